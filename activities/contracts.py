@@ -1,0 +1,160 @@
+"""The activities that workflows may call, one ABC per task queue. A method name is the wire name and never changes."""
+
+from abc import ABC, abstractmethod
+
+from temporalio import activity
+
+from activities.models.configuration import (
+    FindPolicyInput,
+    FindPolicyResult,
+    ListTrackersInput,
+    ListTrackersResult,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+)
+from activities.models.delivery import (
+    ReadDeploymentsInput,
+    ReadDeploymentsResult,
+    SyncApplicationInput,
+    UpdateApplicationInput,
+    WatchDeploymentsInput,
+    WriteResult,
+)
+from activities.models.places import TellEnvironmentInput
+from activities.models.revisions import (
+    CompareRevisionsInput,
+    CompareRevisionsResult,
+    ListChangedFilesInput,
+    ListChangedFilesResult,
+    PresentInput,
+    PresentResult,
+    ReadPullRequestInput,
+    ReadPullRequestResult,
+)
+from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
+from activities.models.testing import (
+    CancelTestsInput,
+    CancelTestsResult,
+    PollTestsInput,
+    PollTestsResult,
+    TriggerTestInput,
+    TriggerTestResult,
+)
+
+
+class ConfigActivities(ABC):
+    """Read what teams declared (queue `config`). An API error is raised, never answered as "not found"."""
+
+    @activity.defn
+    @abstractmethod
+    async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        """Choose the policy of one (source environment, repository); validates it, all errors at once."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        """Read an environment with its deployments of one repository, selectors resolved, references checked."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
+        """Read a GitRepository; a missing repository, provider or Secret is a problem in the answer."""
+
+    @activity.defn
+    @abstractmethod
+    async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
+        """List a repository's trackers that are not terminal."""
+
+    @activity.defn
+    @abstractmethod
+    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+        """Signal a place with a member's view, starting its workflow if needed. Safe to retry."""
+
+
+class ScmActivities(ABC):
+    """Speak with the SCM host (queue `scm`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        """Read one pull request. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
+        """Tell which components a pull request touches. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        """Compare pairs of commits by ancestry. Safe to retry; answers for full hashes never change."""
+
+    @activity.defn
+    @abstractmethod
+    async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
+        """Make labels, commit statuses and comments as wanted, sending only differences. Safe to retry."""
+
+
+class TestRunActivities(ABC):
+    """Speak with CI systems (queue `ci`)."""
+
+    __test__ = False
+
+    @activity.defn
+    @abstractmethod
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        """Find the run of this key, else create it. Safe to retry after a lost reply."""
+
+    @activity.defn
+    @abstractmethod
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        """Read several runs of one runner. One run's error does not hide the others."""
+
+    @activity.defn
+    @abstractmethod
+    async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
+        """Cancel every run of these keys that still goes on. Safe to retry."""
+
+
+class DeliveryActivities(ABC):
+    """Read and move deployments in short calls (queue `delivery`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
+        """Read what several deployments run. One deployment's problem does not hide the others."""
+
+    @activity.defn
+    @abstractmethod
+    async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
+        """Write an artifact to one deployment by compare-and-set. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
+        """Start one sync marked with the key, after a re-read that must still show our write. Safe to retry."""
+
+
+class ObservationActivities(ABC):
+    """Follow deployments while a lane is held (queue `observation`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
+        """Return at the first change that matters, or after the duration with a fresh read. Heartbeats."""
+
+
+class ResourceActivities(ABC):
+    """Write results back to Kubernetes (queue `kubernetes`, served by the watcher)."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
+        """Write one repository's entry of an Environment's status unless a newer sequence is there."""

@@ -1,0 +1,1 @@
+"""Wire types recorded in workflow histories. Change them additively only: new fields carry defaults."""

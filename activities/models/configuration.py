@@ -1,0 +1,159 @@
+"""What activities of the `config` queue answer: policies, environments, repositories and the live trackers of one."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from activities.models.tracking import Problem, RepositoryView, TrackerRef
+
+
+class SourceMoved(StrEnum):
+    ACCEPT = "Accept"
+    RETEST = "Retest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSpec:
+    """Hold one test of a policy's snapshot."""
+
+    __test__ = False
+
+    name: str
+    runner: str
+    job: str
+    parameters: dict[str, str]
+    """Templates over the closed variable list; rendered by the activity that triggers."""
+    required: bool
+    timeout: timedelta
+    retries: int = 0
+    components: tuple[str, ...] = ()
+    """Components whose change needs this test; empty = all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySnapshot:
+    """Hold the rule of one hop as it was when the hop began."""
+
+    name: str
+    generation: int
+    source: str
+    target: str
+    auto_promote: bool
+    timeout: timedelta
+    tests: tuple[TestSpec, ...]
+    on_source_moved: SourceMoved = SourceMoved.ACCEPT
+    label: str | None = None
+    """Label set on arrival; None = `promoted/<target>`."""
+
+
+class PolicyOutcome(StrEnum):
+    FOUND = "Found"
+    NOT_FOUND = "PolicyNotFound"
+    AMBIGUOUS = "AmbiguousPolicy"
+    INVALID = "InvalidPolicy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindPolicyInput:
+    namespace: str
+    environment: str
+    repository: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindPolicyResult:
+    outcome: PolicyOutcome
+    policy: PolicySnapshot | None = None
+    names: tuple[str, ...] = ()
+    """The policies that matched; two or more when ambiguous."""
+    errors: tuple[str, ...] = ()
+    """`field path: message` of an invalid policy, all at once."""
+    ahead: tuple[str, ...] = ()
+    """Names of all environments that follow the source on this repository's chain, nearest first."""
+
+
+class WriteKind(StrEnum):
+    TARGET_REVISION = "TargetRevision"
+    KUSTOMIZE_IMAGE = "KustomizeImage"
+    HELM_PARAMETER = "HelmParameter"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteSpec:
+    """Say how a deployment is moved."""
+
+    kind: WriteKind = WriteKind.TARGET_REVISION
+    image: str | None = None
+    parameter: str | None = None
+    allow_managed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentSpec:
+    """Hold one deployment of an environment, its selector already resolved to one application."""
+
+    name: str
+    component: str
+    wave: int
+    instance: str
+    """ArgoCDInstance name."""
+    project: str
+    application: str
+    write: WriteSpec | None = None
+    """None = observed only."""
+    image: str | None = None
+    """Image and tag template by which the component's artifact is recognised; None = by synced revision."""
+    tag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentView:
+    """Hold what a promotion needs to know of an Environment for one repository."""
+
+    name: str
+    final: bool
+    vars: dict[str, str]
+    delivery_timeout: timedelta
+    deployments: tuple[DeploymentSpec, ...]
+    """Those of the repository asked for, by wave, then name."""
+    wave_pause: timedelta = timedelta(0)
+    generation: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadEnvironmentInput:
+    namespace: str
+    environment: str
+    repository: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadEnvironmentResult:
+    """Answer with the environment, or with the first thing that is missing; never with both."""
+
+    environment: EnvironmentView | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRepositoryInput:
+    namespace: str
+    repository: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRepositoryResult:
+    repository: RepositoryView | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListTrackersInput:
+    namespace: str
+    repository: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListTrackersResult:
+    trackers: tuple[TrackerRef, ...]
+    """Those not terminal for their attempt."""

@@ -1,0 +1,132 @@
+"""Deployments as observed and written through Argo CD."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from activities.models.configuration import DeploymentSpec
+from activities.models.tracking import Artifact
+
+
+class Health(StrEnum):
+    """Argo CD's health, of which only HEALTHY counts as arrived."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
+    MISSING = "Missing"
+    UNKNOWN = "Unknown"
+
+
+class OperationPhase(StrEnum):
+    NONE = "None"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERROR = "Error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Show what one deployment runs: its synced artifact, the revision written to it and that of an operation.
+
+    `settled` is the done test of design §5 guarantee 5: no operation, Synced, Healthy, and a reconciliation newer
+    than the last operation's end. `problem` says why nothing could be read; then the other fields are of no use.
+    """
+
+    deployment: str
+    component: str
+    application: str
+    runs: str | None = None
+    """Revision of the application repository that is synced; None where nothing (known) runs."""
+    written: str | None = None
+    """Revision that the application's spec wants, where the spec names a commit or a recognisable tag."""
+    written_raw: str = ""
+    """The spec value itself (targetRevision or tag), for compare-and-set."""
+    operating: str | None = None
+    """Revision of an operation in progress."""
+    image: str | None = None
+    tag: str | None = None
+    config_revision: str | None = None
+    operation_key: str = ""
+    """`promotion-key` in the infos of the current or last operation."""
+    operation_phase: OperationPhase = OperationPhase.NONE
+    operation_message: str = ""
+    """Why the operation failed, naming the failing resource."""
+    health: Health = Health.UNKNOWN
+    sync_status: str = "Unknown"
+    settled: bool = False
+    message: str = ""
+    url: str = ""
+    problem: str = ""
+    writable: str = ""
+    """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadDeploymentsInput:
+    namespace: str
+    repository: str
+    deployments: tuple[DeploymentSpec, ...]
+    refresh: bool = False
+    """Ask Argo CD to refresh those whose health is older than their last operation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadDeploymentsResult:
+    observations: tuple[Observation, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchDeploymentsInput:
+    """Follow the deployments until one differs from `known`, or until `duration` is over, then read afresh."""
+
+    namespace: str
+    repository: str
+    deployments: tuple[DeploymentSpec, ...]
+    known: tuple[Observation, ...]
+    duration: timedelta
+
+
+class WriteOutcome(StrEnum):
+    DONE = "Done"
+    ALREADY = "Already"
+    """Nothing to do: the value, or our operation, is there."""
+    CONFLICT = "Conflict"
+    """The compare-and-set was lost or our write is gone: compare again."""
+    BUSY = "Busy"
+    """Somebody else's operation runs: wait for its end."""
+    REFUSED = "Refused"
+    """Argo CD refuses for a reason that a person must mend; `message` says which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateApplicationInput:
+    """Write the artifact to one deployment, only if it still holds `expected` (its `written_raw`)."""
+
+    namespace: str
+    deployment: DeploymentSpec
+    artifact: Artifact
+    expected: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncApplicationInput:
+    """Start one sync of what was written, marked with `key`; refuses when the write is gone or others' work runs."""
+
+    namespace: str
+    deployment: DeploymentSpec
+    artifact: Artifact
+    key: str
+    allowed: tuple[str, ...] = ()
+    """Revisions that may run before our sync: those that the artifact contains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteResult:
+    outcome: WriteOutcome
+    message: str = ""
+    written_raw: str = ""

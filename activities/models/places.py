@@ -1,0 +1,110 @@
+"""The two signals between a promotion and a place, each the sender's whole view with a counter."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from activities.models.delivery import Observation
+from activities.models.tracking import Artifact, Timings, TrackerRef
+
+
+class Phase(StrEnum):
+    """Say what a member wants of a place."""
+
+    WORKING = "Working"
+    READY = "Ready"
+    HOLDER = "Holder"
+    FAILED = "Failed"
+    ARRIVED = "Arrived"
+    GONE = "Gone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counter:
+    """Order the signals of one sender: (run start in unix ms, n) for a place, (attempt, n) for a tracker."""
+
+    epoch: int = 0
+    n: int = 0
+
+    def as_tuple(self) -> tuple[int, int]:
+        """Return the value that orders counters of one sender."""
+        return (self.epoch, self.n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberSignal:
+    """Tell a place the whole view of one tracker."""
+
+    tracker: TrackerRef
+    number: int
+    workflow_id: str
+    counter: Counter
+    hop: int
+    role: str
+    """`source`, `target` or `ahead`: what the place is to this hop. Only a target's Ready asks for the lane."""
+    phase: Phase
+    held: bool
+    revision: str | None = None
+    """The merge commit of the pull request; None before the merge."""
+    components: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    """What the hop promotes, once its round has begun."""
+    heard: Counter | None = None
+    """The newest counter heard of this place: a place without memory waits until it is named here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """Give the lane to the receiver; `answers` is the member counter on which the place decided."""
+
+    answers: Counter
+    hop: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockedBy:
+    """Say whom a Ready member waits for and why."""
+
+    tracker: str
+    """Name of the tracker in the way; empty where no single one is."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceSignal:
+    """Tell a member the whole view of a place."""
+
+    environment: str
+    counter: Counter
+    observed: tuple[Observation, ...]
+    observed_at: datetime | None
+    holder: str = ""
+    """Name of the tracker that holds the lane; empty when it is free."""
+    grant: Grant | None = None
+    blocked_by: BlockedBy | None = None
+    problem: str = ""
+    """Why the place cannot be observed at all, such as a missing Argo CD instance."""
+    moved_by: dict[str, str] | None = None
+    """Deployment -> name of the tracker that the place knows to have brought what runs there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TellEnvironmentInput:
+    """Signal-with-start a place with a member's view."""
+
+    namespace: str
+    environment: str
+    repository: str
+    signal: MemberSignal
+    timings: Timings
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentInput:
+    """Start (or continue) one EnvironmentWorkflow."""
+
+    installation: str
+    namespace: str
+    environment: str
+    repository: str
+    timings: Timings

@@ -1,0 +1,60 @@
+"""Inputs, commands and answers of PromotionWorkflow."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from activities.models.status import State
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionInput:
+    """Start one PromotionWorkflow."""
+
+    installation: str
+    tracker: TrackerRef
+    spec: TrackerSpec
+    timings: Timings
+    ui_url: str = ""
+    """Link to the workflow in the Temporal UI, for status and comment; empty = none."""
+    generation: int = 0
+
+
+class Verb(StrEnum):
+    RETEST = "retest"
+    RETRY = "retry"
+    PROMOTE = "promote"
+    HOLD = "hold"
+    RELEASE = "release"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A person's word for one hop. `request_id` is the PromotionCommand's uid: the same id is executed once."""
+
+    request_id: str
+    actor: str
+    target_environment: str
+    """The hop's target; before any hop the tracker's environment."""
+    revision: str
+    """The artifact's revision that the person saw; empty = whichever is at hand."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandAnswer:
+    accepted: bool
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Answer of the `progress` query."""
+
+    state: State
+    reason: str
+    details: str
+    """Markdown, the same as the Temporal UI's current details."""
+    checks: tuple[str, ...] = ()
+    """What `pilotage why` prints: each check with its inputs."""

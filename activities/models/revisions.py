@@ -1,0 +1,112 @@
+"""Pull requests, ancestry and what is shown on the pull request."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from activities.models.tracking import PullRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPullRequestInput:
+    namespace: str
+    repository: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPullRequestResult:
+    pull_request: PullRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListChangedFilesInput:
+    namespace: str
+    repository: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListChangedFilesResult:
+    components: tuple[str, ...]
+    """Names of the components whose paths match a changed file; matching runs in the activity, the list may be long."""
+    files: int
+
+
+class Relation(StrEnum):
+    """Say how `head` stands to `base`."""
+
+    IDENTICAL = "Identical"
+    AHEAD = "Ahead"
+    """head contains base."""
+    BEHIND = "Behind"
+    """base contains head."""
+    DIVERGED = "Diverged"
+    UNKNOWN = "Unknown"
+    """The host does not know one of the commits; treated like Diverged, and shown as such."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevisionPair:
+    base: str
+    head: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareRevisionsInput:
+    namespace: str
+    repository: str
+    pairs: tuple[RevisionPair, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareRevisionsResult:
+    relations: tuple[Relation, ...]
+    """In the order of the pairs."""
+
+
+class CommitState(StrEnum):
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredStatus:
+    sha: str
+    context: str
+    state: CommitState
+    description: str
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention:
+    """A new comment that notifies the author, posted at most once per key."""
+
+    key: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresentInput:
+    """Hold the whole wanted presentation of a tracker on its pull request; only differences are sent."""
+
+    namespace: str
+    repository: str
+    number: int
+    marker: str
+    """Identifies our summary comment, hidden in an HTML comment."""
+    state_label: str
+    """The one label of the state, such as `pilotage/testing`; others with its prefix are removed."""
+    label_prefix: str
+    labels: tuple[str, ...] = ()
+    """Labels that are to stay, such as `promoted/staging`."""
+    statuses: tuple[DesiredStatus, ...] = ()
+    comment: str = ""
+    mentions: tuple[Mention, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresentResult:
+    writes: int = 0

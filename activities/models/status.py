@@ -1,0 +1,237 @@
+"""What workflows publish to Kubernetes. Field names are those of the custom resources' status, in snake case."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from activities.models.tracking import Artifact, PullRequest, TrackerRef
+
+
+class State(StrEnum):
+    PENDING = "Pending"
+    AWAITING_MERGE = "AwaitingMerge"
+    AWAITING_SYNC = "AwaitingSync"
+    SYNCED = "Synced"
+    AWAITING_POLICY = "AwaitingPolicy"
+    TESTING = "Testing"
+    TESTS_FAILED = "TestsFailed"
+    READY_TO_PROMOTE = "ReadyToPromote"
+    HELD = "Held"
+    PROMOTING = "Promoting"
+    PROMOTION_FAILED = "PromotionFailed"
+    COMPLETED = "Completed"
+    CLOSED = "Closed"
+    ABORTED = "Aborted"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether only a new attempt leaves this state."""
+        return self in (State.COMPLETED, State.CLOSED, State.ABORTED)
+
+
+class Waiting(StrEnum):
+    MERGE = "Merge"
+    SYNC = "Sync"
+    POLICY = "Policy"
+    VERDICT = "Verdict"
+    RETEST = "Retest"
+    PROMOTE_COMMAND = "PromoteCommand"
+    LANE = "Lane"
+    TARGET = "Target"
+    RELEASE = "Release"
+    DELIVERY = "Delivery"
+    RETRY = "Retry"
+    REFERENCE = "Reference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingFor:
+    what: Waiting
+    object: str = ""
+    wanted: str = ""
+    observed: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    unblock_with: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestStatus:
+    __test__ = False
+
+    name: str
+    runner: str
+    required: bool
+    state: str
+    """A RunState, or `Pending` before its trigger was accepted."""
+    url: str = ""
+    number: str = ""
+    key: str = ""
+    round: int = 1
+    retry: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    message: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestAggregateResult:
+    """Sum up a round; `all_passed` speaks of required tests only."""
+
+    __test__ = False
+
+    all_passed: bool
+    any_failed: bool
+    any_running: bool
+    any_timeout: bool
+    results: dict[str, str] = field(default_factory=dict)
+    failure_reasons: tuple[str, ...] = ()
+    optional_tests_failed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationResult:
+    deployment: str
+    application: str
+    result: str
+    """Promoted, AlreadyContained, Failed, NotWritten or Observed."""
+    artifact: Artifact | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionRecord:
+    """Record how one hop ended."""
+
+    promoted: bool
+    result: str
+    """Promoted, AlreadyContained, Failed or NothingToDeploy."""
+    source: str
+    target: str
+    policy: str
+    policy_generation: int
+    at: datetime
+    artifacts: tuple[Artifact, ...] = ()
+    tests: tuple[TestStatus, ...] = ()
+    aggregate: TestAggregateResult | None = None
+    source_moved: tuple[str, ...] = ()
+    """`from -> to` per component, in order."""
+    promoted_by: str = ""
+    """`autoPromote`, or who gave the promote command."""
+    brought_by: str = ""
+    """Tracker that brought the artifact where it was already contained."""
+    applications: tuple[ApplicationResult, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowStatus:
+    id: str
+    run_id: str
+    started_at: datetime
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionStatus:
+    type: str
+    status: str
+    """True, False or Unknown."""
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerStatus:
+    """The whole status that the workflow owns."""
+
+    state: State
+    sequence: int
+    attempt: int
+    observed_generation: int = 0
+    reason: str = ""
+    message: str = ""
+    waiting_for: WaitingFor | None = None
+    environment: str = ""
+    revision: str = ""
+    pull_request: PullRequest | None = None
+    tests: tuple[TestStatus, ...] = ()
+    aggregate: TestAggregateResult | None = None
+    promotions: tuple[PromotionRecord, ...] = ()
+    workflow: WorkflowStatus | None = None
+    conditions: tuple[ConditionStatus, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventNote:
+    """A Kubernetes event on the tracker. `id` makes its repetition harmless."""
+
+    id: str
+    warning: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishStatusInput:
+    tracker: TrackerRef
+    status: TrackerStatus
+    events: tuple[EventNote, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishStatusResult:
+    written: bool
+    """False when the tracker is gone, recreated, of another attempt, or has a newer status already."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentStatus:
+    name: str
+    artifact: Artifact | None
+    health: str
+    since: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberStatus:
+    tracker: str
+    phase: str
+    held: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneStatus:
+    holder: str = ""
+    members: tuple[MemberStatus, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactSet:
+    """What a place ran from `at` on."""
+
+    at: datetime
+    artifacts: tuple[Artifact, ...]
+    tracker: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceStatus:
+    """The status of one repository in one environment (Environment.status.repositories[])."""
+
+    repository: str
+    sequence: int
+    deployments: tuple[DeploymentStatus, ...]
+    lane: LaneStatus
+    history: tuple[ArtifactSet, ...] = ()
+    """The last 20 artifact sets, newest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishPlaceInput:
+    namespace: str
+    environment: str
+    status: PlaceStatus

@@ -1,0 +1,98 @@
+"""Test runs as the workflows see them."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Say how far a run is; the last five are final."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    PASSED = "Passed"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    CANCELLED = "Cancelled"
+    ERROR = "Error"
+
+    @property
+    def final(self) -> bool:
+        """Whether the CI system will not change this verdict any more."""
+        return self not in (RunState.QUEUED, RunState.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRef:
+    """Name one run at its CI system. `id` is opaque to workflows and may change while a run leaves a queue."""
+
+    runner: str
+    job: str
+    key: str
+    """The promotion key, by which the run is found again when a reply was lost."""
+    id: str
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerTestInput:
+    """Ask for exactly one counted run of a job under `key`."""
+
+    namespace: str
+    runner: str
+    job: str
+    key: str
+    parameters: dict[str, str]
+    """Templates over `variables`."""
+    variables: dict[str, str]
+    test: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerTestResult:
+    run: RunRef
+    found: bool = False
+    """Whether the run was there already, found by its key."""
+    duplicates: int = 0
+    """How many further runs with the same key were cancelled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollTestsInput:
+    namespace: str
+    runner: str
+    runs: tuple[RunRef, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """Say what the CI system shows of one run. A poll that failed for this run alone has `error` and no verdict."""
+
+    key: str
+    run: RunRef
+    state: RunState
+    message: str = ""
+    number: str = ""
+    summary: str = ""
+    """Counts of test cases where the host has them, such as `41 passed, 1 failed`."""
+    waiting_for_approval: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollTestsResult:
+    reports: tuple[RunReport, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelTestsInput:
+    """Ask that no run of these keys goes on; unknown and finished ones are fine."""
+
+    namespace: str
+    runner: str
+    runs: tuple[RunRef, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelTestsResult:
+    cancelled: tuple[str, ...] = field(default_factory=tuple)
+    """Keys of the runs that were still going."""

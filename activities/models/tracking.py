@@ -1,0 +1,122 @@
+"""Who is being promoted: trackers, pull requests, artifacts and the durations of a promotion."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerRef:
+    """Name one attempt of one PullRequestTracker; the uid tells a recreated tracker from its predecessor."""
+
+    namespace: str
+    name: str
+    uid: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSpec:
+    """Hold what the tracker declares; repository and number never change."""
+
+    repository: str
+    number: int
+    environment: str
+    """The environment in which the change is first deployed."""
+
+
+class PullRequestState(StrEnum):
+    OPEN = "Open"
+    MERGED = "Merged"
+    CLOSED = "Closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullRequest:
+    """Describe a pull request as its host last showed it."""
+
+    number: int
+    title: str
+    author: str
+    url: str
+    state: PullRequestState
+    head_sha: str
+    merge_sha: str | None = None
+    """The commit that the merge produced; None until merged."""
+    branch: str = ""
+    base_branch: str = ""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """Describe one independently deployed part of a repository (GitRepository.spec.components)."""
+
+    name: str
+    paths: tuple[str, ...] = ()
+    image: str | None = None
+    tag: str | None = None
+    """Tag template such as `sha-${revision}`; None where the artifact is the revision itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryView:
+    """Hold what a promotion needs to know of a GitRepository."""
+
+    name: str
+    owner: str
+    repository: str
+    full_name: str
+    components: tuple[Component, ...]
+    """Never empty: a repository without components is one component of its own name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Name what moves: `revision` is always a commit of the application repository."""
+
+    component: str
+    revision: str
+    image: str | None = None
+    tag: str | None = None
+    config_revision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """Hold every duration of a promotion and a place; tests and the demo shorten them, nothing else does."""
+
+    poll_initial: timedelta = timedelta(seconds=10)
+    poll_maximum: timedelta = timedelta(minutes=2)
+    poll_gap: timedelta = timedelta(seconds=5)
+    """The least time between two polls of one promotion, pokes included."""
+    backstop: timedelta = timedelta(hours=6)
+    """How long any wait lasts before the workflow looks again by itself, ± 20 %."""
+    holder_backstop: timedelta = timedelta(minutes=10)
+    merge_initial: timedelta = timedelta(seconds=30)
+    merge_maximum: timedelta = timedelta(minutes=10)
+    """Longest pause between two looks for a merge, while no repository workflow signals it."""
+    reference_initial: timedelta = timedelta(seconds=5)
+    reference_maximum: timedelta = timedelta(minutes=2)
+    """Pauses between two looks for something missing that a person must provide."""
+    observe_initial: timedelta = timedelta(seconds=10)
+    observe_maximum: timedelta = timedelta(minutes=2)
+    watch: timedelta = timedelta(seconds=60)
+    """How long one watch_deployments activity follows the stream before it returns a fresh read."""
+    activity_start_to_close: timedelta = timedelta(seconds=60)
+    present_deadline: timedelta = timedelta(hours=24)
+    listing_lag: timedelta = timedelta(seconds=10)
+    """How long a CI system's list may lag behind an accepted trigger; the least retry interval of triggers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Say what is missing or wrong, in words that tell a person what to fix."""
+
+    what: str
+    """The object meant, such as `TestRunner/jenkins` or `Secret/jenkins-token`."""
+    reason: str
+    """A CamelCase reason for the condition, such as `NotFound`, `Unauthorized`, `Invalid`."""
+    message: str
+    fields: tuple[str, ...] = field(default_factory=tuple)
+    """Field paths with their messages, where a validation failed."""

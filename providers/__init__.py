@@ -1,0 +1,1 @@
+"""Providers: ports by capability with vendor-neutral values, and one adapter folder per vendor."""

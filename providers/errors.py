@@ -1,0 +1,56 @@
+"""Outcome errors of every provider; no HTTP library's exception ever leaves an adapter."""
+
+from datetime import timedelta
+
+
+class ProviderError(Exception):
+    """Say what a host answered, bounded and redacted, with what a caller can act on."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ProviderUnavailable(ProviderError):
+    """No answer, or 5xx: later may help."""
+
+
+class ProviderRateLimited(ProviderError):
+    """The host asks us to wait; `retry_after` says how long."""
+
+
+class ProviderBusy(ProviderError):
+    """Too many calls are in flight with this credential in this process; nothing was sent."""
+
+
+class ProviderUnauthorized(ProviderError):
+    """401 or 403: a person must mend the credential or its rights; shown, and tried again with long pauses."""
+
+
+class ProviderNotFound(ProviderError):
+    """404, or what a host hides as such: a person must mend a name or rights; shown, and tried again."""
+
+
+class ProviderRejected(ProviderError):
+    """The host understood and refuses; the same request will be refused again."""
+
+    retryable = False
+
+
+class ProviderConflict(ProviderError):
+    """A compare-and-set was lost, or the thing exists already: read again, then decide."""
+
+    retryable = False
+
+
+class ProviderMalformed(ProviderError):
+    """The answer was not what the API promises (HTML for JSON, truncated, too large)."""
+
+
+class TriggerUnknown(ProviderError):
+    """A trigger may or may not have been accepted and cannot be found by its key; it must not be sent again."""
+
+    retryable = False

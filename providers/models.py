@@ -1,0 +1,158 @@
+"""Vendor-neutral values that ports take and return."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ChangeState(StrEnum):
+    OPEN = "Open"
+    MERGED = "Merged"
+    CLOSED = "Closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A pull or merge request as its host shows it."""
+
+    number: int
+    title: str
+    author: str
+    url: str
+    state: ChangeState
+    head_sha: str
+    merge_sha: str | None
+    branch: str
+    base_branch: str
+    labels: tuple[str, ...]
+
+
+class Ancestry(StrEnum):
+    IDENTICAL = "Identical"
+    AHEAD = "Ahead"
+    BEHIND = "Behind"
+    DIVERGED = "Diverged"
+    UNKNOWN = "Unknown"
+
+
+class Verdict(StrEnum):
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitStatus:
+    context: str
+    state: Verdict
+    description: str
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comment:
+    id: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run at a CI system. `id` is opaque to callers; an adapter can find the run by it or by `key`."""
+
+    id: str
+    key: str
+    url: str = ""
+
+
+class RunPhase(StrEnum):
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    PASSED = "Passed"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    CANCELLED = "Cancelled"
+    ERROR = "Error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReading:
+    run: Run
+    phase: RunPhase
+    message: str = ""
+    number: str = ""
+    summary: str = ""
+    waiting_for_approval: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationRef:
+    project: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationState:
+    """What an Argo CD Application's spec and status say, before our own rules are applied to it."""
+
+    name: str
+    project: str
+    resource_version: str
+    target_revisions: tuple[str, ...]
+    """One per source; a single-source application has one."""
+    synced_revisions: tuple[str, ...]
+    images: tuple[str, ...]
+    """status.summary.images."""
+    sync_status: str
+    health: str
+    health_message: str = ""
+    operation_pending: bool = False
+    """`.operation` is set: requested, not yet begun."""
+    operation_revisions: tuple[str, ...] = ()
+    """Revisions that the pending or running operation syncs to."""
+    phase: str = ""
+    """operationState.phase: Running, Terminating, Succeeded, Failed, Error, or empty."""
+    operation_message: str = ""
+    operation_key: str = ""
+    operation_synced_revisions: tuple[str, ...] = ()
+    finished_at: datetime | None = None
+    reconciled_at: datetime | None = None
+    owner: str = ""
+    """Who would revert our write, such as `ApplicationSet/web`; empty when nobody is known to."""
+    auto_sync: bool = False
+    repo_urls: tuple[str, ...] = ()
+    kustomize_images: tuple[str, ...] = ()
+    helm_parameters: Mapping[str, str] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
+    """`Type: message` of the application's conditions, errors first."""
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """Declare what a host lacks; the caller does the declared fallback."""
+
+    labels: bool = True
+    commit_statuses: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScmIdentity:
+    """Label one repository's calls in metrics and logs (record_scm_call)."""
+
+    git_repository: str
+    git_repository_namespace: str
+    scm_provider: str
+    scm_provider_kind: str
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Credential:
+    """Secret data by key. Never printed: it has no repr."""
+
+    data: Mapping[str, str]
+    ca_pem: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credential(…)"

@@ -1,0 +1,140 @@
+"""Ports by capability. Every method raises only `providers.errors`; none of them retries."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from providers.models import (
+    Ancestry,
+    ApplicationRef,
+    ApplicationState,
+    Capabilities,
+    Change,
+    Comment,
+    CommitStatus,
+    Run,
+    RunReading,
+)
+
+
+class PullRequests(Protocol):
+    async def get(self, number: int) -> Change:
+        """Read one pull request; ProviderNotFound when the host does not show it."""
+        ...
+
+    async def changed_files(self, number: int) -> tuple[str, ...]:
+        """Return the paths of all changed files, over all pages; a rename counts with both paths."""
+        ...
+
+
+class Revisions(Protocol):
+    async def compare(self, base: str, head: str) -> Ancestry:
+        """Say how head stands to base; UNKNOWN when the host does not know one of them."""
+        ...
+
+
+class CommitStatuses(Protocol):
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        """Return the newest status of each context of a commit."""
+        ...
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        """Set one status; text limits of the host are applied here."""
+        ...
+
+
+class Labels(Protocol):
+    async def list(self, number: int) -> tuple[str, ...]: ...
+
+    async def add(self, number: int, names: Sequence[str]) -> None:
+        """Add labels, creating those that the repository lacks."""
+        ...
+
+    async def remove(self, number: int, name: str) -> None:
+        """Remove one label; its absence is fine."""
+        ...
+
+
+class Comments(Protocol):
+    async def list(self, number: int) -> tuple[Comment, ...]:
+        """Return all comments, oldest first, over all pages."""
+        ...
+
+    async def create(self, number: int, body: str) -> Comment: ...
+
+    async def update(self, comment: Comment, body: str) -> None: ...
+
+
+class ScmHost(Protocol):
+    """One repository at its host, with one credential."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def pull_requests(self) -> PullRequests: ...
+
+    @property
+    def revisions(self) -> Revisions: ...
+
+    @property
+    def commit_statuses(self) -> CommitStatuses: ...
+
+    @property
+    def labels(self) -> Labels: ...
+
+    @property
+    def comments(self) -> Comments: ...
+
+    async def check(self) -> str:
+        """Prove credential and repository by one cheap call; return a short text such as the account's name."""
+        ...
+
+
+class TestRuns(Protocol):
+    """One CI system with one credential."""
+
+    __test__ = False
+
+    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+        """Return every run of this key, queued ones included, oldest first."""
+        ...
+
+    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        """Create one run that carries the key. Find first: this may create a second one."""
+        ...
+
+    async def read(self, job: str, run: Run) -> RunReading:
+        """Read one run; ProviderNotFound when neither its id nor its key is known any more."""
+        ...
+
+    async def cancel(self, job: str, run: Run) -> None:
+        """Cancel one run; finished or unknown ones are fine."""
+        ...
+
+    async def check(self) -> str:
+        """Prove the credential by one cheap call; return the server's version or account."""
+        ...
+
+
+class Deployments(Protocol):
+    """One Argo CD API server with one credential."""
+
+    async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState: ...
+
+    async def list(self, project: str, *, selector: str = "") -> tuple[ApplicationState, ...]: ...
+
+    async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
+        """Apply a JSON patch; a failing `test` operation raises ProviderConflict."""
+        ...
+
+    async def sync(self, ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> ApplicationState:
+        """Request one sync marked with the key; ProviderConflict when an operation is in progress."""
+        ...
+
+    def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
+        """Yield the application's state now and at each change until the server ends the stream."""
+        ...
+
+    async def check(self) -> str:
+        """Prove the credential by one cheap call; return the server's version."""
+        ...

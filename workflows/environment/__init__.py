@@ -1,0 +1,1 @@
+"""EnvironmentWorkflow: the state of one place, its observation and the lane in which changes take turns."""

@@ -1,0 +1,66 @@
+"""Names that must agree everywhere: workflow ids, task queues, signals, updates, queries and search attributes."""
+
+from dataclasses import dataclass
+
+PROMOTION_WORKFLOW = "PromotionWorkflow"
+ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
+
+MEMBER_SIGNAL = "member"
+PLACE_SIGNAL = "place"
+POKE_SIGNAL = "poke"
+DELETED_SIGNAL = "deleted"
+PROGRESS_QUERY = "progress"
+
+SEARCH_STATE = "PilotageState"
+SEARCH_NAMESPACE = "PilotageNamespace"
+SEARCH_REPOSITORY = "PilotageRepository"
+SEARCH_PULL_REQUEST = "PilotagePullRequest"
+SEARCH_ENVIRONMENT = "PilotageEnvironment"
+
+PROMOTION_KEY_INFO = "promotion-key"
+"""Name of the `infos` entry by which an Argo CD operation is recognised as ours."""
+
+
+def promotion_workflow_id(installation: str, namespace: str, name: str, uid: str, attempt: int) -> str:
+    """Return the id of the one workflow of a tracker's attempt."""
+    return f"promotion/{installation}/{namespace}/{name}/{uid}/{attempt}"
+
+
+def environment_workflow_id(installation: str, namespace: str, environment: str, repository: str) -> str:
+    """Return the id of the one workflow of a place."""
+    return f"environment/{installation}/{namespace}/{environment}/{repository}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queues:
+    """Name the task queues of one installation (design §6)."""
+
+    installation: str
+
+    @property
+    def promotions(self) -> str:
+        return f"{self.installation}.promotions"
+
+    @property
+    def config(self) -> str:
+        return f"{self.installation}.config"
+
+    @property
+    def scm(self) -> str:
+        return f"{self.installation}.scm"
+
+    @property
+    def ci(self) -> str:
+        return f"{self.installation}.ci"
+
+    @property
+    def delivery(self) -> str:
+        return f"{self.installation}.delivery"
+
+    @property
+    def observation(self) -> str:
+        return f"{self.installation}.observation"
+
+    @property
+    def kubernetes(self) -> str:
+        return f"{self.installation}.kubernetes"

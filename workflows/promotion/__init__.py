@@ -1,0 +1,1 @@
+"""PromotionWorkflow: the story of one change, from merge to its final environment."""
