@@ -1,0 +1,109 @@
+"""Named activity configurations: queue, timeouts and retries, each with the reason for its values.
+
+A failed activity that a person can mend (401, 403, 404, a missing Secret) is raised as non-retryable and shown at
+once. Where `attempts` is bounded, the workflow's own timer goes on after the last one, so that the cause is shown
+meanwhile; where it is not, nothing could be decided without the answer anyway.
+"""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig
+
+from activities.models.tracking import Timings
+from workflows.identity import Queues
+
+SUMMARY_BYTES = 200
+"""The server refuses longer user metadata summaries."""
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""A watching worker that died is noticed after this long; shorter would punish a busy event loop."""
+
+WATCH_GRACE = timedelta(seconds=30)
+"""Time beyond the watch itself for the fresh read at its end."""
+
+UNLIMITED = 0
+
+
+def config_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = UNLIMITED) -> ActivityConfig:
+    """Read custom resources: an API server comes back within seconds, and nothing can be decided without it."""
+    return _config(queues.config, timings, _backoff(initial=1, maximum=30, attempts=attempts), summary)
+
+
+def tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Tell a place a member's view: unlimited, since a place that never hears of a holder would keep others waiting."""
+    return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
+
+
+def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
+    """Read from the SCM host: few attempts, then the cause is shown and the workflow's timer goes on."""
+    return _config(queues.scm, timings, _backoff(initial=2, maximum=60, attempts=attempts), summary)
+
+
+def scm_present(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show the whole wanted presentation: patient, since it never delays a step, but not for ever."""
+    config = _config(queues.scm, timings, _backoff(initial=5, maximum=300), summary)
+    config["schedule_to_close_timeout"] = timings.present_deadline
+    return config
+
+
+def ci_trigger(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
+    """Trigger a test run: a retry must find the run of a lost reply, so it waits at least the list's lag."""
+    lag = timings.listing_lag.total_seconds()
+    return _config(queues.ci, timings, _backoff(initial=lag, maximum=max(lag, 120), attempts=attempts), summary)
+
+
+def ci_poll(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Poll the runs of one runner: one attempt, since the workflow's timer is the retry."""
+    return _config(queues.ci, timings, _backoff(initial=5, maximum=30, attempts=1), summary)
+
+
+def ci_cancel(queues: Queues, timings: Timings, *, summary: str, attempts: int = 10) -> ActivityConfig:
+    """Cancel runs by key: insistent, but a CI system that is gone must not keep a deleted tracker for ever."""
+    return _config(queues.ci, timings, _backoff(initial=2, maximum=60, attempts=attempts), summary)
+
+
+def delivery_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
+    """Read what deployments run: few attempts, then the place shows the problem and its timer goes on."""
+    return _config(queues.delivery, timings, _backoff(initial=1, maximum=10, attempts=attempts), summary)
+
+
+def delivery_write(queues: Queues, timings: Timings, *, summary: str, attempts: int = 5) -> ActivityConfig:
+    """Write or sync by compare-and-set: safe to retry, but the place is compared again after a few losses."""
+    return _config(queues.delivery, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
+
+
+def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Follow the deployments: one attempt, since the place reads and watches again by itself."""
+    config = _config(queues.observation, timings, _backoff(initial=1, maximum=10, attempts=1), summary)
+    config["start_to_close_timeout"] = timings.watch + WATCH_GRACE
+    config["heartbeat_timeout"] = HEARTBEAT_TIMEOUT
+    return config
+
+
+def kubernetes_publish(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Write status: unlimited, since a dead watcher delays status and must lose none; steps never wait for it."""
+    return _config(queues.kubernetes, timings, _backoff(initial=1, maximum=30), summary)
+
+
+def _config(queue: str, timings: Timings, retry: RetryPolicy, summary: str) -> ActivityConfig:
+    return ActivityConfig(
+        task_queue=queue,
+        start_to_close_timeout=timings.activity_start_to_close,
+        retry_policy=retry,
+        summary=_bounded(summary),
+    )
+
+
+def _backoff(*, initial: float, maximum: float, attempts: int = UNLIMITED) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=initial),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=maximum),
+        maximum_attempts=attempts,
+    )
+
+
+def _bounded(text: str) -> str:
+    """Cut at the limit in bytes without splitting a character."""
+    return text.encode()[:SUMMARY_BYTES].decode(errors="ignore")
