@@ -1,0 +1,4 @@
+"""Custom resources: models, rules and the controller that watches them.
+
+Everything here is pure except `crds.kubernetes`, the only module that imports the Kubernetes client.
+"""

@@ -1,0 +1,1 @@
+"""Version v1alpha1 of the API group pilotage.dev: one module per kind, the single source of each CRD."""

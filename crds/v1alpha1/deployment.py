@@ -1,0 +1,85 @@
+"""What runs in an environment, and how Pilotage writes to it."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import LabelSelector, Name, NameReference
+from crds.model import Model, Rule, exactly_one_of
+
+
+class ArgoCDSet(StrEnum):
+    """The field of an Argo CD Application that a promotion writes."""
+
+    TARGET_REVISION = "TargetRevision"
+    """`spec.source.targetRevision`: the application repository itself is tracked."""
+    KUSTOMIZE_IMAGE = "KustomizeImage"
+    """An entry of `spec.source.kustomize.images`."""
+    HELM_PARAMETER = "HelmParameter"
+    """An entry of `spec.source.helm.parameters`."""
+
+
+class ArgoCDWrite(Model):
+    """Write to the Argo CD Application itself."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="has(self.image) == (has(self.set) && self.set == 'KustomizeImage')",
+            message="image must be set exactly when set is KustomizeImage",
+            field_path=".image",
+        ),
+        Rule(
+            rule="has(self.parameter) == (has(self.set) && self.set == 'HelmParameter')",
+            message="parameter must be set exactly when set is HelmParameter",
+            field_path=".parameter",
+        ),
+    )
+
+    set: ArgoCDSet = ArgoCDSet.TARGET_REVISION
+    """Field that is written."""
+    image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Image as the kustomization names it, without tag; for KustomizeImage."""
+    parameter: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Helm parameter that takes the tag, such as `image.tag`; for HelmParameter."""
+    allow_managed: bool = False
+    """Write also to an Application that an ApplicationSet or another Application owns, although the owner may revert it."""
+
+
+class Write(Model):
+    """How a deployment is written: exactly one way."""
+
+    argocd: ArgoCDWrite
+    """Write to the Argo CD Application itself."""
+
+
+class ArgoCDDeployment(Model):
+    """Argo CD Applications that make up one deployment."""
+
+    rules: ClassVar = (exactly_one_of("application", "selector"),)
+
+    instance_ref: NameReference
+    """ArgoCDInstance that serves the Applications."""
+    project: Annotated[str, Field(min_length=1, max_length=63)]
+    """Argo CD project; always sent, so that a missing Application is told from a forbidden one."""
+    application: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Name of one Application."""
+    selector: LabelSelector | None = None
+    """Selection of Applications by label; resolved at the start of a hop."""
+
+
+class Deployment(Model):
+    """One thing that runs in the environment."""
+
+    name: Name
+    """Name of the deployment, unique in the environment."""
+    wave: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Wave in which it is written; waves run in order, deployments of one wave in parallel."""
+    repository_ref: NameReference
+    """GitRepository whose artifact runs there."""
+    component: Name | None = None
+    """Component of the repository; for a repository with components."""
+    argocd: ArgoCDDeployment
+    """Argo CD Applications that make it up."""
+    write: Write | None = None
+    """How it is written; the environment's `write` if not given."""

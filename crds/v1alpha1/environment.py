@@ -1,0 +1,67 @@
+"""Environment: a place that changes move through."""
+
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Duration, Variables
+from crds.model import AGE, Definition, Model, PrinterColumn, extra
+from crds.resource import ConditionedStatus, Resource
+from crds.v1alpha1.deployment import Deployment, Write
+from crds.v1alpha1.environment_status import RepositoryStatus
+
+DEFAULT_DELIVERY_TIMEOUT = timedelta(minutes=15)
+NO_PAUSE = timedelta(0)
+
+
+class EnvironmentSpec(Model):
+    """What is deployed there, and how Pilotage writes to it."""
+
+    final: bool = False
+    """Whether a change that runs here has arrived; only then a tracker is Completed."""
+    vars: Variables = Field(default_factory=dict)
+    """Values for the variables `${source.vars.NAME}` and `${target.vars.NAME}`."""
+    delivery_timeout: Duration = DEFAULT_DELIVERY_TIMEOUT
+    """Time for one wave, from its write until everything in it is healthy."""
+    wave_pause: Duration = NO_PAUSE
+    """Pause between two waves."""
+    deployments: Annotated[
+        tuple[Deployment, ...], Field(min_length=1, max_length=100, json_schema_extra=extra(keys=("name",)))
+    ]
+    """What runs here."""
+    write: Write | None = None
+    """How deployments are written that do not say it themselves; none means that they are observed only."""
+
+
+class EnvironmentStatus(ConditionedStatus):
+    """What runs in the environment, by repository."""
+
+    repositories: Annotated[
+        tuple[RepositoryStatus, ...], Field(max_length=100, json_schema_extra=extra(keys=("repository",)))
+    ] = ()
+    """One entry per repository; each is written by the workflow of that repository alone."""
+
+
+class Environment(Resource):
+    """A place that changes move through."""
+
+    definition: ClassVar = Definition(
+        kind="Environment",
+        plural="environments",
+        short_name="penv",
+        columns=(
+            PrinterColumn(name="FINAL", json_path=".spec.final", type="boolean"),
+            PrinterColumn(name="VALID", json_path=".status.conditions[?(@.type=='Valid')].status"),
+            PrinterColumn(name="LANE", json_path=".status.repositories[*].lane.holder"),
+            AGE,
+        ),
+    )
+
+    kind: str = "Environment"
+    spec: EnvironmentSpec
+    status: EnvironmentStatus = EnvironmentStatus()
+
+    def write_of(self, deployment: Deployment) -> Write | None:
+        """How a deployment of this environment is written; None means that it is observed only."""
+        return deployment.write if deployment.write is not None else self.spec.write

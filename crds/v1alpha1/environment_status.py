@@ -1,0 +1,118 @@
+"""What an EnvironmentWorkflow knows about a place, for one repository."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Name, ShortText, Text, Time, keep_first, keep_last
+from crds.model import Model, Rule, extra
+from crds.v1alpha1.artifact import Artifact
+
+MAX_HISTORY = 20
+MAX_MEMBERS = 200
+
+
+class Health(StrEnum):
+    """Health as Argo CD words it."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
+    MISSING = "Missing"
+    UNKNOWN = "Unknown"
+
+
+class DeploymentStatus(Model):
+    """What a deployment runs."""
+
+    name: Name
+    """Name of the deployment."""
+    applications: Annotated[tuple[ShortText, ...], keep_first(200), Field(max_length=200)] = ()
+    """Applications that it stands for."""
+    artifact: Artifact | None = None
+    """What runs; none where it is not known or the applications differ."""
+    health: Health | None = None
+    """Worst health of its applications."""
+    since: Time | None = None
+    """Since when it runs the artifact."""
+    message: Text | None = None
+    """What is wrong, where something is."""
+
+
+class MemberPhase(StrEnum):
+    """How far a member of a place is."""
+
+    WORKING = "Working"
+    READY = "Ready"
+    HOLDER = "Holder"
+    FAILED = "Failed"
+    ARRIVED = "Arrived"
+    GONE = "Gone"
+
+
+class LaneMember(Model):
+    """A tracker on its way to or from the place."""
+
+    tracker: ShortText
+    """Name of the tracker."""
+    phase: MemberPhase
+    """How far it is."""
+    held: bool = False
+    """Whether a person holds it."""
+    revision: ShortText | None = None
+    """Revision that it promotes."""
+
+
+class Lane(Model):
+    """The order in which changes are written to the place: one holder at a time."""
+
+    holder: ShortText | None = None
+    """Tracker that may write now."""
+    since: Time | None = None
+    """Since when it holds the lane."""
+    members: Annotated[tuple[LaneMember, ...], keep_first(MAX_MEMBERS), Field(max_length=MAX_MEMBERS)] = ()
+    """Trackers that have joined."""
+
+
+class ArtifactSet(Model):
+    """What ran in the place at a time."""
+
+    artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
+    """Artifacts, by component."""
+    since: Time
+    """When this set was complete and healthy."""
+    tracker: ShortText | None = None
+    """Tracker that brought it, where it is known."""
+
+
+class RepositoryStatus(Model):
+    """The place as one repository sees it."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="!has(oldSelf.sequence) || (has(self.sequence) && self.sequence >= oldSelf.sequence)",
+            message="sequence must not become smaller: an older status was written after a newer one",
+            field_path=".sequence",
+        ),
+    )
+
+    repository: Name
+    """GitRepository that the entry is for."""
+    sequence: int | None = None
+    """Order of the writes of this entry; never becomes smaller."""
+    deployments: Annotated[
+        tuple[DeploymentStatus, ...],
+        keep_first(100),
+        Field(max_length=100, json_schema_extra=extra(list_type="atomic")),
+    ] = ()
+    """What the deployments of the repository run."""
+    lane: Lane | None = None
+    """Who may write, and who waits."""
+    history: Annotated[
+        tuple[ArtifactSet, ...],
+        keep_last(MAX_HISTORY),
+        Field(max_length=MAX_HISTORY, json_schema_extra=extra(list_type="atomic")),
+    ] = ()
+    """The last 20 artifact sets, oldest first."""

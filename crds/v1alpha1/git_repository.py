@@ -1,0 +1,172 @@
+"""GitRepository: a repository at an SCM host, and the components that it is made of."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Name
+from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of, extra
+from crds.resource import ConditionedStatus, Resource
+from crds.v1alpha1.scm_host import HOST_FIELDS, ScmHost, only_host
+
+Part = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class ProviderKind(StrEnum):
+    """The kinds that hold a host and its credential."""
+
+    SCM_PROVIDER = "ScmProvider"
+    CLUSTER_SCM_PROVIDER = "ClusterScmProvider"
+
+
+class ScmProviderReference(Model):
+    """A provider in the same namespace, or a cluster-scoped one that allows this namespace."""
+
+    kind: ProviderKind = ProviderKind.SCM_PROVIDER
+    """Kind of the provider."""
+    name: Name
+    """Name of the provider."""
+
+
+class OwnedRepository(Model):
+    """A repository named by its owner."""
+
+    owner: Part
+    """User or organization."""
+    name: Part
+    """Name of the repository."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+class GitLabRepository(Model):
+    """A GitLab project."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=512)]
+    """Group path, with its parent groups."""
+    name: Part
+    """Path of the project in its group."""
+    project_id: Annotated[int, Field(ge=1)] | None = None
+    """Id of the project; survives a rename."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class BitbucketDataCenterRepository(Model):
+    """A repository of Bitbucket Data Center."""
+
+    project: Part
+    """Key of the project, or `~user`."""
+    name: Part
+    """Slug of the repository."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.project}/{self.name}"
+
+
+class AzureDevOpsRepository(Model):
+    """A repository of Azure DevOps."""
+
+    project: Part
+    """Name of the project."""
+    name: Part
+    """Name of the repository."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.project}/{self.name}"
+
+
+class Component(Model):
+    """A part of the repository that is built and deployed for itself."""
+
+    name: Name
+    """Name of the component, unique in the repository."""
+    paths: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], Field(min_length=1, max_length=50)
+    ]
+    """Globs of files; a pull request that changes one of them touches the component. `**` matches any number of folders."""
+    image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Image built from the component, without tag; what runs is then recognised by image and tag."""
+    tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Template of the image's tag, such as `sha-${revision}`; required with `image`."""
+
+
+HostedRepository = OwnedRepository | GitLabRepository | BitbucketDataCenterRepository | AzureDevOpsRepository
+
+
+class GitRepositorySpec(Model):
+    """Where the repository is, and what it is made of."""
+
+    rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
+
+    scm_provider_ref: ScmProviderReference
+    """Host and credential."""
+    github: OwnedRepository | None = None
+    """A repository at GitHub."""
+    gitlab: GitLabRepository | None = None
+    """A project at GitLab."""
+    gitea: OwnedRepository | None = None
+    """A repository at Gitea."""
+    forgejo: OwnedRepository | None = None
+    """A repository at Forgejo."""
+    bitbucket_cloud: OwnedRepository | None = None
+    """A repository at Bitbucket Cloud; the owner is the workspace."""
+    bitbucket_data_center: BitbucketDataCenterRepository | None = None
+    """A repository at Bitbucket Data Center."""
+    azure_dev_ops: AzureDevOpsRepository | None = None
+    """A repository at Azure DevOps."""
+    components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
+    """Parts that are built and deployed for themselves; none means that the repository is one component."""
+
+    @property
+    def host(self) -> ScmHost:
+        """The host block that is set. Raises ValueError where none or several are."""
+        return only_host(self)
+
+    @property
+    def hosted(self) -> HostedRepository:
+        """The repository as its host names it. Raises ValueError where none or several blocks are set."""
+        blocks: dict[ScmHost, HostedRepository | None] = {
+            ScmHost.GITHUB: self.github,
+            ScmHost.GITLAB: self.gitlab,
+            ScmHost.GITEA: self.gitea,
+            ScmHost.FORGEJO: self.forgejo,
+            ScmHost.BITBUCKET_CLOUD: self.bitbucket_cloud,
+            ScmHost.BITBUCKET_DATA_CENTER: self.bitbucket_data_center,
+            ScmHost.AZURE_DEVOPS: self.azure_dev_ops,
+        }
+        block = blocks[self.host]
+        if block is None:
+            raise ValueError(f"`{self.host.value}` is not set")
+        return block
+
+
+class GitRepositoryStatus(ConditionedStatus):
+    """Whether the repository can be read with its provider's credential."""
+
+
+class GitRepository(Resource):
+    """A repository at an SCM host."""
+
+    definition: ClassVar = Definition(
+        kind="GitRepository",
+        plural="gitrepositories",
+        short_name="prepo",
+        columns=(
+            PrinterColumn(name="PROVIDER", json_path=".spec.scmProviderRef.name"),
+            PrinterColumn(name="READY", json_path=".status.conditions[?(@.type=='Ready')].status"),
+            PrinterColumn(name="MESSAGE", json_path=".status.conditions[?(@.type=='Ready')].message", priority=1),
+            AGE,
+        ),
+    )
+
+    kind: str = "GitRepository"
+    spec: GitRepositorySpec
+    status: GitRepositoryStatus = GitRepositoryStatus()

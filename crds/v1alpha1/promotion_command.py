@@ -1,0 +1,83 @@
+"""PromotionCommand: a person's word, immutable and kept for audit."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Name, ObjectName, Text, Time
+from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
+from crds.resource import ConditionedStatus, Resource
+
+
+class CommandVerb(StrEnum):
+    """What a person can say; also the RBAC verbs on environments."""
+
+    RETEST = "retest"
+    RETRY = "retry"
+    PROMOTE = "promote"
+    HOLD = "hold"
+    RELEASE = "release"
+    ABORT = "abort"
+    RESTART = "restart"
+
+
+class TrackerReference(Model):
+    """A PullRequestTracker in the same namespace."""
+
+    name: ObjectName
+    """Name of the tracker."""
+
+
+class PromotionCommandSpec(Model):
+    """What is to be done to which tracker, and who says so."""
+
+    tracker_ref: TrackerReference
+    """Tracker that the command is for."""
+    verb: CommandVerb
+    """What is to be done."""
+    environment: Name
+    """Environment whose RBAC is asked: the target of the hop; before any hop, and for restart, the tracker's own."""
+    revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Revision that the person saw; a command for another one is refused."""
+    requested_by: Annotated[str, Field(min_length=1, max_length=256)]
+    """User name as the API server authenticated it."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Why; kept in the promotion record."""
+
+
+class PromotionCommandStatus(ConditionedStatus):
+    """The answer."""
+
+    accepted: bool | None = None
+    """Whether the command was taken."""
+    message: Text | None = None
+    """What was done, or why not."""
+    executed_at: Time | None = None
+    """When it was answered."""
+
+
+class PromotionCommand(Resource):
+    """A person's word about one promotion."""
+
+    definition: ClassVar = Definition(
+        kind="PromotionCommand",
+        plural="promotioncommands",
+        short_name="pcmd",
+        columns=(
+            PrinterColumn(name="TRACKER", json_path=".spec.trackerRef.name"),
+            PrinterColumn(name="VERB", json_path=".spec.verb"),
+            PrinterColumn(name="ENV", json_path=".spec.environment"),
+            PrinterColumn(name="BY", json_path=".spec.requestedBy"),
+            PrinterColumn(name="ACCEPTED", json_path=".status.accepted", type="boolean"),
+            PrinterColumn(name="MESSAGE", json_path=".status.message", priority=1),
+            AGE,
+        ),
+    )
+
+    kind: str = "PromotionCommand"
+    spec: Annotated[
+        PromotionCommandSpec,
+        Field(json_schema_extra=extra(Rule(rule="self == oldSelf", message="the spec of a command is immutable"))),
+    ]
+    status: PromotionCommandStatus = PromotionCommandStatus()

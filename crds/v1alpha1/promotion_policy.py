@@ -1,0 +1,112 @@
+"""PromotionPolicy: the rule for one hop, from a source environment to a target environment."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Duration, Name, NameReference
+from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
+from crds.resource import ConditionedStatus, Resource
+
+DEFAULT_ROUND_TIMEOUT = timedelta(hours=2)
+DEFAULT_TEST_TIMEOUT = timedelta(hours=1)
+LABEL_PREFIX = "promoted/"
+
+
+class OnSourceMoved(StrEnum):
+    """What happens when the source moves after the last trigger of a round."""
+
+    ACCEPT = "Accept"
+    """The verdict counts; the move is recorded."""
+    RETEST = "Retest"
+    """The round runs again with what runs in the source now; busy repositories may starve."""
+
+
+class PolicyTest(Model):
+    """One test that the CI system runs."""
+
+    name: Name
+    """Name of the test, unique in the policy."""
+    runner_ref: NameReference
+    """TestRunner that the test runs at."""
+    job: Annotated[str, Field(min_length=1, max_length=512)]
+    """Jenkins: folder path such as `web/integration`; GitHub Actions: workflow file such as `e2e.yml`; GitLab CI: branch or tag."""
+    parameters: Annotated[
+        dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=2048)]], Field(max_length=64)
+    ] = Field(default_factory=dict)
+    """Parameters of the job; values may hold variables such as `${revision}`, see the list of variables."""
+    components: Annotated[tuple[Name, ...], Field(max_length=50, json_schema_extra=extra(list_type="set"))] = ()
+    """Components that the test is for; empty means all."""
+    required: bool = True
+    """Whether the hop waits for the test to pass; an optional one is shown and never blocks."""
+    timeout: Duration = DEFAULT_TEST_TIMEOUT
+    """Time for one run, from its first trigger."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 0
+    """Whole re-triggers after a failure, each a run of its own."""
+
+
+class PromotionPolicySpec(Model):
+    """The hop, the tests that gate it, and who says go."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="self.sourceEnvironment != self.targetEnvironment",
+            message="targetEnvironment must differ from sourceEnvironment",
+            field_path=".targetEnvironment",
+        ),
+    )
+
+    source_environment: Name
+    """Environment that a change comes from."""
+    target_environment: Name
+    """Environment that a change goes to."""
+    repository_refs: Annotated[
+        tuple[NameReference, ...], Field(max_length=100, json_schema_extra=extra(keys=("name",)))
+    ] = ()
+    """Repositories that the policy is for; empty means all. A policy that names the repository wins over one that does not."""
+    auto_promote: bool = False
+    """Whether a hop goes on by itself once its tests have passed; else it waits for a `promote` command."""
+    timeout: Duration = DEFAULT_ROUND_TIMEOUT
+    """Time for all tests of a round together."""
+    tests: Annotated[tuple[PolicyTest, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
+    """Tests, all triggered at once. None means that nothing gates the hop."""
+    label: Annotated[str, Field(min_length=1, max_length=50)] | None = None
+    """Label that the pull request gets after the hop; `promoted/<target>` if not given."""
+    on_source_moved: OnSourceMoved = OnSourceMoved.ACCEPT
+    """What happens when the source moves after the last trigger of a round."""
+
+    @property
+    def effective_label(self) -> str:
+        """The label that a pull request gets after the hop."""
+        return self.label if self.label is not None else f"{LABEL_PREFIX}{self.target_environment}"
+
+
+class PromotionPolicyStatus(ConditionedStatus):
+    """Whether the policy can be followed, and by how many trackers it is."""
+
+    trackers_in_flight: Annotated[int, Field(ge=0)] | None = None
+    """Trackers that hold a snapshot of this policy."""
+
+
+class PromotionPolicy(Resource):
+    """The rule for one hop: which tests must pass before a change goes from the source to the target."""
+
+    definition: ClassVar = Definition(
+        kind="PromotionPolicy",
+        plural="promotionpolicies",
+        short_name="pp",
+        columns=(
+            PrinterColumn(name="SOURCE", json_path=".spec.sourceEnvironment"),
+            PrinterColumn(name="TARGET", json_path=".spec.targetEnvironment"),
+            PrinterColumn(name="AUTO", json_path=".spec.autoPromote", type="boolean"),
+            PrinterColumn(name="VALID", json_path=".status.conditions[?(@.type=='Valid')].status"),
+            PrinterColumn(name="REASON", json_path=".status.conditions[?(@.type=='Valid')].message", priority=1),
+            AGE,
+        ),
+    )
+
+    kind: str = "PromotionPolicy"
+    spec: PromotionPolicySpec
+    status: PromotionPolicyStatus = PromotionPolicyStatus()

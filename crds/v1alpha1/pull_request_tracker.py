@@ -1,0 +1,83 @@
+"""PullRequestTracker: one pull request on its way from environment to environment."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Name, NameReference
+from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
+from crds.resource import Resource
+from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
+
+__all__ = ["PullRequestTracker", "PullRequestTrackerSpec", "TrackerAnnotation"]
+
+
+class TrackerAnnotation(StrEnum):
+    """Annotations that Pilotage reads from a tracker."""
+
+    POKE = "pilotage.dev/poke"
+    """A changed value wakes the tracker's workflow: it looks again at once."""
+
+
+class PullRequestTrackerSpec(Model):
+    """Which pull request, and where it is first deployed."""
+
+    repository_ref: Annotated[
+        NameReference,
+        Field(json_schema_extra=extra(Rule(rule="self == oldSelf", message="repositoryRef is immutable"))),
+    ]
+    """GitRepository of the pull request. Immutable."""
+    number: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=2_147_483_647,
+            json_schema_extra=extra(Rule(rule="self == oldSelf", message="number is immutable")),
+        ),
+    ]
+    """Number of the pull request at the SCM host. Immutable."""
+    environment: Name
+    """Environment where a merged change is first deployed."""
+    attempt: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            json_schema_extra=extra(Rule(rule="self >= oldSelf", message="attempt only grows")),
+        ),
+    ] = 1
+    """Number of the attempt; raising it starts the promotion anew, as a new workflow. Only grows."""
+
+
+class PullRequestTracker(Resource):
+    """One pull request on its way: applying it starts the promotion, its status tells where the change is."""
+
+    definition: ClassVar = Definition(
+        kind="PullRequestTracker",
+        plural="pullrequesttrackers",
+        short_name="prt",
+        columns=(
+            PrinterColumn(name="PR", json_path=".spec.number", type="integer", description="Pull request"),
+            PrinterColumn(name="TITLE", json_path=".status.pullRequest.title", description="Title of the pull request"),
+            PrinterColumn(name="ENV", json_path=".status.environment", description="Where the change is now"),
+            PrinterColumn(name="STATE", json_path=".status.state", description="State of the promotion"),
+            PrinterColumn(name="WAITING-FOR", json_path=".status.waitingFor.what", description="What it waits for"),
+            PrinterColumn(name="REASON", json_path=".status.reason", priority=1, description="Why it is in its state"),
+            PrinterColumn(
+                name="OBJECT", json_path=".status.waitingFor.object", priority=1, description="Whom or what it waits on"
+            ),
+            PrinterColumn(name="REVISION", json_path=".status.revision", priority=1, description="Merged revision"),
+            AGE,
+        ),
+    )
+    rules: ClassVar = (
+        Rule(
+            rule="self.metadata.name == self.spec.repositoryRef.name + '-' + string(self.spec.number)",
+            message="the name of a tracker must be <repository>-<number>, such as web-412",
+        ),
+    )
+
+    kind: str = "PullRequestTracker"
+    spec: PullRequestTrackerSpec
+    status: PullRequestTrackerStatus = PullRequestTrackerStatus()

@@ -1,0 +1,128 @@
+"""The SCM hosts: one block each, of which exactly one is set."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import SecretReference
+from crds.model import Model, exactly_one_of
+
+Domain = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2048,
+        pattern=r"^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[^\s?#]*)?$",
+    ),
+]
+Identifier = Annotated[int, Field(ge=1)]
+
+
+class ScmHost(StrEnum):
+    """The hosts, named as their block on the wire."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    BITBUCKET_CLOUD = "bitbucketCloud"
+    BITBUCKET_DATA_CENTER = "bitbucketDataCenter"
+    AZURE_DEVOPS = "azureDevOps"
+
+
+HOST_FIELDS = tuple(host.value for host in ScmHost)
+
+
+def only_host(spec: Model) -> ScmHost:
+    """Find the one host block of a spec that is set. Raises ValueError where none or several are."""
+    wire = spec.to_wire()
+    given = [host for host in ScmHost if host.value in wire]
+    if len(given) != 1:
+        raise ValueError(f"exactly one of {', '.join(HOST_FIELDS)} must be set")
+    return given[0]
+
+
+class GitHubHost(Model):
+    """GitHub. The Secret holds `token`, or `privateKey` of the App that `appID` names."""
+
+    domain: Domain | None = None
+    """Base URL of the REST API, `https://api.github.com` if not given; a bare host name is a GitHub Enterprise Server, whose API is at `/api/v3`."""
+    app_id: Identifier | None = None
+    """Id of the GitHub App, for a credential with a private key."""
+    installation_id: Identifier | None = None
+    """Installation of the App; looked up by repository if not given."""
+
+
+class GitLabHost(Model):
+    """GitLab. The Secret holds `token`."""
+
+    domain: Domain | None = None
+    """Host name or base URL; gitlab.com if not given."""
+
+
+class GiteaHost(Model):
+    """Gitea. The Secret holds `token`, or `username` and `password`."""
+
+    domain: Domain
+    """Host name or base URL."""
+
+
+class ForgejoHost(Model):
+    """Forgejo. The Secret holds `token`, or `username` and `password`."""
+
+    domain: Domain
+    """Host name or base URL."""
+
+
+class BitbucketCloudHost(Model):
+    """Bitbucket Cloud. The Secret holds `token`, or `username` and `token`."""
+
+    domain: Domain | None = None
+    """Base URL of the REST API; https://api.bitbucket.org if not given."""
+
+
+class BitbucketDataCenterHost(Model):
+    """Bitbucket Data Center. The Secret holds `token`."""
+
+    domain: Domain
+    """Host name or base URL, with its context path."""
+
+
+class AzureDevOpsHost(Model):
+    """Azure DevOps. The Secret holds `token`, or `clientID`, `clientSecret` and `tenantID`."""
+
+    organization: Annotated[str, Field(min_length=1, max_length=255)]
+    """Organization, or collection of a server."""
+    domain: Domain | None = None
+    """Host name or base URL; dev.azure.com if not given."""
+
+
+class ScmProviderSpec(Model):
+    """Exactly one host, and its credential."""
+
+    rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
+
+    github: GitHubHost | None = None
+    """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
+    gitlab: GitLabHost | None = None
+    """GitLab, SaaS or self-managed."""
+    gitea: GiteaHost | None = None
+    """Gitea."""
+    forgejo: ForgejoHost | None = None
+    """Forgejo."""
+    bitbucket_cloud: BitbucketCloudHost | None = None
+    """Bitbucket Cloud."""
+    bitbucket_data_center: BitbucketDataCenterHost | None = None
+    """Bitbucket Data Center."""
+    azure_dev_ops: AzureDevOpsHost | None = None
+    """Azure DevOps Services or Server."""
+    secret_ref: SecretReference
+    """Secret with the credential; which keys it needs, each host block says."""
+    ca_secret_ref: SecretReference | None = None
+    """Secret with `ca.crt`, the authority that signed the host's certificate."""
+
+    @property
+    def host(self) -> ScmHost:
+        """The host that is set. Raises ValueError where none or several are."""
+        return only_host(self)

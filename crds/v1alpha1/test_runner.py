@@ -1,0 +1,132 @@
+"""TestRunner: a CI system that runs the tests of policies."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Endpoint, NameReference, SecretReference
+from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of
+from crds.resource import ConditionedStatus, Resource
+
+
+class RunnerType(StrEnum):
+    """The kinds of CI systems, named as their block in the spec."""
+
+    JENKINS = "jenkins"
+    GITHUB_ACTIONS = "githubActions"
+    GITLAB_CI = "gitlabCI"
+
+
+class UnstableResult(StrEnum):
+    """What an UNSTABLE Jenkins build counts as."""
+
+    FAILED = "Failed"
+    PASSED = "Passed"
+
+
+class MappedResult(StrEnum):
+    """What an outcome that is neither success nor failure counts as."""
+
+    PASSED = "Passed"
+    FAILED = "Failed"
+    ERROR = "Error"
+
+
+class ManualResult(StrEnum):
+    """What a GitLab pipeline that waits for a manual job counts as."""
+
+    QUEUED = "Queued"
+    """It waits, until the test's timeout."""
+    ERROR = "Error"
+    """Nobody will start it: an error at once."""
+
+
+class JenkinsRunner(Model):
+    """A Jenkins controller. The Secret holds `username` and `token` (an API token)."""
+
+    url: Endpoint
+    """Root URL of the controller, with its context path."""
+    unstable: UnstableResult = UnstableResult.FAILED
+    """What an UNSTABLE build counts as."""
+
+
+class GitHubActionsRunner(Model):
+    """GitHub Actions of a repository. The workflow's `run-name` must show the promotion key."""
+
+    repository_ref: NameReference
+    """GitRepository whose workflows are dispatched; its credential is used unless `secretRef` names another."""
+    ref: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """Branch or tag whose workflow file runs; the repository's default branch if not given."""
+    skipped: MappedResult = MappedResult.ERROR
+    """What a skipped run counts as; nothing ran, so it is an error by default."""
+    neutral: MappedResult = MappedResult.PASSED
+    """What a neutral run counts as."""
+
+
+class GitLabCIRunner(Model):
+    """GitLab CI of a project. The Secret may hold a trigger token (`triggerToken`) beside a `read_api` token (`token`)."""
+
+    repository_ref: NameReference
+    """GitRepository whose pipelines are created; its credential is used unless `secretRef` names another."""
+    manual: ManualResult = ManualResult.QUEUED
+    """What a pipeline that waits for a manual job counts as."""
+    skipped: MappedResult = MappedResult.ERROR
+    """What a skipped pipeline counts as; nothing ran, so it is an error by default."""
+
+
+class TestRunnerSpec(Model):
+    """Exactly one CI system, and its credential."""
+
+    __test__: ClassVar[bool] = False
+
+    rules: ClassVar = (exactly_one_of("jenkins", "githubActions", "gitlabCI"),)
+
+    jenkins: JenkinsRunner | None = None
+    """A Jenkins controller."""
+    github_actions: GitHubActionsRunner | None = None
+    """GitHub Actions of a repository."""
+    gitlab_ci: GitLabCIRunner | None = None
+    """GitLab CI of a project."""
+    secret_ref: SecretReference | None = None
+    """Secret with the credential."""
+
+    @property
+    def type(self) -> RunnerType:
+        """The CI system that is set. Raises ValueError where none or several are."""
+        blocks = {
+            RunnerType.JENKINS: self.jenkins,
+            RunnerType.GITHUB_ACTIONS: self.github_actions,
+            RunnerType.GITLAB_CI: self.gitlab_ci,
+        }
+        given = [name for name, block in blocks.items() if block is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of jenkins, githubActions, gitlabCI must be set")
+        return given[0]
+
+
+class TestRunnerStatus(ConditionedStatus):
+    """Whether the CI system answers and accepts the credential."""
+
+    __test__: ClassVar[bool] = False
+
+
+class TestRunner(Resource):
+    """A CI system that runs the tests of policies."""
+
+    __test__: ClassVar[bool] = False
+
+    definition: ClassVar = Definition(
+        kind="TestRunner",
+        plural="testrunners",
+        short_name="prunner",
+        columns=(
+            PrinterColumn(name="REACHABLE", json_path=".status.conditions[?(@.type=='Reachable')].status"),
+            PrinterColumn(name="MESSAGE", json_path=".status.conditions[?(@.type=='Reachable')].message", priority=1),
+            AGE,
+        ),
+    )
+
+    kind: str = "TestRunner"
+    spec: TestRunnerSpec
+    status: TestRunnerStatus = TestRunnerStatus()

@@ -1,0 +1,101 @@
+"""Tests as a status shows them: one entry per test, and the verdict of a round."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Link, Name, ShortText, Text, Time, keep_first
+from crds.model import Model
+
+
+class TestState(StrEnum):
+    """How far a test is; the last five are final."""
+
+    __test__ = False
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    PASSED = "Passed"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    CANCELLED = "Cancelled"
+    ERROR = "Error"
+
+
+class TestSummary(Model):
+    """Counts of a test report, where the CI system has one."""
+
+    __test__: ClassVar[bool] = False
+
+    total: Annotated[int, Field(ge=0)] = 0
+    """Test cases in all."""
+    passed: Annotated[int, Field(ge=0)] = 0
+    """Test cases that passed."""
+    failed: Annotated[int, Field(ge=0)] = 0
+    """Test cases that failed."""
+    skipped: Annotated[int, Field(ge=0)] = 0
+    """Test cases that were left out."""
+
+
+class TestStatus(Model):
+    """One test of a round: its counted run and how it stands."""
+
+    __test__: ClassVar[bool] = False
+
+    name: Name
+    """Name of the test in the policy."""
+    runner: ShortText
+    """TestRunner that it runs at."""
+    job: ShortText | None = None
+    """Job at the runner."""
+    required: bool
+    """Whether the test must pass."""
+    state: TestState
+    """How far it is."""
+    reason: ShortText | None = None
+    """Why, in one word, for states that need one."""
+    url: Link | None = None
+    """The run, for people."""
+    number: ShortText | None = None
+    """Id of the run at the CI system."""
+    key: ShortText | None = None
+    """Key that the run carries; exactly one run counts per key."""
+    round: Annotated[int, Field(ge=0)] | None = None
+    """Round of the hop, from 1."""
+    retry: Annotated[int, Field(ge=0)] | None = None
+    """Re-triggers after failures, from 0."""
+    started_at: Time | None = None
+    """First trigger of the run."""
+    finished_at: Time | None = None
+    """When the run was seen to be final."""
+    message: Text | None = None
+    """What the CI system says, or what to fix."""
+    summary: TestSummary | None = None
+    """Counts of the report."""
+
+
+class TestAggregateResult(Model):
+    """Verdict of a round.
+
+    These names are written as they are here, also on the wire: they are known from the interface that Pilotage took
+    over, and scripts read them.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    all_passed: Annotated[bool, Field(alias="all_passed")]
+    """Every required test passed; true where no test is required."""
+    any_failed: Annotated[bool, Field(alias="any_failed")]
+    """A required test is final and did not pass."""
+    any_running: Annotated[bool, Field(alias="any_running")]
+    """A test is not final yet."""
+    any_timeout: Annotated[bool, Field(alias="any_timeout")]
+    """A required test ran out of time."""
+    results: Annotated[dict[str, TestState], Field(alias="results", max_length=50)] = Field(default_factory=dict)
+    """State of each test, by name."""
+    failure_reasons: Annotated[tuple[Text, ...], keep_first(50), Field(alias="failure_reasons", max_length=50)] = ()
+    """One line per required test that is final and did not pass."""
+    optional_tests_failed: Annotated[bool, Field(alias="optional_tests_failed")] = False
+    """An optional test is final and did not pass; shown, never blocking."""

@@ -1,0 +1,274 @@
+"""The status of a PullRequestTracker: state, wait, tests and records of the promotion."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import Link, Name, ShortText, Text, Time, keep_first, keep_last
+from crds.model import Model, Rule, extra
+from crds.resource import ConditionedStatus
+from crds.v1alpha1.artifact import Artifact
+from crds.v1alpha1.tests_status import TestAggregateResult, TestStatus
+
+MAX_PROMOTIONS = 20
+MAX_TESTS = 50
+MAX_APPLICATIONS = 200
+
+
+class TrackerState(StrEnum):
+    """Where the promotion stands."""
+
+    PENDING = "Pending"
+    AWAITING_MERGE = "AwaitingMerge"
+    AWAITING_SYNC = "AwaitingSync"
+    SYNCED = "Synced"
+    AWAITING_POLICY = "AwaitingPolicy"
+    TESTING = "Testing"
+    TESTS_FAILED = "TestsFailed"
+    READY_TO_PROMOTE = "ReadyToPromote"
+    HELD = "Held"
+    PROMOTING = "Promoting"
+    PROMOTION_FAILED = "PromotionFailed"
+    COMPLETED = "Completed"
+    CLOSED = "Closed"
+    ABORTED = "Aborted"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = frozenset({TrackerState.COMPLETED, TrackerState.CLOSED, TrackerState.ABORTED})
+
+
+class WaitingForWhat(StrEnum):
+    """The kinds of waiting."""
+
+    MERGE = "Merge"
+    SYNC = "Sync"
+    POLICY = "Policy"
+    VERDICT = "Verdict"
+    RETEST = "Retest"
+    PROMOTE_COMMAND = "PromoteCommand"
+    LANE = "Lane"
+    TARGET = "Target"
+    RELEASE = "Release"
+    DELIVERY = "Delivery"
+    RETRY = "Retry"
+    REFERENCE = "Reference"
+
+
+class WaitingFor(Model):
+    """What the promotion waits for; filled in every state that is not terminal."""
+
+    what: WaitingForWhat
+    """Kind of waiting."""
+    object: ShortText | None = None
+    """Who or what is waited on, such as `Environment staging` or `PullRequestTracker web-411`."""
+    wanted: Text | None = None
+    """What would end the wait."""
+    observed: Text | None = None
+    """What was seen last instead."""
+    since: Time | None = None
+    """Start of the wait."""
+    until: Time | None = None
+    """Deadline after which the wait ends as a failure; none means that it lasts."""
+    unblock_with: Text | None = None
+    """Command or action of a person that ends the wait."""
+
+
+class PullRequestInfo(Model):
+    """The pull request as last read from the SCM host."""
+
+    title: ShortText | None = None
+    """Title."""
+    author: ShortText | None = None
+    """Login of the author."""
+    url: Link | None = None
+    """Address for people."""
+    state: ShortText | None = None
+    """Open, Merged or Closed."""
+    head_sha: ShortText | None = None
+    """Newest commit of the pull request."""
+    merge_sha: ShortText | None = None
+    """Commit that the merge made."""
+    branch: ShortText | None = None
+    """Branch that was proposed."""
+    base_branch: ShortText | None = None
+    """Branch that it was merged into."""
+    labels: Annotated[tuple[ShortText, ...], keep_first(100), Field(max_length=100)] = ()
+    """Labels at the host."""
+
+
+class WorkflowInfo(Model):
+    """The workflow of the current attempt."""
+
+    id: ShortText
+    """Workflow id."""
+    run_id: ShortText | None = None
+    """Id of the newest run."""
+    started_at: Time | None = None
+    """When the workflow was started; kept over continue-as-new."""
+    url: Link | None = None
+    """The workflow in the Temporal UI."""
+
+
+class PolicySnapshot(Model):
+    """The policy that a hop took at its start."""
+
+    name: ShortText
+    """Name of the PromotionPolicy."""
+    generation: int | None = None
+    """Its generation when it was taken."""
+
+
+class Hop(Model):
+    """The way from one environment to the next that the tracker is on."""
+
+    index: Annotated[int, Field(ge=0)]
+    """Number of the hop within the attempt, from 0."""
+    source: Name
+    """Environment that the change comes from."""
+    target: Name
+    """Environment that the change goes to; commands name it."""
+    policy: PolicySnapshot | None = None
+    """Policy in force."""
+    auto_promote: bool | None = None
+    """Whether the hop goes on by itself once its tests have passed."""
+    round: Annotated[int, Field(ge=0)] | None = None
+    """Round of tests, from 1."""
+    started_at: Time | None = None
+    """Start of the hop."""
+
+
+class ApplicationOutcome(StrEnum):
+    """What a hop did to one application."""
+
+    PROMOTED = "Promoted"
+    ALREADY_CONTAINED = "AlreadyContained"
+    OBSERVED = "Observed"
+    FAILED = "Failed"
+    NOT_REACHED = "NotReached"
+
+
+class ApplicationRecord(Model):
+    """The result of a hop for one application."""
+
+    deployment: ShortText
+    """Entry of the environment's `deployments`."""
+    application: ShortText
+    """Application of the delivery system."""
+    wave: int | None = None
+    """Wave that it belongs to."""
+    outcome: ApplicationOutcome
+    """What was done."""
+    from_revision: ShortText | None = None
+    """What ran before."""
+    to_revision: ShortText | None = None
+    """What runs now."""
+    message: Text | None = None
+    """Why it failed, or who brought the artifact."""
+
+
+class SourceMove(Model):
+    """A move of the source environment during the hop."""
+
+    from_revision: ShortText
+    """What ran in the source at the first trigger."""
+    to_revision: ShortText
+    """What ran there at the last verdict."""
+
+
+class PromotionRecord(Model):
+    """One finished hop."""
+
+    promoted: bool
+    """Whether the target runs the artifact or what contains it."""
+    reason: ShortText
+    """Promoted, AlreadyContained, Partial, Aborted or the failure in one word."""
+    source: Name
+    """Environment that the change came from."""
+    target: Name
+    """Environment that the change went to."""
+    policy: PolicySnapshot | None = None
+    """Policy of the hop."""
+    artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
+    """What was promoted."""
+    tests: Annotated[tuple[TestStatus, ...], keep_first(MAX_TESTS), Field(max_length=MAX_TESTS)] = ()
+    """Tests of the counted round, as they stood at the end of the hop."""
+    aggregate: TestAggregateResult | None = None
+    """Verdict of the round."""
+    source_moved: SourceMove | None = None
+    """How the source moved after the last trigger."""
+    promoted_by: ShortText | None = None
+    """`automation`, or the person whose `promote` was taken."""
+    promote_reason: Text | None = None
+    """Reason that the person gave."""
+    brought_by: ShortText | None = None
+    """Tracker that brought the artifact, for AlreadyContained."""
+    started_at: Time | None = None
+    """Start of the hop."""
+    finished_at: Time | None = None
+    """End of the hop."""
+    applications: Annotated[
+        tuple[ApplicationRecord, ...], keep_first(MAX_APPLICATIONS), Field(max_length=MAX_APPLICATIONS)
+    ] = ()
+    """Result per application."""
+    error: Text | None = None
+    """What failed, and what to fix."""
+
+
+class PullRequestTrackerStatus(ConditionedStatus):
+    """Everything that is known about the promotion; written by its workflow, through the watcher."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="!has(oldSelf.sequence) || (has(self.sequence) && self.sequence >= oldSelf.sequence)",
+            message="status.sequence must not become smaller: an older status was written after a newer one",
+            field_path=".sequence",
+        ),
+    )
+
+    state: TrackerState | None = None
+    """Where the promotion stands."""
+    held_state: TrackerState | None = None
+    """State that a Held promotion goes back to."""
+    reason: ShortText | None = None
+    """Why it is in its state, in one word."""
+    message: Text | None = None
+    """Why it is in its state, for people."""
+    waiting_for: WaitingFor | None = None
+    """What it waits for; filled in every state that is not terminal."""
+    environment: ShortText | None = None
+    """Environment that the change has reached, or is to be deployed in first."""
+    revision: ShortText | None = None
+    """Revision that is promoted: a commit of the application repository."""
+    artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
+    """What is promoted, by component."""
+    pull_request: PullRequestInfo | None = None
+    """The pull request as last read."""
+    hop: Hop | None = None
+    """The hop at hand."""
+    tests: Annotated[
+        tuple[TestStatus, ...],
+        keep_first(MAX_TESTS),
+        Field(max_length=MAX_TESTS, json_schema_extra=extra(list_type="atomic")),
+    ] = ()
+    """Tests of the current round."""
+    aggregate: TestAggregateResult | None = None
+    """Verdict of the current round."""
+    promotions: Annotated[
+        tuple[PromotionRecord, ...],
+        keep_last(MAX_PROMOTIONS),
+        Field(max_length=MAX_PROMOTIONS, json_schema_extra=extra(list_type="atomic")),
+    ] = ()
+    """Finished hops, oldest first; the last 20 are kept."""
+    workflow: WorkflowInfo | None = None
+    """The workflow of the current attempt."""
+    uid: ShortText | None = None
+    """Uid of the tracker that the status was written for."""
+    attempt: int | None = None
+    """Attempt that the status speaks of."""
+    sequence: int | None = None
+    """Order of the status writes of the workflow; never becomes smaller."""
