@@ -1,0 +1,136 @@
+"""The publisher loop: at most one write in flight, newest wins, steps never wait for it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.contracts import ResourceActivities
+from activities.models.status import EventNote, PublishPlaceInput, PublishStatusInput
+from activities.models.tracking import Timings
+from workflows import policies
+from workflows.identity import Queues
+
+Payload = TypeVar("Payload")
+
+
+def next_sequence(previous: int, now: datetime) -> int:
+    """Return a sequence that only grows, also where a reset or a restart forgot the previous one."""
+    return max(previous + 1, int(now.timestamp() * 1000))
+
+
+class Publisher(Generic[Payload]):
+    """Write the newest payload offered, one write at a time.
+
+    Payloads are offered without a sequence; it is stamped when the write is sent. A payload that says the same as the
+    last one written is dropped. `await drain()` before a workflow returns or continues as new: unawaited writes are
+    lost. After continue-as-new nothing counts as written, so the first offer is always sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Callable[[Payload], Awaitable[object]],
+        stamp: Callable[[Payload, int], Payload],
+        merge: Callable[[Payload, Payload], Payload],
+        adds: Callable[[Payload, Payload], bool],
+        sequence: int = 0,
+    ) -> None:
+        self._send = send
+        self._stamp = stamp
+        self._merge = merge
+        self._adds = adds
+        self._sequence = sequence
+        self._pending: Payload | None = None
+        self._sent: Payload | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The last sequence used, to be carried into the next run."""
+        return self._sequence
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything offered has been written."""
+        return self._writing is None
+
+    def offer(self, payload: Payload) -> None:
+        """Have this payload written, in place of one that still waits for its turn."""
+        self._pending = payload if self._pending is None else self._merge(self._pending, payload)
+        if self._writing is None and self._worth_sending(self._pending):
+            self._writing = asyncio.create_task(self._write())
+        elif self._writing is None:
+            self._pending = None
+
+    async def drain(self) -> None:
+        """Return when the last payload offered has been written."""
+        await workflow.wait_condition(lambda: self.idle)
+
+    async def _write(self) -> None:
+        try:
+            while self._pending is not None:
+                payload, self._pending = self._pending, None
+                if not self._worth_sending(payload):
+                    continue
+                self._sequence = next_sequence(self._sequence, workflow.now())
+                self._sent = payload
+                try:
+                    await self._send(self._stamp(payload, self._sequence))
+                except ActivityError as refusal:
+                    # Only a refusal that no retry mends gets here. The same payload may be offered again later.
+                    self._sent = None
+                    workflow.logger.warning("status was refused", exc_info=refusal)
+        finally:
+            self._writing = None
+
+    def _worth_sending(self, payload: Payload) -> bool:
+        return self._sent is None or self._adds(self._sent, payload)
+
+
+def status_publisher(queues: Queues, timings: Timings, *, sequence: int = 0) -> Publisher[PublishStatusInput]:
+    """Return the publisher of a tracker's status; events of superseded payloads travel with the newest one."""
+
+    async def send(payload: PublishStatusInput) -> None:
+        config = policies.kubernetes_publish(queues, timings, summary=f"publish {payload.status.state}")
+        await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config)
+
+    return Publisher(send=send, stamp=_stamp_status, merge=_merge_status, adds=_status_adds, sequence=sequence)
+
+
+def place_publisher(queues: Queues, timings: Timings, *, sequence: int = 0) -> Publisher[PublishPlaceInput]:
+    """Return the publisher of one repository's entry in an Environment's status."""
+
+    async def send(payload: PublishPlaceInput) -> None:
+        holder = payload.status.lane.holder or "free"
+        config = policies.kubernetes_publish(queues, timings, summary=f"publish place, lane {holder}")
+        await workflow.execute_activity_method(ResourceActivities.publish_place, payload, **config)
+
+    return Publisher(
+        send=send,
+        stamp=lambda payload, sequence: replace(payload, status=replace(payload.status, sequence=sequence)),
+        merge=lambda _older, newer: newer,
+        adds=lambda sent, payload: (
+            replace(sent, status=replace(sent.status, sequence=payload.status.sequence)) != payload
+        ),
+        sequence=sequence,
+    )
+
+
+def _stamp_status(payload: PublishStatusInput, sequence: int) -> PublishStatusInput:
+    return replace(payload, status=replace(payload.status, sequence=sequence))
+
+
+def _merge_status(older: PublishStatusInput, newer: PublishStatusInput) -> PublishStatusInput:
+    events: dict[str, EventNote] = {event.id: event for event in (*older.events, *newer.events)}
+    return replace(newer, events=tuple(events.values()))
+
+
+def _status_adds(sent: PublishStatusInput, payload: PublishStatusInput) -> bool:
+    if payload.events:
+        return True
+    return replace(sent, events=(), status=replace(sent.status, sequence=payload.status.sequence)) != payload
