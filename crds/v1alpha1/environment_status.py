@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, ShortText, Text, Time, keep_first, keep_last
+from crds.fields import Name, ShortText, Text, Time, keep_first
 from crds.model import Model, Rule, extra
 from crds.v1alpha1.artifact import Artifact
 
@@ -29,15 +29,13 @@ class DeploymentStatus(Model):
 
     name: Name
     """Name of the deployment."""
-    applications: Annotated[tuple[ShortText, ...], keep_first(200), Field(max_length=200)] = ()
-    """Applications that it stands for."""
     artifact: Artifact | None = None
     """What runs; none where it is not known or the applications differ."""
     health: Health | None = None
     """Worst health of its applications."""
     since: Time | None = None
     """Since when it runs the artifact."""
-    message: Text | None = None
+    problem: Text | None = None
     """What is wrong, where something is."""
 
 
@@ -61,8 +59,6 @@ class LaneMember(Model):
     """How far it is."""
     held: bool = False
     """Whether a person holds it."""
-    revision: ShortText | None = None
-    """Revision that it promotes."""
 
 
 class Lane(Model):
@@ -70,8 +66,6 @@ class Lane(Model):
 
     holder: ShortText | None = None
     """Tracker that may write now."""
-    since: Time | None = None
-    """Since when it holds the lane."""
     members: Annotated[tuple[LaneMember, ...], keep_first(MAX_MEMBERS), Field(max_length=MAX_MEMBERS)] = ()
     """Trackers that have joined."""
 
@@ -79,10 +73,10 @@ class Lane(Model):
 class ArtifactSet(Model):
     """What ran in the place at a time."""
 
+    at: Time
+    """When the place came to run this set."""
     artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
     """Artifacts, by component."""
-    since: Time
-    """When this set was complete and healthy."""
     tracker: ShortText | None = None
     """Tracker that brought it, where it is known."""
 
@@ -112,7 +106,7 @@ class RepositoryStatus(Model):
     """Who may write, and who waits."""
     history: Annotated[
         tuple[ArtifactSet, ...],
-        keep_last(MAX_HISTORY),
+        keep_first(MAX_HISTORY),
         Field(max_length=MAX_HISTORY, json_schema_extra=extra(list_type="atomic")),
     ] = ()
-    """The last 20 artifact sets, oldest first."""
+    """The last 20 artifact sets, newest first."""

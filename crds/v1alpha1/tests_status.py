@@ -24,21 +24,6 @@ class TestState(StrEnum):
     ERROR = "Error"
 
 
-class TestSummary(Model):
-    """Counts of a test report, where the CI system has one."""
-
-    __test__: ClassVar[bool] = False
-
-    total: Annotated[int, Field(ge=0)] = 0
-    """Test cases in all."""
-    passed: Annotated[int, Field(ge=0)] = 0
-    """Test cases that passed."""
-    failed: Annotated[int, Field(ge=0)] = 0
-    """Test cases that failed."""
-    skipped: Annotated[int, Field(ge=0)] = 0
-    """Test cases that were left out."""
-
-
 class TestStatus(Model):
     """One test of a round: its counted run and how it stands."""
 
@@ -48,14 +33,10 @@ class TestStatus(Model):
     """Name of the test in the policy."""
     runner: ShortText
     """TestRunner that it runs at."""
-    job: ShortText | None = None
-    """Job at the runner."""
     required: bool
     """Whether the test must pass."""
     state: TestState
     """How far it is."""
-    reason: ShortText | None = None
-    """Why, in one word, for states that need one."""
     url: Link | None = None
     """The run, for people."""
     number: ShortText | None = None
@@ -72,8 +53,8 @@ class TestStatus(Model):
     """When the run was seen to be final."""
     message: Text | None = None
     """What the CI system says, or what to fix."""
-    summary: TestSummary | None = None
-    """Counts of the report."""
+    summary: ShortText | None = None
+    """Counts of the test report where the CI system has one, such as `41 passed, 1 failed`."""
 
 
 class TestAggregateResult(Model):

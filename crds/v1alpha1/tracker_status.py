@@ -81,6 +81,8 @@ class WaitingFor(Model):
 class PullRequestInfo(Model):
     """The pull request as last read from the SCM host."""
 
+    number: int | None = None
+    """Number at the host."""
     title: ShortText | None = None
     """Title."""
     author: ShortText | None = None
@@ -134,22 +136,8 @@ class Hop(Model):
     """Environment that the change goes to; commands name it."""
     policy: PolicySnapshot | None = None
     """Policy in force."""
-    auto_promote: bool | None = None
-    """Whether the hop goes on by itself once its tests have passed."""
     round: Annotated[int, Field(ge=0)] | None = None
     """Round of tests, from 1."""
-    started_at: Time | None = None
-    """Start of the hop."""
-
-
-class ApplicationOutcome(StrEnum):
-    """What a hop did to one application."""
-
-    PROMOTED = "Promoted"
-    ALREADY_CONTAINED = "AlreadyContained"
-    OBSERVED = "Observed"
-    FAILED = "Failed"
-    NOT_REACHED = "NotReached"
 
 
 class ApplicationRecord(Model):
@@ -159,25 +147,12 @@ class ApplicationRecord(Model):
     """Entry of the environment's `deployments`."""
     application: ShortText
     """Application of the delivery system."""
-    wave: int | None = None
-    """Wave that it belongs to."""
-    outcome: ApplicationOutcome
-    """What was done."""
-    from_revision: ShortText | None = None
-    """What ran before."""
-    to_revision: ShortText | None = None
-    """What runs now."""
+    result: ShortText
+    """Promoted, AlreadyContained, Failed, NotWritten or Observed."""
+    artifact: Artifact | None = None
+    """What it runs now."""
     message: Text | None = None
     """Why it failed, or who brought the artifact."""
-
-
-class SourceMove(Model):
-    """A move of the source environment during the hop."""
-
-    from_revision: ShortText
-    """What ran in the source at the first trigger."""
-    to_revision: ShortText
-    """What ran there at the last verdict."""
 
 
 class PromotionRecord(Model):
@@ -185,32 +160,28 @@ class PromotionRecord(Model):
 
     promoted: bool
     """Whether the target runs the artifact or what contains it."""
-    reason: ShortText
-    """Promoted, AlreadyContained, Partial, Aborted or the failure in one word."""
-    source: Name
+    result: ShortText
+    """Promoted, AlreadyContained, NothingToDeploy or Failed."""
+    source: ShortText
     """Environment that the change came from."""
-    target: Name
+    target: ShortText
     """Environment that the change went to."""
     policy: PolicySnapshot | None = None
     """Policy of the hop."""
+    at: Time
+    """End of the hop."""
     artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
     """What was promoted."""
     tests: Annotated[tuple[TestStatus, ...], keep_first(MAX_TESTS), Field(max_length=MAX_TESTS)] = ()
     """Tests of the counted round, as they stood at the end of the hop."""
     aggregate: TestAggregateResult | None = None
     """Verdict of the round."""
-    source_moved: SourceMove | None = None
-    """How the source moved after the last trigger."""
+    source_moved: Annotated[tuple[ShortText, ...], keep_last(50), Field(max_length=50)] = ()
+    """Moves of the source after the last trigger, each `from -> to`, in order."""
     promoted_by: ShortText | None = None
-    """`automation`, or the person whose `promote` was taken."""
-    promote_reason: Text | None = None
-    """Reason that the person gave."""
+    """`autoPromote`, or the person whose `promote` was taken."""
     brought_by: ShortText | None = None
     """Tracker that brought the artifact, for AlreadyContained."""
-    started_at: Time | None = None
-    """Start of the hop."""
-    finished_at: Time | None = None
-    """End of the hop."""
     applications: Annotated[
         tuple[ApplicationRecord, ...], keep_first(MAX_APPLICATIONS), Field(max_length=MAX_APPLICATIONS)
     ] = ()
