@@ -1,0 +1,1 @@
+"""What runs Pilotage: manifests and generated resources, locked requirements, and the local environment."""

@@ -1,0 +1,5 @@
+"""The one error of the local environment."""
+
+
+class LocalEnvironmentError(RuntimeError):
+    """The environment cannot do what was asked; the message says what failed and what to do."""

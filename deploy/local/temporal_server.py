@@ -1,0 +1,67 @@
+"""A Temporal development server with the search attributes that our workflows set."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.binaries import find
+from deploy.local.ports import answers_http, free_port
+from deploy.local.processes import ProcessSpec
+
+SEARCH_ATTRIBUTES: Mapping[str, str] = {
+    "PilotageState": "Keyword",
+    "PilotageNamespace": "Keyword",
+    "PilotageRepository": "Keyword",
+    "PilotageEnvironment": "Keyword",
+    "PilotagePullRequest": "Int",
+}
+NAMESPACE = "default"
+
+
+@dataclass(kw_only=True)
+class TemporalServer:
+    """Ports and command line of one development server; they stay the same over restarts."""
+
+    directory: Path
+    in_memory: bool
+    ui: bool
+    environment: Mapping[str, str] = field(repr=False)
+    report: Callable[[str], None]
+    port: int = field(default_factory=free_port)
+    ui_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
+
+    @property
+    def address(self) -> str:
+        """The frontend's host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        """The web interface's address; empty without one."""
+        return f"http://127.0.0.1:{self.ui_port}" if self.ui else ""
+
+    def spec(self) -> ProcessSpec:
+        """Return how to start it."""
+        attributes = [f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
+        # Without the news fetch the UI asks nothing outside this machine.
+        ui = [f"--ui-port={self.ui_port}", "--ui-disable-news-fetch"] if self.ui else ["--headless"]
+        database = [] if self.in_memory else [f"--db-filename={self.directory / 'temporal.sqlite'}"]
+        command = [
+            str(find("temporal", report=self.report)),
+            *("server", "start-dev", "--ip=127.0.0.1", f"--port={self.port}", f"--http-port={self.http_port}"),
+            *(f"--metrics-port={self.metrics_port}", "--log-level=warn"),
+            "--dynamic-config-value=frontend.enableServerVersionCheck=false",
+            *(*attributes, *ui, *database),
+        ]
+        # The frontend listens before the attributes are registered; a workflow that starts in between fails.
+        listed = f"http://127.0.0.1:{self.http_port}/api/v1/namespaces/{NAMESPACE}/search-attributes"
+        probes = [answers_http(listed, containing=list(SEARCH_ATTRIBUTES)[-1])]
+        probes += [answers_http(self.ui_url)] if self.ui else []
+        return ProcessSpec(
+            name="temporal-1",
+            command=command,
+            environment=self.environment,
+            ready=lambda: all(probe() for probe in probes),
+        )
