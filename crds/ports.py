@@ -1,0 +1,235 @@
+"""The Kubernetes API as Pilotage uses it: named resources, errors by meaning and one port."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from crds.fields import format_time, truncate
+from crds.model import GROUP, VERSION, Definition, Scope
+
+WATCH_TIMEOUT = timedelta(seconds=290)
+PAGE_SIZE = 500
+
+Document = dict[str, Any]
+"""A JSON object as the API server sends it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiResource:
+    """Name one resource of the API server; `group` is empty for the core group."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """Return the `apiVersion` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """Return the URL path of the collection or of one object; no namespace means all of them."""
+        parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
+        if self.namespaced and namespace is not None:
+            parts += ["namespaces", namespace]
+        parts += [part for part in (self.plural, name, subresource) if part is not None]
+        return "/" + "/".join(parts)
+
+
+def resource_of(definition: Definition) -> ApiResource:
+    """Name the API resource of one of Pilotage's kinds."""
+    return ApiResource(
+        group=GROUP,
+        version=VERSION,
+        plural=definition.plural,
+        kind=definition.kind,
+        namespaced=definition.scope is Scope.NAMESPACED,
+    )
+
+
+SECRETS = ApiResource(group="", version="v1", plural="secrets", kind="Secret")
+EVENTS = ApiResource(group="", version="v1", plural="events", kind="Event")
+NAMESPACES = ApiResource(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False)
+
+
+class ApiError(Exception):
+    """An answer of the API server that is not a success; `reason` is the Status reason, such as `AlreadyExists`."""
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
+
+
+class ApiNotFound(ApiError):
+    """The object, or the kind itself, is not there."""
+
+
+class ApiConflict(ApiError):
+    """The object changed meanwhile, another field manager owns a field, or the name is taken (`AlreadyExists`)."""
+
+
+class ApiGone(ApiError):
+    """The resourceVersion or continue token is too old: list again."""
+
+
+class ApiForbidden(ApiError):
+    """The identity is unknown or lacks the right; the message names both."""
+
+
+class ApiInvalid(ApiError):
+    """The API server refuses the content; the message names every field."""
+
+
+class ApiUnavailable(ApiError):
+    """No usable answer: connection, timeout, overload or a server error. Worth another try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of a list. `resource_version` is where a watch of the whole list starts."""
+
+    items: tuple[Document, ...]
+    resource_version: str
+    continue_token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchEvent:
+    """One line of a watch: ADDED, MODIFIED, DELETED or BOOKMARK. An ERROR line is raised, never yielded."""
+
+    type: str
+    object: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventTarget:
+    """Name the object that a Kubernetes event speaks of."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+def event_document(
+    target: EventTarget,
+    *,
+    name: str,
+    reason: str,
+    message: str,
+    warning: bool,
+    component: str,
+    now: datetime | None = None,
+) -> Document:
+    """Build a core/v1 Event; events on cluster-scoped objects live in namespace `default`."""
+    at = format_time(now or datetime.now(UTC))
+    return {
+        "metadata": {"name": name, "namespace": target.namespace or "default"},
+        "involvedObject": {
+            "apiVersion": target.api_version,
+            "kind": target.kind,
+            "name": target.name,
+            "uid": target.uid,
+            **({"namespace": target.namespace} if target.namespace else {}),
+        },
+        "type": "Warning" if warning else "Normal",
+        "reason": truncate(reason, 128),
+        "message": truncate(message, 1024),
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+        "source": {"component": component},
+        "reportingComponent": component,
+    }
+
+
+class Kubernetes(Protocol):
+    """Speak with one API server. Every method raises ApiError of the fitting kind and nothing else."""
+
+    @property
+    def default_namespace(self) -> str:
+        """Namespace of the kubeconfig's context, or of the pod."""
+
+    async def list_page(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        limit: int = PAGE_SIZE,
+        continue_token: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        """List one page; no namespace means all of them."""
+
+    async def list_all(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        """List all pages as one. A continue token that expired on the way starts the list again."""
+
+    def watch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        *,
+        resource_version: str,
+        timeout: timedelta = WATCH_TIMEOUT,
+        field_selector: str | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch.
+
+        Raises ApiGone for an expired resourceVersion, ApiUnavailable for a dropped connection or a line of garbage.
+        """
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        """Read one object."""
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        """Create one object; ApiConflict with reason `AlreadyExists` where the name is taken."""
+
+    async def merge(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        changes: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply a JSON merge patch; `metadata.resourceVersion` inside it makes it a compare-and-set."""
+
+    async def apply(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        document: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply server-side the fields that the manager owns; `metadata.resourceVersion` makes it a compare-and-set."""
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
+        """Delete one object; with a uid only that very one (else ApiConflict)."""
+
+    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
+        """Read the decoded entries of one Secret. The values belong in no log, error or status."""
+
+    async def post_event(
+        self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
+    ) -> bool:
+        """Post one Kubernetes event under a name that identifies it; False where it was posted before."""
