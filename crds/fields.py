@@ -12,12 +12,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from crds.durations import MAX_LENGTH, PATTERN, format_duration, parse_duration
-from crds.model import Model
+from crds.model import Model, Rule, extra
 
+NAME_MAX_LENGTH = 63
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 ELLIPSIS = "…"
 
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
+Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX_LENGTH, pattern=NAME_PATTERN)]
 """The name of a resource or of an entry; a DNS label, so that it also fits a label value."""
 
 ObjectName = Annotated[
@@ -50,13 +51,13 @@ def keep_first(limit: int) -> BeforeValidator:
     )
 
 
-ShortText = Annotated[str, BeforeValidator(_cutting(256)), Field(max_length=256)]
+ShortText = Annotated[str, Field(max_length=256), BeforeValidator(_cutting(256))]
 """A status text of at most 256 characters, cut when longer."""
 
-Text = Annotated[str, BeforeValidator(_cutting(1024)), Field(max_length=1024)]
+Text = Annotated[str, Field(max_length=1024), BeforeValidator(_cutting(1024))]
 """A status text of at most 1024 characters, cut when longer."""
 
-Link = Annotated[str, BeforeValidator(_cutting(2048)), Field(max_length=2048)]
+Link = Annotated[str, Field(max_length=2048), BeforeValidator(_cutting(2048))]
 """An address that people open, of at most 2048 characters."""
 
 Endpoint = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
@@ -75,6 +76,12 @@ Duration = Annotated[
 ]
 """A duration of whole seconds, written as `45m` or `1h30m`."""
 
+# Python accepts zero, so that validation can name it beside the other errors of a resource that was stored before.
+PositiveDuration = Annotated[
+    Duration, Field(json_schema_extra=extra(Rule(rule="duration(self) > duration('0s')", message="must be positive")))
+]
+"""A duration of at least one second."""
+
 
 def _in_utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -92,13 +99,8 @@ Time = Annotated[
 ]
 """A point in time, UTC, written in whole seconds."""
 
-Variables = Annotated[
-    dict[
-        Annotated[str, Field(min_length=1, max_length=63)],
-        Annotated[str, Field(max_length=1024)],
-    ],
-    Field(max_length=64),
-]
+# The API server knows no limits for keys; validation checks them.
+Variables = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)]
 
 
 class NameReference(Model):
@@ -136,9 +138,9 @@ class SelectorRequirement(Model):
 class LabelSelector(Model):
     """A selection of objects by their labels; every requirement must hold, and an empty selector selects nothing."""
 
-    match_labels: Annotated[
-        dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]], Field(max_length=32)
-    ] = Field(default_factory=dict)
+    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = Field(
+        default_factory=dict
+    )
     """Labels that must have exactly these values."""
     match_expressions: Annotated[tuple[SelectorRequirement, ...], Field(max_length=32)] = ()
     """Further requirements."""

@@ -10,7 +10,7 @@ from crds.fields import keep_first
 from crds.model import API_VERSION, Definition, Model, extra
 
 Conditions = Annotated[
-    tuple[Condition, ...], keep_first(16), Field(max_length=16, json_schema_extra=extra(keys=("type",)))
+    tuple[Condition, ...], Field(max_length=16, json_schema_extra=extra(keys=("type",))), keep_first(16)
 ]
 """Conditions as a list-map by type, so that several writers can each own theirs."""
 

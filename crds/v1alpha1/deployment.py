@@ -43,7 +43,8 @@ class ArgoCDWrite(Model):
     parameter: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Helm parameter that takes the tag, such as `image.tag`; for HelmParameter."""
     allow_managed: bool = False
-    """Write also to an Application that an ApplicationSet or another Application owns, although the owner may revert it."""
+    """Write also to an Application that an ApplicationSet or another Application owns, although the owner may revert
+    it."""
 
 
 class Write(Model):

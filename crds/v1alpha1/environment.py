@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Duration, Variables
+from crds.fields import Duration, PositiveDuration, Variables
 from crds.model import AGE, Definition, Model, PrinterColumn, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
@@ -22,7 +22,7 @@ class EnvironmentSpec(Model):
     """Whether a change that runs here has arrived; only then a tracker is Completed."""
     vars: Variables = Field(default_factory=dict)
     """Values for the variables `${source.vars.NAME}` and `${target.vars.NAME}`."""
-    delivery_timeout: Duration = DEFAULT_DELIVERY_TIMEOUT
+    delivery_timeout: PositiveDuration = DEFAULT_DELIVERY_TIMEOUT
     """Time for one wave, from its write until everything in it is healthy."""
     wave_pause: Duration = NO_PAUSE
     """Pause between two waves."""

@@ -66,7 +66,7 @@ class Lane(Model):
 
     holder: ShortText | None = None
     """Tracker that may write now."""
-    members: Annotated[tuple[LaneMember, ...], keep_first(MAX_MEMBERS), Field(max_length=MAX_MEMBERS)] = ()
+    members: Annotated[tuple[LaneMember, ...], Field(max_length=MAX_MEMBERS), keep_first(MAX_MEMBERS)] = ()
     """Trackers that have joined."""
 
 
@@ -75,7 +75,7 @@ class ArtifactSet(Model):
 
     at: Time
     """When the place came to run this set."""
-    artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
+    artifacts: Annotated[tuple[Artifact, ...], Field(max_length=50), keep_first(50)] = ()
     """Artifacts, by component."""
     tracker: ShortText | None = None
     """Tracker that brought it, where it is known."""
@@ -98,15 +98,15 @@ class RepositoryStatus(Model):
     """Order of the writes of this entry; never becomes smaller."""
     deployments: Annotated[
         tuple[DeploymentStatus, ...],
-        keep_first(100),
         Field(max_length=100, json_schema_extra=extra(list_type="atomic")),
+        keep_first(100),
     ] = ()
     """What the deployments of the repository run."""
     lane: Lane | None = None
     """Who may write, and who waits."""
     history: Annotated[
         tuple[ArtifactSet, ...],
-        keep_first(MAX_HISTORY),
         Field(max_length=MAX_HISTORY, json_schema_extra=extra(list_type="atomic")),
+        keep_first(MAX_HISTORY),
     ] = ()
     """The last 20 artifact sets, newest first."""

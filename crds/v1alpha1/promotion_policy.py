@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Duration, Name, NameReference
+from crds.fields import Name, NameReference, PositiveDuration
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 
@@ -32,16 +32,17 @@ class PolicyTest(Model):
     runner_ref: NameReference
     """TestRunner that the test runs at."""
     job: Annotated[str, Field(min_length=1, max_length=512)]
-    """Jenkins: folder path such as `web/integration`; GitHub Actions: workflow file such as `e2e.yml`; GitLab CI: branch or tag."""
-    parameters: Annotated[
-        dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=2048)]], Field(max_length=64)
-    ] = Field(default_factory=dict)
+    """Jenkins: folder path such as `web/integration`; GitHub Actions: workflow file such as `e2e.yml`; GitLab CI:
+    branch or tag."""
+    parameters: Annotated[dict[str, Annotated[str, Field(max_length=2048)]], Field(max_length=64)] = Field(
+        default_factory=dict
+    )
     """Parameters of the job; values may hold variables such as `${revision}`, see the list of variables."""
     components: Annotated[tuple[Name, ...], Field(max_length=50, json_schema_extra=extra(list_type="set"))] = ()
     """Components that the test is for; empty means all."""
     required: bool = True
     """Whether the hop waits for the test to pass; an optional one is shown and never blocks."""
-    timeout: Duration = DEFAULT_TEST_TIMEOUT
+    timeout: PositiveDuration = DEFAULT_TEST_TIMEOUT
     """Time for one run, from its first trigger."""
     retries: Annotated[int, Field(ge=0, le=10)] = 0
     """Whole re-triggers after a failure, each a run of its own."""
@@ -65,10 +66,11 @@ class PromotionPolicySpec(Model):
     repository_refs: Annotated[
         tuple[NameReference, ...], Field(max_length=100, json_schema_extra=extra(keys=("name",)))
     ] = ()
-    """Repositories that the policy is for; empty means all. A policy that names the repository wins over one that does not."""
+    """Repositories that the policy is for; empty means all. A policy that names the repository wins over one
+    that does not."""
     auto_promote: bool = False
     """Whether a hop goes on by itself once its tests have passed; else it waits for a `promote` command."""
-    timeout: Duration = DEFAULT_ROUND_TIMEOUT
+    timeout: PositiveDuration = DEFAULT_ROUND_TIMEOUT
     """Time for all tests of a round together."""
     tests: Annotated[tuple[PolicyTest, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Tests, all triggered at once. None means that nothing gates the hop."""

@@ -57,6 +57,7 @@ class PullRequestTracker(Resource):
         kind="PullRequestTracker",
         plural="pullrequesttrackers",
         short_name="prt",
+        named_as_label=False,
         columns=(
             PrinterColumn(name="PR", json_path=".spec.number", type="integer", description="Pull request"),
             PrinterColumn(name="TITLE", json_path=".status.pullRequest.title", description="Title of the pull request"),

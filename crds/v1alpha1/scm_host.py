@@ -47,7 +47,8 @@ class GitHubHost(Model):
     """GitHub. The Secret holds `token`, or `privateKey` of the App that `appID` names."""
 
     domain: Domain | None = None
-    """Base URL of the REST API, `https://api.github.com` if not given; a bare host name is a GitHub Enterprise Server, whose API is at `/api/v3`."""
+    """Base URL of the REST API, `https://api.github.com` if not given; a bare host name is a GitHub
+    Enterprise Server, whose API is at `/api/v3`."""
     app_id: Identifier | None = None
     """Id of the GitHub App, for a credential with a private key."""
     installation_id: Identifier | None = None

@@ -65,7 +65,10 @@ class GitHubActionsRunner(Model):
 
 
 class GitLabCIRunner(Model):
-    """GitLab CI of a project. The Secret may hold a trigger token (`triggerToken`) beside a `read_api` token (`token`)."""
+    """GitLab CI of a project.
+
+    The Secret may hold a trigger token (`triggerToken`) beside a `read_api` token (`token`).
+    """
 
     repository_ref: NameReference
     """GitRepository whose pipelines are created; its credential is used unless `secretRef` names another."""

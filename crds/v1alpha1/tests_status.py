@@ -76,7 +76,7 @@ class TestAggregateResult(Model):
     """A required test ran out of time."""
     results: Annotated[dict[str, TestState], Field(alias="results", max_length=50)] = Field(default_factory=dict)
     """State of each test, by name."""
-    failure_reasons: Annotated[tuple[Text, ...], keep_first(50), Field(alias="failure_reasons", max_length=50)] = ()
+    failure_reasons: Annotated[tuple[Text, ...], Field(alias="failure_reasons", max_length=50), keep_first(50)] = ()
     """One line per required test that is final and did not pass."""
     optional_tests_failed: Annotated[bool, Field(alias="optional_tests_failed")] = False
     """An optional test is final and did not pass; shown, never blocking."""

@@ -99,7 +99,7 @@ class PullRequestInfo(Model):
     """Branch that was proposed."""
     base_branch: ShortText | None = None
     """Branch that it was merged into."""
-    labels: Annotated[tuple[ShortText, ...], keep_first(100), Field(max_length=100)] = ()
+    labels: Annotated[tuple[ShortText, ...], Field(max_length=100), keep_first(100)] = ()
     """Labels at the host."""
 
 
@@ -170,20 +170,20 @@ class PromotionRecord(Model):
     """Policy of the hop."""
     at: Time
     """End of the hop."""
-    artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
+    artifacts: Annotated[tuple[Artifact, ...], Field(max_length=50), keep_first(50)] = ()
     """What was promoted."""
-    tests: Annotated[tuple[TestStatus, ...], keep_first(MAX_TESTS), Field(max_length=MAX_TESTS)] = ()
+    tests: Annotated[tuple[TestStatus, ...], Field(max_length=MAX_TESTS), keep_first(MAX_TESTS)] = ()
     """Tests of the counted round, as they stood at the end of the hop."""
     aggregate: TestAggregateResult | None = None
     """Verdict of the round."""
-    source_moved: Annotated[tuple[ShortText, ...], keep_last(50), Field(max_length=50)] = ()
+    source_moved: Annotated[tuple[ShortText, ...], Field(max_length=50), keep_last(50)] = ()
     """Moves of the source after the last trigger, each `from -> to`, in order."""
     promoted_by: ShortText | None = None
     """`autoPromote`, or the person whose `promote` was taken."""
     brought_by: ShortText | None = None
     """Tracker that brought the artifact, for AlreadyContained."""
     applications: Annotated[
-        tuple[ApplicationRecord, ...], keep_first(MAX_APPLICATIONS), Field(max_length=MAX_APPLICATIONS)
+        tuple[ApplicationRecord, ...], Field(max_length=MAX_APPLICATIONS), keep_first(MAX_APPLICATIONS)
     ] = ()
     """Result per application."""
     error: Text | None = None
@@ -215,7 +215,7 @@ class PullRequestTrackerStatus(ConditionedStatus):
     """Environment that the change has reached, or is to be deployed in first."""
     revision: ShortText | None = None
     """Revision that is promoted: a commit of the application repository."""
-    artifacts: Annotated[tuple[Artifact, ...], keep_first(50), Field(max_length=50)] = ()
+    artifacts: Annotated[tuple[Artifact, ...], Field(max_length=50), keep_first(50)] = ()
     """What is promoted, by component."""
     pull_request: PullRequestInfo | None = None
     """The pull request as last read."""
@@ -223,16 +223,16 @@ class PullRequestTrackerStatus(ConditionedStatus):
     """The hop at hand."""
     tests: Annotated[
         tuple[TestStatus, ...],
-        keep_first(MAX_TESTS),
         Field(max_length=MAX_TESTS, json_schema_extra=extra(list_type="atomic")),
+        keep_first(MAX_TESTS),
     ] = ()
     """Tests of the current round."""
     aggregate: TestAggregateResult | None = None
     """Verdict of the current round."""
     promotions: Annotated[
         tuple[PromotionRecord, ...],
-        keep_last(MAX_PROMOTIONS),
         Field(max_length=MAX_PROMOTIONS, json_schema_extra=extra(list_type="atomic")),
+        keep_last(MAX_PROMOTIONS),
     ] = ()
     """Finished hops, oldest first; the last 20 are kept."""
     workflow: WorkflowInfo | None = None

@@ -1,0 +1,122 @@
+"""CustomResourceDefinitions from the models: structural schemas, rules, columns and names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crds.fields import NAME_MAX_LENGTH, NAME_PATTERN
+from crds.model import CATEGORY, GROUP, VERSION, Definition, PrinterColumn
+from crds.resource import Resource
+
+Schema = dict[str, Any]
+
+# What pydantic writes and a structural schema may not contain, or what says nothing there.
+_DROPPED = frozenset({"title", "$defs", "propertyNames"})
+_INTEGER_FORMAT = "int64"
+
+
+def object_schema(model: type[Resource]) -> Schema:
+    """Build the structural schema of a kind."""
+    raw = model.model_json_schema(by_alias=True)
+    schema = _structural(raw, raw.get("$defs", {}))
+    properties = schema["properties"]
+    described: Schema = {
+        "apiVersion": {"type": "string", "description": f"`{GROUP}/{VERSION}`."},
+        "kind": {"type": "string", "description": f"`{model.definition.kind}`."},
+        "metadata": _metadata(model.definition),
+        "spec": properties["spec"],
+        "status": _without_default(properties["status"]),
+    }
+    return {**schema, "required": ["spec"], "properties": described}
+
+
+def custom_resource_definition(model: type[Resource]) -> Schema:
+    """Build the CustomResourceDefinition of a kind."""
+    definition = model.definition
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": definition.crd_name, "labels": {"app.kubernetes.io/part-of": "pilotage"}},
+        "spec": {
+            "group": GROUP,
+            "names": _names(definition),
+            "scope": definition.scope.value,
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(column) for column in definition.columns],
+                    "schema": {"openAPIV3Schema": object_schema(model)},
+                }
+            ],
+        },
+    }
+
+
+def _metadata(definition: Definition) -> Schema:
+    if not definition.named_as_label:
+        return {"type": "object"}
+    name = {"type": "string", "maxLength": NAME_MAX_LENGTH, "pattern": NAME_PATTERN}
+    return {"type": "object", "properties": {"name": name}}
+
+
+def _names(definition: Definition) -> Schema:
+    return {
+        "kind": definition.kind,
+        "listKind": f"{definition.kind}List",
+        "plural": definition.plural,
+        "singular": definition.singular,
+        "shortNames": [definition.short_name],
+        "categories": [CATEGORY],
+    }
+
+
+def _column(column: PrinterColumn) -> Schema:
+    wire: Schema = {"name": column.name, "type": column.type, "jsonPath": column.json_path}
+    if column.description:
+        wire["description"] = column.description
+    if column.priority:
+        wire["priority"] = column.priority
+    return wire
+
+
+def _without_default(schema: Schema) -> Schema:
+    return {name: value for name, value in schema.items() if name != "default"}
+
+
+def _structural(raw: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:
+    """Inline references, drop null alternatives and what Kubernetes does not know."""
+    merged = _resolve(dict(raw), definitions)
+    schema: Schema = {}
+    for name, value in merged.items():
+        if name in _DROPPED or (name == "default" and (value is None or isinstance(value, list | dict))):
+            continue
+        if name == "properties":
+            schema[name] = {field: _structural(inner, definitions) for field, inner in value.items()}
+        elif name in ("items", "additionalProperties") and isinstance(value, dict):
+            schema[name] = _structural(value, definitions)
+        elif name == "description":
+            schema[name] = _one_line(value)
+        else:
+            schema[name] = value
+    if schema.get("type") == "integer":
+        schema["format"] = _INTEGER_FORMAT
+    return schema
+
+
+def _resolve(raw: Schema, definitions: Mapping[str, Any]) -> Schema:
+    """Replace a reference, or an alternative with null, by what it stands for; siblings win."""
+    siblings = {name: value for name, value in raw.items() if name not in ("$ref", "anyOf")}
+    if "$ref" in raw:
+        return {**_resolve(dict(definitions[raw["$ref"].rsplit("/", 1)[-1]]), definitions), **siblings}
+    if "anyOf" in raw:
+        alternatives = [choice for choice in raw["anyOf"] if choice.get("type") != "null"]
+        if len(alternatives) != 1:
+            raise ValueError(f"a structural schema has no alternatives: {raw['anyOf']}")
+        return {**_resolve(dict(alternatives[0]), definitions), **siblings}
+    return siblings
+
+
+def _one_line(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
