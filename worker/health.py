@@ -1,0 +1,125 @@
+"""`/healthz`, `/readyz` and `/metrics` of every process, on the same event loop as its work."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import structlog
+from aiohttp import web
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+_logger = structlog.get_logger(__name__)
+
+TICK_SECONDS = 1.0
+STALLED_SECONDS = 15.0
+"""A loop that did not tick for so long hangs; the probe's own timeout catches one that hangs entirely."""
+_SDK_TIMEOUT = aiohttp.ClientTimeout(total=3)
+
+Check = Callable[[], bool]
+
+
+@dataclass(kw_only=True)
+class Health:
+    """Hold what makes a process alive and ready; each check is named in a failing answer."""
+
+    alive: dict[str, Check] = field(default_factory=dict)
+    ready: dict[str, Check] = field(default_factory=dict)
+    last_tick: float = field(default_factory=time.monotonic)
+
+    def failing(self, checks: Mapping[str, Check]) -> tuple[str, ...]:
+        """Name the checks that fail, the loop's own included."""
+        names = [name for name, check in checks.items() if not check()]
+        if time.monotonic() - self.last_tick > STALLED_SECONDS:
+            names.append("event loop")
+        return tuple(names)
+
+
+class HealthServer:
+    """Serve the three paths while the context lasts.
+
+    The SDK's core serves its own metrics on a loopback port (worker/temporal.py); `/metrics` appends them, so that
+    one scrape sees both.
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        *,
+        host: str,
+        port: int,
+        sdk_metrics_url: str = "",
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self.health = health
+        self.port = port
+        self._host = host
+        self._sdk_metrics_url = sdk_metrics_url
+        self._registry = registry
+        self._runner: web.AppRunner | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._ticker = asyncio.create_task(self._tick())
+        _logger.info("serving health and metrics", host=self._host, port=self.port)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _tick(self) -> None:
+        while True:
+            self.health.last_tick = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return _answer(self.health.failing(self.health.alive))
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        return _answer(self.health.failing({**self.health.alive, **self.health.ready}))
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        body = generate_latest(self._registry) + await self._sdk_metrics()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _sdk_metrics(self) -> bytes:
+        if not self._sdk_metrics_url:
+            return b""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_SDK_TIMEOUT) as session,
+                session.get(self._sdk_metrics_url) as response,
+            ):
+                return await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # Our own metrics are worth a scrape without the SDK's.
+            _logger.warning("the SDK's metrics cannot be read", error=str(error))
+            return b""
+
+
+def _answer(failing: tuple[str, ...]) -> web.Response:
+    if failing:
+        return web.json_response({"status": "failing", "failing": list(failing)}, status=503)
+    return web.json_response({"status": "ok"})

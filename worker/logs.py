@@ -1,0 +1,117 @@
+"""Structured logs of every process: one line per event, with tracker, workflow and run, without credentials."""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
+
+import structlog
+import temporalio.activity
+import temporalio.workflow
+
+from activities.redaction import PLACEHOLDER, redact
+
+_SECRET_KEYS = ("authorization", "password", "secret_value", "token", "api_key", "private_key", "credential", "cookie")
+_QUIET = {"temporalio": logging.WARNING, "aiohttp.access": logging.WARNING, "httpx": logging.WARNING}
+
+Event = MutableMapping[str, Any]
+
+
+def add_workflow_context(_logger: object, _method: str, event: Event) -> Event:
+    """Name the workflow, its run and its tracker on lines written inside an activity or a workflow."""
+    if temporalio.activity.in_activity():
+        activity = temporalio.activity.info()
+        event.setdefault("activity", activity.activity_type)
+        event.setdefault("attempt", activity.attempt)
+        _add_ids(event, activity.workflow_id or "", activity.workflow_run_id or "")
+    elif temporalio.workflow.in_workflow():
+        workflow = temporalio.workflow.info()
+        _add_ids(event, workflow.workflow_id, workflow.run_id)
+    return event
+
+
+def tracker_of(workflow_id: str) -> str:
+    """Read `namespace/name` of the tracker from a promotion's workflow id; empty for other workflows."""
+    kind, _, rest = workflow_id.partition("/")
+    parts = rest.split("/")
+    return f"{parts[1]}/{parts[2]}" if kind == "promotion" and len(parts) == 5 else ""
+
+
+def _add_ids(event: Event, workflow_id: str, run_id: str) -> None:
+    event.setdefault("workflow_id", workflow_id)
+    event.setdefault("run_id", run_id)
+    if tracker := tracker_of(workflow_id):
+        event.setdefault("tracker", tracker)
+
+
+def redact_event(_logger: object, _method: str, event: Event) -> Event:
+    """Cut credentials out of every value, however deep; a key that names a credential loses its value."""
+    for key in list(event):
+        event[key] = PLACEHOLDER if _names_secret(key) else _redacted(event[key])
+    return event
+
+
+def _names_secret(key: object) -> bool:
+    lowered = str(key).lower()
+    return any(name in lowered for name in _SECRET_KEYS)
+
+
+def _redacted(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: PLACEHOLDER if _names_secret(key) else _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(inner) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))
+
+
+def _drop_temporal_extra(_logger: object, _method: str, event: Event) -> Event:
+    for key in ("temporal_workflow", "temporal_activity"):
+        event.pop(key, None)
+    return event
+
+
+def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
+    """Send structlog's and the standard library's events to standard error in one format. Call once per process."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        _drop_temporal_extra,
+        add_workflow_context,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    # The ids are fields of their own; the SDK would append them to every message as well.
+    temporalio.workflow.logger.workflow_info_on_message = False
+    temporalio.activity.logger.activity_info_on_message = False

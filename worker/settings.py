@@ -1,0 +1,179 @@
+"""Settings of every process, read once from environment variables with the prefix `PILOTAGE_`.
+
+Temporal's own settings (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, …) are read by
+`temporalio.envconfig` (worker/temporal.py) and OpenTelemetry's (`OTEL_EXPORTER_OTLP_ENDPOINT`, …) by its SDK.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from activities.models.tracking import Timings
+
+PREFIX = "PILOTAGE_"
+EXIT_CODE = 2
+_SHOWN_VALUE_LENGTH = 80
+_TIMING_NAMES = tuple(field.name for field in fields(Timings))
+
+
+class InvalidSettings(Exception):
+    """Hold one line per wrong variable: its name, its value and what is allowed."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def _split(value: object) -> object:
+    """Read `a, b` as two entries; an empty variable is no entry at all."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _read_timings(value: object) -> object:
+    if isinstance(value, Timings):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError('an object of seconds by name is wanted, such as {"poll_initial": 1}')
+    unknown = sorted(str(name) for name in value if name not in _TIMING_NAMES)
+    if unknown:
+        raise ValueError(f"unknown names {', '.join(unknown)}; allowed are {', '.join(_TIMING_NAMES)}")
+    seconds: dict[str, timedelta] = {}
+    for name, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 10 * 365 * 86400:
+            raise ValueError(f"{name}: a positive number of seconds is wanted")
+        seconds[name] = timedelta(seconds=number)
+    return Timings(**seconds)
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A comma-separated list."""
+
+
+class Settings(BaseSettings):
+    """Hold what a process was told by its environment. Frozen; it contains no credential."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        validate_by_name=True,
+    )
+
+    installation: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$")]
+    """Id of this installation: part of every workflow id and task queue; two clusters must not share one.
+    Lower-case letters, digits and dashes, at most 40 characters."""
+
+    namespaces: Names = ()
+    """Kubernetes namespaces to work for, separated by commas; empty = all."""
+
+    kubeconfig: str | None = Field(default=None, validation_alias=AliasChoices("PILOTAGE_KUBECONFIG", "KUBECONFIG"))
+    """Path of a kubeconfig file; `KUBECONFIG` is read too. Empty = the pod's service account, else `~/.kube/config`."""
+
+    context: str | None = None
+    """Context of the kubeconfig; empty = its current one."""
+
+    system_namespace: str = "pilotage"
+    """Namespace that holds the Secrets of cluster-scoped resources: the one Pilotage runs in."""
+
+    log_format: Literal["console", "json"] = "console"
+    """`console` for people, `json` for collectors: one object per line."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged; `debug` shows every call to an SCM host."""
+
+    http_host: str = "0.0.0.0"
+    """Address on which `/healthz`, `/readyz` and `/metrics` are served."""
+
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port of the same; 0 = any free one."""
+
+    allow_http: bool = False
+    """Whether endpoints that start with `http://` may be called; false outside tests and closed networks."""
+
+    allowed_hosts: Names = ()
+    """Hosts that may be called, such as `api.github.com,*.example.com`; empty = any."""
+
+    scm_in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
+    """How many calls per (host, credential) this process has in flight; beyond that, activities wait their turn."""
+
+    temporal_ui_url: str = ""
+    """Base URL of the Temporal UI, for links in status and comments; empty = no links."""
+
+    timings: Annotated[Timings, BeforeValidator(_read_timings)] = Timings()
+    """Overrides of a promotion's durations in seconds, as JSON: `{"poll_initial": 1}`. For tests and the demo."""
+
+    activity_slots: Annotated[int, Field(ge=1, le=10000)] = 200
+    """How many activities of one queue run at the same time in this process."""
+
+    observation_slots: Annotated[int, Field(ge=1, le=10000)] = 1000
+    """The same for the queue `observation`, whose activities mostly wait."""
+
+    cached_workflows: Annotated[int, Field(ge=1, le=100000)] = 2000
+    """How many workflows stay in memory between their tasks, about 85 KB each."""
+
+    shutdown_grace_seconds: Annotated[int, Field(ge=0, le=600)] = 25
+    """How long running activities may go on after SIGTERM; less than the pod's terminationGracePeriodSeconds."""
+
+    @field_validator("temporal_ui_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("a URL that starts with http:// or https:// is wanted")
+        return value.rstrip("/")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; arguments win over the environment. Raises InvalidSettings with all errors at once."""
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise InvalidSettings(tuple(_explain(detail) for detail in error.errors())) from None
+    except SettingsError as error:
+        raise InvalidSettings((_explain_unreadable(error),)) from None
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def describe_settings() -> tuple[tuple[str, str, str], ...]:
+    """Return (variable, default, meaning) of each setting, for help and reference."""
+    return tuple(
+        (variable_name(name), _shown_default(info), _documentation(name))
+        for name, info in Settings.model_fields.items()
+    )
+
+
+def _shown_default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    return "" if info.default in (None, (), Timings()) else str(info.default)
+
+
+def _documentation(name: str) -> str:
+    return " ".join((Settings.model_fields[name].description or "").split())
+
+
+def _explain(detail: Any) -> str:
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    name = field if field.startswith(PREFIX) else variable_name(field)
+    if detail["type"] == "missing":
+        return f"{name}: required; {_documentation(field)}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    shown = str(detail["input"])[:_SHOWN_VALUE_LENGTH]
+    return f"{name}: `{shown}` is not allowed: {message[:1].lower()}{message[1:]}"
+
+
+def _explain_unreadable(error: SettingsError) -> str:
+    for field in Settings.model_fields:
+        if f'"{field}"' in str(error):
+            return f"{variable_name(field)}: JSON is wanted. {_documentation(field)}"
+    return str(error)
