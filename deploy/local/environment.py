@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from deploy.local.binaries import Report
 from deploy.local.failures import LocalEnvironmentError
-from deploy.local.kubernetes_server import ADMIN, KubernetesServer
+from deploy.local.kubernetes_server import KubernetesAccess, KubernetesServer
 from deploy.local.ports import answers_http, free_port
 from deploy.local.processes import Processes, ProcessSpec
 from deploy.local.resources import apply_resources
@@ -77,24 +77,14 @@ class LocalEnvironment:
         self.stop()
 
     @property
+    def kubernetes(self) -> KubernetesAccess:
+        """Address, certificate, token and kubeconfig files of the API server."""
+        return self._kubernetes.access()
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig file."""
         return self._kubernetes.kubeconfig()
-
-    @property
-    def kubernetes_url(self) -> str:
-        """The API server's address."""
-        return self._kubernetes.url
-
-    @property
-    def kubernetes_authority(self) -> Path:
-        """The certificate that signed the API server's."""
-        return self._kubernetes.authority
-
-    @property
-    def admin_token(self) -> str:
-        """The administrator's bearer token."""
-        return self._kubernetes.tokens[ADMIN]
 
     @property
     def temporal_address(self) -> str:
@@ -110,10 +100,6 @@ class LocalEnvironment:
     def sandbox_url(self) -> str:
         """The sandbox's address."""
         return f"http://127.0.0.1:{self._port('sandbox-1')}"
-
-    def kubeconfig_for(self, user: str) -> Path:
-        """Return the kubeconfig file of `alice` (group shop-developers) or `bob` (no group)."""
-        return self._kubernetes.kubeconfig(user)
 
     def http_url(self, name: str) -> str:
         """Return where `worker-1`, `watcher-2` … serves /healthz, /readyz and /metrics."""

@@ -20,6 +20,25 @@ ADMIN = "admin"
 USERS: Mapping[str, tuple[str, ...]] = {ADMIN: ("system:masters",), "alice": ("shop-developers",), "bob": ()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class KubernetesAccess:
+    """What a client needs to reach the API server."""
+
+    url: str
+    authority: Path
+    kubeconfigs: Mapping[str, Path]
+    admin_token: str = field(repr=False)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig file."""
+        return self.kubeconfigs[ADMIN]
+
+    def kubeconfig_for(self, user: str) -> Path:
+        """Return the kubeconfig file of `alice` (group shop-developers) or `bob` (no group)."""
+        return self.kubeconfigs[user]
+
+
 @dataclass(kw_only=True)
 class KubernetesServer:
     """Files, ports and command lines of one API server; they stay the same over restarts."""
@@ -44,6 +63,15 @@ class KubernetesServer:
     def authority(self) -> Path:
         """The certificate that signed the API server's."""
         return self._files / "ca.crt"
+
+    def access(self) -> KubernetesAccess:
+        """Return what a client needs."""
+        return KubernetesAccess(
+            url=self.url,
+            authority=self.authority,
+            kubeconfigs={user: self.kubeconfig(user) for user in USERS},
+            admin_token=self.tokens[ADMIN],
+        )
 
     @property
     def _files(self) -> Path:

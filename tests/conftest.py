@@ -1,0 +1,43 @@
+"""Real servers for the tests that ask for them. Pure tests start nothing."""
+
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from deploy.local.environment import LocalEnvironment
+from deploy.local.kubernetes_server import KubernetesAccess
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    pytest.exit("terminated", returncode=143)
+
+
+def pytest_configure() -> None:
+    # By default SIGTERM would end the run without tearing down fixtures, and so without stopping servers.
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+@pytest.fixture(scope="session")
+def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Temporal server, in memory, with our search attributes."""
+    with LocalEnvironment(tmp_path_factory.mktemp("temporal"), temporal_in_memory=True) as environment:
+        environment.start("temporal")
+        yield environment.temporal_address
+
+
+@pytest.fixture(scope="session")
+def kubernetes_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesAccess]:
+    """A Kubernetes API server that serves our custom resources."""
+    with LocalEnvironment(tmp_path_factory.mktemp("kubernetes")) as environment:
+        environment.start("kubernetes", "resources")
+        yield environment.kubernetes
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a sandbox. It is shared: seed repositories, jobs and applications under names of your own."""
+    with LocalEnvironment(tmp_path_factory.mktemp("sandbox")) as environment:
+        environment.start("sandbox")
+        yield environment.sandbox_url
