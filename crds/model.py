@@ -146,8 +146,8 @@ class Definition:
     short_name: str
     scope: Scope = Scope.NAMESPACED
     columns: tuple[PrinterColumn, ...] = ()
-    named_as_label: bool = True
-    """Whether names are limited to DNS labels, because other resources name this one."""
+    name_max_length: int = 63
+    """Longest name; 63 where other resources name this one."""
 
     @property
     def singular(self) -> str:

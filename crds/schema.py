@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from crds.fields import NAME_MAX_LENGTH, NAME_PATTERN
+from crds.fields import NAME_PATTERN
 from crds.model import CATEGORY, GROUP, VERSION, Definition, PrinterColumn
 from crds.resource import Resource
 
@@ -55,10 +55,15 @@ def custom_resource_definition(model: type[Resource]) -> Schema:
 
 
 def _metadata(definition: Definition) -> Schema:
-    if not definition.named_as_label:
-        return {"type": "object"}
-    name = {"type": "string", "maxLength": NAME_MAX_LENGTH, "pattern": NAME_PATTERN}
-    return {"type": "object", "properties": {"name": name}}
+    """Limit names. The cost of rules on them is bounded only if generateName is declared as well."""
+    limit = definition.name_max_length
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": limit, "pattern": NAME_PATTERN},
+            "generateName": {"type": "string", "maxLength": limit},
+        },
+    }
 
 
 def _names(definition: Definition) -> Schema:

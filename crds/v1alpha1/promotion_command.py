@@ -64,7 +64,7 @@ class PromotionCommand(Resource):
         kind="PromotionCommand",
         plural="promotioncommands",
         short_name="pcmd",
-        named_as_label=False,
+        name_max_length=128,
         columns=(
             PrinterColumn(name="TRACKER", json_path=".spec.trackerRef.name"),
             PrinterColumn(name="VERB", json_path=".spec.verb"),

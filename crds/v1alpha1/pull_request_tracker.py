@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, NameReference
+from crds.fields import NAME_MAX_LENGTH, Name, NameReference
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import Resource
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
@@ -57,7 +57,7 @@ class PullRequestTracker(Resource):
         kind="PullRequestTracker",
         plural="pullrequesttrackers",
         short_name="prt",
-        named_as_label=False,
+        name_max_length=NAME_MAX_LENGTH + 11,
         columns=(
             PrinterColumn(name="PR", json_path=".spec.number", type="integer", description="Pull request"),
             PrinterColumn(name="TITLE", json_path=".status.pullRequest.title", description="Title of the pull request"),
@@ -74,8 +74,11 @@ class PullRequestTracker(Resource):
     )
     rules: ClassVar = (
         Rule(
-            rule="self.metadata.name == self.spec.repositoryRef.name + '-' + string(self.spec.number)",
+            # One comparison with the concatenated name would do, but its estimated cost is unbounded.
+            rule="self.metadata.name.startsWith(self.spec.repositoryRef.name + '-') && "
+            "self.metadata.name.substring(size(self.spec.repositoryRef.name) + 1) == string(self.spec.number)",
             message="the name of a tracker must be <repository>-<number>, such as web-412",
+            field_path=".metadata.name",
         ),
     )
 
