@@ -122,13 +122,17 @@ class LocalEnvironment:
         }
 
     def start(self, *pieces: Piece, workers: int = 0, watchers: int = 0) -> None:
-        """Start what does not run yet, and return when all of it is ready. On failure nothing is left running."""
+        """Start what does not run yet, and return when all of it is ready. What a failed start began is stopped."""
+        before = set(self.names())
         try:
             self._start_servers(pieces)
             ours = [*_numbers("worker", workers), *_numbers("watcher", watchers)]
             self._spawn(*(self._own(name) for name in ours if not self.running(name)))
         except BaseException:
-            self.stop()
+            for name in [name for name in reversed(self.names()) if name not in before]:
+                self._processes.stop(name)
+            if not before:
+                self.stop()
             raise
 
     def stop(self) -> None:

@@ -1,0 +1,64 @@
+# Each target sets up what it needs: the virtual environment, then the programs of the local environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCAL := $(BIN)/python -m deploy.local
+SOURCES := activities crds deploy providers tests worker workflows
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+.DEFAULT_GOAL := help
+.PHONY: help venv binaries demo up down status test check format generate bench chaos clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): deploy/requirements/development.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: Pilotage needs Python 3.11 or newer; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1)." \
+	       "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked requirements into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --require-hashes -r deploy/requirements/development.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+venv: $(STAMP) ## Create the virtual environment
+
+binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and temporal
+	@$(LOCAL) binaries
+
+demo: $(STAMP) ## Promote a pull request to prod on real servers, and report (KEEP=1 leaves all running)
+	@$(BIN)/python -m worker demo $(if $(KEEP),--keep)
+
+up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n)
+	@$(LOCAL) up $(if $(WORKERS),--workers $(WORKERS)) $(if $(WATCHERS),--watchers $(WATCHERS))
+
+down: $(STAMP) ## Stop the local environment
+	@$(LOCAL) down
+
+status: $(STAMP) ## Show what runs
+	@$(LOCAL) status
+
+test: $(STAMP) ## Run all tests (ARGS=... goes to pytest)
+	@$(LOCAL) binaries >/dev/null
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## Format, lint, types, import rules, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m worker crds --check
+
+format: $(STAMP) ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: $(STAMP) ## Write the generated files
+	$(BIN)/python -m worker crds --write
+
+clean: ## Stop the local environment; remove it, the caches and the virtual environment
+	@if test -x $(BIN)/python && test -d .local; then $(LOCAL) down; fi
+	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build $(VENV)
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
