@@ -1,0 +1,120 @@
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from deploy.local import binaries, envtest, toolchain
+from deploy.local.failures import LocalEnvironmentError
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with nothing installed: an empty PATH, no envtest assets, an empty cache, no network."""
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(envtest, "INDEX", "http://127.0.0.1:9/refused")
+    envtest._attempt.cache_clear()
+    return tmp_path
+
+
+def program(path: Path, text: str = "#!/bin/sh\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_the_first_of_path_assets_and_cache_wins(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = program(machine / "cache" / "pilotage" / toolchain.KUBERNETES_VERSION / "etcd")
+    assert binaries.find("etcd") == cached
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(machine / "assets"))
+    assert binaries.find("etcd") == cached
+    asset = program(machine / "assets" / "etcd")
+    assert binaries.find("etcd") == asset
+    on_path = program(machine / "path" / "etcd")
+    assert binaries.find("etcd") == on_path
+
+
+def test_a_file_that_cannot_be_run_is_passed_over(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = program(machine / "cache" / "pilotage" / toolchain.KUBERNETES_VERSION / "etcd")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(machine / "assets"))
+    program(machine / "assets" / "etcd").chmod(0o644)
+    assert binaries.find("etcd") == cached
+
+
+def test_temporal_is_found_beside_the_interpreter(machine: Path) -> None:
+    assert os.access(binaries.find("temporal"), os.X_OK)
+
+
+def test_without_network_and_go_the_error_names_every_way_out(machine: Path) -> None:
+    lines: list[str] = []
+    with pytest.raises(LocalEnvironmentError, match=r"put kubectl on PATH.*KUBEBUILDER_ASSETS.*install Go"):
+        binaries.find("kubectl", report=lines.append)
+    assert len(lines) == 1
+    assert lines[0].startswith("no envtest archive (")
+
+
+def test_a_program_is_built_when_nothing_else_is_left(machine: Path) -> None:
+    # A compiler that writes its arguments to the file named after -o.
+    script = '#!/bin/sh\nfor last; do :; done\nwhile [ "$1" != -o ]; do shift; done\necho "$last" > "$2"\n'
+    program(machine / "path" / "go", script)
+    built = binaries.find("kubectl", report=lambda _line: None)
+    assert built == machine / "cache" / "pilotage" / toolchain.KUBERNETES_VERSION / "kubectl"
+    assert built.read_text() == "k8s.io/kubernetes/cmd/kubectl\n"
+    assert sorted(path.name for path in built.parent.iterdir()) == [".lock", "kubectl"]
+
+
+def test_a_failed_build_shows_the_compiler_and_leaves_no_file(machine: Path) -> None:
+    program(machine / "path" / "go", "#!/bin/sh\necho go.mod is broken >&2\nexit 1\n")
+    with pytest.raises(LocalEnvironmentError, match=r"building etcd failed:\ngo\.mod is broken"):
+        binaries.find("etcd", report=lambda _line: None)
+    assert not (binaries.cache_directory() / "etcd").exists()
+
+
+def test_the_newest_archive_of_the_minor_release_is_selected() -> None:
+    releases = {
+        version: {f"envtest-{version}-linux-amd64.tar.gz": {"selfLink": version, "hash": f"hash of {version}"}}
+        for version in ("v1.33.9", "v1.34.2", "v1.34.10", "v1.34.11-rc.0", "v1.35.0")
+    }
+    assert envtest.select({"releases": releases}, "linux-amd64") == ("v1.34.10", "hash of v1.34.10")
+    assert envtest.select({"releases": releases}, "linux-riscv64") is None
+
+
+def archive(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as members:
+        for name in names:
+            entry = tarfile.TarInfo(f"controller-tools/envtest/{name}")
+            entry.size = 1
+            members.addfile(entry, io.BytesIO(b"x"))
+    return buffer.getvalue()
+
+
+def test_an_archive_fills_the_cache_once_its_digest_is_right(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = archive("etcd", "kube-apiserver", "kubectl")
+    name = f"envtest-{toolchain.KUBERNETES_VERSION}-system.tar.gz"
+    entry = {"selfLink": "archive", "hash": hashlib.sha512(content).hexdigest()}
+    index = f'{{"releases": {{"{toolchain.KUBERNETES_VERSION}": {{"{name}": {entry}}}}}}}'.encode()
+    answers = {envtest.INDEX: index, "archive": content}
+    monkeypatch.setattr(envtest, "_get", lambda address, _limit: answers[address])
+
+    assert envtest._attempt(machine, "system", lambda _line: None) == ""
+    assert os.access(machine / "kube-apiserver", os.X_OK)
+
+    envtest._attempt.cache_clear()
+    answers["archive"] = content + b"tampered"
+    (machine / "etcd").unlink()
+    assert "sha512" in envtest._attempt(machine, "system", print)
+    assert not (machine / "etcd").exists()
+
+
+def test_an_archive_that_lacks_a_program_is_refused_and_paths_in_it_are_ignored(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the archive lacks kubectl"):
+        envtest.unpack(archive("etcd", "kube-apiserver"), tmp_path)
+    envtest.unpack(archive("etcd", "kube-apiserver", "kubectl", "../../escaped"), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["etcd", "kube-apiserver", "kubectl"]
