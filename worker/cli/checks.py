@@ -1,0 +1,181 @@
+"""The checks of `pilotage why`, in the order of a change's way. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from crds.conditions import Condition, ConditionStatus
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.environment_status import RepositoryStatus
+from crds.v1alpha1.tests_status import TestState
+from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
+from worker.cli.evidence import Evidence
+from worker.cli.trackers import describe_artifact, short
+
+FINAL_FAILURES = frozenset({TestState.FAILED, TestState.TIMED_OUT, TestState.CANCELLED, TestState.ERROR})
+AT_WORK = frozenset({TrackerState.PROMOTING, TrackerState.PROMOTION_FAILED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One fact that lets the change go on, holds it up, or is not settled."""
+
+    subject: str
+    ok: bool | None
+    """None: not settled yet, or shown for information."""
+    text: str
+
+    @property
+    def mark(self) -> str:
+        """The sign in front of the line."""
+        return "·" if self.ok is None else "✓" if self.ok else "✗"
+
+
+def checks_of(evidence: Evidence) -> list[Check]:
+    """Judge everything that was read."""
+    return [
+        *(Check(subject="reference", ok=False, text=problem) for problem in evidence.unreadable),
+        *_conditions(
+            "tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", evidence.tracker.status.conditions
+        ),
+        *_references(evidence),
+        *_merge(evidence),
+        *_place(evidence, evidence.source, role="source"),
+        *_policies(evidence),
+        *_tests(evidence),
+        *_word(evidence),
+        *_lane(evidence),
+        *_place(evidence, evidence.target, role="target"),
+    ]
+
+
+def _conditions(subject: str, name: str, conditions: Iterable[Condition]) -> Iterator[Check]:
+    for condition in conditions:
+        ok = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False}.get(condition.status)
+        message = f": {condition.message}" if condition.message else ""
+        text = f"{name}: {condition.type} is {condition.status} ({condition.reason}){message}"
+        yield Check(subject=subject, ok=ok, text=text)
+
+
+def _references(evidence: Evidence) -> Iterator[Check]:
+    repository = evidence.repository
+    if repository is not None:
+        yield from _conditions("repository", f"GitRepository {repository.metadata.name}", repository.status.conditions)
+    used = {test.runner_ref.name for policy in evidence.policies for test in policy.spec.tests}
+    known = {runner.metadata.name: runner for runner in evidence.runners}
+    for name in sorted(used):
+        if name in known:
+            yield from _conditions("runner", f"TestRunner {name}", known[name].status.conditions)
+        elif evidence.runners or not evidence.unreadable:
+            yield Check(subject="runner", ok=False, text=f"TestRunner {name}: not found, but a policy names it")
+
+
+def _merge(evidence: Evidence) -> Iterator[Check]:
+    pull_request = evidence.tracker.status.pull_request
+    number = evidence.tracker.spec.number
+    if pull_request is None:
+        yield Check(subject="merge", ok=None, text=f"pull request #{number}: not read yet")
+        return
+    merged = pull_request.state == "Merged"
+    commit = (
+        f" as {short(pull_request.merge_sha)}" if pull_request.merge_sha else f", head {short(pull_request.head_sha)}"
+    )
+    yield Check(
+        subject="merge",
+        ok=merged or None,
+        text=f"pull request #{number}: wanted Merged, is {pull_request.state or 'Unknown'}{commit}",
+    )
+
+
+def _place(evidence: Evidence, environment: Environment | None, *, role: str) -> Iterator[Check]:
+    entry = _entry(evidence, environment)
+    if environment is None:
+        return
+    yield from _conditions(role, f"Environment {environment.metadata.name}", environment.status.conditions)
+    if entry is None:
+        yield Check(subject=role, ok=None, text=f"{environment.metadata.name}: not observed yet")
+        return
+    revision = evidence.tracker.status.revision
+    artifacts = {artifact.component: artifact for artifact in evidence.tracker.status.artifacts}
+    applications = {
+        deployment.name: deployment.argocd.application or "by selector" for deployment in environment.spec.deployments
+    }
+    for deployment in entry.deployments:
+        running = deployment.artifact
+        artifact = artifacts.get(running.component) if running else None
+        wanted = describe_artifact(artifact) if artifact else short(revision)
+        exact = running is not None and running.revision == (artifact.revision if artifact else revision)
+        health = deployment.health or "Unknown"
+        # Something else may contain what is wanted: only the place can judge that, so it is not called wrong.
+        ok = False if deployment.problem else True if exact and health == "Healthy" else None
+        problem = f"; {deployment.problem}" if deployment.problem else ""
+        name = f"{environment.metadata.name}/{deployment.name} {applications.get(deployment.name, '')}".rstrip()
+        expected = f"wanted {wanted}, " if wanted else ""
+        text = f"{name}: {expected}runs {describe_artifact(running)}, {health}{problem}"
+        yield Check(subject=role, ok=ok, text=text)
+
+
+def _entry(evidence: Evidence, environment: Environment | None) -> RepositoryStatus | None:
+    if environment is None:
+        return None
+    repository = evidence.tracker.spec.repository_ref.name
+    return next((entry for entry in environment.status.repositories if entry.repository == repository), None)
+
+
+def _policies(evidence: Evidence) -> Iterator[Check]:
+    source = evidence.source
+    place = source.metadata.name if source else evidence.tracker.status.environment
+    repository = evidence.tracker.spec.repository_ref.name
+    if not evidence.policies:
+        final = source is not None and source.spec.final
+        text = f"{place} is final: no policy is needed" if final else f"no policy from {place} for {repository}"
+        yield Check(subject="policy", ok=True if final else None if source is None else False, text=text)
+    for policy in evidence.policies:
+        spec = policy.spec
+        way = f"{spec.source_environment} -> {spec.target_environment}, {'auto' if spec.auto_promote else 'by command'}"
+        name = f"PromotionPolicy {policy.metadata.name} ({way})"
+        yield from _conditions("policy", name, policy.status.conditions)
+    naming = [policy for policy in evidence.policies if policy.spec.repository_refs]
+    rivals = naming or list(evidence.policies)
+    if len(rivals) > 1:
+        names = ", ".join(policy.metadata.name for policy in rivals)
+        yield Check(subject="policy", ok=False, text=f"several policies from {place} match {repository}: {names}")
+
+
+def _tests(evidence: Evidence) -> Iterator[Check]:
+    for test in evidence.tracker.status.tests:
+        passed, failed = test.state is TestState.PASSED, test.state in FINAL_FAILURES
+        ok = True if passed else False if failed and test.required else None
+        kind = "required" if test.required else "optional"
+        details = "; ".join(part for part in (test.message, test.summary, test.url) if part)
+        attempt = f", try {test.retry + 1}" if test.retry else ""
+        text = f"test {test.name} ({kind}, {test.runner}{attempt}): wanted Passed, is {test.state}"
+        yield Check(subject="test", ok=ok, text=f"{text}; {details}" if details else text)
+
+
+def _word(evidence: Evidence) -> Iterator[Check]:
+    status = evidence.tracker.status
+    if status.state is TrackerState.HELD:
+        yield Check(subject="command", ok=False, text=f"held: {status.message or 'a person said hold'}")
+    waiting = status.waiting_for
+    if waiting is not None and waiting.what is WaitingForWhat.PROMOTE_COMMAND:
+        text = "the policy wants a person's word: autoPromote is false, and no `promote` was given"
+        yield Check(subject="command", ok=False, text=text)
+
+
+def _lane(evidence: Evidence) -> Iterator[Check]:
+    entry = _entry(evidence, evidence.target)
+    if evidence.target is None or entry is None or entry.lane is None:
+        return
+    name, place = evidence.tracker.metadata.name, evidence.target.metadata.name
+    holder = entry.lane.holder
+    if not holder:
+        yield Check(subject="lane", ok=True, text=f"lane of {place}: free")
+    else:
+        working = evidence.tracker.status.state in AT_WORK
+        ok = True if holder == name else None if not working else False
+        yield Check(subject="lane", ok=ok, text=f"lane of {place}: held by {holder}")
+    for member in entry.lane.members:
+        held = ", held" if member.held else ""
+        if member.tracker != name:
+            text = f"lane of {place}: {member.tracker} is {member.phase}{held}"
+            yield Check(subject="lane", ok=False if member.held else None, text=text)

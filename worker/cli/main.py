@@ -1,0 +1,81 @@
+"""The `pilotage` command. Subcommands import what they need when they run, so that `--help` is instant."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from worker.cli.commands import add_commands
+from worker.cli.exits import CliError, ExitCode
+from worker.cli.explaining import why
+from worker.cli.inspection import get, show
+from worker.cli.offline import crds, validate
+from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
+from worker.cli.processes import demo, watcher, worker
+from worker.cli.watching import watch
+
+
+class Commands(TyperGroup):
+    """End a command with the exit code of the error that stopped it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; CliError becomes a message on stderr."""
+        try:
+            return super().invoke(ctx)
+        except CliError as error:
+            print(f"error: {error.message}", file=sys.stderr)
+            if error.advice:
+                print(error.advice, file=sys.stderr)
+            raise typer.Exit(error.code) from error
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+# Tracebacks with local variables would print credentials.
+app = typer.Typer(
+    name="pilotage",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"pilotage {version('pilotage')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    invocation: typer.Context,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Promote pull requests from environment to environment.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting, 3 not found, 4 no answer in time, 5 cluster not
+    reachable.
+    """
+    invocation.obj = Target(namespace=namespace, kubeconfig=kubeconfig, context=context)
+
+
+for look in (get, show, why, watch):
+    app.command()(look)
+add_commands(app)
+for run in (worker, watcher, validate, crds, demo):
+    app.command()(run)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the installed package."""
+    app(prog_name="pilotage")

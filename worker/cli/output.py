@@ -1,0 +1,123 @@
+"""Print answers: rich on a terminal, aligned columns in a pipe, or the documents themselves."""
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from worker.cli.options import Output
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLUMN_GAP = "   "
+# Wide enough that rich never wraps what a pipe will cut by lines.
+PLAIN_WIDTH = 10_000
+
+STYLES = {
+    "Completed": "green",
+    "Passed": "green",
+    "Promoted": "green",
+    "AlreadyContained": "green",
+    "Healthy": "green",
+    "Testing": "cyan",
+    "Promoting": "cyan",
+    "Running": "cyan",
+    "Progressing": "cyan",
+    "ReadyToPromote": "yellow",
+    "Held": "yellow",
+    "AwaitingPolicy": "yellow",
+    "TestsFailed": "red",
+    "PromotionFailed": "red",
+    "Failed": "red",
+    "TimedOut": "red",
+    "Error": "red",
+    "Degraded": "red",
+}
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return the console of this moment; a redirected stream gets neither colours nor wrapping."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    if stream.isatty():
+        return Console(file=stream, highlight=False, soft_wrap=True)
+    return Console(file=stream, highlight=False, soft_wrap=True, width=PLAIN_WIDTH, color_system=None)
+
+
+def line(text: str = "") -> None:
+    """Print one line as it is, without markup."""
+    print(text)
+
+
+def note(text: str) -> None:
+    """Print one line for people to stderr, where it disturbs no pipe."""
+    print(text, file=sys.stderr)
+
+
+def styled(word: str) -> str:
+    """Wrap a state in rich markup of its colour."""
+    from rich.markup import escape
+
+    style = STYLES.get(word)
+    return f"[{style}]{escape(word)}[/{style}]" if style else escape(word)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
+    """Print a table: coloured on a terminal, aligned text in a pipe."""
+    if not sys.stdout.isatty():
+        for text in aligned(columns, rows):
+            line(f"{indent}{text}")
+        return
+    console().print(rich_table(columns, rows))
+
+
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """Build a rich table whose cells are plain text, coloured by state."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    built = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        built.add_column(column, overflow="fold")
+    for row in rows:
+        built.add_row(*(styled(cell) for cell in row))
+    return built
+
+
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out a table as kubectl does; an empty cell shows as `-`."""
+    grid = [list(columns), *([cell.replace("\n", " ") or "-" for cell in row] for row in rows)]
+    widths = [max(len(row[index]) for row in grid) for index in range(len(columns))]
+    return [
+        COLUMN_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid
+    ]
+
+
+def documents(value: Any, output: Output) -> None:
+    """Print JSON-ready data as JSON or YAML."""
+    line(json.dumps(value, indent=2, ensure_ascii=False) if output is Output.JSON else to_yaml(value).rstrip())
+
+
+def to_yaml(*values: Any) -> str:
+    """Write documents as a YAML stream."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = 140
+    yaml.representer.sort_base_mapping_type_on_output = False
+    stream = io.StringIO()
+    for number, value in enumerate(values):
+        if number:
+            stream.write("---\n")
+        yaml.dump(value, stream)
+    return stream.getvalue()
+
+
+def as_list(items: Sequence[Any]) -> dict[str, Any]:
+    """Wrap documents as kubectl's `-o json` does."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(items)}

@@ -1,0 +1,93 @@
+"""`pilotage worker`, `watcher` and `demo`: the processes."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+QUEUES = ("promotions", "config", "scm", "ci", "delivery", "observation")
+
+QueuesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--queues",
+        metavar="NAMES",
+        help=f"Queues to serve, separated by commas: {', '.join(QUEUES)}. All if not given.",
+    ),
+]
+NamespacesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--namespaces", metavar="NAMES", help="Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
+    ),
+]
+KeepOption = Annotated[
+    bool, typer.Option("--keep", help="Leave everything running at the end; also KEEP=1.", envvar="KEEP")
+]
+
+
+def worker(queues: QueuesOption = None) -> None:
+    """Run workflows and activities. Settings come from PILOTAGE_* and TEMPORAL_* variables."""
+    chosen = _queues(queues)
+    settings = _settings()
+    import asyncio
+
+    from worker.worker import run_worker
+
+    asyncio.run(run_worker(settings, chosen))
+
+
+def watcher(namespaces: NamespacesOption = None) -> None:
+    """Turn resources into workflows and write results back.
+
+    Commands become workflow updates. Run two or more: they share the work without a leader.
+    """
+    settings = _settings(namespaces=namespaces)
+    import asyncio
+
+    from worker.watcher import run_watcher
+
+    asyncio.run(run_watcher(settings))
+
+
+def demo(keep: KeepOption = False) -> None:
+    """Promote a pull request on this machine, kill a worker, report.
+
+    Needs a source checkout. Ends by itself within three minutes.
+    """
+    from worker.cli.exits import CliError, ExitCode
+
+    try:
+        from deploy.local.demo import run_demo
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("deploy"):
+            raise
+        raise CliError(
+            "the demo needs the source checkout: it runs stand-ins that are not part of the package",
+            code=ExitCode.USAGE,
+            advice="clone the repository and run `make demo` there",
+        ) from error
+    raise typer.Exit(run_demo(keep=keep))
+
+
+def _queues(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return QUEUES
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if unknown := [name for name in names if name not in QUEUES]:
+        raise typer.BadParameter(f"`{unknown[0]}` is no queue; queues are {', '.join(QUEUES)}", param_hint="--queues")
+    if not names:
+        raise typer.BadParameter("name at least one queue", param_hint="--queues")
+    return names
+
+
+def _settings(namespaces: str | None = None) -> "Settings":
+    from worker.cli.exits import CliError, ExitCode
+    from worker.settings import InvalidSettings, load_settings
+
+    try:
+        return load_settings(namespaces=namespaces)
+    except InvalidSettings as error:
+        raise CliError("\n".join(error.lines), code=ExitCode.USAGE) from error

@@ -1,0 +1,124 @@
+"""Create PromotionCommands and await their answers."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crds.model import API_VERSION
+from crds.ports import Document, resource_of
+from crds.v1alpha1.promotion_command import PromotionCommand
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from worker.cli.exits import ExitCode
+from worker.cli.session import Session, parse
+from worker.cli.trackers import command_environment, lost
+
+POLL_INITIAL_SECONDS = 0.2
+POLL_MAXIMUM_SECONDS = 2.0
+# Room for the suffix that the API server adds to generateName.
+GENERATE_NAME_LENGTH = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """What a person says."""
+
+    verb: str
+    reason: str | None = None
+    environment: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A command as it stands, and what to tell of it."""
+
+    document: Document
+    code: ExitCode
+    text: str
+    advice: str = ""
+
+
+async def speak(session: Session, name: str, word: Word, *, timeout_seconds: float | None) -> Answer:
+    """Create the command for one tracker and wait for its answer; None waits for nothing."""
+    tracker = await session.read(PullRequestTracker, name)
+    requested_by = await session.user_name()
+    environment = word.environment or await _environment(session, tracker, word.verb)
+    spec = {
+        "trackerRef": {"name": name},
+        "verb": word.verb,
+        "environment": environment,
+        "revision": word.revision or (tracker.status.revision if word.verb != "restart" else None),
+        "requestedBy": requested_by,
+        "reason": word.reason,
+    }
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": PromotionCommand.definition.kind,
+        "metadata": {
+            "generateName": f"{name}-{word.verb}"[:GENERATE_NAME_LENGTH].rstrip("-.") + "-",
+            "namespace": session.namespace,
+        },
+        "spec": {field: value for field, value in spec.items() if value},
+    }
+    created = await session.kubernetes.create(resource_of(PromotionCommand.definition), session.namespace, document)
+    if timeout_seconds is None:
+        command = created["metadata"]["name"]
+        return Answer(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
+    return _told(await _await_answer(session, created, timeout_seconds), timeout_seconds)
+
+
+async def speak_to_all(
+    session: Session, names: Sequence[str], word: Word, *, timeout_seconds: float | None
+) -> list[Answer]:
+    """Say the same to several trackers; each has its own answer."""
+    return list(await asyncio.gather(*(speak(session, name, word, timeout_seconds=timeout_seconds) for name in names)))
+
+
+async def lost_trackers(session: Session) -> list[str]:
+    """Name the trackers whose workflow is gone."""
+    trackers = [parse(PullRequestTracker, document) for document in await session.documents(PullRequestTracker)]
+    return [tracker.metadata.name for tracker in trackers if lost(tracker)]
+
+
+async def _environment(session: Session, tracker: PullRequestTracker, verb: str) -> str:
+    if verb == "restart":
+        return tracker.spec.environment
+    if tracker.status.hop is not None:
+        return tracker.status.hop.target
+    policies = [parse(PromotionPolicy, document) for document in await session.documents(PromotionPolicy)]
+    return command_environment(tracker, policies)
+
+
+async def _await_answer(session: Session, created: Document, timeout_seconds: float) -> Document:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_seconds
+    pause_seconds = POLL_INITIAL_SECONDS
+    document = created
+    while parse(PromotionCommand, document).status.accepted is None and loop.time() < deadline:
+        await asyncio.sleep(min(pause_seconds, max(deadline - loop.time(), 0)))
+        pause_seconds = min(pause_seconds * 1.5, POLL_MAXIMUM_SECONDS)
+        document = await session.document(PromotionCommand, created["metadata"]["name"])
+    return document
+
+
+def _told(document: Document, timeout_seconds: float) -> Answer:
+    command = parse(PromotionCommand, document)
+    tracker, verb, environment = command.spec.tracker_ref.name, command.spec.verb, command.spec.environment
+    subject = f"{tracker}: {verb} ({environment})"
+    message = f": {command.status.message}" if command.status.message else ""
+    if command.status.accepted is None:
+        return Answer(
+            document=document,
+            code=ExitCode.TIMEOUT,
+            text=f"{subject}: no answer after {timeout_seconds:g} s",
+            advice=f"promotioncommand/{command.metadata.name} stays and is answered as soon as a watcher runs",
+        )
+    if command.status.accepted:
+        return Answer(document=document, code=ExitCode.OK, text=f"{subject} accepted{message}")
+    return Answer(
+        document=document,
+        code=ExitCode.FAILED,
+        text=f"{subject} refused{message}",
+        advice=f"`pilotage show {tracker}` shows the hop and revision at hand",
+    )

@@ -1,0 +1,172 @@
+"""What a tracker says, as short texts: pure, shared by get, show, watch, why and the demo."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from crds.conditions import Condition, ConditionStatus, ConditionType
+from crds.v1alpha1.artifact import Artifact
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.tests_status import TestStatus
+from crds.v1alpha1.tracker_status import PromotionRecord, TrackerState, WaitingFor
+
+COLUMNS = ("NAME", "PR", "TITLE", "ENV", "STATE", "WAITING-FOR", "AGE")
+TEST_COLUMNS = ("TEST", "RUNNER", "REQUIRED", "STATE", "ROUND", "TRY", "TOOK", "DETAIL", "LINK")
+PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AT")
+CONDITION_COLUMNS = ("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
+
+LOST_REASONS = frozenset({"Terminated", "Failed", "Lost"})
+"""Reasons of `WorkflowAvailable=False` that a restart repairs."""
+
+SHORT_REVISION_LENGTH = 10
+TITLE_LENGTH = 40
+FULL_HASH_LENGTHS = (40, 64)
+
+
+def now() -> datetime:
+    """Return the time of this moment, UTC."""
+    return datetime.now(UTC)
+
+
+def short(revision: str | None) -> str:
+    """Shorten a commit hash; a branch or tag stays as it is."""
+    if revision is None:
+        return ""
+    is_hash = len(revision) in FULL_HASH_LENGTHS and all(letter in "0123456789abcdef" for letter in revision)
+    return f"{revision[:SHORT_REVISION_LENGTH]}…" if is_hash else revision
+
+
+def describe_artifact(artifact: Artifact | None) -> str:
+    """Name an artifact: image tag where there is one, else the revision."""
+    if artifact is None:
+        return "nothing known"
+    revision = short(artifact.revision)
+    return f"{artifact.tag} ({revision})" if artifact.tag else revision
+
+
+def age(since: datetime | None, until: datetime) -> str:
+    """Write a span as kubectl does: its two largest units at most."""
+    if since is None:
+        return ""
+    seconds = max(int((until - since) / timedelta(seconds=1)), 0)
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    if days:
+        return f"{days}d{hours}h" if days < 10 and hours else f"{days}d"
+    if hours:
+        return f"{hours}h{minutes}m" if minutes else f"{hours}h"
+    return (
+        f"{minutes}m{seconds}s" if minutes and minutes < 10 and seconds else f"{minutes}m" if minutes else f"{seconds}s"
+    )
+
+
+def state_of(tracker: PullRequestTracker) -> str:
+    """Return the state, also before the first status was written."""
+    status = tracker.status
+    if status.state is None:
+        return "New"
+    return f"{status.state} ({status.held_state})" if status.held_state else status.state.value
+
+
+def row(tracker: PullRequestTracker, at: datetime) -> list[str]:
+    """Return the cells of `pilotage get`."""
+    status = tracker.status
+    title = (status.pull_request.title if status.pull_request else None) or ""
+    return [
+        tracker.metadata.name,
+        str(tracker.spec.number),
+        title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…",
+        status.environment or tracker.spec.environment,
+        state_of(tracker),
+        status.waiting_for.what.value if status.waiting_for else "",
+        age(tracker.metadata.creation_timestamp, at),
+    ]
+
+
+def waiting_line(waiting: WaitingFor, at: datetime) -> str:
+    """Say in one line what is waited for, since when and until when."""
+    parts = [waiting.what.value]
+    if waiting.object:
+        parts.append(f"on {waiting.object}")
+    text = " ".join(parts)
+    facts = [
+        f"wanted {waiting.wanted}" if waiting.wanted else "",
+        f"observed {waiting.observed}" if waiting.observed else "",
+        f"for {age(waiting.since, at)}" if waiting.since else "",
+        f"until {waiting.until:%Y-%m-%d %H:%M:%S} UTC" if waiting.until else "",
+    ]
+    told = ", ".join(fact for fact in facts if fact)
+    return f"{text}: {told}" if told else text
+
+
+def test_row(test: TestStatus, at: datetime) -> list[str]:
+    """Return the cells of one test."""
+    return [
+        test.name,
+        f"{test.runner} #{test.number}" if test.number else test.runner,
+        "yes" if test.required else "no",
+        test.state.value,
+        str(test.round or ""),
+        str((test.retry or 0) + 1),
+        age(test.started_at, test.finished_at or at),
+        test.message or test.summary or "",
+        test.url or "",
+    ]
+
+
+def promotion_row(record: PromotionRecord) -> list[str]:
+    """Return the cells of one finished hop."""
+    policy = record.policy
+    return [
+        record.source,
+        record.target,
+        f"{record.result}: {record.error}" if record.error else record.result,
+        f"{policy.name} (generation {policy.generation})"
+        if policy and policy.generation
+        else policy.name
+        if policy
+        else "",
+        ", ".join(describe_artifact(artifact) for artifact in record.artifacts),
+        record.promoted_by or (f"brought by {record.brought_by}" if record.brought_by else ""),
+        f"{record.at:%Y-%m-%d %H:%M:%S}",
+    ]
+
+
+def condition_row(condition: Condition, at: datetime) -> list[str]:
+    """Return the cells of one condition."""
+    return [
+        condition.type,
+        condition.status.value,
+        condition.reason,
+        age(condition.last_transition_time, at),
+        condition.message,
+    ]
+
+
+def lost(tracker: PullRequestTracker) -> bool:
+    """Tell whether the tracker's workflow is gone although its promotion is not finished."""
+    if tracker.status.state is not None and tracker.status.state.is_terminal:
+        return False
+    return any(
+        condition.type == ConditionType.WORKFLOW_AVAILABLE
+        and condition.status is ConditionStatus.FALSE
+        and condition.reason in LOST_REASONS
+        for condition in tracker.status.conditions
+    )
+
+
+def command_environment(tracker: PullRequestTracker, policies: Iterable[PromotionPolicy]) -> str:
+    """Return the environment that a command must name: the hop's target; before any hop the tracker's own."""
+    status = tracker.status
+    if status.hop is not None:
+        return status.hop.target
+    here = status.environment or tracker.spec.environment
+    state = status.held_state or status.state
+    if state in (None, TrackerState.PENDING, TrackerState.AWAITING_MERGE, TrackerState.AWAITING_SYNC):
+        return here
+    repository = tracker.spec.repository_ref.name
+    matching = [policy for policy in policies if policy.spec.source_environment == here]
+    naming = [policy for policy in matching if any(ref.name == repository for ref in policy.spec.repository_refs)]
+    chosen = naming or [policy for policy in matching if not policy.spec.repository_refs]
+    return chosen[0].spec.target_environment if len(chosen) == 1 else here

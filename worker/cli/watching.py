@@ -1,0 +1,159 @@
+"""`pilotage watch`: follow one tracker until its promotion ends."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, TrackerArgument, choose
+
+if TYPE_CHECKING:
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.exits import ExitCode
+    from worker.cli.session import Session
+
+REFRESH_SECONDS = 1.0
+# An API server that restarts must not end a watch that a person left open.
+TOLERATED_FAILURES = 30
+
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Give up after this time; without it, never."),
+]
+
+
+def watch(
+    invocation: typer.Context,
+    name: TrackerArgument,
+    timeout: TimeoutOption = None,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Follow one tracker to its end; exits 0 when Completed.
+
+    A live view on a terminal, one line per change in a pipe. Closed and Aborted exit 1, a timeout 4.
+    """
+    from worker.cli.exits import ExitCode
+    from worker.cli.session import Session, with_session
+
+    async def follow_it(session: Session) -> ExitCode:
+        return await follow(session, name, timeout_seconds=timeout)
+
+    code = with_session(choose(invocation, namespace, kubeconfig, context), follow_it)
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)
+
+
+async def follow(session: "Session", name: str, *, timeout_seconds: float | None) -> "ExitCode":
+    """Print the tracker's changes until a terminal state, its deletion or the timeout."""
+    view = LiveView() if sys.stdout.isatty() else LineView()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _follow(session, name, view)
+    except TimeoutError:
+        from worker.cli.exits import CliError, ExitCode
+
+        raise CliError(f"{name} has not ended after {timeout_seconds:g} s", code=ExitCode.TIMEOUT) from None
+    finally:
+        view.close()
+
+
+async def _follow(session: "Session", name: str, view: "LiveView | LineView") -> "ExitCode":
+    from crds.ports import ApiUnavailable
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from crds.v1alpha1.tracker_status import TrackerState
+    from worker.cli.exits import ExitCode
+
+    failures = 0
+    while True:
+        try:
+            tracker = await session.read(PullRequestTracker, name)
+        except ApiUnavailable:
+            failures += 1
+            if failures > TOLERATED_FAILURES:
+                raise
+        else:
+            failures = 0
+            view.show(tracker)
+            state = tracker.status.state
+            # A status of an earlier attempt says nothing of the one that was just begun.
+            current = tracker.status.attempt in (None, tracker.spec.attempt)
+            if state is not None and state.is_terminal and current:
+                return ExitCode.OK if state is TrackerState.COMPLETED else ExitCode.FAILED
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+class LineView:
+    """One line per change, for pipes and logs."""
+
+    def __init__(self) -> None:
+        self._last: list[str] = []
+
+    def show(self, tracker: "PullRequestTracker") -> None:
+        """Print what differs from the view before."""
+        from worker.cli import trackers
+
+        status = tracker.status
+        state = " ".join(part for part in (trackers.state_of(tracker), status.environment or "") if part)
+        waiting = status.waiting_for
+        lines = [f"{state}: waits for {waiting.what} {waiting.object or ''}".rstrip() if waiting else state]
+        lines += [f"test {test.name}: {test.state}" + (f" {test.url}" if test.url else "") for test in status.tests]
+        lines += [
+            f"promotion {record.source} -> {record.target}: {record.result}"
+            + (f": {record.error}" if record.error else "")
+            for record in status.promotions
+        ]
+        at = f"{trackers.now():%H:%M:%S}"
+        for text in lines:
+            if text not in self._last:
+                print(f"{at} {tracker.metadata.name} {text}", flush=True)
+        self._last = lines
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+class LiveView:
+    """A view that redraws itself, for terminals."""
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        from worker.cli.output import console
+
+        self._live = Live(console=console(), auto_refresh=False)
+        self._live.start()
+
+    def show(self, tracker: "PullRequestTracker") -> None:
+        """Redraw."""
+        self._live.update(render(tracker), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last view on the screen and give the cursor back."""
+        self._live.stop()
+
+
+def render(tracker: "PullRequestTracker") -> Any:
+    """Build the live view of one tracker."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from worker.cli import trackers
+    from worker.cli.output import rich_table
+
+    at = trackers.now()
+    status = tracker.status
+    parts: list[Any] = [rich_table(trackers.COLUMNS, [trackers.row(tracker, at)])]
+    if status.waiting_for:
+        parts.append(Text(f"waits for {trackers.waiting_line(status.waiting_for, at)}"))
+        if status.waiting_for.unblock_with:
+            parts.append(Text(f"unblock with: {status.waiting_for.unblock_with}"))
+    if status.tests:
+        parts.append(rich_table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests]))
+    if status.promotions:
+        parts.append(
+            rich_table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record) for record in status.promotions])
+        )
+    return Group(*parts)
