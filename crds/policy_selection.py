@@ -1,0 +1,138 @@
+"""Which policy governs a hop, and which environments follow on a repository's way."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from crds.field_errors import FieldError
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+
+Validate = Callable[[PromotionPolicy], Sequence[FieldError]]
+
+
+class SelectionOutcome(StrEnum):
+    FOUND = "Found"
+    NOT_FOUND = "PolicyNotFound"
+    AMBIGUOUS = "AmbiguousPolicy"
+    INVALID = "InvalidPolicy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The answer for one (source environment, repository); `policy` is set for FOUND and INVALID."""
+
+    outcome: SelectionOutcome
+    policy: PromotionPolicy | None = None
+    names: tuple[str, ...] = ()
+    """Policies that match equally well, sorted; two or more when ambiguous."""
+    errors: tuple[FieldError, ...] = ()
+
+
+def _no_errors(_: PromotionPolicy) -> Sequence[FieldError]:
+    return ()
+
+
+class PolicyIndex:
+    """The policies of one namespace by source environment and repository."""
+
+    def __init__(self, policies: Iterable[PromotionPolicy]) -> None:
+        self._naming: defaultdict[tuple[str, str], list[PromotionPolicy]] = defaultdict(list)
+        self._general: defaultdict[str, list[PromotionPolicy]] = defaultdict(list)
+        for policy in sorted(policies, key=lambda policy: policy.metadata.name):
+            source = policy.spec.source_environment
+            if not policy.spec.repository_refs:
+                self._general[source].append(policy)
+            for name in dict.fromkeys(reference.name for reference in policy.spec.repository_refs):
+                self._naming[source, name].append(policy)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """All repositories that a policy names, sorted."""
+        return tuple(sorted({repository for _, repository in self._naming}))
+
+    def candidates(self, *, environment: str, repository: str) -> tuple[PromotionPolicy, ...]:
+        """List the policies that match best: those that name the repository, else those for all repositories."""
+        return tuple(self._naming.get((environment, repository)) or self._general.get(environment) or ())
+
+    def select(self, *, environment: str, repository: str, validate: Validate = _no_errors) -> Selection:
+        """Choose the policy of a hop; a tie is never broken by name or age."""
+        found = self.candidates(environment=environment, repository=repository)
+        names = tuple(policy.metadata.name for policy in found)
+        if not found:
+            return Selection(outcome=SelectionOutcome.NOT_FOUND)
+        if len(found) > 1:
+            return Selection(outcome=SelectionOutcome.AMBIGUOUS, names=names)
+        errors = tuple(validate(found[0]))
+        outcome = SelectionOutcome.INVALID if errors else SelectionOutcome.FOUND
+        return Selection(outcome=outcome, policy=found[0], names=names, errors=errors)
+
+
+def select_policy(
+    policies: Iterable[PromotionPolicy], *, environment: str, repository: str, validate: Validate = _no_errors
+) -> Selection:
+    """Choose the policy of a hop among the policies of one namespace."""
+    return PolicyIndex(policies).select(environment=environment, repository=repository, validate=validate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The environments that a change passes, in order."""
+
+    environments: tuple[str, ...]
+    loops: bool = False
+    """Whether the last environment was passed before."""
+    ends_final: bool = False
+    """Whether the last environment is final, or not known."""
+
+
+def chains_from(
+    index: PolicyIndex, *, start: PromotionPolicy, repository: str, environments: Mapping[str, Environment]
+) -> tuple[Chain, ...]:
+    """Follow the hops from a policy to the end of the way; a tie is followed along each of its policies.
+
+    A change does not leave a final environment, so a policy from there is not followed.
+    """
+    chains: list[Chain] = []
+
+    def follow(passed: tuple[str, ...], here: str) -> None:
+        reached = (*passed, here)
+        if here in passed:
+            chains.append(Chain(environments=reached, loops=True))
+            return
+        known = environments.get(here)
+        if known is not None and known.spec.final:
+            chains.append(Chain(environments=reached, ends_final=True))
+            return
+        targets = {
+            policy.spec.target_environment for policy in index.candidates(environment=here, repository=repository)
+        }
+        for target in sorted(targets):
+            follow(reached, target)
+        if not targets:
+            chains.append(Chain(environments=reached, ends_final=known is None))
+
+    follow((start.spec.source_environment,), start.spec.target_environment)
+    return tuple(chains)
+
+
+def environments_ahead(
+    policies: Iterable[PromotionPolicy],
+    *,
+    environment: str,
+    repository: str,
+    environments: Mapping[str, Environment] | None = None,
+) -> tuple[str, ...]:
+    """List the environments that follow on a repository's way, nearest first; it stops at a tie and at a final one."""
+    index = PolicyIndex(policies)
+    known = environments or {}
+    ahead: list[str] = []
+    here = environment
+    while not (here in known and known[here].spec.final):
+        found = index.candidates(environment=here, repository=repository)
+        if len(found) != 1 or found[0].spec.target_environment in (environment, *ahead):
+            break
+        here = found[0].spec.target_environment
+        ahead.append(here)
+    return tuple(ahead)
