@@ -86,6 +86,8 @@ class PlaceSignal:
     """Why the place cannot be observed at all, such as a missing Argo CD instance."""
     moved_by: dict[str, str] | None = None
     """Deployment -> name of the tracker that the place knows to have brought what runs there."""
+    asks: bool = False
+    """The receiver must answer with its view, `heard` naming this counter: phase Gone where the place is none of its."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +110,5 @@ class EnvironmentInput:
     environment: str
     repository: str
     timings: Timings
+    history_limit: int = 500
+    """Events after which the run continues as new."""
