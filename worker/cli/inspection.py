@@ -52,7 +52,7 @@ def get(
     if names and everywhere:
         raise typer.BadParameter("names and --all-namespaces exclude each other", param_hint="--all-namespaces")
 
-    async def read(session: Session) -> tuple[str, list[Document]]:
+    async def read(session: Session) -> "tuple[str, list[Document]]":
         if names:
             return session.namespace, [await session.document(PullRequestTracker, name) for name in names]
         return session.namespace, await session.documents(PullRequestTracker, everywhere=everywhere)

@@ -1,0 +1,74 @@
+"""A cluster in memory for the command line: objects by kind, namespace and name."""
+
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from crds.model import API_VERSION
+from crds.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
+from worker.cli.options import Target
+
+Answerer = Callable[[Document], dict[str, Any] | None]
+
+
+class FakeCluster:
+    """Implement what the command line uses of crds.ports.Kubernetes."""
+
+    def __init__(self) -> None:
+        self.default_namespace = "shop"
+        self.user = "alice@example.com"
+        self.objects: dict[tuple[str, str, str], Document] = {}
+        self.created: list[Document] = []
+        self.targets: list[Target] = []
+        self.failure: ApiError | None = None
+        self.answer_command: Answerer = lambda _command: {"accepted": True, "message": "the promotion goes on"}
+        """Called on each read of a PromotionCommand without an answer; None leaves it unanswered."""
+
+    def add(self, kind: str, name: str, *, namespace: str = "shop", **content: Any) -> None:
+        """Put an object there."""
+        metadata = {"name": name, "namespace": namespace, "creationTimestamp": "2026-11-21T08:00:00Z"}
+        document = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, **copy.deepcopy(content)}
+        self.objects[kind, namespace, name] = document
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        self._fail()
+        key = (resource.kind, namespace or "", name)
+        if key not in self.objects:
+            raise ApiNotFound(f'{resource.plural}.pilotage.dev "{name}" not found', status=404, reason="NotFound")
+        document = self.objects[key]
+        if resource.kind == "PromotionCommand" and "status" not in document:
+            answer = self.answer_command(document)
+            if answer is not None:
+                document["status"] = answer
+        return document
+
+    async def list_all(self, resource: ApiResource, namespace: str | None = None) -> Page:
+        self._fail()
+        items = [
+            document
+            for (kind, place, _), document in self.objects.items()
+            if kind == resource.kind and namespace in (None, place)
+        ]
+        return Page(items=tuple(items), resource_version="1")
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        self._fail()
+        if resource.kind == "SelfSubjectReview":
+            return {"status": {"userInfo": {"username": self.user}}}
+        created = copy.deepcopy(dict(document))
+        created["metadata"]["name"] = f"{created['metadata']['generateName']}x7f2q"
+        self.objects[resource.kind, namespace or "", created["metadata"]["name"]] = created
+        self.created.append(created)
+        return copy.deepcopy(created)
+
+    @asynccontextmanager
+    async def open(self, target: Target) -> AsyncIterator[Kubernetes]:
+        """Stand in for worker.cli.session.connect."""
+        self.targets.append(target)
+        self._fail()
+        yield cast("Kubernetes", self)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure

@@ -1,0 +1,194 @@
+"""`pilotage get`, `show` and `watch`."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import Result
+
+from crds.ports import ApiForbidden, ApiNotFound, ApiUnavailable
+from tests.cli.conftest import tracker_spec
+from tests.cli.fake_cluster import FakeCluster
+from worker.cli import watching
+
+Run = Callable[..., Result]
+
+
+def test_get_prints_one_aligned_line_per_tracker_in_a_pipe(tracked: FakeCluster, run: Run) -> None:
+    tracked.add("PullRequestTracker", "web-7", spec=tracker_spec(7))
+
+    result = run("get")
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0].split() == ["NAME", "PR", "TITLE", "ENV", "STATE", "WAITING-FOR", "AGE"]
+    assert lines[1].startswith("web-412   412   Add a basket   dev   Testing   Verdict")
+    assert lines[2].split()[:6] == ["web-7", "7", "-", "dev", "New", "-"]
+
+
+def test_get_of_all_namespaces_names_the_namespace_first(tracked: FakeCluster, run: Run) -> None:
+    tracked.add("PullRequestTracker", "web-9", namespace="other", spec=tracker_spec(9))
+
+    result = run("get", "-A")
+
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["NAMESPACE", "other", "shop"]
+
+
+def test_get_filters_by_state_and_refuses_an_unknown_one(tracked: FakeCluster, run: Run) -> None:
+    tracked.add("PullRequestTracker", "web-7", spec=tracker_spec(7), status={"state": "Completed"})
+
+    assert "web-412" not in run("get", "--state", "completed").stdout
+    refused = run("get", "--state", "Done")
+    assert refused.exit_code == 2
+    assert "`Done` is not a state" in refused.stderr
+
+
+def test_get_as_json_is_a_list_of_the_documents_as_they_are(tracked: FakeCluster, run: Run) -> None:
+    listed = json.loads(run("get", "-o", "json").stdout)
+
+    assert listed["kind"] == "List"
+    assert listed["items"] == [tracked.objects["PullRequestTracker", "shop", "web-412"]]
+
+
+def test_get_says_on_stderr_that_nothing_was_found(cluster: FakeCluster, run: Run) -> None:
+    result = run("get")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "No trackers found in namespace shop." in result.stderr
+    assert cluster.created == []
+
+
+def test_the_cluster_options_work_before_and_after_the_command(tracked: FakeCluster, run: Run) -> None:
+    run("-n", "shop", "--context", "outer", "show", "web-412")
+    run("--context", "outer", "show", "web-412", "-n", "shop", "--context", "inner")
+
+    assert [(target.namespace, target.context) for target in tracked.targets] == [("shop", "outer"), ("shop", "inner")]
+
+
+def test_show_prints_state_wait_tests_and_conditions(tracked: FakeCluster, run: Run) -> None:
+    result = run("show", "web-412")
+
+    assert result.exit_code == 0
+    text = result.stdout
+    assert "State:        Testing (TestsRunning)" in text
+    assert "Hop:          dev -> staging" in text
+    assert "Verdict on dev-to-staging: wanted integration, e2e, observed integration Passed, e2e Running" in text
+    integration = next(line for line in text.splitlines() if line.startswith("integration"))
+    assert integration.split() == [
+        "integration", "jenkins", "#1", "yes", "Passed", "-", "1", "2m30s", "-", "https://jenkins.example.com/job/web/1/",
+    ]  # fmt: skip
+    assert "Accepted    True" in text
+
+
+def test_show_prints_finished_promotions(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
+    record = {
+        "promoted": True,
+        "result": "Promoted",
+        "source": "dev",
+        "target": "staging",
+        "policy": {"name": "dev-to-staging", "generation": 3},
+        "at": "2026-11-21T08:05:00Z",
+        "artifacts": [{"component": "", "revision": "ab12" * 10}],
+        "promotedBy": "autoPromote",
+    }
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "promotions": [record]})
+
+    text = run("show", "web-412").stdout
+
+    assert "dev    staging   Promoted   dev-to-staging (generation 3)   ab12ab12ab…   autoPromote" in text
+
+
+def test_show_as_yaml_is_the_document(tracked: FakeCluster, run: Run) -> None:
+    shown = YAML(typ="safe").load(run("show", "web-412", "-o", "yaml").stdout)
+
+    assert shown["status"]["state"] == "Testing"
+    assert shown["metadata"]["name"] == "web-412"
+    assert tracked.created == []
+
+
+def test_a_missing_tracker_exits_3_and_says_where_it_was_sought(cluster: FakeCluster, run: Run) -> None:
+    result = run("show", "web-1")
+
+    assert result.exit_code == 3
+    assert 'PullRequestTracker "web-1" not found in namespace "shop"' in result.stderr
+    assert cluster.targets[0].namespace is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (ApiUnavailable("the API server cannot be reached: refused"), 5),
+        (ApiForbidden("Unauthorized", status=401), 5),
+        (ApiForbidden("user bob cannot list", status=403), 1),
+        (ApiNotFound("the server could not find the requested resource", status=404), 3),
+    ],
+)
+def test_errors_of_the_api_server_become_exit_codes_without_a_traceback(
+    cluster: FakeCluster, run: Run, failure: Exception, code: int
+) -> None:
+    assert isinstance(failure, (ApiUnavailable, ApiForbidden, ApiNotFound))
+    cluster.failure = failure
+
+    result = run("get")
+
+    assert result.exit_code == code
+    assert result.stderr.startswith(f"error: {failure.message}")
+
+
+def test_a_document_of_a_newer_version_is_named_not_a_traceback(
+    tracked: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "state": "Dreaming"})
+
+    result = run("show", "web-412")
+
+    assert result.exit_code == 1
+    assert "status.state" in result.stderr
+    assert run("show", "web-412", "-o", "json").exit_code == 0
+
+
+def test_watch_prints_changes_and_ends_with_the_promotion(
+    tracked: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = iter([status, status, {**status, "state": "Completed", "waitingFor": None, "environment": "prod"}])
+    read = tracked.get
+
+    async def get(*arguments: Any) -> dict[str, Any]:
+        tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=next(states))
+        return await read(*arguments)
+
+    monkeypatch.setattr(tracked, "get", get)
+    monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.0)
+
+    result = run("watch", "web-412")
+
+    assert result.exit_code == 0
+    lines = [line.split(" ", 2)[2] for line in result.stdout.splitlines()]
+    assert lines[0] == "Testing dev: waits for Verdict dev-to-staging"
+    assert lines[-1] == "Completed prod"
+    assert len(lines) == len(set(lines))
+
+
+def test_watch_exits_1_when_the_promotion_was_aborted(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "state": "Aborted"})
+
+    assert run("watch", "web-412").exit_code == 1
+
+
+def test_watch_waits_for_the_new_attempt_after_a_restart(
+    tracked: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    spec = {**tracker_spec(412), "attempt": 2}
+    tracked.add("PullRequestTracker", "web-412", spec=spec, status={**status, "state": "Completed"})
+
+    assert run("watch", "web-412", "--timeout", "0.1").exit_code == 4
+
+
+def test_watch_gives_up_with_exit_code_4(tracked: FakeCluster, run: Run) -> None:
+    result = run("watch", "web-412", "--timeout", "0.1")
+
+    assert result.exit_code == 4
+    assert "web-412 has not ended after 0.1 s" in result.stderr
+    assert tracked.created == []
