@@ -1,0 +1,234 @@
+"""Make a tracker's workflow match the tracker: start it, tell it, miss it. Decides; never waits or calls a vendor."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from crds.cache import FINALIZER, TrackerEntry, read_tracker
+from crds.conditions import ConditionReason, ConditionType
+from crds.ports import ApiConflict, ApiNotFound, EventTarget, Kubernetes, resource_of
+from crds.promotions import Promotions, WorkflowState
+from crds.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
+from crds.queueing import KeyedQueue
+from crds.reflector import Change, Key
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+
+logger = logging.getLogger(__name__)
+
+TRACKERS = resource_of(PullRequestTracker.definition)
+
+DELETION_LIMIT = timedelta(minutes=10)
+"""How long the finalizer waits for the workflow to cancel its runs."""
+DELETION_LOOK = timedelta(seconds=2)
+CONFLICT_PAUSE = timedelta(milliseconds=200)
+
+_GONE: Mapping[WorkflowState, tuple[ConditionReason, str]] = {
+    WorkflowState.TERMINATED: (ConditionReason.TERMINATED, "was terminated or cancelled from outside"),
+    WorkflowState.FAILED: (ConditionReason.FAILED, "failed"),
+    WorkflowState.COMPLETED: (ConditionReason.LOST, "ended without publishing how"),
+    WorkflowState.ABSENT: (ConditionReason.LOST, "is not known to Temporal any more"),
+}
+
+
+class TrackerController:
+    """Reconcile trackers. Two of them may work on the same cluster: everything it does may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        find: Callable[[Key], TrackerEntry | None],
+        workers: int = 8,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._promotions = promotions
+        self._find = find
+        self._clock = clock
+        self._told_deleted: set[str] = set()
+        """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
+        self._vanished: dict[Key, list[TrackerEntry]] = {}
+        """Trackers that went without our leave, or were recreated; their workflows do not know yet."""
+        self._poked: set[Key] = set()
+        self._due: set[Key] = set()
+        """Trackers whose workflow is to be looked for: those just seen, and all of them at each resync."""
+        self.queue: KeyedQueue[Key] = KeyedQueue(name="trackers", handle=self.reconcile, workers=workers)
+
+    def follow(self, change: Change[TrackerEntry]) -> None:
+        """Take note of a changed tracker."""
+        old, new = change.old, change.new
+        if old is not None and (new is None or new.uid != old.uid) and old.uid not in self._told_deleted:
+            self._vanished.setdefault(change.key, []).append(old)
+        if old is not None and new is not None and old.uid == new.uid and old.poke != new.poke:
+            self._poked.add(change.key)
+        if old is not None and (new is None or new.uid != old.uid):
+            self._told_deleted.discard(old.uid)
+        if new is not None and (old is None or old is new or old.uid != new.uid):
+            self._due.add(change.key)
+        self.queue.add(change.key)
+
+    async def reconcile(self, key: Key) -> timedelta | None:
+        """Bring one tracker and its workflow together; returns when to look again, if ever."""
+        await self._tell_vanished(key)
+        entry = self._find(key)
+        if entry is None:
+            self._poked.discard(key)
+            self._due.discard(key)
+            return None
+        if entry.deleting_since is not None:
+            return await self._let_go(entry)
+        if entry.terminal:
+            self._poked.discard(key)
+            self._due.discard(key)
+            return None
+        if not entry.finalizer and not await self._add_finalizer(entry):
+            return CONFLICT_PAUSE
+        if entry.status_attempt not in (0, entry.attempt):
+            # A raised attempt is a new workflow; the one before it must not go on beside it.
+            await self._promotions.tell_deleted(entry.of_attempt(entry.status_attempt))
+        if key in self._poked and await self._promotions.poke(entry.current):
+            self._poked.discard(key)
+        known = entry.running and entry.accepted and entry.available == ConditionReason.RUNNING
+        if known and key not in self._due:
+            # Most changes are our own status writes; asking Temporal at each would double its load.
+            return None
+        state = await self._ensure_workflow(entry)
+        if state is WorkflowState.RUNNING:
+            await self._say_running(entry)
+        else:
+            await self._report_gone(entry, state)
+        self._due.discard(key)
+        return None
+
+    async def _ensure_workflow(self, entry: TrackerEntry) -> WorkflowState:
+        # A workflow that was started once is missed, never silently started again: only a person may decide that.
+        if entry.running:
+            return await self._promotions.read_state(entry.current)
+        return await self._promotions.start(entry.current, entry.declaration)
+
+    async def _say_running(self, entry: TrackerEntry) -> None:
+        if entry.accepted and entry.available == ConditionReason.RUNNING:
+            return
+        await self._publish(
+            entry,
+            WantedCondition(
+                type=ConditionType.WORKFLOW_AVAILABLE,
+                status=True,
+                reason=ConditionReason.RUNNING,
+                message=f"attempt {entry.attempt} is worked on",
+            ),
+        )
+
+    async def _report_gone(self, entry: TrackerEntry, state: WorkflowState) -> None:
+        # The cache may be older than the workflow's last words.
+        try:
+            fresh = read_tracker(await self._kubernetes.get(TRACKERS, entry.namespace, entry.name))
+        except ApiNotFound:
+            return
+        if fresh.uid != entry.uid or fresh.attempt != entry.attempt or fresh.terminal or fresh.deleting_since:
+            return
+        reason, what = _GONE[state]
+        if fresh.available != reason:
+            logger.warning("workflow of tracker %s/%s %s", entry.namespace, entry.name, what)
+        await self._publish(
+            fresh,
+            WantedCondition(
+                type=ConditionType.WORKFLOW_AVAILABLE,
+                status=False,
+                reason=reason,
+                message=f"the workflow of attempt {entry.attempt} {what}; nothing is started again by itself. "
+                f"`pilotage -n {entry.namespace} restart {entry.name}` begins a new attempt",
+            ),
+        )
+
+    async def _publish(self, entry: TrackerEntry, available: WantedCondition) -> None:
+        accepted = WantedCondition(
+            type=ConditionType.ACCEPTED,
+            status=True,
+            reason=ConditionReason.ACCEPTED,
+            message=f"attempt {entry.attempt} was taken on",
+        )
+        await publish_conditions(
+            self._kubernetes,
+            PullRequestTracker.definition,
+            namespace=entry.namespace,
+            name=entry.name,
+            uid=entry.uid,
+            wanted=(accepted, available),
+            now=self._clock(),
+        )
+
+    async def _tell_vanished(self, key: Key) -> None:
+        for entry in list(self._vanished.get(key, ())):
+            await self._promotions.tell_deleted(entry.current)
+            self._vanished[key].remove(entry)
+        if not self._vanished.get(key):
+            self._vanished.pop(key, None)
+
+    async def _let_go(self, entry: TrackerEntry) -> timedelta | None:
+        if not entry.finalizer or entry.deleting_since is None:
+            return None
+        attempts = sorted({entry.attempt, entry.status_attempt} - {0})
+        if entry.uid not in self._told_deleted:
+            for attempt in attempts:
+                await self._promotions.tell_deleted(entry.of_attempt(attempt))
+            self._told_deleted.add(entry.uid)
+        states = [await self._promotions.read_state(entry.of_attempt(attempt)) for attempt in attempts]
+        if WorkflowState.RUNNING in states:
+            waited = self._clock() - entry.deleting_since
+            if waited < DELETION_LIMIT:
+                return DELETION_LOOK
+            await self._warn_of_rest(entry)
+        return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
+
+    async def _warn_of_rest(self, entry: TrackerEntry) -> None:
+        target = EventTarget(
+            api_version=TRACKERS.api_version,
+            kind=TRACKERS.kind,
+            namespace=entry.namespace,
+            name=entry.name,
+            uid=entry.uid,
+        )
+        minutes = int(DELETION_LIMIT.total_seconds() // 60)
+        await self._kubernetes.post_event(
+            target,
+            name=f"{entry.name}.{entry.uid}.deletion",
+            reason="DeletionIncomplete",
+            message=f"the workflow of attempt {entry.attempt} did not end within {minutes} minutes of the deletion; "
+            f"test runs and Argo CD operations of {entry.repository} #{entry.number} may still go on (state {entry.state})",
+            warning=True,
+            component=WATCHER_MANAGER,
+        )
+
+    async def _add_finalizer(self, entry: TrackerEntry) -> bool:
+        return await self._change_finalizers(entry, lambda names: [*names, FINALIZER])
+
+    async def _remove_finalizer(self, entry: TrackerEntry) -> bool:
+        return await self._change_finalizers(entry, lambda names: [name for name in names if name != FINALIZER])
+
+    async def _change_finalizers(self, entry: TrackerEntry, change: Callable[[list[str]], list[str]]) -> bool:
+        """Return False where the tracker changed meanwhile; its event, or a short pause, brings it back here."""
+        try:
+            document = await self._kubernetes.get(TRACKERS, entry.namespace, entry.name)
+            metadata = document["metadata"]
+            if metadata["uid"] != entry.uid:
+                return True
+            present = list(metadata.get("finalizers") or ())
+            wanted = change([name for name in present if name != FINALIZER])
+            if sorted(wanted) == sorted(present):
+                return True
+            if FINALIZER in wanted and metadata.get("deletionTimestamp"):
+                # The API server forbids new finalizers on what is being deleted.
+                return False
+            await self._kubernetes.merge(
+                TRACKERS,
+                entry.namespace,
+                entry.name,
+                {"metadata": {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}},
+            )
+        except ApiNotFound:
+            return True
+        except ApiConflict:
+            return False
+        return True

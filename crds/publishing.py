@@ -1,0 +1,202 @@
+"""Write status: only to the very object it was meant for, never an older one over a newer one."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from crds.conditions import Condition, ConditionType, find_condition, make_condition, set_condition
+from crds.model import Definition
+from crds.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.promotions import Attempt
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+
+WORKFLOW_MANAGER = "pilotage"
+"""Field manager of what workflows publish."""
+WATCHER_MANAGER = "pilotage-watcher"
+"""Field manager of the watcher's own conditions and of answers to commands."""
+PLACE_MANAGER_PREFIX = "pilotage-place-"
+
+CONFLICTS = 8
+"""How often a write begins again with a fresh read before the conflict is raised."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """Tell what became of a write; `previous` is the status that was read before it."""
+
+    written: bool
+    reason: str = ""
+    previous: Document | None = None
+
+
+def status_of(document: Mapping[str, Any]) -> Document:
+    """Return an object's status, empty where there is none."""
+    status = document.get("status")
+    return status if isinstance(status, dict) else {}
+
+
+def conditions_of(document: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Read the conditions of an object; ones that nobody can read are left out."""
+    found: list[Condition] = []
+    for wire in status_of(document).get("conditions") or ():
+        try:
+            found.append(Condition.from_wire(wire))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def merge_own_conditions(present: Iterable[Condition], wanted: Iterable[Condition]) -> list[Document]:
+    """Write the wanted conditions only, each with its old transition time where its status did not change.
+
+    Conditions of other field managers must not be among them: applying them would take them over.
+    """
+    known = tuple(present)
+    merged: list[Document] = []
+    for condition in wanted:
+        result = find_condition(set_condition(known, condition), condition.type)
+        merged.append((result or condition).to_wire())
+    return merged
+
+
+async def publish_tracker_status(
+    kubernetes: Kubernetes, attempt: Attempt, sequence: int, render: Callable[[Document], Document]
+) -> Publication:
+    """Write the whole workflow-owned status of a tracker's attempt; `render` gets the tracker as it was just read.
+
+    Repeating a write that arrived is harmless and answered as written.
+    """
+    resource = resource_of(PullRequestTracker.definition)
+    for _ in range(CONFLICTS):
+        try:
+            tracker = await kubernetes.get(resource, attempt.namespace, attempt.name)
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        status = status_of(tracker)
+        if tracker["metadata"].get("uid") != attempt.uid:
+            return Publication(written=False, reason="Recreated")
+        if int(tracker.get("spec", {}).get("attempt", 1)) != attempt.attempt:
+            return Publication(written=False, reason="OtherAttempt")
+        published = int(status.get("sequence") or 0)
+        if published == sequence and status.get("attempt") == attempt.attempt:
+            return Publication(written=True, reason="AlreadyWritten")
+        if published >= sequence:
+            return Publication(written=False, reason="OlderSequence")
+        # The version makes it a compare-and-set: applying alone would write to a tracker recreated meanwhile.
+        document = {
+            "metadata": {"resourceVersion": tracker["metadata"]["resourceVersion"]},
+            "status": render(tracker),
+        }
+        try:
+            await kubernetes.apply(
+                resource,
+                attempt.namespace,
+                attempt.name,
+                document,
+                field_manager=WORKFLOW_MANAGER,
+                subresource="status",
+            )
+        except ApiConflict:
+            continue
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        return Publication(written=True, previous=status)
+    raise ApiConflict(f"the status of {attempt.namespace}/{attempt.name} kept changing", status=409)
+
+
+async def publish_place_status(
+    kubernetes: Kubernetes, namespace: str, environment: str, repository: str, entry: Document
+) -> Publication:
+    """Write one repository's entry of an Environment's status; each repository is a field manager of its own."""
+    resource = resource_of(Environment.definition)
+    for _ in range(CONFLICTS):
+        try:
+            document = await kubernetes.get(resource, namespace, environment)
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        entries = status_of(document).get("repositories") or ()
+        known: Document = next((one for one in entries if one.get("repository") == repository), {})
+        published = int(known.get("sequence") or 0)
+        if published == entry["sequence"]:
+            return Publication(written=True, reason="AlreadyWritten")
+        if published > entry["sequence"]:
+            return Publication(written=False, reason="OlderSequence")
+        change = {
+            "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
+            "status": {"repositories": [{**entry, "repository": repository}]},
+        }
+        try:
+            await kubernetes.apply(
+                resource,
+                namespace,
+                environment,
+                change,
+                field_manager=PLACE_MANAGER_PREFIX + repository,
+                subresource="status",
+            )
+        except ApiConflict:
+            continue
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        return Publication(written=True, previous=known)
+    raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedCondition:
+    """What the watcher has to say about an object, without the time."""
+
+    type: ConditionType
+    status: bool | None
+    reason: str
+    message: str = ""
+
+
+async def publish_conditions(
+    kubernetes: Kubernetes,
+    definition: Definition,
+    *,
+    namespace: str,
+    name: str,
+    uid: str,
+    wanted: tuple[WantedCondition, ...],
+    now: datetime | None = None,
+) -> bool:
+    """Write the watcher's own conditions, all of them; nothing where they stand there or the object is another one."""
+    resource: ApiResource = resource_of(definition)
+    for _ in range(CONFLICTS):
+        try:
+            document = await kubernetes.get(resource, namespace, name)
+        except ApiNotFound:
+            return False
+        metadata = document["metadata"]
+        if metadata.get("uid") != uid:
+            return False
+        present = conditions_of(document)
+        conditions = [
+            make_condition(
+                one.type,
+                status=one.status,
+                reason=one.reason,
+                message=one.message,
+                now=now or datetime.now(UTC),
+                observed_generation=metadata.get("generation"),
+            )
+            for one in wanted
+        ]
+        merged = merge_own_conditions(present, conditions)
+        if merged == [found.to_wire() for one in wanted if (found := find_condition(present, one.type))]:
+            return False
+        change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": merged}}
+        try:
+            await kubernetes.apply(
+                resource, namespace, name, change, field_manager=WATCHER_MANAGER, subresource="status"
+            )
+        except ApiConflict:
+            continue
+        except ApiNotFound:
+            return False
+        return True
+    raise ApiConflict(f"{resource.kind} {namespace}/{name} kept changing", status=409)
