@@ -99,10 +99,11 @@ def validate_repository(repository: GitRepository, *, providers: Collection[str]
         if names.setdefault(component.name, index) != index:
             message = f"`{component.name}` is also the name of spec.components[{names[component.name]}]"
             errors.append(FieldError(path=f"{path}.name", message=message))
+        problems = ((position, path_error(glob)) for position, glob in enumerate(component.paths))
         errors += [
-            FieldError(path=f"{path}.paths[{position}]", message=message)
-            for position, glob in enumerate(component.paths)
-            if (message := path_error(glob)) is not None
+            FieldError(path=f"{path}.paths[{position}]", message=problem)
+            for position, problem in problems
+            if problem is not None
         ]
         errors += _image_errors(component, path)
     return errors + _overlap_errors(repository.spec.components)
