@@ -16,9 +16,17 @@ from deploy.local.sandbox.replies import Json
 _ENTRIES_LIMIT = 200_000
 _BODY_LIMIT_BYTES = 65_536
 _REDACTED = "***"
-_CREDENTIAL_HEADERS = frozenset({
-    "authorization", "private-token", "job-token", "cookie", "jenkins-crumb", "proxy-authorization", "x-gitlab-token",
-})
+_CREDENTIAL_HEADERS = frozenset(
+    {
+        "authorization",
+        "private-token",
+        "job-token",
+        "cookie",
+        "jenkins-crumb",
+        "proxy-authorization",
+        "x-gitlab-token",
+    }
+)
 _CREDENTIAL_NAMES = re.compile(r"token|password|passwd|secret|private_?key|credential|authorization", re.IGNORECASE)
 
 
@@ -35,8 +43,15 @@ class Journal:
         self._secrets.update(secret for secret in secrets if len(secret) >= 6)
 
     def open(
-        self, *, system: str, time: float, method: str, path: str, query: MultiMapping[str],
-        headers: CIMultiDictProxy[str], body: bytes,
+        self,
+        *,
+        system: str,
+        time: float,
+        method: str,
+        path: str,
+        query: MultiMapping[str],
+        headers: CIMultiDictProxy[str],
+        body: bytes,
     ) -> Json:
         """Append an entry for a request that just arrived and return it, to be completed with status and accepted."""
         self._count += 1
@@ -49,7 +64,8 @@ class Journal:
             "query": self._redact(dict(query)),
             "headers": {
                 name.lower(): self._without_secrets(value)
-                for name, value in headers.items() if name.lower() not in _CREDENTIAL_HEADERS
+                for name, value in headers.items()
+                if name.lower() not in _CREDENTIAL_HEADERS
             },
             "auth_sha256": auth_sha256(headers),
             "body": self._redact(_decode(headers.get("Content-Type", ""), body)),

@@ -9,9 +9,20 @@ from typing import Any
 
 from deploy.local.sandbox.replies import Json
 
-_RULE_FIELDS = frozenset({
-    "system", "match", "action", "times", "seconds", "status", "body", "headers", "probability", "random_seed",
-})
+_RULE_FIELDS = frozenset(
+    {
+        "system",
+        "match",
+        "action",
+        "times",
+        "seconds",
+        "status",
+        "body",
+        "headers",
+        "probability",
+        "random_seed",
+    }
+)
 
 
 class Action(StrEnum):
@@ -61,9 +72,13 @@ class Rule:
 
     def describe(self) -> Json:
         return {
-            "id": self.number, "system": self.system, "action": self.action.value, "times": self.times,
+            "id": self.number,
+            "system": self.system,
+            "action": self.action.value,
+            "times": self.times,
             "match": {
-                "method": self.method, "path": self.path.pattern,
+                "method": self.method,
+                "path": self.path.pattern,
                 "body": self.request_body.pattern if self.request_body else None,
             },
             "used": self.used,
@@ -89,11 +104,17 @@ class Script:
         self._count += 1
         try:
             rule = Rule(
-                number=self._count, action=action, system=wanted.get("system"), method=match.get("method"),
+                number=self._count,
+                action=action,
+                system=wanted.get("system"),
+                method=match.get("method"),
                 path=re.compile(match.get("path") or ""),
                 request_body=re.compile(match["body"]) if match.get("body") else None,
-                times=wanted.get("times"), seconds=float(wanted.get("seconds") or 0), status=wanted.get("status"),
-                body=wanted.get("body"), headers=wanted.get("headers") or {},
+                times=wanted.get("times"),
+                seconds=float(wanted.get("seconds") or 0),
+                status=wanted.get("status"),
+                body=wanted.get("body"),
+                headers=wanted.get("headers") or {},
                 probability=float(wanted.get("probability", 1)),
             )
         except re.error as error:

@@ -1,0 +1,74 @@
+"""Workflows and their runs: what the GitHub Actions stand-in remembers and how a run ages."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_INPUT_IN_RUN_NAME = re.compile(r"\$\{\{\s*(?:github\.event\.)?inputs\.([A-Za-z0-9_-]+)\s*\}\}")
+
+
+@dataclass(kw_only=True)
+class Workflow:
+    """One workflow file; `inputs` maps names to `{required, default}`, `conclusion` is an outcome choice."""
+
+    file_name: str
+    identifier: int
+    name: str = ""
+    run_name: str | None = None
+    dispatch: bool = True
+    inputs: dict[str, Any] = field(default_factory=dict)
+    duration_seconds: float | None = None
+    queued_seconds: float | None = None
+    conclusion: Any = "success"
+    state: str = "active"
+
+    def display_title(self, inputs: Mapping[str, str]) -> str:
+        """Render run-name: an input that the workflow does not declare renders empty, as in a real run."""
+        if self.run_name is None:
+            return self.name or self.file_name
+        return _INPUT_IN_RUN_NAME.sub(
+            lambda match: inputs.get(match[1], "") if match[1] in self.inputs else "",
+            self.run_name,
+        )
+
+
+@dataclass(kw_only=True)
+class WorkflowRun:
+    """One run; its status follows from the clock and the times given at the start."""
+
+    identifier: int
+    workflow: Workflow
+    run_number: int
+    display_title: str
+    event: str
+    branch: str
+    head_sha: str
+    actor: str
+    inputs: dict[str, str]
+    created_at: float
+    starts_at: float
+    ends_at: float
+    wanted_conclusion: str
+    run_attempt: int = 1
+    cancelled_at: float | None = None
+
+    def status(self, now: float) -> str:
+        if self.cancelled_at is not None or now >= self.ends_at:
+            return "completed"
+        return "in_progress" if now >= self.starts_at else "queued"
+
+    def conclusion(self, now: float) -> str | None:
+        if self.status(now) != "completed":
+            return None
+        return "cancelled" if self.cancelled_at is not None else self.wanted_conclusion
+
+    def updated_at(self, now: float) -> float:
+        """Return when the run last changed."""
+        if self.cancelled_at is not None:
+            return self.cancelled_at
+        return max(
+            moment
+            for moment in (self.created_at, self.starts_at, self.ends_at)
+            if moment <= now or moment == self.created_at
+        )

@@ -1,0 +1,335 @@
+"""HTTP face of the GitLab CI stand-in: creating, finding, reading and cancelling pipelines.
+
+Source: GitLab's REST documentation, pages "Pipelines API" and "Pipeline trigger tokens API".
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from deploy.local.sandbox.clock import parse_timestamp, timestamp
+from deploy.local.sandbox.gitlab_state import FINAL_STATUSES, GitLabState, Pipeline, Project
+from deploy.local.sandbox.replies import Json, RefusedError, Reply
+from deploy.local.sandbox.state import STATE, SandboxState
+
+_PAGE_LIMIT = 100
+_DEFAULT_PAGE = 20
+
+
+def add_routes(app: web.Application) -> None:
+    router, one = app.router, "/gitlab/api/v4/projects/{project}"
+    router.add_get("/gitlab/api/v4/version", endpoint(read_version))
+    router.add_get("/gitlab/api/v4/user", endpoint(read_user))
+    router.add_get(one, endpoint(read_project))
+    router.add_post(f"{one}/pipeline", endpoint(create_pipeline))
+    router.add_post(f"{one}/trigger/pipeline", endpoint(trigger_pipeline, anonymous=True))
+    router.add_get(f"{one}/pipelines", endpoint(list_pipelines))
+    router.add_get(f"{one}/pipelines/{{pipeline}}", endpoint(read_pipeline))
+    router.add_get(f"{one}/pipelines/{{pipeline}}/variables", endpoint(list_variables))
+    router.add_post(f"{one}/pipelines/{{pipeline}}/cancel", endpoint(cancel_pipeline))
+    router.add_post(f"{one}/pipelines/{{pipeline}}/retry", endpoint(retry_pipeline))
+    router.add_get(f"{one}/pipelines/{{pipeline}}/test_report_summary", endpoint(read_report_summary))
+    router.add_get(f"{one}/pipelines/{{pipeline}}/test_report", endpoint(read_report))
+    router.add_get(f"{one}/pipelines/{{pipeline}}/jobs", endpoint(list_jobs))
+
+
+def refused(status: int, message: Any, *, key: str = "message") -> RefusedError:
+    """Build GitLab's error shape; the caller raises it."""
+    return RefusedError(Reply(status=status, body={key: message}))
+
+
+@dataclass(kw_only=True)
+class Call:
+    """One request; `user` is None where a trigger token stands for a person."""
+
+    request: web.Request
+    sandbox: SandboxState
+    user: Json | None
+    body: Json
+
+    @property
+    def state(self) -> GitLabState:
+        return self.sandbox.gitlab
+
+    @property
+    def web_url(self) -> str:
+        return f"{self.request.scheme}://{self.request.host}/gitlab"
+
+    def project(self) -> Project:
+        project = self.state.project(self.request.match_info["project"])
+        if project is None:
+            raise refused(404, "404 Project Not Found")
+        return project
+
+    def pipeline(self) -> tuple[Project, Pipeline]:
+        project, number = self.project(), self.request.match_info["pipeline"]
+        pipeline = project.pipelines.get(int(number)) if number.isdigit() else None
+        if pipeline is None:
+            raise refused(404, "404 Not found")
+        return project, pipeline
+
+    def paged(self, items: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
+        query = self.request.query
+        size = min(int(query.get("per_page", _DEFAULT_PAGE)), _PAGE_LIMIT)
+        page, pages = int(query.get("page", 1)), max(math.ceil(len(items) / size), 1)
+        following = str(page + 1) if page < pages else ""
+        headers = {
+            "X-Page": str(page),
+            "X-Per-Page": str(size),
+            "X-Total": str(len(items)),
+            "X-Total-Pages": str(pages),
+            "X-Next-Page": following,
+            "X-Prev-Page": str(page - 1) if page > 1 else "",
+        }
+        if following:
+            headers["Link"] = f'<{self.request.url.update_query(page=following)}>; rel="next"'
+        return items[(page - 1) * size : page * size], headers
+
+
+def endpoint(action: Callable[[Call], Reply], *, anonymous: bool = False) -> Handler:
+    """Wrap an action as an aiohttp handler; only the trigger endpoint does without a user."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        sandbox = request.app[STATE]
+        try:
+            user = None if anonymous else _authenticate(request, sandbox)
+            reply = action(Call(request=request, sandbox=sandbox, user=user, body=await _fields(request)))
+        except RefusedError as refusal:
+            reply = refusal.reply
+        request["took_effect"] = reply.took_effect
+        return reply.response()
+
+    return handle
+
+
+def read_version(call: Call) -> Reply:
+    return Reply(body={"version": "18.6.0-ee", "revision": "0000000"})
+
+
+def read_user(call: Call) -> Reply:
+    return Reply(body={"id": 1, "username": (call.user or {}).get("username"), "state": "active"})
+
+
+def read_project(call: Call) -> Reply:
+    project = call.project()
+    return Reply(
+        body={
+            "id": project.identifier,
+            "path_with_namespace": project.path,
+            "default_branch": next(iter(project.branches), "main"),
+            "web_url": f"{call.web_url}/{project.path}",
+        }
+    )
+
+
+def create_pipeline(call: Call) -> Reply:
+    project, body = call.project(), call.body
+    if (call.user or {}).get("access") == "reporter":
+        raise refused(403, "403 Forbidden")
+    if not body.get("ref"):
+        raise refused(400, "ref is missing", key="error")
+    listed = body.get("variables") or []
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) and "key" in entry for entry in listed):
+        raise refused(400, "variables is invalid", key="error")
+    return _create(
+        call, project, source="api", variables={str(entry["key"]): str(entry.get("value", "")) for entry in listed}
+    )
+
+
+def trigger_pipeline(call: Call) -> Reply:
+    """Create a pipeline by trigger token, which stands in the body or query; a wrong one looks like a missing project."""
+    project, body = call.state.project(call.request.match_info["project"]), call.body
+    if project is None or body.get("token") not in project.trigger_tokens:
+        raise refused(404, "404 Not Found")
+    variables = body.get("variables") or {}
+    if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
+        raise refused(400, "variables needs to be a map of key-valued strings")
+    return _create(call, project, source="trigger", variables=dict(variables))
+
+
+def list_pipelines(call: Call) -> Reply:
+    """List newest first; new ones appear only after the lag."""
+    project, query, now = call.project(), call.request.query, call.state.clock.now()
+    horizon = now - call.sandbox.options.list_lag_seconds
+    try:
+        after = parse_timestamp(query["updated_after"]) if query.get("updated_after") else None
+    except ValueError:
+        raise refused(400, "updated_after is invalid", key="error") from None
+    found = [
+        pipeline
+        for pipeline in reversed(project.pipelines.values())
+        if pipeline.created_at <= horizon
+        and query.get("name") in (None, pipeline.name)
+        and query.get("ref") in (None, pipeline.ref)
+        and query.get("sha") in (None, pipeline.sha)
+        and query.get("source") in (None, pipeline.source)
+        and query.get("status") in (None, pipeline.status(now))
+        and (after is None or pipeline.updated_at(now) >= after)
+    ]
+    page, headers = call.paged(found)
+    return Reply(body=[_show(call, project, pipeline) for pipeline in page], headers=headers)
+
+
+def read_pipeline(call: Call) -> Reply:
+    project, pipeline = call.pipeline()
+    now = call.state.clock.now()
+    final = pipeline.status(now) in FINAL_STATUSES
+    return Reply(
+        body=_show(call, project, pipeline)
+        | {
+            "started_at": timestamp(pipeline.starts_at) if now >= pipeline.starts_at else None,
+            "finished_at": timestamp(pipeline.updated_at(now)) if final else None,
+            "duration": int(pipeline.ends_at - pipeline.starts_at) if final else None,
+            "yaml_errors": None,
+            "detailed_status": {"text": pipeline.status(now), "group": pipeline.status(now)},
+        }
+    )
+
+
+def list_variables(call: Call) -> Reply:
+    variables = call.pipeline()[1].variables
+    return Reply(body=[{"key": key, "value": value, "variable_type": "env_var"} for key, value in variables.items()])
+
+
+def cancel_pipeline(call: Call) -> Reply:
+    """Cancel; 200 in any state, without effect once final."""
+    project, pipeline = call.pipeline()
+    running = pipeline.status(call.state.clock.now()) not in FINAL_STATUSES
+    if running:
+        pipeline.canceled_at = call.state.clock.now()
+    return Reply(body=_show(call, project, pipeline), took_effect=running)
+
+
+def retry_pipeline(call: Call) -> Reply:
+    project, pipeline = call.pipeline()
+    now = call.state.clock.now()
+    if pipeline.status(now) in ("failed", "canceled"):
+        lasted = pipeline.ends_at - pipeline.starts_at
+        pipeline.canceled_at, pipeline.starts_at, pipeline.ends_at = None, now, now + lasted
+        pipeline.wanted_status = "success"
+    return Reply(status=201, body=_show(call, project, pipeline))
+
+
+def read_report_summary(call: Call) -> Reply:
+    report = call.pipeline()[0].test_report or {}
+    return Reply(
+        body={
+            "total": {
+                "time": 1.0,
+                "count": report.get("total_count", 0),
+                "success": report.get("success_count", 0),
+                "failed": report.get("failed_count", 0),
+                "skipped": 0,
+                "error": 0,
+                "suite_error": None,
+            },
+            "test_suites": [],
+        }
+    )
+
+
+def read_report(call: Call) -> Reply:
+    report = call.pipeline()[0].test_report
+    return Reply(body=report or {"total_count": 0, "success_count": 0, "failed_count": 0, "test_suites": []})
+
+
+def list_jobs(call: Call) -> Reply:
+    project, pipeline = call.pipeline()
+    status = pipeline.status(call.state.clock.now())
+    page, headers = call.paged(
+        [
+            {
+                "id": pipeline.identifier * 10 + index,
+                "name": name,
+                "stage": "test",
+                "status": status,
+                "ref": pipeline.ref,
+                "web_url": f"{call.web_url}/{project.path}/-/jobs/{pipeline.identifier * 10 + index}",
+                "pipeline": {"id": pipeline.identifier},
+                "allow_failure": False,
+                **({"failure_reason": pipeline.failure_reason} if status == "failed" else {}),
+            }
+            for index, name in enumerate(project.jobs)
+        ]
+    )
+    return Reply(body=list(page), headers=headers)
+
+
+def _create(call: Call, project: Project, *, source: str, variables: dict[str, str]) -> Reply:
+    ref = str(call.body.get("ref") or "")
+    if ref not in project.branches:
+        raise refused(400, {"base": ["Reference not found"]})
+    if variables and not project.accepts_variables:
+        raise refused(400, {"base": ["Insufficient permissions to set pipeline variables"]})
+    if unknown := [name for name in call.body.get("inputs") or {} if name not in project.inputs]:
+        raise refused(
+            400,
+            {
+                "base": [
+                    f"Given inputs not defined in the `spec` section of the included configuration file: {', '.join(unknown)}"
+                ]
+            },
+        )
+    if not project.jobs:
+        raise refused(
+            400,
+            {
+                "base": [
+                    "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from being added to the pipeline."
+                ]
+            },
+        )
+    pipeline = call.state.create(project, ref=ref, sha=project.branches[ref], source=source, variables=variables)
+    return Reply(status=201, body=_show(call, project, pipeline))
+
+
+def _show(call: Call, project: Project, pipeline: Pipeline) -> Json:
+    now = call.state.clock.now()
+    return {
+        "id": pipeline.identifier,
+        "iid": pipeline.iid,
+        "project_id": project.identifier,
+        "name": pipeline.name,
+        "status": pipeline.status(now),
+        "source": pipeline.source,
+        "ref": pipeline.ref,
+        "sha": pipeline.sha,
+        "created_at": timestamp(pipeline.created_at),
+        "updated_at": timestamp(pipeline.updated_at(now)),
+        "web_url": f"{call.web_url}/{project.path}/-/pipelines/{pipeline.identifier}",
+    }
+
+
+def _authenticate(request: web.Request, sandbox: SandboxState) -> Json:
+    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    value = request.headers.get("PRIVATE-TOKEN") or (bearer if kind == "Bearer" else "")
+    user = sandbox.gitlab.tokens.get(value)
+    if user is None:
+        raise refused(401, "401 Unauthorized")
+    return user
+
+
+async def _fields(request: web.Request) -> Json:
+    """Read query, JSON and form; `variables[KEY]` form fields become a mapping."""
+    fields: Json = dict(request.query)
+    if request.content_type == "application/json" and (raw := await request.read()):
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            raise refused(400, "400 Bad Request", key="error") from None
+        fields.update(body if isinstance(body, dict) else {})
+    elif request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        fields.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
+    nested = {
+        name[10:-1]: fields.pop(name)
+        for name in list(fields)
+        if name.startswith("variables[") and name.endswith("]") and name != "variables[]"
+    }
+    if nested:
+        fields["variables"] = nested
+    return fields

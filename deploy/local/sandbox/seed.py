@@ -1,0 +1,179 @@
+"""The default world: one shop, its repository, pull request 412, CI jobs and three environments.
+
+Everything that tests and samples refer to has a name here; see `default_seed` for the shape that `POST /_seed` takes.
+"""
+
+from deploy.local.sandbox.replies import Json
+
+GITHUB_TOKEN = "sandbox-github-token"
+JENKINS_USER = "ci"
+JENKINS_TOKEN = "sandbox-jenkins-token"
+ARGOCD_TOKEN = "sandbox-argocd-token"
+GITLAB_TOKEN = "sandbox-gitlab-token"
+GITLAB_TRIGGER_TOKEN = "sandbox-gitlab-trigger-token"
+GITHUB_APP_ID = 4711
+GITHUB_INSTALLATION_ID = 4712
+
+REPOSITORY = "acme/web"
+REPOSITORY_URL = "https://github.example.com/acme/web.git"
+PULL_NUMBER = 412
+AUTHOR = "ada"
+
+# A straight line ROOT ← PREVIOUS ← MERGE on main; HEAD is the pull request's own commit, NEXT comes after the merge.
+ROOT_SHA = "1000000000000000000000000000000000000001"
+PREVIOUS_SHA = "4110000000000000000000000000000000000411"
+HEAD_SHA = "4120000000000000000000000000000000000aaa"
+MERGE_SHA = "4120000000000000000000000000000000000412"
+# Committed beside the merge, from PREVIOUS: it neither contains the merge nor is contained in it.
+HOTFIX_SHA = "9110000000000000000000000000000000000911"
+FAILING_SHA = "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef"
+
+PROJECT = "shop"
+IMAGE = "ghcr.io/acme/web"
+DEV_APP, STAGING_APP, PROD_APP = "web-dev", "web-staging", "web-prod"
+JENKINS_JOBS = ("web/integration", "web/e2e", "web/lighthouse")
+
+# Jobs declare every name under which a key may be passed: Jenkins drops what a job does not declare.
+_JENKINS_PARAMETERS = ("REVISION", "PR", "ENV", "TARGET", "PILOTAGE_KEY", "PROMOTION_KEY", "KEY")
+_WORKFLOW_INPUTS = ("revision", "pr", "env", "target", "key", "promotion_key", "pilotage_key")
+# The host's own figure, 5000 an hour, would end a long demo; tests that need a limit seed a token with one.
+_GENEROUS_QUOTA = 1_000_000
+
+
+def default_seed() -> Json:
+    """Return a fresh seed, to be loaded as it is or changed first.
+
+    github: tokens{token: {login, limit?, permissions?}}, app{id, public_key?, installations{id: {repositories?}}},
+      repos{full_name: {commits[{sha, parents, message?, author?, files?}], branches{name: ref}, pulls[...], labels[...],
+      workflows{file: {name?, run_name?, inputs{name: {required?, default?}}, dispatch?, conclusion?, duration_seconds?}},
+      collaborators{login: admin|write|read}}}
+    jenkins: users{name: {token, password?, permissions?}}, jobs{path: {parameters[], result?, duration_seconds?,
+      queue_seconds?, disabled?, test_report?}}
+    gitlab: tokens{token: {username}}, projects{path: {id?, branches{name: sha}, workflow_name?, status?, trigger_tokens?}}
+    argocd: tokens{token: {subject, projects{name: [verbs]}}}, users{name: password},
+      revisions{sha: {fails?, images?, health?}}, apps{name: {project, source or sources, revision?, images?, labels?,
+      annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?, progressing_seconds?, spec?}}
+    A result, conclusion or status is a text, a list used up run by run (the last stays), or
+    {"parameter": name, "values": {value: result}, "default": result}.
+    """
+    return {"github": _github(), "jenkins": _jenkins(), "gitlab": _gitlab(), "argocd": _argocd()}
+
+
+def _github() -> Json:
+    inputs: Json = {name: {"required": False, "default": ""} for name in _WORKFLOW_INPUTS}
+    return {
+        "tokens": {GITHUB_TOKEN: {"login": "pilotage-bot", "limit": _GENEROUS_QUOTA}},
+        "app": {"id": GITHUB_APP_ID, "installations": {str(GITHUB_INSTALLATION_ID): {"account": "acme"}}},
+        "repos": {
+            REPOSITORY: {
+                "commits": [
+                    {
+                        "sha": ROOT_SHA,
+                        "message": "First",
+                        "files": {"README.md": "# web\n", "src/app.py": "version = 0\n"},
+                    },
+                    {
+                        "sha": PREVIOUS_SHA,
+                        "parents": [ROOT_SHA],
+                        "message": "Before",
+                        "files": {"src/app.py": "version = 1\n"},
+                    },
+                    {
+                        "sha": HEAD_SHA,
+                        "parents": [PREVIOUS_SHA],
+                        "message": "Sell umbrellas",
+                        "author": AUTHOR,
+                        "files": {"src/app.py": "version = 2\n"},
+                    },
+                    {
+                        "sha": MERGE_SHA,
+                        "parents": [PREVIOUS_SHA, HEAD_SHA],
+                        "message": f"Merge pull request #{PULL_NUMBER} from acme/umbrellas",
+                        "files": {"src/app.py": "version = 2\n"},
+                    },
+                    {
+                        "sha": HOTFIX_SHA,
+                        "parents": [PREVIOUS_SHA],
+                        "message": "Hotfix",
+                        "files": {"src/hotfix.py": "fixed = True\n"},
+                    },
+                ],
+                "branches": {"main": MERGE_SHA, "umbrellas": HEAD_SHA, "hotfix": HOTFIX_SHA},
+                "pulls": [
+                    {
+                        "number": PULL_NUMBER,
+                        "title": "Sell umbrellas",
+                        "author": AUTHOR,
+                        "merged": True,
+                        "merge_sha": MERGE_SHA,
+                        "head": {"ref": "umbrellas", "sha": HEAD_SHA},
+                        "base": {"ref": "main", "sha": PREVIOUS_SHA},
+                        "labels": ["feature"],
+                        "files": ["src/app.py"],
+                    }
+                ],
+                "workflows": {
+                    "e2e.yml": {"name": "e2e", "run_name": "e2e ${{ inputs.key }}", "inputs": inputs},
+                    "integration.yml": {
+                        "name": "integration",
+                        "run_name": "integration ${{ inputs.key }}",
+                        "inputs": inputs,
+                    },
+                    "on-push.yml": {"name": "on push", "dispatch": False},
+                },
+                "collaborators": {AUTHOR: "write", "grace": "admin", "mallory": "read"},
+            }
+        },
+    }
+
+
+def _jenkins() -> Json:
+    return {
+        "users": {JENKINS_USER: {"token": JENKINS_TOKEN, "password": "sandbox-jenkins-password"}},
+        "jobs": {
+            path: {
+                "parameters": list(_JENKINS_PARAMETERS),
+                "test_report": {"failCount": 0, "skipCount": 1, "passCount": 41, "totalCount": 42, "suites": []},
+            }
+            for path in JENKINS_JOBS
+        },
+    }
+
+
+def _gitlab() -> Json:
+    return {
+        "tokens": {GITLAB_TOKEN: {"username": "pilotage-bot"}},
+        "projects": {
+            REPOSITORY: {
+                "id": 7,
+                "branches": {"main": MERGE_SHA},
+                "workflow_name": "$PILOTAGE_KEY",
+                "jobs": ["lighthouse"],
+                "trigger_tokens": [GITLAB_TRIGGER_TOKEN],
+                "test_report": {"total_count": 3, "success_count": 3, "failed_count": 0, "test_suites": []},
+            }
+        },
+    }
+
+
+def _argocd() -> Json:
+    def app(environment: str, revision: str) -> Json:
+        return {
+            "project": PROJECT,
+            "revision": revision,
+            "images": [f"{IMAGE}:{{revision}}"],
+            "labels": {"app": "web", "env": environment},
+            "source": {"repoURL": REPOSITORY_URL, "path": "deploy", "targetRevision": revision},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": f"web-{environment}"},
+        }
+
+    return {
+        "tokens": {ARGOCD_TOKEN: {"subject": "pilotage", "projects": {PROJECT: ["get", "sync", "update", "override"]}}},
+        "users": {"admin": "sandbox-argocd-password"},
+        "revisions": {FAILING_SHA: {"fails": 'namespaces "no-such-namespace" not found'}},
+        "apps": {
+            DEV_APP: app("dev", MERGE_SHA),
+            STAGING_APP: app("staging", PREVIOUS_SHA),
+            PROD_APP: app("prod", PREVIOUS_SHA),
+        },
+    }

@@ -1,0 +1,101 @@
+"""Everything that one sandbox remembers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from deploy.local.sandbox.argocd_controller import ArgoCDController
+from deploy.local.sandbox.argocd_state import ArgoCDState
+from deploy.local.sandbox.clock import Clock
+from deploy.local.sandbox.github_state import GitHubState
+from deploy.local.sandbox.gitlab_state import GitLabState
+from deploy.local.sandbox.jenkins_state import JenkinsState
+from deploy.local.sandbox.journal import Journal
+from deploy.local.sandbox.options import Options
+from deploy.local.sandbox.replies import Json
+from deploy.local.sandbox.script import Script
+
+_SYSTEMS = frozenset({"options", "github", "jenkins", "gitlab", "argocd"})
+
+
+class SandboxState:
+    """The stand-ins' memory, with the journal of requests and the script of faults."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self.clock = Clock()
+        self.journal = Journal()
+        self.script = Script()
+        self._build()
+
+    def load(self, seed: Mapping[str, Any]) -> None:
+        """Merge a seed into what is there. Raises ValueError naming what is wrong."""
+        if unknown := sorted(set(seed) - _SYSTEMS):
+            raise ValueError(f"unknown systems {', '.join(unknown)}; known: {', '.join(sorted(_SYSTEMS))}")
+        try:
+            self.options.update(seed.get("options") or {})
+            self.github.load(seed.get("github") or {})
+            self.jenkins.load(seed.get("jenkins") or {})
+            self.gitlab.load(seed.get("gitlab") or {})
+            self.argocd.load(seed.get("argocd") or {})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"seed: {error}") from error
+        self.journal.hide((*self.github.tokens, *self.jenkins.secrets(), *self.gitlab.secrets(), *self.argocd.tokens))
+
+    def reset(self) -> None:
+        """Forget everything but options and the time."""
+        self.controller.stop()
+        self.journal.clear()
+        self.script.clear()
+        self._build()
+
+    def summary(self) -> Json:
+        """Show the state in brief, for people and for tests."""
+        return {
+            "github": {
+                repository.full_name: {
+                    "branches": repository.graph.branches,
+                    "commits": len(repository.graph.commits),
+                    "pulls": {
+                        str(pull.number): {
+                            "state": pull.state,
+                            "merged": pull.merged_at is not None,
+                            "merge_sha": pull.merge_sha,
+                            "head_sha": pull.head_sha,
+                            "labels": pull.labels,
+                            "comments": [c["body"] for c in pull.comments],
+                        }
+                        for pull in repository.pulls.values()
+                    },
+                    "statuses": {
+                        sha: [{key: row[key] for key in ("context", "state", "description")} for row in rows]
+                        for sha, rows in repository.statuses.items()
+                    },
+                    "runs": [
+                        {
+                            "id": run.identifier,
+                            "workflow": run.workflow.file_name,
+                            "inputs": run.inputs,
+                            "status": run.status(self.clock.now()),
+                            "conclusion": run.conclusion(self.clock.now()),
+                        }
+                        for run in repository.runs.values()
+                    ],
+                }
+                for repository in self.github.repositories.values()
+            },
+            "jenkins": self.jenkins.summary(),
+            "gitlab": self.gitlab.summary(),
+            "argocd": self.argocd.summary(),
+        }
+
+    def _build(self) -> None:
+        self.github = GitHubState(self.clock)
+        self.jenkins = JenkinsState(self.clock, self.options)
+        self.gitlab = GitLabState(self.clock, self.options)
+        self.argocd = ArgoCDState(self.clock, self.github)
+        self.controller = ArgoCDController(self.argocd, self.options)
+
+
+STATE = web.AppKey("state", SandboxState)
