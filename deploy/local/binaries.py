@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from deploy.local.failures import LocalEnvironmentError
 Program = Literal["etcd", "kube-apiserver", "kubectl", "temporal"]
 PROGRAMS: tuple[Program, ...] = ("etcd", "kube-apiserver", "kubectl", "temporal")
 Report = Callable[[str], None]
+REPORT_SECONDS = 10
 
 
 def report_to_stderr(line: str) -> None:
@@ -79,9 +81,18 @@ def _obtain(program: Program, report: Report) -> Path:
 @contextmanager
 def _locked(path: Path, report: Report) -> Iterator[None]:
     with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("another run prepares the Kubernetes binaries; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        waited = 0
+        while not _lock(lock.fileno()):
+            if waited % REPORT_SECONDS == 0:
+                report(f"another run prepares the Kubernetes binaries; waiting for it ({waited} s)")
+            time.sleep(1)
+            waited += 1
         yield
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -80,6 +81,7 @@ def _compile(command: list[str], program: str, report: Callable[[str], None]) ->
         if process.wait() != 0:
             raise LocalEnvironmentError(f"building {program} failed:\n" + "".join(lines[-12:]).rstrip())
     finally:
-        process.kill()
+        # Interrupted, `go` removes its working directory, which is large.
+        process.send_signal(signal.SIGINT)
         process.wait()
         process.stderr.close()
