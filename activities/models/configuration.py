@@ -104,6 +104,8 @@ class DeploymentSpec:
     image: str | None = None
     """Image and tag template by which the component's artifact is recognised; None = by synced revision."""
     tag: str | None = None
+    repository: str = ""
+    """Full name of the application repository, by which its source is found in a multi-source application."""
 
 
 @dataclass(frozen=True, kw_only=True)

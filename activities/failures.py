@@ -1,0 +1,93 @@
+"""Turn errors of providers and of the Kubernetes API into failures that Temporal records: the only such translation."""
+
+import functools
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, TemporalError
+
+from activities.ports import ReferenceMissing
+from activities.redaction import redact
+from crds.ports import ApiError, ApiForbidden, ApiInvalid
+from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderUnauthorized
+
+_logger = structlog.get_logger(__name__)
+
+TEXT_LIMIT = 1000
+"""Longest message in characters: Temporal cuts a pending activity's failure at 4 KiB, without a word."""
+MENDABLE = (ProviderUnauthorized, ProviderNotFound, ReferenceMissing, ApiForbidden)
+"""What only a person can mend."""
+MENDABLE_DELAY = timedelta(seconds=30)
+BUSY_DELAY = timedelta(seconds=2)
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+
+def bounded(text: str) -> str:
+    """Return the text without credentials, cut to what a failure may hold."""
+    clean = redact(text)
+    return clean if len(clean) <= TEXT_LIMIT else clean[: TEXT_LIMIT - 1] + "…"
+
+
+def describe(error: BaseException) -> str:
+    """Return what a person may read of an error; never empty."""
+    return bounded(str(error) or type(error).__name__)
+
+
+def to_application_error(error: Exception) -> ApplicationError:
+    """Translate one error. Its class name is the failure's type; the original stays out of history."""
+    name = type(error).__name__
+    text = describe(error)
+    if isinstance(error, ProviderBusy):
+        return ApplicationError(
+            text,
+            type=name,
+            next_retry_delay=_no_sooner(error.retry_after or BUSY_DELAY),
+            category=ApplicationErrorCategory.BENIGN,
+        )
+    if isinstance(error, MENDABLE):
+        # With bounded attempts the workflow shows the cause at once and asks again by its own timer; without a bound
+        # nobody else would, so that the activity itself tries again until the Secret or the name is mended.
+        return ApplicationError(text, type=name, non_retryable=_attempts_bounded(), next_retry_delay=MENDABLE_DELAY)
+    if isinstance(error, ProviderError):
+        delay = None if error.retry_after is None else _no_sooner(error.retry_after)
+        return ApplicationError(text, type=name, non_retryable=not error.retryable, next_retry_delay=delay)
+    if isinstance(error, ApiError):
+        return ApplicationError(text, type=name, non_retryable=isinstance(error, ApiInvalid))
+    return ApplicationError(text, type=name)
+
+
+def reported(
+    function: Callable[Parameters, Coroutine[Any, Any, Answer]],
+) -> Callable[Parameters, Coroutine[Any, Any, Answer]]:
+    """Wrap an activity so that whatever it raises becomes an ApplicationError without a credential in it."""
+
+    @functools.wraps(function)
+    async def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+        try:
+            return await function(*args, **kwargs)
+        except TemporalError:
+            raise
+        except Exception as error:
+            failure = to_application_error(error)
+            expected = isinstance(error, ProviderError | ApiError | ReferenceMissing)
+            _logger.info("activity failed", error_type=failure.type, error=failure.message, exc_info=not expected)
+            # The original's text and traceback may hold what the host echoed, so that it must not become the cause.
+            raise failure from None
+
+    return wrapper
+
+
+def _attempts_bounded() -> bool:
+    policy = activity.info().retry_policy if activity.in_activity() else None
+    return policy is not None and policy.maximum_attempts > 0
+
+
+def _no_sooner(delay: timedelta) -> timedelta:
+    """Keep at least the activity's own first interval, which for triggers covers the lag of the CI system's list."""
+    policy = activity.info().retry_policy if activity.in_activity() else None
+    return delay if policy is None else max(delay, policy.initial_interval)

@@ -1,0 +1,101 @@
+"""ObservationActivities: follow applications over Argo CD's stream while a lane is held."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.contracts import ObservationActivities
+from activities.failures import reported
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation, ReadDeploymentsResult, WatchDeploymentsInput
+from activities.observing import differs, needs_refresh, observe
+from activities.ports import Connections, ReferenceMissing
+from activities.reading import read_all, reference
+from crds.ports import ApiError
+from providers.errors import ProviderError
+
+HEARTBEAT = timedelta(seconds=5)
+READ_EACH = timedelta(seconds=15)
+"""Streams may be cut by proxies without a word, and some changes never reach them; a read finds both."""
+STREAMS = 20
+"""Applications followed by a stream of their own; further ones are seen by the periodic read."""
+_RECONNECT = timedelta(seconds=2)
+_SETTLING = timedelta(seconds=2)
+"""How long Argo CD gets to reconcile by itself after an operation before it is asked to."""
+
+
+class StreamActivities(ObservationActivities):
+    """Follow applications of named Argo CD instances."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @activity.defn
+    @reported
+    async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
+        """Return at the first change that matters, or after the duration, always with a fresh read."""
+        heartbeat = asyncio.create_task(_beat())
+        watch = _Watch(self._connections, request)
+        try:
+            async with asyncio.timeout(request.duration.total_seconds()):
+                await watch.until_changed()
+        except TimeoutError:
+            pass
+        finally:
+            await _stop([heartbeat])
+        return await read_all(self._connections, request.namespace, request.deployments, refresh=True)
+
+
+class _Watch:
+    def __init__(self, connections: Connections, request: WatchDeploymentsInput) -> None:
+        self._connections = connections
+        self._request = request
+        self._known = {observation.deployment: observation for observation in request.known}
+        self._changed = asyncio.Event()
+
+    async def until_changed(self) -> None:
+        tasks = [asyncio.create_task(self._follow(deployment)) for deployment in self._request.deployments[:STREAMS]]
+        tasks.append(asyncio.create_task(self._read_periodically()))
+        try:
+            await self._changed.wait()
+        finally:
+            await _stop(tasks)
+
+    async def _follow(self, deployment: DeploymentSpec) -> None:
+        while True:
+            with suppress(ProviderError, ReferenceMissing, ApiError):
+                port = await self._connections.deployments(self._request.namespace, deployment.instance)
+                async for state in port.stream(reference(deployment)):
+                    self._compare(observe(deployment, state))
+                    if needs_refresh(state):
+                        await asyncio.sleep(_SETTLING.total_seconds())
+                        self._compare(observe(deployment, await port.get(reference(deployment), refresh=True)))
+            await asyncio.sleep(_RECONNECT.total_seconds())
+
+    async def _read_periodically(self) -> None:
+        while True:
+            await asyncio.sleep(READ_EACH.total_seconds())
+            with suppress(ProviderError, ApiError):
+                request = self._request
+                answer = await read_all(self._connections, request.namespace, request.deployments, refresh=False)
+                for observation in answer.observations:
+                    self._compare(observation)
+
+    def _compare(self, seen: Observation) -> None:
+        if differs(self._known.get(seen.deployment), seen):
+            self._changed.set()
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(HEARTBEAT.total_seconds())
+
+
+async def _stop(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

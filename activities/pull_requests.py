@@ -1,0 +1,115 @@
+"""ScmActivities: read pull requests, compare commits, and show the promotion on the pull request."""
+
+import asyncio
+import re
+from collections import OrderedDict
+
+from temporalio import activity
+
+from activities.contracts import ScmActivities
+from activities.failures import reported
+from activities.globs import any_matches
+from activities.models.revisions import (
+    CompareRevisionsInput,
+    CompareRevisionsResult,
+    ListChangedFilesInput,
+    ListChangedFilesResult,
+    PresentInput,
+    PresentResult,
+    ReadPullRequestInput,
+    ReadPullRequestResult,
+    Relation,
+    RevisionPair,
+)
+from activities.models.tracking import PullRequest, PullRequestState
+from activities.ports import Connections
+from activities.presentation import present
+from providers.models import Change
+from providers.ports import ScmHost
+
+_FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REMEMBERED_RELATIONS = 10_000
+_COMPARED_AT_ONCE = 5
+
+
+class ScmHostActivities(ScmActivities):
+    """Speak with SCM hosts through named repositories."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
+
+    @activity.defn
+    @reported
+    async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        """Read one pull request."""
+        repository = await self._connections.repository(request.namespace, request.repository)
+        return ReadPullRequestResult(
+            pull_request=to_pull_request(await repository.host.pull_requests.get(request.number))
+        )
+
+    @activity.defn
+    @reported
+    async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
+        """Tell which components the changed files touch; a component without paths is always touched."""
+        repository = await self._connections.repository(request.namespace, request.repository)
+        files = await repository.host.pull_requests.changed_files(request.number)
+        touched = tuple(
+            component.name
+            for component in repository.view.components
+            if not component.paths or any_matches(component.paths, files)
+        )
+        return ListChangedFilesResult(components=touched, files=len(files))
+
+    @activity.defn
+    @reported
+    async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        """Compare pairs of commits, a few at a time; what this process learned of full hashes is not asked again."""
+        repository = await self._connections.repository(request.namespace, request.repository)
+        gate = asyncio.Semaphore(_COMPARED_AT_ONCE)
+        scope = (request.namespace, repository.view.full_name)
+
+        async def compare(pair: RevisionPair) -> Relation:
+            async with gate:
+                return await self._compare(repository.host, scope, pair)
+
+        return CompareRevisionsResult(relations=tuple(await asyncio.gather(*map(compare, request.pairs))))
+
+    @activity.defn
+    @reported
+    async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
+        """Send the differences between what is wanted and what is shown."""
+        repository = await self._connections.repository(request.namespace, request.repository)
+        # A reply may have been lost in an earlier attempt: what was shown then is not known any more.
+        trusted = request.shown if activity.info().attempt == 1 else None
+        return await present(repository.host, request, trusted)
+
+    async def _compare(self, host: ScmHost, scope: tuple[str, str], pair: RevisionPair) -> Relation:
+        if pair.base == pair.head:
+            return Relation.IDENTICAL
+        key = (*scope, pair)
+        if (known := self._relations.get(key)) is not None:
+            return known
+        relation = Relation(await host.revisions.compare(pair.base, pair.head))
+        fixed = _FULL_HASH.fullmatch(pair.base) and _FULL_HASH.fullmatch(pair.head)
+        if fixed and relation is not Relation.UNKNOWN:
+            self._relations[key] = relation
+            if len(self._relations) > _REMEMBERED_RELATIONS:
+                self._relations.popitem(last=False)
+        return relation
+
+
+def to_pull_request(change: Change) -> PullRequest:
+    """Map the host's view of a change to the one that workflows record."""
+    return PullRequest(
+        number=change.number,
+        title=change.title,
+        author=change.author,
+        url=change.url,
+        state=PullRequestState(change.state),
+        head_sha=change.head_sha,
+        merge_sha=change.merge_sha,
+        branch=change.branch,
+        base_branch=change.base_branch,
+        labels=change.labels,
+    )

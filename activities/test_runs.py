@@ -1,0 +1,134 @@
+"""TestRunActivities: exactly one counted run per key, whatever replies get lost."""
+
+import asyncio
+from collections.abc import Sequence
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.contracts import TestRunActivities
+from activities.failures import bounded, describe, reported
+from activities.metrics import Count, count
+from activities.models.testing import (
+    CancelTestsInput,
+    CancelTestsResult,
+    PollTestsInput,
+    PollTestsResult,
+    RunRef,
+    RunReport,
+    RunState,
+    TriggerTestInput,
+    TriggerTestResult,
+)
+from activities.ports import Connections
+from crds.substitution import SubstitutionError, render
+from providers.errors import ProviderError, ProviderNotFound
+from providers.models import Run, RunReading
+from providers.ports import TestRuns
+
+_READ_AT_ONCE = 10
+_FINAL = frozenset(state.value for state in RunState if state.final)
+
+
+class CiActivities(TestRunActivities):
+    """Speak with CI systems through named runners."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @activity.defn
+    @reported
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        """Find the run of this key, else create it; the oldest of several counts and the others are cancelled."""
+        parameters = _rendered(request)
+        runs = await self._connections.test_runs(request.namespace, request.runner)
+        found = await runs.find(request.job, request.key)
+        if not found:
+            created = await runs.create(request.job, request.key, parameters)
+            count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
+            return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
+        for duplicate in found[1:]:
+            await runs.cancel(request.job, duplicate)
+            count(Count.DUPLICATE_RUNS, namespace=request.namespace, runner=request.runner)
+        count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="found")
+        run = _to_ref(request.runner, request.job, request.key, found[0])
+        return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1)
+
+    @activity.defn
+    @reported
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        """Read several runs, a few at a time; a run that cannot be read is reported as such, without a verdict."""
+        runs = await self._connections.test_runs(request.namespace, request.runner)
+        gate = asyncio.Semaphore(_READ_AT_ONCE)
+
+        async def read(ref: RunRef) -> RunReport:
+            async with gate:
+                try:
+                    report = _to_report(ref, await runs.read(ref.job, _to_run(ref)))
+                except ProviderError as error:
+                    report = RunReport(key=ref.key, run=ref, state=RunState.RUNNING, error=describe(error))
+            state = "error" if report.error else report.state.value
+            count(Count.POLLS, namespace=request.namespace, runner=request.runner, state=state)
+            return report
+
+        return PollTestsResult(reports=tuple(await asyncio.gather(*map(read, request.runs))))
+
+    @activity.defn
+    @reported
+    async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
+        """Cancel every run of each key; all are tried before the first error is raised."""
+        runs = await self._connections.test_runs(request.namespace, request.runner)
+        outcomes = await asyncio.gather(*(_cancel(runs, ref) for ref in request.runs), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        cancelled = (ref.key for ref, going in zip(request.runs, outcomes, strict=True) if going is True)
+        return CancelTestsResult(cancelled=tuple(cancelled))
+
+
+async def _cancel(runs: TestRuns, ref: RunRef) -> bool:
+    """Return whether any run of the key was still going."""
+    found: Sequence[Run] = await runs.find(ref.job, ref.key)
+    if ref.id and all(run.id != ref.id for run in found):
+        found = (*found, _to_run(ref))
+    going = False
+    for run in found:
+        try:
+            reading = await runs.read(ref.job, run)
+        except ProviderNotFound:
+            continue
+        if reading.phase.value not in _FINAL:
+            await runs.cancel(ref.job, reading.run)
+            going = True
+    return going
+
+
+def _rendered(request: TriggerTestInput) -> dict[str, str]:
+    rendered: dict[str, str] = {}
+    for name, template in request.parameters.items():
+        try:
+            rendered[name] = render(template, request.variables)
+        except SubstitutionError as error:
+            message = bounded(f"parameters.{name}: {error}")
+            raise ApplicationError(message, type="InvalidParameters", non_retryable=True) from None
+    return rendered
+
+
+def _to_run(ref: RunRef) -> Run:
+    return Run(id=ref.id, key=ref.key, url=ref.url)
+
+
+def _to_ref(runner: str, job: str, key: str, run: Run) -> RunRef:
+    return RunRef(runner=runner, job=job, key=key, id=run.id, url=run.url)
+
+
+def _to_report(ref: RunRef, reading: RunReading) -> RunReport:
+    return RunReport(
+        key=ref.key,
+        run=_to_ref(ref.runner, ref.job, ref.key, reading.run),
+        state=RunState(reading.phase),
+        message=bounded(reading.message),
+        number=reading.number,
+        summary=bounded(reading.summary),
+        waiting_for_approval=reading.waiting_for_approval,
+    )
