@@ -250,7 +250,8 @@ def _replace_spec(call: Call, application: Application, spec: Any) -> None:
     if not isinstance(spec, dict) or not (spec.get("source") or spec.get("sources")) or not spec.get("destination"):
         raise refused(
             INVALID_ARGUMENT,
-            f"application spec for {application.name} is invalid: InvalidSpecError: spec.source.repoURL and either source.path or source.chart are required",
+            f"application spec for {application.name} is invalid: InvalidSpecError: "
+            "spec.source.repoURL and either source.path or source.chart are required",
         )
     if spec != application.body["spec"]:
         application.body["metadata"]["generation"] += 1

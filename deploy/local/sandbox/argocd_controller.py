@@ -7,6 +7,7 @@ so that for a moment `Succeeded` stands beside stale health.
 import asyncio
 import copy
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from deploy.local.sandbox.argocd_state import Application, ArgoCDState, Live, compare, record_history
@@ -17,9 +18,10 @@ from deploy.local.sandbox.replies import Json
 _REFRESH = "argocd.argoproj.io/refresh"
 _TICK_SECONDS = 0.05
 _UNKNOWN_REVISION = (
-    "ComparisonError: Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unknown "
-    "desc = failed to initialize repository resources: rpc error: code = Internal desc = Failed to fetch revision {revision}: "
-    "`git fetch origin {revision} --force` failed exit status 128: fatal: remote error: upload-pack: not our ref {revision}"
+    "ComparisonError: Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: "
+    "code = Unknown desc = failed to initialize repository resources: rpc error: code = Internal desc = Failed to "
+    "fetch revision {revision}: `git fetch origin {revision} --force` failed exit status 128: fatal: remote error: "
+    "upload-pack: not our ref {revision}"
 )
 _FAILED = "one or more synchronization tasks completed unsuccessfully, reason: {reason}"
 
@@ -40,12 +42,12 @@ class ArgoCDController:
         """Accept an operation: set it, forget the last one's state, run it soon."""
         application.body["operation"] = operation
         application.status.pop("operationState", None)
-        application.terminating = False
+        application.terminating.clear()
         self._state.changed(application)
         self._spawn(self._run(application))
 
     def terminate(self, application: Application) -> None:
-        application.terminating = True
+        application.terminating.set()
         application.status["operationState"]["phase"] = "Terminating"
         application.status["operationState"]["message"] = "operation is terminating"
         self._state.changed(application)
@@ -104,7 +106,7 @@ class ArgoCDController:
         await self._work(application, self._duration(application))
         running["syncResult"] = result
         result["resources"] = [self._resource(application, "Synced", "configmap/web configured", "Succeeded")]
-        if application.terminating:
+        if application.terminating.is_set():
             self._finish(application, "Failed", "Operation terminated")
         elif fails is not None:
             result["resources"].append(self._resource(application, "SyncFailed", fails, "Failed", name="bad"))
@@ -116,10 +118,9 @@ class ArgoCDController:
             self._finish(application, "Succeeded", "successfully synced (all tasks run)")
 
     async def _work(self, application: Application, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while not application.terminating and (rest := end - loop.time()) > 0:
-            await asyncio.sleep(min(rest, _TICK_SECONDS))
+        """Take a while, unless somebody terminates the operation."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(application.terminating.wait(), seconds)
 
     def _finish(self, application: Application, phase: str, message: str) -> None:
         application.status["operationState"].update(
@@ -130,7 +131,7 @@ class ArgoCDController:
             }
         )
         del application.body["operation"]
-        application.terminating = False
+        application.terminating.clear()
         self._state.changed(application)
         self.compare_soon(application)
 

@@ -61,8 +61,8 @@ class Call:
     def application(self, verb: str) -> Application:
         """Find the application and check the right, hiding what the caller may not see.
 
-        Without a project a missing application looks like a forbidden one (403); with one, the right is checked first and
-        only who may see it learns that it is missing (404).
+        Without a project a missing application looks like a forbidden one (403); with one, the right is checked first
+        and only who may see it learns that it is missing (404).
         """
         name = self.request.match_info["name"]
         if self.project:
@@ -80,10 +80,10 @@ class Call:
         if not self.account.may("get", project):
             raise refused(PERMISSION_DENIED, "permission denied")
         if not self.account.may(verb, project):
-            issued = timestamp(self.account.issued_at)
+            who = f"sub: {self.account.subject}, iat: {timestamp(self.account.issued_at)}"
             raise refused(
                 PERMISSION_DENIED,
-                f"permission denied: applications, {verb}, {project}/{name}, sub: {self.account.subject}, iat: {issued}",
+                f"permission denied: applications, {verb}, {project}/{name}, {who}",
             )
 
     def _missing(self, name: str) -> RefusedError:

@@ -49,7 +49,7 @@ class Application:
     reconcile_seconds: float | None = None
     progressing_seconds: float = 0.0
     healthy_at: float = 0.0
-    terminating: bool = False
+    terminating: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
@@ -253,7 +253,10 @@ def compare(state: ArgoCDState, application: Application) -> None:
     }
     status.pop("conditions", None)
     if len(known) < len(wanted):
-        message = f"Failed to load target state: failed to generate manifest for source 1 of {len(sources)}: rpc error: code = Unknown desc = unable to resolve '{sources[0].get('targetRevision')}' to a commit SHA"
+        message = (
+            f"Failed to load target state: failed to generate manifest for source 1 of {len(sources)}: rpc error: "
+            f"code = Unknown desc = unable to resolve '{sources[0].get('targetRevision')}' to a commit SHA"
+        )
         status["conditions"] = [{"type": "ComparisonError", "message": message, "lastTransitionTime": timestamp(now)}]
         sync.update({"status": "Unknown", **application.by_revision([sha or "" for sha in wanted])})
     else:

@@ -49,7 +49,10 @@ class CommitGraph:
         author: str = "ada",
         files: Mapping[str, str | None] | None = None,
     ) -> Commit:
-        """Record a commit; `files` are written over the first parent's tree (None deletes). Raises ValueError for an unknown parent."""
+        """Record a commit; `files` are written over the first parent's tree (None deletes).
+
+        Raises ValueError for an unknown parent or a malformed sha.
+        """
         known = tuple(parents)
         for parent in known:
             if parent not in self.commits:

@@ -134,7 +134,7 @@ def _add_commit(state: SandboxState, body: Json) -> Json:
 
 
 def _open_pull(state: SandboxState, body: Json) -> Json:
-    """Add a pull request: {repo, number, title?, author?, head: {ref, sha}, base?, labels?, files?, merged?, merge_sha?}."""
+    """Add a pull request: {repo, number, head: {ref, sha}, title?, author?, base?, labels?, files?, merged?}."""
     repository = _repository(state, body)
     pull = state.github.add_pull(repository, {name: value for name, value in body.items() if name != "repo"})
     return {"number": pull.number}
@@ -200,7 +200,7 @@ def _deploy(state: SandboxState, body: Json) -> Json:
 
 
 def _set_application(state: SandboxState, body: Json) -> None:
-    """Change what is special about an application: {app, health?, out_of_sync?, sync_seconds?, reconcile_seconds?, progressing_seconds?}."""
+    """Change what is special about an application: {app, health?, out_of_sync?, sync_seconds?, …}."""
     application = _application(state, body)
     known = ("health", "out_of_sync", "sync_seconds", "reconcile_seconds", "progressing_seconds")
     for name, value in body.items():
@@ -217,7 +217,7 @@ def _compare_application(state: SandboxState, body: Json) -> None:
 
 
 def _set_result(state: SandboxState, body: Json) -> None:
-    """Choose what the next builds of a job end in: {job, result?, duration_seconds?, queue_seconds?, disabled?, number?}.
+    """Choose how the next builds of a job go: {job, result?, duration_seconds?, queue_seconds?, disabled?, number?}.
 
     With `number` a build that runs ends now, with that result.
     """

@@ -135,7 +135,7 @@ def list_installation_repositories(call: Call) -> Reply:
 
 
 def _check_jwt(call: Call) -> dict[str, Any]:
-    """Check an App's JSON Web Token: RS256, issued by this App, young enough; signature where a public key is seeded."""
+    """Check an App's JSON Web Token: RS256, this App's, young; its signature where a public key is seeded."""
     value, now, app = bearer(call.request), call.state.clock.now(), call.state.app
     if value is None:
         raise refused(401, "A JSON web token could not be decoded")
@@ -166,7 +166,8 @@ def _check_jwt(call: Call) -> dict[str, Any]:
     if not isinstance(expires, int | float) or expires <= now:
         raise refused(
             401,
-            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at "
+            "which the assertion expires",
         )
     if expires > now + _JWT_LIFE_LIMIT_SECONDS + _DRIFT_SECONDS:
         raise refused(401, "'Expiration time' claim ('exp') is too far in the future")

@@ -97,10 +97,8 @@ def combined_status(call: Call) -> Reply:
     sha = _resolve(repository, call.request.match_info["ref"])
     newest = list({row["context"].lower(): row for row in repository.statuses.get(sha, [])}.values())
     states = {row["state"] for row in newest}
-    if states & {"error", "failure"}:
-        state = "failure"
-    else:
-        state = "success" if states == {"success"} else "pending"
+    unfailed = "success" if states == {"success"} else "pending"
+    state = "failure" if states & {"error", "failure"} else unfailed
     page, headers = call.paged(newest)
     return Reply(
         headers=headers,

@@ -19,6 +19,11 @@ from deploy.local.sandbox.state import STATE, SandboxState
 
 _PAGE_LIMIT = 100
 _DEFAULT_PAGE = 20
+_UNKNOWN_INPUTS = "Given inputs not defined in the `spec` section of the included configuration file: "
+_NO_JOBS = (
+    "Pipeline will not run for the selected trigger. "
+    "The rules configuration prevented any jobs from being added to the pipeline."
+)
 
 
 def add_routes(app: web.Application) -> None:
@@ -142,7 +147,7 @@ def create_pipeline(call: Call) -> Reply:
 
 
 def trigger_pipeline(call: Call) -> Reply:
-    """Create a pipeline by trigger token, which stands in the body or query; a wrong one looks like a missing project."""
+    """Create a pipeline by the trigger token in body or query; a wrong one looks like a missing project."""
     project, body = call.state.project(call.request.match_info["project"]), call.body
     if project is None or body.get("token") not in project.trigger_tokens:
         raise refused(404, "404 Not Found")
@@ -267,23 +272,9 @@ def _create(call: Call, project: Project, *, source: str, variables: dict[str, s
     if variables and not project.accepts_variables:
         raise refused(400, {"base": ["Insufficient permissions to set pipeline variables"]})
     if unknown := [name for name in call.body.get("inputs") or {} if name not in project.inputs]:
-        raise refused(
-            400,
-            {
-                "base": [
-                    f"Given inputs not defined in the `spec` section of the included configuration file: {', '.join(unknown)}"
-                ]
-            },
-        )
+        raise refused(400, {"base": [_UNKNOWN_INPUTS + ", ".join(unknown)]})
     if not project.jobs:
-        raise refused(
-            400,
-            {
-                "base": [
-                    "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from being added to the pipeline."
-                ]
-            },
-        )
+        raise refused(400, {"base": [_NO_JOBS]})
     pipeline = call.state.create(project, ref=ref, sha=project.branches[ref], source=source, variables=variables)
     return Reply(status=201, body=_show(call, project, pipeline))
 
@@ -323,7 +314,7 @@ async def _fields(request: web.Request) -> Json:
         except ValueError:
             raise refused(400, "400 Bad Request", key="error") from None
         fields.update(body if isinstance(body, dict) else {})
-    elif request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    elif request.content_type == "application/x-www-form-urlencoded":
         fields.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
     nested = {
         name[10:-1]: fields.pop(name)

@@ -1,5 +1,6 @@
 """Projects and pipelines as the GitLab CI stand-in keeps them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.outcomes import choose_outcome
 from deploy.local.sandbox.replies import Json
 
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 FINAL_STATUSES = ("success", "failed", "canceled", "skipped")
 
 
@@ -106,9 +108,8 @@ class GitLabState:
         starts = now + (self.options.queued_seconds if project.queued_seconds is None else project.queued_seconds)
         ends = starts + (self.options.run_seconds if project.duration_seconds is None else project.duration_seconds)
         status = choose_outcome(project.status, variables, "success")
-        name = project.workflow_name
-        for key in sorted(variables, key=len, reverse=True):
-            name = name.replace(f"${{{key}}}", variables[key]).replace(f"${key}", variables[key]) if name else name
+        # As in a real pipeline name, an unset variable expands to nothing.
+        name = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], ""), project.workflow_name or "") or None
         pipeline = Pipeline(
             identifier=self._next_pipeline,
             iid=len(project.pipelines) + 1,

@@ -235,10 +235,7 @@ def _crumb(user: User, session: str) -> str:
 async def _fields(request: web.Request) -> dict[str, str]:
     """Join query and form fields; a `json` form field as the web form sends it counts too."""
     fields = dict(request.query)
-    if request.method == "POST" and request.content_type in (
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-    ):
+    if request.method == "POST" and request.content_type == "application/x-www-form-urlencoded":
         fields.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
     if "json" in fields:
         try:

@@ -37,7 +37,7 @@ class Action(StrEnum):
     HANG = "hang"
     """Neither act nor answer; close after `seconds` (default an hour)."""
     EDIT = "edit"
-    """Act, then change the reply: `status`, `headers` (null removes) and `body` (merged into a JSON object, else replaced)."""
+    """Act, then change the reply: `status`, `headers` (null removes), `body` (merged into an object, else replaced)."""
 
 
 @dataclass(kw_only=True)

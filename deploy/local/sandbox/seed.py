@@ -44,15 +44,19 @@ def default_seed() -> Json:
     """Return a fresh seed, to be loaded as it is or changed first.
 
     github: tokens{token: {login, limit?, permissions?}}, app{id, public_key?, installations{id: {repositories?}}},
-      repos{full_name: {commits[{sha, parents, message?, author?, files?}], branches{name: ref}, pulls[...], labels[...],
-      workflows{file: {name?, run_name?, inputs{name: {required?, default?}}, dispatch?, conclusion?, duration_seconds?}},
-      collaborators{login: admin|write|read}}}
+      repos{full_name: {commits[{sha, parents, message?, author?, files?}], branches{name: ref}, labels[{name, color?}],
+      pulls[{number, head{ref, sha}, base?, title?, author?, state?, merged?, merge_sha?, labels?, files?}],
+      workflows{file: {name?, run_name?, inputs{name: {required?, default?}}, dispatch?, conclusion?,
+      duration_seconds?, queued_seconds?}}, collaborators{login: admin|write|read}}}
     jenkins: users{name: {token, password?, permissions?}}, jobs{path: {parameters[], result?, duration_seconds?,
       queue_seconds?, disabled?, test_report?}}
-    gitlab: tokens{token: {username}}, projects{path: {id?, branches{name: sha}, workflow_name?, status?, trigger_tokens?}}
+    gitlab: tokens{token: {username}}, projects{path: {id?, branches{name: sha}, workflow_name?, status?,
+      trigger_tokens?, accepts_variables?, inputs?, jobs?, duration_seconds?, queued_seconds?}}
     argocd: tokens{token: {subject, projects{name: [verbs]}}}, users{name: password},
       revisions{sha: {fails?, images?, health?}}, apps{name: {project, source or sources, revision?, images?, labels?,
-      annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?, progressing_seconds?, spec?}}
+      annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?, progressing_seconds?,
+      spec?}}
+    options: the fields of `Options`.
     A result, conclusion or status is a text, a list used up run by run (the last stays), or
     {"parameter": name, "values": {value: result}, "default": result}.
     """
