@@ -196,7 +196,7 @@ class TrackerController:
             name=f"{entry.name}.{entry.uid}.deletion",
             reason="DeletionIncomplete",
             message=f"the workflow of attempt {entry.attempt} did not end within {minutes} minutes of the deletion; "
-            f"test runs and Argo CD operations of {entry.repository} #{entry.number} may still go on (state {entry.state})",
+            f"runs and operations of {entry.repository} #{entry.number} may still go on (state {entry.state})",
             warning=True,
             component=WATCHER_MANAGER,
         )

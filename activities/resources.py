@@ -1,0 +1,151 @@
+"""Write results back to Kubernetes: the activities of the queue `kubernetes`, served by the watcher."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from temporalio import activity
+
+from activities.contracts import ResourceActivities
+from activities.failures import reported
+from activities.models.status import (
+    EventNote,
+    PlaceStatus,
+    PublishPlaceInput,
+    PublishStatusInput,
+    PublishStatusResult,
+    TrackerStatus,
+)
+from activities.models.tracking import TrackerRef
+from crds.conditions import ConditionType, make_condition
+from crds.ports import ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.promotions import Attempt
+from crds.publishing import (
+    WORKFLOW_MANAGER,
+    conditions_of,
+    merge_own_conditions,
+    publish_place_status,
+    publish_tracker_status,
+)
+from crds.v1alpha1.environment_status import RepositoryStatus
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
+
+_NOT_OURS = frozenset({"Gone", "Recreated"})
+_DIGEST_LENGTH = 16
+
+
+class PublicationObserver(Protocol):
+    """Learn of each status that was written, for metrics."""
+
+    def tracker_written(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        """See a tracker's status beside the one before it."""
+
+
+class KubernetesResources(ResourceActivities):
+    """Publish status and events through the Kubernetes API."""
+
+    def __init__(self, *, kubernetes: Kubernetes, observer: PublicationObserver) -> None:
+        self._kubernetes = kubernetes
+        self._observer = observer
+
+    @activity.defn
+    @reported
+    async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
+        tracker, status = request.tracker, request.status
+        publication = await publish_tracker_status(
+            self._kubernetes,
+            Attempt(namespace=tracker.namespace, name=tracker.name, uid=tracker.uid, attempt=tracker.attempt),
+            status.sequence,
+            lambda document: render_tracker_status(status, document),
+        )
+        if publication.previous is not None:
+            self._observer.tracker_written(tracker, publication.previous, status)
+        if publication.reason not in _NOT_OURS:
+            await self._post_events(tracker, request.events)
+        return PublishStatusResult(written=publication.written, reason=publication.reason)
+
+    @activity.defn
+    @reported
+    async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
+        """Write one repository's entry of an Environment's status unless a newer sequence is there."""
+        publication = await publish_place_status(
+            self._kubernetes,
+            request.namespace,
+            request.environment,
+            request.status.repository,
+            render_place_status(request.status),
+        )
+        return PublishStatusResult(written=publication.written, reason=publication.reason)
+
+    async def _post_events(self, tracker: TrackerRef, events: Sequence[EventNote]) -> None:
+        resource = resource_of(PullRequestTracker.definition)
+        target = EventTarget(
+            api_version=resource.api_version,
+            kind=resource.kind,
+            namespace=tracker.namespace,
+            name=tracker.name,
+            uid=tracker.uid,
+        )
+        for event in events:
+            try:
+                await self._kubernetes.post_event(
+                    target,
+                    name=event_name(tracker, event),
+                    reason=event.reason,
+                    message=event.message,
+                    warning=event.warning,
+                    component=WORKFLOW_MANAGER,
+                )
+            except ApiNotFound:
+                # Only the namespace can be missing here: nobody would read the event.
+                return
+
+
+def event_name(tracker: TrackerRef, event: EventNote) -> str:
+    """Name an event so that its repetition meets itself, and no other tracker's."""
+    digest = hashlib.sha256(f"{tracker.uid}/{event.id}".encode()).hexdigest()
+    return f"{tracker.name}.{digest[:_DIGEST_LENGTH]}"
+
+
+def render_tracker_status(status: TrackerStatus, document: Document) -> Document:
+    """Write the workflow-owned status as the resource has it; texts and lists are cut to their limits."""
+    fields = _without_empty(asdict(status))
+    fields["uid"] = document["metadata"]["uid"]
+    for record, wire in zip(fields.get("promotions", ()), status.promotions, strict=False):
+        record["policy"] = {"name": wire.policy, "generation": wire.policy_generation} if wire.policy else None
+    fields.pop("conditions", None)
+    rendered = PullRequestTrackerStatus.model_validate(fields).to_wire()
+    now = datetime.now(UTC)
+    wanted = [
+        make_condition(
+            ConditionType(condition.type),
+            status={"True": True, "False": False}.get(condition.status),
+            reason=condition.reason,
+            message=condition.message,
+            now=now,
+            observed_generation=status.observed_generation or None,
+        )
+        for condition in status.conditions
+    ]
+    rendered.pop("conditions", None)
+    if wanted:
+        rendered["conditions"] = merge_own_conditions(conditions_of(document), wanted)
+    return rendered
+
+
+def render_place_status(status: PlaceStatus) -> Document:
+    """Write one repository's entry of an Environment's status as the resource has it."""
+    return RepositoryStatus.model_validate(_without_empty(asdict(status))).to_wire()
+
+
+def _without_empty(value: Any) -> Any:
+    """Drop what is None or an empty text: both mean `not known` on the wire."""
+    if isinstance(value, Mapping):
+        return {key: _without_empty(inner) for key, inner in value.items() if inner is not None and inner != ""}
+    if isinstance(value, tuple | list):
+        return [_without_empty(inner) for inner in value]
+    return value

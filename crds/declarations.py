@@ -1,0 +1,188 @@
+"""What teams declare: validate it as a whole, and wake whoever waits for it when it changes."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from crds.cache import TrackerEntry
+from crds.conditions import ConditionStatus, ConditionType
+from crds.field_errors import FieldError
+from crds.place_validation import validate_environment, validate_repository
+from crds.ports import Document, Kubernetes
+from crds.promotions import Promotions
+from crds.publishing import WantedCondition, publish_conditions
+from crds.queueing import KeyedQueue
+from crds.reflector import Change, Key
+from crds.resource import Resource
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
+from crds.v1alpha1.tracker_status import WaitingForWhat as Waiting
+from crds.validation import valid_condition, validate_policy
+
+R = TypeVar("R", bound=Resource)
+
+logger = logging.getLogger(__name__)
+
+DEBOUNCE = timedelta(seconds=1)
+"""How long changes of a namespace are gathered: `kubectl apply` of a directory is one change."""
+
+WAITS: Mapping[type[Resource], frozenset[str]] = {
+    PromotionPolicy: frozenset({Waiting.POLICY, Waiting.REFERENCE}),
+    Environment: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
+    TestRunner: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.VERDICT}),
+    ArgoCDInstance: frozenset({Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
+    GitRepository: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.MERGE}),
+    ScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
+    ClusterScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
+}
+"""Kinds that are followed, and the waits that a change of each may end."""
+
+VALIDATED = (PromotionPolicy, Environment, GitRepository)
+
+
+def read_declaration(kind: type[Resource]) -> Callable[[Document], Resource]:
+    """Build the projection of one kind: everything declared, and nothing that our own status writes change."""
+
+    def read(document: Document) -> Resource:
+        kept = {name: document["metadata"].get(name) for name in ("name", "namespace", "uid", "generation", "labels")}
+        metadata = {name: value for name, value in kept.items() if value is not None}
+        return kind.from_wire({"metadata": metadata, "spec": document.get("spec", {})})
+
+    return read
+
+
+class DeclarationController:
+    """Gather changes by namespace; then write `Valid` conditions and poke trackers and places."""
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        trackers: Callable[[], Iterable[TrackerEntry]],
+        declared: Callable[[type[Resource]], Mapping[Key, Resource]],
+        has_synced: Callable[[], bool],
+        cluster_scoped: bool = True,
+        debounce: timedelta = DEBOUNCE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._promotions = promotions
+        self._trackers = trackers
+        self._declared = declared
+        self._has_synced = has_synced
+        self._cluster_scoped = cluster_scoped
+        self._debounce = debounce
+        self._clock = clock
+        self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
+        self.queue: KeyedQueue[str] = KeyedQueue(name="declarations", handle=self.handle, workers=2)
+
+    def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
+        """Take note of a changed declaration; a cluster-scoped one concerns every namespace."""
+        if change.old == change.new:
+            return
+        namespaces = [change.key.namespace] if change.key.namespace else {one.namespace for one in self._trackers()}
+        for namespace in namespaces:
+            self._changed.setdefault(namespace, set()).add((kind, change.key.name))
+            self.queue.add_after(namespace, self._debounce)
+
+    async def handle(self, namespace: str) -> timedelta | None:
+        """Work off what changed in one namespace; what fails is worked off again as a whole."""
+        if not self._has_synced():
+            # Half a list would call things missing that are only not read yet.
+            return self._debounce
+        changed = self._changed.pop(namespace, set())
+        try:
+            await self._validate(namespace)
+            await self._poke(namespace, changed)
+        except Exception:
+            self._changed.setdefault(namespace, set()).update(changed)
+            raise
+        return None
+
+    def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
+        return {key.name: one for key, one in self._declared(kind).items() if key.namespace == namespace}
+
+    async def _validate(self, namespace: str) -> None:
+        policies = _only(PromotionPolicy, self._named(PromotionPolicy, namespace))
+        environments = _only(Environment, self._named(Environment, namespace))
+        repositories = _only(GitRepository, self._named(GitRepository, namespace))
+        runners = _only(TestRunner, self._named(TestRunner, namespace))
+        instances = self._named(ArgoCDInstance, namespace)
+        for policy in policies.values():
+            errors = validate_policy(
+                policy,
+                runners=runners,
+                environments=environments,
+                all_policies=policies.values(),
+                repositories=repositories,
+            )
+            await self._say(policy, errors)
+        for environment in environments.values():
+            await self._say(
+                environment, validate_environment(environment, instances=instances, repositories=repositories)
+            )
+        for repository in repositories.values():
+            await self._say(repository, validate_repository(repository, providers=self._providers(namespace)))
+
+    def _providers(self, namespace: str) -> frozenset[str] | None:
+        if not self._cluster_scoped:
+            return None
+        cluster = {f"ClusterScmProvider/{key.name}" for key in self._declared(ClusterScmProvider)}
+        return frozenset(cluster | {f"ScmProvider/{name}" for name in self._named(ScmProvider, namespace)})
+
+    async def _say(self, resource: Resource, errors: Iterable[FieldError]) -> None:
+        metadata = resource.metadata
+        condition = valid_condition(errors, now=self._clock(), generation=metadata.generation)
+        await publish_conditions(
+            self._kubernetes,
+            resource.definition,
+            namespace=metadata.namespace or "",
+            name=metadata.name,
+            uid=metadata.uid or "",
+            wanted=(
+                WantedCondition(
+                    type=ConditionType.VALID,
+                    status=condition.status is ConditionStatus.TRUE,
+                    reason=condition.reason,
+                    message=condition.message,
+                ),
+            ),
+            now=self._clock(),
+        )
+
+    async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> None:
+        waits = {wait for kind, _ in changed for wait in WAITS[kind]}
+        live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
+        for tracker in live:
+            # One that has not said yet what it waits for may just have looked in vain.
+            if tracker.waiting in waits or not tracker.waiting:
+                await self._promotions.poke(tracker.current)
+        on_the_way = {tracker.repository for tracker in live}
+        for environment, repository in sorted(self._places(namespace, changed)):
+            if repository in on_the_way:
+                await self._promotions.poke_place(namespace=namespace, environment=environment, repository=repository)
+
+    def _places(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> set[tuple[str, str]]:
+        places: set[tuple[str, str]] = set()
+        for environment in _only(Environment, self._named(Environment, namespace)).values():
+            name = environment.metadata.name
+            for deployment in environment.spec.deployments:
+                concerned = {
+                    (Environment, name),
+                    (GitRepository, deployment.repository_ref.name),
+                    (ArgoCDInstance, deployment.argocd.instance_ref.name),
+                }
+                if concerned & changed:
+                    places.add((name, deployment.repository_ref.name))
+        return places
+
+
+def _only(kind: type[R], resources: Mapping[str, Resource]) -> dict[str, R]:
+    return {name: one for name, one in resources.items() if isinstance(one, kind)}
