@@ -87,7 +87,7 @@ class PlaceSignal:
     moved_by: dict[str, str] | None = None
     """Deployment -> name of the tracker that the place knows to have brought what runs there."""
     asks: bool = False
-    """The receiver must answer with its view, `heard` naming this counter: phase Gone where the place is none of its."""
+    """The receiver must answer with its view, `heard` naming this counter; phase Gone where it is no member."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,8 +89,24 @@ class Mention:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What our last presentation left on the pull request, so that the next one sends differences without reading."""
+
+    labels: tuple[str, ...] = ()
+    statuses: tuple[DesiredStatus, ...] = ()
+    comment_id: str = ""
+    comment_digest: str = ""
+    mentions: tuple[str, ...] = ()
+    """Keys of the mentions that were posted."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PresentInput:
-    """Hold the whole wanted presentation of a tracker on its pull request; only differences are sent."""
+    """Hold the whole wanted presentation of a tracker on its pull request; only differences are sent.
+
+    Without `shown` the activity reads what is there first; with it, it sends the differences from `shown` and reads
+    only when the host says that something of it is gone.
+    """
 
     namespace: str
     repository: str
@@ -98,15 +114,19 @@ class PresentInput:
     marker: str
     """Identifies our summary comment, hidden in an HTML comment."""
     state_label: str
-    """The one label of the state, such as `pilotage/testing`; others with its prefix are removed."""
+    """The one label of the state, such as `pilotage/testing`; the other `state_labels` are removed."""
     label_prefix: str
+    state_labels: tuple[str, ...] = ()
+    """Every label that stands for a state; others are never touched."""
     labels: tuple[str, ...] = ()
     """Labels that are to stay, such as `promoted/staging`."""
     statuses: tuple[DesiredStatus, ...] = ()
     comment: str = ""
     mentions: tuple[Mention, ...] = ()
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PresentResult:
     writes: int = 0
+    shown: Shown | None = None

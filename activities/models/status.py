@@ -101,6 +101,23 @@ class ApplicationResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyRef:
+    name: str
+    generation: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HopStatus:
+    """The way from one environment to the next that the tracker is on; commands name its target."""
+
+    index: int
+    source: str
+    target: str
+    policy: PolicyRef | None = None
+    round: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PromotionRecord:
     """Record how one hop ended."""
 
@@ -109,8 +126,7 @@ class PromotionRecord:
     """Promoted, AlreadyContained, Failed or NothingToDeploy."""
     source: str
     target: str
-    policy: str
-    policy_generation: int
+    policy: PolicyRef
     at: datetime
     artifacts: tuple[Artifact, ...] = ()
     tests: tuple[TestStatus, ...] = ()
@@ -155,6 +171,10 @@ class TrackerStatus:
     waiting_for: WaitingFor | None = None
     environment: str = ""
     revision: str = ""
+    held_state: State | None = None
+    """What a Held promotion goes back to."""
+    artifacts: tuple[Artifact, ...] = ()
+    hop: HopStatus | None = None
     pull_request: PullRequest | None = None
     tests: tuple[TestStatus, ...] = ()
     aggregate: TestAggregateResult | None = None

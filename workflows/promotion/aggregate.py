@@ -1,0 +1,66 @@
+"""Pure rules of a round's verdict (design §4, Test aggregate)."""
+
+from collections.abc import Sequence
+
+from activities.models.status import TestAggregateResult, TestStatus
+from activities.models.testing import RunState
+from workflows.promotion.state import TestProgress
+
+PENDING = "Pending"
+"""Shown for a test whose trigger was not accepted yet."""
+
+
+def aggregate(tests: Sequence[TestProgress]) -> TestAggregateResult:
+    """Sum up the tests; optional ones never block, and a required one that timed out has failed."""
+    required = [test for test in tests if test.spec.required]
+    return TestAggregateResult(
+        all_passed=all(test.state is RunState.PASSED for test in required),
+        any_failed=any(_failed(test) for test in required),
+        any_running=any(not test.final for test in tests),
+        any_timeout=any(test.state is RunState.TIMED_OUT for test in tests),
+        results={test.spec.name: test.state or PENDING for test in tests},
+        failure_reasons=tuple(_reason(test) for test in required if _failed(test)),
+        optional_tests_failed=any(_failed(test) for test in tests if not test.spec.required),
+    )
+
+
+def round_over(tests: Sequence[TestProgress]) -> bool:
+    """Tell whether the verdict stands: all required tests are final, or all tests where none is required."""
+    deciding = [test for test in tests if test.spec.required] or list(tests)
+    return all(test.final and not may_retry(test) for test in deciding)
+
+
+def may_retry(test: TestProgress) -> bool:
+    """Tell whether a failed run is followed by another one of its own (`retries` of the policy)."""
+    return test.state in (RunState.FAILED, RunState.ERROR) and test.retry < test.spec.retries
+
+
+def test_status(test: TestProgress, *, round_number: int) -> TestStatus:
+    """Show one test as the status and the records do."""
+    return TestStatus(
+        name=test.spec.name,
+        runner=test.spec.runner,
+        required=test.spec.required,
+        state=test.state or PENDING,
+        url=test.url,
+        number=test.number,
+        key=test.key,
+        round=round_number,
+        retry=test.retry,
+        started_at=test.started_at,
+        finished_at=test.finished_at,
+        message=test.error or test.message,
+        summary=test.summary,
+    )
+
+
+test_status.__test__ = False  # type: ignore[attr-defined]
+
+
+def _failed(test: TestProgress) -> bool:
+    return test.final and test.state is not RunState.PASSED
+
+
+def _reason(test: TestProgress) -> str:
+    detail = f": {test.message}" if test.message else ""
+    return f"{test.spec.name} {test.state}{detail}"

@@ -1,0 +1,140 @@
+"""Pure rules of Compare (design §5): contained, ahead or diverged, per deployment."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from activities.models.delivery import Observation
+from activities.models.revisions import Relation, RevisionPair
+from activities.models.tracking import Artifact
+
+Relations = Mapping[str, str]
+"""`base...head` -> Relation."""
+
+
+class Judgement(StrEnum):
+    CONTAINED = "Contained"
+    AHEAD = "Ahead"
+    DIVERGED = "Diverged"
+    UNREADABLE = "Unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Say how one deployment stands to the artifact, and why."""
+
+    deployment: str
+    judgement: Judgement
+    why: str
+
+
+def pair_key(base: str, head: str) -> str:
+    """Return the key under which a relation is remembered."""
+    return f"{base}...{head}"
+
+
+def contains(relations: Relations, *, whole: str, part: str) -> bool:
+    """Tell whether `whole` contains `part`; unknown counts as no."""
+    if whole == part:
+        return True
+    return relations.get(pair_key(part, whole)) in (Relation.AHEAD, Relation.IDENTICAL)
+
+
+def revisions_of(observation: Observation) -> tuple[str, ...]:
+    """Return the up to three revisions of a deployment: synced, written, and that of an operation in progress."""
+    found = (observation.runs, observation.written, observation.operating)
+    return tuple(dict.fromkeys(revision for revision in found if revision))
+
+
+def needed_pairs(
+    relations: Relations, artifacts: Iterable[Artifact], observations: Sequence[Observation]
+) -> tuple[RevisionPair, ...]:
+    """Return the pairs that must be compared before the judgement is known."""
+    pairs: dict[str, RevisionPair] = {}
+    for artifact in artifacts:
+        for observation in observations:
+            if observation.component != artifact.component:
+                continue
+            for revision in revisions_of(observation):
+                key = pair_key(revision, artifact.revision)
+                if revision != artifact.revision and key not in relations:
+                    pairs[key] = RevisionPair(base=revision, head=artifact.revision)
+    return tuple(pairs.values())
+
+
+def with_answers(pairs: Sequence[RevisionPair], answers: Sequence[Relation]) -> dict[str, str]:
+    """Return both directions of each answered pair."""
+    opposite = {Relation.AHEAD: Relation.BEHIND, Relation.BEHIND: Relation.AHEAD}
+    found: dict[str, str] = {}
+    for pair, relation in zip(pairs, answers, strict=True):
+        found[pair_key(pair.base, pair.head)] = relation
+        found[pair_key(pair.head, pair.base)] = opposite.get(relation, relation)
+    return found
+
+
+def compare(relations: Relations, artifact: Artifact, observation: Observation) -> Comparison:
+    """Judge one deployment of the artifact's component."""
+
+    def answer(judgement: Judgement, why: str) -> Comparison:
+        return Comparison(deployment=observation.deployment, judgement=judgement, why=why)
+
+    wanted = short(artifact.revision)
+    if observation.problem:
+        return answer(Judgement.UNREADABLE, observation.problem)
+    present = revisions_of(observation)
+    if observation.runs and all(contains(relations, whole=held, part=artifact.revision) for held in present):
+        return answer(Judgement.CONTAINED, f"wanted {wanted}, runs {short(observation.runs)}, which contains it")
+    if all(contains(relations, whole=artifact.revision, part=held) for held in present):
+        runs = short(observation.runs) if observation.runs else "nothing"
+        return answer(Judgement.AHEAD, f"wanted {wanted}, runs {runs}, which {wanted} contains")
+    strange = next(held for held in present if not contains(relations, whole=artifact.revision, part=held))
+    return answer(Judgement.DIVERGED, f"wanted {wanted}, but it holds {short(strange)}, which {wanted} lacks")
+
+
+def compare_all(
+    relations: Relations, artifacts: Sequence[Artifact], observations: Sequence[Observation]
+) -> tuple[Comparison, ...]:
+    """Judge every deployment of the artifacts' components."""
+    by_component = {artifact.component: artifact for artifact in artifacts}
+    return tuple(
+        compare(relations, by_component[observation.component], observation)
+        for observation in observations
+        if observation.component in by_component
+    )
+
+
+def arrived(relations: Relations, artifact: Artifact, observation: Observation) -> bool:
+    """Tell whether the artifact, or what contains it, runs there: settled by Argo CD's own newest word."""
+    return (
+        not observation.problem
+        and observation.settled
+        and observation.runs is not None
+        and contains(relations, whole=observation.runs, part=artifact.revision)
+    )
+
+
+def place_artifacts(observations: Sequence[Observation], components: Iterable[str]) -> tuple[Artifact, ...] | None:
+    """Return what a place runs per component; None where deployments of one differ, lack or are not settled."""
+    found: list[Artifact] = []
+    for component in components:
+        ours = [observation for observation in observations if observation.component == component]
+        if not ours or any(not one.settled or one.problem for one in ours) or len({one.runs for one in ours}) != 1:
+            return None
+        first = ours[0]
+        if first.runs is None:
+            return None
+        found.append(
+            Artifact(
+                component=component,
+                revision=first.runs,
+                image=first.image,
+                tag=first.tag,
+                config_revision=first.config_revision,
+            )
+        )
+    return tuple(found)
+
+
+def short(revision: str | None) -> str:
+    """Return a revision as people read it."""
+    return revision[:8] if revision else "nothing"

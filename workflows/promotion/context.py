@@ -1,0 +1,361 @@
+"""What every step of a promotion uses: the story, waiting, insisting, telling places, comparing and publishing."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
+from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
+from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.promotion import PromotionInput
+from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
+from activities.models.status import EventNote, State
+from activities.models.tracking import Artifact, Problem
+from workflows import policies
+from workflows.identity import Queues
+from workflows.promotion import comparing
+from workflows.promotion.state import RELATIONS_KEPT, Story
+
+Answer = TypeVar("Answer")
+
+EVENTS_BEFORE_CONTINUING = 500
+PAIRS_PER_CALL = 20
+
+
+class Ended(Exception):
+    """Leave every step at once: the tracker was aborted or deleted, or its pull request closed."""
+
+    def __init__(self, state: State, reason: str, message: str = "") -> None:
+        super().__init__(reason)
+        self.state, self.reason, self.message = state, reason, message
+
+
+class Continue(Exception):
+    """Leave the current wait so that the workflow continues as new in a clean state."""
+
+
+class Unreadable(Exception):
+    """Something a person must provide is missing; raised inside `insist` calls."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Context:
+    """Hold one run's collaborators. Steps are functions of it; signals only change it."""
+
+    def __init__(self, request: PromotionInput, story: Story, *, changed: Callable[[], None]) -> None:
+        self.request = request
+        self.story = story
+        self.timings = request.timings
+        self.queues = Queues(installation=request.installation)
+        self.places: dict[str, PlaceSignal] = {}
+        self.views: dict[str, EnvironmentView] = {}
+        self.ready_counter: Counter | None = None
+        self.granted = False
+        self.pokes = 0
+        self.ended: Ended | None = None
+        self.retell: set[str] = set()
+        self.verdict_until: datetime | None = None
+        self.delivery_until: datetime | None = None
+        self.checks: tuple[str, ...] = ()
+        self.writing = False
+        self.at_boundary = False
+        """Whether a hold has taken effect between two waves."""
+        self.last_poll: datetime | None = None
+        self.hold_to_tell = False
+        self.told_hold = False
+        self._changed = changed
+
+    @property
+    def phase(self) -> Phase:
+        """What we last told the target of the hop."""
+        return self.story.phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        self.story.phase = phase
+
+    @property
+    def member_of(self) -> dict[str, str]:
+        """Environment -> role, for every place that was told of us and not told Gone."""
+        return self.story.member_of
+
+    # -- the story ---------------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """Publish the story as it is now; coalesced, never awaited."""
+        self._changed()
+
+    def enter(self, state: State, *, reason: str = "", message: str = "") -> State:
+        """Move the story to a state and say so."""
+        story = self.story
+        if (story.state, story.reason) != (state, reason):
+            story.since = workflow.now()
+        story.state, story.reason, story.message = state, reason or str(state), message
+        self.changed()
+        return state
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Note a Kubernetes event; it travels with the next status."""
+        self.story.events += 1
+        tracker = self.request.tracker
+        identity = f"{tracker.name}.{tracker.attempt}.{self.story.events}"
+        self.story.pending_events.append(EventNote(id=identity, warning=warning, reason=reason, message=message[:1000]))
+        self.changed()
+
+    @property
+    def held(self) -> bool:
+        """Whether a person said hold."""
+        return self.story.hold is not None
+
+    # -- waiting -----------------------------------------------------------------------------------------------
+
+    async def wait(self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str) -> bool:
+        """Return True as soon as `ready()`, False when `at_most` has passed or something else must be done first.
+
+        Without `at_most` the backstop ends the wait. Raises Ended when the tracker was aborted or deleted, and Continue
+        when the history has grown long enough.
+        """
+        limit = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
+        if self.phase is Phase.HOLDER:
+            limit = min(limit, self.timings.holder_backstop)
+        if at_most is not None:
+            limit = min(limit, at_most)
+        await self._answer_places()
+        if self.hold_to_tell:
+            self.hold_to_tell, self.told_hold = False, True
+            await self._tell_hold()
+        self.stop_if_ended()
+        self._continue_if_due()
+        if limit <= timedelta(0):
+            return ready()
+        try:
+            await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
+        except TimeoutError:
+            if at_most is None or at_most > limit:
+                await self.tell_again()
+            return False
+        self.stop_if_ended()
+        return ready()
+
+    def _woken(self) -> bool:
+        return self.ended is not None or bool(self.retell) or self.hold_to_tell
+
+    def stop_if_ended(self) -> None:
+        """Raise what ended the tracker, if anything did."""
+        if self.ended is not None and not self.writing:
+            raise self.ended
+
+    def _continue_if_due(self) -> None:
+        info = workflow.info()
+        if info.is_continue_as_new_suggested() or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
+            raise Continue
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    async def insist(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
+        """Ask until answered; meanwhile the cause is shown, with what to mend, and a poke asks again at once."""
+        pause = self.timings.reference_initial
+        while True:
+            try:
+                answer = await ask()
+            except (ActivityError, Unreadable) as refusal:
+                what, text = problem_of(refusal, object_)
+                if self.story.problem != text:
+                    self.story.problem, self.story.problem_object = text, what
+                    self.event("WaitingForReference", f"{what}: {text}", warning=True)
+            else:
+                if self.story.problem:
+                    self.story.problem = self.story.problem_object = ""
+                    self.changed()
+                return answer
+            pokes = self.pokes
+            await self.wait(lambda pokes=pokes: self.pokes != pokes, at_most=pause, why=f"{why}: try again")  # type: ignore[misc]
+            pause = min(pause * 2, self.timings.reference_maximum)
+
+    async def read_environment(self, environment: str) -> EnvironmentView:
+        """Read an Environment, waiting until it and all that it names exist."""
+
+        async def ask() -> EnvironmentView:
+            config = policies.config_read(self.queues, self.timings, summary=f"read environment {environment}")
+            answer = await workflow.execute_activity_method(
+                ConfigActivities.read_environment,
+                ReadEnvironmentInput(
+                    namespace=self.request.tracker.namespace,
+                    environment=environment,
+                    repository=self.request.spec.repository,
+                ),
+                **config,
+            )
+            if answer.environment is None:
+                raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
+            return answer.environment
+
+        view = await self.insist(ask, object_=f"Environment/{environment}", why=f"environment {environment}")
+        self.views[environment] = view
+        return view
+
+    async def observe(self, environment: str) -> tuple[Observation, ...]:
+        """Read afresh what a place runs for our components; raises ActivityError when the read fails as a whole."""
+        view = self.views.get(environment) or await self.read_environment(environment)
+        answer = await workflow.execute_activity_method(
+            DeliveryActivities.read_deployments,
+            ReadDeploymentsInput(
+                namespace=self.request.tracker.namespace,
+                repository=self.request.spec.repository,
+                deployments=tuple(one for one in view.deployments if one.component in (self.story.components or ())),
+            ),
+            **policies.delivery_read(self.queues, self.timings, summary=f"read {environment}"),
+        )
+        return answer.observations
+
+    async def relate(self, artifacts: Sequence[Artifact], observations: Sequence[Observation]) -> None:
+        """Learn the ancestry that judging these needs; shows the problem and waits where the host does not answer."""
+        pairs = comparing.needed_pairs(self.story.relations, artifacts, observations)
+        for start in range(0, len(pairs), PAIRS_PER_CALL):
+            batch = pairs[start : start + PAIRS_PER_CALL]
+
+            async def ask(batch: Sequence[RevisionPair] = batch) -> tuple[Relation, ...]:
+                answer = await workflow.execute_activity_method(
+                    ScmActivities.compare_revisions,
+                    CompareRevisionsInput(
+                        namespace=self.request.tracker.namespace,
+                        repository=self.request.spec.repository,
+                        pairs=tuple(batch),
+                    ),
+                    **policies.scm_read(self.queues, self.timings, summary=f"compare {len(batch)} revisions"),
+                )
+                return answer.relations
+
+            relations = await self.insist(
+                ask, object_=f"GitRepository/{self.request.spec.repository}", why="compare revisions"
+            )
+            self.story.relations |= comparing.with_answers(batch, relations)
+        while len(self.story.relations) > RELATIONS_KEPT:
+            self.story.relations.pop(next(iter(self.story.relations)))
+
+    # -- places ------------------------------------------------------------------------------------------------
+
+    def place(self, environment: str) -> PlaceSignal | None:
+        """Return the newest view of a place, if it spoke yet."""
+        return self.places.get(environment)
+
+    def hear(self, signal: PlaceSignal) -> None:
+        """Take a place's view if it is newer; a new run of the place, or a grant we cannot take, is answered."""
+        known = self.places.get(signal.environment)
+        if known is not None and signal.counter.as_tuple() <= known.counter.as_tuple():
+            return
+        self.places[signal.environment] = signal
+        ours = signal.environment in self.member_of
+        if known is not None and known.counter.epoch != signal.counter.epoch:
+            self.retell.add(signal.environment)
+        if signal.asks or (known is None and not ours):
+            self.retell.add(signal.environment)
+        if signal.grant is None or not self._is_target(signal.environment):
+            if signal.grant is not None:
+                self.retell.add(signal.environment)
+            return
+        ready = self.ready_counter
+        fresh = ready is not None and signal.grant.answers.as_tuple() >= ready.as_tuple()
+        if self.phase is Phase.READY and fresh and not self.held and self.ended is None:
+            self.granted = True
+        elif self.phase is not Phase.HOLDER:
+            self.retell.add(signal.environment)
+
+    def _is_target(self, environment: str) -> bool:
+        return self.story.hop is not None and self.story.hop.policy.target == environment
+
+    async def speak(self, phase: Phase) -> None:
+        """Take a phase at the target of the hop and tell the target."""
+        self.phase = phase
+        if phase is not Phase.READY:
+            self.ready_counter, self.granted = None, False
+        if self.story.hop is not None:
+            await self.tell(self.story.hop.policy.target, "target", phase)
+
+    async def tell(self, environment: str, role: str, phase: Phase) -> None:
+        """Tell one place our whole view."""
+        story = self.story
+        story.signals += 1
+        counter = Counter(epoch=self.request.tracker.attempt, n=story.signals)
+        if phase is Phase.READY and role == "target":
+            self.ready_counter = counter
+        if phase in (Phase.GONE, Phase.ARRIVED):
+            self.member_of.pop(environment, None)
+        else:
+            self.member_of[environment] = role
+        heard = self.places.get(environment)
+        artifacts = story.hop.round.artifacts if story.hop and story.hop.round else ()
+        signal = MemberSignal(
+            tracker=self.request.tracker,
+            number=self.request.spec.number,
+            workflow_id=workflow.info().workflow_id,
+            counter=counter,
+            hop=story.hops,
+            role=role,
+            phase=phase,
+            held=self.held,
+            revision=story.pull_request.merge_sha if story.pull_request else None,
+            components=story.components or (),
+            artifacts=artifacts,
+            heard=heard.counter if heard else None,
+        )
+        self.retell.discard(environment)
+        await workflow.execute_activity_method(
+            ConfigActivities.tell_environment,
+            TellEnvironmentInput(
+                namespace=self.request.tracker.namespace,
+                environment=environment,
+                repository=self.request.spec.repository,
+                signal=signal,
+                timings=self.timings,
+            ),
+            **policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}"),
+        )
+
+    def phase_at(self, environment: str) -> tuple[str, Phase]:
+        """Return our role and phase at a place; Gone where we are no member any more."""
+        role = self.member_of.get(environment)
+        if role is None:
+            return "ahead", Phase.GONE
+        return role, self.phase if role == "target" else Phase.WORKING
+
+    async def tell_again(self) -> None:
+        """Repeat our view to every place that knows us: the backstop of a lost signal."""
+        for environment in sorted(self.member_of):
+            role, phase = self.phase_at(environment)
+            await self.tell(environment, role, phase)
+
+    async def _answer_places(self) -> None:
+        for environment in sorted(self.retell):
+            role, phase = self.phase_at(environment)
+            await self.tell(environment, role, phase)
+        self.retell.clear()
+
+    async def _tell_hold(self) -> None:
+        """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
+        for environment in self.story.ahead:
+            role, phase = self.phase_at(environment)
+            if role == "ahead":
+                role, phase = "ahead", Phase.WORKING if self.held else Phase.GONE
+            await self.tell(environment, role, phase)
+        if self.story.environment in self.member_of:
+            role, phase = self.phase_at(self.story.environment)
+            await self.tell(self.story.environment, role, phase)
+
+
+def problem_of(refusal: BaseException, object_: str) -> tuple[str, str]:
+    """Return the object meant and the text that tells a person what to fix."""
+    if isinstance(refusal, Unreadable):
+        fields = f" ({'; '.join(refusal.problem.fields)})" if refusal.problem.fields else ""
+        return refusal.problem.what, refusal.problem.message + fields
+    cause = refusal.__cause__
+    if isinstance(cause, ApplicationError):
+        return object_, f"{cause.type}: {cause.message}" if cause.type else cause.message
+    return object_, str(cause or refusal)

@@ -1,0 +1,290 @@
+"""The Promoting step: the holder of the lane compares, writes, syncs and judges, wave by wave."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.contracts import DeliveryActivities
+from activities.models.configuration import DeploymentSpec, EnvironmentView
+from activities.models.delivery import (
+    Observation,
+    OperationPhase,
+    SyncApplicationInput,
+    UpdateApplicationInput,
+    WriteOutcome,
+    WriteResult,
+)
+from activities.models.places import Phase
+from activities.models.status import ApplicationResult, State
+from activities.models.tracking import Artifact
+from workflows import policies
+from workflows.promotion import comparing, records, rounds
+from workflows.promotion.comparing import Judgement
+from workflows.promotion.context import Context, problem_of
+from workflows.promotion.hopping import end_hop, note_record
+from workflows.promotion.state import Hop, Refusal
+
+WRITES_AT_ONCE = 20
+"""Applications written side by side; more would fill the queue's slots for one promotion."""
+
+COMPARE_AGAIN = timedelta(seconds=1)
+COMPARE_AGAIN_AT_MOST = timedelta(seconds=30)
+"""Pauses after a lost compare-and-set or a busy application, so that two writers do not race in a hot loop."""
+
+
+class WaveFailed(Exception):
+    """Leave the wave: nothing further is written."""
+
+
+class Diverged(Exception):
+    """Leave the wave: the target holds what the artifact lacks, so automation must not write."""
+
+
+async def promote(ctx: Context) -> State:
+    """Bring the artifact to every deployment of the target, wave by wave, and end the hop."""
+    story, hop = ctx.story, ctx.story.hop
+    if hop is None or hop.round is None:
+        return State.SYNCED
+    view = await ctx.read_environment(hop.policy.target)
+    deployments = [one for one in view.deployments if one.component in (story.components or ())]
+    waves = sorted({one.wave for one in deployments})
+    try:
+        for index, number in enumerate(waves):
+            if hop.wave is not None and number < hop.wave:
+                continue
+            if index and hop.wave != number and view.wave_pause:
+                await _pause(ctx, view.wave_pause)
+            await _between_waves(ctx)
+            if hop.wave != number:
+                hop.wave, hop.wave_started = number, workflow.now()
+            await _deliver(ctx, hop, view, [one for one in deployments if one.wave == number])
+    except WaveFailed as failure:
+        return await _fail(ctx, hop, deployments, str(failure))
+    except Diverged as refusal:
+        hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, str(refusal), None
+        hop.wave = hop.wave_started = None
+        ctx.event("TargetDiverged", str(refusal), warning=True)
+        await ctx.speak(Phase.WORKING)
+        return State.READY_TO_PROMOTE
+    record = records.build_promotion_record(
+        story,
+        hop,
+        at=workflow.now(),
+        result="Promoted",
+        artifacts=hop.round.artifacts,
+        applications=tuple(hop.results[one.name] for one in deployments if one.name in hop.results),
+    )
+    ctx.delivery_until = None
+    return await end_hop(ctx, record)
+
+
+async def _between_waves(ctx: Context) -> None:
+    """Stop here while held, keeping the lane."""
+    ctx.at_boundary = True
+    try:
+        while ctx.held:
+            ctx.changed()
+            await ctx.wait(lambda: not ctx.held, why="held between waves")
+    finally:
+        ctx.at_boundary = False
+
+
+async def _pause(ctx: Context, pause: timedelta) -> None:
+    until = workflow.now() + pause
+    while (left := until - workflow.now()) > timedelta(0):
+        await ctx.wait(lambda: False, at_most=left, why="pause between waves")
+
+
+async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[DeploymentSpec]) -> None:
+    """Write and sync what is behind, then wait until all of the wave arrived; raises WaveFailed or Diverged."""
+    until = (hop.wave_started or workflow.now()) + view.delivery_timeout
+    ctx.delivery_until = until
+    requested: set[str] = set()
+    fresh, again_pause = True, COMPARE_AGAIN
+    while True:
+        observed = await _observe(ctx, hop, fresh=fresh)
+        await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+        behind = _judge_wave(ctx, hop, wave, observed, requested)
+        missing = [one for one in wave if one.name not in hop.results]
+        if not missing:
+            return
+        if workflow.now() >= until:
+            raise WaveFailed(f"not delivered within {view.delivery_timeout}: {_lagging(missing, observed)}")
+        message = _lagging(missing, observed)
+        if message != ctx.story.message:
+            ctx.story.message = message
+            ctx.changed()
+        known, pokes = ctx.place(view.name), ctx.pokes
+        again = await _write_all(ctx, hop, behind, observed, requested) if behind else False
+        pause = min(again_pause if again else until - workflow.now(), until - workflow.now())
+        again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
+        woken = await ctx.wait(
+            lambda known=known, pokes=pokes, again=again: (  # type: ignore[misc]
+                not again and (ctx.place(view.name) is not known or ctx.pokes != pokes)
+            ),
+            at_most=pause,
+            why=f"deliver to {view.name}",
+        )
+        fresh = again or not woken or ctx.pokes != pokes
+
+
+async def _observe(ctx: Context, hop: Hop, *, fresh: bool) -> dict[str, Observation]:
+    """Return observations by deployment: read by ourselves before we write, else those of the place."""
+    place = ctx.place(hop.policy.target)
+    if fresh or place is None:
+
+        async def ask() -> tuple[Observation, ...]:
+            return await ctx.observe(hop.policy.target)
+
+        found = await ctx.insist(ask, object_=f"Environment/{hop.policy.target}", why="read the target")
+    else:
+        found = place.observed
+    return {one.deployment: one for one in found}
+
+
+def _judge_wave(
+    ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: dict[str, Observation], requested: set[str]
+) -> list[DeploymentSpec]:
+    """Note what arrived or failed; return what is to be written now."""
+    behind: list[DeploymentSpec] = []
+    for one in wave:
+        observation, artifact = observed.get(one.name), _artifact(hop, one)
+        if observation is None or artifact is None or one.name in hop.results:
+            continue
+        if comparing.arrived(ctx.story.relations, artifact, observation):
+            key = _key(ctx, hop, one)
+            ours = one.name in requested or observation.operation_key == key
+            hop.results[one.name] = _result(one, artifact, "Promoted" if ours else "AlreadyContained")
+            continue
+        if observation.operation_key == _key(ctx, hop, one) and observation.operation_phase in (
+            OperationPhase.FAILED,
+            OperationPhase.ERROR,
+        ):
+            hop.results.pop(one.name, None)
+            raise WaveFailed(f"{one.name} ({one.application}): {observation.operation_message}")
+        comparison = comparing.compare(ctx.story.relations, artifact, observation)
+        if comparison.judgement is Judgement.DIVERGED and hop.override is None:
+            raise Diverged(f"{one.name}: {comparison.why}")
+        overriding = comparison.judgement is Judgement.DIVERGED
+        if (comparison.judgement is Judgement.AHEAD or overriding) and one.write and one.name not in requested:
+            behind.append(one)
+    return behind
+
+
+async def _write_all(
+    ctx: Context, hop: Hop, behind: list[DeploymentSpec], observed: dict[str, Observation], requested: set[str]
+) -> bool:
+    """Write and sync; True when some must be compared again soon. Abort waits for the activities to return."""
+    again = False
+    for start in range(0, len(behind), WRITES_AT_ONCE):
+        ctx.stop_if_ended()
+        batch = behind[start : start + WRITES_AT_ONCE]
+        ctx.writing = True
+        try:
+            outcomes = await asyncio.gather(*(_write(ctx, hop, one, observed[one.name]) for one in batch))
+        finally:
+            ctx.writing = False
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
+                requested.add(one.name)
+            elif outcome.outcome is WriteOutcome.REFUSED:
+                raise WaveFailed(f"{one.name} ({one.application}): {outcome.message}")
+            else:
+                again = True
+    return again
+
+
+async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Observation) -> WriteResult:
+    artifact = _artifact(hop, one)
+    if artifact is None:
+        return WriteResult(outcome=WriteOutcome.REFUSED, message="no artifact of its component is promoted")
+    namespace, key = ctx.request.tracker.namespace, _key(ctx, hop, one)
+    config = policies.delivery_write(ctx.queues, ctx.timings, summary=f"write {one.application}")
+    try:
+        if observation.written != artifact.revision:
+            written = await workflow.execute_activity_method(
+                DeliveryActivities.update_application,
+                UpdateApplicationInput(
+                    namespace=namespace,
+                    deployment=one,
+                    artifact=artifact,
+                    expected=observation.written_raw,
+                    key=key,
+                ),
+                **config,
+            )
+            if written.outcome not in (WriteOutcome.DONE, WriteOutcome.ALREADY) or ctx.ended is not None:
+                return written
+        allowed = tuple(
+            revision
+            for revision in comparing.revisions_of(observation)
+            if hop.override is not None
+            or comparing.contains(ctx.story.relations, whole=artifact.revision, part=revision)
+        )
+        config["summary"] = f"sync {one.application}"
+        return await workflow.execute_activity_method(
+            DeliveryActivities.sync_application,
+            SyncApplicationInput(namespace=namespace, deployment=one, artifact=artifact, key=key, allowed=allowed),
+            **config,
+        )
+    except ActivityError as refusal:
+        text = problem_of(refusal, one.application)[1]
+        ctx.event("WriteFailed", f"{one.application}: {text}", warning=True)
+        return WriteResult(outcome=WriteOutcome.BUSY, message=text)
+
+
+async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], error: str) -> State:
+    """Record a failed wave, name what moved, and hand the lane back."""
+    moved = [name for name, result in hop.results.items() if result.result == "Promoted"]
+    for one in deployments:
+        if one.name not in hop.results:
+            failed = error.startswith(f"{one.name} ")
+            hop.results[one.name] = _result(one, _artifact(hop, one), "Failed" if failed else "NotWritten", error)
+    record = records.build_promotion_record(
+        ctx.story,
+        hop,
+        at=workflow.now(),
+        result="Failed",
+        artifacts=hop.round.artifacts if hop.round else (),
+        applications=tuple(hop.results.values()),
+        error=error,
+    )
+    note_record(ctx, record)
+    hop.results = {name: result for name, result in hop.results.items() if name in moved}
+    hop.error, ctx.delivery_until = error, None
+    message = f"{error}; moved: {', '.join(moved)}" if moved else error
+    state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
+    await ctx.speak(Phase.FAILED)
+    return state
+
+
+def _artifact(hop: Hop, one: DeploymentSpec) -> Artifact | None:
+    artifacts = hop.round.artifacts if hop.round else ()
+    return next((artifact for artifact in artifacts if artifact.component == one.component), None)
+
+
+def _key(ctx: Context, hop: Hop, one: DeploymentSpec) -> str:
+    artifact = _artifact(hop, one)
+    revision = artifact.revision if artifact else ""
+    return rounds.promotion_key(ctx.request, hop.number, "deploy", one.name, revision, hop.attempt)
+
+
+def _result(one: DeploymentSpec, artifact: Artifact | None, result: str, message: str = "") -> ApplicationResult:
+    return ApplicationResult(
+        deployment=one.name, application=one.application, result=result, artifact=artifact, message=message
+    )
+
+
+def _lagging(missing: list[DeploymentSpec], observed: dict[str, Observation]) -> str:
+    lines = []
+    for one in missing:
+        seen = observed.get(one.name)
+        if seen is None:
+            lines.append(f"{one.name}: not observed")
+        else:
+            detail = seen.problem or seen.operation_message or seen.message
+            runs = f"{one.name}: runs {comparing.short(seen.runs)}, {seen.sync_status}, {seen.health}"
+            lines.append(f"{runs}; {detail}" if detail else runs)
+    return "; ".join(lines)

@@ -1,0 +1,173 @@
+"""Steps around a hop: choose its policy, meet its target, and end it with a record."""
+
+from temporalio import workflow
+
+from activities.contracts import ConfigActivities
+from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.places import Phase
+from activities.models.status import ApplicationResult, PromotionRecord, State
+from activities.models.tracking import Artifact
+from workflows import policies
+from workflows.promotion import comparing, records
+from workflows.promotion.comparing import Comparison, Judgement
+from workflows.promotion.context import Context
+from workflows.promotion.merging import join, source_artifacts
+from workflows.promotion.runs import cancel_open
+from workflows.promotion.state import RECORDS_KEPT, Hop
+
+POLICY_REASONS = {
+    PolicyOutcome.NOT_FOUND: "no policy leaves {environment} for repository {repository}",
+    PolicyOutcome.AMBIGUOUS: "two policies fit equally: {names}",
+    PolicyOutcome.INVALID: "policy {names} is invalid: {errors}",
+}
+
+
+async def choose_hop(ctx: Context) -> State:
+    """From Synced: end where the environment is final, else take the policy's snapshot and meet the target."""
+    story = ctx.story
+    view = await ctx.read_environment(story.environment)
+    if story.environment not in story.arrived:
+        story.arrived.append(story.environment)
+    if view.final:
+        return State.COMPLETED
+    found = await find_policy(ctx)
+    if found.policy is None:
+        return _await_policy(ctx, found)
+    story.hop = Hop(number=story.hops, policy=found.policy)
+    return await _meet_target(ctx, story.hop)
+
+
+async def await_policy(ctx: Context) -> State:
+    """Wait until exactly one valid policy leaves the environment."""
+    pokes = ctx.pokes
+    pause = ctx.timings.reference_maximum
+    await ctx.wait(lambda: ctx.pokes != pokes, at_most=pause, why="await a policy")
+    return await choose_hop(ctx)
+
+
+async def find_policy(ctx: Context) -> FindPolicyResult:
+    """Ask for the policy of where the change is; an API error is shown and asked again, never "not found"."""
+    request = FindPolicyInput(
+        namespace=ctx.request.tracker.namespace,
+        environment=ctx.story.environment,
+        repository=ctx.request.spec.repository,
+    )
+
+    async def ask() -> FindPolicyResult:
+        return await workflow.execute_activity_method(
+            ConfigActivities.find_policy,
+            request,
+            **policies.config_read(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}"),
+        )
+
+    found = await ctx.insist(ask, object_="PromotionPolicy", why="policy")
+    ctx.story.ahead = found.ahead
+    return found
+
+
+def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
+    text = POLICY_REASONS[found.outcome].format(
+        environment=ctx.story.environment,
+        repository=ctx.request.spec.repository,
+        names=", ".join(found.names),
+        errors="; ".join(found.errors),
+    )
+    if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
+        ctx.event(found.outcome, text, warning=True)
+    return ctx.enter(State.AWAITING_POLICY, reason=found.outcome, message=text)
+
+
+async def _meet_target(ctx: Context, hop: Hop) -> State:
+    ctx.changed()
+    await ctx.read_environment(hop.policy.target)
+    await join(ctx, hop.policy.target, "target")
+    artifacts = await source_artifacts(ctx)
+    if artifacts is not None and await target_contains(ctx, artifacts):
+        return await end_contained(ctx)
+    return State.TESTING
+
+
+async def judge_target(ctx: Context, artifacts: tuple[Artifact, ...]) -> tuple[Comparison, ...]:
+    """Compare the artifacts with the target as its place last observed it, and remember why for people."""
+    hop = ctx.story.hop
+    place = ctx.place(hop.policy.target) if hop else None
+    if hop is None or place is None or place.observed_at is None:
+        return ()
+    await ctx.relate(artifacts, place.observed)
+    comparisons = comparing.compare_all(ctx.story.relations, artifacts, place.observed)
+    ctx.checks = tuple(f"{hop.policy.target}/{one.deployment}: {one.why} ({one.judgement})" for one in comparisons)
+    return comparisons
+
+
+async def target_contains(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool:
+    """Tell whether every deployment of the target contains the artifacts already."""
+    comparisons = await judge_target(ctx, artifacts)
+    return bool(comparisons) and all(one.judgement is Judgement.CONTAINED for one in comparisons)
+
+
+async def ended_by_others(ctx: Context) -> State | None:
+    """End the hop as AlreadyContained if the target came to contain the artifact, which is looked up cheaply."""
+    hop = ctx.story.hop
+    if hop is None or hop.round is None or not await target_contains(ctx, hop.round.artifacts):
+        return None
+    return await end_contained(ctx)
+
+
+async def end_contained(ctx: Context) -> State:
+    """Record that the target contains the change, naming the tracker that brought it."""
+    story, hop = ctx.story, ctx.story.hop
+    if hop is None:
+        return State.AWAITING_SYNC
+    await cancel_open(ctx)
+    place = ctx.place(hop.policy.target)
+    artifacts = hop.round.artifacts if hop.round else (await source_artifacts(ctx) or ())
+    brought_by = sorted(set((place.moved_by or {}).values())) if place else []
+    results = tuple(
+        ApplicationResult(
+            deployment=one.deployment,
+            application=one.application,
+            result="AlreadyContained",
+            message=f"runs {one.runs}",
+        )
+        for one in (place.observed if place else ())
+        if one.component in (story.components or ())
+    )
+    record = records.build_promotion_record(
+        story,
+        hop,
+        at=workflow.now(),
+        result="AlreadyContained",
+        artifacts=artifacts,
+        applications=results,
+        brought_by=", ".join(name for name in brought_by if name != ctx.request.tracker.name),
+    )
+    return await end_hop(ctx, record)
+
+
+async def end_hop(ctx: Context, record: PromotionRecord) -> State:
+    """Write the record, move the story to the target and hand back whatever the places keep for us."""
+    story, hop = ctx.story, ctx.story.hop
+    if hop is None:
+        return State.AWAITING_SYNC
+    source, target = hop.policy.source, hop.policy.target
+    note_record(ctx, record)
+    label = hop.policy.label or f"promoted/{target}"
+    if label not in story.labels:
+        story.labels.append(label)
+    story.arrived.append(target)
+    await ctx.speak(Phase.ARRIVED)
+    if source in ctx.member_of:
+        await ctx.tell(source, "source", Phase.GONE)
+    story.environment, story.hop = target, None
+    story.hops, story.rounds = story.hops + 1, 0
+    ctx.phase, ctx.checks = Phase.WORKING, ()
+    ctx.story.retest = ctx.story.retry = False
+    return State.AWAITING_SYNC
+
+
+def note_record(ctx: Context, record: PromotionRecord) -> None:
+    """Keep the record and say it as an event, at once."""
+    ctx.story.records = [*ctx.story.records, record][-RECORDS_KEPT:]
+    what = f"{record.source} → {record.target}: {record.result}"
+    detail = record.error or (f"brought by {record.brought_by}" if record.brought_by else record.promoted_by)
+    ctx.event(record.result, f"{what} ({detail})" if detail else what, warning=record.result == "Failed")

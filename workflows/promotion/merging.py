@@ -1,0 +1,177 @@
+"""Steps before the change runs anywhere: read the pull request, await its merge, await it in the first environment."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from activities.contracts import ConfigActivities, ScmActivities
+from activities.models.configuration import ReadRepositoryInput
+from activities.models.places import Phase
+from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
+from activities.models.status import State
+from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
+from workflows import policies
+from workflows.promotion import comparing
+from workflows.promotion.context import Context, Ended, Unreadable
+
+HEARING = timedelta(minutes=2)
+"""How long a place may take for its first view before it is told again."""
+
+
+async def read(ctx: Context) -> State:
+    """Read the repository and the pull request, waiting for whatever is missing."""
+    story, spec = ctx.story, ctx.request.spec
+    story.environment = spec.environment
+
+    async def repository() -> RepositoryView:
+        answer = await workflow.execute_activity_method(
+            ConfigActivities.read_repository,
+            ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository),
+            **policies.config_read(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
+        )
+        if answer.repository is None:
+            what = f"GitRepository/{spec.repository}"
+            raise Unreadable(answer.problem or Problem(what=what, reason="Invalid", message="no answer"))
+        return answer.repository
+
+    story.repository = await ctx.insist(repository, object_=f"GitRepository/{spec.repository}", why="repository")
+    await _read_pull_request(ctx)
+    return State.AWAITING_MERGE
+
+
+async def await_merge(ctx: Context) -> State:
+    """Wait for the merge; only the pull request changes meanwhile."""
+    story = ctx.story
+    pause = ctx.timings.merge_initial
+    while True:
+        pull_request = story.pull_request or await _read_pull_request(ctx)
+        if pull_request.state is PullRequestState.CLOSED:
+            raise Ended(State.CLOSED, "PullRequestClosed", f"#{pull_request.number} was closed without a merge")
+        if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
+            return await _touched(ctx)
+        pokes = ctx.pokes
+        await ctx.wait(lambda pokes=pokes: ctx.pokes != pokes, at_most=pause, why="look for the merge")  # type: ignore[misc]
+        pause = min(pause * 2, ctx.timings.merge_maximum)
+        await _read_pull_request(ctx)
+
+
+async def _read_pull_request(ctx: Context) -> PullRequest:
+    spec = ctx.request.spec
+
+    async def ask() -> PullRequest:
+        answer = await workflow.execute_activity_method(
+            ScmActivities.read_pull_request,
+            ReadPullRequestInput(
+                namespace=ctx.request.tracker.namespace, repository=spec.repository, number=spec.number
+            ),
+            **policies.scm_read(ctx.queues, ctx.timings, summary=f"read pull request #{spec.number}"),
+        )
+        return answer.pull_request
+
+    found = await ctx.insist(ask, object_=f"pull request #{spec.number}", why="pull request")
+    if found != ctx.story.pull_request:
+        ctx.story.pull_request = found
+        ctx.changed()
+    return found
+
+
+async def _touched(ctx: Context) -> State:
+    """Learn which components the pull request touches; none of them is the end of its way."""
+    story, spec = ctx.story, ctx.request.spec
+    if story.repository is None:
+        return State.PENDING
+    declared = story.repository.components
+    if all(not component.paths for component in declared):
+        story.components = tuple(component.name for component in declared)
+        return State.AWAITING_SYNC
+
+    async def ask() -> tuple[str, ...]:
+        answer = await workflow.execute_activity_method(
+            ScmActivities.list_changed_files,
+            ListChangedFilesInput(
+                namespace=ctx.request.tracker.namespace, repository=spec.repository, number=spec.number
+            ),
+            **policies.scm_read(ctx.queues, ctx.timings, summary="list changed files"),
+        )
+        return answer.components
+
+    story.components = await ctx.insist(ask, object_=f"pull request #{spec.number}", why="changed files")
+    if not story.components:
+        raise Ended(State.COMPLETED, "NothingToDeploy", "no component's paths match the changed files")
+    return State.AWAITING_SYNC
+
+
+async def await_sync(ctx: Context) -> State:
+    """Wait until the change runs healthy where it is, on every deployment of its components."""
+    story = ctx.story
+    await ctx.read_environment(story.environment)
+    await join(ctx, story.environment, "source")
+    while True:
+        artifacts = await source_artifacts(ctx)
+        if artifacts is not None and await contains_change(ctx, artifacts):
+            story.message = ""
+            return State.SYNCED
+        known, pokes = ctx.place(story.environment), ctx.pokes
+        _say_why(ctx, artifacts)
+        await ctx.wait(
+            lambda known=known, pokes=pokes: ctx.place(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]
+            why=f"await {story.environment}",
+        )
+
+
+async def join(ctx: Context, environment: str, role: str) -> None:
+    """Become a member of a place, and wait for its first view."""
+    if ctx.member_of.get(environment) != role:
+        await ctx.tell(environment, role, Phase.WORKING)
+    while not _spoke(ctx, environment):
+        heard = await ctx.wait(lambda: _spoke(ctx, environment), at_most=HEARING, why=f"hear {environment}")
+        if not heard and not ctx.retell and not _spoke(ctx, environment):
+            await ctx.tell(environment, role, Phase.WORKING)
+
+
+def _spoke(ctx: Context, environment: str) -> bool:
+    place = ctx.place(environment)
+    return place is not None and (place.observed_at is not None or bool(place.problem))
+
+
+async def source_artifacts(ctx: Context) -> tuple[Artifact, ...] | None:
+    """Return what the source runs of our components, as last observed by its place."""
+    place = ctx.place(ctx.story.environment)
+    if place is None or place.problem:
+        return None
+    return comparing.place_artifacts(place.observed, ctx.story.components or ())
+
+
+async def contains_change(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool:
+    """Tell whether the pull request's merge commit is contained in each artifact."""
+    story = ctx.story
+    merge = story.pull_request.merge_sha if story.pull_request else None
+    place = ctx.place(story.environment)
+    if merge is None or place is None:
+        return False
+    ours = tuple(Artifact(component=artifact.component, revision=merge) for artifact in artifacts)
+    await ctx.relate(ours, [one for one in place.observed if one.component in (story.components or ())])
+    return all(comparing.contains(story.relations, whole=one.revision, part=merge) for one in artifacts)
+
+
+def _say_why(ctx: Context, artifacts: tuple[Artifact, ...] | None) -> None:
+    place = ctx.place(ctx.story.environment)
+    if place is None:
+        return
+    merge = ctx.story.pull_request.merge_sha if ctx.story.pull_request else None
+    lines = []
+    for one in place.observed:
+        if one.component not in (ctx.story.components or ()):
+            continue
+        by = (place.moved_by or {}).get(one.deployment)
+        told = f" (brought by {by}; pilotage restart runs this change again)" if by and artifacts is not None else ""
+        lines.append(
+            f"{ctx.story.environment}/{one.deployment} {one.component}: wanted {comparing.short(merge)}, "
+            f"runs {comparing.short(one.runs)}, {one.sync_status}, {one.health}"
+            f"{told}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
+        )
+    ctx.checks = tuple(lines)
+    message = place.problem or "; ".join(lines)
+    if message != ctx.story.message:
+        ctx.story.message = message
+        ctx.changed()

@@ -1,0 +1,179 @@
+"""Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
+
+from activities.models.promotion import PromotionInput
+from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput
+from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
+from workflows.promotion.aggregate import test_status
+from workflows.promotion.comparing import short
+from workflows.promotion.state import Story
+
+LABEL_PREFIX = "pilotage/"
+ICONS = {
+    "Passed": "✅",
+    "Failed": "❌",
+    "TimedOut": "⌛",
+    "Cancelled": "⏹",
+    "Error": "⚠️",
+    "Running": "🔄",
+    "Queued": "🕒",
+}
+MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
+
+
+def state_label(state: State) -> str:
+    """Return the label of a state, such as `pilotage/tests-failed`."""
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in state.value).lstrip("-")
+    return f"{LABEL_PREFIX}{words}"
+
+
+STATE_LABELS = tuple(state_label(state) for state in State)
+
+
+def tests_of(story: Story) -> tuple[TestStatus, ...]:
+    """Return the tests of the round at hand, or those of the last hop once it ended."""
+    if story.hop is not None:
+        round_ = story.hop.round
+        return tuple(test_status(test, round_number=round_.number) for test in round_.tests) if round_ else ()
+    return story.records[-1].tests if story.records and story.state.terminal else ()
+
+
+def moment(story: Story, shown: State) -> tuple[object, ...] | None:
+    """Return what makes a new presentation worth its calls; None where the last one still serves.
+
+    Steps that pass in moments are not shown: entering Testing, waiting, failing and ending are.
+    """
+    hop = story.hop
+    place = (shown, story.hops, len(story.records), story.problem)
+    match shown:
+        case State.PENDING | State.SYNCED | State.PROMOTING:
+            return None
+        case State.AWAITING_SYNC:
+            return place if story.message else None
+        case State.TESTING:
+            round_ = hop.round if hop else None
+            return (*place, round_.number) if round_ and round_.confirmed else None
+        case State.READY_TO_PROMOTE:
+            return None if story.reason in ("ReadyToPromote", "AwaitingLane") else (*place, story.reason)
+        case State.AWAITING_MERGE:
+            return (*place, story.pull_request.head_sha if story.pull_request else "")
+        case _:
+            return (*place, story.reason, story.rounds, hop.attempt if hop else 0)
+
+
+def details(story: Story, shown: State, waiting: WaitingFor | None) -> str:
+    """Return the markdown of the Temporal UI: state, what it waits for, the tests, the records."""
+    return "\n".join(_body(story, shown, waiting))
+
+
+def present_input(request: PromotionInput, story: Story, shown: State, waiting: WaitingFor | None) -> PresentInput:
+    """Return the whole wanted presentation on the pull request."""
+    tracker = request.tracker
+    link = [f"\n[Workflow]({request.ui_url})"] if request.ui_url else []
+    body = [f"### Pilotage: {_title(story, shown)}", "", *_body(story, shown, waiting), *link]
+    return PresentInput(
+        namespace=tracker.namespace,
+        repository=request.spec.repository,
+        number=request.spec.number,
+        marker=f"{request.installation}/{tracker.namespace}/{tracker.name}",
+        state_label=state_label(shown),
+        label_prefix=LABEL_PREFIX,
+        state_labels=STATE_LABELS,
+        labels=tuple(story.labels),
+        statuses=_statuses(story, shown, waiting, request.ui_url),
+        comment="\n".join(body),
+        mentions=_mentions(story, shown),
+        shown=story.shown,
+    )
+
+
+def _title(story: Story, shown: State) -> str:
+    where = f"{story.hop.policy.source} → {story.hop.policy.target}" if story.hop else story.environment
+    return f"{shown} ({where})" if where else str(shown)
+
+
+def _body(story: Story, shown: State, waiting: WaitingFor | None) -> list[str]:
+    lines = [f"**{shown}**" + (f" · {story.reason}" if story.reason not in ("", str(shown)) else "")]
+    if story.hop is not None:
+        lines[0] += f" · {story.hop.policy.source} → {story.hop.policy.target} (policy {story.hop.policy.name})"
+    if story.message:
+        lines += ["", _text(story.message)]
+    if waiting is not None:
+        since = f" since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""
+        lines += ["", f"**Waits for {waiting.what}** {_text(waiting.object)}{since}"]
+        if waiting.observed:
+            lines.append(f"- observed: {_text(waiting.observed)}")
+        if waiting.unblock_with:
+            lines.append(f"- goes on with: {_text(waiting.unblock_with)}")
+    tests = tests_of(story)
+    if tests:
+        lines += ["", "| Test | Runner | Required | State | Link |", "|---|---|---|---|---|", *map(_test_row, tests)]
+    if story.records:
+        lines += ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
+    return lines
+
+
+def _test_row(test: TestStatus) -> str:
+    link = f"[{test.number or 'run'}]({test.url})" if test.url else ""
+    note = test.summary or test.message
+    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({_cell(note)})' if note else ''}".strip()
+    return f"| {_cell(test.name)} | {_cell(test.runner)} | {'yes' if test.required else 'no'} | {state} | {link} |"
+
+
+def _record_row(record: PromotionRecord) -> str:
+    by = record.brought_by or record.promoted_by
+    error = f" ({_cell(record.error)})" if record.error else ""
+    return (
+        f"| {record.source} | {record.target} | {record.result}{error} | {_cell(by)} | {record.at:%Y-%m-%d %H:%M:%S} |"
+    )
+
+
+def _statuses(story: Story, shown: State, waiting: WaitingFor | None, url: str) -> tuple[DesiredStatus, ...]:
+    """Return one commit status per environment reached and for the one that is next."""
+    pull_request = story.pull_request
+    if pull_request is None:
+        return ()
+    sha = pull_request.merge_sha or pull_request.head_sha
+    found = [
+        DesiredStatus(
+            sha=sha,
+            context=f"pilotage/{environment}",
+            state=CommitState.SUCCESS,
+            description=f"{short(sha)} runs in {environment}",
+            url=url,
+        )
+        for environment in dict.fromkeys(story.arrived)
+    ]
+    pending = story.hop.policy.target if story.hop else story.environment
+    if pending and pending not in story.arrived:
+        failed = shown in (State.TESTS_FAILED, State.PROMOTION_FAILED)
+        ended = shown in (State.CLOSED, State.ABORTED)
+        state = CommitState.FAILURE if failed else CommitState.ERROR if ended else CommitState.PENDING
+        text = f"{shown}: waits for {waiting.what} {waiting.object}".strip() if waiting else str(shown)
+        found.append(
+            DesiredStatus(sha=sha, context=f"pilotage/{pending}", state=state, description=text[:140], url=url)
+        )
+    return tuple(found)
+
+
+def _mentions(story: Story, shown: State) -> tuple[Mention, ...]:
+    """Return the comment that notifies the author, only where a person must act."""
+    pull_request, hop = story.pull_request, story.hop
+    if pull_request is None or hop is None or shown not in MENTIONED:
+        return ()
+    if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or hop.approved_by):
+        return ()
+    text = {
+        State.TESTS_FAILED: f"tests failed for {hop.policy.target}: {story.message}",
+        State.PROMOTION_FAILED: f"the promotion to {hop.policy.target} failed: {story.message}",
+        State.READY_TO_PROMOTE: f"tests passed; `pilotage promote` moves this change to {hop.policy.target}",
+    }[shown]
+    key = f"{story.hops}-{story.rounds}-{hop.attempt}-{shown}"
+    return (Mention(key=key, body=f"@{pull_request.author} {_text(text)}"),)
+
+
+def _text(text: str) -> str:
+    return text.replace("\n", " ")[:1000]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")[:200]

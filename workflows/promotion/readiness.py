@@ -1,0 +1,133 @@
+"""The waiting steps around a person and the lane: TestsFailed, ReadyToPromote, PromotionFailed."""
+
+from datetime import timedelta
+
+from activities.models.places import Phase
+from activities.models.status import State
+from workflows.promotion.comparing import Judgement
+from workflows.promotion.context import Context
+from workflows.promotion.hopping import ended_by_others, judge_target
+from workflows.promotion.runs import poll_tests
+from workflows.promotion.state import Hop, Refusal
+from workflows.promotion.testing import void_round
+
+PROMOTED_BY_POLICY = "autoPromote"
+
+
+async def await_retest(ctx: Context) -> State:
+    """Wait for `retest`, or until another change brings this one along."""
+    while True:
+        if ctx.story.retest and not ctx.held:
+            return await void_round(ctx)
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        await _wait_for_change(ctx, why="await retest")
+
+
+async def await_turn(ctx: Context) -> State:
+    """Wait for the promote command where one is needed, for a fitting target, then for the lane."""
+    hop = ctx.story.hop
+    if hop is None or hop.round is None:
+        return State.SYNCED
+    if hop.policy.auto_promote and not hop.approved_by:
+        hop.approved_by = PROMOTED_BY_POLICY
+    while True:
+        if ctx.story.retest and not ctx.held:
+            if ctx.phase is Phase.READY:
+                await ctx.speak(Phase.WORKING)
+            return await void_round(ctx)
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        await _stand_in_line(ctx, hop)
+        if ctx.granted and ctx.phase is Phase.READY and not ctx.held:
+            await ctx.speak(Phase.HOLDER)
+            return State.PROMOTING
+        await _wait_for_change(ctx, why=f"await the lane of {hop.policy.target}")
+
+
+async def await_retry(ctx: Context) -> State:
+    """Wait for `retry` after a wave failed, or until another change brings this one along."""
+    hop = ctx.story.hop
+    if hop is None:
+        return State.SYNCED
+    if ctx.phase is not Phase.FAILED:
+        await ctx.speak(Phase.FAILED)
+    while True:
+        if ctx.story.retry and not ctx.held:
+            ctx.story.retry = False
+            hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
+            await ctx.speak(Phase.WORKING)
+            return State.READY_TO_PROMOTE
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        await _wait_for_change(ctx, why="await retry")
+
+
+async def _stand_in_line(ctx: Context, hop: Hop) -> None:
+    """Be Ready exactly while only the lane is missing."""
+    artifacts = hop.round.artifacts if hop.round else ()
+    fits = True
+    comparisons = await judge_target(ctx, artifacts)
+    unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
+    diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
+    refusal, message = Refusal.NONE, ""
+    if unreadable:
+        refusal, message, fits = Refusal.UNREADABLE, "; ".join(one.why for one in unreadable), False
+    elif diverged and not _overridden(ctx, hop):
+        refusal, message, fits = Refusal.DIVERGED, "; ".join(one.why for one in diverged), False
+    if (hop.refusal, hop.refusal_message) != (refusal, message):
+        hop.refusal, hop.refusal_message = refusal, message
+        if refusal is not Refusal.NONE:
+            ctx.event(refusal, message, warning=True)
+    may = bool(hop.approved_by) and fits and not ctx.held and bool(comparisons)
+    if may and ctx.phase is not Phase.READY:
+        await ctx.speak(Phase.READY)
+    elif not may and ctx.phase is Phase.READY:
+        await ctx.speak(Phase.WORKING)
+    reason = _reason(ctx, hop)
+    if ctx.story.reason != reason:
+        ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
+    ctx.changed()
+
+
+def _reason(ctx: Context, hop: Hop) -> str:
+    if not hop.approved_by:
+        return "AwaitingPromote"
+    if hop.refusal is not Refusal.NONE:
+        return str(hop.refusal)
+    place = ctx.place(hop.policy.target)
+    return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
+
+
+def _overridden(ctx: Context, hop: Hop) -> bool:
+    """Tell whether a person accepted exactly this target: a target that moved since is judged anew."""
+    place = ctx.place(hop.policy.target)
+    if place is None or hop.override is None:
+        return False
+    seen = {one.deployment: (one.runs, one.written, one.operating) for one in hop.override}
+    return seen == {one.deployment: (one.runs, one.written, one.operating) for one in place.observed}
+
+
+async def _wait_for_change(ctx: Context, *, why: str) -> None:
+    """Wait until anything that these steps look at changed; tests still running are read meanwhile."""
+    hop = ctx.story.hop
+    target = hop.policy.target if hop else ""
+    running = bool(hop and hop.round and any(test.run and not test.final for test in hop.round.tests))
+
+    def view() -> tuple[object, ...]:
+        return (
+            id(ctx.place(target)),
+            ctx.held,
+            ctx.story.retest,
+            ctx.story.retry,
+            ctx.granted,
+            ctx.pokes,
+            hop.approved_by if hop else "",
+            id(hop.override) if hop else 0,
+        )
+
+    before = view()
+    at_most: timedelta | None = ctx.timings.poll_maximum if running else None
+    await ctx.wait(lambda: view() != before, at_most=at_most, why=why)
+    if running and hop and hop.round:
+        await poll_tests(ctx, hop.round)

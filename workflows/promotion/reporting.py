@@ -1,0 +1,127 @@
+"""Pure over the context: the status that is published and the state that people are shown."""
+
+from dataclasses import dataclass
+
+from temporalio import workflow
+
+from activities.models.status import (
+    ConditionStatus,
+    HopStatus,
+    PolicyRef,
+    State,
+    TrackerStatus,
+    WaitingFor,
+    WorkflowStatus,
+)
+from workflows.promotion.aggregate import aggregate
+from workflows.promotion.context import Context
+from workflows.promotion.presentation import tests_of
+from workflows.promotion.state import Story
+from workflows.promotion.waiting import waiting_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The state as people are shown it, and what it waits for."""
+
+    state: State
+    waiting: WaitingFor | None
+
+
+def view(ctx: Context) -> View:
+    """Return the state to show: Held as soon as the hold has taken effect, which in Promoting is between waves."""
+    story = ctx.story
+    held = story.hold is not None and (story.state is not State.PROMOTING or ctx.at_boundary)
+    held = held and not story.state.terminal
+    source = ctx.place(story.environment)
+    target = ctx.place(story.hop.policy.target) if story.hop else None
+    waiting = waiting_for(
+        story,
+        source=source,
+        target=target,
+        verdict_until=ctx.verdict_until,
+        delivery_until=ctx.delivery_until,
+        held=held,
+    )
+    return View(state=State.HELD if held else story.state, waiting=waiting)
+
+
+def shown(ctx: Context) -> tuple[State, WaitingFor | None]:
+    """Return the view as a pair, for the presentation."""
+    now = view(ctx)
+    return now.state, now.waiting
+
+
+def status(ctx: Context, now: View) -> TrackerStatus:
+    """Return the whole status that the workflow owns; the publisher stamps its sequence."""
+    story, request = ctx.story, ctx.request
+    info = workflow.info()
+    round_ = story.hop.round if story.hop else None
+    last = story.records[-1] if story.records else None
+    return TrackerStatus(
+        state=now.state,
+        sequence=0,
+        attempt=request.tracker.attempt,
+        observed_generation=request.generation,
+        reason="WaitingForReference" if story.problem else story.reason or str(now.state),
+        message=story.problem or story.message,
+        waiting_for=now.waiting,
+        environment=story.environment,
+        revision=_revision(ctx),
+        held_state=story.state if now.state is State.HELD else None,
+        artifacts=round_.artifacts if round_ else (),
+        hop=_hop(story),
+        pull_request=story.pull_request,
+        tests=tests_of(story),
+        aggregate=aggregate(round_.tests) if round_ else (last.aggregate if last and story.state.terminal else None),
+        promotions=tuple(story.records),
+        workflow=WorkflowStatus(
+            id=info.workflow_id, run_id=info.run_id, started_at=story.started_at, url=request.ui_url
+        ),
+        conditions=_conditions(ctx, now),
+    )
+
+
+def _hop(story: Story) -> HopStatus | None:
+    hop = story.hop
+    if hop is None:
+        return None
+    return HopStatus(
+        index=hop.number,
+        source=hop.policy.source,
+        target=hop.policy.target,
+        policy=PolicyRef(name=hop.policy.name, generation=hop.policy.generation),
+        round=hop.round.number if hop.round else None,
+    )
+
+
+def _revision(ctx: Context) -> str:
+    story = ctx.story
+    if story.hop and story.hop.round and story.hop.round.artifacts:
+        return story.hop.round.artifacts[0].revision
+    if story.pull_request is None:
+        return ""
+    return story.pull_request.merge_sha or story.pull_request.head_sha
+
+
+def _conditions(ctx: Context, now: View) -> tuple[ConditionStatus, ...]:
+    story = ctx.story
+    ready = "True" if now.state is State.COMPLETED else "False"
+    found = [
+        ConditionStatus(type="Completed", status=ready, reason=story.reason or str(now.state), message=story.message),
+        ConditionStatus(
+            type="ReferencesResolved",
+            status="False" if story.problem else "True",
+            reason="WaitingForReference" if story.problem else "Resolved",
+            message=f"{story.problem_object}: {story.problem}" if story.problem else "",
+        ),
+    ]
+    if story.pull_request is not None:
+        found.append(
+            ConditionStatus(
+                type="Presented",
+                status="True" if story.presented else "False",
+                reason="Presented" if story.presented else "PresentationFailed",
+            )
+        )
+    return tuple(found)

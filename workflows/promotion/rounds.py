@@ -1,0 +1,156 @@
+"""Pure: keys, variables and deadlines of a round of tests."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from activities.models.configuration import EnvironmentView, PolicySnapshot
+from activities.models.promotion import PromotionInput
+from activities.models.testing import RunReport, RunState
+from activities.models.tracking import Artifact
+from workflows.promotion.state import Hop, Round, Story, TestProgress
+
+KEY_LENGTH = 32
+
+
+def promotion_key(request: PromotionInput, *parts: object) -> str:
+    """Return the idempotency key of one outside effect: the same parts give the same key in every run and reset."""
+    tracker = request.tracker
+    text = "\0".join(str(part) for part in (request.installation, tracker.uid, tracker.attempt, *parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def run_key(request: PromotionInput, hop: Hop, round_: Round, test: TestProgress) -> str:
+    """Return the key of one counted run (design §8, guarantee 2)."""
+    revision = round_.artifacts[0].revision if round_.artifacts else ""
+    return promotion_key(request, hop.number, revision, test.spec.name, round_.number, test.retry)
+
+
+def new_round(story: Story, hop: Hop, artifacts: tuple[Artifact, ...], now: datetime) -> Round:
+    """Return the next round: every test of the snapshot that concerns a touched component."""
+    story.rounds += 1
+    components = story.components or ()
+    tests = [
+        TestProgress(spec=spec)
+        for spec in hop.policy.tests
+        if not spec.components or set(spec.components) & set(components)
+    ]
+    return Round(number=story.rounds, artifacts=artifacts, tests=tests, started_at=now)
+
+
+def due(round_: Round, now: datetime) -> list[TestProgress]:
+    """Return the tests whose trigger is to be sent now."""
+    return [
+        test for test in round_.tests if test.state is None and (test.next_trigger is None or test.next_trigger <= now)
+    ]
+
+
+def next_wake(round_: Round, policy: PolicySnapshot, now: datetime, poll: timedelta) -> timedelta:
+    """Return how long to sleep: until the next poll, trigger or deadline, whichever comes first."""
+    waits = [poll] if any(test.run and not test.final for test in round_.tests) else []
+    waits += [test.next_trigger - now for test in round_.tests if test.state is None and test.next_trigger]
+    waits += [deadline(round_, policy, test) - now for test in round_.tests if not test.final]
+    return max(min(waits, default=poll), timedelta(milliseconds=100))
+
+
+def deadline(round_: Round, policy: PolicySnapshot, test: TestProgress) -> datetime:
+    """Return when a run is over: its own timeout from its first trigger, or the round's."""
+    whole = round_.started_at + policy.timeout
+    return min(whole, test.started_at + test.spec.timeout) if test.started_at else whole
+
+
+def late(round_: Round, policy: PolicySnapshot, now: datetime) -> list[TestProgress]:
+    """Return the tests whose deadline has passed without a verdict."""
+    return [test for test in round_.tests if not test.final and deadline(round_, policy, test) <= now]
+
+
+def round_deadline(round_: Round, policy: PolicySnapshot) -> datetime:
+    """Return when the first thing of the round runs out of time."""
+    return min(
+        (deadline(round_, policy, test) for test in round_.tests if not test.final),
+        default=round_.started_at + policy.timeout,
+    )
+
+
+def shift(round_: Round, by: timedelta) -> None:
+    """Give back the time that a hold took from every deadline."""
+    round_.started_at += by
+    for test in round_.tests:
+        if test.started_at and not test.final:
+            test.started_at += by
+        if test.next_trigger:
+            test.next_trigger += by
+
+
+def take_report(test: TestProgress, report: RunReport, now: datetime) -> None:
+    """Write what the CI system showed into the test; a poll error is not a verdict."""
+    test.run, test.url = report.run, report.run.url or test.url
+    test.number, test.summary = report.number or test.number, report.summary or test.summary
+    test.error = report.error
+    if report.error:
+        return
+    test.state, test.message = report.state, report.message
+    if report.waiting_for_approval and not test.message:
+        test.message = "waits for approval at the CI system"
+    if report.state.final and test.finished_at is None:
+        test.finished_at = now
+
+
+def time_out(test: TestProgress, policy: PolicySnapshot, round_: Round, now: datetime) -> None:
+    """End a run by its deadline."""
+    own = test.started_at is not None and test.started_at + test.spec.timeout <= now
+    limit = test.spec.timeout if own else policy.timeout
+    test.state, test.finished_at = RunState.TIMED_OUT, now
+    cause = f": {test.error}" if test.error else ""
+    test.message, test.error = f"no verdict within {_text(limit)}{cause}", ""
+    round_.timed_out = round_.timed_out or not own
+
+
+def variables(
+    story: Story,
+    hop: Hop,
+    *,
+    number: int,
+    key: str,
+    artifacts: Sequence[Artifact],
+    source: EnvironmentView | None,
+    target: EnvironmentView | None,
+    components: Sequence[str] = (),
+) -> dict[str, str]:
+    """Return the closed list of variables that a policy's templates may name (design §3)."""
+    pull_request, repository = story.pull_request, story.repository
+    mine = [artifact for artifact in artifacts if not components or artifact.component in components]
+    artifact = mine[0] if mine else None
+    found = {
+        "revision": artifact.revision if artifact else "",
+        "pullRequest.number": str(number),
+        "pullRequest.title": pull_request.title if pull_request else "",
+        "pullRequest.author": pull_request.author if pull_request else "",
+        "pullRequest.headSHA": pull_request.head_sha if pull_request else "",
+        "pullRequest.mergeSHA": (pull_request.merge_sha or "") if pull_request else "",
+        "pullRequest.branch": pull_request.branch if pull_request else "",
+        "pullRequest.baseBranch": pull_request.base_branch if pull_request else "",
+        "pullRequest.url": pull_request.url if pull_request else "",
+        "repository.name": repository.repository if repository else "",
+        "repository.owner": repository.owner if repository else "",
+        "repository.fullName": repository.full_name if repository else "",
+        "sourceEnvironment": hop.policy.source,
+        "targetEnvironment": hop.policy.target,
+        "component.name": artifact.component if artifact else "",
+        "artifact.image": (artifact.image or "") if artifact else "",
+        "artifact.tag": (artifact.tag or "") if artifact else "",
+        "deployment.name": source.deployments[0].name if source and source.deployments else "",
+        "policy.name": hop.policy.name,
+        "promotion.key": key,
+    }
+    found |= {f"source.vars.{name}": value for name, value in (source.vars if source else {}).items()}
+    found |= {f"target.vars.{name}": value for name, value in (target.vars if target else {}).items()}
+    return found
+
+
+def _text(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{value}{unit}" for value, unit in parts if value) or "0s"

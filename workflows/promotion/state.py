@@ -1,0 +1,149 @@
+"""What a promotion carries from step to step and across continue-as-new."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.delivery import Observation
+from activities.models.places import Phase
+from activities.models.promotion import CommandAnswer
+from activities.models.revisions import Shown
+from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
+from activities.models.testing import RunRef, RunState
+from activities.models.tracking import Artifact, PullRequest, RepositoryView
+
+RECORDS_KEPT = 20
+ANSWERS_KEPT = 100
+RELATIONS_KEPT = 300
+SOURCE_MOVES_ALLOWED = 5
+"""How many new rounds a moving source may cause in one hop before the tracker waits and says so."""
+
+
+@dataclass(kw_only=True)
+class TestProgress:
+    """Follow one run of one test; a retry is a new run with its own key and timeout."""
+
+    __test__ = False
+
+    spec: TestSpec
+    retry: int = 0
+    key: str = ""
+    run: RunRef | None = None
+    state: RunState | None = None
+    """None until the trigger was accepted."""
+    url: str = ""
+    number: str = ""
+    message: str = ""
+    summary: str = ""
+    error: str = ""
+    """Why the last trigger or poll failed; not a verdict."""
+    attempts: int = 0
+    """Triggers that failed for a cause that people can fix."""
+    next_trigger: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether this run has its verdict."""
+        return self.state is not None and self.state.final
+
+
+@dataclass(kw_only=True)
+class Round:
+    """Follow one round: all tests of the snapshot, triggered while `artifacts` ran in the source."""
+
+    number: int
+    artifacts: tuple[Artifact, ...]
+    tests: list[TestProgress]
+    started_at: datetime
+    timed_out: bool = False
+    confirmed: bool = False
+    """Whether the source was read after the newest trigger and still ran the artifacts."""
+
+
+class Refusal(StrEnum):
+    """Why a hop may not be written at the moment."""
+
+    NONE = ""
+    DIVERGED = "TargetDiverged"
+    UNREADABLE = "TargetUnreadable"
+
+
+@dataclass(kw_only=True)
+class Hop:
+    """Follow one hop from its source to its target."""
+
+    number: int
+    policy: PolicySnapshot
+    round: Round | None = None
+    source_moves: int = 0
+    source_moved: list[str] = field(default_factory=list)
+    approved_by: str = ""
+    """Who gave `promote`, or `autoPromote`."""
+    override: tuple[Observation, ...] | None = None
+    """The target as the person saw it who promotes although it diverged."""
+    attempt: int = 0
+    """Grows with each `retry`, so that a retried sync has a key of its own."""
+    results: dict[str, ApplicationResult] = field(default_factory=dict)
+    wave: int | None = None
+    wave_started: datetime | None = None
+    refusal: Refusal = Refusal.NONE
+    refusal_message: str = ""
+    error: str = ""
+
+
+@dataclass(kw_only=True)
+class Hold:
+    """Remember who said hold, and since when deadlines stand still."""
+
+    by: str
+    since: datetime
+    reason: str = ""
+
+
+@dataclass(kw_only=True)
+class Story:
+    """Everything that one attempt of a tracker knows; small enough to be carried in one payload."""
+
+    started_at: datetime
+    state: State = State.PENDING
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    """When the current state was entered."""
+    environment: str = ""
+    """Where the change is now, or is first to arrive."""
+    hops: int = 0
+    rounds: int = 0
+    """Rounds begun in this hop, over retests too, so that no key is ever used for two runs."""
+    repository: RepositoryView | None = None
+    pull_request: PullRequest | None = None
+    components: tuple[str, ...] | None = None
+    """Components that the pull request touches; None until known."""
+    ahead: tuple[str, ...] = ()
+    phase: Phase = Phase.WORKING
+    member_of: dict[str, str] = field(default_factory=dict)
+    retest: bool = False
+    retry: bool = False
+    hop: Hop | None = None
+    hold: Hold | None = None
+    records: list[PromotionRecord] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    """Labels that stay on the pull request."""
+    arrived: list[str] = field(default_factory=list)
+    """Environments whose commit status is `success`."""
+    shown: Shown | None = None
+    presented: bool = True
+    problem: str = ""
+    """What a person must fix before the current step can go on, `object: message`."""
+    problem_object: str = ""
+    sequence: int = 0
+    signals: int = 0
+    """Counter n of our member signals."""
+    events: int = 0
+    pending_events: list[EventNote] = field(default_factory=list)
+    answers: dict[str, CommandAnswer] = field(default_factory=dict)
+    relations: dict[str, str] = field(default_factory=dict)
+    """`base...head` -> Relation; answers for full hashes never change."""

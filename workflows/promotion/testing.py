@@ -1,0 +1,183 @@
+"""The Testing step: rounds of tests until one has its verdict, with deadlines, following the source."""
+
+from temporalio import workflow
+
+from activities.models.configuration import SourceMoved
+from activities.models.delivery import Observation
+from activities.models.places import PlaceSignal
+from activities.models.status import State
+from activities.models.tracking import Artifact
+from workflows.promotion import comparing, rounds
+from workflows.promotion.aggregate import aggregate, may_retry, round_over
+from workflows.promotion.context import Context
+from workflows.promotion.hopping import ended_by_others
+from workflows.promotion.merging import source_artifacts
+from workflows.promotion.runs import cancel, cancel_open, poll_tests, trigger_due
+from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Round, TestProgress
+
+
+async def run_tests(ctx: Context) -> State:
+    """Run rounds until one has its verdict, another change overtook us, or the source keeps moving."""
+    hop = ctx.story.hop
+    if hop is None:
+        return State.SYNCED
+    poll = ctx.timings.poll_initial
+    while True:
+        if ctx.story.retest:
+            return await void_round(ctx)
+        round_ = await _current_round(ctx, hop)
+        if round_ is None:
+            continue
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        if not ctx.held:
+            _plan_retries(ctx, hop, round_)
+            await trigger_due(ctx, hop, round_)
+            if not round_.confirmed and await _source_left(ctx, hop, round_):
+                await cancel_open(ctx)
+                if hop.source_moves > SOURCE_MOVES_ALLOWED:
+                    return _fail_moved(ctx, hop)
+                hop.round, poll = None, ctx.timings.poll_initial
+                continue
+            await _keep_deadlines(ctx, hop, round_)
+            if round_over(round_.tests):
+                state = await _verdict(ctx, hop, round_)
+                if state is not None:
+                    return state
+                poll = ctx.timings.poll_initial
+                continue
+        now, pokes, held = workflow.now(), ctx.pokes, ctx.held
+        target = ctx.place(hop.policy.target)
+        ctx.verdict_until = rounds.round_deadline(round_, hop.policy)
+        ctx.changed()
+        pause = rounds.next_wake(round_, hop.policy, now, poll) if not held else poll
+
+        def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
+            return (
+                ctx.pokes != pokes or ctx.held != held or ctx.story.retest or ctx.place(hop.policy.target) is not target
+            )
+
+        woken = await ctx.wait(
+            changed,
+            at_most=pause,
+            why=f"poll {', '.join(sorted({test.spec.runner for test in round_.tests if not test.final}))}",
+        )
+        if ctx.pokes != pokes or not woken:
+            await poll_tests(ctx, round_)
+            poll = min(poll * 1.5, ctx.timings.poll_maximum)
+        _note_move(ctx, hop, round_, comparing_now(ctx))
+
+
+def comparing_now(ctx: Context) -> tuple[Artifact, ...] | None:
+    """Return what the source's place shows now, without asking anybody."""
+    place = ctx.place(ctx.story.environment)
+    if place is None or place.problem:
+        return None
+    return comparing.place_artifacts(place.observed, ctx.story.components or ())
+
+
+async def _current_round(ctx: Context, hop: Hop) -> Round | None:
+    """Return the open round, or begin one with what runs in the source; None after a wait for the source."""
+    if hop.round is not None:
+        return hop.round
+    artifacts = await source_artifacts(ctx)
+    if artifacts is not None:
+        hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
+        return hop.round
+    known = ctx.place(hop.policy.source)
+
+    def settled() -> bool:
+        return ctx.story.retest or ctx.place(hop.policy.source) is not known
+
+    await ctx.wait(settled, why=f"{hop.policy.source} settles")
+    return None
+
+
+def _plan_retries(ctx: Context, hop: Hop, round_: Round) -> None:
+    for index, test in enumerate(round_.tests):
+        if may_retry(test):
+            ctx.event("TestRetried", f"{test.spec.name} {test.state}: retry {test.retry + 1} of {test.spec.retries}")
+            round_.tests[index] = TestProgress(spec=test.spec, retry=test.retry + 1, message=test.message)
+
+
+async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
+    """Read the source after the newest trigger; True when it no longer runs what the round is about."""
+
+    async def ask() -> tuple[Observation, ...]:
+        return await ctx.observe(hop.policy.source)
+
+    observed = await ctx.insist(ask, object_=f"Environment/{hop.policy.source}", why="read the source")
+    running = {
+        one.component: one.runs for one in observed if not one.problem and one.component in (ctx.story.components or ())
+    }
+    left = [
+        f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(running[artifact.component])}"
+        for artifact in round_.artifacts
+        if artifact.component in running and running[artifact.component] != artifact.revision
+    ]
+    if not left:
+        round_.confirmed = True
+        return False
+    hop.source_moved += left
+    hop.source_moves += 1
+    ctx.event("SourceMoved", f"a new round begins: {'; '.join(left)}")
+    return True
+
+
+def _note_move(ctx: Context, hop: Hop, round_: Round, now: tuple[Artifact, ...] | None) -> None:
+    """Record moves of the source after the last trigger (onSourceMoved Accept)."""
+    tested = {artifact.component: artifact.revision for artifact in round_.artifacts}
+    for artifact in now or ():
+        if tested.get(artifact.component) not in (None, artifact.revision):
+            before, after = comparing.short(tested[artifact.component]), comparing.short(artifact.revision)
+            line = f"{artifact.component} {before} -> {after}"
+            if line not in hop.source_moved:
+                hop.source_moved.append(line)
+                ctx.changed()
+
+
+async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> None:
+    late = rounds.late(round_, hop.policy, workflow.now())
+    for test in late:
+        rounds.time_out(test, hop.policy, round_, workflow.now())
+    if late:
+        await cancel(ctx, late)
+        ctx.changed()
+
+
+async def _verdict(ctx: Context, hop: Hop, round_: Round) -> State | None:
+    """Judge a finished round; None when a new one must begin because the source moved and the policy says Retest."""
+    now = comparing_now(ctx)
+    tested = {artifact.component: artifact.revision for artifact in round_.artifacts}
+    moved = now is not None and any(tested.get(one.component) != one.revision for one in now)
+    if moved and hop.policy.on_source_moved is SourceMoved.RETEST:
+        _note_move(ctx, hop, round_, now)
+        hop.source_moves += 1
+        await cancel_open(ctx)
+        if hop.source_moves > SOURCE_MOVES_ALLOWED:
+            return _fail_moved(ctx, hop)
+        ctx.event("SourceMoved", "a new round begins: the policy says Retest")
+        hop.round = None
+        return None
+    result = aggregate(round_.tests)
+    if result.all_passed:
+        optional = "; an optional one failed" if result.optional_tests_failed else ""
+        ctx.event("TestsPassed", f"round {round_.number} for {hop.policy.target}{optional}")
+        return State.READY_TO_PROMOTE
+    message = "; ".join(result.failure_reasons)
+    ctx.event("TestsFailed", message, warning=True)
+    return ctx.enter(State.TESTS_FAILED, message=message)
+
+
+def _fail_moved(ctx: Context, hop: Hop) -> State:
+    message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
+    ctx.event("SourceMoved", message, warning=True)
+    return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
+
+
+async def void_round(ctx: Context) -> State:
+    """Begin again after `retest`: earlier verdicts are void, and the policy's snapshot is taken anew."""
+    await cancel_open(ctx)
+    ctx.story.retest = False
+    ctx.story.hop = None
+    return State.SYNCED

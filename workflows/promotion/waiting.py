@@ -1,0 +1,171 @@
+"""Pure: what a tracker waits for, always true and always with a way out."""
+
+from datetime import datetime
+
+from activities.models.places import PlaceSignal
+from activities.models.status import State, Waiting, WaitingFor
+from workflows.promotion.comparing import short
+from workflows.promotion.state import Hop, Refusal, Story
+
+
+def waiting_for(
+    story: Story,
+    *,
+    source: PlaceSignal | None,
+    target: PlaceSignal | None,
+    verdict_until: datetime | None = None,
+    delivery_until: datetime | None = None,
+    held: bool = False,
+) -> WaitingFor | None:
+    """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect."""
+    if story.state.terminal:
+        return None
+    if held and story.hold is not None:
+        return WaitingFor(
+            what=Waiting.RELEASE,
+            object=story.hold.by,
+            wanted="release",
+            observed=f"held by {story.hold.by}" + (f": {story.hold.reason}" if story.hold.reason else ""),
+            since=story.hold.since,
+            unblock_with="pilotage release",
+        )
+    if story.problem:
+        return WaitingFor(
+            what=Waiting.REFERENCE,
+            object=story.problem_object,
+            wanted="a working reference",
+            observed=story.problem,
+            since=story.since,
+            unblock_with=f"mend {story.problem_object}; the tracker goes on by itself",
+        )
+    hop = story.hop
+    match story.state:
+        case State.PENDING:
+            return _plain(story, Waiting.REFERENCE, "the pull request", "being read", "nothing; it is being read")
+        case State.AWAITING_MERGE:
+            return _plain(story, Waiting.MERGE, f"#{_number(story)}", "not merged", "merge the pull request", "merged")
+        case State.AWAITING_SYNC | State.SYNCED:
+            return _sync(story, source)
+        case State.AWAITING_POLICY:
+            unblock = f"kubectl apply a PromotionPolicy with sourceEnvironment {story.environment}"
+            return _plain(
+                story, Waiting.POLICY, story.environment, story.message or story.reason, unblock, "one policy"
+            )
+        case State.TESTING:
+            return _verdict(story, verdict_until)
+        case State.TESTS_FAILED:
+            return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, "pilotage retest")
+        case State.READY_TO_PROMOTE:
+            return _ready(story, hop, target)
+        case State.PROMOTING:
+            observed = story.message or "being delivered"
+            found = _plain(story, Waiting.DELIVERY, _target(hop), observed, "nothing; Argo CD is at work", _wanted(hop))
+            return _until(found, delivery_until)
+        case State.PROMOTION_FAILED:
+            return _plain(story, Waiting.RETRY, _target(hop), story.message, "pilotage retry", _wanted(hop))
+        case _:
+            return _plain(story, Waiting.RELEASE, story.environment, str(story.state), "pilotage release")
+
+
+def _plain(story: Story, what: Waiting, object_: str, observed: str, unblock_with: str, wanted: str = "") -> WaitingFor:
+    return WaitingFor(
+        what=what, object=object_, wanted=wanted, observed=observed, since=story.since, unblock_with=unblock_with
+    )
+
+
+def _until(waiting: WaitingFor, until: datetime | None) -> WaitingFor:
+    return WaitingFor(
+        what=waiting.what,
+        object=waiting.object,
+        wanted=waiting.wanted,
+        observed=waiting.observed,
+        since=waiting.since,
+        until=until,
+        unblock_with=waiting.unblock_with,
+    )
+
+
+def _number(story: Story) -> str:
+    return str(story.pull_request.number) if story.pull_request else ""
+
+
+def _target(hop: Hop | None) -> str:
+    return hop.policy.target if hop else ""
+
+
+def _wanted(hop: Hop | None) -> str:
+    artifacts = hop.round.artifacts if hop and hop.round else ()
+    return ", ".join(f"{artifact.component} {short(artifact.revision)}" for artifact in artifacts)
+
+
+def _sync(story: Story, place: PlaceSignal | None) -> WaitingFor:
+    merge = story.pull_request.merge_sha if story.pull_request else None
+    observed = story.message or ("; ".join(_running(place)) if place else "not observed yet")
+    return _plain(
+        story,
+        Waiting.SYNC,
+        story.environment,
+        observed,
+        f"deploy {short(merge)} to {story.environment}",
+        f"{short(merge)} or newer, Synced and Healthy",
+    )
+
+
+def _running(place: PlaceSignal) -> list[str]:
+    if place.problem:
+        return [place.problem]
+    return [
+        f"{one.deployment}: {one.problem}"
+        if one.problem
+        else f"{one.deployment} runs {short(one.runs)}, {one.sync_status}, {one.health}"
+        for one in place.observed
+    ]
+
+
+def _verdict(story: Story, until: datetime | None) -> WaitingFor:
+    tests = story.hop.round.tests if story.hop and story.hop.round else []
+    open_tests = [test for test in tests if not test.final]
+    return WaitingFor(
+        what=Waiting.VERDICT,
+        object=", ".join(test.spec.name for test in open_tests),
+        wanted="all required tests Passed",
+        observed="; ".join(
+            f"{test.spec.name} {test.state or 'not triggered'}{': ' + test.error if test.error else ''}"
+            for test in open_tests
+        ),
+        since=story.since,
+        until=until,
+        unblock_with="nothing; the CI systems are at work",
+    )
+
+
+def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None) -> WaitingFor:
+    name = _target(hop)
+    if hop is not None and not hop.approved_by:
+        return _plain(
+            story,
+            Waiting.PROMOTE_COMMAND,
+            name,
+            "tests passed; the policy has autoPromote false",
+            "pilotage promote",
+            "a promote command",
+        )
+    if hop is not None and hop.refusal is not Refusal.NONE:
+        return _plain(
+            story,
+            Waiting.TARGET,
+            name,
+            hop.refusal_message,
+            'make the target contained in the change, or pilotage promote --reason "…"',
+            "a target that the change contains",
+        )
+    blocked = target.blocked_by if target else None
+    observed = f"{blocked.tracker} {blocked.reason}".strip() if blocked else "asked for the lane"
+    return _plain(
+        story,
+        Waiting.LANE,
+        blocked.tracker if blocked and blocked.tracker else name,
+        observed,
+        "nothing; the lane is handed on" if not blocked else f"the end, release or abort of {blocked.tracker}",
+        f"the lane of {name}",
+    )

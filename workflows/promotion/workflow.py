@@ -1,0 +1,266 @@
+"""PromotionWorkflow: one change on its way, as a page of named steps."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributeKey, VersioningBehavior
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.contracts import ScmActivities
+from activities.models.places import Phase, PlaceSignal
+from activities.models.promotion import Command, CommandAnswer, Progress, PromotionInput, Verb
+from activities.models.revisions import PresentInput
+from activities.models.status import PublishStatusInput, State
+from workflows import policies
+from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
+from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
+from workflows.promotion.context import Context, Continue, Ended, problem_of
+from workflows.promotion.runs import cancel_open
+from workflows.promotion.state import ANSWERS_KEPT, Story
+from workflows.publishing import Publisher, status_publisher
+
+Step = Callable[[Context], Awaitable[State]]
+
+STEPS: dict[State, Step] = {
+    State.PENDING: merging.read,
+    State.AWAITING_MERGE: merging.await_merge,
+    State.AWAITING_SYNC: merging.await_sync,
+    State.SYNCED: hopping.choose_hop,
+    State.AWAITING_POLICY: hopping.await_policy,
+    State.TESTING: testing.run_tests,
+    State.TESTS_FAILED: readiness.await_retest,
+    State.READY_TO_PROMOTE: readiness.await_turn,
+    State.PROMOTING: delivering.promote,
+    State.PROMOTION_FAILED: readiness.await_retry,
+}
+
+PRESENT_ATTEMPTS_ON_THE_WAY = 4
+"""A presentation on the way gives way to the next one; the last one is tried until `present_deadline`."""
+
+
+@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
+class PromotionWorkflow:
+    """Promote one attempt of a tracker from its first environment to a final one."""
+
+    @workflow.init
+    def __init__(self, request: PromotionInput, carried: Story | None = None) -> None:
+        self._story = carried or Story(started_at=workflow.now(), since=workflow.now())
+        self._story.environment = self._story.environment or request.spec.environment
+        self._ctx = Context(request, self._story, changed=self._changed)
+        self._publisher = status_publisher(self._ctx.queues, self._ctx.timings, sequence=self._story.sequence)
+        self._presenter: Publisher[PresentInput] = Publisher(
+            send=self._present, stamp=lambda payload, _: payload, merge=lambda _, newer: newer, adds=lambda *_: True
+        )
+        self._moment: tuple[object, ...] | None = None
+        self._searched: tuple[str, str] = ("", "")
+        self._resumed = carried is not None
+        self._finishing = False
+
+    @workflow.run
+    async def run(self, request: PromotionInput, carried: Story | None = None) -> State:
+        """Walk the steps until the tracker is terminal for this attempt."""
+        ctx, story = self._ctx, self._story
+        self._changed()
+        try:
+            await self._resume()
+            while not story.state.terminal:
+                state = await STEPS[story.state](ctx)
+                if state is not story.state:
+                    ctx.enter(state)
+        except Ended as ended:
+            ctx.enter(ended.state, reason=ended.reason, message=ended.message)
+        except Continue:
+            await self._settle()
+            if ctx.ended is None:
+                story.sequence = self._publisher.sequence
+                workflow.continue_as_new(args=[request, story])
+            ctx.enter(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
+        await self._finish()
+        return story.state
+
+    async def _resume(self) -> None:
+        """After continue-as-new, tell the places again: their answers are the fresh view."""
+        if not self._resumed:
+            return
+        hop = self._story.hop
+        for environment in (self._story.environment, hop.policy.target if hop else ""):
+            if environment:
+                await self._ctx.read_environment(environment)
+        await self._ctx.tell_again()
+
+    async def _finish(self) -> None:
+        """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
+        ctx, story = self._ctx, self._story
+        if story.state is State.COMPLETED:
+            ctx.event("Completed", story.message or f"{story.environment} is final")
+        else:
+            await cancel_open(ctx)
+            ctx.event(story.reason, story.message or str(story.state), warning=story.state is State.ABORTED)
+        story.hold = None
+        for environment in sorted({*ctx.member_of, *(story.ahead if ctx.told_hold else ())}):
+            await ctx.tell(environment, ctx.member_of.get(environment, "ahead"), Phase.GONE)
+        story.hop = None if story.state is State.COMPLETED else story.hop
+        self._finishing = True
+        self._changed()
+        await self._settle()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _settle(self) -> None:
+        """Wait until presentation and status are written, whichever was offered last."""
+        while not (self._presenter.idle and self._publisher.idle):
+            await self._presenter.drain()
+            await self._publisher.drain()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    # -- what goes out -----------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Offer the newest status, details and presentation; nothing is awaited."""
+        ctx, story = self._ctx, self._story
+        view = reporting.view(ctx)
+        status = reporting.status(ctx, view)
+        events, story.pending_events = tuple(story.pending_events), []
+        self._publisher.offer(PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events))
+        workflow.set_current_details(presentation.details(story, view.state, view.waiting))
+        searched = (str(view.state), story.environment)
+        if searched != self._searched:
+            self._searched = searched
+            workflow.upsert_search_attributes(
+                [
+                    SearchAttributeKey.for_keyword(SEARCH_STATE).value_set(searched[0]),
+                    SearchAttributeKey.for_keyword(SEARCH_ENVIRONMENT).value_set(searched[1]),
+                ]
+            )
+        moment = presentation.moment(story, view.state)
+        if story.pull_request is not None and moment is not None and moment != self._moment:
+            self._moment = moment
+            self._presenter.offer(presentation.present_input(ctx.request, story, view.state, view.waiting))
+
+    async def _present(self, payload: PresentInput) -> None:
+        ctx, story = self._ctx, self._story
+        config = policies.scm_present(ctx.queues, ctx.timings, summary=f"present {payload.state_label}")
+        if not self._finishing:
+            config["retry_policy"] = RetryPolicy(
+                initial_interval=timedelta(seconds=5), maximum_attempts=PRESENT_ATTEMPTS_ON_THE_WAY
+            )
+        try:
+            wanted = presentation.present_input(ctx.request, story, *reporting.shown(ctx))
+            answer = await workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
+        except ActivityError as refusal:
+            story.presented = False
+            ctx.event("PresentationFailed", problem_of(refusal, "pull request")[1], warning=True)
+            return
+        story.shown = answer.shown
+        if not story.presented:
+            story.presented = True
+            self._changed()
+
+    # -- what comes in -----------------------------------------------------------------------------------------
+
+    @workflow.signal(description="A place's whole view")
+    def place(self, signal: PlaceSignal) -> None:
+        """Take a place's view."""
+        self._ctx.hear(signal)
+
+    @workflow.signal(description="Look now: something outside changed")
+    def poke(self) -> None:
+        """Cut the current wait; what is true is read, never taken from the poke."""
+        self._ctx.pokes += 1
+
+    @workflow.signal(description="The tracker was deleted")
+    def deleted(self) -> None:
+        """End the promotion; runs are cancelled and nothing further is written."""
+        self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", "the tracker was deleted")
+
+    @workflow.query(description="State and what it waits for, as markdown")
+    def progress(self) -> Progress:
+        """Answer with what people see."""
+        view = reporting.view(self._ctx)
+        return Progress(
+            state=view.state,
+            reason=self._story.reason,
+            details=presentation.details(self._story, view.state, view.waiting),
+            checks=self._ctx.checks,
+        )
+
+    @workflow.update(description="Void the verdicts and run the tests again")
+    def retest(self, command: Command) -> CommandAnswer:
+        """Begin a new round with a new snapshot of the policy."""
+        return self._execute(Verb.RETEST, command)
+
+    @workflow.update(description="Go on after a failed wave")
+    def retry(self, command: Command) -> CommandAnswer:
+        """Go on from the first application that is not done."""
+        return self._execute(Verb.RETRY, command)
+
+    @workflow.update(description="Promote to the target environment")
+    def promote(self, command: Command) -> CommandAnswer:
+        """Approve the hop, or override a diverged target with a reason."""
+        return self._execute(Verb.PROMOTE, command)
+
+    @workflow.update(description="Stop at the next boundary")
+    def hold(self, command: Command) -> CommandAnswer:
+        """Hold the change."""
+        return self._execute(Verb.HOLD, command)
+
+    @workflow.update(description="Go on after hold")
+    def release(self, command: Command) -> CommandAnswer:
+        """Release the change."""
+        return self._execute(Verb.RELEASE, command)
+
+    @workflow.update(description="End this attempt")
+    def abort(self, command: Command) -> CommandAnswer:
+        """Abort the attempt."""
+        return self._execute(Verb.ABORT, command)
+
+    @retest.validator
+    def _check_retest(self, command: Command) -> None:
+        self._check(Verb.RETEST, command)
+
+    @retry.validator
+    def _check_retry(self, command: Command) -> None:
+        self._check(Verb.RETRY, command)
+
+    @promote.validator
+    def _check_promote(self, command: Command) -> None:
+        self._check(Verb.PROMOTE, command)
+
+    @hold.validator
+    def _check_hold(self, command: Command) -> None:
+        self._check(Verb.HOLD, command)
+
+    @release.validator
+    def _check_release(self, command: Command) -> None:
+        self._check(Verb.RELEASE, command)
+
+    @abort.validator
+    def _check_abort(self, command: Command) -> None:
+        self._check(Verb.ABORT, command)
+
+    def _check(self, verb: Verb, command: Command) -> None:
+        """Refuse a command that does not fit, before it enters the history; a repeated one passes to its answer."""
+        if command.request_id in self._story.answers:
+            return
+        refused = commands.refusal(self._story, verb, command)
+        if refused:
+            raise ApplicationError(refused, type="CommandRefused", non_retryable=True)
+
+    def _execute(self, verb: Verb, command: Command) -> CommandAnswer:
+        ctx, story = self._ctx, self._story
+        if command.request_id in story.answers:
+            return story.answers[command.request_id]
+        target = ctx.place(story.hop.policy.target) if story.hop else None
+        commands.carry_out(story, verb, command, target=target, now=workflow.now())
+        if verb is Verb.ABORT:
+            reason = f"by {command.actor}" + (f": {command.reason}" if command.reason else "")
+            ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)
+        if verb in (Verb.HOLD, Verb.RELEASE):
+            ctx.hold_to_tell = True
+        answer = CommandAnswer(accepted=True, message=commands.ACCEPTED[verb])
+        story.answers[command.request_id] = answer
+        while len(story.answers) > ANSWERS_KEPT:
+            story.answers.pop(next(iter(story.answers)))
+        why = f": {command.reason}" if command.reason else ""
+        ctx.event(f"Command{verb.capitalize()}", f"{command.actor}{why}")
+        return answer
