@@ -8,7 +8,6 @@ from temporalio import activity
 
 from activities.contracts import ScmActivities
 from activities.failures import reported
-from activities.globs import any_matches
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -24,6 +23,7 @@ from activities.models.revisions import (
 from activities.models.tracking import PullRequest, PullRequestState
 from activities.ports import Connections
 from activities.presentation import present
+from crds.paths import matches
 from providers.models import Change
 from providers.ports import ScmHost
 
@@ -57,7 +57,7 @@ class ScmHostActivities(ScmActivities):
         touched = tuple(
             component.name
             for component in repository.view.components
-            if not component.paths or any_matches(component.paths, files)
+            if not component.paths or any(matches(glob, file) for glob in component.paths for file in files)
         )
         return ListChangedFilesResult(components=touched, files=len(files))
 

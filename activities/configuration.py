@@ -1,0 +1,192 @@
+"""ConfigActivities: read what teams declared, and tell places what trackers want."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.contracts import ConfigActivities
+from activities.environments import EnvironmentReader, read_resource
+from activities.failures import bounded, reported
+from activities.models.configuration import (
+    FindPolicyInput,
+    FindPolicyResult,
+    ListTrackersInput,
+    ListTrackersResult,
+    PolicyOutcome,
+    PolicySnapshot,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+    SourceMoved,
+    TestSpec,
+)
+from activities.models.places import TellEnvironmentInput
+from activities.models.tracking import Problem, TrackerRef
+from activities.ports import Connections, Places, ReferenceMissing
+from crds.field_errors import FieldError
+from crds.place_validation import validate_repository
+from crds.policy_selection import SelectionOutcome, environments_ahead, select_policy
+from crds.ports import Document, Kubernetes, resource_of
+from crds.resource import Resource
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.test_runner import TestRunner
+from crds.v1alpha1.tracker_status import TERMINAL_STATES
+from crds.validation import validate_policy
+
+Kind = TypeVar("Kind", bound=Resource)
+
+
+class ResourceConfigActivities(ConfigActivities):
+    """Read custom resources of one cluster."""
+
+    def __init__(self, kubernetes: Kubernetes, connections: Connections, places: Places) -> None:
+        self._kubernetes = kubernetes
+        self._connections = connections
+        self._places = places
+
+    @activity.defn
+    @reported
+    async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        """Choose among all policies of the namespace; the chosen one is validated against all that it names."""
+        namespace = request.namespace
+        policies, environments, runners, repositories = await asyncio.gather(
+            self._list(PromotionPolicy, namespace),
+            self._list(Environment, namespace),
+            self._list(TestRunner, namespace),
+            self._list(GitRepository, namespace),
+        )
+        known = _by_name(environments)
+        selection = select_policy(
+            policies,
+            environment=request.environment,
+            repository=request.repository,
+            validate=lambda policy: validate_policy(
+                policy,
+                runners=_by_name(runners),
+                environments=known,
+                all_policies=policies,
+                repositories=_by_name(repositories),
+            ),
+        )
+        found = selection.outcome is SelectionOutcome.FOUND and selection.policy is not None
+        return FindPolicyResult(
+            outcome=PolicyOutcome(selection.outcome),
+            policy=to_snapshot(selection.policy) if found and selection.policy else None,
+            names=selection.names,
+            errors=tuple(bounded(str(error)) for error in selection.errors),
+            ahead=environments_ahead(
+                policies, environment=request.environment, repository=request.repository, environments=known
+            ),
+        )
+
+    @activity.defn
+    @reported
+    async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        """Read an environment for one repository; the first thing that is missing is the answer instead."""
+        try:
+            reader = EnvironmentReader(self._kubernetes, self._connections, request)
+            return ReadEnvironmentResult(environment=await reader.read())
+        except ReferenceMissing as missing:
+            return ReadEnvironmentResult(problem=missing.problem)
+
+    @activity.defn
+    @reported
+    async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
+        """Read a repository and open it, which proves that provider and Secret are there; nothing is sent."""
+        try:
+            declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
+            if errors := validate_repository(declared):
+                return ReadRepositoryResult(problem=_invalid(request.repository, errors))
+            repository = await self._connections.repository(request.namespace, request.repository)
+        except ReferenceMissing as missing:
+            return ReadRepositoryResult(problem=missing.problem)
+        return ReadRepositoryResult(repository=repository.view)
+
+    @activity.defn
+    @reported
+    async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
+        """List the repository's trackers whose attempt is not over, those that are being deleted included."""
+        trackers = await self._list(PullRequestTracker, request.namespace)
+        return ListTrackersResult(
+            trackers=tuple(
+                TrackerRef(
+                    namespace=request.namespace,
+                    name=tracker.metadata.name,
+                    uid=tracker.metadata.uid or "",
+                    attempt=tracker.spec.attempt,
+                )
+                for tracker in trackers
+                if tracker.spec.repository_ref.name == request.repository and not _is_over(tracker)
+            )
+        )
+
+    @activity.defn
+    @reported
+    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+        """Pass the member's view on to the place."""
+        await self._places.tell(request)
+
+    async def _list(self, kind: type[Kind], namespace: str) -> tuple[Kind, ...]:
+        page = await self._kubernetes.list_all(resource_of(kind.definition), namespace)
+        return tuple(resource for item in page.items if (resource := _read(kind, item)) is not None)
+
+
+def to_snapshot(policy: PromotionPolicy) -> PolicySnapshot:
+    """Map a valid policy to the snapshot that a hop keeps."""
+    spec = policy.spec
+    return PolicySnapshot(
+        name=policy.metadata.name,
+        generation=policy.metadata.generation,
+        source=spec.source_environment,
+        target=spec.target_environment,
+        auto_promote=spec.auto_promote,
+        timeout=spec.timeout,
+        on_source_moved=SourceMoved(spec.on_source_moved),
+        label=spec.label,
+        tests=tuple(
+            TestSpec(
+                name=test.name,
+                runner=test.runner_ref.name,
+                job=test.job,
+                parameters=dict(test.parameters),
+                required=test.required,
+                timeout=test.timeout,
+                retries=test.retries,
+                components=test.components,
+            )
+            for test in spec.tests
+        ),
+    )
+
+
+def _invalid(repository: str, errors: Sequence[FieldError]) -> Problem:
+    return Problem(
+        what=f"GitRepository/{repository}",
+        reason="Invalid",
+        message=f"GitRepository `{repository}` contradicts itself",
+        fields=tuple(bounded(str(error)) for error in errors),
+    )
+
+
+def _by_name(resources: Iterable[Kind]) -> dict[str, Kind]:
+    return {resource.metadata.name: resource for resource in resources}
+
+
+def _read(kind: type[Kind], item: Document) -> Kind | None:
+    """Read one listed object; one that an older schema let in must not hide all the others."""
+    try:
+        return kind.from_wire(item)
+    except ValidationError:
+        return None
+
+
+def _is_over(tracker: PullRequestTracker) -> bool:
+    status = tracker.status
+    return status.attempt == tracker.spec.attempt and status.state in TERMINAL_STATES

@@ -1,0 +1,162 @@
+"""Read an Environment for one repository: selectors resolved, references proved, the first missing thing named."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from activities.failures import describe
+from activities.models.configuration import (
+    DeploymentSpec,
+    EnvironmentView,
+    ReadEnvironmentInput,
+    WriteKind,
+    WriteSpec,
+)
+from activities.models.tracking import Component, Problem, RepositoryView
+from activities.ports import Connections, ReferenceMissing
+from crds.ports import ApiNotFound, Kubernetes, resource_of
+from crds.resource import Resource
+from crds.v1alpha1.deployment import Deployment, Write
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from providers.errors import ProviderNotFound, ProviderUnauthorized
+
+Kind = TypeVar("Kind", bound=Resource)
+
+
+async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str | None, name: str) -> Kind:
+    """Read one resource. Raises ReferenceMissing where it does not exist or cannot be understood."""
+    what = f"{kind.definition.kind}/{name}"
+    where = f" in namespace {namespace}" if namespace else ""
+    try:
+        return kind.from_wire(await kubernetes.get(resource_of(kind.definition), namespace, name))
+    except ApiNotFound:
+        message = (
+            f"{kind.definition.kind} `{name}` does not exist{where}: create it, or mend the name that refers to it"
+        )
+        raise ReferenceMissing(Problem(what=what, reason="NotFound", message=message)) from None
+    except ValidationError as error:
+        fields = tuple(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+        message = f"{kind.definition.kind} `{name}`{where} is not valid"
+        raise ReferenceMissing(Problem(what=what, reason="Invalid", message=message, fields=fields)) from None
+
+
+def view_repository(repository: GitRepository) -> RepositoryView:
+    """Map a GitRepository; one without components is one component of its own name. Raises ReferenceMissing."""
+    name = repository.metadata.name
+    try:
+        hosted = repository.spec.hosted
+    except ValueError as error:
+        raise ReferenceMissing(Problem(what=f"GitRepository/{name}", reason="Invalid", message=str(error))) from None
+    components = tuple(
+        Component(name=component.name, paths=component.paths, image=component.image, tag=component.tag)
+        for component in repository.spec.components
+    )
+    return RepositoryView(
+        name=name,
+        owner=hosted.full_name.rpartition("/")[0],
+        repository=hosted.name,
+        full_name=hosted.full_name,
+        components=components or (Component(name=name),),
+    )
+
+
+class EnvironmentReader:
+    """Read one environment once."""
+
+    def __init__(self, kubernetes: Kubernetes, connections: Connections, request: ReadEnvironmentInput) -> None:
+        self._kubernetes = kubernetes
+        self._connections = connections
+        self._request = request
+
+    async def read(self) -> EnvironmentView:
+        """Return the view. Raises ReferenceMissing for the first thing that a person must provide."""
+        request = self._request
+        environment = await read_resource(self._kubernetes, Environment, request.namespace, request.environment)
+        ours = [one for one in environment.spec.deployments if one.repository_ref.name == request.repository]
+        if not ours:
+            message = f"it has no deployment of GitRepository `{request.repository}`: add one to spec.deployments"
+            raise ReferenceMissing(self._problem("NothingDeployed", message))
+        repository = view_repository(
+            await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
+        )
+        found: list[DeploymentSpec] = []
+        for deployment in ours:
+            component = self._component(repository, deployment)
+            write = to_write_spec(environment.write_of(deployment))
+            names = await self._applications(deployment)
+            found += [_to_spec(deployment, repository, component, write, name) for name in names]
+        spec = environment.spec
+        return EnvironmentView(
+            name=environment.metadata.name,
+            final=spec.final,
+            vars=dict(spec.vars),
+            delivery_timeout=spec.delivery_timeout,
+            deployments=tuple(sorted(found, key=lambda one: (one.wave, one.name))),
+            wave_pause=spec.wave_pause,
+            generation=environment.metadata.generation,
+        )
+
+    def _component(self, repository: RepositoryView, deployment: Deployment) -> Component:
+        named = {component.name: component for component in repository.components}
+        if deployment.component is None and len(named) == 1:
+            return repository.components[0]
+        if deployment.component in named:
+            return named[deployment.component]
+        given = f"names component `{deployment.component}`" if deployment.component else "names no component"
+        message = f"deployment `{deployment.name}` {given}; GitRepository `{repository.name}` has {', '.join(named)}"
+        raise ReferenceMissing(self._problem("Invalid", message))
+
+    async def _applications(self, deployment: Deployment) -> Sequence[str]:
+        argocd = deployment.argocd
+        # Opening proves the instance and its Secret also where no selector asks the server.
+        port = await self._connections.deployments(self._request.namespace, argocd.instance_ref.name)
+        if argocd.selector is None:
+            return (argocd.application or "",)
+        selector = argocd.selector.to_query()
+        try:
+            states = await port.list(argocd.project, selector=selector) if selector else ()
+        except (ProviderUnauthorized, ProviderNotFound) as error:
+            what = f"ArgoCDInstance/{argocd.instance_ref.name}"
+            message = f"its applications cannot be listed in project {argocd.project}: {describe(error)}"
+            reason = "Unauthorized" if isinstance(error, ProviderUnauthorized) else "NotFound"
+            raise ReferenceMissing(Problem(what=what, reason=reason, message=message)) from None
+        if not states:
+            message = f"the selector `{selector}` of deployment `{deployment.name}` matches no application"
+            raise ReferenceMissing(self._problem("NothingSelected", f"{message} in project {argocd.project}"))
+        return sorted(state.name for state in states)
+
+    def _problem(self, reason: str, message: str) -> Problem:
+        return Problem(what=f"Environment/{self._request.environment}", reason=reason, message=message)
+
+
+def to_write_spec(write: Write | None) -> WriteSpec | None:
+    """Map how a deployment is written; None means observed only."""
+    if write is None:
+        return None
+    argocd = write.argocd
+    return WriteSpec(
+        kind=WriteKind(argocd.set),
+        image=argocd.image,
+        parameter=argocd.parameter,
+        allow_managed=argocd.allow_managed,
+    )
+
+
+def _to_spec(
+    deployment: Deployment, repository: RepositoryView, component: Component, write: WriteSpec | None, application: str
+) -> DeploymentSpec:
+    selected = deployment.argocd.selector is not None
+    return DeploymentSpec(
+        name=f"{deployment.name}/{application}" if selected else deployment.name,
+        component=component.name,
+        wave=deployment.wave,
+        instance=deployment.argocd.instance_ref.name,
+        project=deployment.argocd.project,
+        application=application,
+        write=write,
+        image=component.image,
+        tag=component.tag,
+        repository=repository.full_name,
+    )
