@@ -45,9 +45,12 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"pilotage {version('pilotage')}")
+        try:
+            typer.echo(f"pilotage {version('pilotage')}")
+        except PackageNotFoundError:
+            typer.echo("pilotage, run from a checkout that is not installed")
         raise typer.Exit
 
 

@@ -1,0 +1,102 @@
+"""`pilotage --help`, `crds`, `worker`, `watcher` and `demo` without a cluster."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import Result
+
+from crds.v1alpha1.kinds import KINDS
+from worker.cli.admission import admission_documents
+
+Run = Callable[..., Result]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_help_lists_every_command(run: Run) -> None:
+    result = run("--help")
+
+    looking, speaking = ["get", "show", "why", "watch"], ["retest", "retry", "promote", "hold", "release", "abort"]
+    commands = [*looking, *speaking, "restart", "worker", "watcher", "validate", "crds", "demo"]
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
+
+
+def test_help_loads_no_client_and_no_models() -> None:
+    heavy = ("kubernetes", "temporalio", "pydantic", "aiohttp", "httpx", "rich.table")
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from worker.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_crds_prints_every_definition_and_the_admission_policy(run: Run) -> None:
+    documents = list(YAML(typ="safe").load_all(run("crds").stdout))
+
+    names = [document["metadata"]["name"] for document in documents if document["kind"] == "CustomResourceDefinition"]
+    assert sorted(names) == sorted(model.definition.crd_name for model in KINDS)
+    assert documents[-2:] == list(admission_documents())
+
+
+def test_the_admission_policy_is_the_one_that_is_shipped_as_a_manifest() -> None:
+    shipped = [
+        document
+        for file in sorted((ROOT / "deploy" / "manifests" / "admission").glob("*.yaml"))
+        for document in YAML(typ="safe").load_all(file.read_text())
+    ]
+
+    assert list(admission_documents()) == shipped
+
+
+def test_check_and_write_exclude_each_other(run: Run) -> None:
+    assert run("crds", "--check", "--write").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["worker", "watcher"])
+def test_a_process_without_settings_names_the_variable_and_exits_2(
+    run: Run, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PILOTAGE_INSTALLATION", raising=False)
+
+    result = run(command)
+
+    assert result.exit_code == 2
+    assert "PILOTAGE_INSTALLATION: required" in result.stderr
+
+
+@pytest.mark.parametrize("queues", ["scm,nope", ","])
+def test_a_worker_refuses_queues_that_do_not_exist(run: Run, queues: str) -> None:
+    result = run("worker", "--queues", queues)
+
+    assert result.exit_code == 2
+    assert "--queues" in result.stderr
+
+
+def test_the_demo_without_a_checkout_says_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "deploy.local.demo", None)
+
+    result = run("demo")
+
+    assert result.exit_code == 2
+    assert "needs the source checkout" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["show"], ["get", "-o", "xml"], ["promote", "x", "--timeout", "0"]]
+)
+def test_wrong_usage_exits_2(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version").stdout.startswith("pilotage")

@@ -1,0 +1,183 @@
+"""`pilotage validate`: files in, every error with its field path out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+
+SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples" / "main-job"
+
+POLICY = """\
+apiVersion: pilotage.dev/v1alpha1
+kind: PromotionPolicy
+metadata:
+  name: dev-to-staging
+  namespace: shop
+spec:
+  sourceEnvironment: dev
+  targetEnvironment: staging
+  tests:
+    - name: integration
+      runnerRef:
+        name: jenkins
+      job: web/integration
+      parameters:
+        X: ${revision}
+"""
+
+ENVIRONMENT = """\
+apiVersion: pilotage.dev/v1alpha1
+kind: Environment
+metadata:
+  name: {name}
+  namespace: shop
+spec:
+  final: {final}
+  write: {{argocd: {{}}}}
+  deployments:
+    - name: web
+      repositoryRef: {{name: web}}
+      argocd: {{instanceRef: {{name: argocd}}, project: shop, application: web-{name}}}
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """A file with one valid policy."""
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY)
+    return file
+
+
+def test_the_samples_are_valid(run: Run) -> None:
+    result = run("validate", str(SAMPLES))
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith("valid\n")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "path"),
+    [
+        ("targetEnvironment: staging", "targetEnvironment: dev", "spec.targetEnvironment"),
+        ("X: ${revision}", "X: ${revison}", "spec.tests[0].parameters.X"),
+        ("X: ${revision}", "X: yes", "spec.tests[0].parameters.X"),
+        ("job: web/integration", "job: ''", "spec.tests[0].job"),
+        ("sourceEnvironment: dev", "sourceEnvironment: [dev]", "spec.sourceEnvironment"),
+        ("  tests:", "  autoPromoted: true\n  tests:", "spec.autoPromoted"),
+        ("kind: PromotionPolicy", "kind: PromotionPolice", "kind"),
+        ("apiVersion: pilotage.dev/v1alpha1", "apiVersion: pilotage.dev/v1", "apiVersion"),
+    ],
+)
+def test_each_error_names_file_resource_and_field(policy: Path, run: Run, right: str, wrong: str, path: str) -> None:
+    policy.write_text(POLICY.replace(right, wrong))
+
+    result = run("validate", str(policy))
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{policy}:1: ")
+    assert f"/dev-to-staging: {path}: " in result.stdout
+
+
+def test_all_errors_of_all_files_come_at_once(policy: Path, run: Run) -> None:
+    policy.write_text(POLICY.replace("${revision}", "${one}") + "---\n" + POLICY.replace("${revision}", "${two}"))
+
+    lines = run("validate", str(policy)).stdout.splitlines()
+
+    assert any(line.startswith(f"{policy}:1: ") and "`${one}`" in line for line in lines)
+    assert any(line.startswith(f"{policy}:17: ") and "`${two}`" in line for line in lines)
+    assert any("declared twice" in line for line in lines)
+
+
+def test_a_chain_that_dead_ends_is_found_across_files(policy: Path, run: Run) -> None:
+    for name in ("dev", "staging"):
+        (policy.parent / f"{name}.yaml").write_text(ENVIRONMENT.format(name=name, final="false"))
+
+    result = run("validate", str(policy.parent))
+
+    assert result.exit_code == 1
+    assert "the way ends in `staging`, which is not final" in result.stdout
+
+
+def test_a_chain_that_loops_is_found(policy: Path, run: Run) -> None:
+    back = POLICY.replace("name: dev-to-staging", "name: back")
+    back = back.replace("sourceEnvironment: dev", "sourceEnvironment: staging")
+    policy.write_text(POLICY + "---\n" + back.replace("targetEnvironment: staging", "targetEnvironment: dev"))
+
+    result = run("validate", str(policy))
+
+    assert result.exit_code == 1
+    assert "would be visited twice" in result.stdout
+
+
+def test_standard_input_and_lists_are_read(run: Run) -> None:
+    document = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "pilotage.dev/v1alpha1", "kind": "Nope"}]}
+
+    result = run("validate", "-", stdin=json.dumps(document))
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("-:1: Nope/?: kind: ")
+
+
+def test_resources_of_others_are_passed_over(run: Run) -> None:
+    result = run("validate", "-", stdin="apiVersion: v1\nkind: Secret\nmetadata: {name: token}\n")
+
+    assert result.exit_code == 0
+    assert "0 resources in 1 file, 1 other document passed over: valid" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [("kind: [\n", 2, "no YAML"), ("a: 1\na: 2\n", 2, "duplicate key"), ("\tkind: x\n", 1, "no YAML")],
+)
+def test_text_that_is_no_yaml_is_an_error_at_its_line(run: Run, text: str, line: int, problem: str) -> None:
+    result = run("validate", "-", stdin=text)
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"-:{line}: ")
+    assert problem in result.stdout
+
+
+def test_a_document_that_is_no_object_is_an_error(run: Run) -> None:
+    result = run("validate", "-", stdin="just text\n")
+
+    assert result.exit_code == 1
+    assert "is not a Kubernetes object" in result.stdout
+
+
+def test_the_report_as_json_holds_every_field(policy: Path, run: Run) -> None:
+    policy.write_text(POLICY.replace("${revision}", "${nope}"))
+
+    report = json.loads(run("validate", str(policy), "-o", "json").stdout)
+
+    assert report["valid"] is False
+    assert report["resources"] == 1
+    assert report["errors"][0]["path"] == "spec.tests[0].parameters.X"
+
+
+def test_a_missing_file_exits_3(run: Run, tmp_path: Path) -> None:
+    result = run("validate", str(tmp_path / "nowhere.yaml"))
+
+    assert result.exit_code == 3
+    assert "no such file or folder" in result.stderr
+
+
+def test_a_folder_without_yaml_exits_3(run: Run, tmp_path: Path) -> None:
+    assert run("validate", str(tmp_path)).exit_code == 3
+
+
+def test_a_file_that_is_not_text_is_refused_without_a_traceback(run: Run, policy: Path) -> None:
+    policy.write_bytes(b"\xff\xfe\x00kind")
+
+    result = run("validate", str(policy))
+
+    assert result.exit_code == 1
+    assert "not UTF-8 text" in result.stderr
+
+
+def test_no_file_at_all_is_a_usage_error(run: Run) -> None:
+    assert run("validate").exit_code == 2

@@ -1,0 +1,180 @@
+"""Read files and check the resources in them, without a cluster."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from crds.documents import validate_documents
+from crds.model import API_VERSION
+from worker.cli.exits import CliError, ExitCode
+
+SUFFIXES = (".yaml", ".yml", ".json")
+STANDARD_INPUT = Path("-")
+FILE_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a document begins."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One error, with everything that is needed to find it."""
+
+    place: Place
+    kind: str
+    name: str
+    path: str
+    message: str
+
+    @property
+    def text(self) -> str:
+        """The finding in one line, in the form that editors turn into a link."""
+        subject = f"{self.kind}/{self.name}: " if self.kind else ""
+        field = f"{self.path}: " if self.path else ""
+        return f"{self.place.file}:{self.place.line}: {subject}{field}{self.message}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was checked and what was found."""
+
+    findings: tuple[Finding, ...]
+    files: int
+    resources: int
+    passed_over: int
+    """Documents of other API groups."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is wrong."""
+        return bool(self.findings)
+
+    @property
+    def summary(self) -> str:
+        """One line on what was checked."""
+        others = f", {_count(self.passed_over, 'other document')} passed over" if self.passed_over else ""
+        verdict = f"{_count(len(self.findings), 'error')}" if self.findings else "valid"
+        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}{others}: {verdict}"
+
+    def to_document(self) -> dict[str, Any]:
+        """Write the report as JSON-ready data."""
+        return {
+            "valid": not self.failed,
+            "files": self.files,
+            "resources": self.resources,
+            "passedOver": self.passed_over,
+            "errors": [
+                {
+                    "file": finding.place.file,
+                    "line": finding.place.line,
+                    "kind": finding.kind,
+                    "name": finding.name,
+                    "path": finding.path,
+                    "message": finding.message,
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def check_files(paths: Sequence[Path]) -> Report:
+    """Check all resources of these files as one set; files that are no YAML are findings too.
+
+    Raises CliError for a path that cannot be read.
+    """
+    places: list[Place] = []
+    loaded: list[Any] = []
+    findings: list[Finding] = []
+    files = list(dict.fromkeys(_files(paths)))
+    for file in files:
+        try:
+            for line, document in _documents(_read(file)):
+                places.append(Place(file=str(file), line=line))
+                loaded.append(document)
+        except YAMLError as error:
+            findings.append(_unreadable(file, error))
+    findings += [
+        Finding(
+            place=places[found.index],
+            kind=found.kind,
+            name=found.name,
+            path=found.error.path,
+            message=found.error.message,
+        )
+        for found in validate_documents(loaded)
+    ]
+    present = [document for document in loaded if document is not None]
+    ours = sum(1 for document in present if not isinstance(document, dict) or _is_ours(document))
+    return Report(findings=tuple(findings), files=len(files), resources=ours, passed_over=len(present) - ours)
+
+
+def _is_ours(document: dict[str, Any]) -> bool:
+    group = str(document.get("apiVersion", API_VERSION)).partition("/")[0]
+    return group == API_VERSION.partition("/")[0]
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path == STANDARD_INPUT or path.is_file():
+            yield path
+        elif path.is_dir():
+            found = sorted(inner for inner in path.rglob("*") if inner.suffix in SUFFIXES and inner.is_file())
+            if not found:
+                raise CliError(f"{path}: no YAML file in this folder", code=ExitCode.NOT_FOUND)
+            yield from found
+        else:
+            raise CliError(f"{path}: no such file or folder", code=ExitCode.NOT_FOUND)
+
+
+def _read(file: Path) -> str:
+    try:
+        content = sys.stdin.buffer.read(FILE_LIMIT_BYTES + 1) if file == STANDARD_INPUT else _read_bytes(file)
+    except OSError as error:
+        raise CliError(f"{file}: {error.strerror or error}", code=ExitCode.FAILED) from error
+    if len(content) > FILE_LIMIT_BYTES:
+        raise CliError(f"{file}: larger than {FILE_LIMIT_BYTES // 1024 // 1024} MB", code=ExitCode.FAILED)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CliError(f"{file}: not UTF-8 text (byte {error.start})", code=ExitCode.FAILED) from error
+
+
+def _read_bytes(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(FILE_LIMIT_BYTES + 1)
+
+
+def _documents(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield each document with its first line; the items of a List are documents of their own."""
+    # The pure parser is the one that knows the lines, and refuses a key that is given twice.
+    yaml = YAML(typ="safe", pure=True)
+    # As kubectl reads it: an unquoted `yes` or `on` is a boolean, which a text field then refuses.
+    yaml.version = (1, 1)
+    for node in list(yaml.compose_all(text)):
+        if node is None:
+            continue
+        document = yaml.constructor.construct_document(node)
+        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
+        for one in items if isinstance(items, list) else [document]:
+            yield node.start_mark.line + 1, one
+
+
+def _unreadable(file: Path, error: YAMLError) -> Finding:
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    problem = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
+    line = mark.line + 1 if mark is not None else 1
+    return Finding(place=Place(file=str(file), line=line), kind="", name="", path="", message=f"no YAML: {problem}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
