@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from deploy.local.binaries import Report, find
@@ -31,7 +30,6 @@ def kubectl(kubeconfig: Path, *arguments: str, stdin: str = "", report: Report) 
     return _run(command, stdin)
 
 
-@cache
 def _manifests() -> str:
     # The models are the source; the generated files serve where the command line does not exist.
     if (ROOT / "worker" / "__main__.py").exists():
