@@ -107,7 +107,8 @@ class LocalEnvironment:
 
     def process_environment(self, name: str) -> dict[str, str]:
         """Return the environment variables that one of our own processes is started with."""
-        return {**_inherited(), **self.shared_environment(), "PILOTAGE_HTTP_PORT": str(self._port(name))}
+        listen = {"PILOTAGE_HTTP_HOST": "127.0.0.1", "PILOTAGE_HTTP_PORT": str(self._port(_numbered(name)))}
+        return {**_inherited(), **self.shared_environment(), **listen}
 
     def shared_environment(self) -> dict[str, str]:
         """Return the variables by which our processes and tools find this environment."""
