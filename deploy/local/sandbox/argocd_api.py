@@ -57,6 +57,9 @@ async def read_version(call: Call) -> Reply:
             "BuildDate": "1970-01-01T00:00:00Z",
             "GoVersion": "go1.26",
             "Compiler": "gc",
+            "KustomizeVersion": "",
+            "HelmVersion": "",
+            "JsonnetVersion": "v0.22.0",
             "Platform": "linux/amd64",
         }
     )

@@ -6,11 +6,12 @@ so that for a moment `Succeeded` stands beside stale health.
 
 import asyncio
 import copy
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from deploy.local.sandbox.argocd_state import Application, ArgoCDState, Live, compare, record_history
+from deploy.local.sandbox.argocd_compare import compare
+from deploy.local.sandbox.argocd_state import Application, ArgoCDState, Live, record_history
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.replies import Json
@@ -20,8 +21,8 @@ _TICK_SECONDS = 0.05
 _UNKNOWN_REVISION = (
     "ComparisonError: Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: "
     "code = Unknown desc = failed to initialize repository resources: rpc error: code = Internal desc = Failed to "
-    "fetch revision {revision}: `git fetch origin {revision} --force` failed exit status 128: fatal: remote error: "
-    "upload-pack: not our ref {revision}"
+    "checkout revision {revision}: `git fetch origin {revision} --tags --force --prune` failed exit status 128: fatal: "
+    "remote error: upload-pack: not our ref {revision}"
 )
 _FAILED = "one or more synchronization tasks completed unsuccessfully, reason: {reason}"
 
@@ -71,9 +72,12 @@ class ArgoCDController:
 
     def deploy(self, application: Application, revisions: list[str], images: list[str] | None) -> None:
         """Put revisions live as if somebody else's pipeline had written and synced them."""
-        self._go_live(
-            application, revisions, user={"username": "ci"}, started=timestamp(self._state.clock.now()), images=images
+        live = Live(
+            revisions=tuple(revisions),
+            sources=tuple(copy.deepcopy(application.sources)),
+            images=tuple(self._state.images(application, application.sources, revisions) if images is None else images),
         )
+        self._go_live(application, live, user={"username": "ci"}, started=timestamp(self._state.clock.now()))
         self.compare(application)
 
     async def _compare_later(self, application: Application, seconds: float) -> None:
@@ -94,7 +98,7 @@ class ArgoCDController:
         known = [sha for sha in wanted if sha is not None]
         result: Json = {**application.by_revision([sha or "" for sha in given]), **application.by_source()}
         if len(known) < len(wanted):
-            await self._work(application, min(self._duration(application), 0.15))
+            await self._work(application, self._duration(application))
             running["syncResult"] = result
             self._finish(application, "Error", _UNKNOWN_REVISION.format(revision=given[0]))
             return
@@ -102,10 +106,12 @@ class ArgoCDController:
         fails = next((found.fails for sha in known if (found := self._state.revisions.get(sha)) and found.fails), None)
         if fails is not None:
             running.update({"syncResult": result, "message": "waiting for healthy state of /ConfigMap/web"})
-            self._state.changed(application)
+            application.partly_applied = True
+            self.compare(application)
         await self._work(application, self._duration(application))
         running["syncResult"] = result
-        result["resources"] = [self._resource(application, "Synced", "configmap/web configured", "Succeeded")]
+        message, hook = _applied(application, known), "Running" if fails is None else "Succeeded"
+        result["resources"] = [self._resource(application, "Synced", message, hook)]
         if application.terminating.is_set():
             self._finish(application, "Failed", "Operation terminated")
         elif fails is not None:
@@ -113,8 +119,13 @@ class ArgoCDController:
             self._finish(application, "Failed", _FAILED.format(reason=fails))
         else:
             if not sync.get("dryRun"):
-                user = dict(operation.get("initiatedBy") or {})
-                self._go_live(application, known, user=user, started=started, images=None)
+                sources = sync.get("sources") or [sync.get("source") or application.sources[0]]
+                live = Live(
+                    revisions=tuple(known),
+                    sources=tuple(sources),
+                    images=tuple(self._state.images(application, sources, known)),
+                )
+                self._go_live(application, live, user=dict(operation.get("initiatedBy") or {}), started=started)
             self._finish(application, "Succeeded", "successfully synced (all tasks run)")
 
     async def _work(self, application: Application, seconds: float) -> None:
@@ -135,17 +146,11 @@ class ArgoCDController:
         self._state.changed(application)
         self.compare_soon(application)
 
-    def _go_live(
-        self, application: Application, revisions: list[str], *, user: Json, started: str, images: list[str] | None
-    ) -> None:
+    def _go_live(self, application: Application, live: Live, *, user: Json, started: str) -> None:
         now = self._state.clock.now()
-        application.out_of_sync = False
+        application.out_of_sync = application.partly_applied = False
         application.healthy_at = now + application.progressing_seconds
-        application.live = Live(
-            revisions=tuple(revisions),
-            sources=tuple(copy.deepcopy(application.sources)),
-            images=tuple(self._state.images(application, revisions) if images is None else images),
-        )
+        application.live = live
         record_history(application, now=timestamp(now), started=started, user=user)
         if application.progressing_seconds:
             self._spawn(self._compare_later(application, application.progressing_seconds + _TICK_SECONDS))
@@ -163,7 +168,10 @@ class ArgoCDController:
             application.sources[0],
         ):
             return
-        self.start(application, {"sync": wanted, "initiatedBy": {"automated": True}, "retry": {"limit": 5}})
+        self.start(
+            application,
+            {"sync": {**wanted, **application.by_source()}, "initiatedBy": {"automated": True}, "retry": {"limit": 5}},
+        )
 
     def _resource(self, application: Application, status: str, message: str, phase: str, *, name: str = "web") -> Json:
         return {
@@ -192,3 +200,9 @@ class ArgoCDController:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _applied(application: Application, revisions: Sequence[str]) -> str:
+    if application.live is None:
+        return "configmap/web created"
+    return f"configmap/web {'unchanged' if application.live.revisions == tuple(revisions) else 'configured'}"

@@ -106,7 +106,6 @@ def endpoint(action: Action, *, anonymous: bool = False) -> Handler:
             reply.headers.update(_GRPC_HEADERS)
         except RefusedError as refusal:
             reply = refusal.reply
-        request["took_effect"] = reply.took_effect
         return reply.response()
 
     return handle

@@ -3,13 +3,12 @@
 import asyncio
 import copy
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.sandbox.argocd_images import running_images
-from deploy.local.sandbox.clock import Clock, timestamp
+from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.github_state import GitHubState, Repository
 from deploy.local.sandbox.replies import Json
 
@@ -49,6 +48,7 @@ class Application:
     reconcile_seconds: float | None = None
     progressing_seconds: float = 0.0
     healthy_at: float = 0.0
+    partly_applied: bool = False
     terminating: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -111,16 +111,6 @@ class ArgoCDState:
         self.resource_version = 660
         self._github = github
 
-    def load(self, seed: Mapping[str, Any]) -> None:
-        """Merge a seed's `argocd` part; a named application is replaced as a whole."""
-        for token, wanted in (seed.get("tokens") or {}).items():
-            self.tokens[token] = Account(issued_at=self.clock.now(), **wanted)
-        self.users.update(seed.get("users") or {})
-        for sha, wanted in (seed.get("revisions") or {}).items():
-            self.revisions[sha] = Revision(**wanted)
-        for name, wanted in (seed.get("apps") or {}).items():
-            self._load_application(name, dict(wanted))
-
     def changed(self, application: Application, kind: str = "MODIFIED") -> None:
         """Give the object a new resourceVersion and tell all streams."""
         self.resource_version += 1
@@ -144,12 +134,17 @@ class ArgoCDState:
         repository = self.repository_of(source)
         return repository.graph.resolve(target) if repository is not None else None
 
-    def images(self, application: Application, revisions: Sequence[str]) -> list[str]:
-        """Work out what runs after a sync to these revisions."""
-        sources = application.sources
+    def images(self, application: Application, sources: Sequence[Json], revisions: Sequence[str]) -> list[str]:
+        """Work out what runs after a sync of these sources to these revisions."""
         trees = [self._tree(source, revision) for source, revision in zip(sources, revisions, strict=True)]
         special = next((found.images for sha in revisions if (found := self.revisions.get(sha)) and found.images), None)
         return running_images(special or application.base_images, sources, trees, revisions[0])
+
+    def manifests(self, source: Mapping[str, Any], revision: str) -> Json:
+        """Return the files below the source's path; empty where the stand-in knows no files of it."""
+        path = str(source.get("path", "")).strip("/")
+        prefix = "" if path in ("", ".") else f"{path}/"
+        return {name: text for name, text in self._tree(source, revision).items() if name.startswith(prefix)}
 
     def summary(self) -> Json:
         return {
@@ -171,58 +166,6 @@ class ArgoCDState:
         commit = repository.graph.commits.get(revision) if repository is not None else None
         return commit.tree if commit is not None else {}
 
-    def _load_application(self, name: str, wanted: Json) -> None:
-        """Build an Application; `revision` (or `revisions`) is what already runs, absent when never synced."""
-        now = timestamp(self.clock.now())
-        spec: Json = {}
-        if "sources" in wanted:
-            spec["sources"] = wanted.pop("sources")
-        else:
-            spec["source"] = wanted.pop("source")
-        spec["destination"] = wanted.pop("destination", {"server": "https://kubernetes.default.svc", "namespace": name})
-        spec["project"] = wanted.pop("project", "default")
-        if wanted.pop("automated", False):
-            spec["syncPolicy"] = {"automated": {}}
-        spec.update(wanted.pop("spec", {}))
-        metadata: Json = {
-            "name": name,
-            "namespace": CONTROL_PLANE_NAMESPACE,
-            "uid": str(uuid.uuid4()),
-            "resourceVersion": "0",
-            "generation": 1,
-            "creationTimestamp": now,
-            "labels": wanted.pop("labels", {}),
-            "annotations": wanted.pop("annotations", {}),
-        }
-        if owners := wanted.pop("owner_references", None):
-            metadata["ownerReferences"] = owners
-        live = wanted.pop("revisions", None) or [wanted.pop("revision", None)]
-        application = Application(
-            body={
-                "metadata": metadata,
-                "spec": spec,
-                "status": {
-                    "sync": {"status": "Unknown"},
-                    "health": {"status": "Missing", "lastTransitionTime": now},
-                    "summary": {},
-                    "sourceType": wanted.pop("source_type", "Directory"),
-                    "controllerNamespace": CONTROL_PLANE_NAMESPACE,
-                },
-            },
-            base_images=wanted.pop("images", []),
-            **wanted,
-        )
-        self.applications[name] = application
-        if live[0] is not None:
-            application.live = Live(
-                revisions=tuple(live),
-                sources=tuple(copy.deepcopy(application.sources)),
-                images=tuple(self.images(application, live)),
-            )
-            record_history(application, now=now, started=now, user={"username": "admin"})
-        compare(self, application)
-        self.changed(application, "ADDED")
-
 
 def record_history(application: Application, *, now: str, started: str, user: Json) -> None:
     """Append what is live to the history, which keeps the last ten."""
@@ -240,61 +183,3 @@ def record_history(application: Application, *, now: str, started: str, user: Js
             }
         )
     del history[:-10]
-
-
-def compare(state: ArgoCDState, application: Application) -> None:
-    """Compare wanted with live once: sync, health, images, resources, reconciledAt."""
-    now, status, live = state.clock.now(), application.status, application.live
-    sources = application.sources
-    wanted = [state.resolve(source) for source in sources]
-    known = [sha for sha in wanted if sha is not None]
-    sync: Json = {
-        "comparedTo": {**application.by_source(), "destination": dict(application.body["spec"]["destination"])}
-    }
-    status.pop("conditions", None)
-    if len(known) < len(wanted):
-        message = (
-            f"Failed to load target state: failed to generate manifest for source 1 of {len(sources)}: rpc error: "
-            f"code = Unknown desc = unable to resolve '{sources[0].get('targetRevision')}' to a commit SHA"
-        )
-        status["conditions"] = [{"type": "ComparisonError", "message": message, "lastTransitionTime": timestamp(now)}]
-        sync.update({"status": "Unknown", **application.by_revision([sha or "" for sha in wanted])})
-    else:
-        same = live is not None and live.revisions == tuple(known) and _manifests(live.sources) == _manifests(sources)
-        sync.update(
-            {
-                "status": "Synced" if same and not application.out_of_sync else "OutOfSync",
-                **application.by_revision(known),
-            }
-        )
-    status["sync"] = sync
-    health = _health(state, application, now)
-    if status["health"]["status"] != health:
-        status["health"] = {"status": health, "lastTransitionTime": timestamp(now)}
-    status["summary"] = {"images": list(live.images)} if live is not None and live.images else {}
-    resource: Json = {
-        "version": "v1",
-        "kind": "ConfigMap",
-        "namespace": application.body["spec"]["destination"].get("namespace", ""),
-        "name": application.name.partition("-")[0],
-        "status": sync["status"],
-    }
-    if live is None:
-        resource["health"] = {"status": "Missing"}
-    status["resources"] = [resource]
-    status["reconciledAt"] = timestamp(now)
-
-
-def _health(state: ArgoCDState, application: Application, now: float) -> str:
-    if application.live is None:
-        return "Missing"
-    if application.health is not None:
-        return application.health
-    if now < application.healthy_at:
-        return "Progressing"
-    return next((found.health for sha in application.live.revisions if (found := state.revisions.get(sha))), "Healthy")
-
-
-def _manifests(sources: Sequence[Mapping[str, Any]]) -> list[Json]:
-    """Return what of the sources shapes the manifests, without the target revision, which is compared resolved."""
-    return [{name: value for name, value in source.items() if name != "targetRevision"} for source in sources]

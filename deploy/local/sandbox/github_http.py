@@ -152,7 +152,6 @@ def endpoint(action: Action, *, app_only: bool = False) -> Handler:
             reply.body = _without_removed_fields(reply.body)
         _finish(request, reply, token)
         reply.headers["x-github-api-version-selected"] = version
-        request["took_effect"] = reply.took_effect
         return reply.response()
 
     return handle

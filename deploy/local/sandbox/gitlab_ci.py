@@ -106,7 +106,6 @@ def endpoint(action: Callable[[Call], Reply], *, anonymous: bool = False) -> Han
             reply = action(Call(request=request, sandbox=sandbox, user=user, body=await _fields(request)))
         except RefusedError as refusal:
             reply = refusal.reply
-        request["took_effect"] = reply.took_effect
         return reply.response()
 
     return handle

@@ -46,7 +46,6 @@ async def handle(request: web.Request) -> web.StreamResponse:
     except RefusedError as refusal:
         reply = refusal.reply
     reply.headers["X-Jenkins"] = _VERSION
-    request["took_effect"] = reply.took_effect
     return reply.response()
 
 

@@ -10,6 +10,12 @@ from aiohttp import web
 Json = dict[str, Any]
 
 
+class Answer(web.Response):
+    """A response that knows whether its action changed anything; None leaves that to the status."""
+
+    took_effect: bool | None = None
+
+
 @dataclass(kw_only=True)
 class Reply:
     """A status, a body and headers. `took_effect=False` marks a success that changed nothing."""
@@ -20,16 +26,17 @@ class Reply:
     content_type: str = "application/json"
     took_effect: bool | None = None
 
-    def response(self) -> web.Response:
+    def response(self) -> Answer:
         """Encode: None becomes an empty body, text and bytes go as they are, all else as JSON."""
         headers = dict(self.headers)
-        if self.body is None:
-            return web.Response(status=self.status, headers=headers)
-        headers.setdefault("Content-Type", self.content_type)
         raw = self.body if isinstance(self.body, bytes) else None
-        if raw is None:
+        if raw is None and self.body is not None:
             raw = (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
-        return web.Response(status=self.status, body=raw, headers=headers)
+        if raw is not None:
+            headers.setdefault("Content-Type", self.content_type)
+        answer = Answer(status=self.status, body=raw, headers=headers)
+        answer.took_effect = self.took_effect
+        return answer
 
 
 class RefusedError(Exception):

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from deploy.local.sandbox.argocd_controller import ArgoCDController
+from deploy.local.sandbox.argocd_seed import load_argocd
 from deploy.local.sandbox.argocd_state import ArgoCDState
 from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.github_state import GitHubState
@@ -38,7 +39,7 @@ class SandboxState:
             self.github.load(seed.get("github") or {})
             self.jenkins.load(seed.get("jenkins") or {})
             self.gitlab.load(seed.get("gitlab") or {})
-            self.argocd.load(seed.get("argocd") or {})
+            load_argocd(self.argocd, seed.get("argocd") or {})
         except (KeyError, TypeError) as error:
             raise ValueError(f"seed: {error}") from error
         self.journal.hide((*self.github.tokens, *self.jenkins.secrets(), *self.gitlab.secrets(), *self.argocd.tokens))

@@ -6,7 +6,7 @@ import json
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deploy.local.sandbox.replies import Json, RefusedError, Reply, merged
+from deploy.local.sandbox.replies import Answer, Json, RefusedError, Reply, merged
 from deploy.local.sandbox.script import Action, Rule
 from deploy.local.sandbox.state import STATE
 
@@ -47,9 +47,8 @@ async def record_and_interfere(request: web.Request, handler: Handler) -> web.St
         if rule.action is Action.STATUS:
             entry["status"] = rule.status
             return _scripted(rule)
-    request["journal_entry"] = entry
     response = await _answer(request, handler, system)
-    took_effect = request.get("took_effect")
+    took_effect = response.took_effect if isinstance(response, Answer) else None
     entry["accepted"] = response.status < 400 if took_effect is None else took_effect
     if rule is not None and rule.action is Action.ACCEPT_THEN_DROP:
         return _drop(request)
