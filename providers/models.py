@@ -116,6 +116,8 @@ class ApplicationState:
     operation_message: str = ""
     operation_key: str = ""
     operation_synced_revisions: tuple[str, ...] = ()
+    deployed_revisions: tuple[str, ...] = ()
+    """Of the newest entry of status.history: what the last complete sync brought, whatever the spec wants now."""
     finished_at: datetime | None = None
     reconciled_at: datetime | None = None
     owner: str = ""

@@ -1,7 +1,7 @@
 """Ports by capability. Every method raises only `providers.errors`; none of them retries."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from providers.models import (
     Ancestry,
@@ -93,7 +93,9 @@ class ScmHost(Protocol):
 class TestRuns(Protocol):
     """One CI system with one credential."""
 
-    __test__ = False
+    if not TYPE_CHECKING:
+        # For pytest, which collects what is named so; no member that an adapter would have to have.
+        __test__ = False
 
     async def find(self, job: str, key: str) -> tuple[Run, ...]:
         """Return every run of this key, queued ones included, oldest first."""
@@ -113,6 +115,15 @@ class TestRuns(Protocol):
 
     async def check(self) -> str:
         """Prove the credential by one cheap call; return the server's version or account."""
+        ...
+
+
+@runtime_checkable
+class TraceableRuns(Protocol):
+    """A CI system that can say beforehand whether a lost trigger could be found again; all of ours can."""
+
+    async def traceable(self, job: str) -> bool:
+        """Say whether runs of this job show their key; where not, a trigger that may have been sent is never repeated."""
         ...
 
 

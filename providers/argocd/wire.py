@@ -1,0 +1,145 @@
+"""Argo CD's REST shapes as pure functions, held against recordings of 3.5.7 (https://argo-cd.readthedocs.io)."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from providers.argocd.applications import read_application
+from providers.documents import Document, at, document, documents, number, required_text, text
+from providers.errors import (
+    ProviderConflict,
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+from providers.exchange import Reply, Request, segment
+from providers.models import ApplicationRef, ApplicationState
+
+KEY_INFO = "promotion-key"
+# Anything else, even with a charset, is answered with 415; a body-less DELETE needs it as well.
+_WRITES: Mapping[str, str] = {"Content-Type": "application/json"}
+# A lost compare-and-set comes as 500; these words tell it from an outage.
+_LOST_PATCH = re.compile(r"error applying patch:", re.IGNORECASE)
+_BAD_PATCH = re.compile(r"error (?:decoding|calculating|unmarshaling) (?:\w+ )?(?:json |merge )?patch", re.IGNORECASE)
+_IN_PROGRESS = re.compile(r"another operation is already in progress", re.IGNORECASE)
+_SYNC_WINDOW = re.compile(r"sync window", re.IGNORECASE)
+# grpc-gateway's codes as they appear within a stream, where no HTTP status can follow any more.
+_STATUS_OF_CODE: Mapping[int, int] = {3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 10: 409, 14: 503, 16: 401}
+
+
+def _names(ref: ApplicationRef) -> tuple[str, str]:
+    """Split `namespace/name` of an application outside the control plane's namespace."""
+    namespace, _, name = ref.name.rpartition("/")
+    return namespace, name
+
+
+def _path(ref: ApplicationRef, action: str = "") -> str:
+    return f"/api/v1/applications/{segment(_names(ref)[1])}{action}"
+
+
+def _identity(ref: ApplicationRef) -> dict[str, str]:
+    """Always name the project: without it a missing application cannot be told from a forbidden one."""
+    namespace, name = _names(ref)
+    return {"name": name, "project": ref.project, **({"appNamespace": namespace} if namespace else {})}
+
+
+def get(ref: ApplicationRef, *, refresh: bool) -> Request:
+    """Read one application; with `refresh` the answer waits for the controller to compare again."""
+    namespace, _ = _names(ref)
+    query = {"project": ref.project}
+    if namespace:
+        query["appNamespace"] = namespace
+    if refresh:
+        query["refresh"] = "normal"
+    return Request(method="GET", path=_path(ref), query=query, operation="refresh" if refresh else "get")
+
+
+def list_applications(project: str, selector: str) -> Request:
+    query = {"projects": project, **({"selector": selector} if selector else {})}
+    return Request(method="GET", path="/api/v1/applications", query=query, operation="list")
+
+
+def read_list(value: Document, server: str) -> tuple[ApplicationState, ...]:
+    """Read a list; no match is `"items": null`."""
+    found = (read_application(item, server) for item in documents(value, "items"))
+    return tuple(sorted(found, key=lambda state: state.name))
+
+
+def patch(ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> Request:
+    """Apply a JSON patch, which travels as a text within the body."""
+    body = {**_identity(ref), "patchType": "json", "patch": json.dumps([dict(operation) for operation in operations])}
+    return Request(method="PATCH", path=_path(ref), json=body, headers=_WRITES, operation="patch")
+
+
+def sync(ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> Request:
+    """Request a sync; several revisions go to the sources in order, whose positions count from 1."""
+    body: dict[str, object] = {**_identity(ref), "infos": [{"name": KEY_INFO, "value": key}]}
+    if len(revisions) == 1:
+        body["revision"] = revisions[0]
+    elif revisions:
+        body["revisions"] = list(revisions)
+        body["sourcePositions"] = [str(position) for position in range(1, len(revisions) + 1)]
+    return Request(method="POST", path=_path(ref, "/sync"), json=body, headers=_WRITES, operation="sync")
+
+
+def stream(ref: ApplicationRef) -> Request:
+    """Follow one application; the first event is its present state."""
+    namespace, name = _names(ref)
+    query = {"name": name, "projects": ref.project, **({"appNamespace": namespace} if namespace else {})}
+    return Request(method="GET", path="/api/v1/stream/applications", query=query, operation="stream")
+
+
+def read_event(line: bytes, server: str) -> ApplicationState:
+    """Read one line of a stream. Raises ProviderNotFound when the application was deleted."""
+    value = _event(line)
+    if at(value, "error") is not None:
+        said = text(value, "error", "message") or text(value, "error", "error")
+        status = _STATUS_OF_CODE.get(number(value, "error", "grpc_code", default=number(value, "error", "code")), 500)
+        if status == 404:
+            raise ProviderNotFound(f"the stream ended: {said}", status=status)
+        raise ProviderUnavailable(f"the stream ended: {said}", status=status)
+    if text(value, "result", "type") == "DELETED":
+        raise ProviderNotFound("the application was deleted", status=404)
+    return read_application(document(value, "result", "application"), server)
+
+
+def version() -> Request:
+    """Ask for the version, which needs no credential."""
+    return Request(method="GET", path="/api/version", operation="version")
+
+
+def check() -> Request:
+    """Ask for a list that matches nothing: it costs nothing and a bad token is refused all the same."""
+    return Request(
+        method="GET", path="/api/v1/applications", query={"name": "pilotage-credential-check"}, operation="check"
+    )
+
+
+def read_version(value: Document) -> str:
+    return required_text(value, "Version")
+
+
+def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
+    """Tell what generic statuses hide: lost patches (500), operations in progress (400), sync windows (403)."""
+    said = str(error)
+    kind: type[ProviderError] | None = None
+    if request.operation == "patch" and _LOST_PATCH.search(said):
+        kind = ProviderConflict
+    elif request.operation == "patch" and _BAD_PATCH.search(said):
+        kind = ProviderRejected
+    elif request.operation == "sync" and reply.status == 400 and _IN_PROGRESS.search(said):
+        kind = ProviderConflict
+    elif request.operation == "sync" and reply.status in (400, 403) and _SYNC_WINDOW.search(said):
+        # A window passes by itself; nobody needs to mend a right.
+        kind = ProviderUnavailable
+    return kind(said, status=error.status, retry_after=error.retry_after) if kind else error
+
+
+def _event(line: bytes) -> Document:
+    """Parse one line; servers that were asked for events prefix it with `data:`."""
+    try:
+        return document(json.loads(line.removeprefix(b"data:")))
+    except (ValueError, RecursionError):
+        raise ProviderMalformed("a line of the stream is no JSON") from None

@@ -1,0 +1,251 @@
+"""One system at one address with one credential: sends, records each round trip, raises outcome errors only."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+
+import httpx
+
+from providers.credentials import fingerprint
+from providers.errors import ProviderError, ProviderMalformed, ProviderUnavailable
+from providers.exchange import Reply, Request
+from providers.http import BODY_LIMIT_BYTES, HttpClients
+from providers.metrics import Call, Recorder
+from providers.models import Credential
+from providers.redaction import shown, variants
+from providers.refusals import refusal
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECT_LIMIT = 3
+# Parts of a Secret that are names rather than secrets, and needed in messages.
+_NAMES = frozenset({"username", "appID", "installationID"})
+# A stream that says nothing for so long was probably cut by a proxy; the caller reads afresh.
+_STREAM_SILENCE_SECONDS = 90.0
+
+Authorize = Callable[[], Awaitable[Mapping[str, str]]]
+Refine = Callable[[Request, Reply, ProviderError], ProviderError]
+
+
+class Endpoint:
+    """Call one address. `authorize` is asked for headers at each call; `refine` may name a vendor's error better.
+
+    `secrets` are hidden in texts beside those of the credential, such as a Basic header's value.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        credential: Credential,
+        record: Recorder,
+        authorize: Authorize | None = None,
+        headers: Mapping[str, str] | None = None,
+        refine: Refine | None = None,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._credential = credential
+        self.credential_id = fingerprint(credential)
+        self._record = record
+        self._authorize = authorize
+        self._headers = dict(headers or {})
+        self._refine = refine
+        hidden = [value.strip() for key, value in credential.data.items() if key not in _NAMES]
+        self._secrets = variants([*hidden, *secrets])
+
+    async def call(self, request: Request) -> Reply:
+        """Send once and return a success or an accepted status. Raises ProviderError for all else."""
+        url = self._http.address(self._base_url)
+        client = self._http.client(self._credential.ca_pem)
+        headers = await self._all_headers(request)
+        with self._http.slot(url.host, self.credential_id):
+            reply = await self._follow(client, request, url, headers)
+        if reply.ok or reply.status in request.accepts:
+            return reply
+        raise self.error(request, reply)
+
+    async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield the lines of a streamed answer until it ends or falls silent; recorded once, when it opens."""
+        url = self._http.address(self._base_url)
+        client = self._http.client(self._credential.ca_pem)
+        headers = await self._all_headers(request)
+        with self._http.slot(url.host, self.credential_id, stream=True):
+            async with AsyncExitStack() as stack:
+                response = await self._open(stack, client, request, url, headers)
+                async for line in _lines(response):
+                    yield line
+
+    def error(self, request: Request, reply: Reply) -> ProviderError:
+        """Make the error that an answer means, its text redacted and bounded."""
+        found = refusal(reply, self._name(request))
+        if self._refine is not None:
+            found = self._refine(request, reply, found)
+        return type(found)(self.shown(str(found)), status=found.status, retry_after=found.retry_after)
+
+    def shown(self, text: str) -> str:
+        """Make a host's text fit to be shown."""
+        return shown(text, self._secrets)
+
+    def _name(self, request: Request) -> str:
+        return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).host}"
+
+    async def _all_headers(self, request: Request) -> dict[str, str]:
+        headers = {"Accept": "application/json", **self._headers}
+        if self._http.options.trace_headers is not None:
+            headers.update(self._http.options.trace_headers())
+        if self._authorize is not None:
+            headers.update(await self._authorize())
+        headers.update(request.headers)
+        return headers
+
+    async def _follow(
+        self, client: httpx.AsyncClient, request: Request, base: httpx.URL, headers: Mapping[str, str]
+    ) -> Reply:
+        """Follow redirects of reads on the same origin only, so that credentials stay where they belong."""
+        url = _join(base, request.target)
+        for _ in range(_REDIRECT_LIMIT):
+            reply = await self._send(client, request, url, headers)
+            location = reply.headers.get("location")
+            followed = request.method == "GET" and reply.status in _REDIRECTS and reply.status not in request.accepts
+            if not followed or not location:
+                return reply
+            try:
+                target = url.join(location)
+            except (httpx.InvalidURL, ValueError):
+                raise ProviderMalformed(f"{self._name(request)} redirects to no URL", status=reply.status) from None
+            if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
+                text = self.shown(f"{self._name(request)} redirects to another address, {target.host}; not followed")
+                raise ProviderMalformed(text, status=reply.status)
+            url = target
+        raise ProviderMalformed(f"{self._name(request)} redirects too often")
+
+    async def _send(
+        self, client: httpx.AsyncClient, request: Request, url: httpx.URL, headers: Mapping[str, str]
+    ) -> Reply:
+        """Make one round trip and record it once, however it ends."""
+        started = time.perf_counter()
+        code = 500
+        answered: Mapping[str, str] = {}
+        limit = min(request.timeout or self._http.options.timeout, self._http.options.timeout)
+        try:
+            async with asyncio.timeout(limit.total_seconds()), AsyncExitStack() as stack:
+                response = await client.send(_build(client, request, url, headers), stream=True)
+                stack.push_async_callback(response.aclose)
+                answered = {name.lower(): value for name, value in response.headers.items()}
+                code = response.status_code
+                body = await _read(response)
+            return Reply(status=code, headers=answered, body=body, cookies=_cookies(response))
+        except ProviderMalformed as error:
+            raise ProviderMalformed(f"{self._name(request)}: {error}", status=code) from None
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
+            failure = unanswered(error, self._name(request), self._secrets)
+            code = failure.status or code
+            raise failure from None
+        finally:
+            self._record(_call(request, code, started, answered))
+
+    async def _open(
+        self,
+        stack: AsyncExitStack,
+        client: httpx.AsyncClient,
+        request: Request,
+        base: httpx.URL,
+        headers: Mapping[str, str],
+    ) -> httpx.Response:
+        started = time.perf_counter()
+        code = 500
+        try:
+            made = _build(client, request, _join(base, request.target), headers, _STREAM_SILENCE_SECONDS)
+            async with asyncio.timeout(self._http.options.timeout.total_seconds()):
+                response = await client.send(made, stream=True)
+                stack.push_async_callback(response.aclose)
+                code = response.status_code
+                if response.is_success:
+                    return response
+                body = await _read(response)
+            answered = {name.lower(): value for name, value in response.headers.items()}
+            raise self.error(request, Reply(status=code, headers=answered, body=body))
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
+            failure = unanswered(error, self._name(request), self._secrets)
+            code = failure.status or code
+            raise failure from None
+        finally:
+            self._record(_call(request, code, started, {}))
+
+
+def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> ProviderError:
+    """Name a call that got no complete answer: 504 for a timeout, 503 for no connection, else 500."""
+    if isinstance(error, httpx.DecodingError):
+        return ProviderMalformed(f"{what}: the answer cannot be decoded", status=500)
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return ProviderUnavailable(f"{what}: no answer in time", status=504)
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        return ProviderUnavailable(shown(f"{what}: no connection: {error}", secrets), status=503)
+    # Other texts of the HTTP library may quote a header, so only the kind is shown.
+    return ProviderUnavailable(f"{what}: no complete answer ({type(error).__name__})", status=500)
+
+
+def _join(base: httpx.URL, target: str) -> httpx.URL:
+    """Append to the base's own path byte by byte: `%2F` and `%252F` must arrive as they are."""
+    return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + target.encode("ascii"))
+
+
+def _build(
+    client: httpx.AsyncClient,
+    request: Request,
+    url: httpx.URL,
+    headers: Mapping[str, str],
+    silence_seconds: float | None = None,
+) -> httpx.Request:
+    timeout = httpx.Timeout(client.timeout.read, connect=client.timeout.connect)
+    if silence_seconds is not None:
+        timeout = httpx.Timeout(silence_seconds, connect=client.timeout.connect)
+    return client.build_request(
+        request.method, url, headers=dict(headers), json=request.json, data=request.form, timeout=timeout
+    )
+
+
+def _call(request: Request, code: int, started: float, headers: Mapping[str, str]) -> Call:
+    return Call(
+        api=request.api,
+        operation=request.operation,
+        response_code=code,
+        duration_seconds=time.perf_counter() - started,
+        headers=headers,
+    )
+
+
+def _cookies(response: httpx.Response) -> tuple[str, ...]:
+    return tuple(value.partition(";")[0].strip() for value in response.headers.get_list("set-cookie"))
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """Read a body up to the limit, counted after decompression."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > BODY_LIMIT_BYTES:
+            raise ProviderMalformed(f"the answer is larger than {BODY_LIMIT_BYTES} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Split a stream into lines; a cut connection ends it as EOF does, since the caller reads afresh anyway."""
+    rest = b""
+    try:
+        async for chunk in response.aiter_bytes():
+            *complete, rest = (rest + chunk).split(b"\n")
+            for line in complete:
+                if line.strip():
+                    yield line
+            if len(rest) > BODY_LIMIT_BYTES:
+                raise ProviderMalformed(f"a line of the stream is larger than {BODY_LIMIT_BYTES} bytes")
+    except (httpx.HTTPError, httpx.StreamError):
+        return
+    if rest.strip():
+        yield rest

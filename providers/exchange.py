@@ -1,0 +1,84 @@
+"""Requests and replies without any HTTP library: what a vendor's wire module makes and reads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import quote, urlencode
+
+from providers.documents import Document, document, documents
+from providers.errors import ProviderMalformed, ProviderRejected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call. `path` is relative to the base address and already percent-encoded, segment by segment."""
+
+    method: str
+    path: str
+    operation: str
+    """What metrics call it, such as `get` or `add-labels`."""
+    api: str = ""
+    """What SCM metrics call its family: `PullRequest` or `CommitStatus`."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    json: object = None
+    form: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accepts: frozenset[int] = frozenset()
+    """Statuses beside 2xx that the caller reads itself instead of having them raised."""
+    timeout: timedelta | None = None
+    """Shorter bound for the whole round trip; None = the client's."""
+
+    @property
+    def target(self) -> str:
+        """Path and query as sent."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One complete answer; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
+    """`name=value` of each cookie set; nothing keeps them but the caller."""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", errors="replace")
+
+    def value(self) -> object:
+        """Parse the body as JSON. Raises ProviderMalformed, as for the sign-in page of a proxy."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            kind = self.headers.get("content-type", "").partition(";")[0] or "no content type"
+            raise ProviderMalformed(
+                f"the answer ({kind}, {len(self.body)} bytes) is not the JSON that the API promises", status=self.status
+            ) from None
+
+    def document(self) -> Document:
+        """Parse the body as one JSON object."""
+        return document(self.value())
+
+    def documents(self) -> tuple[Document, ...]:
+        """Parse the body as a list of JSON objects."""
+        return documents(self.value())
+
+
+def segment(name: str) -> str:
+    """Quote one path segment whole, slashes included. Raises ProviderRejected for names that would walk the path."""
+    if name in ("", ".", ".."):
+        raise ProviderRejected(f"`{name}` cannot be a name at the host")
+    return quote(name, safe="")
+
+
+def has_next_page(reply: Reply) -> bool:
+    """Say whether the Link header names a next page (RFC 8288)."""
+    return any('rel="next"' in part or "rel=next" in part for part in reply.headers.get("link", "").split(","))

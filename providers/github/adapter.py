@@ -1,0 +1,227 @@
+"""GitHub as an SCM host: one repository with one credential."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from providers.credentials import fingerprint
+from providers.endpoint import Endpoint
+from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
+from providers.exchange import Reply, Request, has_next_page
+from providers.github import wire
+from providers.github.auth import GitHubAuth
+from providers.http import HttpClients
+from providers.metrics import Recorder
+from providers.models import Ancestry, Capabilities, Change, Comment, CommitStatus, Credential
+
+# Pull requests whose last answer is kept for a free 304; about 1 KB each.
+_REMEMBERED_PULLS = 10_000
+
+
+class GitHubCalls:
+    """Send requests of one repository, with a fresh installation token after a 401."""
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        owner: str,
+        repository: str,
+        credential: Credential,
+        record: Recorder,
+        app_id: str = "",
+        installation_id: str = "",
+    ) -> None:
+        self.owner = owner
+        self.repository = wire.repository_path(owner, repository) if owner else ""
+        self.auth = GitHubAuth(
+            http=http,
+            base_url=base_url,
+            owner=owner,
+            repository=repository,
+            credential=credential,
+            record=record,
+            app_id=app_id,
+            installation_id=installation_id,
+        )
+        self._endpoint = Endpoint(
+            http=http,
+            base_url=base_url,
+            credential=credential,
+            record=record,
+            authorize=self.auth.headers,
+            headers=wire.HEADERS,
+        )
+
+    async def call(self, request: Request) -> Reply:
+        """Send once; a 401 did nothing at the host, so it is sent again once with a new installation token."""
+        try:
+            return await self._endpoint.call(request)
+        except ProviderUnauthorized as error:
+            if error.status != 401 or not self.auth.renew():
+                raise
+        return await self._endpoint.call(request)
+
+    def shown(self, text: str) -> str:
+        """Make a host's text fit to be shown."""
+        return self._endpoint.shown(text)
+
+    async def pages(self, request: Callable[[int], Request], *path: str) -> list[Reply]:
+        """Read all pages; `path` leads to the list of items within a page."""
+        replies: list[Reply] = []
+        for page in range(1, wire.PAGE_LIMIT + 1):
+            reply = await self.call(request(page))
+            replies.append(reply)
+            full = "link" not in reply.headers and wire.items_on(reply, *path) == wire.PAGE_SIZE
+            if not (full or has_next_page(reply)):
+                return replies
+        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Remembered:
+    etag: str
+    change: Change
+
+
+class RememberedPulls:
+    """Keep the newest answer for each pull request, the least recently used forgotten first."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, _Remembered] = OrderedDict()
+
+    def get(self, key: str) -> _Remembered | None:
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: str, etag: str, change: Change) -> None:
+        self._entries[key] = _Remembered(etag=etag, change=change)
+        self._entries.move_to_end(key)
+        while len(self._entries) > _REMEMBERED_PULLS:
+            self._entries.popitem(last=False)
+
+
+class KnownLabels:
+    """Remember which labels a repository has, so that each is created with its colour once and not asked for again."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
+class GitHubPullRequests:
+    def __init__(self, calls: GitHubCalls, remembered: RememberedPulls, scope: str) -> None:
+        self._calls = calls
+        self._remembered = remembered
+        self._scope = scope
+
+    async def get(self, number: int) -> Change:
+        key = f"{self._scope}{self._calls.repository}/{number}"
+        known = self._remembered.get(key)
+        reply = await self._calls.call(wire.get_pull(self._calls.repository, number, etag=known.etag if known else ""))
+        if known is not None and reply.status == 304:
+            return known.change
+        change = wire.read_pull(reply.document())
+        if etag := reply.headers.get("etag"):
+            self._remembered.put(key, etag, change)
+        return change
+
+    async def changed_files(self, number: int) -> tuple[str, ...]:
+        replies = await self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page))
+        return tuple(dict.fromkeys(path for reply in replies for path in wire.read_files(reply)))
+
+
+class GitHubRevisions:
+    def __init__(self, calls: GitHubCalls) -> None:
+        self._calls = calls
+
+    async def compare(self, base: str, head: str) -> Ancestry:
+        if base == head:
+            return Ancestry.IDENTICAL
+        try:
+            reply = await self._calls.call(wire.compare(self._calls.repository, base, head))
+        except ProviderNotFound as error:
+            return Ancestry.DIVERGED if wire.is_unrelated(str(error)) else Ancestry.UNKNOWN
+        return wire.read_comparison(reply.document())
+
+
+class GitHubCommitStatuses:
+    def __init__(self, calls: GitHubCalls) -> None:
+        self._calls = calls
+
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        replies = await self._calls.pages(
+            lambda page: wire.list_statuses(self._calls.repository, sha, page), "statuses"
+        )
+        found: dict[str, CommitStatus] = {}
+        for reply in replies:
+            for status in wire.read_statuses(reply):
+                found.setdefault(status.context, status)
+        return found
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        await self._calls.call(wire.create_status(self._calls.repository, sha, status))
+
+
+class GitHubLabels:
+    def __init__(self, calls: GitHubCalls, known: KnownLabels) -> None:
+        self._calls = calls
+        self._known = known
+
+    async def list(self, number: int) -> tuple[str, ...]:
+        replies = await self._calls.pages(lambda page: wire.list_labels(self._calls.repository, number, page))
+        return tuple(name for reply in replies for name in wire.read_labels(reply))
+
+    async def add(self, number: int, names: Sequence[str]) -> None:
+        if not names:
+            return
+        for name in names:
+            if name.lower() not in self._known.names:
+                await self._calls.call(wire.create_label(self._calls.repository, name))
+                self._known.names.add(name.lower())
+        await self._calls.call(wire.add_labels(self._calls.repository, number, tuple(names)))
+
+    async def remove(self, number: int, name: str) -> None:
+        await self._calls.call(wire.remove_label(self._calls.repository, number, name))
+
+
+class GitHubComments:
+    def __init__(self, calls: GitHubCalls) -> None:
+        self._calls = calls
+
+    async def list(self, number: int) -> tuple[Comment, ...]:
+        replies = await self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
+        return tuple(comment for reply in replies for comment in wire.read_comments(reply))
+
+    async def create(self, number: int, body: str) -> Comment:
+        reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
+        return wire.read_comment(reply.document())
+
+    async def update(self, comment: Comment, body: str) -> None:
+        await self._calls.call(wire.update_comment(self._calls.repository, comment.id, body))
+
+
+class GitHubHost:
+    """One repository at GitHub. With an empty owner only `check` is of use: it proves the credential alone."""
+
+    def __init__(self, *, http: HttpClients, base_url: str, credential: Credential, calls: GitHubCalls) -> None:
+        scope = f"{base_url} {fingerprint(credential)} "
+        self._calls = calls
+        self.capabilities = Capabilities()
+        self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
+        self.revisions = GitHubRevisions(calls)
+        self.commit_statuses = GitHubCommitStatuses(calls)
+        self.labels = GitHubLabels(calls, http.memory(KnownLabels, base_url, calls.repository))
+        self.comments = GitHubComments(calls)
+
+    async def check(self) -> str:
+        """Prove the credential, and the repository where there is one; return its full name or the account."""
+        if self._calls.repository:
+            reply = await self._calls.call(wire.check_repository(self._calls.repository))
+            return wire.read_account(reply.document())
+        if self._calls.auth.is_app:
+            return await self._calls.auth.account()
+        reply = await self._calls.call(wire.check_account(app=False))
+        return wire.read_account(reply.document())

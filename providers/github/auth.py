@@ -1,0 +1,146 @@
+"""Credentials of GitHub: a token, or an App whose installation tokens are minted, kept and renewed here."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from providers.credentials import fingerprint, optional_secret
+from providers.documents import moment, required_text
+from providers.endpoint import Endpoint
+from providers.errors import ProviderMalformed, ProviderUnauthorized
+from providers.exchange import Request, segment
+from providers.github import wire
+from providers.http import HttpClients
+from providers.metrics import Recorder
+from providers.models import Credential
+
+# Installation tokens live one hour; renewed early so that none expires under way.
+_EARLY = timedelta(minutes=5)
+# GitHub refuses an `iat` in its future and an `exp` more than 600 s ahead; both clocks may be off.
+_ISSUED_AGO_SECONDS = 60
+_EXPIRES_IN_SECONDS = 540
+
+
+class InstallationTokens:
+    """Keep one installation's token; whoever finds it stale mints, the others wait for that one."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._expires_at = datetime.min.replace(tzinfo=UTC)
+        self.installation = ""
+        """The installation's id, once found out."""
+
+    async def token(self, mint: Callable[[], Awaitable[tuple[str, datetime]]]) -> str:
+        """Return a token that lives at least five more minutes."""
+        async with self._lock:
+            if not self._token or datetime.now(UTC) + _EARLY >= self._expires_at:
+                self._token, self._expires_at = await mint()
+            return self._token
+
+    def forget(self, token: str) -> None:
+        """Drop a token that was refused, unless a newer one is here already."""
+        if token == self._token:
+            self._token = ""
+
+
+class GitHubAuth:
+    """Answer with the Authorization header of one credential for one repository."""
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        owner: str,
+        repository: str,
+        credential: Credential,
+        record: Recorder,
+        app_id: str = "",
+        installation_id: str = "",
+    ) -> None:
+        self._credential = credential
+        self._owner = owner
+        self._repository = repository
+        self._app_id = app_id or credential.data.get("appID", "").strip()
+        self._installation_id = installation_id or credential.data.get("installationID", "").strip()
+        self._app = Endpoint(
+            http=http,
+            base_url=base_url,
+            credential=credential,
+            record=record,
+            authorize=self.app_headers,
+            headers=wire.HEADERS,
+        )
+        scope = self._installation_id or f"{owner}/{repository}"
+        self._tokens = http.memory(InstallationTokens, base_url, self._app_id, scope, fingerprint(credential))
+        self._used = ""
+
+    @property
+    def is_app(self) -> bool:
+        """Whether the Secret holds an App's key rather than a token."""
+        data = self._credential.data
+        return bool(data.get("privateKey", "").strip()) and not data.get("token", "").strip()
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the header for calls about the repository."""
+        if not self.is_app:
+            token = optional_secret(self._credential, "token")
+            if not token:
+                raise ProviderUnauthorized("the Secret has neither key `token` nor key `privateKey`")
+            return {"Authorization": f"Bearer {token}"}
+        self._used = await self._tokens.token(self._mint)
+        return {"Authorization": f"Bearer {self._used}"}
+
+    async def app_headers(self) -> Mapping[str, str]:
+        """Return the header for calls as the App itself: a short-lived JWT."""
+        if not self._app_id:
+            raise ProviderUnauthorized("a `privateKey` needs the App's id: set `appID` in the Secret or the provider")
+        now = int(time.time())
+        claims = {"iss": self._app_id, "iat": now - _ISSUED_AGO_SECONDS, "exp": now + _EXPIRES_IN_SECONDS}
+        key = self._credential.data["privateKey"].strip()
+        try:
+            signed = jwt.encode(claims, key, algorithm="RS256")
+        except (jwt.PyJWTError, ValueError, TypeError):
+            raise ProviderUnauthorized("the Secret's key `privateKey` is no RSA private key in PEM") from None
+        return {"Authorization": f"Bearer {signed}"}
+
+    def renew(self) -> bool:
+        """Forget a minted token that was answered with 401; False where there is nothing to renew."""
+        if not self.is_app or not self._used:
+            return False
+        self._tokens.forget(self._used)
+        return True
+
+    async def account(self) -> str:
+        """Prove the credential without any repository."""
+        reply = await self._app.call(wire.check_account(app=True))
+        return wire.read_account(reply.document())
+
+    async def _mint(self) -> tuple[str, datetime]:
+        """Ask for an installation token, finding the installation of the repository first where none is named."""
+        installation = self._installation_id or self._tokens.installation or await self._find_installation()
+        reply = await self._app.call(
+            Request(
+                method="POST",
+                path=f"/app/installations/{segment(installation)}/access_tokens",
+                api="PullRequest",
+                operation="create-token",
+            )
+        )
+        value = reply.document()
+        expires_at = moment(value, "expires_at")
+        if expires_at is None:
+            raise ProviderMalformed("the answer lacks `expires_at`")
+        return required_text(value, "token"), expires_at
+
+    async def _find_installation(self) -> str:
+        if not self._owner:
+            raise ProviderUnauthorized("an App needs an installation: set `installationID`")
+        path = f"{wire.repository_path(self._owner, self._repository)}/installation"
+        reply = await self._app.call(Request(method="GET", path=path, api="PullRequest", operation="get-installation"))
+        self._tokens.installation = required_text(reply.document(), "id")
+        return self._tokens.installation

@@ -1,0 +1,252 @@
+"""GitHub's REST shapes as pure functions, version 2022-11-28 (https://docs.github.com/en/rest)."""
+
+from collections.abc import Mapping
+
+from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
+from providers.exchange import Reply, Request, segment
+from providers.models import Ancestry, Change, ChangeState, Comment, CommitStatus, Verdict
+from providers.redaction import shortened
+
+# Newer versions lack `merge_commit_sha`; the old one is served until at least 24 months after its successor.
+HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+PAGE_SIZE = 100
+# A host that always claims a next page must not keep us reading.
+PAGE_LIMIT = 100
+DESCRIPTION_LIMIT = 140
+COMMENT_LIMIT = 65_536
+_LABEL_DESCRIPTION_LIMIT = 100
+
+_ANCESTRIES: Mapping[str, Ancestry] = {
+    "identical": Ancestry.IDENTICAL,
+    "ahead": Ancestry.AHEAD,
+    "behind": Ancestry.BEHIND,
+    "diverged": Ancestry.DIVERGED,
+}
+
+
+def base_url(domain: str) -> str:
+    """Return the API's address for a ScmProvider's `github.domain`: empty, a bare domain, or a whole URL."""
+    domain = domain.strip().rstrip("/")
+    if domain in ("", "github.com", "api.github.com"):
+        return "https://api.github.com"
+    if "://" in domain:
+        return domain
+    # Enterprise Cloud with data residency speaks at a sub-domain, Enterprise Server below a path.
+    return f"https://api.{domain}" if domain.endswith(".ghe.com") else f"https://{domain}/api/v3"
+
+
+def repository_path(owner: str, repository: str) -> str:
+    return f"/repos/{segment(owner)}/{segment(repository)}"
+
+
+def get_pull(repository: str, number_: int, *, etag: str = "") -> Request:
+    """Ask for a pull request; 304 answers cost no quota."""
+    return Request(
+        method="GET",
+        path=f"{repository}/pulls/{number_}",
+        api="PullRequest",
+        operation="get",
+        headers={"If-None-Match": etag} if etag else {},
+        accepts=frozenset({304}) if etag else frozenset(),
+    )
+
+
+def read_pull(value: Document) -> Change:
+    """Read a pull request; while it is open `merge_commit_sha` is only a test merge and therefore left out."""
+    merged = flag(value, "merged") or moment(value, "merged_at") is not None
+    state = ChangeState.MERGED if merged else ChangeState.CLOSED
+    if not merged and required_text(value, "state") == "open":
+        state = ChangeState.OPEN
+    return Change(
+        number=number(value, "number"),
+        title=text(value, "title"),
+        author=text(value, "user", "login"),
+        url=text(value, "html_url"),
+        state=state,
+        head_sha=required_text(value, "head", "sha"),
+        merge_sha=text(value, "merge_commit_sha") or None if merged else None,
+        branch=text(value, "head", "ref"),
+        base_branch=text(value, "base", "ref"),
+        labels=tuple(required_text(label, "name") for label in documents(value, "labels")),
+    )
+
+
+def list_files(repository: str, number_: int, page: int) -> Request:
+    return _page(f"{repository}/pulls/{number_}/files", page, api="PullRequest", operation="list-files")
+
+
+def read_files(reply: Reply) -> tuple[str, ...]:
+    """Read changed paths; a rename counts with both."""
+    return tuple(
+        path
+        for file in reply.documents()
+        for path in (required_text(file, "filename"), text(file, "previous_filename"))
+        if path
+    )
+
+
+def compare(repository: str, base: str, head: str) -> Request:
+    """Ask for ancestry alone: from the second page on the answer carries no files, which can be many megabytes."""
+    return Request(
+        method="GET",
+        path=f"{repository}/compare/{segment(base)}...{segment(head)}",
+        query={"per_page": "1", "page": "2"},
+        api="PullRequest",
+        operation="compare",
+    )
+
+
+def read_comparison(value: Document) -> Ancestry:
+    return _ANCESTRIES.get(required_text(value, "status"), Ancestry.UNKNOWN)
+
+
+def list_statuses(repository: str, sha: str, page: int) -> Request:
+    """Ask for the combined status, which holds the newest status of each context."""
+    return _page(f"{repository}/commits/{segment(sha)}/status", page, api="CommitStatus", operation="list")
+
+
+def read_statuses(reply: Reply) -> tuple[CommitStatus, ...]:
+    return tuple(
+        CommitStatus(
+            context=text(status, "context", default="default"),
+            state=_verdict(required_text(status, "state")),
+            description=text(status, "description"),
+            url=text(status, "target_url"),
+        )
+        for status in documents(reply.value(), "statuses")
+    )
+
+
+def create_status(repository: str, sha: str, status: CommitStatus) -> Request:
+    body = {
+        "state": status.state.value,
+        "context": status.context,
+        "description": shortened(status.description, DESCRIPTION_LIMIT),
+    }
+    # The host answers 422 for any other scheme and for an empty text.
+    if status.url.startswith(("http://", "https://")):
+        body["target_url"] = status.url
+    return Request(
+        method="POST",
+        path=f"{repository}/statuses/{segment(sha)}",
+        json=body,
+        api="CommitStatus",
+        operation="create",
+    )
+
+
+def list_labels(repository: str, number_: int, page: int) -> Request:
+    return _page(f"{repository}/issues/{number_}/labels", page, api="PullRequest", operation="list-labels")
+
+
+def read_labels(reply: Reply) -> tuple[str, ...]:
+    return tuple(required_text(label, "name") for label in reply.documents())
+
+
+def create_label(repository: str, name: str) -> Request:
+    """Create a repository label; 422 (exists already) and 403 (no right to) are left to adding it."""
+    colour = "0e8a16" if name.startswith("promoted/") else "1d76db"
+    return Request(
+        method="POST",
+        path=f"{repository}/labels",
+        json={
+            "name": name,
+            "color": colour,
+            "description": shortened(f"Set by Pilotage: {name}", _LABEL_DESCRIPTION_LIMIT),
+        },
+        api="PullRequest",
+        operation="create-label",
+        accepts=frozenset({403, 422}),
+    )
+
+
+def add_labels(repository: str, number_: int, names: tuple[str, ...]) -> Request:
+    return Request(
+        method="POST",
+        path=f"{repository}/issues/{number_}/labels",
+        json={"labels": list(names)},
+        api="PullRequest",
+        operation="add-labels",
+    )
+
+
+def remove_label(repository: str, number_: int, name: str) -> Request:
+    return Request(
+        method="DELETE",
+        path=f"{repository}/issues/{number_}/labels/{segment(name)}",
+        api="PullRequest",
+        operation="remove-labels",
+        accepts=frozenset({404}),
+    )
+
+
+def list_comments(repository: str, number_: int, page: int) -> Request:
+    return _page(f"{repository}/issues/{number_}/comments", page, api="PullRequest", operation="list-comments")
+
+
+def read_comments(reply: Reply) -> tuple[Comment, ...]:
+    return tuple(read_comment(comment) for comment in reply.documents())
+
+
+def read_comment(value: Document) -> Comment:
+    return Comment(id=required_text(value, "id"), body=text(value, "body"))
+
+
+def create_comment(repository: str, number_: int, body: str) -> Request:
+    return Request(
+        method="POST",
+        path=f"{repository}/issues/{number_}/comments",
+        json={"body": shortened(body, COMMENT_LIMIT)},
+        api="PullRequest",
+        operation="create-comment",
+    )
+
+
+def update_comment(repository: str, comment: str, body: str) -> Request:
+    return Request(
+        method="PATCH",
+        path=f"{repository}/issues/comments/{segment(comment)}",
+        json={"body": shortened(body, COMMENT_LIMIT)},
+        api="PullRequest",
+        operation="update-comment",
+    )
+
+
+def check_repository(repository: str) -> Request:
+    return Request(method="GET", path=repository, api="PullRequest", operation="check")
+
+
+def check_account(*, app: bool) -> Request:
+    """Ask who the credential belongs to; installation tokens cannot ask for a user, the App itself can be asked for."""
+    return Request(method="GET", path="/app" if app else "/user", api="PullRequest", operation="check")
+
+
+def read_account(value: object) -> str:
+    return text(value, "full_name") or text(value, "login") or required_text(document(value), "slug")
+
+
+def total_count(reply: Reply) -> int:
+    return number(reply.value(), "total_count")
+
+
+def is_unrelated(said: str) -> bool:
+    """Tell commits without a common ancestor from unknown ones; both are 404."""
+    return "no common ancestor" in said.lower()
+
+
+def _page(path: str, page: int, *, api: str, operation: str) -> Request:
+    query = {"per_page": str(PAGE_SIZE), "page": str(page)}
+    return Request(method="GET", path=path, query=query, api=api, operation=operation)
+
+
+def _verdict(state: str) -> Verdict:
+    try:
+        return Verdict(state)
+    except ValueError:
+        return Verdict.ERROR
+
+
+def items_on(reply: Reply, *path: str) -> int:
+    """Count a page's items, to tell a full last page from one with successors where no Link header came."""
+    found = at(reply.value(), *path)
+    return len(found) if isinstance(found, list) else 0

@@ -1,0 +1,1 @@
+"""GitHub Actions as a CI system."""

@@ -1,0 +1,169 @@
+"""GitHub Actions as a CI system: workflow runs of one repository, correlated by their promotion key."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from providers.documents import required_text
+from providers.errors import (
+    ProviderError,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnavailable,
+    TriggerUnknown,
+)
+from providers.exchange import has_next_page
+from providers.github.adapter import GitHubCalls
+from providers.github_actions import wire
+from providers.http import HttpClients
+from providers.models import Run, RunPhase, RunReading
+
+_GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+# A run accepted with 204 shows in the list some seconds later; together below a trigger activity's time.
+_LOOK_AGAIN_SECONDS = (1.0, 2.0, 3.0, 4.0)
+_UNTRACEABLE = (
+    "workflow `{file}` does not show the key in its run-name, so a run whose start was not confirmed cannot be found; "
+    "add `run-name: ${{{{ inputs." + wire.KEY_INPUT + " }}}}`"
+)
+
+
+class LearnedHost:
+    """Remember whether a host names the run in a dispatch's answer."""
+
+    def __init__(self) -> None:
+        self.names_runs = True
+
+
+class LearnedRepository:
+    """Remember a repository's default branch."""
+
+    def __init__(self) -> None:
+        self.default_branch = ""
+
+
+class GitHubActionsTestRuns:
+    """Secret as for a GitHub host; needs the right actions: write and, to check run-names, contents: read."""
+
+    def __init__(
+        self, *, http: HttpClients, base_url: str, calls: GitHubCalls, results: Mapping[str, RunPhase]
+    ) -> None:
+        self._calls = calls
+        self._results = results
+        self._host = http.memory(LearnedHost, base_url)
+        self._repository = http.memory(LearnedRepository, base_url, calls.repository)
+
+    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+        workflow = wire.read_job(job)
+        found: list[Run] = []
+        for page in range(1, wire.PAGE_LIMIT + 1):
+            request = wire.list_runs(self._calls.repository, workflow, page=page, now=datetime.now(UTC))
+            reply = await self._calls.call(request)
+            found.extend(wire.read_runs(reply.document(), key))
+            if not has_next_page(reply):
+                break
+        return tuple(sorted(found, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
+
+    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        workflow = wire.read_job(job)
+        ref = workflow.ref or await self._default_branch()
+        details = self._host.names_runs
+        if not details and not await self._is_traceable(workflow, ref):
+            raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
+        try:
+            run = await self._dispatch(workflow, ref, key, parameters, details=details)
+        except ProviderRejected as error:
+            if not details or not wire.refuses_details(str(error)):
+                raise
+            # Refused for the field alone: nothing was started, so sending it without the field is safe.
+            self._host.names_runs = False
+            return await self.create(job, key, parameters)
+        if run is not None:
+            return run
+        self._host.names_runs = False
+        return await self._started(workflow, ref, job, key)
+
+    async def read(self, job: str, run: Run) -> RunReading:
+        if not run.id:
+            return await self._read_by_key(job, run)
+        try:
+            return await self._read(run)
+        except ProviderNotFound:
+            return await self._read_by_key(job, run)
+
+    async def cancel(self, job: str, run: Run) -> None:
+        runs = (run,) if run.id else await self.find(job, run.key)
+        for found in runs:
+            await self._calls.call(wire.cancel(self._calls.repository, found.id))
+
+    async def check(self) -> str:
+        reply = await self._calls.call(wire.check(self._calls.repository))
+        return f"{self._calls.repository.removeprefix('/repos/')}, {reply.document().get('total_count', 0)} workflows"
+
+    async def traceable(self, job: str) -> bool:
+        """Say whether the workflow's run-name shows the key, so that its runs can be found by the key."""
+        workflow = wire.read_job(job)
+        return await self._is_traceable(workflow, workflow.ref or await self._default_branch())
+
+    async def _dispatch(
+        self, workflow: wire.Job, ref: str, key: str, parameters: Mapping[str, str], *, details: bool
+    ) -> Run | None:
+        request = wire.dispatch(
+            self._calls.repository, workflow, ref=ref, key=key, parameters=parameters, details=details
+        )
+        try:
+            reply = await self._calls.call(request)
+        except ProviderUnavailable as error:
+            # It may have been accepted. Found again by its key, or never sent again.
+            if await self._is_traceable(workflow, ref):
+                raise
+            raise TriggerUnknown(f"{_UNTRACEABLE.format(file=workflow.file)} ({error})", status=error.status) from None
+        return wire.read_dispatch(reply, key)
+
+    async def _started(self, workflow: wire.Job, ref: str, job: str, key: str) -> Run:
+        """Look for a run that was accepted without its id; a lagging list is no reason to start another."""
+        for pause_seconds in _LOOK_AGAIN_SECONDS:
+            found = await self.find(job, key)
+            if found:
+                return found[0]
+            await asyncio.sleep(pause_seconds)
+        if not await self._is_traceable(workflow, ref):
+            raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
+        return Run(id="", key=key)
+
+    async def _read(self, run: Run) -> RunReading:
+        reply = await self._calls.call(wire.get_run(self._calls.repository, run.id))
+        reading = wire.read_run(reply.document(), key=run.key, results=self._results)
+        if reading.phase not in (RunPhase.FAILED, RunPhase.TIMED_OUT, RunPhase.ERROR):
+            return reading
+        return replace(reading, message="; ".join(filter(None, (reading.message, await self._failed_jobs(run.id)))))
+
+    async def _read_by_key(self, job: str, run: Run) -> RunReading:
+        found = await self.find(job, run.key)
+        if found:
+            return await self._read(found[0])
+        raise ProviderNotFound(f"workflow `{job}` has no run of this key, or it is not listed yet", status=404)
+
+    async def _failed_jobs(self, run: str) -> str:
+        """Name what failed; a verdict must not be lost because its jobs cannot be read."""
+        try:
+            reply = await self._calls.call(wire.list_jobs(self._calls.repository, run))
+            return self._calls.shown(wire.read_failed_jobs(reply.document()))
+        except ProviderError:
+            return ""
+
+    async def _default_branch(self) -> str:
+        if not self._repository.default_branch:
+            reply = await self._calls.call(wire.get_repository(self._calls.repository))
+            self._repository.default_branch = required_text(reply.document(), "default_branch")
+        return self._repository.default_branch
+
+    async def _is_traceable(self, workflow: wire.Job, ref: str) -> bool:
+        """Read the workflow file; where it cannot be read its runs must be taken for untraceable."""
+        try:
+            reply = await self._calls.call(wire.get_workflow(self._calls.repository, workflow))
+            path = required_text(reply.document(), "path")
+            reply = await self._calls.call(wire.get_file(self._calls.repository, path, ref))
+        except ProviderError:
+            return False
+        return wire.shows_key(reply.text)

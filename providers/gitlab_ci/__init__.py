@@ -1,0 +1,1 @@
+"""GitLab CI as a CI system."""

@@ -1,0 +1,174 @@
+"""GitLab CI's REST shapes as pure functions (https://docs.gitlab.com/api/pipelines)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from providers.documents import Document, at, number, required_text, text
+from providers.exchange import Reply, Request, segment
+from providers.models import Run, RunPhase, RunReading
+from providers.runs import test_counts
+
+KEY_VARIABLE = "PROMOTION_KEY"
+PAGE_SIZE = 100
+PAGE_LIMIT = 10
+_LOOKED_BACK = timedelta(hours=24)
+# Pipelines that pushes, schedules and merge requests start are never ours.
+_OUR_SOURCES = ("api", "trigger")
+
+_PHASES: Mapping[str, RunPhase] = {
+    "created": RunPhase.QUEUED,
+    "waiting_for_resource": RunPhase.QUEUED,
+    "preparing": RunPhase.QUEUED,
+    "waiting_for_callback": RunPhase.QUEUED,
+    "pending": RunPhase.QUEUED,
+    "scheduled": RunPhase.QUEUED,
+    "running": RunPhase.RUNNING,
+    "canceling": RunPhase.RUNNING,
+    "success": RunPhase.PASSED,
+    "failed": RunPhase.FAILED,
+    "canceled": RunPhase.CANCELLED,
+}
+_KNOBS = frozenset({"manual", "skipped"})
+_TIMEOUTS = frozenset({"job_execution_timeout", "stuck_or_timeout_failure"})
+# The test itself had no say: the runner, the platform or the project's set-up failed.
+_SYSTEM_FAILURES = frozenset({
+    "runner_system_failure", "runner_unsupported", "runner_provisioning_timeout", "stale_schedule", "scheduler_failure",
+    "data_integrity_failure", "api_failure", "missing_dependency_failure", "ci_quota_exceeded", "no_matching_runner",
+    "unmet_prerequisites", "archived_failure", "user_blocked", "deployment_rejected", "server_error",
+})  # fmt: skip
+
+
+def base_url(domain: str) -> str:
+    """Return the API's address for a ScmProvider's `gitlab.domain`: empty, a bare domain, or a whole URL."""
+    domain = domain.strip().rstrip("/")
+    if "://" in domain:
+        return domain
+    return f"https://{domain or 'gitlab.com'}/api/v4"
+
+
+def project_path(project: str) -> str:
+    """Return the path of a project given by its number or its full path, which is one segment."""
+    return f"/projects/{segment(project.strip().strip('/'))}"
+
+
+def create_pipeline(project: str, *, ref: str, key: str, parameters: Mapping[str, str]) -> Request:
+    variables = [
+        {"key": name, "value": value, "variable_type": "env_var"}
+        for name, value in {**parameters, KEY_VARIABLE: key}.items()
+    ]
+    body = {"ref": ref, "variables": variables}
+    return Request(method="POST", path=f"{project}/pipeline", json=body, operation="trigger")
+
+
+def trigger_pipeline(project: str, *, token: str, ref: str, key: str, parameters: Mapping[str, str]) -> Request:
+    """Start a pipeline by a trigger token, which travels in the body and is no user."""
+    body = {"token": token, "ref": ref, "variables": {**parameters, KEY_VARIABLE: key}}
+    return Request(method="POST", path=f"{project}/trigger/pipeline", json=body, operation="trigger")
+
+
+def read_created(value: Document, key: str) -> Run:
+    return Run(id=required_text(value, "id"), key=key, url=text(value, "web_url"))
+
+
+def list_pipelines(project: str, *, ref: str, page: int, now: datetime) -> Request:
+    query = {
+        "ref": ref,
+        "updated_after": (now - _LOOKED_BACK).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "order_by": "id",
+        "sort": "desc",
+        "per_page": str(PAGE_SIZE),
+        "page": str(page),
+    }
+    return Request(method="GET", path=f"{project}/pipelines", query=query, operation="list-pipelines")
+
+
+def candidates(reply: Reply) -> tuple[Document, ...]:
+    """Read the pipelines that an API call or a trigger token started."""
+    return tuple(pipeline for pipeline in reply.documents() if text(pipeline, "source", default="api") in _OUR_SOURCES)
+
+
+def is_named(pipeline: Document, key: str) -> bool:
+    """Say whether the pipeline's name (`workflow:name`) shows the key."""
+    return key in text(pipeline, "name")
+
+
+def get_variables(project: str, pipeline: str) -> Request:
+    """Read a pipeline's variables; a role that may not see them is answered with 403."""
+    return Request(
+        method="GET",
+        path=f"{project}/pipelines/{segment(pipeline)}/variables",
+        operation="get-variables",
+        accepts=frozenset({403, 404}),
+    )
+
+
+def key_of(reply: Reply) -> str:
+    if not reply.ok:
+        return ""
+    return next((text(each, "value") for each in reply.documents() if at(each, "key") == KEY_VARIABLE), "")
+
+
+def get_pipeline(project: str, pipeline: str) -> Request:
+    return Request(method="GET", path=f"{project}/pipelines/{segment(pipeline)}", operation="get-pipeline")
+
+
+def read_pipeline(value: Document, *, key: str, results: Mapping[str, RunPhase]) -> RunReading:
+    run = Run(id=required_text(value, "id"), key=key, url=text(value, "web_url"))
+    status = required_text(value, "status")
+    phase = results[status] if status in _KNOBS else _PHASES.get(status, RunPhase.RUNNING)
+    waiting = status == "manual" and phase in (RunPhase.QUEUED, RunPhase.RUNNING)
+    message = text(value, "detailed_status", "text", default=status)
+    if status == "success":
+        message = message if "warning" in message.lower() else ""
+    return RunReading(
+        run=run,
+        phase=phase,
+        number=text(value, "iid"),
+        message="waits for a person to start a job" if waiting else message,
+        waiting_for_approval=waiting,
+    )
+
+
+def list_failed_jobs(project: str, pipeline: str) -> Request:
+    path = f"{project}/pipelines/{segment(pipeline)}/jobs"
+    query = {"scope[]": "failed", "per_page": str(PAGE_SIZE)}
+    return Request(method="GET", path=path, query=query, operation="list-jobs", accepts=frozenset({403, 404}))
+
+
+def read_failure(reply: Reply) -> tuple[RunPhase, str]:
+    """Tell failed tests from timeouts and from failures of GitLab itself, and name the jobs."""
+    jobs = [job for job in reply.documents() if at(job, "allow_failure") is not True] if reply.ok else []
+    reasons = {text(job, "failure_reason") for job in jobs}
+    named = ", ".join(f"{text(job, 'name')} ({text(job, 'failure_reason', default='failed')})" for job in jobs)
+    phase = RunPhase.FAILED
+    if reasons and reasons <= _TIMEOUTS | _SYSTEM_FAILURES:
+        phase = RunPhase.TIMED_OUT if reasons & _TIMEOUTS else RunPhase.ERROR
+    return phase, f"failed jobs: {named}" if named else ""
+
+
+def get_report(project: str, pipeline: str) -> Request:
+    """Read test counts; they are zero where no job publishes JUnit reports."""
+    path = f"{project}/pipelines/{segment(pipeline)}/test_report_summary"
+    return Request(method="GET", path=path, operation="get-test-report", accepts=frozenset({403, 404}))
+
+
+def read_report(value: Document) -> str:
+    total = at(value, "total")
+    return test_counts(
+        passed=number(total, "success"),
+        failed=number(total, "failed") + number(total, "error"),
+        skipped=number(total, "skipped"),
+    )
+
+
+def cancel(project: str, pipeline: str) -> Request:
+    return Request(
+        method="POST",
+        path=f"{project}/pipelines/{segment(pipeline)}/cancel",
+        operation="cancel",
+        accepts=frozenset({404}),
+    )
+
+
+def check(project: str) -> Request:
+    return Request(method="GET", path=project, operation="check")

@@ -1,0 +1,136 @@
+"""The one sanctioned HTTP client: bounded in time, size and number, without retries, cookies or foreign redirects."""
+
+import hashlib
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TypeVar, cast
+
+import httpx
+
+from providers.errors import ProviderBusy, ProviderNotFound, ProviderUnauthorized
+
+BODY_LIMIT_BYTES = 8 * 1024 * 1024
+_CONNECT_TIMEOUT_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpOptions:
+    """Hold what an operator may choose about calls to other systems."""
+
+    allow_http: bool = False
+    """Whether `http://` addresses are called at all; False because credentials would travel in the clear."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names that may be called, `*.example.com` for all below one; empty = any."""
+    trust_env: bool = False
+    """Whether proxies and CA files named in the environment are used."""
+    timeout: timedelta = timedelta(seconds=25)
+    """Bound of one whole round trip, body included; below every activity's start-to-close timeout."""
+    in_flight_limit: int = 16
+    """Calls at a time per (host, credential); beyond it ProviderBusy. GitHub's secondary limit is 100 per user."""
+    stream_limit: int = 256
+    """Open streams at a time per (host, credential)."""
+    user_agent: str = "pilotage"
+    transport: httpx.AsyncBaseTransport | None = None
+    """Replaces the network, in tests."""
+    trace_headers: Callable[[], Mapping[str, str]] | None = None
+    """Called for each request; returns headers such as `traceparent`."""
+
+
+class HttpClients:
+    """Share connections, bounds and what was learned about hosts among all adapters of one process and event loop."""
+
+    def __init__(self, options: HttpOptions | None = None) -> None:
+        self.options = options or HttpOptions()
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._in_flight: dict[tuple[str, ...], int] = {}
+        self._memory: dict[tuple[object, ...], object] = {}
+
+    def client(self, ca_pem: str | None) -> httpx.AsyncClient:
+        """Return the client that trusts this CA beside the usual ones. Raises ProviderUnauthorized for a bad CA."""
+        key = hashlib.sha256((ca_pem or "").encode()).hexdigest()
+        if key not in self._clients:
+            self._clients[key] = self._make_client(ca_pem)
+        return self._clients[key]
+
+    @contextmanager
+    def slot(self, host: str, credential: str, *, stream: bool = False) -> Iterator[None]:
+        """Hold one of the places for calls in flight. Raises ProviderBusy at once when none is free."""
+        limit = self.options.stream_limit if stream else self.options.in_flight_limit
+        key = (host, credential, "stream" if stream else "call")
+        taken = self._in_flight.get(key, 0)
+        if taken >= limit:
+            raise ProviderBusy(f"{limit} calls to {host} are in flight", retry_after=timedelta(seconds=1))
+        self._in_flight[key] = taken + 1
+        try:
+            yield
+        finally:
+            self._in_flight[key] -= 1
+            if not self._in_flight[key]:
+                del self._in_flight[key]
+
+    def memory(self, kind: type[T], *key: str) -> T:
+        """Return what this process keeps under a key, such as a token cache; made by `kind()` at first."""
+        return cast(T, self._memory.setdefault((kind, *key), kind()))
+
+    def address(self, base_url: str) -> httpx.URL:
+        """Check a base address against the operator's rules. Raises ProviderNotFound or ProviderUnauthorized."""
+        try:
+            url = httpx.URL(base_url.strip())
+        except httpx.InvalidURL:
+            raise ProviderNotFound("the configured address is not a URL") from None
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ProviderNotFound("the configured address is not an http(s) URL")
+        if url.userinfo or url.query or url.fragment:
+            raise ProviderUnauthorized("the configured address must hold no user, password, query or fragment")
+        if url.scheme == "http" and not self.options.allow_http:
+            raise ProviderUnauthorized(f"http:// to {url.host} is not allowed: use https or set PILOTAGE_ALLOW_HTTP")
+        if not self._is_allowed(url.host):
+            raise ProviderUnauthorized(f"host {url.host} is not among PILOTAGE_ALLOWED_HOSTS")
+        return url
+
+    async def aclose(self) -> None:
+        """Close all connections; the object may be used again."""
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.aclose()
+
+    def _is_allowed(self, host: str) -> bool:
+        if not self.options.allowed_hosts:
+            return True
+        name = host.lower()
+        for allowed in (entry.strip().lower() for entry in self.options.allowed_hosts):
+            if name == allowed or (allowed.startswith("*.") and name.endswith(allowed[1:])):
+                return True
+        return False
+
+    def _make_client(self, ca_pem: str | None) -> httpx.AsyncClient:
+        # Clients are shared between credentials, so a session cookie of one must never reach another.
+        no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        return httpx.AsyncClient(
+            verify=self._trust(ca_pem),
+            transport=self.options.transport,
+            timeout=httpx.Timeout(self.options.timeout.total_seconds(), connect=_CONNECT_TIMEOUT_SECONDS),
+            # In-flight slots bound the calls; a second bound here would only hide who waits.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+            follow_redirects=False,
+            trust_env=self.options.trust_env,
+            cookies=no_cookies,
+            headers={"User-Agent": self.options.user_agent},
+        )
+
+    def _trust(self, ca_pem: str | None) -> ssl.SSLContext | bool:
+        if self.options.transport is not None:
+            return True
+        context = httpx.create_ssl_context(trust_env=self.options.trust_env)
+        if ca_pem:
+            try:
+                context.load_verify_locations(cadata=ca_pem)
+            except (ssl.SSLError, ValueError):
+                raise ProviderUnauthorized("the CA certificate is not PEM") from None
+        return context

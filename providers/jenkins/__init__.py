@@ -1,0 +1,1 @@
+"""Jenkins as a CI system."""

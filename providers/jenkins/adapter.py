@@ -1,0 +1,196 @@
+"""Jenkins as a CI system: finds, starts, reads and cancels builds by their promotion key."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+
+from providers.credentials import optional_secret, secret
+from providers.documents import required_text
+from providers.endpoint import Endpoint
+from providers.errors import (
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnauthorized,
+)
+from providers.exchange import Reply, Request
+from providers.http import HttpClients
+from providers.jenkins import wire
+from providers.metrics import Recorder
+from providers.models import Credential, Run, RunPhase, RunReading
+
+_GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+
+
+class Crumbs:
+    """Keep the headers that password logins need on writes: the crumb and the session it belongs to."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+
+
+class JenkinsTestRuns:
+    """Secret: `username` with `token` (an API token), or with `password`, which needs crumbs."""
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        credential: Credential,
+        record: Recorder,
+        results: Mapping[str, RunPhase],
+    ) -> None:
+        self._credential = credential
+        self._results = results
+        self._endpoint = Endpoint(
+            http=http,
+            base_url=base_url,
+            credential=credential,
+            record=record,
+            authorize=self._headers,
+            refine=_refine,
+        )
+        self._crumbs = http.memory(Crumbs, base_url, self._endpoint.credential_id)
+
+    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+        # The queue first: an item that leaves it meanwhile is then seen as a build, never missed.
+        waiting = wire.read_queue((await self._endpoint.call(wire.list_queue())).document(), key)
+        builds = await self._builds(job)
+        if not wire.declares_key(builds):
+            raise ProviderRejected(f"job `{job}` does not declare the parameter {wire.KEY_PARAMETER}")
+        started = wire.read_builds(builds, key)
+        left = {wire.read_place(run.id).queue for run in started}
+        return started + tuple(run for run in waiting if wire.read_place(run.id).queue not in left)
+
+    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        reply = await self._write(wire.trigger(job, key, parameters))
+        queue = wire.read_queue_item(reply)
+        if queue is not None:
+            return Run(id=wire.Place(queue=queue).id, key=key)
+        if reply.ok:
+            raise ProviderMalformed(f"Jenkins accepted job `{job}` without naming its queue item", status=reply.status)
+        raise ProviderRejected(f"Jenkins did not queue job `{job}`: a plugin may have refused it", status=reply.status)
+
+    async def read(self, job: str, run: Run) -> RunReading:
+        place = wire.read_place(run.id)
+        if place.queue and not place.build:
+            found = await self._read_item(place.queue, run.key)
+            if isinstance(found, RunReading):
+                return found
+            place = found
+        if place.build:
+            try:
+                return await self._read_build(job, place.build, run)
+            except ProviderNotFound:
+                place = replace(place, build=0)
+        build = wire.find_build(await self._builds(job), key=run.key, queue=place.queue)
+        if build is not None:
+            return await self._read_build(job, wire.read_place(build.id).build, build)
+        queued = wire.read_queue((await self._endpoint.call(wire.list_queue())).document(), run.key)
+        if queued:
+            return RunReading(run=queued[0], phase=RunPhase.QUEUED)
+        raise ProviderNotFound(f"job `{job}` has neither a build nor a queue item of this run any more", status=404)
+
+    async def cancel(self, job: str, run: Run) -> None:
+        try:
+            reading = await self.read(job, run)
+        except ProviderNotFound:
+            return
+        if reading.phase not in _GOING_ON:
+            return
+        place = wire.read_place(reading.run.id)
+        if not place.build:
+            reply = await self._write(wire.cancel_queue_item(place.queue))
+            if reply.status not in (404, 422):
+                return
+            # It left the queue between the two calls.
+            build = wire.find_build(await self._builds(job), key=run.key, queue=place.queue)
+            if build is None:
+                return
+            place = wire.read_place(build.id)
+        await self._write(wire.stop_build(job, place.build))
+
+    async def check(self) -> str:
+        return wire.read_version(await self._endpoint.call(wire.check()))
+
+    async def traceable(self, job: str) -> bool:
+        """Say whether the job declares the key's parameter, so that its runs can be found by the key."""
+        return wire.declares_key(await self._builds(job))
+
+    async def _builds(self, job: str) -> Mapping[str, object]:
+        return (await self._endpoint.call(wire.list_builds(job))).document()
+
+    async def _read_item(self, queue: int, key: str) -> RunReading | wire.Place:
+        try:
+            reply = await self._endpoint.call(wire.get_queue_item(queue))
+        except ProviderNotFound:
+            # Items are forgotten five minutes after they left the queue.
+            return wire.Place(queue=queue)
+        return wire.read_item(reply.document(), queue=queue, key=key)
+
+    async def _read_build(self, job: str, build: int, run: Run) -> RunReading:
+        reply = await self._endpoint.call(wire.get_build(job, build))
+        reading = wire.read_build(reply.document(), run=run, results=self._results)
+        reading = replace(reading, message=self._endpoint.shown(reading.message))
+        if reading.phase in _GOING_ON:
+            return reading
+        return replace(reading, summary=await self._summary(job, build))
+
+    async def _summary(self, job: str, build: int) -> str:
+        """Read test counts; a verdict must not be lost because its counts cannot be read."""
+        try:
+            reply = await self._endpoint.call(wire.get_test_report(job, build))
+            return wire.read_test_report(reply.document()) if reply.ok else ""
+        except ProviderError:
+            return ""
+
+    async def _write(self, request: Request) -> Reply:
+        """Send a POST; password logins add a crumb, renewed once when its session is over."""
+        if optional_secret(self._credential, "token"):
+            return await self._endpoint.call(request)
+        if not self._crumbs.headers:
+            await self._renew_crumb()
+        try:
+            return await self._endpoint.call(replace(request, headers=self._crumbs.headers))
+        except ProviderUnauthorized as error:
+            if "crumb" not in str(error).lower():
+                raise
+        await self._renew_crumb()
+        return await self._endpoint.call(replace(request, headers=self._crumbs.headers))
+
+    async def _renew_crumb(self) -> None:
+        self._crumbs.headers = {}
+        reply = await self._endpoint.call(wire.get_crumb())
+        if reply.status == 404:
+            return
+        crumb = reply.document()
+        self._crumbs.headers[required_text(crumb, "crumbRequestField")] = required_text(crumb, "crumb")
+        if reply.cookies:
+            self._crumbs.headers["Cookie"] = "; ".join(reply.cookies)
+
+    async def _headers(self) -> Mapping[str, str]:
+        password = optional_secret(self._credential, "token") or optional_secret(self._credential, "password")
+        if not password:
+            raise ProviderUnauthorized("the Secret has neither key `token` nor key `password`")
+        pair = f"{secret(self._credential, 'username')}:{password}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
+
+
+def _refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
+    """Name what a refusal means; Jenkins itself only answers with a page."""
+    if request.operation not in ("trigger", "list-builds"):
+        return error
+    job = request.path.rpartition("/buildWithParameters")[0] or request.path.rpartition("/api/json")[0]
+    job = job.replace("/job/", "/").strip("/")
+    if reply.status == 400 and request.operation == "trigger":
+        return ProviderRejected(
+            f"job `{job}` is not parameterized: declare {wire.KEY_PARAMETER}; a Pipeline must have run once ({error})",
+            status=400,
+        )
+    if reply.status == 409:
+        return ProviderRejected(f"job `{job}` is disabled or cannot be built ({error})", status=409)
+    if reply.status == 404:
+        return ProviderNotFound(f"job `{job}` does not exist, or this account may not see it ({error})", status=404)
+    return error

@@ -1,0 +1,233 @@
+"""Jenkins' remote API as pure functions (https://www.jenkins.io/doc/book/using/remote-access-api/)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from providers.documents import Document, at, document, documents, flag, number, required_number, text
+from providers.errors import ProviderRejected
+from providers.exchange import Reply, Request, segment
+from providers.models import Run, RunPhase, RunReading
+from providers.runs import test_counts
+
+KEY_PARAMETER = "PROMOTION_KEY"
+# `builds` shows the newest hundred anyway; older ones would need the costly `allBuilds`.
+_BUILDS_SEEN = 100
+_PARAMETERS = "actions[parameters[name,value]]"
+_QUEUE_ITEM = re.compile(r"/queue/item/(\d+)/?$")
+_TIMEOUT_WORDS = re.compile(r"exceededtimeout|time-?d? ?out", re.IGNORECASE)
+
+_RESULTS: Mapping[str, RunPhase] = {
+    "SUCCESS": RunPhase.PASSED,
+    "FAILURE": RunPhase.FAILED,
+    "ABORTED": RunPhase.CANCELLED,
+    "NOT_BUILT": RunPhase.ERROR,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run is: waiting as a queue item, or a build. Travels as the opaque id of a Run."""
+
+    queue: int = 0
+    build: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"build:{self.build}:{self.queue}" if self.build else f"queue:{self.queue}"
+
+
+def read_place(run_id: str) -> Place:
+    """Read an opaque id; one that is not ours names no place, so that the run is looked for by its key."""
+    match run_id.split(":"):
+        case ["queue", queue] if queue.isdecimal():
+            return Place(queue=int(queue))
+        case ["build", build, queue] if build.isdecimal() and queue.isdecimal():
+            return Place(build=int(build), queue=int(queue))
+        case _:
+            return Place()
+
+
+def job_path(job: str) -> str:
+    """Return the path of a job in folders. A branch job named `a%2Fb` is quoted once more, to `a%252Fb`."""
+    names = [name for name in job.strip("/").split("/") if name]
+    if not names:
+        raise ProviderRejected("the job has no name; write its folder path, such as `web/integration`")
+    return "".join(f"/job/{segment(name)}" for name in names)
+
+
+def list_builds(job: str) -> Request:
+    """Ask for the newest builds and the declared parameters; always with `tree`, a deep answer is costly."""
+    tree = (
+        f"builds[number,url,queueId,building,result,timestamp,{_PARAMETERS}]{{0,{_BUILDS_SEEN}}},"
+        "property[parameterDefinitions[name]]"
+    )
+    return Request(method="GET", path=f"{job_path(job)}/api/json", query={"tree": tree}, operation="list-builds")
+
+
+def list_queue() -> Request:
+    tree = f"items[id,url,task[url],{_PARAMETERS}]"
+    return Request(method="GET", path="/queue/api/json", query={"tree": tree}, operation="list-queue")
+
+
+def read_builds(value: Document, key: str) -> tuple[Run, ...]:
+    """Read the builds that carry the key, oldest first."""
+    found = [build for build in documents(value, "builds") if key_of(build) == key]
+    return tuple(_build_run(build, key) for build in sorted(found, key=lambda build: number(build, "number")))
+
+
+def find_build(value: Document, *, key: str, queue: int) -> Run | None:
+    """Find the build that a queue item became: by the item's id, else by the key."""
+    for build in documents(value, "builds"):
+        if queue and number(build, "queueId") == queue:
+            return _build_run(build, key)
+    runs = read_builds(value, key)
+    return runs[0] if runs else None
+
+
+def read_queue(value: Document, key: str) -> tuple[Run, ...]:
+    """Read the waiting items that carry the key, oldest first."""
+    found = sorted(number(item, "id") for item in documents(value, "items") if key_of(item) == key)
+    return tuple(Run(id=Place(queue=item).id, key=key) for item in found)
+
+
+def declares_key(value: Document) -> bool:
+    """Say whether the job declares the key's parameter; Jenkins drops undeclared ones without a word."""
+    names = [
+        text(parameter, "name")
+        for entry in documents(value, "property")
+        for parameter in documents(entry, "parameterDefinitions")
+    ]
+    return not names or KEY_PARAMETER in names
+
+
+def key_of(value: Document) -> str:
+    """Read the key from a build's or queue item's parameters."""
+    for action in documents(value, "actions"):
+        for parameter in documents(action, "parameters"):
+            if at(parameter, "name") == KEY_PARAMETER:
+                return text(parameter, "value")
+    return ""
+
+
+def trigger(job: str, key: str, parameters: Mapping[str, str]) -> Request:
+    """Start a build at once. Its answer is never followed: 201 and 303 both name the queue item in Location."""
+    return Request(
+        method="POST",
+        path=f"{job_path(job)}/buildWithParameters",
+        query={"delay": "0sec"},
+        form={**parameters, KEY_PARAMETER: key},
+        operation="trigger",
+        accepts=frozenset({302, 303}),
+    )
+
+
+def read_queue_item(reply: Reply) -> int | None:
+    """Read the queue item from Location; only its path counts, since the host may be named otherwise there."""
+    match = _QUEUE_ITEM.search(unquote(urlsplit(reply.headers.get("location", "")).path))
+    return int(match[1]) if match else None
+
+
+def get_queue_item(queue: int) -> Request:
+    tree = "cancelled,why,blocked,buildable,stuck,executable[number,url],task[url]"
+    path = f"/queue/item/{queue}/api/json"
+    return Request(method="GET", path=path, query={"tree": tree}, operation="get-queue-item")
+
+
+def read_item(value: Document, *, queue: int, key: str) -> RunReading | Place:
+    """Read a waiting or cancelled item, or the place of the build that it became."""
+    if at(value, "executable") is not None and at(value, "executable", "number") is not None:
+        return Place(build=required_number(value, "executable", "number"), queue=queue)
+    run = Run(id=Place(queue=queue).id, key=key, url=text(value, "task", "url"))
+    if flag(value, "cancelled"):
+        return RunReading(run=run, phase=RunPhase.CANCELLED, message="cancelled while it was queued")
+    return RunReading(run=run, phase=RunPhase.QUEUED, message=text(value, "why", default="waiting in the queue"))
+
+
+def get_build(job: str, build: int) -> Request:
+    tree = "number,url,queueId,building,inProgress,result,actions[parameters[name,value],causes[shortDescription]]"
+    path = f"{job_path(job)}/{build}/api/json"
+    return Request(method="GET", path=path, query={"tree": tree}, operation="get-build")
+
+
+def read_build(value: Document, *, run: Run, results: Mapping[str, RunPhase]) -> RunReading:
+    """Read a build; it is final only when a result is there and it no longer builds."""
+    build = required_number(value, "number")
+    queue = number(value, "queueId", default=read_place(run.id).queue)
+    here = Run(id=Place(build=build, queue=queue).id, key=run.key, url=text(value, "url", default=run.url))
+    result = text(value, "result")
+    if flag(value, "building") or flag(value, "inProgress") or not result:
+        return RunReading(run=here, phase=RunPhase.RUNNING, number=str(build))
+    if result == "ABORTED" and _timed_out(value):
+        return RunReading(run=here, phase=RunPhase.TIMED_OUT, number=str(build), message="aborted by a timeout")
+    phase = results["unstable"] if result == "UNSTABLE" else _RESULTS.get(result, RunPhase.ERROR)
+    message = "" if result == "SUCCESS" else f"result {result}"
+    return RunReading(run=here, phase=phase, number=str(build), message=message)
+
+
+def get_test_report(job: str, build: int) -> Request:
+    """Ask for test counts; 404 where the job publishes none."""
+    return Request(
+        method="GET",
+        path=f"{job_path(job)}/{build}/testReport/api/json",
+        query={"tree": "failCount,skipCount,passCount,totalCount"},
+        operation="get-test-report",
+        accepts=frozenset({404}),
+    )
+
+
+def read_test_report(value: Document) -> str:
+    failed, skipped = number(value, "failCount"), number(value, "skipCount")
+    # Aggregated reports have a total instead of a pass count.
+    passed = number(value, "passCount", default=max(0, number(value, "totalCount") - failed - skipped))
+    return test_counts(passed=passed, failed=failed, skipped=skipped)
+
+
+def cancel_queue_item(queue: int) -> Request:
+    return Request(
+        method="POST",
+        path="/queue/cancelItem",
+        query={"id": str(queue)},
+        operation="cancel-queue-item",
+        accepts=frozenset({302, 303, 404, 422}),
+    )
+
+
+def stop_build(job: str, build: int) -> Request:
+    return Request(
+        method="POST",
+        path=f"{job_path(job)}/{build}/stop",
+        operation="stop-build",
+        accepts=frozenset({302, 303, 404}),
+    )
+
+
+def get_crumb() -> Request:
+    """Ask for a crumb; 404 where the check is off."""
+    return Request(method="GET", path="/crumbIssuer/api/json", operation="get-crumb", accepts=frozenset({404}))
+
+
+def check() -> Request:
+    return Request(method="GET", path="/api/json", query={"tree": "mode"}, operation="check")
+
+
+def read_version(reply: Reply) -> str:
+    document(reply.value())
+    return f"Jenkins {reply.headers.get('x-jenkins', '')}".strip()
+
+
+def _timed_out(value: Document) -> bool:
+    """Look for the cause that a `timeout` step leaves (jenkins.model.InterruptedBuildAction)."""
+    return any(
+        _TIMEOUT_WORDS.search(f"{text(cause, '_class')} {text(cause, 'shortDescription')}") is not None
+        for action in documents(value, "actions")
+        # Why the build began says nothing of its end, even where the starting job is named after timeouts.
+        if not text(action, "_class").endswith(".CauseAction")
+        for cause in documents(action, "causes")
+    )
+
+
+def _build_run(build: Document, key: str) -> Run:
+    place = Place(build=required_number(build, "number"), queue=number(build, "queueId"))
+    return Run(id=place.id, key=key, url=text(build, "url"))

@@ -1,0 +1,108 @@
+"""One record per round trip: Prometheus series and the debug line, nowhere else."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from providers.models import ScmIdentity
+
+_logger = structlog.get_logger("providers")
+
+_CALL_LABELS = (
+    "git_repository",
+    "git_repository_namespace",
+    "scm_provider",
+    "scm_provider_kind",
+    "api",
+    "operation",
+    "response_code",
+)
+_RATE_LIMIT_LABELS = ("scm_provider", "scm_provider_kind")
+
+SCM_CALLS = Counter("scm_calls", "Round trips to SCM hosts.", _CALL_LABELS)
+SCM_CALLS_DURATION = Histogram("scm_calls_duration_seconds", "Duration of round trips to SCM hosts.", _CALL_LABELS)
+SCM_RATE_LIMIT = Gauge("scm_calls_rate_limit_limit", "Size of the current rate limit window.", _RATE_LIMIT_LABELS)
+SCM_RATE_REMAINING = Gauge("scm_calls_rate_limit_remaining", "Calls left in the window.", _RATE_LIMIT_LABELS)
+SCM_RATE_RESET = Gauge(
+    "scm_calls_rate_limit_reset_remaining_seconds", "Seconds until the window ends, counting down.", _RATE_LIMIT_LABELS
+)
+CI_CALLS = Counter("ci_calls", "Round trips to CI systems.", ("system", "operation", "response_code"))
+ARGOCD_CALLS = Counter("argocd_calls", "Round trips to Argo CD API servers.", ("operation", "response_code"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One round trip as it ended; without an HTTP answer `response_code` is 504, 503 or 500."""
+
+    operation: str
+    response_code: int
+    duration_seconds: float
+    api: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Recorder: TypeAlias = Callable[[Call], None]
+
+
+def record_scm_call(identity: ScmIdentity, call: Call) -> None:
+    """Record one round trip to an SCM host, success or failure."""
+    labels = {
+        "git_repository": identity.git_repository,
+        "git_repository_namespace": identity.git_repository_namespace,
+        "scm_provider": identity.scm_provider,
+        "scm_provider_kind": identity.scm_provider_kind,
+        "api": call.api,
+        "operation": call.operation,
+        "response_code": str(call.response_code),
+    }
+    SCM_CALLS.labels(**labels).inc()
+    SCM_CALLS_DURATION.labels(**labels).observe(call.duration_seconds)
+    _record_rate_limit(identity, call.headers)
+    _logger.debug("SCM API call", **labels, duration_seconds=round(call.duration_seconds, 6))
+
+
+def record_ci_call(system: str, call: Call) -> None:
+    """Record one round trip to a CI system."""
+    CI_CALLS.labels(system=system, operation=call.operation, response_code=str(call.response_code)).inc()
+    _logger.debug(
+        "CI API call",
+        system=system,
+        operation=call.operation,
+        response_code=str(call.response_code),
+        duration_seconds=round(call.duration_seconds, 6),
+    )
+
+
+def record_argocd_call(call: Call) -> None:
+    """Record one round trip to an Argo CD API server; a stream counts once, when it opens."""
+    ARGOCD_CALLS.labels(operation=call.operation, response_code=str(call.response_code)).inc()
+    _logger.debug(
+        "Argo CD API call",
+        operation=call.operation,
+        response_code=str(call.response_code),
+        duration_seconds=round(call.duration_seconds, 6),
+    )
+
+
+def _record_rate_limit(identity: ScmIdentity, headers: Mapping[str, str]) -> None:
+    labels = {"scm_provider": identity.scm_provider, "scm_provider_kind": identity.scm_provider_kind}
+    if (limit := _number(headers, "x-ratelimit-limit", "ratelimit-limit")) is not None:
+        SCM_RATE_LIMIT.labels(**labels).set(limit)
+    if (remaining := _number(headers, "x-ratelimit-remaining", "ratelimit-remaining")) is not None:
+        SCM_RATE_REMAINING.labels(**labels).set(remaining)
+    reset = _number(headers, "x-ratelimit-reset", "ratelimit-reset")
+    if reset is not None:
+        SCM_RATE_RESET.labels(**labels).set_function(lambda: max(0.0, reset - time.time()))
+
+
+def _number(headers: Mapping[str, str], *names: str) -> float | None:
+    for name in names:
+        try:
+            return float(headers[name])
+        except (KeyError, ValueError):
+            continue
+    return None

@@ -1,0 +1,73 @@
+"""Make text from a host fit to be shown: no credential in it, one line, bounded."""
+
+import base64
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+TEXT_LIMIT = 500
+_REDACTED = "***"
+# Text is cut to this before the patterns run, so that a hostile body cannot make them slow.
+_SCANNED_LIMIT = 20_000
+# Shorter texts are no secrets worth the name, and hiding them would blank out innocent words.
+_SECRET_MINIMUM = 4
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), _REDACTED),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {_REDACTED}"),
+    (
+        re.compile(
+            r"(?i)([\"']?\b(?:proxy-)?(?:authorization|private-token|job-token|x-gitlab-token|set-cookie|cookie|"
+            r"jenkins-crumb)[\"']?\s*[:=]\s*)[^\r\n]*"
+        ),
+        rf"\1{_REDACTED}",
+    ),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@\"'<>]{1,500}@"), rf"\1{_REDACTED}@"),
+    (
+        re.compile(
+            r"(?i)([?&;]|\b)((?:access_|private_|job_|id_|refresh_|trigger_)?token|api_?key|client_secret|secret|password|"
+            r"passwd|signature|x-amz-signature|x-amz-credential|sig)(=)[^\s&;\"'<>]+"
+        ),
+        rf"\1\2\3{_REDACTED}",
+    ),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|glptt-|gldt-|glsoat-)[A-Za-z0-9_.=-]{4,}"), _REDACTED),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), _REDACTED),
+)
+
+
+def variants(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return every form in which these secrets could come back: plain, quoted for URLs or JSON, and in Base64."""
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) < _SECRET_MINIMUM:
+            continue
+        forms.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret)))
+        forms.add(secret.encode("unicode_escape").decode("ascii"))
+        # Several lines, such as a key: a host that echoes one of them gives away a part.
+        forms.update(line for line in secret.splitlines() if len(line) >= 16)
+        encoded = base64.b64encode(secret.encode()).decode("ascii").rstrip("=")
+        if len(encoded) >= 8:
+            forms.add(encoded)
+    # Longest first, so that no part of a longer form stays behind.
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Replace the given secret forms and everything that looks like a credential."""
+    cleaned = text[:_SCANNED_LIMIT]
+    for secret in secrets:
+        cleaned = cleaned.replace(secret, _REDACTED)
+    for pattern, replacement in _PATTERNS:
+        cleaned = pattern.sub(replacement, cleaned)
+    return cleaned
+
+
+def shown(text: str, secrets: Iterable[str] = (), *, limit: int = TEXT_LIMIT) -> str:
+    """Redact, put on one line, and bound with an ellipsis."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in redact(text, secrets)).split())
+    return shortened(line, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Cut to at most `limit` characters, the last one an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,134 @@
+"""Which outcome error an HTTP answer means, and how long it asks us to wait."""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from providers.errors import (
+    ProviderConflict,
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from providers.exchange import Reply
+
+# A host that asks for more is asked again after this long; nobody's budget window is longer.
+_LONGEST_WAIT = timedelta(hours=1)
+# GitHub's rule for secondary limits that name no time; fits others as well.
+_UNNAMED_WAIT = timedelta(minutes=1)
+
+_KINDS: Mapping[int, type[ProviderError]] = {
+    401: ProviderUnauthorized,
+    403: ProviderUnauthorized,
+    404: ProviderNotFound,
+    407: ProviderUnavailable,
+    408: ProviderUnavailable,
+    409: ProviderConflict,
+    410: ProviderNotFound,
+    412: ProviderConflict,
+    425: ProviderUnavailable,
+    429: ProviderRateLimited,
+}
+_ERROR_KEYS = ("message", "error", "error_description", "errors")
+_RATE_LIMIT_WORDS = re.compile(r"rate limit|abuse detection|too many requests", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def refusal(reply: Reply, what: str) -> ProviderError:
+    """Turn an answer that is no success into the error it means; `what` names the call. Not redacted yet."""
+    said = message_of(reply)
+    text = f"{what} answered {reply.status}" + (f": {said}" if said else "")
+    wait = retry_after(reply.headers)
+    if is_rate_limited(reply, said):
+        return ProviderRateLimited(text, status=reply.status, retry_after=wait or _UNNAMED_WAIT)
+    kind = _KINDS.get(reply.status)
+    if kind is None:
+        kind = ProviderRejected if 400 <= reply.status < 500 else ProviderUnavailable
+        if reply.status < 400:
+            kind = ProviderMalformed
+    return kind(text, status=reply.status, retry_after=wait)
+
+
+def is_rate_limited(reply: Reply, said: str) -> bool:
+    """Tell a limit from a missing right: GitHub answers both with 403.
+
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+    if reply.status == 429:
+        return True
+    if reply.status != 403:
+        return False
+    return (
+        reply.headers.get("x-ratelimit-remaining") == "0"
+        or "retry-after" in reply.headers
+        or _RATE_LIMIT_WORDS.search(said) is not None
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Read how long to wait from Retry-After, else from a spent budget's reset time; None when nothing is said."""
+    said = headers.get("retry-after", "").strip()
+    if said:
+        seconds = _seconds_until(said)
+        if seconds is not None:
+            return _bounded(seconds)
+    for prefix in ("x-ratelimit", "ratelimit"):
+        if headers.get(f"{prefix}-remaining") == "0":
+            try:
+                return _bounded(float(headers[f"{prefix}-reset"]) - time.time())
+            except (KeyError, ValueError):
+                continue
+    return None
+
+
+def message_of(reply: Reply) -> str:
+    """Read the host's own words from a JSON error, the title of an HTML page or plain text; nothing else is shown."""
+    kind = reply.headers.get("content-type", "")
+    if "html" in kind:
+        title = _TITLE.search(reply.text[:20_000])
+        return title[1].strip() if title else "an HTML page"
+    try:
+        value: object = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return reply.text[:2_000].strip() if kind.startswith("text/plain") else ""
+    return "; ".join(dict.fromkeys(_words(value)))
+
+
+def _words(value: object) -> list[str]:
+    """Collect texts under the keys that hosts use for errors, else under any key."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [word for item in value[:10] for word in _words(item)]
+    if not isinstance(value, Mapping):
+        return []
+    found = [word for key in _ERROR_KEYS if key in value for word in _words(value[key])]
+    if found:
+        return found
+    # GitLab: {"message": {"base": ["…"]}}; GitHub: {"errors": [{"resource", "field", "code"}]}.
+    return [f"{key}: {word}" for key, item in list(value.items())[:10] for word in _words(item)]
+
+
+def _seconds_until(said: str) -> float | None:
+    try:
+        return float(said)
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
+
+
+def _bounded(seconds: float) -> timedelta:
+    if not seconds > 0:
+        return timedelta(seconds=1)
+    return min(timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds())), _LONGEST_WAIT)

@@ -1,0 +1,44 @@
+"""What all CI adapters share: the result knobs and the words of a summary."""
+
+from collections.abc import Mapping
+
+from providers.errors import ProviderRejected
+from providers.models import RunPhase
+
+KNOBS: Mapping[str, RunPhase] = {
+    "unstable": RunPhase.FAILED,
+    "neutral": RunPhase.PASSED,
+    "skipped": RunPhase.ERROR,
+    "manual": RunPhase.QUEUED,
+}
+"""Results that teams read differently, with what they mean unless a runner's `results` says otherwise.
+
+`unstable`: Jenkins, tests failed but the build did not. `neutral`: GitHub Actions, neither good nor bad.
+`skipped`: GitHub Actions and GitLab CI, nothing ran. `manual`: GitLab CI, the pipeline waits for a person.
+"""
+
+
+def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
+    """Lay a runner's choices over the defaults. Raises ProviderRejected for an unknown knob or phase."""
+    phases = dict(KNOBS)
+    for name, phase in wanted.items():
+        if name not in KNOBS:
+            raise ProviderRejected(f"unknown result `{name}`; known: {', '.join(KNOBS)}")
+        try:
+            phases[name] = RunPhase(phase)
+        except ValueError:
+            known = ", ".join(RunPhase)
+            raise ProviderRejected(f"`{phase}` is no meaning for the result `{name}`; known: {known}") from None
+    return phases
+
+
+def test_counts(*, passed: int, failed: int, skipped: int) -> str:
+    """Say how many test cases did what, such as `41 passed, 1 failed`; empty when there were none."""
+    if passed + failed + skipped == 0:
+        return ""
+    parts = [f"{passed} passed"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if skipped:
+        parts.append(f"{skipped} skipped")
+    return ", ".join(parts)
