@@ -1,0 +1,134 @@
+"""Put the watcher together: a mirror of each kind, and the controllers that follow them."""
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from crds.cache import CommandEntry, TrackerEntry, read_command, read_tracker
+from crds.commands import COMMANDS, CommandExecutor
+from crds.controller import TRACKERS, TrackerController
+from crds.declarations import WAITS, DeclarationController, read_declaration
+from crds.model import Scope
+from crds.ports import Kubernetes, resource_of
+from crds.promotions import Promotions
+from crds.queueing import KeyedQueue
+from crds.reflector import Change, Key, Reflector
+from crds.resource import Resource
+
+RESYNC = timedelta(minutes=10)
+"""How often every tracker and command is looked at although nothing was heard of it."""
+
+
+class Watcher:
+    """Mirror all kinds and reconcile, until cancelled. Any number of watchers may share a cluster.
+
+    With namespaces it lists and watches those only, which needs no more than Roles; cluster-scoped kinds are left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        namespaces: Sequence[str] = (),
+        on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
+        resync: timedelta = RESYNC,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._on_watch_restart = on_watch_restart
+        self._resync = resync
+        self._trackers: list[Reflector[TrackerEntry]] = []
+        self._commands: list[Reflector[CommandEntry]] = []
+        self._declared: dict[type[Resource], list[Reflector[Resource]]] = {}
+        self.trackers = TrackerController(kubernetes=kubernetes, promotions=promotions, find=self.find_tracker)
+        self.commands = CommandExecutor(kubernetes=kubernetes, promotions=promotions, find=self.find_command)
+        self.declarations = DeclarationController(
+            kubernetes=kubernetes,
+            promotions=promotions,
+            trackers=lambda: (entry for mirror in self._trackers for entry in mirror.objects.values()),
+            declared=self.declared,
+            has_synced=lambda: self.has_synced,
+            cluster_scoped=not namespaces,
+        )
+        self._build()
+
+    @property
+    def queues(self) -> tuple[KeyedQueue[Any], ...]:
+        """The queues that work is taken from, for metrics."""
+        return (self.trackers.queue, self.commands.queue, self.declarations.queue)
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether every kind was listed completely at least once."""
+        return all(mirror.has_synced for mirror in self._mirrors())
+
+    async def run(self) -> None:
+        """Watch and reconcile until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for mirror in self._mirrors():
+                tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
+            for queue in self.queues:
+                tasks.create_task(queue.run(), name=f"queue {queue.name}")
+
+    def find_tracker(self, key: Key) -> TrackerEntry | None:
+        """Return what is kept of a tracker."""
+        return next((found for mirror in self._trackers if (found := mirror.objects.get(key)) is not None), None)
+
+    def find_command(self, key: Key) -> CommandEntry | None:
+        """Return what is kept of a command."""
+        return next((found for mirror in self._commands if (found := mirror.objects.get(key)) is not None), None)
+
+    def declared(self, kind: type[Resource]) -> Mapping[Key, Resource]:
+        """Return all declarations of one kind."""
+        return ChainMap(*(dict(mirror.objects) for mirror in self._declared.get(kind, ())))
+
+    def _mirrors(self) -> list[Reflector[Any]]:
+        return [*self._trackers, *self._commands, *(mirror for kind in self._declared.values() for mirror in kind)]
+
+    def _build(self) -> None:
+        for namespace in self._namespaces:
+            self._trackers.append(
+                Reflector(
+                    kubernetes=self._kubernetes,
+                    resource=TRACKERS,
+                    namespace=namespace,
+                    project=read_tracker,
+                    on_change=self.trackers.follow,
+                    on_restart=self._restarted(TRACKERS.plural),
+                    resync=self._resync,
+                )
+            )
+            self._commands.append(
+                Reflector(
+                    kubernetes=self._kubernetes,
+                    resource=COMMANDS,
+                    namespace=namespace,
+                    project=read_command,
+                    on_change=self.commands.follow,
+                    on_restart=self._restarted(COMMANDS.plural),
+                    resync=self._resync,
+                )
+            )
+            for kind in WAITS:
+                if namespace is None or kind.definition.scope is Scope.NAMESPACED:
+                    self._declared.setdefault(kind, []).append(self._mirror_declarations(kind, namespace))
+
+    def _mirror_declarations(self, kind: type[Resource], namespace: str | None) -> Reflector[Resource]:
+        def follow(change: Change[Resource]) -> None:
+            self.declarations.follow(kind, change)
+
+        resource = resource_of(kind.definition)
+        return Reflector(
+            kubernetes=self._kubernetes,
+            resource=resource,
+            namespace=namespace,
+            project=read_declaration(kind),
+            on_change=follow,
+            on_restart=self._restarted(resource.plural),
+        )
+
+    def _restarted(self, plural: str) -> Callable[[str], None]:
+        return lambda reason: self._on_watch_restart(plural, reason)

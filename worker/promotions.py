@@ -1,0 +1,180 @@
+"""The controller's port to workflows, over a Temporal client."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import ParamSpec, TypeVar
+from urllib.parse import quote
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.models.promotion import Command, CommandAnswer, PromotionInput
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from crds.promotions import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+from workflows.identity import (
+    DELETED_SIGNAL,
+    POKE_SIGNAL,
+    PROMOTION_WORKFLOW,
+    Queues,
+    environment_workflow_id,
+    promotion_workflow_id,
+)
+
+CALL_TIMEOUT = timedelta(seconds=10)
+UPDATE_TIMEOUT = timedelta(seconds=20)
+"""How long an answer is awaited; the same update is sent again later, so that none is executed twice."""
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_STATES = {
+    WorkflowExecutionStatus.RUNNING: WorkflowState.RUNNING,
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: WorkflowState.RUNNING,
+    WorkflowExecutionStatus.COMPLETED: WorkflowState.COMPLETED,
+    WorkflowExecutionStatus.TERMINATED: WorkflowState.TERMINATED,
+    WorkflowExecutionStatus.CANCELED: WorkflowState.TERMINATED,
+    WorkflowExecutionStatus.FAILED: WorkflowState.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT: WorkflowState.FAILED,
+}
+
+
+class TemporalPromotions:
+    """Implement crds.promotions.Promotions."""
+
+    def __init__(self, *, client: Client, installation: str, timings: Timings, ui_url: str = "") -> None:
+        self._client = client
+        self._installation = installation
+        self._timings = timings
+        self._ui_url = ui_url
+        self._queues = Queues(installation=installation)
+
+    async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
+        """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
+        workflow_id = self._id(attempt)
+        request = PromotionInput(
+            installation=self._installation,
+            tracker=TrackerRef(
+                namespace=attempt.namespace, name=attempt.name, uid=attempt.uid, attempt=attempt.attempt
+            ),
+            spec=TrackerSpec(
+                repository=declaration.repository, number=declaration.number, environment=declaration.environment
+            ),
+            timings=self._timings,
+            ui_url=self._link(workflow_id),
+            generation=declaration.generation,
+        )
+        try:
+            await _reaching(
+                lambda: self._client.start_workflow(
+                    PROMOTION_WORKFLOW,
+                    request,
+                    id=workflow_id,
+                    task_queue=self._queues.promotions,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    static_summary=f"{attempt.namespace}/{attempt.name}",
+                    rpc_timeout=CALL_TIMEOUT,
+                )
+            )
+        except WorkflowAlreadyStartedError:
+            return await self.read_state(attempt)
+        except RPCError as error:
+            raise WorkflowsUnavailable(f"Temporal: {error}"[:300]) from None
+        return WorkflowState.RUNNING
+
+    async def read_state(self, attempt: Attempt) -> WorkflowState:
+        """Tell how the workflow of the attempt stands."""
+        description = await _found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
+        if description is None:
+            return WorkflowState.ABSENT
+        # A status that this version does not know is not the end of anything.
+        return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
+
+    async def tell_deleted(self, attempt: Attempt) -> bool:
+        """Tell the workflow that its tracker is deleted; False where it does not run."""
+        return await self._signal(self._id(attempt), DELETED_SIGNAL)
+
+    async def poke(self, attempt: Attempt) -> bool:
+        """Have the workflow look again at once; False where it does not run."""
+        return await self._signal(self._id(attempt), POKE_SIGNAL)
+
+    async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
+        """Have a place look again at once; False where nobody is on the way there."""
+        workflow_id = environment_workflow_id(self._installation, namespace, environment, repository)
+        return await self._signal(workflow_id, POKE_SIGNAL)
+
+    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+        """Pass on a command and return the workflow's answer; None where the workflow does not run."""
+        command = Command(
+            request_id=order.request_id,
+            actor=order.actor,
+            target_environment=order.environment,
+            revision=order.revision,
+            reason=order.reason,
+        )
+        try:
+            answer = await _found(
+                lambda: self._handle(attempt).execute_update(
+                    order.verb,
+                    command,
+                    id=order.request_id,
+                    result_type=CommandAnswer,
+                    rpc_timeout=UPDATE_TIMEOUT,
+                )
+            )
+        except WorkflowUpdateFailedError as error:
+            return Answer(accepted=False, message=str(error.cause))
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise WorkflowsUnavailable("no workflow worker took the command in time") from None
+        return None if answer is None else Answer(accepted=answer.accepted, message=answer.message)
+
+    def _id(self, attempt: Attempt) -> str:
+        return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
+
+    def _handle(self, attempt: Attempt) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(self._id(attempt))
+
+    def _link(self, workflow_id: str) -> str:
+        if not self._ui_url:
+            return ""
+        return f"{self._ui_url}/namespaces/{quote(self._client.namespace)}/workflows/{quote(workflow_id, safe='')}"
+
+    async def _signal(self, workflow_id: str, signal: str) -> bool:
+        async def send() -> bool:
+            await self._client.get_workflow_handle(workflow_id).signal(signal, rpc_timeout=CALL_TIMEOUT)
+            return True
+
+        return await _found(send) or False
+
+
+async def _found(call: Callable[[], Awaitable[Result]]) -> Result | None:
+    """Return None where Temporal says that the workflow is absent or closed."""
+    try:
+        return await _reaching(call)
+    except RPCError:
+        # Only NOT_FOUND comes this far.
+        return None
+
+
+async def _reaching(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Make every failure of the connection one error; NOT_FOUND alone stays."""
+    try:
+        return await call()
+    except RPCError as error:
+        # A missing Temporal namespace says nothing about the workflow.
+        absent = error.status is RPCStatusCode.NOT_FOUND and not _speaks_of_namespace(error)
+        if absent:
+            raise
+        raise WorkflowsUnavailable(f"Temporal: {error.status.name}: {error}"[:300]) from None
+
+
+def _speaks_of_namespace(error: RPCError) -> bool:
+    return any(detail.type_url.endswith("NamespaceNotFoundFailure") for detail in error.grpc_status.details)

@@ -1,0 +1,109 @@
+"""The watcher process: custom resources become workflows and signals, results come back as status."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import Runtime
+from temporalio.worker import Worker
+
+from activities.resources import KubernetesResources
+from crds.backoff import STANDARD
+from crds.kubernetes import KubernetesApi
+from crds.ports import Kubernetes
+from crds.watching import Watcher
+from worker.health import Health, HealthServer
+from worker.logs import configure_logs
+from worker.promotions import TemporalPromotions
+from worker.settings import Settings
+from worker.temporal import TemporalUnavailable, connect, create_telemetry
+from worker.tracing import configure_tracing
+from worker.watcher_metrics import WatcherMetrics
+from workflows.identity import Queues
+
+_logger = structlog.get_logger(__name__)
+
+
+async def run_watcher(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile."""
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    configure_tracing("watcher")
+    telemetry = create_telemetry()
+    health = Health(ready={"temporal": lambda: False})
+    work = asyncio.create_task(_work(settings, health, telemetry.runtime), name="watcher")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    server = HealthServer(
+        health, host=settings.http_host, port=settings.http_port, sdk_metrics_url=telemetry.metrics_url
+    )
+    try:
+        async with server:
+            await work
+    except asyncio.CancelledError:
+        if not work.cancelled():
+            raise
+        _logger.info("watcher stopped")
+    finally:
+        work.cancel()
+
+
+async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
+    async with AsyncExitStack() as stack:
+        kubernetes = await stack.enter_async_context(
+            await KubernetesApi.connect(kubeconfig=settings.kubeconfig, context=settings.context)
+        )
+        client = await _connect_patiently(runtime)
+        metrics = WatcherMetrics()
+        watcher = Watcher(
+            kubernetes=kubernetes,
+            promotions=TemporalPromotions(
+                client=client,
+                installation=settings.installation,
+                timings=settings.timings,
+                ui_url=settings.temporal_ui_url,
+            ),
+            namespaces=settings.namespaces,
+            on_watch_restart=metrics.watch_restarted,
+        )
+        metrics.follow_queues(watcher.queues)
+        worker = build_worker(settings, client, kubernetes, metrics)
+        health.ready = {"kubernetes": lambda: watcher.has_synced}
+        _logger.info(
+            "watching",
+            server=kubernetes.server,
+            namespaces=settings.namespaces or "all",
+            installation=settings.installation,
+        )
+        async with worker:
+            health.alive["temporal worker"] = lambda: worker.is_running
+            await watcher.run()
+
+
+def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics) -> Worker:
+    """Build the Temporal worker of the queue `kubernetes`.
+
+    It is not versioned: a versioned one would strand the workflows of older versions.
+    """
+    resources = KubernetesResources(kubernetes=kubernetes, observer=metrics)
+    return Worker(
+        client,
+        task_queue=Queues(installation=settings.installation).kubernetes,
+        activities=[resources.publish_status, resources.publish_place],
+        max_concurrent_activities=settings.activity_slots,
+        graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
+    )
+
+
+async def _connect_patiently(runtime: Runtime) -> Client:
+    failures = 0
+    while True:
+        try:
+            return await connect(runtime=runtime)
+        except TemporalUnavailable as error:
+            failures += 1
+            _logger.warning("waiting for Temporal", error=str(error))
+            await asyncio.sleep(STANDARD.pause(failures).total_seconds())
