@@ -1,0 +1,124 @@
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from crds.documents import validate_document, validate_documents
+from tests.crds.bad_documents import BAD_DOCUMENTS, BadDocument
+from tests.crds.resources import Document, a_test, document, policy_document
+
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
+
+
+def load(folder: Path) -> list[Document]:
+    return [each for path in sorted(folder.glob("*.yaml")) for each in YAML(typ="safe").load_all(path.read_text())]
+
+
+def shown(documents: list[Any]) -> list[str]:
+    return [str(error) for error in validate_documents(documents)]
+
+
+@pytest.mark.parametrize("story", sorted(path.name for path in SAMPLES.iterdir() if path.is_dir()))
+def test_the_samples_are_valid_as_a_set(story: str) -> None:
+    documents = load(SAMPLES / story)
+    assert len(documents) > 0
+    assert shown(documents) == []
+
+
+@pytest.mark.parametrize("bad", BAD_DOCUMENTS, ids=lambda bad: str(bad.name))
+def test_what_the_api_server_refuses_is_refused_offline(bad: BadDocument) -> None:
+    errors = validate_document(bad.document)
+    assert any(bad.offline in str(error) for error in errors), [str(error) for error in errors]
+
+
+def change(documents: list[Document], kind: str, name: str, edit: Callable[[Document], None]) -> list[Document]:
+    changed = deepcopy(documents)
+    edit(next(each for each in changed if each["kind"] == kind and each["metadata"]["name"] == name))
+    return changed
+
+
+def test_a_chain_that_loops_is_found_across_documents() -> None:
+    looping = change(
+        load(SAMPLES / "main-job"),
+        "PromotionPolicy",
+        "staging-to-prod",
+        lambda policy: policy["spec"].update(targetEnvironment="dev"),
+    )
+    errors = shown(looping)
+    assert any("visited twice: dev → staging → dev" in error for error in errors)
+
+
+def test_a_chain_that_ends_before_a_final_environment_is_found() -> None:
+    documents = load(SAMPLES / "main-job")
+    dead_end = [each for each in documents if each["metadata"]["name"] != "staging-to-prod"]
+    [error] = shown(dead_end)
+    assert error.startswith("PromotionPolicy/dev-to-staging: spec.targetEnvironment: the way ends in `staging`")
+
+
+def test_an_unknown_variable_is_found_with_its_field_path() -> None:
+    tests = [a_test("a", parameters={"X": "${home}"})]
+    [error] = shown([policy_document("dev", "staging", tests=tests)])
+    assert "spec.tests[0].parameters.X: unknown variable `${home}`" in error
+
+
+def test_kinds_of_which_no_document_is_given_are_not_judged() -> None:
+    assert shown([policy_document("dev", "staging", "web", tests=[a_test("a")])]) == []
+
+
+def test_a_broken_document_does_not_make_others_say_that_it_is_missing() -> None:
+    broken = change(
+        load(SAMPLES / "main-job"), "Environment", "prod", lambda environment: environment["spec"].update(final="yes")
+    )
+    assert shown(broken) == ["Environment/prod: spec.final: must be of type boolean, is string"]
+
+
+def test_namespaces_do_not_see_each_other() -> None:
+    documents = load(SAMPLES / "main-job")
+    elsewhere = change(documents, "TestRunner", "jenkins", lambda runner: runner["metadata"].update(namespace="other"))
+    assert shown(elsewhere) == []
+    both = [*elsewhere, document("TestRunner", "ci", {"jenkins": {"url": "https://ci.example"}})]
+    assert all("TestRunner `jenkins` does not exist in this namespace" in error for error in shown(both))
+    assert len(shown(both)) == 4
+
+
+def test_a_resource_that_is_declared_twice_is_an_error() -> None:
+    [error] = shown([policy_document("dev", "staging"), policy_document("dev", "staging")])
+    assert error == "PromotionPolicy/dev-to-staging: metadata.name: the same resource is declared twice"
+
+
+@pytest.mark.parametrize(
+    ("given_document", "says"),
+    [
+        ("text", "is not a Kubernetes object"),
+        ([], "is not a Kubernetes object"),
+        ({"kind": "Environment"}, "must be `pilotage.dev/v1alpha1`"),
+        ({"apiVersion": "pilotage.dev/v2", "kind": "Environment"}, "must be `pilotage.dev/v1alpha1`"),
+        ({"apiVersion": "pilotage.dev/v1alpha1", "kind": "Enviroment"}, "`Enviroment` is not known"),
+        ({"apiVersion": "pilotage.dev/v1alpha1", "kind": "Environment"}, "metadata.name: is required"),
+    ],
+)
+def test_what_is_no_resource_of_ours_says_so(given_document: Any, says: str) -> None:
+    assert any(says in error for error in shown([given_document]))
+
+
+def test_resources_of_other_groups_and_empty_documents_are_passed_over() -> None:
+    assert shown([None, {"apiVersion": "v1", "kind": "Secret"}, {"apiVersion": "apps/v1", "kind": "Deployment"}]) == []
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(["PromotionPolicy", "Environment", "PullRequestTracker", "GitRepository"]), json_values)
+def test_no_document_makes_validation_fail_itself(kind: str, spec: Any) -> None:
+    errors = validate_document({**document(kind, "x", {}), "spec": spec})
+    assert errors
+    assert all(error.path and error.message for error in errors)

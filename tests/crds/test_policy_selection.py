@@ -1,0 +1,78 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crds.field_errors import FieldError
+from crds.policy_selection import SelectionOutcome, environments_ahead, select_policy
+from tests.crds.resources import environment, environments, policy
+
+GENERAL = policy("dev", "staging", name="general")
+FOR_WEB = policy("dev", "qa", "web", name="for-web")
+
+
+def test_the_policy_that_names_the_repository_wins() -> None:
+    chosen = select_policy([GENERAL, FOR_WEB], environment="dev", repository="web")
+    assert (chosen.outcome, chosen.policy) == (SelectionOutcome.FOUND, FOR_WEB)
+
+
+def test_a_policy_for_all_repositories_serves_those_not_named() -> None:
+    assert select_policy([GENERAL, FOR_WEB], environment="dev", repository="api").policy == GENERAL
+
+
+def test_two_policies_that_name_the_repository_are_ambiguous() -> None:
+    other = policy("dev", "staging", "web", "api", name="also-web")
+    chosen = select_policy([GENERAL, FOR_WEB, other], environment="dev", repository="web")
+    assert (chosen.outcome, chosen.policy, chosen.names) == (
+        SelectionOutcome.AMBIGUOUS,
+        None,
+        ("also-web", "for-web"),
+    )
+
+
+def test_two_policies_for_all_repositories_are_ambiguous() -> None:
+    chosen = select_policy([GENERAL, policy("dev", "qa")], environment="dev", repository="web")
+    assert chosen.outcome is SelectionOutcome.AMBIGUOUS
+
+
+def test_no_policy_from_the_environment_is_not_found() -> None:
+    assert select_policy([GENERAL], environment="staging", repository="web").outcome is SelectionOutcome.NOT_FOUND
+
+
+def test_a_policy_for_other_repositories_does_not_match() -> None:
+    assert select_policy([FOR_WEB], environment="dev", repository="api").outcome is SelectionOutcome.NOT_FOUND
+
+
+def test_an_invalid_policy_is_named_with_its_errors_and_nothing_else_is_taken_instead() -> None:
+    error = FieldError(path="spec.tests[0].job", message="wrong")
+    chosen = select_policy([GENERAL, FOR_WEB], environment="dev", repository="web", validate=lambda _: [error])
+    assert (chosen.outcome, chosen.names, chosen.errors) == (SelectionOutcome.INVALID, ("for-web",), (error,))
+
+
+def test_the_environments_ahead_follow_the_repositorys_own_way() -> None:
+    policies = [GENERAL, FOR_WEB, policy("qa", "prod"), policy("staging", "prod")]
+    assert environments_ahead(policies, environment="dev", repository="web") == ("qa", "prod")
+    assert environments_ahead(policies, environment="dev", repository="api") == ("staging", "prod")
+    assert environments_ahead(policies, environment="prod", repository="api") == ()
+
+
+def test_nothing_is_ahead_of_a_final_environment_and_a_loop_ends() -> None:
+    loop = [policy("dev", "prod"), policy("prod", "dev")]
+    assert environments_ahead(loop, environment="dev", repository="web") == ("prod",)
+    final = environments(environment("prod", final=True))
+    assert environments_ahead(loop, environment="prod", repository="web", environments=final) == ()
+
+
+names = st.sampled_from(["a", "b", "c"])
+
+
+@given(
+    st.lists(st.tuples(names, st.lists(st.sampled_from(["web", "api"]), unique=True)), max_size=6),
+    names,
+)
+def test_the_choice_does_not_depend_on_the_order_of_policies(drawn: list[tuple[str, list[str]]], source: str) -> None:
+    policies = [policy(start, "z", *named, name=f"p{index}") for index, (start, named) in enumerate(drawn)]
+    chosen = select_policy(policies, environment=source, repository="web")
+    assert select_policy(reversed(policies), environment=source, repository="web") == chosen
+    naming = [each for each, (start, named) in zip(policies, drawn, strict=True) if start == source and "web" in named]
+    general = [each for each, (start, named) in zip(policies, drawn, strict=True) if start == source and not named]
+    best = naming or general
+    assert chosen.names == tuple(each.metadata.name for each in best)
