@@ -1,0 +1,276 @@
+"""In-memory stand-ins for the two ports of the controllers, and the objects that tests begin with."""
+
+import copy
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from crds.cache import FINALIZER
+from crds.ports import (
+    PAGE_SIZE,
+    WATCH_TIMEOUT,
+    ApiConflict,
+    ApiNotFound,
+    ApiResource,
+    Document,
+    EventTarget,
+    Page,
+    WatchEvent,
+)
+from crds.promotions import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class FakePromotions:
+    """Remember what was asked; `states` says how each workflow stands."""
+
+    def __init__(self) -> None:
+        self.states: dict[Attempt, WorkflowState] = {}
+        self.started: list[tuple[Attempt, Declaration]] = []
+        self.deleted: list[Attempt] = []
+        self.poked: list[Attempt] = []
+        self.places: list[tuple[str, str, str]] = []
+        self.orders: list[tuple[Attempt, Order]] = []
+        self.answers: dict[str, Answer] = {}
+        self.reads = 0
+        self.away = False
+
+    async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
+        self._reach()
+        if attempt not in self.states:
+            self.states[attempt] = WorkflowState.RUNNING
+            self.started.append((attempt, declaration))
+        return self.states[attempt]
+
+    async def read_state(self, attempt: Attempt) -> WorkflowState:
+        self._reach()
+        self.reads += 1
+        return self.states.get(attempt, WorkflowState.ABSENT)
+
+    async def tell_deleted(self, attempt: Attempt) -> bool:
+        self._reach()
+        self.deleted.append(attempt)
+        return self.states.get(attempt) is WorkflowState.RUNNING
+
+    async def poke(self, attempt: Attempt) -> bool:
+        self._reach()
+        self.poked.append(attempt)
+        return self.states.get(attempt) is WorkflowState.RUNNING
+
+    async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
+        self._reach()
+        self.places.append((namespace, environment, repository))
+        return True
+
+    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+        self._reach()
+        if self.states.get(attempt) is not WorkflowState.RUNNING:
+            return None
+        # Like an update id, a request id is executed once and answered as often as it is asked.
+        if order.request_id not in {known.request_id for _, known in self.orders}:
+            self.orders.append((attempt, order))
+        return self.answers.get(order.verb, Answer(accepted=True, message=f"{order.verb} taken"))
+
+    def _reach(self) -> None:
+        if self.away:
+            raise WorkflowsUnavailable("Temporal is away")
+
+
+class FakeKubernetes:
+    """Keep objects, count versions, refuse stale writes; server-side apply replaces fields and merges conditions."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Document] = {}
+        self.events: dict[str, tuple[EventTarget, str, str]] = {}
+        self.writes: list[tuple[str, str]] = []
+        self.conflicts = 0
+        """How many of the next applies meet a conflict."""
+        self._versions = itertools.count(100)
+
+    @property
+    def default_namespace(self) -> str:
+        return "default"
+
+    def put(self, resource: ApiResource, document: Document) -> Document:
+        metadata = document["metadata"]
+        metadata["resourceVersion"] = str(next(self._versions))
+        self.objects[resource.plural, metadata.get("namespace", ""), metadata["name"]] = document
+        return document
+
+    async def list_page(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        limit: int = PAGE_SIZE,
+        continue_token: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        found = [
+            copy.deepcopy(one)
+            for (plural, where, _), one in self.objects.items()
+            if plural == resource.plural and namespace in (None, where)
+        ]
+        return Page(items=tuple(found), resource_version="1")
+
+    async def list_all(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        return await self.list_page(resource, namespace)
+
+    def watch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        *,
+        resource_version: str,
+        timeout: timedelta = WATCH_TIMEOUT,
+        field_selector: str | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        raise AssertionError("controllers do not watch")
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        found = self.objects.get((resource.plural, namespace or "", name))
+        if found is None:
+            raise ApiNotFound(f"{resource.plural} {name} not found", status=404)
+        return copy.deepcopy(found)
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        return copy.deepcopy(self.put(resource, copy.deepcopy(dict(document))))
+
+    async def merge(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        changes: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> Document:
+        current = await self._current(resource, namespace, name, changes)
+        self.writes.append((name, "merge"))
+        return copy.deepcopy(self.put(resource, _merged(current, changes)))
+
+    async def apply(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        document: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> Document:
+        if self.conflicts:
+            self.conflicts -= 1
+            raise ApiConflict("the object has been modified", status=409)
+        current = await self._current(resource, namespace, name, document)
+        self.writes.append((name, field_manager))
+        status = copy.deepcopy(dict(document.get("status", {})))
+        present = {one["type"]: one for one in current.get("status", {}).get("conditions", ())}
+        for condition in status.pop("conditions", ()):
+            present[condition["type"]] = condition
+        merged = {**current.get("status", {}), **status}
+        if present:
+            merged["conditions"] = list(present.values())
+        return copy.deepcopy(self.put(resource, {**current, "status": merged}))
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
+        self.objects.pop((resource.plural, namespace or "", name), None)
+
+    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
+        raise AssertionError("the watcher reads no Secret")
+
+    async def post_event(
+        self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
+    ) -> bool:
+        known = name in self.events
+        self.events.setdefault(name, (target, reason, message))
+        return not known
+
+    async def _current(
+        self, resource: ApiResource, namespace: str | None, name: str, change: Mapping[str, Any]
+    ) -> Document:
+        current = await self.get(resource, namespace, name)
+        version = change.get("metadata", {}).get("resourceVersion")
+        if version is not None and version != current["metadata"]["resourceVersion"]:
+            raise ApiConflict("the object has been modified", status=409)
+        return current
+
+
+def _merged(current: Any, change: Any) -> Any:
+    if not isinstance(change, Mapping) or not isinstance(current, Mapping):
+        return copy.deepcopy(change)
+    return {**current, **{key: _merged(current.get(key), value) for key, value in change.items()}}
+
+
+def tracker_document(
+    *,
+    number: int = 412,
+    uid: str = "uid-1",
+    attempt: int = 1,
+    finalizer: bool = True,
+    deleting: datetime | None = None,
+    status: Document | None = None,
+    poke: str = "",
+) -> Document:
+    """A PullRequestTracker web-<number> of namespace shop."""
+    metadata: Document = {
+        "namespace": "shop",
+        "name": f"web-{number}",
+        "uid": uid,
+        "generation": attempt,
+        "resourceVersion": "1",
+        "creationTimestamp": "2026-03-01T11:00:00Z",
+        "finalizers": [FINALIZER] if finalizer else [],
+        "annotations": {"pilotage.dev/poke": poke} if poke else {},
+    }
+    if deleting is not None:
+        metadata["deletionTimestamp"] = deleting.isoformat()
+    spec = {"repositoryRef": {"name": "web"}, "number": number, "environment": "dev", "attempt": attempt}
+    return {"metadata": metadata, "spec": spec, **({"status": status} if status else {})}
+
+
+def running_status(*, attempt: int = 1, state: str = "Testing", waiting: str = "Verdict") -> Document:
+    """The status of a tracker whose workflow was started."""
+    return {
+        "state": state,
+        "attempt": attempt,
+        "sequence": 5,
+        "waitingFor": {"what": waiting},
+        "workflow": {"id": "promotion/x", "startedAt": "2026-03-01T11:00:01Z"},
+    }
+
+
+def command_document(
+    verb: str, *, uid: str = "cmd-1", environment: str = "staging", created: str = "2026-03-01T12:00:00Z"
+) -> Document:
+    """A PromotionCommand by alice on web-412."""
+    return {
+        "metadata": {
+            "namespace": "shop",
+            "name": f"{verb}-{uid}",
+            "uid": uid,
+            "generation": 1,
+            "resourceVersion": "1",
+            "creationTimestamp": created,
+        },
+        "spec": {
+            "trackerRef": {"name": "web-412"},
+            "verb": verb,
+            "environment": environment,
+            "revision": "abc",
+            "requestedBy": "alice",
+            "reason": "because",
+        },
+    }

@@ -1,0 +1,192 @@
+"""How commands reach workflows, and that none is executed twice."""
+
+from datetime import datetime
+
+import pytest
+
+from crds.cache import CommandEntry, read_command
+from crds.commands import COMMANDS, CommandExecutor
+from crds.controller import TRACKERS
+from crds.ports import ApiConflict, Document
+from crds.promotions import Answer, Attempt, WorkflowState
+from crds.reflector import Key
+from tests.watcher.fakes import (
+    NOW,
+    FakeKubernetes,
+    FakePromotions,
+    command_document,
+    running_status,
+    tracker_document,
+)
+
+RUNNING = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
+
+
+class Scene:
+    """An executor, and a tracker whose workflow runs."""
+
+    def __init__(self) -> None:
+        self.kubernetes = FakeKubernetes()
+        self.promotions = FakePromotions()
+        self.promotions.states[RUNNING] = WorkflowState.RUNNING
+        self.kubernetes.put(TRACKERS, tracker_document(status=running_status()))
+        self.entries: dict[Key, CommandEntry] = {}
+        self.now: datetime = NOW
+
+    def executor(self) -> CommandExecutor:
+        return CommandExecutor(
+            kubernetes=self.kubernetes,
+            promotions=self.promotions,
+            find=self.entries.get,
+            clock=lambda: self.now,
+        )
+
+    def give(self, document: Document) -> Key:
+        self.kubernetes.put(COMMANDS, document)
+        key = Key("shop", document["metadata"]["name"])
+        self.entries[key] = read_command(document)
+        return key
+
+    async def run(self, document: Document) -> Document:
+        key = self.give(document)
+        await self.executor().execute(key)
+        return self.answer(key)
+
+    def answer(self, key: Key) -> Document:
+        status: Document = self.kubernetes.objects[COMMANDS.plural, key.namespace, key.name].get("status", {})
+        return status
+
+    @property
+    def tracker(self) -> Document:
+        return self.kubernetes.objects[TRACKERS.plural, "shop", "web-412"]
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+@pytest.mark.parametrize("verb", ["retest", "retry", "promote", "hold", "release", "abort"])
+async def test_a_command_reaches_the_workflow_under_its_own_uid(scene: Scene, verb: str) -> None:
+    status = await scene.run(command_document(verb))
+    assert status == {"accepted": True, "message": f"{verb} taken", "executedAt": "2026-03-01T12:00:00Z"}
+    ((attempt, order),) = scene.promotions.orders
+    assert attempt == RUNNING
+    assert (order.verb, order.request_id, order.actor) == (verb, "cmd-1", "alice")
+    assert (order.environment, order.revision, order.reason) == ("staging", "abc", "because")
+
+
+async def test_a_refusal_is_answered_with_the_workflow_s_words(scene: Scene) -> None:
+    scene.promotions.answers["promote"] = Answer(accepted=False, message="tests still run")
+    status = await scene.run(command_document("promote"))
+    assert (status["accepted"], status["message"]) == (False, "tests still run")
+
+
+async def test_a_command_is_sent_again_while_temporal_is_away_and_then_answered(scene: Scene) -> None:
+    key = scene.give(command_document("promote"))
+    scene.promotions.away = True
+    with pytest.raises(ConnectionError):
+        await scene.executor().execute(key)
+    assert scene.answer(key) == {}
+    scene.promotions.away = False
+    await scene.executor().execute(key)
+    assert scene.answer(key)["accepted"] is True
+
+
+async def test_an_answer_that_was_not_written_does_not_execute_the_command_again(scene: Scene) -> None:
+    key = scene.give(command_document("promote"))
+    scene.kubernetes.conflicts = 1
+    with pytest.raises(ApiConflict):
+        await scene.executor().execute(key)
+    await scene.executor().execute(key)
+    assert scene.answer(key)["accepted"] is True
+    assert len(scene.promotions.orders) == 1
+
+
+async def test_an_answered_command_is_left_alone(scene: Scene) -> None:
+    key = scene.give(command_document("promote"))
+    await scene.executor().execute(key)
+    await scene.executor().execute(key)
+    assert len(scene.promotions.orders) == 1
+
+
+async def test_a_command_for_no_tracker_is_refused(scene: Scene) -> None:
+    scene.kubernetes.objects.clear()
+    status = await scene.run(command_document("hold"))
+    assert status["accepted"] is False
+    assert "no PullRequestTracker web-412" in status["message"]
+
+
+async def test_a_command_meant_for_an_earlier_tracker_of_the_name_is_refused(scene: Scene) -> None:
+    status = await scene.run(command_document("promote", created="2026-03-01T10:00:00Z"))
+    assert status["accepted"] is False
+    assert "earlier one" in status["message"]
+    assert scene.promotions.orders == []
+
+
+async def test_a_command_after_the_end_says_so_and_how_to_go_on(scene: Scene) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(state="Completed")))
+    scene.promotions.states[RUNNING] = WorkflowState.COMPLETED
+    status = await scene.run(command_document("promote"))
+    assert status["accepted"] is False
+    assert "over (Completed)" in status["message"]
+    assert "restart web-412" in status["message"]
+
+
+async def test_a_command_for_a_lost_workflow_is_refused(scene: Scene) -> None:
+    scene.promotions.states.clear()
+    status = await scene.run(command_document("promote"))
+    assert status["accepted"] is False
+    assert "does not run" in status["message"]
+
+
+async def test_a_command_right_after_its_tracker_waits_for_the_workflow(scene: Scene) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document())
+    scene.promotions.states.clear()
+    key = scene.give(command_document("hold"))
+    assert await scene.executor().execute(key) is not None
+    assert scene.answer(key) == {}
+    scene.promotions.states[RUNNING] = WorkflowState.RUNNING
+    assert await scene.executor().execute(key) is None
+    assert scene.answer(key)["accepted"] is True
+
+
+async def test_restart_raises_the_attempt_of_an_ended_tracker(scene: Scene) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(state="Aborted")))
+    status = await scene.run(command_document("restart", environment="dev"))
+    assert (status["accepted"], status["message"]) == (True, "attempt 2 begins")
+    assert scene.tracker["spec"]["attempt"] == 2
+
+
+async def test_restart_raises_the_attempt_of_a_lost_workflow(scene: Scene) -> None:
+    scene.promotions.states[RUNNING] = WorkflowState.TERMINATED
+    status = await scene.run(command_document("restart", environment="dev"))
+    assert status["accepted"] is True
+    assert scene.tracker["spec"]["attempt"] == 2
+
+
+async def test_restart_of_a_promotion_that_goes_on_is_refused(scene: Scene) -> None:
+    status = await scene.run(command_document("restart", environment="dev"))
+    assert status["accepted"] is False
+    assert "still goes on (Testing)" in status["message"]
+    assert scene.tracker["spec"]["attempt"] == 1
+
+
+async def test_restart_needs_the_right_on_the_tracker_s_own_environment(scene: Scene) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(state="Completed")))
+    status = await scene.run(command_document("restart", environment="sandbox"))
+    assert status["accepted"] is False
+    assert scene.tracker["spec"]["attempt"] == 1
+
+
+async def test_a_restart_whose_answer_was_lost_raises_the_attempt_once(scene: Scene) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(state="Completed")))
+    key = scene.give(command_document("restart", environment="dev"))
+    scene.kubernetes.conflicts = 1
+    with pytest.raises(ApiConflict):
+        await scene.executor().execute(key)
+    # Meanwhile even the second attempt may have ended.
+    scene.tracker["status"] = running_status(attempt=2, state="Completed")
+    await scene.executor().execute(key)
+    assert scene.tracker["spec"]["attempt"] == 2
+    assert scene.answer(key)["accepted"] is True
