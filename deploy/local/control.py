@@ -129,7 +129,7 @@ class Control:
             while ledger.alive(supervisor) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
             ledger.signal_group(supervisor.pid, signal.SIGKILL)
-        swept = ledger.sweep(self._directory, grace_seconds=SWEEP_SECONDS)
+        swept = ledger.take_over(self._directory, grace_seconds=SWEEP_SECONDS)
         self._files.shell.unlink(missing_ok=True)
         return swept
 
@@ -138,7 +138,7 @@ class Control:
         return entry if entry and ledger.alive(entry) else None
 
     def _clear(self) -> None:
-        ledger.sweep(self._directory, grace_seconds=SWEEP_SECONDS)
+        ledger.take_over(self._directory, grace_seconds=SWEEP_SECONDS)
         for name in STATE:
             shutil.rmtree(self._directory / name, ignore_errors=True)
         for pattern in STATE_FILES:

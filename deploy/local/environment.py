@@ -180,7 +180,8 @@ class LocalEnvironment:
         etcd, api_server = "etcd-1", "kube-apiserver-1"
         first: list[ProcessSpec] = []
         if "kubernetes" in pieces:
-            if not self.kubeconfig.exists():
+            # Once: clients keep their connection settings over a restart of the server.
+            if "etcd-1" not in self._specs:
                 self._kubernetes.write_files()
             if not self.running(etcd):
                 first.append(self._kubernetes.etcd())

@@ -14,7 +14,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deploy.local.failures import LocalEnvironmentError
+
 POLL_SECONDS = 0.02
+# More than the guardian's own grace.
+GUARDIAN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Ledger:
     def __init__(self, directory: Path) -> None:
         self._file = directory / "processes.json"
         self._pids = directory / "pids"
+        self._owner = directory / "owner.json"
 
     def read(self) -> list[Entry]:
         """Return what was recorded last, oldest first; nothing when there is no ledger."""
@@ -44,13 +49,36 @@ class Ledger:
         """Replace the record and the pid files."""
         listed = list(entries)
         self._pids.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".part")
-        partial.write_text(json.dumps([asdict(entry) for entry in listed], indent=1))
-        partial.replace(self._file)
+        _replace(self._file, json.dumps([asdict(entry) for entry in listed], indent=1))
         for entry in listed:
             (self._pids / f"{entry.name}.pid").write_text(f"{entry.pid}\n")
         for stale in {path.stem for path in self._pids.glob("*.pid")} - {entry.name for entry in listed}:
             (self._pids / f"{stale}.pid").unlink(missing_ok=True)
+
+    def record_owner(self, guardian_pid: int) -> None:
+        """Say that this process owns the directory, and who sweeps up after it."""
+        owned = {"owner": entry_of("owner", os.getpid()), "guardian": entry_of("guardian", guardian_pid)}
+        _replace(self._owner, json.dumps({role: asdict(entry) for role, entry in owned.items()}))
+
+    def read_owner(self) -> tuple[Entry, Entry] | None:
+        """Return the last owner and its guardian; both may be gone."""
+        try:
+            recorded = json.loads(self._owner.read_text())
+        except FileNotFoundError:
+            return None
+        return Entry(**recorded["owner"]), Entry(**recorded["guardian"])
+
+
+def entry_of(name: str, pid: int) -> Entry:
+    """Return the entry of a running process."""
+    return Entry(name=name, pid=pid, mark=start_mark(pid) or "")
+
+
+def _replace(path: Path, text: str) -> None:
+    # The pid: a guardian and a `down` may write at the same moment.
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def start_mark(pid: int) -> str | None:
@@ -98,3 +126,20 @@ def sweep(directory: Path, *, grace_seconds: float) -> list[str]:
         time.sleep(POLL_SECONDS)
     ledger.write([])
     return [entry.name for entry in living]
+
+
+def take_over(directory: Path, *, grace_seconds: float) -> list[str]:
+    """Stop what a dead owner left in a directory; return the names of what this call itself had to stop.
+
+    Raises LocalEnvironmentError while a living process owns the directory.
+    """
+    recorded = Ledger(directory).read_owner()
+    if recorded:
+        owner, guardian = recorded
+        deadline = time.monotonic() + GUARDIAN_SECONDS
+        # Its guardian sweeps too, and must not meet the processes of the next owner.
+        while alive(guardian):
+            if time.monotonic() > deadline:
+                raise LocalEnvironmentError(f"{directory} is in use by process {owner.pid}")
+            time.sleep(POLL_SECONDS)
+    return sweep(directory, grace_seconds=grace_seconds)

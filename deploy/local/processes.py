@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.failures import LocalEnvironmentError
-from deploy.local.ledger import Entry, Ledger, signal_group, start_mark
+from deploy.local.ledger import Entry, Ledger, entry_of, signal_group, take_over
 from deploy.local.ports import Probe
 from deploy.local.signals import deferred_signals
 
@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.05
 PROGRESS_SECONDS = 5.0
 LOG_TAIL_LINES = 15
+SWEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Processes:
         self._directory = directory
         self._report = report
         self._ledger = Ledger(directory)
-        self._running: dict[str, tuple[ProcessSpec, subprocess.Popen[bytes], str]] = {}
+        self._running: dict[str, tuple[ProcessSpec, subprocess.Popen[bytes], Entry]] = {}
         self._guardian: subprocess.Popen[bytes] | None = None
 
     def spawn(self, spec: ProcessSpec) -> None:
@@ -58,7 +59,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-            self._running[spec.name] = (spec, child, start_mark(child.pid) or "")
+            self._running[spec.name] = (spec, child, entry_of(spec.name, child.pid))
             self._record()
 
     def await_ready(self, *names: str) -> None:
@@ -156,11 +157,11 @@ class Processes:
         self._record()
 
     def _record(self) -> None:
-        entries = [Entry(name=name, pid=child.pid, mark=mark) for name, (_, child, mark) in self._running.items()]
-        self._ledger.write(entries)
+        self._ledger.write(entry for _, _, entry in self._running.values())
 
     def _watch_over(self) -> None:
         if self._guardian is None:
+            take_over(self._directory, grace_seconds=SWEEP_SECONDS)
             self._guardian = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local.guardian", str(self._directory)],
                 cwd=ROOT,
@@ -169,6 +170,7 @@ class Processes:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            self._ledger.record_owner(self._guardian.pid)
 
     def _tail(self, name: str) -> str:
         lines = self.log(name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]

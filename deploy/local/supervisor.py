@@ -15,7 +15,7 @@ from types import FrameType
 
 from deploy.local.environment import PIECES, LocalEnvironment
 from deploy.local.failures import LocalEnvironmentError
-from deploy.local.ledger import Entry, start_mark
+from deploy.local.ledger import Entry, entry_of
 from deploy.local.shell import write_shell_file
 
 REAP_SECONDS = 0.2
@@ -79,8 +79,7 @@ class ControlFiles:
 
     def write_supervisor(self, pid: int) -> None:
         """Record the supervisor."""
-        entry = Entry(name="supervisor", pid=pid, mark=start_mark(pid) or "")
-        _write(self.directory / "supervisor.json", asdict(entry))
+        _write(self.directory / "supervisor.json", asdict(entry_of("supervisor", pid)))
 
 
 class Supervisor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import ledger
 from deploy.local.failures import LocalEnvironmentError
 from deploy.local.ledger import Entry, Ledger, alive, start_mark, sweep
 from deploy.local.ports import free_port
@@ -110,3 +111,14 @@ def test_an_interruption_waits_until_a_new_process_is_recorded() -> None:
 def test_ports_are_never_handed_out_twice() -> None:
     ports = [free_port() for _ in range(50)]
     assert len(set(ports)) == len(ports)
+
+
+def test_a_directory_has_one_owner_at_a_time(
+    processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "GUARDIAN_SECONDS", 0.2)
+    processes.spawn(python("stubborn-1", STUBBORN, processes.log("stubborn-1")))
+    pid = processes.pid("stubborn-1")
+    with pytest.raises(LocalEnvironmentError, match=rf"in use by process {os.getpid()}$"):
+        Processes(tmp_path, print).spawn(python("second-1", STUBBORN, processes.log("second-1")))
+    assert processes.pid("stubborn-1") == pid
