@@ -13,8 +13,6 @@ from tests.cli.fake_cluster import FakeCluster
 
 Run = Callable[..., Result]
 
-POLICY = {"sourceEnvironment": "staging", "targetEnvironment": "prod", "repositoryRefs": [{"name": "web"}]}
-
 
 @pytest.mark.parametrize("verb", ["retest", "retry", "promote", "hold", "release", "abort"])
 def test_a_command_names_hop_revision_and_the_own_user(tracked: FakeCluster, run: Run, verb: str) -> None:
@@ -93,16 +91,15 @@ def test_before_any_hop_a_command_names_the_trackers_own_environment(
     assert "revision" not in tracked.created[0]["spec"]
 
 
-def test_without_a_hop_in_status_the_policy_tells_the_target(
+def test_between_two_hops_a_command_names_where_the_change_is(
     tracked: FakeCluster, status: dict[str, Any], run: Run
 ) -> None:
-    ready = {**status, "state": "ReadyToPromote", "hop": None, "environment": "staging"}
-    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=ready)
-    tracked.add("PromotionPolicy", "staging-to-prod", spec=POLICY)
+    waiting = {**status, "state": "AwaitingPolicy", "hop": None, "environment": "staging"}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=waiting)
 
-    run("promote", "web-412")
+    run("abort", "web-412")
 
-    assert tracked.created[0]["spec"]["environment"] == "prod"
+    assert tracked.created[0]["spec"]["environment"] == "staging"
 
 
 def test_what_a_person_names_wins_over_status(tracked: FakeCluster, run: Run) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from crds.model import API_VERSION
 from crds.ports import Document, resource_of
 from crds.v1alpha1.promotion_command import PromotionCommand
-from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cli.exits import ExitCode
 from worker.cli.session import Session, parse
@@ -43,11 +42,12 @@ async def speak(session: Session, name: str, word: Word, *, timeout_seconds: flo
     """Create the command for one tracker and wait for its answer; None waits for nothing."""
     tracker = await session.read(PullRequestTracker, name)
     requested_by = await session.user_name()
-    environment = word.environment or await _environment(session, tracker, word.verb)
+    # A restart is asked for where the tracker begins, everything else for the hop at hand.
+    environment = tracker.spec.environment if word.verb == "restart" else command_environment(tracker)
     spec = {
         "trackerRef": {"name": name},
         "verb": word.verb,
-        "environment": environment,
+        "environment": word.environment or environment,
         "revision": word.revision or (tracker.status.revision if word.verb != "restart" else None),
         "requestedBy": requested_by,
         "reason": word.reason,
@@ -79,15 +79,6 @@ async def lost_trackers(session: Session) -> list[str]:
     """Name the trackers whose workflow is gone."""
     trackers = [parse(PullRequestTracker, document) for document in await session.documents(PullRequestTracker)]
     return [tracker.metadata.name for tracker in trackers if lost(tracker)]
-
-
-async def _environment(session: Session, tracker: PullRequestTracker, verb: str) -> str:
-    if verb == "restart":
-        return tracker.spec.environment
-    if tracker.status.hop is not None:
-        return tracker.status.hop.target
-    policies = [parse(PromotionPolicy, document) for document in await session.documents(PromotionPolicy)]
-    return command_environment(tracker, policies)
 
 
 async def _await_answer(session: Session, created: Document, timeout_seconds: float) -> Document:

@@ -1,14 +1,12 @@
 """What a tracker says, as short texts: pure, shared by get, show, watch, why and the demo."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from crds.conditions import Condition, ConditionStatus, ConditionType
 from crds.v1alpha1.artifact import Artifact
-from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tests_status import TestStatus
-from crds.v1alpha1.tracker_status import PromotionRecord, TrackerState, WaitingFor
+from crds.v1alpha1.tracker_status import PromotionRecord, WaitingFor
 
 COLUMNS = ("NAME", "PR", "TITLE", "ENV", "STATE", "WAITING-FOR", "AGE")
 TEST_COLUMNS = ("TEST", "RUNNER", "REQUIRED", "STATE", "ROUND", "TRY", "TOOK", "DETAIL", "LINK")
@@ -156,17 +154,7 @@ def lost(tracker: PullRequestTracker) -> bool:
     )
 
 
-def command_environment(tracker: PullRequestTracker, policies: Iterable[PromotionPolicy]) -> str:
-    """Return the environment that a command must name: the hop's target; before any hop the tracker's own."""
+def command_environment(tracker: PullRequestTracker) -> str:
+    """Return the environment that a command must name: the hop's target; without a hop, where the change is."""
     status = tracker.status
-    if status.hop is not None:
-        return status.hop.target
-    here = status.environment or tracker.spec.environment
-    state = status.held_state or status.state
-    if state in (None, TrackerState.PENDING, TrackerState.AWAITING_MERGE, TrackerState.AWAITING_SYNC):
-        return here
-    repository = tracker.spec.repository_ref.name
-    matching = [policy for policy in policies if policy.spec.source_environment == here]
-    naming = [policy for policy in matching if any(ref.name == repository for ref in policy.spec.repository_refs)]
-    chosen = naming or [policy for policy in matching if not policy.spec.repository_refs]
-    return chosen[0].spec.target_environment if len(chosen) == 1 else here
+    return status.hop.target if status.hop is not None else status.environment or tracker.spec.environment
