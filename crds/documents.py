@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -86,6 +87,11 @@ def validate_document(document: Any) -> list[FieldError]:
     return _read(document)[0]
 
 
+@lru_cache
+def _schema(model: type[Resource]) -> dict[str, Any]:
+    return object_schema(model)
+
+
 def _is_foreign(document: Any) -> bool:
     if not isinstance(document, dict) or not isinstance(document.get("apiVersion"), str):
         return False
@@ -111,7 +117,7 @@ def _read(document: Any) -> tuple[list[FieldError], Resource | None]:
     if model is None:
         known = ", ".join(BY_KIND)
         return [FieldError(path="kind", message=f"`{document.get('kind')}` is not known; known are {known}")], None
-    schema = object_schema(model)
+    schema = _schema(model)
     filled = with_defaults(schema, document)
     errors = _metadata_errors(filled) + list(structural_errors(_lenient_metadata(schema), filled))
     if errors:
