@@ -1,0 +1,96 @@
+"""What is known of ancestry in the application repository, and asking for the rest in batches."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.contracts import ScmActivities
+from activities.models.places import EnvironmentInput
+from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
+from workflows import policies
+from workflows.environment.background import Background
+from workflows.environment.state import KnownRelation
+from workflows.identity import Queues
+
+RELATIONS_KEPT = 500
+PAIRS_PER_CALL = 20
+"""The host answers one pair per call, so that larger batches would outlast the activity's timeout."""
+
+OPPOSITE = {Relation.AHEAD: Relation.BEHIND, Relation.BEHIND: Relation.AHEAD}
+
+
+class KnownAncestry:
+    """Remember relations in both directions, the newest ones only."""
+
+    def __init__(self, known: Sequence[KnownRelation] = ()) -> None:
+        self._relations: dict[tuple[str, str], Relation] = {}
+        for one in known:
+            self.learn(one.base, one.head, one.relation)
+
+    def __call__(self, base: str, head: str) -> Relation | None:
+        """Return how `head` stands to `base`; None when it must be asked."""
+        if base == head:
+            return Relation.IDENTICAL
+        if (base, head) in self._relations:
+            return self._relations[base, head]
+        opposite = self._relations.get((head, base))
+        return None if opposite is None else OPPOSITE.get(opposite, opposite)
+
+    def learn(self, base: str, head: str, relation: Relation) -> None:
+        """Remember an answer of the host."""
+        self._relations[base, head] = relation
+        while len(self._relations) > RELATIONS_KEPT:
+            del self._relations[next(iter(self._relations))]
+
+    def forget_unknown(self) -> None:
+        """Have commits asked for again that the host did not know: it may know them by now."""
+        self._relations = {pair: found for pair, found in self._relations.items() if found is not Relation.UNKNOWN}
+
+    def relations(self) -> tuple[KnownRelation, ...]:
+        """Return everything as frozen values."""
+        return tuple(KnownRelation(base=base, head=head, relation=r) for (base, head), r in self._relations.items())
+
+
+class Comparer:
+    """Ask the SCM host for pairs that a decision lacks: one call at a time, with a pause after a failure."""
+
+    def __init__(self, start: EnvironmentInput, background: Background, known: Sequence[KnownRelation]) -> None:
+        self.ancestry = KnownAncestry(known)
+        self.problem = ""
+        self._start = start
+        self._background = background
+        self._asking = False
+        self._again_at: datetime | None = None
+        self._pause = start.timings.observe_initial
+
+    def pursue(self, pairs: Sequence[RevisionPair], now: datetime) -> None:
+        """Start a call for what is lacking unless one runs or has just failed."""
+        if pairs and not self._asking and (self._again_at is None or now >= self._again_at):
+            self._asking = True
+            self._background.start(self._ask(tuple(pairs[:PAIRS_PER_CALL])))
+
+    def next_deadline(self) -> datetime | None:
+        """Return when a failed call is repeated."""
+        return None if self._asking else self._again_at
+
+    async def _ask(self, pairs: tuple[RevisionPair, ...]) -> None:
+        start = self._start
+        config = policies.scm_read(
+            Queues(installation=start.installation), start.timings, summary=f"compare {len(pairs)} pairs"
+        )
+        request = CompareRevisionsInput(namespace=start.namespace, repository=start.repository, pairs=pairs)
+        try:
+            answer = await workflow.execute_activity_method(ScmActivities.compare_revisions, request, **config)
+        except ActivityError as error:
+            self.problem = f"revisions cannot be compared: {error.cause or error}"
+            self._again_at = workflow.now() + self._pause
+            self._pause = min(self._pause * 2, start.timings.observe_maximum)
+        else:
+            for pair, relation in zip(pairs, answer.relations, strict=True):
+                self.ancestry.learn(pair.base, pair.head, relation)
+            self.problem, self._again_at = "", None
+            self._pause = start.timings.observe_initial
+        finally:
+            self._asking = False

@@ -1,0 +1,231 @@
+"""The roster of a place: whose view is the newest, who owes or is owed an answer, who holds the lane. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from activities.models.places import Counter, Grant, MemberSignal, Phase
+from activities.models.tracking import TrackerRef
+from workflows.environment.lane import HOLDS
+from workflows.environment.state import Awaited, GivenGrant, Member, RosterState
+from workflows.publishing import next_sequence
+
+DEPARTED_KEPT = 500
+"""Counters kept of trackers that left, so that a late signal of theirs does not bring them back."""
+
+LEAVING = (Phase.ARRIVED, Phase.GONE)
+
+SILENT_BACKSTOPS = 2
+"""Backstops that a member may miss before it is asked whether it still exists."""
+
+
+class Roster:
+    """Apply the rules by which lost, repeated and reordered signals, restarts and vanished trackers are harmless."""
+
+    def __init__(self, state: RosterState) -> None:
+        self.epoch = state.epoch
+        self.listed = state.listed
+        self.grant = state.grant
+        self.known_trackers = state.known_trackers
+        self._n = state.n
+        self._members = {member.signal.tracker.uid: member for member in state.members}
+        self._departed = dict(state.departed)
+        self._vanished = state.vanished
+        self._vanished_until = state.vanished_until
+        self._awaited = {awaited.tracker.uid: awaited for awaited in state.awaited}
+
+    def state(self) -> RosterState:
+        """Return everything as one frozen value."""
+        return RosterState(
+            epoch=self.epoch,
+            n=self._n,
+            members=tuple(self._members.values()),
+            departed=dict(self._departed),
+            grant=self.grant,
+            vanished=self._vanished,
+            vanished_until=self._vanished_until,
+            listed=self.listed,
+            awaited=tuple(self._awaited.values()),
+            known_trackers=self.known_trackers,
+        )
+
+    # -- who is there ------------------------------------------------------------------------------------------
+
+    @property
+    def members(self) -> tuple[MemberSignal, ...]:
+        """The views of all that are on their way here; without those that only wait for a last answer."""
+        return tuple(one.signal for one in self._members.values() if one.signal.phase not in LEAVING)
+
+    @property
+    def entries(self) -> tuple[Member, ...]:
+        """All members, also those that leave once they are answered, in the order in which they came."""
+        return tuple(self._members.values())
+
+    @property
+    def awaited(self) -> tuple[Awaited, ...]:
+        """The live trackers that have not answered this run."""
+        return tuple(self._awaited.values())
+
+    @property
+    def remembers(self) -> bool:
+        """Whether every live tracker is accounted for, so that the lane may be granted."""
+        return self.listed and not self._awaited
+
+    def holder(self) -> MemberSignal | None:
+        """Return the member that holds the lane, or was granted it and has not answered."""
+        for member in self.members:
+            if member.phase is Phase.HOLDER and member.role == "target":
+                return member
+        return self._members[self.grant.uid].signal if self.grant is not None else None
+
+    def occupied(self, now: datetime) -> tuple[str, str]:
+        """Return the name of the tracker in the lane and why it counts as occupied; both empty when it is free."""
+        holder = self.holder()
+        if holder is not None:
+            return holder.tracker.name, HOLDS
+        if self._vanished_until is not None and now < self._vanished_until:
+            return self._vanished, "vanished while its writes may still run"
+        return "", ""
+
+    # -- what members say --------------------------------------------------------------------------------------
+
+    def receive(self, signal: MemberSignal, now: datetime) -> bool:
+        """Take a member's view unless a newer one is known; tell whether it was taken."""
+        uid = signal.tracker.uid
+        known = self._members.get(uid)
+        last = known.signal.counter if known is not None else self._departed.get(uid)
+        if last is not None and signal.counter.as_tuple() <= last.as_tuple():
+            return False
+        if signal.heard is not None and signal.heard.epoch == self.epoch:
+            self._awaited.pop(uid, None)
+        self._judge_grant(signal)
+        if known is None and signal.phase in LEAVING:
+            self._depart(uid, signal.counter)
+            return True
+        self._members[uid] = Member(signal=signal, heard_at=now, asked_at=known.asked_at if known else None)
+        return True
+
+    def _judge_grant(self, signal: MemberSignal) -> None:
+        """Close the open grant once its receiver cannot take it any more, or has taken it.
+
+        A Ready sent before the grant was heard says nothing: the receiver may still take it. A Ready sent after it
+        declines. Any other phase but Holder means that a later Ready has a newer counter than the grant answers.
+        """
+        grant = self.grant
+        if grant is None or grant.uid != signal.tracker.uid:
+            return
+        heard = signal.heard is not None and signal.heard.as_tuple() >= grant.since.as_tuple()
+        if signal.phase is not Phase.READY or heard:
+            self.grant = None
+
+    def answered(self, uid: str) -> None:
+        """Note that the newest view of a member is answered; one that leaves is then forgotten."""
+        member = self._members[uid]
+        if member.signal.phase in LEAVING:
+            del self._members[uid]
+            self._depart(uid, member.signal.counter)
+        else:
+            self._members[uid] = replace(member, answer_due=False)
+
+    def _depart(self, uid: str, counter: Counter) -> None:
+        self._departed.pop(uid, None)
+        self._departed[uid] = counter
+        while len(self._departed) > DEPARTED_KEPT:
+            del self._departed[next(iter(self._departed))]
+
+    # -- the lane ----------------------------------------------------------------------------------------------
+
+    def next_counter(self, now: datetime) -> Counter:
+        """Return the counter of the next signal; it grows with the clock, so that a reset repeats none."""
+        self._n = next_sequence(self._n, now)
+        return Counter(epoch=self.epoch, n=self._n)
+
+    def give(self, uid: str, now: datetime) -> None:
+        """Grant the lane to a Ready member; it stays occupied until that member's own signal says otherwise."""
+        signal = self._members[uid].signal
+        self.grant = GivenGrant(uid=uid, hop=signal.hop, answers=signal.counter, since=self.next_counter(now))
+
+    def grant_for(self, uid: str) -> Grant | None:
+        """Return the open grant as its receiver is to see it."""
+        if self.grant is None or self.grant.uid != uid:
+            return None
+        return Grant(answers=self.grant.answers, hop=self.grant.hop)
+
+    def vanish(self, tracker: TrackerRef, now: datetime, *, quarantine: timedelta) -> None:
+        """Take a tracker whose workflow is gone for Gone; a lane that it may hold is free only after the quarantine."""
+        member = self._members.get(tracker.uid)
+        holder = self.holder()
+        if member is not None and member.signal.tracker.attempt <= tracker.attempt:
+            if holder is not None and holder.tracker.uid == tracker.uid:
+                self._vanished, self._vanished_until = tracker.name, now + quarantine
+                self.grant = None
+            del self._members[tracker.uid]
+            self._depart(tracker.uid, member.signal.counter)
+        awaited = self._awaited.get(tracker.uid)
+        if awaited is not None and awaited.tracker.attempt <= tracker.attempt:
+            del self._awaited[tracker.uid]
+            # It may have held the lane of the place's former run: nobody who remembers is left.
+            self._vanished, self._vanished_until = tracker.name, now + quarantine
+
+    def expect(self, trackers: Iterable[TrackerRef]) -> None:
+        """Expect an answer of every live tracker before anything is granted."""
+        found = tuple(trackers)
+        self.listed, self.known_trackers = True, len(found)
+        for tracker in found:
+            member = self._members.get(tracker.uid)
+            heard = member.signal.heard if member is not None else None
+            if heard is None or heard.epoch != self.epoch:
+                self._awaited[tracker.uid] = Awaited(tracker=tracker)
+
+    # -- who must be asked -------------------------------------------------------------------------------------
+
+    def asked(self, uid: str, now: datetime) -> None:
+        """Note that a tracker was asked for its view."""
+        if uid in self._members:
+            self._members[uid] = replace(self._members[uid], asked_at=now)
+        if uid in self._awaited:
+            self._awaited[uid] = replace(self._awaited[uid], asked_at=now)
+
+    def due_to_be_asked(
+        self, now: datetime, *, blockers: Iterable[str], backstop: timedelta, holder_backstop: timedelta
+    ) -> tuple[TrackerRef, ...]:
+        """Return who must say whether it still exists: the silent, those in the way, and those not yet heard."""
+        blocking = set(blockers)
+        found: dict[str, TrackerRef] = {}
+        for uid, member in self._members.items():
+            due = self._ask_at(member, blocking=uid in blocking, backstop=backstop, holder_backstop=holder_backstop)
+            if member.signal.phase not in LEAVING and now >= due:
+                found[uid] = member.signal.tracker
+        for uid, awaited in self._awaited.items():
+            if awaited.asked_at is None or now >= awaited.asked_at + holder_backstop:
+                found[uid] = awaited.tracker
+        return tuple(found.values())
+
+    def deadlines(
+        self, *, blockers: Iterable[str], backstop: timedelta, holder_backstop: timedelta
+    ) -> tuple[datetime, ...]:
+        """Return when the roster changes or somebody must be asked without any signal."""
+        blocking = set(blockers)
+        times = [
+            self._ask_at(member, blocking=uid in blocking, backstop=backstop, holder_backstop=holder_backstop)
+            for uid, member in self._members.items()
+        ]
+        times += [one.asked_at + holder_backstop for one in self._awaited.values() if one.asked_at is not None]
+        if self._vanished_until is not None:
+            times.append(self._vanished_until)
+        return tuple(times)
+
+    def expire(self, now: datetime) -> None:
+        """Forget a quarantine that is over."""
+        if self._vanished_until is not None and now >= self._vanished_until:
+            self._vanished, self._vanished_until = "", None
+
+    def _ask_at(self, member: Member, *, blocking: bool, backstop: timedelta, holder_backstop: timedelta) -> datetime:
+        asked, heard = member.asked_at, member.heard_at
+        if blocking:
+            # At once, but once per view that it sent, then at the holder's pace.
+            return heard if asked is None or asked < heard else asked + holder_backstop
+        holder = self.holder()
+        holds = holder is not None and holder.tracker.uid == member.signal.tracker.uid
+        last = heard if asked is None else max(heard, asked)
+        return last + (holder_backstop if holds else backstop * SILENT_BACKSTOPS)

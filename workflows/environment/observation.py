@@ -1,0 +1,139 @@
+"""Pure rules of observing: what matters to whom, what the place runs, who brought it, and when to look again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from activities.models.delivery import Health, Observation, OperationPhase
+from activities.models.places import MemberSignal, Phase
+from activities.models.status import ArtifactSet
+from activities.models.tracking import Artifact, Timings
+from workflows.environment.lane import artifacts_of, revisions_of
+from workflows.environment.state import Observed
+
+HISTORY_KEPT = 20
+SHOWN_MESSAGE = 200
+
+
+def matters(before: Sequence[Observation], after: Sequence[Observation]) -> bool:
+    """Tell whether anything but wording changed between two observations of a place."""
+    return [_without_wording(one) for one in before] != [_without_wording(one) for one in after]
+
+
+def _without_wording(observation: Observation) -> Observation:
+    return replace(observation, message="", operation_message="", url="")
+
+
+def artifacts(observations: Sequence[Observation]) -> tuple[Artifact, ...]:
+    """Return what the place runs: a component has an artifact only where all its deployments agree."""
+    found: list[Artifact] = []
+    for component in dict.fromkeys(one.component for one in observations):
+        ours = [one for one in observations if one.component == component]
+        if any(one.problem for one in ours) or len({one.runs for one in ours}) != 1 or ours[0].runs is None:
+            continue
+        found.append(artifact_of(ours[0], ours[0].runs))
+    return tuple(found)
+
+
+def artifact_of(observation: Observation, runs: str) -> Artifact:
+    """Return the artifact that one deployment runs."""
+    return Artifact(
+        component=observation.component,
+        revision=runs,
+        image=observation.image,
+        tag=observation.tag,
+        config_revision=observation.config_revision,
+    )
+
+
+def concerning(member: MemberSignal, observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Return the observations that a member is told: none for one that is still on its way to another place."""
+    if member.role == "ahead":
+        return ()
+    return tuple(one for one in observations if not member.components or one.component in member.components)
+
+
+def essence(member: MemberSignal, observation: Observation) -> str:
+    """Return what of a deployment this member acts on; empty = nothing new as long as it stays so.
+
+    The holder knows what it wrote: its own rollout on the way is quiet until it is done, fails or is displaced.
+    """
+    one = observation
+    if one.problem:
+        return f"problem: {one.problem}"
+    if member.phase is Phase.HOLDER:
+        return _essence_for_holder(member, one)
+    if member.role == "source":
+        message = "" if one.settled else one.message[:SHOWN_MESSAGE]
+        return f"{one.runs} {one.settled} {one.health} {message}"
+    return f"{one.runs} {one.written} {one.operating} {one.writable}"
+
+
+def _essence_for_holder(member: MemberSignal, one: Observation) -> str:
+    if one.settled:
+        return f"settled: {' '.join(revisions_of(one))} {one.writable}"
+    if one.operation_phase in (OperationPhase.FAILED, OperationPhase.ERROR):
+        return f"{one.operation_phase}: {one.operation_key} {one.operation_message[:SHOWN_MESSAGE]}"
+    ours = next((artifact.revision for artifact in artifacts_of(member) if artifact.component == one.component), None)
+    foreign = [revision for revision in (one.written, one.operating) if revision and revision != ours]
+    ill = one.health in (Health.DEGRADED, Health.MISSING)
+    return f"moving: {' '.join(foreign)} {one.health if ill else ''}" if foreign or ill else ""
+
+
+def after_read(
+    known: Observed, read: Sequence[Observation], at: datetime, members: Iterable[MemberSignal], holder: str
+) -> Observed:
+    """Return what is known after a read: since when and by whom each deployment runs what it does, and the history."""
+    before = {one.deployment: one for one in known.observations}
+    candidates = list(members)
+    since, moved_by = dict(known.since), dict(known.moved_by)
+    for one in read:
+        last = before.get(one.deployment)
+        if one.problem or (last is not None and not last.problem and last.runs == one.runs):
+            continue
+        bringer = _bringer(one, candidates, holder)
+        if last is not None and not last.problem:
+            since[one.deployment] = at
+            moved_by.pop(one.deployment, None)
+        if bringer:
+            moved_by[one.deployment] = bringer
+    names = {one.deployment for one in read}
+    return Observed(
+        observations=tuple(read),
+        at=at,
+        since={name: when for name, when in since.items() if name in names},
+        moved_by={name: who for name, who in moved_by.items() if name in names},
+        history=_history(known.history, read, at, moved_by),
+    )
+
+
+def _bringer(observation: Observation, members: Sequence[MemberSignal], holder: str) -> str:
+    """Name the tracker that brought what runs: the holder of this artifact, else whose merge commit it is."""
+    for member in members:
+        promoted = any(
+            artifact.component == observation.component and artifact.revision == observation.runs
+            for artifact in artifacts_of(member)
+        )
+        if member.tracker.name == holder and promoted:
+            return holder
+    return next((one.tracker.name for one in members if one.revision and one.revision == observation.runs), "")
+
+
+def _history(
+    history: tuple[ArtifactSet, ...], read: Sequence[Observation], at: datetime, moved_by: dict[str, str]
+) -> tuple[ArtifactSet, ...]:
+    found = artifacts(read)
+    if not found or (history and history[0].artifacts == found):
+        return history
+    before = {artifact.component: artifact.revision for artifact in history[0].artifacts} if history else {}
+    moved = {artifact.component for artifact in found if before.get(artifact.component) != artifact.revision}
+    who = {moved_by[one.deployment] for one in read if one.component in moved and one.deployment in moved_by}
+    newest = ArtifactSet(at=at, artifacts=found, tracker=", ".join(sorted(who)))
+    return (newest, *history)[:HISTORY_KEPT]
+
+
+def next_pause(pause: timedelta | None, timings: Timings, *, changed: bool) -> timedelta:
+    """Return how long to wait before the next look: eager after a change, then backing off."""
+    if pause is None or changed:
+        return timings.observe_initial
+    return min(pause * 2, timings.observe_maximum)

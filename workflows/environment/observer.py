@@ -1,0 +1,211 @@
+"""The only observer of a place: reads on timers, follows the deployments while the lane is held."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.contracts import ConfigActivities, DeliveryActivities, ObservationActivities
+from activities.models.configuration import ReadEnvironmentInput
+from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
+from activities.models.places import EnvironmentInput, MemberSignal
+from workflows import policies
+from workflows.environment import observation
+from workflows.environment.background import Background, earliest
+from workflows.environment.state import ObserverState
+from workflows.identity import Queues
+
+ENVIRONMENT_AGE = timedelta(minutes=1)
+"""How old the environment's declaration may be when somebody joins: a hop is to start from the declared places."""
+
+
+class Observer:
+    """Keep what the place is declared to be and what it runs as fresh as its members need it."""
+
+    def __init__(self, start: EnvironmentInput, background: Background, state: ObserverState) -> None:
+        self.observed = state.observed
+        self.environment = state.environment
+        self._environment_problem = state.environment_problem
+        self._environment_due = state.environment_due
+        self._environment_pause = start.timings.reference_initial
+        self._reading_problem = state.problem
+        self._pause = state.pause
+        self._due = state.due
+        self._start = start
+        self._queues = Queues(installation=start.installation)
+        self._background = background
+        self._reading_environment = False
+        self._reading: Callable[[], object] | None = None
+        self._watching = False
+        self._members: tuple[MemberSignal, ...] = ()
+        self._holder = ""
+
+    def state(self) -> ObserverState:
+        """Return everything as one frozen value."""
+        return ObserverState(
+            environment=self.environment,
+            environment_problem=self._environment_problem,
+            environment_due=self._environment_due,
+            observed=self.observed,
+            problem=self._reading_problem,
+            pause=self._pause,
+            due=self._due,
+        )
+
+    @property
+    def problem(self) -> str:
+        """Why the place cannot be observed; empty while it can."""
+        return self._environment_problem or self._reading_problem
+
+    @property
+    def unobserved(self) -> str:
+        """Why the observations must not be believed for a grant; empty when they may."""
+        return self.problem or ("" if self.observed.at is not None else "the place was not observed yet")
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is anything to tell: a first observation, or why there is none."""
+        return self.observed.at is not None or bool(self.problem)
+
+    def hurry(self, now: datetime) -> None:
+        """Look again soon: somebody said that something changed."""
+        self._environment_due = now
+        gap = self._start.timings.poll_gap
+        self._look_at(now if self.observed.at is None else max(now, self.observed.at + gap))
+
+    def welcome(self, now: datetime) -> None:
+        """Look again for somebody who joins, unless what is known is fresh."""
+        timings = self._start.timings
+        again = timings.holder_backstop - ENVIRONMENT_AGE
+        if self._environment_due is not None and self._environment_due - now < again:
+            self._environment_due = now
+        if self.observed.at is None or now - self.observed.at > timings.observe_initial:
+            self._look_at(now)
+
+    def _look_at(self, when: datetime) -> None:
+        self._pause = None
+        self._due = when if self._due is None else min(self._due, when)
+
+    def pursue(self, now: datetime, members: Sequence[MemberSignal], holder: str) -> None:
+        """Start whatever read or watch is due; without members to be told nothing is."""
+        self._members, self._holder = tuple(members), holder
+        if not any(member.role != "ahead" for member in members):
+            return
+        if not self._reading_environment and (self._environment_due is None or now >= self._environment_due):
+            self._reading_environment = True
+            self._background.start(self._read_environment())
+        if self._reading is not None or self.environment is None or self._environment_problem:
+            return
+        held = bool(holder) and self.observed.at is not None and not self._reading_problem
+        if held and not self._stale_for_watching():
+            self._reading = self._background.start(self._watch())
+        elif self._due is None or now >= self._due:
+            self._reading = self._background.start(self._read())
+
+    def _stale_for_watching(self) -> bool:
+        """Tell whether deployments were declared or dropped since they were observed."""
+        declared = {one.name for one in self.environment.deployments} if self.environment else set()
+        return declared != {one.deployment for one in self.observed.observations} or not declared
+
+    def next_deadline(self, members: Sequence[MemberSignal]) -> datetime | None:
+        """Return when something must be read."""
+        if not any(member.role != "ahead" for member in members):
+            return None
+        idle = self._reading is None and self.environment is not None and not self._environment_problem
+        return earliest(
+            None if self._reading_environment else self._environment_due,
+            self._due if idle else None,
+        )
+
+    def stop_watching(self) -> None:
+        """Cancel a watch, so that the run can end; its successor observes afresh."""
+        if self._watching and self._reading is not None:
+            self._reading()
+
+    async def _read_environment(self) -> None:
+        start = self._start
+        config = policies.config_read(self._queues, start.timings, summary=f"read environment {start.environment}")
+        request = ReadEnvironmentInput(
+            namespace=start.namespace, environment=start.environment, repository=start.repository
+        )
+        try:
+            answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)
+        except ActivityError as error:
+            self._environment_problem = f"Environment/{start.environment}: {error.cause or error}"
+        else:
+            problem = answer.problem
+            self._environment_problem = f"{problem.what}: {problem.message}" if problem else ""
+            if answer.environment is not None and self._accept(answer.environment.deployments):
+                self._due = workflow.now()
+                self.stop_watching()
+            self.environment = answer.environment or self.environment
+        finally:
+            self._reading_environment = False
+        if self._environment_problem:
+            self._environment_due = workflow.now() + self._environment_pause
+            self._environment_pause = min(self._environment_pause * 2, start.timings.reference_maximum)
+        else:
+            self._environment_due = workflow.now() + start.timings.holder_backstop
+            self._environment_pause = start.timings.reference_initial
+
+    def _accept(self, deployments: Sequence[object]) -> bool:
+        return self.environment is None or tuple(self.environment.deployments) != tuple(deployments)
+
+    async def _read(self) -> None:
+        environment = self.environment
+        deployments = environment.deployments if environment else ()
+        request = ReadDeploymentsInput(
+            namespace=self._start.namespace,
+            repository=self._start.repository,
+            deployments=deployments,
+            refresh=any(not one.settled for one in self.observed.observations),
+        )
+        config = policies.delivery_read(
+            self._queues, self._start.timings, summary=f"read {len(deployments)} deployments"
+        )
+        try:
+            if deployments:
+                answer = await workflow.execute_activity_method(DeliveryActivities.read_deployments, request, **config)
+            else:
+                answer = ReadDeploymentsResult(observations=(), read_at=workflow.now())
+            self._take(answer)
+        except ActivityError as error:
+            self._fail(error)
+        finally:
+            self._reading = None
+
+    async def _watch(self) -> None:
+        start = self._start
+        request = WatchDeploymentsInput(
+            namespace=start.namespace,
+            repository=start.repository,
+            deployments=self.environment.deployments if self.environment else (),
+            known=self.observed.observations,
+            duration=start.timings.watch,
+        )
+        config = policies.observation_watch(self._queues, start.timings, summary=f"watch for {self._holder}")
+        self._watching = True
+        try:
+            answer = await workflow.execute_activity_method(ObservationActivities.watch_deployments, request, **config)
+            self._take(answer)
+        except ActivityError as error:
+            if not is_cancelled_exception(error):
+                self._fail(error)
+        finally:
+            self._reading, self._watching = None, False
+
+    def _take(self, answer: ReadDeploymentsResult) -> None:
+        known = self.observed
+        changed = observation.matters(known.observations, answer.observations)
+        self.observed = observation.after_read(known, answer.observations, answer.read_at, self._members, self._holder)
+        self._reading_problem = ""
+        self._again(changed=changed)
+
+    def _fail(self, error: ActivityError) -> None:
+        self._reading_problem = f"deployments cannot be read: {error.cause or error}"
+        self._again(changed=False)
+
+    def _again(self, *, changed: bool) -> None:
+        self._pause = observation.next_pause(self._pause, self._start.timings, changed=changed)
+        self._due = workflow.now() + self._pause

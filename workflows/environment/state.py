@@ -1,0 +1,123 @@
+"""What a place carries into its next run, in one frozen model."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from activities.models.configuration import EnvironmentView
+from activities.models.delivery import Observation
+from activities.models.places import BlockedBy, Counter, MemberSignal
+from activities.models.revisions import Relation
+from activities.models.status import ArtifactSet
+from activities.models.tracking import TrackerRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Hold the newest view of one tracker and what is owed to it."""
+
+    signal: MemberSignal
+    heard_at: datetime
+    asked_at: datetime | None = None
+    answer_due: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """Name a live tracker that has not answered since the place started without memory."""
+
+    tracker: TrackerRef
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenGrant:
+    """Hold a grant that its receiver has neither taken nor declined."""
+
+    uid: str
+    hop: int
+    answers: Counter
+    since: Counter
+    """The place's counter when it was given: who heard this or a later one has seen the grant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RosterState:
+    """Hold the lane: members, who is gone, the open grant and who is still to answer."""
+
+    epoch: int
+    n: int = 0
+    members: tuple[Member, ...] = ()
+    departed: dict[str, Counter] = field(default_factory=dict)
+    grant: GivenGrant | None = None
+    vanished: str = ""
+    """Name of a holder whose workflow is gone, while its activities may still run."""
+    vanished_until: datetime | None = None
+    listed: bool = False
+    awaited: tuple[Awaited, ...] = ()
+    known_trackers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Remember what a member was last told, so that it hears only what is new to it."""
+
+    deployments: dict[str, str]
+    blocked_by: BlockedBy | None = None
+    grant: Counter | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Hold what the place runs, as last observed."""
+
+    observations: tuple[Observation, ...] = ()
+    at: datetime | None = None
+    since: dict[str, datetime] = field(default_factory=dict)
+    """Deployment -> when a change of what it runs was seen; absent where no run of the place saw it change."""
+    moved_by: dict[str, str] = field(default_factory=dict)
+    history: tuple[ArtifactSet, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObserverState:
+    """Hold the environment as last read, what it runs, and how eagerly it is looked at."""
+
+    environment: EnvironmentView | None = None
+    environment_problem: str = ""
+    environment_due: datetime | None = None
+    observed: Observed = Observed()
+    problem: str = ""
+    pause: timedelta | None = None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRelation:
+    base: str
+    head: str
+    relation: Relation
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentState:
+    """Everything that one run hands to the next."""
+
+    roster: RosterState
+    observer: ObserverState
+    told: dict[str, Told] = field(default_factory=dict)
+    relations: tuple[KnownRelation, ...] = ()
+    sequence: int = 0
+    lonely_since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceProgress:
+    """Answer of the `progress` query."""
+
+    environment: str
+    repository: str
+    holder: str
+    members: int
+    details: str
+    """Markdown, the same as the Temporal UI's current details."""

@@ -1,0 +1,131 @@
+"""Signals from a place to its members: each hears what is new to it, one signal at a time, newest view only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, PlaceSignal
+from activities.models.tracking import TrackerRef
+from workflows.environment import observation
+from workflows.environment.background import Background
+from workflows.environment.members import LEAVING, Roster
+from workflows.environment.observer import Observer
+from workflows.environment.state import Member, Told
+from workflows.identity import PLACE_SIGNAL, promotion_workflow_id
+
+SIGNALS_AT_ONCE = 50
+"""The server allows 2,000 pending signals of one workflow; far fewer keep a workflow task small."""
+
+NOT_FOUND = "ExternalWorkflowExecutionNotFound"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Hold what the members are to know in this step."""
+
+    blocked_by: dict[str, BlockedBy] = field(default_factory=dict)
+    ask: tuple[TrackerRef, ...] = ()
+
+
+class Teller:
+    """Tell members and ask trackers; who is not there any more is reported as vanished."""
+
+    def __init__(
+        self,
+        start: EnvironmentInput,
+        roster: Roster,
+        observer: Observer,
+        background: Background,
+        *,
+        told: dict[str, Told],
+        vanished: Callable[[TrackerRef], None],
+    ) -> None:
+        self.told = dict(told)
+        self._start = start
+        self._roster = roster
+        self._observer = observer
+        self._background = background
+        self._vanished = vanished
+        self._busy: set[str] = set()
+
+    def tell(self, page: Page) -> None:
+        """Send every signal that is due and whose receiver is not being signalled already."""
+        asked = {tracker.uid for tracker in page.ask}
+        for member in self._roster.entries:
+            uid = member.signal.tracker.uid
+            news = self._news(member.signal, page)
+            due = uid in asked or member.answer_due or self.told.get(uid) != news
+            if due and self._has_something_to_say(member) and self._free(uid):
+                self.told[uid] = news
+                self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=uid in asked)
+        members = {member.signal.tracker.uid for member in self._roster.entries}
+        for tracker in page.ask:
+            if tracker.uid not in members and self._free(tracker.uid):
+                workflow_id = promotion_workflow_id(
+                    self._start.installation, tracker.namespace, tracker.name, tracker.uid, tracker.attempt
+                )
+                self._send(workflow_id, tracker, None, page, asks=True)
+        self.told = {uid: told for uid, told in self.told.items() if uid in members}
+
+    def _free(self, uid: str) -> bool:
+        return uid not in self._busy and len(self._busy) < SIGNALS_AT_ONCE
+
+    def _has_something_to_say(self, member: Member) -> bool:
+        """Hold a first answer back until there is an observation, or a reason why there is none."""
+        return self._observer.answers or member.signal.role == "ahead" or member.signal.phase in LEAVING
+
+    def _news(self, member: MemberSignal, page: Page) -> Told:
+        grant = self._roster.grant
+        before = self.told.get(member.tracker.uid)
+        deployments: dict[str, str] = {}
+        for one in observation.concerning(member, self._observer.observed.observations):
+            essence = observation.essence(member, one)
+            quiet = before.deployments.get(one.deployment, "") if before is not None else ""
+            deployments[one.deployment] = essence or quiet
+        return Told(
+            deployments=deployments,
+            blocked_by=page.blocked_by.get(member.tracker.uid),
+            grant=grant.since if grant is not None and grant.uid == member.tracker.uid else None,
+            problem="" if member.role == "ahead" else self._observer.problem,
+        )
+
+    def _send(
+        self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Page, *, asks: bool
+    ) -> None:
+        now = workflow.now()
+        holder = self._roster.holder()
+        observed = self._observer.observed
+        signal = PlaceSignal(
+            environment=self._start.environment,
+            counter=self._roster.next_counter(now),
+            observed=observation.concerning(member, observed.observations) if member is not None else (),
+            observed_at=observed.at,
+            holder=holder.tracker.name if holder is not None else "",
+            grant=self._roster.grant_for(tracker.uid),
+            blocked_by=page.blocked_by.get(tracker.uid),
+            problem=self._observer.problem,
+            moved_by=dict(observed.moved_by),
+            asks=asks,
+        )
+        if asks:
+            self._roster.asked(tracker.uid, now)
+        if member is not None:
+            self._roster.answered(tracker.uid)
+        self._busy.add(tracker.uid)
+        self._background.start(self._deliver(workflow_id, tracker, signal))
+
+    async def _deliver(self, workflow_id: str, tracker: TrackerRef, signal: PlaceSignal) -> None:
+        try:
+            await workflow.get_external_workflow_handle(workflow_id).signal(PLACE_SIGNAL, signal)
+        except ApplicationError as error:
+            if error.type == NOT_FOUND:
+                self._vanished(tracker)
+            else:
+                # Such as a receiver with too many signals: it is told again when it had time to breathe.
+                workflow.logger.warning("tracker %s cannot be signalled", tracker.name, exc_info=error)
+                await workflow.sleep(self._start.timings.holder_backstop, summary=f"tell {tracker.name} again")
+                self.told.pop(tracker.uid, None)
+        finally:
+            self._busy.discard(tracker.uid)

@@ -1,0 +1,241 @@
+"""EnvironmentWorkflow: the state of one place for one repository, its only observer, and the lane through it."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import ActivityError
+
+from activities.contracts import ConfigActivities
+from activities.models.configuration import ListTrackersInput
+from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase
+from activities.models.status import PublishPlaceInput
+from activities.models.tracking import TrackerRef
+from workflows import policies
+from workflows.environment import presentation
+from workflows.environment.ancestry import Comparer
+from workflows.environment.background import Alarm, Background
+from workflows.environment.lane import Decision, LaneView, decide
+from workflows.environment.members import Roster
+from workflows.environment.observer import Observer
+from workflows.environment.state import EnvironmentState, ObserverState, PlaceProgress, RosterState
+from workflows.environment.telling import Page, Teller
+from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
+from workflows.publishing import place_publisher
+
+LINGER = timedelta(minutes=1)
+"""How long a place without members stays, per tracker that a restart without memory would have to ask again."""
+
+LONGEST_LINGER = timedelta(hours=24)
+
+
+@workflow.defn(name=ENVIRONMENT_WORKFLOW, versioning_behavior=VersioningBehavior.PINNED)
+class EnvironmentWorkflow:
+    """Take members' views, observe while there are any, grant the lane, tell each member what concerns it."""
+
+    @workflow.init
+    def __init__(self, start: EnvironmentInput, carried: EnvironmentState | None = None) -> None:
+        epoch = int(workflow.info().start_time.timestamp() * 1000)
+        state = carried or EnvironmentState(roster=RosterState(epoch=epoch), observer=ObserverState())
+        self._start = start
+        self._queues = Queues(installation=start.installation)
+        self._background = Background()
+        self._alarm = Alarm(self._background.wake)
+        self._roster = Roster(state.roster)
+        self._observer = Observer(start, self._background, state.observer)
+        self._comparer = Comparer(start, self._background, state.relations)
+        self._teller = Teller(
+            start, self._roster, self._observer, self._background, told=state.told, vanished=self._vanish
+        )
+        self._publisher = place_publisher(self._queues, start.timings, sequence=state.sequence)
+        self._published: tuple[object, ...] | None = None
+        self._listing = False
+        self._ending = False
+        self._lonely_since = state.lonely_since
+        self._blocked_by: dict[str, BlockedBy] = {}
+
+    @workflow.run
+    async def run(self, start: EnvironmentInput, carried: EnvironmentState | None = None) -> None:
+        """Decide at every change until nobody has been here for a while."""
+        while True:
+            self._background.collect()
+            self._background.changed = False
+            if self._long_enough():
+                await self._continue()
+            self._step(workflow.now())
+            self._ending = self._deserted(workflow.now())
+            await workflow.wait_condition(self._something_to_do)
+            if not self._background.changed:
+                return
+
+    @workflow.signal(name=MEMBER_SIGNAL, description="A tracker tells its whole view")
+    def member(self, signal: MemberSignal) -> None:
+        """Take a tracker's view, unless a newer one is known."""
+        known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
+        if not self._roster.receive(signal, workflow.now()):
+            return
+        if known.get(signal.tracker.uid) != (signal.hop, signal.role):
+            self._observer.welcome(workflow.now())
+        self._background.wake()
+
+    @workflow.signal(name=POKE_SIGNAL, description="Something may have changed: look again soon")
+    def poke(self) -> None:
+        """Look again soon."""
+        self._observer.hurry(workflow.now())
+        self._background.wake()
+
+    @workflow.query(name=PROGRESS_QUERY, description="The lane and what runs here")
+    def progress(self) -> PlaceProgress:
+        """Return the state of the place as people read it."""
+        return PlaceProgress(
+            environment=self._start.environment,
+            repository=self._start.repository,
+            holder=self._holder(),
+            members=len(self._roster.members),
+            details=self._details(),
+        )
+
+    def _something_to_do(self) -> bool:
+        return self._background.changed or (self._ending and self._publisher.idle)
+
+    # -- one step ----------------------------------------------------------------------------------------------
+
+    def _step(self, now: datetime) -> None:
+        """Decide on all that is known and start whatever follows; nothing here waits."""
+        self._roster.expire(now)
+        self._remember()
+        decision = self._decide(now)
+        if decision.grant is not None:
+            self._roster.give(decision.grant, now)
+        self._comparer.pursue(decision.pairs, now)
+        self._blocked_by = decision.blocked_by
+        if self._comparer.problem and decision.pairs:
+            block = BlockedBy(tracker="", reason=self._comparer.problem)
+            asking = {one.tracker.uid: block for one in self._roster.members if one.phase is Phase.READY}
+            self._blocked_by = asking | decision.blocked_by
+        timings = self._start.timings
+        ask = self._roster.due_to_be_asked(
+            now, blockers=decision.blockers, backstop=timings.backstop, holder_backstop=timings.holder_backstop
+        )
+        self._teller.tell(Page(blocked_by=self._blocked_by, ask=ask))
+        self._observer.pursue(now, self._roster.members, self._holder())
+        self._publish()
+        workflow.set_current_details(self._details())
+        self._lonely_since = None if self._roster.entries else self._lonely_since or now
+        self._alarm.set(self._next_deadline(now, decision.blockers))
+
+    def _decide(self, now: datetime) -> Decision:
+        occupied_by, because = self._roster.occupied(now)
+        view = LaneView(
+            members=self._roster.members,
+            observations=self._observer.observed.observations,
+            unobserved=self._observer.unobserved,
+            occupied_by=occupied_by,
+            occupied_because=because,
+            missing=self._missing(),
+        )
+        return decide(view, self._comparer.ancestry)
+
+    def _missing(self) -> tuple[str, ...]:
+        if self._roster.listed:
+            return tuple(one.tracker.name for one in self._roster.awaited)
+        return ("",)
+
+    def _remember(self) -> None:
+        """Without memory, find all live trackers before the first of them could want the lane."""
+        wanted = any(member.role == "target" for member in self._roster.members)
+        if wanted and not self._roster.listed and not self._listing:
+            self._listing = True
+            self._background.start(self._list_trackers())
+
+    async def _list_trackers(self) -> None:
+        config = policies.config_read(self._queues, self._start.timings, summary="list the live trackers")
+        request = ListTrackersInput(namespace=self._start.namespace, repository=self._start.repository)
+        try:
+            answer = await workflow.execute_activity_method(ConfigActivities.list_trackers, request, **config)
+            self._roster.expect(answer.trackers)
+        except ActivityError as error:
+            # Only a refusal that no retry mends gets here; a person mends it meanwhile.
+            workflow.logger.warning("live trackers cannot be listed", exc_info=error)
+            await workflow.sleep(self._start.timings.reference_maximum, summary="list the live trackers again")
+        finally:
+            self._listing = False
+
+    def _vanish(self, tracker: TrackerRef) -> None:
+        workflow.logger.info("tracker %s is gone", tracker.name)
+        quarantine = self._start.timings.activity_start_to_close
+        self._roster.vanish(tracker, workflow.now(), quarantine=quarantine)
+
+    def _publish(self) -> None:
+        # A grant is taken or declined within moments: a status in between would cost a write and tell little.
+        if self._observer.environment is None or self._roster.grant is not None:
+            return
+        observed = self._observer.observed
+        status = presentation.place_status(self._start.repository, observed, self._roster.members, self._holder())
+        worth = presentation.worth_publishing(status, observed.observations)
+        if observed.at is not None and worth != self._published:
+            self._published = worth
+            self._publisher.offer(
+                PublishPlaceInput(namespace=self._start.namespace, environment=self._start.environment, status=status)
+            )
+
+    def _next_deadline(self, now: datetime, blockers: tuple[str, ...]) -> datetime | None:
+        """Return the next time to decide again; what is due already waits for something whose end wakes us."""
+        timings = self._start.timings
+        times = (
+            *self._roster.deadlines(
+                blockers=blockers, backstop=timings.backstop, holder_backstop=timings.holder_backstop
+            ),
+            self._observer.next_deadline(self._roster.members),
+            self._comparer.next_deadline(),
+            self._lonely_since + self._linger() if self._lonely_since is not None else None,
+        )
+        return min((one for one in times if one is not None and one > now), default=None)
+
+    # -- the end of a run --------------------------------------------------------------------------------------
+
+    def _linger(self) -> timedelta:
+        return min(LINGER * max(1, self._roster.known_trackers), LONGEST_LINGER)
+
+    def _deserted(self, now: datetime) -> bool:
+        if self._lonely_since is None or self._roster.entries or self._roster.occupied(now)[0]:
+            return False
+        return now >= self._lonely_since + self._linger() and not self._background.busy
+
+    def _long_enough(self) -> bool:
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._start.history_limit
+
+    async def _continue(self) -> None:
+        """Hand everything to the next run once nothing is half done; what arrives meanwhile is handed over too."""
+        self._alarm.cancel()
+        self._observer.stop_watching()
+        await workflow.wait_condition(lambda: not self._background.busy)
+        await self._publisher.drain()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._background.collect()
+        state = EnvironmentState(
+            roster=self._roster.state(),
+            observer=self._observer.state(),
+            told=self._teller.told,
+            relations=self._comparer.ancestry.relations(),
+            sequence=self._publisher.sequence,
+            lonely_since=self._lonely_since,
+        )
+        workflow.continue_as_new(args=[self._start, state])
+
+    # -- what people see ---------------------------------------------------------------------------------------
+
+    def _holder(self) -> str:
+        holder = self._roster.holder()
+        return holder.tracker.name if holder is not None else ""
+
+    def _details(self) -> str:
+        return presentation.details(
+            f"{self._start.environment} / {self._start.repository}",
+            presentation.in_order(self._roster.members),
+            self._holder(),
+            self._blocked_by,
+            self._observer.observed.observations,
+            self._observer.problem,
+        )
