@@ -90,7 +90,7 @@ class Endpoint:
         return shown(text, self._secrets)
 
     def _name(self, request: Request) -> str:
-        return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).host}"
+        return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).netloc.decode()}"
 
     async def _all_headers(self, request: Request) -> dict[str, str]:
         headers = {"Accept": "application/json", **self._headers}

@@ -123,7 +123,7 @@ class TraceableRuns(Protocol):
     """A CI system that can say beforehand whether a lost trigger could be found again; all of ours can."""
 
     async def traceable(self, job: str) -> bool:
-        """Say whether runs of this job show their key; where not, a trigger that may have been sent is never repeated."""
+        """Say whether runs of this job show their key; where not, a trigger that may be sent is never repeated."""
         ...
 
 

@@ -113,7 +113,7 @@ def read_statuses(reply: Reply) -> tuple[CommitStatus, ...]:
             description=text(status, "description"),
             url=text(status, "target_url"),
         )
-        for status in documents(reply.value(), "statuses")
+        for status in documents(reply.document(), "statuses")
     )
 
 
@@ -223,10 +223,6 @@ def check_account(*, app: bool) -> Request:
 
 def read_account(value: object) -> str:
     return text(value, "full_name") or text(value, "login") or required_text(document(value), "slug")
-
-
-def total_count(reply: Reply) -> int:
-    return number(reply.value(), "total_count")
 
 
 def is_unrelated(said: str) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from providers.documents import required_text
+from providers.documents import number, required_text
 from providers.errors import (
     ProviderError,
+    ProviderMalformed,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnavailable,
@@ -98,7 +99,7 @@ class GitHubActionsTestRuns:
 
     async def check(self) -> str:
         reply = await self._calls.call(wire.check(self._calls.repository))
-        return f"{self._calls.repository.removeprefix('/repos/')}, {reply.document().get('total_count', 0)} workflows"
+        return f"{self._calls.repository.removeprefix('/repos/')}, {number(reply.document(), 'total_count')} runs"
 
     async def traceable(self, job: str) -> bool:
         """Say whether the workflow's run-name shows the key, so that its runs can be found by the key."""
@@ -112,13 +113,15 @@ class GitHubActionsTestRuns:
             self._calls.repository, workflow, ref=ref, key=key, parameters=parameters, details=details
         )
         try:
-            reply = await self._calls.call(request)
-        except ProviderUnavailable as error:
+            return wire.read_dispatch(await self._calls.call(request), key)
+        except ProviderNotFound as error:
+            text = f"workflow `{workflow.file}` is not on the default branch, or the credential may not start it"
+            raise ProviderNotFound(f"{text} ({error})", status=error.status) from None
+        except (ProviderUnavailable, ProviderMalformed) as error:
             # It may have been accepted. Found again by its key, or never sent again.
             if await self._is_traceable(workflow, ref):
                 raise
             raise TriggerUnknown(f"{_UNTRACEABLE.format(file=workflow.file)} ({error})", status=error.status) from None
-        return wire.read_dispatch(reply, key)
 
     async def _started(self, workflow: wire.Job, ref: str, job: str, key: str) -> Run:
         """Look for a run that was accepted without its id; a lagging list is no reason to start another."""

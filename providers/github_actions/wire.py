@@ -70,7 +70,7 @@ def read_dispatch(reply: Reply, key: str) -> Run | None:
     """Read which run was started; None for 204, which says nothing."""
     if reply.status == 204 or not reply.body.strip():
         return None
-    value = reply.value()
+    value = reply.document()
     return Run(id=required_text(value, "workflow_run_id"), key=key, url=text(value, "html_url"))
 
 
@@ -162,8 +162,9 @@ def cancel(repository: str, run: str) -> Request:
 
 
 def check(repository: str) -> Request:
+    """Ask for one run, which needs the right to read Actions."""
     query = {"per_page": "1"}
-    return Request(method="GET", path=f"{repository}/actions/workflows", query=query, operation="check")
+    return Request(method="GET", path=f"{repository}/actions/runs", query=query, operation="check")
 
 
 def _workflow(repository: str, job: Job) -> str:

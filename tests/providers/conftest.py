@@ -1,0 +1,10 @@
+"""A host that answers what each test says."""
+
+import pytest
+
+from tests.providers.hosts import FakeHost
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    return FakeHost()

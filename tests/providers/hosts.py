@@ -1,0 +1,163 @@
+"""Stand-ins for hosts on httpx.MockTransport, and what every provider test builds from."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+from prometheus_client import Counter
+
+from providers.http import HttpClients, HttpOptions
+from providers.metrics import ARGOCD_CALLS, CI_CALLS, SCM_CALLS
+from providers.models import Credential, ScmIdentity
+from providers.ports import Deployments, ScmHost, TestRuns
+from providers.registry import build_deployments, build_scm_host, build_test_runs
+
+IDENTITY = ScmIdentity(
+    git_repository="web", git_repository_namespace="shop", scm_provider="github", scm_provider_kind="ScmProvider"
+)
+TOKEN = "t0ken-that-nobody-may-see"
+Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+def answer(body: object = None, status: int = 200, **headers: str) -> httpx.Response:
+    """Make a JSON answer; header names are written with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is None:
+        return httpx.Response(status, headers=named)
+    return httpx.Response(status, json=body, headers=named)
+
+
+@dataclass(kw_only=True)
+class Route:
+    method: str
+    path: re.Pattern[str]
+    answers: list[Answer]
+
+
+@dataclass(kw_only=True)
+class FakeHost:
+    """Answer by the first route that matches; a route's answers are used up one by one, the last one stays."""
+
+    requests: list[httpx.Request] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+
+    def on(self, method: str, path: str, *answers: Answer) -> None:
+        """Answer requests whose raw path, query included, matches this expression from its start to its end."""
+        self.routes.insert(0, Route(method=method, path=re.compile(path), answers=list(answers)))
+
+    def always(self, *answers: Answer) -> None:
+        for method in ("GET", "POST", "PATCH", "DELETE", "PUT"):
+            self.on(method, ".*", *answers)
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        for route in self.routes:
+            if route.method == request.method and route.path.fullmatch(request.url.raw_path.decode()):
+                found = route.answers.pop(0) if len(route.answers) > 1 else route.answers[0]
+                if isinstance(found, Exception):
+                    raise found
+                made = found(request) if callable(found) else found
+                # A response can be streamed once only.
+                return httpx.Response(made.status_code, headers=made.headers, content=made.content)
+        return answer({"message": f"no route for {request.method} {request.url}"}, 404)
+
+    def http(self, options: Mapping[str, object] | None = None) -> HttpClients:
+        fields: dict[str, object] = {"transport": httpx.MockTransport(self.handle), **(options or {})}
+        return HttpClients(HttpOptions(**fields))  # type: ignore[arg-type]
+
+    def paths(self) -> list[str]:
+        """Return method and raw path of every request."""
+        return [f"{request.method} {request.url.raw_path.decode()}" for request in self.requests]
+
+    def body(self, number: int = -1) -> object:
+        """Return the JSON body of one request."""
+        return json.loads(self.requests[number].content)
+
+
+def github(
+    http: HttpClients,
+    *,
+    base: str = "https://github.example.com",
+    owner: str = "acme",
+    data: Mapping[str, str] | None = None,
+    token: str = TOKEN,
+    app_id: str = "",
+) -> ScmHost:
+    return build_scm_host(
+        "github",
+        base=base,
+        owner=owner,
+        repository="web",
+        credential=Credential(data=data or {"token": token}),
+        identity=IDENTITY,
+        http=http,
+        app_id=app_id,
+    )
+
+
+def jenkins(
+    http: HttpClients,
+    *,
+    base: str = "https://ci.example.com/jenkins",
+    data: Mapping[str, str] | None = None,
+    results: Mapping[str, str] | None = None,
+) -> TestRuns:
+    credential = Credential(data=data or {"username": "bot", "token": TOKEN})
+    return build_test_runs("jenkins", base=base, credential=credential, http=http, results=results)
+
+
+def github_actions(
+    http: HttpClients,
+    *,
+    base: str = "https://github.example.com",
+    token: str = TOKEN,
+    results: Mapping[str, str] | None = None,
+) -> TestRuns:
+    return build_test_runs(
+        "githubActions",
+        base=base,
+        owner="acme",
+        repository="web",
+        credential=Credential(data={"token": token}),
+        http=http,
+        results=results,
+    )
+
+
+def gitlab_ci(
+    http: HttpClients,
+    *,
+    base: str = "gitlab.example.com",
+    data: Mapping[str, str] | None = None,
+    results: Mapping[str, str] | None = None,
+) -> TestRuns:
+    credential = Credential(data=data or {"token": TOKEN})
+    return build_test_runs(
+        "gitlabCI", base=base, project="acme/web", credential=credential, http=http, results=results
+    )
+
+
+def argocd(http: HttpClients, *, base: str = "https://argocd.example.com", token: str = TOKEN) -> Deployments:
+    return build_deployments(base=base, credential=Credential(data={"token": token}), http=http)
+
+
+def recorded_round_trips() -> int:
+    """Count all records of all systems so far."""
+    return sum(_total(counter) for counter in (SCM_CALLS, CI_CALLS, ARGOCD_CALLS))
+
+
+def recorded_codes(counter: Counter) -> set[str]:
+    """Return the response codes that a counter has seen."""
+    return {
+        sample.labels["response_code"]
+        for metric in counter.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def _total(counter: Counter) -> int:
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))

@@ -1,0 +1,192 @@
+"""Every method of every adapter, over every way in which a host can fail: our errors only, one record per round trip."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import cast
+
+import httpx
+import pytest
+
+from providers.errors import (
+    ProviderConflict,
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from providers.http import BODY_LIMIT_BYTES, HttpClients
+from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Run, Verdict
+from tests.providers.hosts import (
+    TOKEN,
+    FakeHost,
+    answer,
+    argocd,
+    github,
+    github_actions,
+    gitlab_ci,
+    jenkins,
+    recorded_round_trips,
+)
+
+Operation = Callable[[HttpClients], Awaitable[object]]
+REF = ApplicationRef(project="shop", name="web")
+STATUS = CommitStatus(context="pilotage/dev", state=Verdict.PENDING, description="")
+
+
+async def _stream(http: HttpClients) -> ApplicationState | None:
+    # The port promises an iterator; the adapter's is a generator, which gives its connection back when closed.
+    async with aclosing(argocd(http).stream(REF)) as states:  # type: ignore[type-var]
+        async for state in states:
+            return cast(ApplicationState, state)
+    return None
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "github get": lambda http: github(http).pull_requests.get(1),
+    "github changed files": lambda http: github(http).pull_requests.changed_files(1),
+    "github compare": lambda http: github(http).revisions.compare("a", "b"),
+    "github newest statuses": lambda http: github(http).commit_statuses.newest("a"),
+    "github set status": lambda http: github(http).commit_statuses.set("a", STATUS),
+    "github list labels": lambda http: github(http).labels.list(1),
+    "github add labels": lambda http: github(http).labels.add(1, ["x"]),
+    "github remove label": lambda http: github(http).labels.remove(1, "x"),
+    "github list comments": lambda http: github(http).comments.list(1),
+    "github create comment": lambda http: github(http).comments.create(1, "x"),
+    "github update comment": lambda http: github(http).comments.update(Comment(id="1", body=""), "x"),
+    "github check": lambda http: github(http).check(),
+    "github check account": lambda http: github(http, owner="").check(),
+    "jenkins find": lambda http: jenkins(http).find("web", "k"),
+    "jenkins create": lambda http: jenkins(http).create("web", "k", {}),
+    "jenkins read item": lambda http: jenkins(http).read("web", Run(id="queue:1", key="k")),
+    "jenkins read build": lambda http: jenkins(http).read("web", Run(id="build:1:1", key="k")),
+    "jenkins cancel": lambda http: jenkins(http).cancel("web", Run(id="build:1:1", key="k")),
+    "jenkins check": lambda http: jenkins(http).check(),
+    "actions find": lambda http: github_actions(http).find("e2e.yml", "k"),
+    "actions create": lambda http: github_actions(http).create("e2e.yml", "k", {}),
+    "actions read": lambda http: github_actions(http).read("e2e.yml", Run(id="1", key="k")),
+    "actions cancel": lambda http: github_actions(http).cancel("e2e.yml", Run(id="1", key="k")),
+    "actions check": lambda http: github_actions(http).check(),
+    "gitlab find": lambda http: gitlab_ci(http).find("main", "k"),
+    "gitlab create": lambda http: gitlab_ci(http).create("main", "k", {}),
+    "gitlab read": lambda http: gitlab_ci(http).read("main", Run(id="1", key="k")),
+    "gitlab cancel": lambda http: gitlab_ci(http).cancel("main", Run(id="1", key="k")),
+    "gitlab check": lambda http: gitlab_ci(http).check(),
+    "argocd get": lambda http: argocd(http).get(REF),
+    "argocd list": lambda http: argocd(http).list("shop"),
+    "argocd patch": lambda http: argocd(http).patch(REF, []),
+    "argocd sync": lambda http: argocd(http).sync(REF, revisions=["a"], key="k"),
+    "argocd stream": _stream,
+    "argocd check": lambda http: argocd(http).check(),
+}
+ALL = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+# Their answers say nothing that anybody reads, so that garbage in them is no error.
+_ANSWERS_UNREAD = (
+    "github set status", "github add labels", "github remove label", "github update comment", "actions cancel",
+    "gitlab cancel",
+)  # fmt: skip
+READING = pytest.mark.parametrize(
+    "operation",
+    [operation for name, operation in OPERATIONS.items() if name not in _ANSWERS_UNREAD],
+    ids=[name for name in OPERATIONS if name not in _ANSWERS_UNREAD],
+)
+NO_ANSWER = {
+    httpx.ConnectError: 503,
+    httpx.ProxyError: 503,
+    httpx.ConnectTimeout: 504,
+    httpx.ReadTimeout: 504,
+    httpx.WriteTimeout: 504,
+    httpx.PoolTimeout: 504,
+    httpx.ReadError: 500,
+    httpx.WriteError: 500,
+    httpx.CloseError: 500,
+    httpx.LocalProtocolError: 500,
+    httpx.RemoteProtocolError: 500,
+    httpx.UnsupportedProtocol: 500,
+    httpx.TooManyRedirects: 500,
+}
+
+
+async def fails(host: FakeHost, operation: Operation) -> ProviderError:
+    """Run one operation, which must fail with our error, and hold its records against the requests made."""
+    before = recorded_round_trips()
+    http = host.http()
+    with pytest.raises(ProviderError) as caught:
+        await operation(http)
+    await http.aclose()
+    assert recorded_round_trips() - before == len(host.requests)
+    assert TOKEN not in str(caught.value)
+    assert len(str(caught.value)) <= 900
+    assert caught.value.__cause__ is None
+    return caught.value
+
+
+@ALL
+@pytest.mark.parametrize("kind", NO_ANSWER, ids=lambda kind: kind.__name__)
+async def test_a_call_without_an_answer_becomes_unavailable_with_a_status_for_metrics(
+    host: FakeHost, operation: Operation, kind: type[httpx.TransportError]
+) -> None:
+    host.always(kind(f"cannot reach with {TOKEN}"))
+    error = await fails(host, operation)
+    assert isinstance(error, ProviderUnavailable)
+    assert error.status == NO_ANSWER[kind]
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, ProviderUnauthorized),
+        (403, ProviderUnauthorized),
+        (429, ProviderRateLimited),
+        (500, ProviderUnavailable),
+        (502, ProviderUnavailable),
+        (503, ProviderUnavailable),
+        (418, ProviderRejected),
+    ],
+)
+async def test_a_status_becomes_the_error_that_it_means(
+    host: FakeHost, operation: Operation, status: int, kind: type[ProviderError], request: pytest.FixtureRequest
+) -> None:
+    if status == 403 and "add labels" in request.node.callspec.id:
+        host.on("POST", ".*/issues/.*", answer({"message": f"denied to {TOKEN}"}, 403))
+    host.always(answer({"message": f"denied to {TOKEN}"}, status))
+    error = await fails(host, operation)
+    assert type(error) is kind
+    assert error.status == status
+
+
+@READING
+@pytest.mark.parametrize(
+    "body",
+    [b"<html><title>Sign in</title></html>", b'{"truncat', b"", b"[1, 2]", b'"text"', b"\xff\xfe", b"[" * 100_000],
+    ids=["html", "truncated", "empty", "numbers", "text", "no utf-8", "deep"],
+)
+async def test_an_answer_that_is_not_the_promised_json_is_malformed(
+    host: FakeHost, operation: Operation, body: bytes
+) -> None:
+    host.always(httpx.Response(200, content=body))
+    if operation is _stream and not body:
+        assert await operation(host.http()) is None
+        return
+    error = await fails(host, operation)
+    assert isinstance(error, ProviderMalformed) or "may have been" in str(error) or "run-name" in str(error)
+
+
+@READING
+async def test_an_answer_beyond_the_limit_is_not_read_to_its_end(host: FakeHost, operation: Operation) -> None:
+    host.always(httpx.Response(200, content=b"x" * (BODY_LIMIT_BYTES + 1)))
+    assert isinstance(await fails(host, operation), ProviderMalformed)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [(OPERATIONS["github get"], ProviderNotFound), (OPERATIONS["github create comment"], ProviderConflict)],
+)
+async def test_not_found_and_conflict_are_told_apart(
+    host: FakeHost, operation: Operation, kind: type[ProviderError]
+) -> None:
+    host.always(answer({"message": "no"}, 404 if kind is ProviderNotFound else 409))
+    assert type(await fails(host, operation)) is kind
