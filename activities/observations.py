@@ -1,9 +1,10 @@
 """ObservationActivities: follow applications over Argo CD's stream while a lane is held."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from datetime import timedelta
+from typing import cast
 
 from temporalio import activity
 
@@ -16,6 +17,7 @@ from activities.ports import Connections, ReferenceMissing
 from activities.reading import read_all, reference
 from crds.ports import ApiError
 from providers.errors import ProviderError
+from providers.models import ApplicationState
 
 HEARTBEAT = timedelta(seconds=5)
 READ_EACH = timedelta(seconds=15)
@@ -68,11 +70,13 @@ class _Watch:
         while True:
             with suppress(ProviderError, ReferenceMissing, ApiError):
                 port = await self._connections.deployments(self._request.namespace, deployment.instance)
-                async for state in port.stream(reference(deployment)):
-                    self._compare(observe(deployment, state))
-                    if needs_refresh(state):
-                        await asyncio.sleep(_SETTLING.total_seconds())
-                        self._compare(observe(deployment, await port.get(reference(deployment), refresh=True)))
+                states = cast(AsyncGenerator[ApplicationState, None], port.stream(reference(deployment)))
+                async with aclosing(states):
+                    async for state in states:
+                        self._compare(observe(deployment, state))
+                        if needs_refresh(state):
+                            await asyncio.sleep(_SETTLING.total_seconds())
+                            self._compare(observe(deployment, await port.get(reference(deployment), refresh=True)))
             await asyncio.sleep(_RECONNECT.total_seconds())
 
     async def _read_periodically(self) -> None:

@@ -21,7 +21,7 @@ _REVISION = "revision"
 def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
     """Return what one deployment runs."""
     index = source_index(deployment, state)
-    synced = _at(state.synced_revisions, index)
+    synced = _at(running_revisions(state), index)
     raw = written_raw(deployment, state)
     busy = operation_under_way(state)
     tags = _running_tags(deployment, state)
@@ -63,6 +63,14 @@ def unreadable(deployment: DeploymentSpec, problem: str) -> Observation:
 def differs(known: Observation | None, seen: Observation) -> bool:
     """Tell whether a change matters: texts that come and go with each reconciliation do not."""
     return known is None or _essence(known) != _essence(seen)
+
+
+def running_revisions(state: ApplicationState) -> tuple[str, ...]:
+    """Return the revisions that run, one per source.
+
+    While an application is out of sync, its sync revision is the one that was compared, not one that was applied.
+    """
+    return state.synced_revisions if state.sync_status == "Synced" else state.deployed_revisions
 
 
 def operation_under_way(state: ApplicationState) -> bool:
@@ -203,7 +211,7 @@ def _revisions(
     """Return what runs, what an operation brings, and the tag that runs."""
     if deployment.image is None:
         operating = _at(state.operation_revisions, index) if operation_under_way(state) else None
-        return _at(state.synced_revisions, index), operating, None
+        return _at(running_revisions(state), index), operating, None
     known = [(tag, revision_of_tag(deployment.tag or "", tag)) for tag in tags]
     found = [(tag, revision) for tag, revision in known if revision is not None]
     if not found:

@@ -13,11 +13,11 @@ from providers.redaction import variants
 PLACEHOLDER = "***"
 _LEAST_LENGTH = 8
 """Shorter values would cut out parts of ordinary words."""
-_REMEMBERED = 2000
+_REMEMBERED = 4000
 
 
 class SecretValues:
-    """Remember the values of Secrets that were read, in every form in which they could come back, the newest 2000."""
+    """Remember the values of Secrets that were read, in every form in which they could come back, the newest 4000."""
 
     def __init__(self) -> None:
         self._forms: OrderedDict[str, None] = OrderedDict()

@@ -5,18 +5,43 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from activities.models.places import EnvironmentInput, TellEnvironmentInput
 from worker.tracing import client_interceptors
+from workflows.identity import (
+    ENVIRONMENT_WORKFLOW,
+    MEMBER_SIGNAL,
+    SEARCH_ENVIRONMENT,
+    SEARCH_NAMESPACE,
+    SEARCH_PULL_REQUEST,
+    SEARCH_REPOSITORY,
+    SEARCH_STATE,
+    Queues,
+    environment_workflow_id,
+)
 
 CONNECT_TIMEOUT = timedelta(seconds=8)
 DEFAULT_ADDRESS = "localhost:7233"
 _LOOPBACK = "127.0.0.1"
 _PORT_ATTEMPTS = 5
+
+
+CALL_TIMEOUT = timedelta(seconds=10)
+SEARCH_ATTRIBUTES: dict[str, IndexedValueType.ValueType] = {
+    SEARCH_STATE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_NAMESPACE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_REPOSITORY: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_ENVIRONMENT: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_PULL_REQUEST: IndexedValueType.INDEXED_VALUE_TYPE_INT,
+}
 
 
 class TemporalUnavailable(Exception):
@@ -83,3 +108,70 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
             f"Temporal does not answer at {address}: {reason}. Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, "
             "TEMPORAL_TLS_… or TEMPORAL_API_KEY where the server wants them) to a server that runs."
         ) from error
+
+
+async def ensure_search_attributes(client: Client) -> None:
+    """Register the search attributes that the Temporal namespace lacks; without them no workflow could start.
+
+    Raises TemporalUnavailable naming the command that an administrator can run instead.
+    """
+    service = client.operator_service
+    try:
+        known = await service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace), timeout=CALL_TIMEOUT
+        )
+        missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
+        if missing:
+            await service.add_search_attributes(
+                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=CALL_TIMEOUT
+            )
+    except RPCError as error:
+        if error.status is RPCStatusCode.ALREADY_EXISTS:
+            return
+        names = ", ".join(SEARCH_ATTRIBUTES)
+        raise TemporalUnavailable(
+            f"the search attributes {names} cannot be registered in namespace {client.namespace}: {error}. Register "
+            "them with `temporal operator search-attribute create` (PilotagePullRequest is Int, the others Keyword)."
+        ) from error
+
+
+class TemporalPlaces:
+    """Implement activities.ports.Places: signal-with-start, so that a place exists as long as anybody needs it."""
+
+    def __init__(self, client: Client, installation: str) -> None:
+        self._client = client
+        self._queues = Queues(installation=installation)
+
+    async def tell(self, request: TellEnvironmentInput) -> None:
+        """Signal the place, starting its workflow where none runs. Raises RPCError, which is worth a retry."""
+        installation = self._queues.installation
+        place = EnvironmentInput(
+            installation=installation,
+            namespace=request.namespace,
+            environment=request.environment,
+            repository=request.repository,
+            timings=request.timings,
+        )
+        await self._client.start_workflow(
+            ENVIRONMENT_WORKFLOW,
+            place,
+            id=environment_workflow_id(installation, request.namespace, request.environment, request.repository),
+            task_queue=self._queues.promotions,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal=MEMBER_SIGNAL,
+            start_signal_args=[request.signal],
+            static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
+            search_attributes=_place_attributes(request),
+            rpc_timeout=CALL_TIMEOUT,
+        )
+
+
+def _place_attributes(request: TellEnvironmentInput) -> TypedSearchAttributes:
+    values = {
+        SEARCH_NAMESPACE: request.namespace,
+        SEARCH_REPOSITORY: request.repository,
+        SEARCH_ENVIRONMENT: request.environment,
+    }
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items()]
+    )

@@ -1,9 +1,9 @@
 """Traces from the tracker to the host's answer, through Temporal's headers; off without an OTLP endpoint."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from temporalio.client import Interceptor
 
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -38,3 +38,11 @@ def client_interceptors() -> Sequence[Interceptor]:
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
     return (TracingInterceptor(),)
+
+
+def trace_headers() -> Mapping[str, str]:
+    """Return the headers that carry the current span to a host; none while tracing is off."""
+    headers: dict[str, str] = {}
+    if tracing_enabled():
+        propagate.inject(headers)
+    return headers

@@ -1,0 +1,326 @@
+"""In-memory ports for activities: they keep state, count calls and fail on demand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from activities.models.places import TellEnvironmentInput
+from activities.models.tracking import Component, Problem, RepositoryView
+from activities.ports import ReferenceMissing, Repository
+from providers.errors import ProviderConflict, ProviderError, ProviderNotFound
+from providers.models import (
+    Ancestry,
+    ApplicationRef,
+    ApplicationState,
+    Capabilities,
+    Change,
+    ChangeState,
+    Comment,
+    CommitStatus,
+    Run,
+    RunPhase,
+    RunReading,
+)
+from providers.ports import Deployments, TestRuns
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+OLD = "a" * 40
+NEW = "b" * 40
+OTHER = "c" * 40
+
+
+@dataclass
+class Failing:
+    """Raise the errors queued for an operation, one per call."""
+
+    errors: dict[str, list[ProviderError]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def note(self, operation: str) -> None:
+        """Note the call, and raise what is queued for it."""
+        self.calls.append(operation)
+        if queued := self.errors.get(operation):
+            raise queued.pop(0)
+
+
+@dataclass
+class FakeScm(Failing):
+    """One repository at a host that holds everything in memory."""
+
+    change: Change = field(
+        default_factory=lambda: Change(
+            number=412,
+            title="Add search",
+            author="mona",
+            url="https://scm.example/412",
+            state=ChangeState.MERGED,
+            head_sha=OLD,
+            merge_sha=NEW,
+            branch="search",
+            base_branch="main",
+            labels=(),
+        )
+    )
+    files: tuple[str, ...] = ()
+    relations: dict[tuple[str, str], Ancestry] = field(default_factory=dict)
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    label_names: list[str] = field(default_factory=list)
+    stored_comments: list[Comment] = field(default_factory=list)
+    stored_statuses: list[tuple[str, CommitStatus]] = field(default_factory=list)
+
+    @property
+    def pull_requests(self) -> "_PullRequests":
+        return _PullRequests(self)
+
+    @property
+    def revisions(self) -> "_Revisions":
+        return _Revisions(self)
+
+    @property
+    def commit_statuses(self) -> "_CommitStatuses":
+        return _CommitStatuses(self)
+
+    @property
+    def labels(self) -> "_Labels":
+        return _Labels(self)
+
+    @property
+    def comments(self) -> "_Comments":
+        return _Comments(self)
+
+    async def check(self) -> str:
+        return "mona"
+
+
+@dataclass
+class _Part:
+    scm: FakeScm
+
+
+class _PullRequests(_Part):
+    async def get(self, number: int) -> Change:
+        self.scm.note("get")
+        if number != self.scm.change.number:
+            raise ProviderNotFound(f"no pull request {number}")
+        return self.scm.change
+
+    async def changed_files(self, number: int) -> tuple[str, ...]:
+        self.scm.note("changed_files")
+        return self.scm.files
+
+
+class _Revisions(_Part):
+    async def compare(self, base: str, head: str) -> Ancestry:
+        self.scm.note("compare")
+        return self.scm.relations.get((base, head), Ancestry.UNKNOWN)
+
+
+class _CommitStatuses(_Part):
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        self.scm.note("newest")
+        return {status.context: status for at, status in self.scm.stored_statuses if at == sha}
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        self.scm.note("set")
+        self.scm.stored_statuses.append((sha, status))
+
+
+class _Labels(_Part):
+    async def list(self, number: int) -> tuple[str, ...]:
+        self.scm.note("list_labels")
+        return tuple(self.scm.label_names)
+
+    async def add(self, number: int, names: Sequence[str]) -> None:
+        self.scm.note("add_labels")
+        self.scm.label_names += [name for name in names if name not in self.scm.label_names]
+
+    async def remove(self, number: int, name: str) -> None:
+        self.scm.note("remove_label")
+        if name in self.scm.label_names:
+            self.scm.label_names.remove(name)
+
+
+class _Comments(_Part):
+    async def list(self, number: int) -> tuple[Comment, ...]:
+        self.scm.note("list_comments")
+        return tuple(self.scm.stored_comments)
+
+    async def create(self, number: int, body: str) -> Comment:
+        self.scm.note("create_comment")
+        comment = Comment(id=str(len(self.scm.stored_comments) + 1), body=body)
+        self.scm.stored_comments.append(comment)
+        return comment
+
+    async def update(self, comment: Comment, body: str) -> None:
+        self.scm.note("update_comment")
+        for index, stored in enumerate(self.scm.stored_comments):
+            if stored.id == comment.id:
+                self.scm.stored_comments[index] = replace(stored, body=body)
+                return
+        raise ProviderNotFound(f"no comment {comment.id}")
+
+
+@dataclass
+class FakeRuns(Failing):
+    """A CI system. `lose_replies` accepted triggers answer with an outage."""
+
+    runs: list[RunReading] = field(default_factory=list)
+    parameters: dict[str, dict[str, str]] = field(default_factory=dict)
+    lose_replies: list[ProviderError] = field(default_factory=list)
+
+    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+        self.note("find")
+        return tuple(reading.run for reading in self.runs if reading.run.key == key)
+
+    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        self.note("create")
+        run = self.add(key, RunPhase.QUEUED)
+        self.parameters[key] = dict(parameters)
+        if self.lose_replies:
+            raise self.lose_replies.pop(0)
+        return run
+
+    async def read(self, job: str, run: Run) -> RunReading:
+        self.note("read")
+        for reading in self.runs:
+            if reading.run.id == run.id or (not run.id and reading.run.key == run.key):
+                return reading
+        raise ProviderNotFound(f"no run {run.id}")
+
+    async def cancel(self, job: str, run: Run) -> None:
+        self.note("cancel")
+        for index, reading in enumerate(self.runs):
+            if reading.run.id == run.id:
+                self.runs[index] = replace(reading, phase=RunPhase.CANCELLED)
+
+    async def check(self) -> str:
+        return "2.500"
+
+    def add(self, key: str, phase: RunPhase) -> Run:
+        """Let a run exist."""
+        number = str(len(self.runs) + 1)
+        run = Run(id=number, key=key, url=f"https://ci.example/{number}")
+        self.runs.append(RunReading(run=run, phase=phase, number=number))
+        return run
+
+
+@dataclass
+class FakeDeployments(Failing):
+    """An Argo CD server with applications in memory; it patches `targetRevision` only."""
+
+    applications: dict[str, ApplicationState] = field(default_factory=dict)
+    patches: list[tuple[Mapping[str, object], ...]] = field(default_factory=list)
+    syncs: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
+        self.note("refresh" if refresh else "get")
+        if ref.name not in self.applications:
+            raise ProviderNotFound(f"applications.argoproj.io {ref.name} not found")
+        if refresh:
+            state = self.applications[ref.name]
+            self.applications[ref.name] = replace(state, reconciled_at=NOON + timedelta(hours=1))
+        return self.applications[ref.name]
+
+    async def list(self, project: str, *, selector: str = "") -> tuple[ApplicationState, ...]:
+        self.note("list")
+        return tuple(state for state in self.applications.values() if state.project == project)
+
+    async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
+        self.note("patch")
+        state = self.applications[ref.name]
+        if operations[0]["value"] != (state.target_revisions[0] or None):
+            raise ProviderConflict("testing value failed")
+        self.patches.append(tuple(operations))
+        self.applications[ref.name] = replace(state, target_revisions=(str(operations[-1]["value"]),))
+        return self.applications[ref.name]
+
+    async def sync(self, ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> ApplicationState:
+        self.note("sync")
+        self.syncs.append((ref.name, tuple(revisions), key))
+        state = replace(self.applications[ref.name], operation_pending=True, operation_key=key)
+        self.applications[ref.name] = replace(state, operation_revisions=tuple(revisions))
+        return self.applications[ref.name]
+
+    async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
+        self.note("stream")
+        while True:
+            yield await self.get(ref)
+            await self.changed.wait()
+            self.changed.clear()
+
+    async def check(self) -> str:
+        return "v3.5.7"
+
+
+def application(name: str = "web-staging", **changes: Any) -> ApplicationState:
+    """Build an application that runs OLD, settled."""
+    state = ApplicationState(
+        name=name,
+        project="shop",
+        resource_version="1",
+        target_revisions=(OLD,),
+        synced_revisions=(OLD,),
+        deployed_revisions=(OLD,),
+        images=(),
+        sync_status="Synced",
+        health="Healthy",
+        phase="Succeeded",
+        operation_synced_revisions=(OLD,),
+        finished_at=NOON,
+        reconciled_at=NOON + timedelta(seconds=2),
+        repo_urls=("https://scm.example/acme/web.git",),
+    )
+    return replace(state, **changes)
+
+
+WEB = RepositoryView(
+    name="web", owner="acme", repository="web", full_name="acme/web", components=(Component(name="web"),)
+)
+
+
+@dataclass
+class FakeConnections:
+    """Open the fakes; what is None is missing."""
+
+    scm: FakeScm | None = None
+    runs: TestRuns | None = None
+    argocd: Deployments | None = None
+    view: RepositoryView = WEB
+
+    async def repository(self, namespace: str, name: str) -> Repository:
+        if self.scm is None:
+            raise _missing(f"GitRepository/{name}")
+        return Repository(view=self.view, host=self.scm)
+
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+        if self.runs is None:
+            raise _missing(f"TestRunner/{runner}")
+        return self.runs
+
+    async def deployments(self, namespace: str, instance: str) -> Deployments:
+        if self.argocd is None:
+            raise _missing(f"ArgoCDInstance/{instance}")
+        return self.argocd
+
+
+@dataclass
+class FakePlaces:
+    """Collect what places are told."""
+
+    told: list[TellEnvironmentInput] = field(default_factory=list)
+
+    async def tell(self, request: TellEnvironmentInput) -> None:
+        self.told.append(request)
+
+
+def _missing(what: str) -> ReferenceMissing:
+    return ReferenceMissing(Problem(what=what, reason="NotFound", message="it does not exist: create it"))
+
+
+def text_of(value: object) -> str:
+    """Return everything a value shows, for searching."""
+    return json.dumps(value, default=str)

@@ -1,0 +1,101 @@
+"""How errors of providers and of the Kubernetes API become failures."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.testing import ActivityEnvironment
+
+from activities.failures import TEXT_LIMIT, reported, to_application_error
+from activities.models.tracking import Problem
+from activities.ports import ReferenceMissing
+from activities.redaction import SECRET_VALUES
+from crds.ports import ApiForbidden, ApiInvalid, ApiUnavailable
+from providers.errors import (
+    ProviderBusy,
+    ProviderConflict,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+    TriggerUnknown,
+)
+from tests.activities.conftest import bounded_environment
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (ProviderUnavailable("down"), True),
+        (ProviderMalformed("HTML"), True),
+        (ProviderRejected("no"), False),
+        (ProviderConflict("lost"), False),
+        (TriggerUnknown("perhaps"), False),
+        (ProviderUnauthorized("401"), True),
+        (ProviderNotFound("404"), True),
+        (ApiUnavailable("down"), True),
+        (ApiForbidden("rights"), True),
+        (ApiInvalid("bad"), False),
+        (ValueError("a bug"), True),
+    ],
+)
+def test_the_class_decides_whether_a_failure_is_retried(error: Exception, retryable: bool) -> None:
+    failure = to_application_error(error)
+    assert failure.non_retryable is not retryable
+    assert failure.type == type(error).__name__
+
+
+def test_a_rate_limit_sets_the_next_attempt() -> None:
+    failure = to_application_error(ProviderRateLimited("slow down", retry_after=timedelta(seconds=70)))
+    assert failure.next_retry_delay == timedelta(seconds=70)
+
+
+def test_too_many_calls_in_flight_are_no_failure_worth_an_alert() -> None:
+    failure = to_application_error(ProviderBusy("20 calls are in flight"))
+    assert failure.category is ApplicationErrorCategory.BENIGN
+    assert failure.next_retry_delay == timedelta(seconds=2)
+
+
+def test_what_a_person_must_mend_is_tried_every_half_minute_while_nobody_else_would() -> None:
+    failure = to_application_error(ProviderUnauthorized("bad token", status=401))
+    assert failure.next_retry_delay == timedelta(seconds=30)
+    assert not failure.non_retryable
+
+
+async def test_what_a_person_must_mend_is_shown_at_once_where_the_workflow_asks_again() -> None:
+    async def translate() -> ApplicationError:
+        return to_application_error(ProviderNotFound("no such job"))
+
+    failure = await bounded_environment().run(translate)
+    assert failure.non_retryable
+
+
+async def test_a_retry_after_never_undercuts_the_lag_of_the_list() -> None:
+    async def translate() -> ApplicationError:
+        return to_application_error(ProviderUnavailable("503", retry_after=timedelta(seconds=1)))
+
+    failure = await bounded_environment(initial=10).run(translate)
+    assert failure.next_retry_delay == timedelta(seconds=10)
+
+
+def test_a_missing_reference_says_what_to_fix() -> None:
+    problem = Problem(what="Secret/jenkins-token", reason="NotFound", message="create it")
+    failure = to_application_error(ReferenceMissing(problem))
+    assert failure.message == "Secret/jenkins-token: create it"
+    assert failure.type == "ReferenceMissing"
+
+
+async def test_no_credential_and_no_cause_leaves_with_a_failure(environment: ActivityEnvironment) -> None:
+    SECRET_VALUES.remember(["hunter2-of-the-jenkins"])
+
+    @reported
+    async def fail() -> None:
+        raise ProviderUnavailable("GET https://ci:hunter2-of-the-jenkins@ci.example failed " + "x" * 3000)
+
+    with pytest.raises(ApplicationError) as caught:
+        await environment.run(fail)
+    assert "hunter2" not in str(caught.value)
+    assert len(caught.value.message) <= TEXT_LIMIT
+    assert caught.value.__cause__ is None

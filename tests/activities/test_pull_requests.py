@@ -1,0 +1,61 @@
+"""Reading pull requests and comparing commits."""
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.models.revisions import (
+    CompareRevisionsInput,
+    ListChangedFilesInput,
+    ReadPullRequestInput,
+    Relation,
+    RevisionPair,
+)
+from activities.models.tracking import Component, PullRequestState
+from activities.pull_requests import ScmHostActivities
+from providers.models import Ancestry
+from tests.activities.fakes import NEW, OLD, OTHER, WEB, FakeConnections, FakeScm
+
+
+async def test_a_pull_request_is_mapped(environment: ActivityEnvironment) -> None:
+    activities = ScmHostActivities(FakeConnections(scm=FakeScm()))
+    request = ReadPullRequestInput(namespace="shop", repository="web", number=412)
+    pull_request = (await environment.run(activities.read_pull_request, request)).pull_request
+    assert (pull_request.state, pull_request.merge_sha) == (PullRequestState.MERGED, NEW)
+
+
+async def test_a_pull_request_that_does_not_exist_is_not_found(environment: ActivityEnvironment) -> None:
+    activities = ScmHostActivities(FakeConnections(scm=FakeScm()))
+    with pytest.raises(ApplicationError, match="no pull request 7") as caught:
+        await environment.run(
+            activities.read_pull_request, ReadPullRequestInput(namespace="shop", repository="web", number=7)
+        )
+    assert caught.value.type == "ProviderNotFound"
+
+
+async def test_components_are_touched_by_their_globs(environment: ActivityEnvironment) -> None:
+    api, site = Component(name="api", paths=("services/api/**",)), Component(name="site", paths=("site/*.html",))
+    view = WEB.__class__(
+        name="web", owner="acme", repository="web", full_name="acme/web", components=(api, site, Component(name="all"))
+    )
+    activities = ScmHostActivities(FakeConnections(scm=FakeScm(files=("services/api/a/b.py", "README.md")), view=view))
+    result = await environment.run(
+        activities.list_changed_files, ListChangedFilesInput(namespace="shop", repository="web", number=412)
+    )
+    assert (result.components, result.files) == (("api", "all"), 2)
+
+
+async def test_an_answer_for_full_hashes_is_asked_for_once(environment: ActivityEnvironment) -> None:
+    scm = FakeScm(relations={(OLD, NEW): Ancestry.AHEAD})
+    activities = ScmHostActivities(FakeConnections(scm=scm))
+    pairs = (
+        RevisionPair(base=OLD, head=NEW),
+        RevisionPair(base=OLD, head=OLD),
+        RevisionPair(base=OLD, head=OTHER),
+    )
+    request = CompareRevisionsInput(namespace="shop", repository="web", pairs=pairs)
+    for _ in range(2):
+        relations = (await environment.run(activities.compare_revisions, request)).relations
+        assert relations == (Relation.AHEAD, Relation.IDENTICAL, Relation.UNKNOWN)
+    # Unknown commits may be pushed later, so that only those are asked for again.
+    assert scm.calls == ["compare", "compare", "compare"]

@@ -1,0 +1,109 @@
+"""Exactly one counted run per key."""
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.models.testing import (
+    CancelTestsInput,
+    PollTestsInput,
+    RunRef,
+    RunState,
+    TriggerTestInput,
+    TriggerTestResult,
+)
+from activities.test_runs import CiActivities
+from providers.errors import ProviderUnavailable
+from providers.models import RunPhase
+from tests.activities.fakes import FakeConnections, FakeRuns
+
+REQUEST = TriggerTestInput(
+    namespace="shop",
+    runner="jenkins",
+    job="web/integration",
+    key="k1",
+    parameters={"REVISION": "${revision}", "LITERAL": "$${x}"},
+    variables={"revision": "abc"},
+)
+
+
+def ref(key: str, number: str = "") -> RunRef:
+    return RunRef(runner="jenkins", job="web/integration", key=key, id=number)
+
+
+async def trigger(runs: FakeRuns, environment: ActivityEnvironment) -> TriggerTestResult:
+    return await environment.run(CiActivities(FakeConnections(runs=runs)).trigger_test, REQUEST)
+
+
+async def test_a_run_is_created_with_rendered_parameters(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns()
+    result = await trigger(runs, environment)
+    assert not result.found
+    assert result.run.id == "1"
+    assert runs.parameters["k1"] == {"REVISION": "abc", "LITERAL": "${x}"}
+
+
+async def test_a_lost_reply_is_found_again_instead_of_triggered_twice(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns(lose_replies=[ProviderUnavailable("no answer in time")])
+    with pytest.raises(ApplicationError):
+        await trigger(runs, environment)
+    result = await trigger(runs, environment)
+    assert result.found
+    assert len(runs.runs) == 1
+
+
+async def test_of_two_runs_with_one_key_the_oldest_counts(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns()
+    oldest = runs.add("k1", RunPhase.RUNNING)
+    runs.add("k1", RunPhase.QUEUED)
+    result = await trigger(runs, environment)
+    assert (result.run.id, result.duplicates) == (oldest.id, 1)
+    assert [reading.phase for reading in runs.runs] == [RunPhase.RUNNING, RunPhase.CANCELLED]
+
+
+async def test_a_template_that_cannot_be_rendered_is_final_and_names_the_parameter(
+    environment: ActivityEnvironment,
+) -> None:
+    runs = FakeRuns()
+    activities = CiActivities(FakeConnections(runs=runs))
+    request = TriggerTestInput(
+        namespace="shop", runner="jenkins", job="j", key="k", parameters={"X": "${pullRequest.url}"}, variables={}
+    )
+    with pytest.raises(ApplicationError, match=r"parameters\.X") as caught:
+        await environment.run(activities.trigger_test, request)
+    assert caught.value.non_retryable
+    assert runs.calls == []
+
+
+async def test_one_unreadable_run_does_not_hide_the_others(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns()
+    passed = runs.add("k1", RunPhase.PASSED)
+    request = PollTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1", passed.id), ref("k2", "99")))
+    result = await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
+    assert [(report.state.final, bool(report.error)) for report in result.reports] == [(True, False), (False, True)]
+    assert result.reports[0].state is RunState.PASSED
+
+
+async def test_cancelling_finds_every_run_by_key_and_leaves_finished_ones(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns()
+    runs.add("k1", RunPhase.RUNNING)
+    runs.add("k1", RunPhase.QUEUED)
+    runs.add("k2", RunPhase.PASSED)
+    request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"), ref("k2"), ref("unknown")))
+    result = await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
+    assert result.cancelled == ("k1",)
+    assert [reading.phase for reading in runs.runs] == [RunPhase.CANCELLED, RunPhase.CANCELLED, RunPhase.PASSED]
+
+
+async def test_one_key_that_cannot_be_cancelled_does_not_spare_the_others(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns(errors={"find": [ProviderUnavailable("down")]})
+    runs.add("k2", RunPhase.RUNNING)
+    request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"), ref("k2")))
+    with pytest.raises(ApplicationError, match="down"):
+        await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
+    assert runs.runs[0].phase is RunPhase.CANCELLED
+
+
+async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> None:
+    with pytest.raises(ApplicationError, match="TestRunner/jenkins"):
+        await environment.run(CiActivities(FakeConnections()).trigger_test, REQUEST)

@@ -1,0 +1,199 @@
+"""Open what resources name: read at each use, so that what changed counts at once; what did not is kept open."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import ClassVar, TypeVar, cast
+
+from activities.environments import read_resource, view_repository
+from activities.models.tracking import Problem
+from activities.ports import ReferenceMissing, Repository
+from crds.ports import Kubernetes
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, TestRunner, TestRunnerSpec
+from providers.credentials import fingerprint
+from providers.errors import ProviderRejected
+from providers.http import HttpClients, HttpOptions
+from providers.models import Credential, Run, RunReading, ScmIdentity
+from providers.ports import Deployments, ScmHost, TestRuns
+from providers.registry import build_deployments, build_scm_host, build_test_runs
+from worker.credentials import Credentials
+from worker.settings import Settings
+from worker.tracing import trace_headers
+
+_KEPT = 1000
+
+Port = TypeVar("Port")
+
+
+@asynccontextmanager
+async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
+    """Open the HTTP clients of one process, bounded as the settings say."""
+    options = HttpOptions(
+        allow_http=settings.allow_http,
+        allowed_hosts=settings.allowed_hosts,
+        in_flight_limit=settings.scm_in_flight,
+        trace_headers=trace_headers,
+    )
+    clients = HttpClients(options)
+    try:
+        yield clients
+    finally:
+        await clients.aclose()
+
+
+class ResourceConnections:
+    """Implement activities.ports.Connections over custom resources and Secrets of one cluster."""
+
+    def __init__(self, kubernetes: Kubernetes, http: HttpClients, *, system_namespace: str) -> None:
+        self._kubernetes = kubernetes
+        self._http = http
+        self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
+        self._open: OrderedDict[tuple[str, ...], object] = OrderedDict()
+
+    async def repository(self, namespace: str, name: str) -> Repository:
+        """Open a GitRepository at its host."""
+        declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
+        view = view_repository(declared)
+        scm = await self._credentials.scm(namespace, declared)
+
+        def build() -> ScmHost:
+            return build_scm_host(
+                scm.kind,
+                base=scm.base,
+                owner=view.owner,
+                repository=view.repository,
+                credential=scm.credential,
+                identity=ScmIdentity(
+                    git_repository=name,
+                    git_repository_namespace=namespace,
+                    scm_provider=scm.provider,
+                    scm_provider_kind=scm.provider_kind,
+                ),
+                http=self._http,
+                app_id=scm.app_id,
+                installation_id=scm.installation_id,
+            )
+
+        what = f"GitRepository/{name}"
+        return Repository(view=view, host=self._kept(what, build, namespace, *scm.key, view.full_name))
+
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+        """Open a TestRunner."""
+        what = f"TestRunner/{runner}"
+        spec = (await read_resource(self._kubernetes, TestRunner, namespace, runner)).spec
+        try:
+            kind = spec.type.value
+        except ValueError as error:
+            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+        own = await self._credentials.read(namespace, spec.secret_ref, user=what) if spec.secret_ref else None
+        block = spec.github_actions or spec.gitlab_ci
+        if block is not None:
+            return await self._hosted_runs(namespace, what, kind, block, own)
+        return self._jenkins(namespace, what, spec, own)
+
+    async def deployments(self, namespace: str, instance: str) -> Deployments:
+        """Open an ArgoCDInstance."""
+        what = f"ArgoCDInstance/{instance}"
+        spec = (await read_resource(self._kubernetes, ArgoCDInstance, namespace, instance)).spec
+        credential = await self._credentials.read(namespace, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+
+        def build() -> Deployments:
+            return build_deployments(base=spec.server, credential=credential, http=self._http)
+
+        return self._kept(what, build, namespace, spec.server, fingerprint(credential))
+
+    def _jenkins(self, namespace: str, what: str, spec: TestRunnerSpec, own: Credential | None) -> TestRuns:
+        jenkins = spec.jenkins
+        if jenkins is None or own is None:
+            lacking = "spec.jenkins" if jenkins is None else "spec.secretRef with `username` and `token`"
+            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=f"{lacking} must be set"))
+        results = {"unstable": jenkins.unstable.value}
+
+        def build() -> TestRuns:
+            return build_test_runs("jenkins", base=jenkins.url, credential=own, http=self._http, results=results)
+
+        return self._kept(what, build, namespace, jenkins.url, fingerprint(own), *results.values())
+
+    async def _hosted_runs(
+        self, namespace: str, what: str, kind: str, block: GitHubActionsRunner | GitLabCIRunner, own: Credential | None
+    ) -> TestRuns:
+        """Open the CI system of a repository; its credential is used unless the runner has one of its own."""
+        declared = await read_resource(self._kubernetes, GitRepository, namespace, block.repository_ref.name)
+        view = view_repository(declared)
+        scm = await self._credentials.scm(namespace, declared)
+        credential = own or scm.credential
+        results = _knobs(block)
+        number = declared.spec.gitlab.project_id if declared.spec.gitlab else None
+        project = str(number) if number else view.full_name
+
+        def build() -> TestRuns:
+            return build_test_runs(
+                kind,
+                base=scm.base,
+                credential=credential,
+                http=self._http,
+                owner=view.owner,
+                repository=view.repository,
+                project=project,
+                app_id=scm.app_id,
+                installation_id=scm.installation_id,
+                results=results,
+            )
+
+        runs = self._kept(what, build, namespace, kind, *scm.key, fingerprint(credential), project, str(results))
+        ref = block.ref if isinstance(block, GitHubActionsRunner) else None
+        return RunsAtRef(runs, ref) if ref else runs
+
+    def _kept(self, what: str, build: Callable[[], Port], *key: str) -> Port:
+        """Return what is open under this key, else open it; adapters remember tokens and features while kept."""
+        whole = (what, *key)
+        if whole not in self._open:
+            try:
+                self._open[whole] = build()
+            except ProviderRejected as error:
+                raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+            if len(self._open) > _KEPT:
+                self._open.popitem(last=False)
+        self._open.move_to_end(whole)
+        return cast(Port, self._open[whole])
+
+
+def _knobs(block: GitHubActionsRunner | GitLabCIRunner) -> Mapping[str, str]:
+    if isinstance(block, GitHubActionsRunner):
+        return {"skipped": block.skipped.value, "neutral": block.neutral.value}
+    return {"skipped": block.skipped.value, "manual": block.manual.value}
+
+
+class RunsAtRef:
+    """Start every workflow file at the runner's own branch or tag, which the adapter reads from the job's name."""
+
+    __test__: ClassVar[bool] = False
+
+    def __init__(self, runs: TestRuns, ref: str) -> None:
+        self._runs = runs
+        self._ref = ref
+
+    def _at_ref(self, job: str) -> str:
+        return job if "@" in job else f"{job}@{self._ref}"
+
+    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+        """Return every run of this key, oldest first."""
+        return await self._runs.find(self._at_ref(job), key)
+
+    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        """Create one run that carries the key."""
+        return await self._runs.create(self._at_ref(job), key, parameters)
+
+    async def read(self, job: str, run: Run) -> RunReading:
+        """Read one run."""
+        return await self._runs.read(self._at_ref(job), run)
+
+    async def cancel(self, job: str, run: Run) -> None:
+        """Cancel one run."""
+        await self._runs.cancel(self._at_ref(job), run)
+
+    async def check(self) -> str:
+        """Prove the credential by one cheap call."""
+        return await self._runs.check()

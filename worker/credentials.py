@@ -1,0 +1,132 @@
+"""Read credentials from Secrets: within a namespace, or through a ClusterScmProvider that allows the namespace."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from activities.environments import read_resource
+from activities.models.tracking import Problem
+from activities.ports import ReferenceMissing
+from activities.redaction import SECRET_VALUES
+from crds.fields import SecretReference
+from crds.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.git_repository import GitRepository, ProviderKind
+from crds.v1alpha1.scm_host import ScmProviderSpec
+from crds.v1alpha1.scm_provider import ScmProvider
+from providers.credentials import fingerprint
+from providers.models import Credential
+
+CA_KEY = "ca.crt"
+_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID"})
+_BLOCKS = {
+    "github": "github",
+    "gitlab": "gitlab",
+    "gitea": "gitea",
+    "forgejo": "forgejo",
+    "bitbucketCloud": "bitbucket_cloud",
+    "bitbucketDataCenter": "bitbucket_data_center",
+    "azureDevOps": "azure_dev_ops",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScmAccess:
+    """What opening a repository needs of its provider."""
+
+    kind: str
+    base: str
+    credential: Credential
+    provider: str
+    provider_kind: str
+    app_id: str = ""
+    installation_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Tell this access from any other, without holding the credential."""
+        own = (self.provider_kind, self.provider, self.kind, self.base, self.app_id, self.installation_id)
+        return (*own, fingerprint(self.credential))
+
+
+class Credentials:
+    """Read Secrets at each use. Raises ReferenceMissing for what a person must provide."""
+
+    def __init__(self, kubernetes: Kubernetes, *, system_namespace: str) -> None:
+        self._kubernetes = kubernetes
+        self._system_namespace = system_namespace
+
+    async def read(
+        self, namespace: str, reference: SecretReference, *, user: str, ca: SecretReference | None = None
+    ) -> Credential:
+        """Read a Secret, and the CA that its user trusts. From here on its values are cut out of every text."""
+        data = await self._secret(namespace, reference.name, user)
+        ca_pem = None
+        if ca is not None:
+            ca_pem = (await self._secret(namespace, ca.name, user)).get(CA_KEY)
+            if not ca_pem:
+                raise _missing(ca.name, "NoKey", f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
+        SECRET_VALUES.remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
+        return Credential(data=data, ca_pem=ca_pem)
+
+    async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
+        """Read the provider of a repository with its credential."""
+        reference = repository.spec.scm_provider_ref
+        what = f"{reference.kind.value}/{reference.name}"
+        spec: ScmProviderSpec
+        if reference.kind is ProviderKind.CLUSTER_SCM_PROVIDER:
+            shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, reference.name)).spec
+            labels = await self._labels(namespace)
+            if not shared.allowed_namespaces.matches(labels):
+                message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"
+                raise ReferenceMissing(Problem(what=what, reason="NamespaceNotAllowed", message=message))
+            spec, home = shared, self._system_namespace
+        else:
+            spec = (await read_resource(self._kubernetes, ScmProvider, namespace, reference.name)).spec
+            home = namespace
+        try:
+            host = spec.host
+            if host is not repository.spec.host:
+                raise ValueError(f"it is a {host.value} host, but the repository is described for another")
+        except ValueError as error:
+            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+        block: BaseModel = getattr(spec, _BLOCKS[host.value])
+        credential = await self.read(home, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+        return ScmAccess(
+            kind=host.value,
+            base=_text(block, "domain"),
+            credential=credential,
+            provider=reference.name,
+            provider_kind=reference.kind.value,
+            app_id=_text(block, "app_id"),
+            installation_id=_text(block, "installation_id"),
+        )
+
+    async def _secret(self, namespace: str, name: str, user: str) -> dict[str, str]:
+        try:
+            raw = await self._kubernetes.get_secret(namespace, name)
+        except ApiNotFound:
+            message = f"Secret `{name}`, which {user} names, does not exist in namespace {namespace}: create it"
+            raise _missing(name, "NotFound", message) from None
+        except ApiForbidden:
+            message = f"Pilotage may not read Secret `{name}` in namespace {namespace}, which {user} names"
+            raise _missing(name, "Forbidden", f"{message}: grant `get` on it to the worker's service account") from None
+        try:
+            return {key: value.decode() for key, value in raw.items()}
+        except UnicodeDecodeError:
+            message = f"Secret `{name}`, which {user} names, holds a value that is not text"
+            raise _missing(name, "Invalid", message) from None
+
+    async def _labels(self, namespace: str) -> dict[str, str]:
+        document = await self._kubernetes.get(NAMESPACES, None, namespace)
+        labels = document.get("metadata", {}).get("labels") or {}
+        return {str(key): str(value) for key, value in labels.items()}
+
+
+def _missing(secret: str, reason: str, message: str) -> ReferenceMissing:
+    return ReferenceMissing(Problem(what=f"Secret/{secret}", reason=reason, message=message))
+
+
+def _text(block: BaseModel, field: str) -> str:
+    value = getattr(block, field, None)
+    return "" if value is None else str(value)

@@ -1,0 +1,131 @@
+"""`pilotage worker`: one Temporal worker per queue in one process."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from crds.kubernetes import KubernetesApi
+from crds.ports import ApiUnavailable
+from worker.connections import ResourceConnections, open_clients
+from worker.health import Health, HealthServer
+from worker.logs import configure_logs
+from worker.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
+from worker.sandbox import workflow_runner
+from worker.settings import Settings
+from worker.temporal import TemporalPlaces, TemporalUnavailable, connect, create_telemetry, ensure_search_attributes
+from worker.tracing import configure_tracing
+from workflows.identity import Queues
+
+_logger = structlog.get_logger(__name__)
+
+STICKY_TIMEOUT = timedelta(seconds=5)
+"""How long a killed worker's workflows wait before another worker takes them."""
+_OBSERVATION = "observation"
+
+
+def versioning() -> WorkerDeploymentConfig | None:
+    """Read the version from `TEMPORAL_DEPLOYMENT_NAME` and `TEMPORAL_WORKER_BUILD_ID`; None where either is unset."""
+    name, build = os.environ.get("TEMPORAL_DEPLOYMENT_NAME"), os.environ.get("TEMPORAL_WORKER_BUILD_ID")
+    if not name or not build:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+
+
+def build_worker(client: Client, settings: Settings, queue: str, activities: Sequence[Activity]) -> Worker:
+    """Build the worker of one queue."""
+    name = getattr(Queues(installation=settings.installation), queue)
+    grace = timedelta(seconds=settings.shutdown_grace_seconds)
+    if queue == PROMOTIONS:
+        return Worker(
+            client,
+            task_queue=name,
+            workflows=WORKFLOWS,
+            workflow_runner=workflow_runner(),
+            max_cached_workflows=settings.cached_workflows,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+            graceful_shutdown_timeout=grace,
+            # Activity workers are not versioned: a run pinned to an old build would wait for an old one for ever.
+            deployment_config=versioning(),
+        )
+    slots = settings.observation_slots if queue == _OBSERVATION else settings.activity_slots
+    return Worker(
+        client,
+        task_queue=name,
+        activities=activities,
+        max_concurrent_activities=slots,
+        graceful_shutdown_timeout=grace,
+    )
+
+
+async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
+    """Serve the queues until SIGTERM or SIGINT; running activities get their grace. Exits with 1 where it cannot."""
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    configure_tracing("worker")
+    try:
+        await _serve(settings, queues, _stop_on_signals())
+    except (TemporalUnavailable, ApiUnavailable) as error:
+        _logger.error("worker cannot run", error=str(error))
+        raise SystemExit(1) from None
+
+
+async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event) -> None:
+    telemetry = create_telemetry()
+    health = Health()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            HealthServer(
+                health, host=settings.http_host, port=settings.http_port, sdk_metrics_url=telemetry.metrics_url
+            )
+        )
+        client = await connect(runtime=telemetry.runtime)
+        await ensure_search_attributes(client)
+        kubernetes = await stack.enter_async_context(
+            await KubernetesApi.connect(kubeconfig=settings.kubeconfig, context=settings.context)
+        )
+        clients = await stack.enter_async_context(open_clients(settings))
+        dependencies = Dependencies(
+            kubernetes=kubernetes,
+            connections=ResourceConnections(kubernetes, clients, system_namespace=settings.system_namespace),
+            places=TemporalPlaces(client, settings.installation),
+        )
+        activities = build_activities(dependencies)
+        workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in queues]
+        health.alive["temporal worker"] = lambda: all(worker.is_running for worker in workers)
+        await _run_until(workers, stop)
+
+
+async def _run_until(workers: Sequence[Worker], stop: asyncio.Event) -> None:
+    """Run all workers until told to stop; one that ends by itself ends the process, to be started afresh."""
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    stopping = asyncio.create_task(stop.wait())
+    _logger.info("worker runs", queues=[worker.task_queue for worker in workers])
+    try:
+        await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        _logger.info("worker stops")
+    finally:
+        stopping.cancel()
+        await asyncio.gather(*(worker.shutdown() for worker in workers), return_exceptions=True)
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
