@@ -80,6 +80,11 @@ class KubernetesApi:
             raise ApiUnavailable(f"no usable Kubernetes configuration ({paths}): {error}") from None
         return cls(configuration, default_namespace=_pod_namespace())
 
+    @classmethod
+    def at(cls, server: str) -> Self:
+        """Speak with a server that wants no credential, such as `kubectl proxy`."""
+        return cls(kubernetes_client.Configuration(host=server))
+
     async def __aenter__(self) -> Self:
         return self
 

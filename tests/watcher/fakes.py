@@ -1,8 +1,9 @@
 """In-memory stand-ins for the two ports of the controllers, and the objects that tests begin with."""
 
+import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,13 @@ from crds.ports import (
 from crds.promotions import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+async def until(done: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Wait for what another task brings about."""
+    async with asyncio.timeout(seconds):
+        while not done():  # noqa: ASYNC110 the one who brings it about knows nothing of an event
+            await asyncio.sleep(0.01)
 
 
 class FakePromotions:

@@ -1,0 +1,207 @@
+"""Changed declarations are validated as a whole and wake exactly those who wait for them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from crds.cache import TrackerEntry, read_tracker
+from crds.declarations import DeclarationController, read_declaration
+from crds.ports import Document, resource_of
+from crds.reflector import Change, Key
+from crds.resource import Resource
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
+from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document
+
+SECRET = {"name": "token"}
+
+
+def environment(name: str, *, write: bool = True, final: bool = False) -> Document:
+    deployment = {
+        "name": "web",
+        "repositoryRef": {"name": "web"},
+        "argocd": {"instanceRef": {"name": "argocd"}, "project": "shop", "application": f"web-{name}"},
+    }
+    spec: Document = {"deployments": [deployment], "final": final}
+    if write:
+        spec["write"] = {"argocd": {"set": "TargetRevision"}}
+    return {"metadata": _metadata(name), "spec": spec}
+
+
+def policy(*, parameter: str = "${revision}", runner: str = "jenkins") -> Document:
+    test = {"name": "unit", "runnerRef": {"name": runner}, "job": "web/unit", "parameters": {"X": parameter}}
+    spec = {"sourceEnvironment": "dev", "targetEnvironment": "staging", "tests": [test]}
+    return {"metadata": _metadata("dev-to-staging"), "spec": spec}
+
+
+def _metadata(name: str, namespace: str = "shop") -> Document:
+    return {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1}
+
+
+class Scene:
+    """Everything that a policy from dev to staging needs, and trackers that wait."""
+
+    def __init__(self) -> None:
+        self.kubernetes = FakeKubernetes()
+        self.promotions = FakePromotions()
+        self.kinds: dict[type[Resource], dict[Key, Resource]] = {}
+        self.trackers: list[TrackerEntry] = []
+        self.synced = True
+        self.controller = DeclarationController(
+            kubernetes=self.kubernetes,
+            promotions=self.promotions,
+            trackers=lambda: self.trackers,
+            declared=self.declared,
+            has_synced=lambda: self.synced,
+        )
+        self.declare(Environment, environment("dev", write=False))
+        self.declare(Environment, environment("staging", final=True))
+        self.declare(
+            TestRunner,
+            {"metadata": _metadata("jenkins"), "spec": {"jenkins": {"url": "https://ci"}, "secretRef": SECRET}},
+        )
+        self.declare(
+            ArgoCDInstance, {"metadata": _metadata("argocd"), "spec": {"server": "https://cd", "secretRef": SECRET}}
+        )
+        self.declare(ScmProvider, {"metadata": _metadata("github"), "spec": {"github": {}, "secretRef": SECRET}})
+        self.declare(
+            GitRepository,
+            {
+                "metadata": _metadata("web"),
+                "spec": {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}},
+            },
+        )
+
+    def declared(self, kind: type[Resource]) -> Mapping[Key, Resource]:
+        return self.kinds.get(kind, {})
+
+    def declare(self, kind: type[Resource], document: Document) -> Change[Resource]:
+        self.kubernetes.put(resource_of(kind.definition), document)
+        key = Key(document["metadata"].get("namespace", ""), document["metadata"]["name"])
+        known = self.kinds.setdefault(kind, {})
+        change = Change(key=key, old=known.get(key), new=read_declaration(kind)(document))
+        assert change.new is not None
+        known[key] = change.new
+        return change
+
+    async def change(self, kind: type[Resource], document: Document) -> None:
+        self.controller.follow(kind, self.declare(kind, document))
+        await self.controller.handle("shop")
+
+    def waiting(self, what: str, number: int = 412, state: str = "Testing") -> None:
+        status = running_status(waiting=what, state=state)
+        self.trackers.append(read_tracker(tracker_document(number=number, status=status)))
+
+    def valid(self, kind: type[Resource], name: str) -> dict[str, Any]:
+        conditions = self.kubernetes.objects[kind.definition.plural, "shop", name]["status"]["conditions"]
+        (found,) = [one for one in conditions if one["type"] == "Valid"]
+        return dict(found)
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_policy_that_fits_is_valid_and_so_is_what_it_stands_on(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy())
+    for kind, name in ((PromotionPolicy, "dev-to-staging"), (Environment, "dev"), (GitRepository, "web")):
+        assert scene.valid(kind, name)["status"] == "True", scene.valid(kind, name)
+
+
+async def test_an_invalid_policy_says_so_with_each_field_path(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy(parameter="${nonsense}", runner="gone"))
+    condition = scene.valid(PromotionPolicy, "dev-to-staging")
+    assert condition["status"] == "False"
+    assert "spec.tests[0].parameters.X" in condition["message"]
+    assert "spec.tests[0].runnerRef.name" in condition["message"]
+
+
+async def test_a_runner_that_appears_makes_the_policy_valid(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy(runner="later"))
+    assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "False"
+    await scene.change(
+        TestRunner, {"metadata": _metadata("later"), "spec": {"jenkins": {"url": "https://ci"}, "secretRef": SECRET}}
+    )
+    assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "True"
+
+
+async def test_what_stands_there_already_is_not_written_again(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy())
+    writes = len(scene.kubernetes.writes)
+    await scene.controller.handle("shop")
+    assert len(scene.kubernetes.writes) == writes
+
+
+async def test_nothing_is_called_missing_before_everything_was_listed(scene: Scene) -> None:
+    scene.synced = False
+    scene.controller.follow(PromotionPolicy, scene.declare(PromotionPolicy, policy(runner="gone")))
+    assert await scene.controller.handle("shop") is not None
+    assert scene.kubernetes.writes == []
+    scene.synced = True
+    assert await scene.controller.handle("shop") is None
+    assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "False"
+
+
+async def test_a_policy_wakes_the_trackers_that_wait_for_one_and_no_others(scene: Scene) -> None:
+    scene.waiting("Policy", 1)
+    scene.waiting("Reference", 2)
+    scene.waiting("Verdict", 3)
+    scene.waiting("Policy", 4, state="Completed")
+    await scene.change(PromotionPolicy, policy())
+    assert [attempt.name for attempt in scene.promotions.poked] == ["web-1", "web-2"]
+    assert scene.promotions.places == []
+
+
+async def test_an_argo_cd_instance_wakes_the_places_that_it_serves(scene: Scene) -> None:
+    scene.waiting("Verdict")
+    await scene.change(
+        ArgoCDInstance, {"metadata": _metadata("argocd"), "spec": {"server": "https://cd.new", "secretRef": SECRET}}
+    )
+    assert scene.promotions.places == [("shop", "dev", "web"), ("shop", "staging", "web")]
+
+
+async def test_an_environment_wakes_its_own_places_only(scene: Scene) -> None:
+    scene.waiting("Verdict")
+    await scene.change(Environment, environment("staging", final=False))
+    assert scene.promotions.places == [("shop", "staging", "web")]
+
+
+async def test_no_place_is_woken_when_nobody_is_on_the_way(scene: Scene) -> None:
+    await scene.change(Environment, environment("staging", final=False))
+    assert scene.promotions.places == []
+
+
+async def test_a_status_write_of_our_own_is_no_change(scene: Scene) -> None:
+    read = read_declaration(PromotionPolicy)
+    one, other = policy(), policy()
+    other["metadata"]["resourceVersion"] = "999"
+    other["status"] = {"trackersInFlight": 3}
+    assert read(one) == read(other)
+
+
+async def test_a_cluster_scoped_provider_concerns_every_namespace_with_trackers(scene: Scene) -> None:
+    scene.waiting("Reference")
+    change = scene.declare(
+        ClusterScmProvider, {"metadata": {"name": "all", "uid": "u"}, "spec": {"github": {}, "secretRef": SECRET}}
+    )
+    scene.controller.follow(ClusterScmProvider, change)
+    await scene.controller.handle("shop")
+    assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+
+
+async def test_pokes_that_failed_are_sent_later(scene: Scene) -> None:
+    scene.waiting("Policy")
+    scene.promotions.away = True
+    scene.controller.follow(PromotionPolicy, scene.declare(PromotionPolicy, policy()))
+    with pytest.raises(ConnectionError):
+        await scene.controller.handle("shop")
+    scene.promotions.away = False
+    await scene.controller.handle("shop")
+    assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]

@@ -1,0 +1,136 @@
+"""The keyed queue: every key once, none lost, failures with growing pauses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from crds.backoff import Backoff
+from crds.queueing import KeyedQueue
+from tests.watcher.fakes import until
+
+QUICK = Backoff(initial=timedelta(milliseconds=10), maximum=timedelta(milliseconds=80), draw=lambda: 1.0)
+
+
+class Work:
+    """A handler that records, fails and waits as told."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self.handled: list[str] = []
+        self.failures = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        self.at_once = self.most_at_once = 0
+        self.again: timedelta | None = None
+        self.queue: KeyedQueue[str] = KeyedQueue(name="test", handle=self.handle, workers=workers, backoff=QUICK)
+
+    async def handle(self, key: str) -> timedelta | None:
+        self.handled.append(key)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.open.wait()
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("not now")
+        again, self.again = self.again, None
+        return again
+
+
+@asynccontextmanager
+async def running(work: Work) -> AsyncIterator[None]:
+    task = asyncio.create_task(work.queue.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_key_added_many_times_is_handled_once() -> None:
+    work = Work()
+    for _ in range(5):
+        work.queue.add("a")
+    assert work.queue.depth == 1
+    async with running(work):
+        await until(lambda: work.queue.depth == 0)
+        await asyncio.sleep(0.02)
+    assert work.handled == ["a"]
+
+
+async def test_a_key_that_changes_while_it_is_handled_is_handled_once_more_and_never_twice_at_once() -> None:
+    work = Work()
+    work.open.clear()
+    async with running(work):
+        work.queue.add("a")
+        await until(lambda: work.at_once == 1)
+        work.queue.add("a")
+        work.queue.add("a")
+        work.open.set()
+        await until(lambda: len(work.handled) == 2)
+        await asyncio.sleep(0.02)
+    assert work.handled == ["a", "a"]
+    assert work.most_at_once == 1
+
+
+async def test_a_failing_key_is_tried_again_and_holds_up_no_other() -> None:
+    work = Work(workers=1)
+    work.failures = 3
+    async with running(work):
+        work.queue.add("a")
+        await until(lambda: work.failures == 0)
+        work.queue.add("b")
+        await until(lambda: work.handled.count("a") == 4)
+    assert work.handled.count("b") == 1
+
+
+async def test_a_failing_key_that_keeps_changing_still_pauses() -> None:
+    work = Work()
+    work.failures = 1000
+    async with running(work):
+        for _ in range(20):
+            work.queue.add_after("a", timedelta(0))
+            await asyncio.sleep(0.01)
+    assert len(work.handled) <= 22
+
+
+async def test_workers_are_bounded() -> None:
+    work = Work(workers=3)
+    work.open.clear()
+    async with running(work):
+        for number in range(10):
+            work.queue.add(str(number))
+        await until(lambda: work.at_once == 3)
+        await asyncio.sleep(0.02)
+        assert work.queue.depth == 7
+        work.open.set()
+        await until(lambda: len(work.handled) == 10)
+    assert work.most_at_once == 3
+
+
+async def test_a_key_comes_back_when_its_handler_asked_for_it() -> None:
+    work = Work()
+    work.again = timedelta(milliseconds=10)
+    async with running(work):
+        work.queue.add("a")
+        await until(lambda: work.handled == ["a", "a"])
+
+
+async def test_changes_within_a_while_are_gathered() -> None:
+    work = Work()
+    async with running(work):
+        for _ in range(5):
+            work.queue.add_after("a", timedelta(milliseconds=30))
+        assert work.queue.depth == 0
+        await until(lambda: work.handled == ["a"])
+        await asyncio.sleep(0.05)
+    assert work.handled == ["a"]
+
+
+async def test_the_sooner_of_two_times_counts() -> None:
+    work = Work()
+    async with running(work):
+        work.queue.add_after("a", timedelta(hours=1))
+        work.queue.add_after("a", timedelta(milliseconds=10))
+        await until(lambda: work.handled == ["a"])
