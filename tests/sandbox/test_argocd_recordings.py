@@ -185,13 +185,14 @@ def _point(state: Json) -> Json:
 
 
 async def _settled(sandbox: Sandbox, name: str) -> None:
+    """Wait until the controller has nothing left to do, as a person would by looking again and again."""
     application = sandbox.state.argocd.applications[name]
     async with asyncio.timeout(10):
-        while "operation" in application.body or (
-            application.status["sync"]["revision"] != application.sources[0]["targetRevision"]
-        ):
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(0.3)
+        while True:
+            before = application.body["metadata"]["resourceVersion"]
+            await asyncio.sleep(0.4)
+            if application.body["metadata"]["resourceVersion"] == before and "operation" not in application.body:
+                return
 
 
 def _seed() -> Json:

@@ -27,12 +27,14 @@ async def stream_applications(request: web.Request) -> web.StreamResponse:
     if request.query.get("name") or not request.query.get("resourceVersion"):
         for application in sandbox.argocd.applications.values():
             events.put_nowait({"type": "ADDED", "application": copy.deepcopy(application.body)})
-    streams = sandbox.argocd.streams
+    argocd = sandbox.argocd
+    streams = argocd.streams
     streams.add(events)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     try:
         await response.prepare(request)
-        while request.transport is not None and not request.transport.is_closing():
+        # A reset puts a new world in place; the reader has to connect again to see it.
+        while sandbox.argocd is argocd and request.transport is not None and not request.transport.is_closing():
             try:
                 event = await asyncio.wait_for(events.get(), _CHECK_SECONDS)
             except TimeoutError:

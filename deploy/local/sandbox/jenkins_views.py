@@ -93,7 +93,7 @@ class Views:
             "inProgress": result is None,
             "result": result,
             "timestamp": int(build.started_at * 1000),
-            "duration": int(build.duration_seconds(now) * 1000),
+            "duration": round(build.duration_seconds(now) * 1000),
             "estimatedDuration": -1,
             "description": None,
             "displayName": f"#{build.number}",

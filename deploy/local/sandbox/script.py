@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.local.sandbox.replies import Json
 
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _RULE_FIELDS = frozenset(
     {
         "system",
@@ -151,5 +152,7 @@ def _match(wanted: Any) -> Json:
             raise ValueError(f"match knows method, path and body, not {', '.join(unknown)}")
         method = wanted.get("method")
         return {**wanted, "method": method.upper() if method else None}
-    method, _, path = str(wanted or "").strip().rpartition(" ")
-    return {"method": method.upper() or None, "path": path}
+    first, _, rest = str(wanted or "").partition(" ")
+    if first.upper() in _METHODS:
+        return {"method": first.upper(), "path": rest}
+    return {"method": None, "path": str(wanted or "")}

@@ -117,10 +117,14 @@ def _github() -> Json:
                     }
                 ],
                 "workflows": {
-                    "e2e.yml": {"name": "e2e", "run_name": "e2e ${{ inputs.key }}", "inputs": inputs},
+                    "e2e.yml": {
+                        "name": "e2e",
+                        "run_name": "e2e ${{ inputs.key }}${{ inputs.promotion_key }}",
+                        "inputs": inputs,
+                    },
                     "integration.yml": {
                         "name": "integration",
-                        "run_name": "integration ${{ inputs.key }}",
+                        "run_name": "integration ${{ inputs.key }}${{ inputs.promotion_key }}",
                         "inputs": inputs,
                     },
                     "on-push.yml": {"name": "on push", "dispatch": False},
@@ -151,7 +155,7 @@ def _gitlab() -> Json:
             REPOSITORY: {
                 "id": 7,
                 "branches": {"main": MERGE_SHA},
-                "workflow_name": "$PILOTAGE_KEY",
+                "workflow_name": "$PROMOTION_KEY",
                 "jobs": ["lighthouse"],
                 "trigger_tokens": [GITLAB_TRIGGER_TOKEN],
                 "test_report": {"total_count": 3, "success_count": 3, "failed_count": 0, "test_suites": []},

@@ -1,0 +1,114 @@
+"""The GitLab CI stand-in creates, finds and ends pipelines as documented."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.local.sandbox import seed
+from deploy.local.sandbox.server import Sandbox
+
+PROJECT = "projects/acme%2Fweb"
+
+
+def variables(key: str) -> list[dict[str, str]]:
+    return [{"key": "PROMOTION_KEY", "value": key}]
+
+
+async def create(gitlab: httpx.AsyncClient, key: str = "k-1") -> dict[str, Any]:
+    reply = await gitlab.post(f"{PROJECT}/pipeline", json={"ref": "main", "variables": variables(key)})
+    assert reply.status_code == 201
+    made: dict[str, Any] = reply.json()
+    return made
+
+
+async def test_a_pipeline_is_named_found_and_ends(gitlab: httpx.AsyncClient) -> None:
+    made = await create(gitlab)
+    assert (made["status"], made["source"], made["sha"]) == ("pending", "api", seed.MERGE_SHA)
+    found = (await gitlab.get(f"{PROJECT}/pipelines", params={"name": "k-1"})).json()
+    assert [pipeline["id"] for pipeline in found] == [made["id"]]
+    assert (await gitlab.get("projects/7/pipelines", params={"name": "k-2"})).json() == []
+    listed = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}/variables")).json()
+    assert listed == [{"key": "PROMOTION_KEY", "value": "k-1", "variable_type": "env_var"}]
+    seen: list[str] = []
+    async with asyncio.timeout(5):
+        while not seen or seen[-1] != "success":
+            status = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}")).json()["status"]
+            if status not in seen:
+                seen.append(status)
+    assert seen[-2:] == ["running", "success"]
+    summary = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}/test_report_summary")).json()
+    assert (summary["total"]["count"], summary["total"]["failed"]) == (3, 0)
+
+
+async def test_lists_lag_and_reads_do_not(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
+    world.state.load({"options": {"list_lag_seconds": 60}})
+    made = await create(gitlab)
+    assert (await gitlab.get(f"{PROJECT}/pipelines")).json() == []
+    assert (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}")).status_code == 200
+    world.state.clock.advance(61)
+    search = {"ref": "main", "source": "api", "updated_after": "2020-01-01T00:00:00Z"}
+    assert len((await gitlab.get(f"{PROJECT}/pipelines", params=search)).json()) == 1
+    search["updated_after"] = "2100-01-01T00:00:00Z"
+    assert (await gitlab.get(f"{PROJECT}/pipelines", params=search)).json() == []
+
+
+async def test_a_trigger_token_stands_for_a_user(control: httpx.AsyncClient) -> None:
+    path = f"/gitlab/api/v4/{PROJECT}/trigger/pipeline"
+    body: dict[str, Any] = {"token": seed.GITLAB_TRIGGER_TOKEN, "ref": "main", "variables": {"PROMOTION_KEY": "k-1"}}
+    made = await control.post(path, json=body)
+    assert (made.status_code, made.json()["source"], made.json()["name"]) == (201, "trigger", "k-1")
+    form = {"token": seed.GITLAB_TRIGGER_TOKEN, "ref": "main", "variables[PROMOTION_KEY]": "k-2"}
+    assert (await control.post(path, data=form)).json()["name"] == "k-2"
+    assert (await control.post(path, json={**body, "token": "wrong"})).status_code == 404
+    assert (await control.post(path, json={**body, "variables": {"N": 1}})).status_code == 400
+
+
+async def test_cancelling_is_harmless_in_any_state_and_a_retry_runs_again(
+    world: Sandbox, gitlab: httpx.AsyncClient
+) -> None:
+    made = await create(gitlab)
+    for _ in range(2):
+        cancelled = await gitlab.post(f"{PROJECT}/pipelines/{made['id']}/cancel")
+        assert (cancelled.status_code, cancelled.json()["status"]) == (200, "canceled")
+    journal = [
+        entry["accepted"] for entry in world.state.journal.entries(system="gitlab") if entry["path"].endswith("cancel")
+    ]
+    assert journal == [True, False]
+    retried = await gitlab.post(f"{PROJECT}/pipelines/{made['id']}/retry")
+    assert retried.json()["status"] == "running"
+
+
+async def test_a_failed_pipeline_says_why_in_its_jobs(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
+    failing = {
+        "status": "failed",
+        "failure_reason": "job_execution_timeout",
+        "duration_seconds": 0,
+        "queued_seconds": 0,
+    }
+    world.state.load({"gitlab": {"projects": {"acme/web": failing}}})
+    made = await create(gitlab)
+    jobs = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}/jobs")).json()
+    assert [(job["status"], job["failure_reason"]) for job in jobs] == [("failed", "job_execution_timeout")]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"ref": "nope"}, 400),
+        ({}, 400),
+        ({"ref": "main", "inputs": {"unknown": "x"}}, 400),
+        ({"ref": "main", "variables": "x"}, 400),
+    ],
+)
+async def test_a_pipeline_that_cannot_be_is_refused(
+    gitlab: httpx.AsyncClient, body: dict[str, Any], status: int
+) -> None:
+    assert (await gitlab.post(f"{PROJECT}/pipeline", json=body)).status_code == status
+
+
+async def test_strangers_and_unknown_projects_are_told_apart(gitlab: httpx.AsyncClient) -> None:
+    assert (await gitlab.get(PROJECT, headers={"PRIVATE-TOKEN": "wrong"})).status_code == 401
+    assert (await gitlab.get("projects/nope%2Fnope")).status_code == 404
+    assert (await gitlab.get(f"{PROJECT}/pipelines/1")).status_code == 404
