@@ -1,0 +1,236 @@
+"""Compare-and-set writes and marked syncs."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.deployments import ArgoCDActivities, patch_operations
+from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
+from activities.models.delivery import (
+    Observation,
+    ReadDeploymentsInput,
+    SyncApplicationInput,
+    UpdateApplicationInput,
+    WriteOutcome,
+    WriteResult,
+)
+from activities.models.tracking import Artifact
+from activities.observing import observe
+from providers.errors import (
+    ProviderConflict,
+    ProviderError,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from tests.activities.fakes import NEW, OLD, OTHER, FakeConnections, FakeDeployments, application
+
+SPEC = DeploymentSpec(
+    name="web",
+    component="web",
+    wave=0,
+    instance="argocd",
+    project="shop",
+    application="web-staging",
+    write=WriteSpec(),
+    repository="acme/web",
+)
+ARTIFACT = Artifact(component="web", revision=NEW)
+
+
+def server(**changes: Any) -> FakeDeployments:
+    return FakeDeployments(applications={"web-staging": application(**changes)})
+
+
+async def update(argocd: FakeDeployments, *, expected: str = OLD, deployment: DeploymentSpec = SPEC) -> WriteResult:
+    request = UpdateApplicationInput(
+        namespace="shop", deployment=deployment, artifact=ARTIFACT, expected=expected, key="k"
+    )
+    activities = ArgoCDActivities(FakeConnections(argocd=argocd))
+    return await ActivityEnvironment().run(activities.update_application, request)
+
+
+async def sync(argocd: FakeDeployments, *, deployment: DeploymentSpec = SPEC) -> WriteResult:
+    request = SyncApplicationInput(namespace="shop", deployment=deployment, artifact=ARTIFACT, key="k", allowed=(OLD,))
+    return await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)
+
+
+async def read(argocd: FakeDeployments, *specs: DeploymentSpec, refresh: bool = False) -> tuple[Observation, ...]:
+    request = ReadDeploymentsInput(namespace="shop", repository="web", deployments=specs, refresh=refresh)
+    activities = ArgoCDActivities(FakeConnections(argocd=argocd))
+    return (await ActivityEnvironment().run(activities.read_deployments, request)).observations
+
+
+async def test_a_write_tests_the_value_it_replaces() -> None:
+    argocd = server()
+    result = await update(argocd)
+    assert (result.outcome, result.written_raw) == (WriteOutcome.DONE, NEW)
+    assert argocd.patches == [
+        (
+            {"op": "test", "path": "/spec/source/targetRevision", "value": OLD},
+            {"op": "replace", "path": "/spec/source/targetRevision", "value": NEW},
+        )
+    ]
+
+
+async def test_a_write_whose_reply_was_lost_is_already_there() -> None:
+    argocd = server()
+    await update(argocd)
+    assert (await update(argocd)).outcome is WriteOutcome.ALREADY
+    assert len(argocd.patches) == 1
+
+
+async def test_a_value_that_nobody_compared_is_a_conflict_and_stays() -> None:
+    argocd = server(target_revisions=(OTHER,))
+    result = await update(argocd)
+    assert (result.outcome, result.written_raw, argocd.patches) == (WriteOutcome.CONFLICT, OTHER, [])
+
+
+async def test_a_compare_and_set_lost_at_the_server_is_a_conflict() -> None:
+    argocd = server()
+    argocd.errors["patch"] = [ProviderConflict("testing value failed")]
+    assert (await update(argocd)).outcome is WriteOutcome.CONFLICT
+
+
+async def test_an_outage_is_no_outcome() -> None:
+    argocd = server()
+    argocd.errors["patch"] = [ProviderUnavailable("502")]
+    with pytest.raises(ApplicationError, match="502"):
+        await update(argocd)
+
+
+async def test_an_application_that_its_owner_would_revert_is_refused_unless_allowed() -> None:
+    argocd = server(owner="ApplicationSet/web")
+    result = await update(argocd)
+    assert (result.outcome, result.message) == (WriteOutcome.REFUSED, "OwnedBy ApplicationSet/web")
+    allowed = replace(SPEC, write=WriteSpec(allow_managed=True))
+    assert (await update(argocd, deployment=allowed)).outcome is WriteOutcome.DONE
+
+
+@pytest.mark.parametrize("operation", ["get", "patch"])
+async def test_a_missing_right_is_refused_with_what_to_mend(operation: str) -> None:
+    argocd = server()
+    argocd.errors[operation] = [ProviderUnauthorized("permission denied", status=403)]
+    result = await update(argocd)
+    assert result.outcome is WriteOutcome.REFUSED
+    assert "mend the token" in result.message
+
+
+async def test_an_image_write_needs_a_tag() -> None:
+    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="acme/web"))
+    result = await update(server(kustomize_images=("acme/web:old",)), deployment=deployment)
+    assert (result.outcome, "image tag" in result.message) == (WriteOutcome.REFUSED, True)
+
+
+def test_a_kustomize_image_is_replaced_in_its_place() -> None:
+    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="web"))
+    state = application(kustomize_images=("db:1", "web=registry:5000/acme/web:old"))
+    path = "/spec/source/kustomize/images/1"
+    assert patch_operations(deployment, state, "new") == (
+        {"op": "test", "path": path, "value": "web=registry:5000/acme/web:old"},
+        {"op": "replace", "path": path, "value": "web=registry:5000/acme/web:new"},
+    )
+
+
+def test_a_helm_parameter_is_tested_by_name_and_value() -> None:
+    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="image.tag"))
+    state = application(helm_parameters={"replicas": "2", "image.tag": "old"})
+    path = "/spec/source/helm/parameters/1"
+    assert patch_operations(deployment, state, "new") == (
+        {"op": "test", "path": f"{path}/name", "value": "image.tag"},
+        {"op": "test", "path": f"{path}/value", "value": "old"},
+        {"op": "replace", "path": f"{path}/value", "value": "new"},
+    )
+
+
+def test_the_source_of_the_application_repository_is_written_among_several() -> None:
+    state = application(
+        target_revisions=("main", OLD),
+        repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
+    )
+    assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
+
+
+async def test_a_sync_is_marked_and_goes_to_our_revision() -> None:
+    argocd = server(target_revisions=(NEW,))
+    assert (await sync(argocd)).outcome is WriteOutcome.DONE
+    assert argocd.syncs == [("web-staging", (NEW,), "k")]
+
+
+async def test_a_sync_whose_reply_was_lost_is_not_requested_twice() -> None:
+    argocd = server(target_revisions=(NEW,))
+    await sync(argocd)
+    assert (await sync(argocd)).outcome is WriteOutcome.ALREADY
+    assert len(argocd.syncs) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"target_revisions": (OTHER,)}, WriteOutcome.CONFLICT),
+        ({"synced_revisions": (OTHER,)}, WriteOutcome.CONFLICT),
+        ({"phase": "Running", "operation_revisions": (OTHER,)}, WriteOutcome.CONFLICT),
+        ({"phase": "Running", "operation_revisions": (OLD,), "operation_key": "theirs"}, WriteOutcome.BUSY),
+        ({"phase": "Running", "operation_revisions": (NEW,), "auto_sync": True}, WriteOutcome.ALREADY),
+        ({"phase": "Failed", "operation_key": "k"}, WriteOutcome.ALREADY),
+        ({"phase": "Failed", "operation_key": "theirs"}, WriteOutcome.DONE),
+    ],
+)
+async def test_the_re_read_decides_about_the_sync(changes: dict[str, Any], outcome: WriteOutcome) -> None:
+    argocd = server(**{"target_revisions": (NEW,), **changes})
+    assert (await sync(argocd)).outcome is outcome
+    assert bool(argocd.syncs) is (outcome is WriteOutcome.DONE)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ProviderConflict("another operation is already in progress"), WriteOutcome.BUSY),
+        (ProviderRejected("cannot sync: blocked by sync window"), WriteOutcome.REFUSED),
+    ],
+)
+async def test_a_sync_that_argo_cd_does_not_take_says_why(error: ProviderError, outcome: WriteOutcome) -> None:
+    argocd = server(target_revisions=(NEW,))
+    argocd.errors["sync"] = [error]
+    result = await sync(argocd)
+    assert result.outcome is outcome
+    assert str(error) in result.message
+
+
+async def test_one_deployments_problem_does_not_hide_the_others() -> None:
+    gone = replace(SPEC, name="gone", application="web-gone")
+    seen = await read(server(), gone, SPEC)
+    assert [observation.deployment for observation in seen] == ["gone", "web"]
+    assert "create it" in seen[0].problem
+    assert (seen[1].problem, seen[1].runs) == ("", OLD)
+
+
+async def test_many_deployments_cost_one_list() -> None:
+    argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in range(200)})
+    specs = tuple(replace(SPEC, name=f"web-{n}", application=f"web-{n}") for n in range(200))
+    assert len(await read(argocd, *specs)) == 200
+    assert argocd.calls == ["list"]
+
+
+async def test_a_missing_instance_is_the_problem_of_its_deployments() -> None:
+    request = ReadDeploymentsInput(namespace="shop", repository="web", deployments=(SPEC,))
+    activities = ArgoCDActivities(FakeConnections())
+    result = await ActivityEnvironment().run(activities.read_deployments, request)
+    assert result.observations[0].problem == "ArgoCDInstance/argocd: it does not exist: create it"
+
+
+async def test_only_what_is_not_believable_is_refreshed() -> None:
+    argocd = server(reconciled_at=None)
+    assert not (await read(argocd, SPEC))[0].settled
+    assert (await read(argocd, SPEC, refresh=True))[0].settled
+    assert (await read(argocd, SPEC, refresh=True))[0].settled
+    assert argocd.calls == ["get", "get", "refresh", "get"]
+
+
+def test_nobody_counts_a_compared_revision_as_running() -> None:
+    state = application(target_revisions=(NEW,), synced_revisions=(NEW,), sync_status="OutOfSync")
+    seen = observe(SPEC, state)
+    assert (seen.runs, seen.written, seen.settled) == (OLD, NEW, False)
