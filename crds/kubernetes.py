@@ -73,7 +73,7 @@ class KubernetesApi:
                 loader = await _LOADERS.load_kube_config(
                     config_file=paths, context=context, client_configuration=configuration
                 )
-                namespace = loader.current_context["context"].safe_get("namespace") or "default"
+                namespace = loader.current_context["context"].get("namespace") or "default"
                 return cls(configuration, default_namespace=namespace, loader=loader)
             _LOADERS.load_incluster_config(client_configuration=configuration)
         except (kubernetes_config.ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
