@@ -111,6 +111,10 @@ class LineView:
                 print(f"{at} {tracker.metadata.name} {text}", flush=True)
         self._last = lines
 
+    def say(self, text: str) -> None:
+        """Print a line of one's own."""
+        print(text, flush=True)
+
     def close(self) -> None:
         """Nothing to put back."""
 
@@ -129,6 +133,10 @@ class LiveView:
     def show(self, tracker: "PullRequestTracker") -> None:
         """Redraw."""
         self._live.update(render(tracker), refresh=True)
+
+    def say(self, text: str) -> None:
+        """Print a line of one's own above the view."""
+        self._live.console.print(text, markup=False)
 
     def close(self) -> None:
         """Leave the last view on the screen and give the cursor back."""
