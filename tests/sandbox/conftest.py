@@ -14,13 +14,17 @@ ARGOCD = {"Authorization": f"Bearer {seed.ARGOCD_TOKEN}"}
 GITLAB = {"PRIVATE-TOKEN": seed.GITLAB_TOKEN}
 
 
+# Runs wait and last until a test moves the clock: nothing depends on how fast the machine is.
+STEP_SECONDS = 30.0
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[Sandbox]:
     options = Options(
         argocd_sync_seconds=0.1,
-        jenkins_queue_seconds=0.05,
-        run_seconds=0.1,
-        queued_seconds=0.05,
+        jenkins_queue_seconds=STEP_SECONDS,
+        run_seconds=STEP_SECONDS,
+        queued_seconds=STEP_SECONDS,
         argocd_pickup_seconds=0.02,
         argocd_reconcile_seconds=0.02,
     )

@@ -118,7 +118,7 @@ def normalised(value: Any, name: str = "") -> Any:
 
 
 async def _replay() -> Replay:
-    options = Options(argocd_pickup_seconds=0.3, argocd_sync_seconds=0.5, argocd_reconcile_seconds=0.15)
+    options = Options(argocd_pickup_seconds=0.4, argocd_sync_seconds=0.5, argocd_reconcile_seconds=0.25)
     async with running_sandbox(options=options, seed=_seed()) as sandbox:
         events: asyncio.Queue[Json] = asyncio.Queue()
         sandbox.state.argocd.streams.add(events)
@@ -190,7 +190,7 @@ async def _settled(sandbox: Sandbox, name: str) -> None:
     async with asyncio.timeout(10):
         while True:
             before = application.body["metadata"]["resourceVersion"]
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.5)
             if application.body["metadata"]["resourceVersion"] == before and "operation" not in application.body:
                 return
 

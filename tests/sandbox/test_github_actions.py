@@ -1,19 +1,19 @@
 """The GitHub Actions stand-in dispatches, correlates and ends runs as documented."""
 
-import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
 from deploy.local.sandbox.server import Sandbox
+from tests.sandbox.conftest import STEP_SECONDS
 
 WORKFLOW = "repos/acme/web/actions/workflows/e2e.yml"
 RUNS = "repos/acme/web/actions/runs"
 
 
 async def dispatch(github: httpx.AsyncClient, key: str = "k-1", **extra: Any) -> httpx.Response:
-    return await github.post(f"{WORKFLOW}/dispatches", json={"ref": "main", "inputs": {"key": key}, **extra})
+    return await github.post(f"{WORKFLOW}/dispatches", json={"ref": "main", "inputs": {"promotion_key": key}, **extra})
 
 
 async def test_a_dispatch_says_nothing_unless_asked_for_details(github: httpx.AsyncClient) -> None:
@@ -90,8 +90,8 @@ async def test_a_run_goes_from_queued_to_its_conclusion(world: Sandbox, github: 
                     "acme/web": {
                         "workflows": {
                             "e2e.yml": {
-                                "inputs": {"key": {}},
-                                "conclusion": {"parameter": "key", "values": {"bad": "failure"}},
+                                "inputs": {"promotion_key": {}},
+                                "conclusion": {"parameter": "promotion_key", "values": {"bad": "failure"}},
                             }
                         }
                     }
@@ -100,12 +100,11 @@ async def test_a_run_goes_from_queued_to_its_conclusion(world: Sandbox, github: 
         }
     )
     number = (await dispatch(github, key="bad", return_run_details=True)).json()["workflow_run_id"]
-    seen: list[tuple[str, str | None]] = []
-    async with asyncio.timeout(5):
-        while not seen or seen[-1][0] != "completed":
-            run = (await github.get(f"{RUNS}/{number}")).json()
-            if (run["status"], run["conclusion"]) not in seen:
-                seen.append((run["status"], run["conclusion"]))
+    seen = []
+    for _ in range(3):
+        run = (await github.get(f"{RUNS}/{number}")).json()
+        seen.append((run["status"], run["conclusion"]))
+        world.state.clock.advance(STEP_SECONDS)
     assert seen == [("queued", None), ("in_progress", None), ("completed", "failure")]
     jobs = (await github.get(f"{RUNS}/{number}/jobs")).json()["jobs"]
     assert [job["conclusion"] for job in jobs] == ["failure"]
@@ -119,3 +118,11 @@ async def test_only_a_running_run_can_be_cancelled(github: httpx.AsyncClient) ->
     assert (await github.post(f"{RUNS}/{number}/cancel")).status_code == 202
     assert (await github.get(f"{RUNS}/{number}")).json()["conclusion"] == "cancelled"
     assert (await github.post(f"{RUNS}/{number}/cancel")).status_code == 409
+
+
+async def test_the_workflow_file_can_be_read_raw(github: httpx.AsyncClient) -> None:
+    path = "repos/acme/web/contents/.github/workflows/e2e.yml"
+    raw = await github.get(path, params={"ref": "main"}, headers={"Accept": "application/vnd.github.raw+json"})
+    assert "run-name: e2e ${{ inputs.promotion_key }}\n" in raw.text
+    assert "promotion_key:" in raw.text
+    assert (await github.get(path)).json()["encoding"] == "base64"

@@ -1,6 +1,5 @@
 """The GitLab CI stand-in creates, finds and ends pipelines as documented."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -8,6 +7,7 @@ import pytest
 
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.server import Sandbox
+from tests.sandbox.conftest import STEP_SECONDS
 
 PROJECT = "projects/acme%2Fweb"
 
@@ -23,7 +23,7 @@ async def create(gitlab: httpx.AsyncClient, key: str = "k-1") -> dict[str, Any]:
     return made
 
 
-async def test_a_pipeline_is_named_found_and_ends(gitlab: httpx.AsyncClient) -> None:
+async def test_a_pipeline_is_named_found_and_ends(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
     made = await create(gitlab)
     assert (made["status"], made["source"], made["sha"]) == ("pending", "api", seed.MERGE_SHA)
     found = (await gitlab.get(f"{PROJECT}/pipelines", params={"name": "k-1"})).json()
@@ -31,13 +31,11 @@ async def test_a_pipeline_is_named_found_and_ends(gitlab: httpx.AsyncClient) -> 
     assert (await gitlab.get("projects/7/pipelines", params={"name": "k-2"})).json() == []
     listed = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}/variables")).json()
     assert listed == [{"key": "PROMOTION_KEY", "value": "k-1", "variable_type": "env_var"}]
-    seen: list[str] = []
-    async with asyncio.timeout(5):
-        while not seen or seen[-1] != "success":
-            status = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}")).json()["status"]
-            if status not in seen:
-                seen.append(status)
-    assert seen[-2:] == ["running", "success"]
+    seen = []
+    for _ in range(3):
+        seen.append((await gitlab.get(f"{PROJECT}/pipelines/{made['id']}")).json()["status"])
+        world.state.clock.advance(STEP_SECONDS)
+    assert seen == ["pending", "running", "success"]
     summary = (await gitlab.get(f"{PROJECT}/pipelines/{made['id']}/test_report_summary")).json()
     assert (summary["total"]["count"], summary["total"]["failed"]) == (3, 0)
 

@@ -1,6 +1,5 @@
 """The Jenkins stand-in keeps the rules of Jenkins' queue, builds and rights."""
 
-import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.jenkins_tree import TreeSyntaxError, parse_tree, prune
 from deploy.local.sandbox.server import Sandbox
+from tests.sandbox.conftest import STEP_SECONDS
 
 JOB = "job/web/job/integration"
 BUILDS = {"tree": "builds[number,queueId,building,result,actions[parameters[name,value]]]{0,50}"}
@@ -21,58 +21,56 @@ async def trigger(jenkins: httpx.AsyncClient, key: str = "k-1", job: str = JOB) 
     return await jenkins.post(f"{job}/buildWithParameters", data={"PROMOTION_KEY": key})
 
 
-async def build_of(jenkins: httpx.AsyncClient, triggered: httpx.Response) -> str:
-    """Wait for the build that a queue item becomes and return its URL."""
-    async with asyncio.timeout(5):
-        while True:
-            item = (await jenkins.get(f"{triggered.headers['location']}api/json")).json()
-            if item.get("executable"):
-                return str(item["executable"]["url"])
+async def build_of(world: Sandbox, jenkins: httpx.AsyncClient, triggered: httpx.Response) -> str:
+    """Let the quiet period pass and return the URL of the build that the queue item became."""
+    world.state.clock.advance(STEP_SECONDS)
+    item = (await jenkins.get(f"{triggered.headers['location']}api/json")).json()
+    return str(item["executable"]["url"])
 
 
-async def finished(jenkins: httpx.AsyncClient, url: str) -> dict[str, Any]:
-    async with asyncio.timeout(5):
-        while True:
-            build: dict[str, Any] = (await jenkins.get(f"{url}api/json")).json()
-            if not build["building"]:
-                return build
+async def finished(world: Sandbox, jenkins: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    """Let a build's time pass and read it."""
+    assert (await jenkins.get(f"{url}api/json")).json()["building"] is True
+    world.state.clock.advance(STEP_SECONDS)
+    build: dict[str, Any] = (await jenkins.get(f"{url}api/json")).json()
+    return build
 
 
-async def test_a_build_goes_through_the_queue_to_its_result(jenkins: httpx.AsyncClient) -> None:
+async def test_a_build_goes_through_the_queue_to_its_result(world: Sandbox, jenkins: httpx.AsyncClient) -> None:
     triggered = await trigger(jenkins)
     assert triggered.status_code == 201
     waiting = (await jenkins.get(f"{triggered.headers['location']}api/json")).json()
     assert "executable" not in waiting
     assert waiting["why"].startswith("In the quiet period")
-    build = await finished(jenkins, await build_of(jenkins, triggered))
-    assert (build["result"], build["queueId"], build["duration"]) == ("SUCCESS", waiting["id"], 100)
+    build = await finished(world, jenkins, await build_of(world, jenkins, triggered))
+    assert (build["result"], build["queueId"], build["duration"]) == ("SUCCESS", waiting["id"], 30_000)
     report = (await jenkins.get(f"{build['url']}testReport/api/json")).json()
     assert (report["failCount"], report["passCount"]) == (0, 41)
 
 
-async def test_equal_items_fold_while_they_wait_and_only_then(jenkins: httpx.AsyncClient) -> None:
+async def test_equal_items_fold_while_they_wait_and_only_then(world: Sandbox, jenkins: httpx.AsyncClient) -> None:
     first, again, other = await trigger(jenkins), await trigger(jenkins), await trigger(jenkins, "k-2")
     assert [first.status_code, again.status_code, other.status_code] == [201, 303, 201]
     assert first.headers["location"] == again.headers["location"] != other.headers["location"]
-    await build_of(jenkins, first)
+    await build_of(world, jenkins, first)
     assert (await trigger(jenkins)).status_code == 201
 
 
 async def test_a_queue_item_is_forgotten_five_minutes_after_it_left(world: Sandbox, jenkins: httpx.AsyncClient) -> None:
     triggered = await trigger(jenkins)
-    await build_of(jenkins, triggered)
-    world.state.clock.advance(299)
+    await build_of(world, jenkins, triggered)
+    world.state.clock.advance(290)
     assert (await jenkins.get(f"{triggered.headers['location']}api/json")).status_code == 200
-    world.state.clock.advance(2)
+    world.state.clock.advance(11)
     assert (await jenkins.get(f"{triggered.headers['location']}api/json")).status_code == 404
 
 
 async def test_undeclared_parameters_are_dropped_without_a_word(jenkins: httpx.AsyncClient) -> None:
-    triggered = await jenkins.post(f"{JOB}/buildWithParameters", params={"KEY": "k", "UNKNOWN": "x"})
+    triggered = await jenkins.post(f"{JOB}/buildWithParameters", params={"REVISION": "r", "UNKNOWN": "x"})
     assert triggered.status_code == 201
     item = (await jenkins.get(f"{triggered.headers['location']}api/json")).json()
     names = {parameter["name"]: parameter["value"] for parameter in item["actions"][0]["parameters"]}
-    assert names["KEY"] == "k"
+    assert names["REVISION"] == "r"
     assert "UNKNOWN" not in names
 
 
@@ -85,7 +83,7 @@ async def test_the_queue_lists_what_waits_and_builds_appear_after_the_lag(
         await jenkins.get("queue/api/json", params={"tree": "items[id,task[url],actions[parameters[name,value]]]"})
     ).json()
     assert len(items["items"]) == 1
-    url = await build_of(jenkins, triggered)
+    url = await build_of(world, jenkins, triggered)
     assert (await jenkins.get("queue/api/json")).json()["items"] == []
     assert (await jenkins.get(f"{JOB}/api/json", params=BUILDS)).json()["builds"] == []
     assert (await jenkins.get(f"{url}api/json")).status_code == 200
@@ -99,8 +97,8 @@ async def test_the_queue_lists_what_waits_and_builds_appear_after_the_lag(
 async def test_a_running_build_is_stopped_and_a_waiting_one_cancelled(
     world: Sandbox, jenkins: httpx.AsyncClient
 ) -> None:
-    world.state.load({"options": {"run_seconds": 600}})
-    url = await build_of(jenkins, await trigger(jenkins))
+    world.state.load({"options": {"run_seconds": 600.0}})
+    url = await build_of(world, jenkins, await trigger(jenkins))
     assert (await jenkins.post(f"{url}stop")).status_code == 302
     assert (await jenkins.get(f"{url}api/json")).json()["result"] == "ABORTED"
     waiting = await trigger(jenkins, "k-2")
@@ -128,12 +126,12 @@ async def test_results_follow_a_list_or_a_parameter(world: Sandbox, jenkins: htt
     results = []
     for number in range(4):
         triggered = await jenkins.post("job/list/buildWithParameters", data={"KEY": str(number)})
-        results.append((await finished(jenkins, await build_of(jenkins, triggered)))["result"])
+        results.append((await finished(world, jenkins, await build_of(world, jenkins, triggered)))["result"])
     assert results == ["FAILURE", "UNSTABLE", "SUCCESS", "SUCCESS"]
     chosen = []
     for environment in ("dev", "prod"):
         triggered = await jenkins.post("job/choice/buildWithParameters", data={"ENV": environment})
-        chosen.append((await finished(jenkins, await build_of(jenkins, triggered)))["result"])
+        chosen.append((await finished(world, jenkins, await build_of(world, jenkins, triggered)))["result"])
     assert chosen == ["FAILURE", "SUCCESS"]
 
 

@@ -14,6 +14,7 @@ from deploy.local.sandbox.replies import Json, Reply
 
 _STATES = ("error", "failure", "pending", "success")
 _DESCRIPTION_LIMIT = 140
+_WORKFLOWS = ".github/workflows/"
 _STATUSES_PER_CONTEXT = 1000
 _COMPARED_FILES_LIMIT = 300
 
@@ -153,8 +154,13 @@ def read_contents(call: Call) -> Reply:
     if sha is None:
         raise refused(404, f"No commit found for the ref {ref}")
     tree = repository.graph.commits[sha].tree
-    if path in tree:
-        return Reply(body=_show_file(call, repository, path, tree[path]))
+    text = tree.get(path)
+    if text is None and path.startswith(_WORKFLOWS) and (name := path.removeprefix(_WORKFLOWS)) in repository.workflows:
+        text = repository.workflows[name].text()
+    if text is not None and "raw" in call.request.headers.get("Accept", ""):
+        return Reply(body=text, content_type="application/vnd.github.raw+json; charset=utf-8")
+    if text is not None:
+        return Reply(body=_show_file(call, repository, path, text))
     below = sorted(
         {name[len(path) :].lstrip("/").partition("/")[0] for name in tree if not path or name.startswith(f"{path}/")}
     )

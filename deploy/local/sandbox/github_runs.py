@@ -1,5 +1,6 @@
 """Workflows and their runs: what the GitHub Actions stand-in remembers and how a run ages."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,19 @@ class Workflow:
     queued_seconds: float | None = None
     conclusion: Any = "success"
     state: str = "active"
+
+    def text(self) -> str:
+        """Write the workflow file as it would stand in the repository."""
+        lines = [f"name: {json.dumps(self.name or self.file_name)}"]
+        if self.run_name is not None:
+            lines.append(f"run-name: {self.run_name}")
+        lines.append("on:")
+        if self.dispatch:
+            lines += ["  workflow_dispatch:", "    inputs:"] if self.inputs else ["  workflow_dispatch: {}"]
+            lines += [f"      {name}: {json.dumps(declared or {})}" for name, declared in self.inputs.items()]
+        else:
+            lines.append("  push: {}")
+        return "\n".join(lines) + "\njobs: {}\n"
 
     def display_title(self, inputs: Mapping[str, str]) -> str:
         """Render run-name: an input that the workflow does not declare renders empty, as in a real run."""
