@@ -115,8 +115,6 @@ def render_tracker_status(status: TrackerStatus, document: Document) -> Document
     """Write the workflow-owned status as the resource has it; texts and lists are cut to their limits."""
     fields = _without_empty(asdict(status))
     fields["uid"] = document["metadata"]["uid"]
-    for record, wire in zip(fields.get("promotions", ()), status.promotions, strict=False):
-        record["policy"] = {"name": wire.policy, "generation": wire.policy_generation} if wire.policy else None
     fields.pop("conditions", None)
     rendered = PullRequestTrackerStatus.model_validate(fields).to_wire()
     now = datetime.now(UTC)
@@ -143,9 +141,10 @@ def render_place_status(status: PlaceStatus) -> Document:
 
 
 def _without_empty(value: Any) -> Any:
-    """Drop what is None or an empty text: both mean `not known` on the wire."""
+    """Drop what is None, an empty text or an object of such: all mean `not known` on the wire."""
     if isinstance(value, Mapping):
-        return {key: _without_empty(inner) for key, inner in value.items() if inner is not None and inner != ""}
+        cleaned = {key: _without_empty(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in cleaned.items() if inner is not None and inner != "" and inner != {}}
     if isinstance(value, tuple | list):
         return [_without_empty(inner) for inner in value]
     return value

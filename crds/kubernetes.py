@@ -76,8 +76,8 @@ class KubernetesApi:
                 namespace = loader.current_context["context"].get("namespace") or "default"
                 return cls(configuration, default_namespace=namespace, loader=loader)
             _LOADERS.load_incluster_config(client_configuration=configuration)
-        except (kubernetes_config.ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ApiUnavailable(f"no usable Kubernetes configuration ({paths}): {error}") from None
+        except Exception as error:  # noqa: BLE001 the loader's YAML and plugins raise anything
+            raise ApiUnavailable(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
         return cls(configuration, default_namespace=_pod_namespace())
 
     @classmethod

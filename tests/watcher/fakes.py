@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +30,13 @@ async def until(done: Callable[[], bool], *, seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not done():  # noqa: ASYNC110 the one who brings it about knows nothing of an event
             await asyncio.sleep(0.01)
+
+
+async def become(done: Callable[[], Awaitable[bool]], *, seconds: float = 10.0) -> None:
+    """Wait until a server shows something."""
+    async with asyncio.timeout(seconds):
+        while not await done():  # noqa: ASYNC110 a server is asked
+            await asyncio.sleep(0.05)
 
 
 class FakePromotions:
