@@ -1,0 +1,101 @@
+"""A Kubernetes API in memory, as far as activities read it."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from crds.model import API_VERSION
+from crds.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
+
+
+@dataclass
+class Cluster:
+    """Objects by kind, namespace and name; `failure` is raised by every call."""
+
+    objects: dict[tuple[str, str, str], Document] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    failure: ApiError | None = None
+
+    def add(self, kind: str, name: str, spec: dict[str, Any], *, namespace: str = "shop", **content: Any) -> None:
+        """Put an object there."""
+        metadata = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 3}
+        document = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec, **content}
+        self.objects[kind, namespace, name] = document
+
+    def remove(self, kind: str, name: str, *, namespace: str = "shop") -> None:
+        """Take an object away."""
+        del self.objects[kind, namespace, name]
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        self._fail()
+        try:
+            return self.objects[resource.kind, namespace or "", name]
+        except KeyError:
+            raise ApiNotFound(f"{resource.plural} {name} not found", status=404) from None
+
+    async def list_all(self, resource: ApiResource, namespace: str | None = None) -> Page:
+        self._fail()
+        items = [
+            document
+            for (kind, place, _), document in self.objects.items()
+            if kind == resource.kind and namespace in (None, place)
+        ]
+        return Page(items=tuple(items), resource_version="1")
+
+    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
+        self._fail()
+        try:
+            return self.secrets[namespace, name]
+        except KeyError:
+            raise ApiNotFound(f"secrets {name} not found", status=404) from None
+
+    def port(self) -> Kubernetes:
+        """Return the cluster as the port that activities take."""
+        return cast("Kubernetes", self)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+ARGOCD = {"instanceRef": {"name": "argocd"}, "project": "shop"}
+
+
+def shop() -> Cluster:
+    """Build the cluster of the main story: dev, staging and prod of one repository."""
+    cluster = Cluster()
+    cluster.add("ScmProvider", "github", {"github": {}, "secretRef": {"name": "github-token"}})
+    cluster.add(
+        "GitRepository", "web", {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
+    )
+    cluster.add(
+        "TestRunner",
+        "jenkins",
+        {"jenkins": {"url": "https://ci.example"}, "secretRef": {"name": "jenkins-token"}},
+    )
+    cluster.add("ArgoCDInstance", "argocd", {"server": "https://cd.example", "secretRef": {"name": "argocd-token"}})
+    for name in ("dev", "staging", "prod"):
+        cluster.add("Environment", name, environment(name))
+    cluster.add("PromotionPolicy", "dev-to-staging", policy("dev", "staging"))
+    cluster.add("PromotionPolicy", "staging-to-prod", policy("staging", "prod"))
+    cluster.secrets = {
+        ("shop", "github-token"): {"token": b"ghp_0123456789abcdef"},
+        ("shop", "jenkins-token"): {"username": b"ci", "token": b"jenkins-api-token"},
+        ("shop", "argocd-token"): {"token": b"argocd-account-token"},
+    }
+    return cluster
+
+
+def environment(name: str, **argocd: Any) -> dict[str, Any]:
+    """Build the spec of an environment with one deployment."""
+    chosen = {**ARGOCD, **(argocd or {"application": f"web-{name}"})}
+    return {
+        "final": name == "prod",
+        "deployments": [{"name": "web", "repositoryRef": {"name": "web"}, "argocd": chosen}],
+        "write": {"argocd": {"set": "TargetRevision"}},
+    }
+
+
+def policy(source: str, target: str, **spec: Any) -> dict[str, Any]:
+    """Build the spec of a policy with one test."""
+    test = {"name": "e2e", "runnerRef": {"name": "jenkins"}, "job": "web/e2e", "parameters": {"R": "${revision}"}}
+    return {"sourceEnvironment": source, "targetEnvironment": target, "tests": [test], "timeout": "2h", **spec}

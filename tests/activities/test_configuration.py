@@ -1,0 +1,229 @@
+"""Policies, environments, repositories and live trackers, read from resources."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.configuration import ResourceConfigActivities
+from activities.models.configuration import (
+    FindPolicyInput,
+    FindPolicyResult,
+    ListTrackersInput,
+    PolicyOutcome,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+)
+from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
+from activities.models.tracking import Timings, TrackerRef
+from crds.ports import ApiForbidden, ApiUnavailable
+from providers.errors import ProviderUnauthorized
+from tests.activities.cluster import Cluster, environment, policy, shop
+from tests.activities.fakes import FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
+
+
+def activities(cluster: Cluster, connections: FakeConnections | None = None) -> ResourceConfigActivities:
+    argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in ("eu", "us")})
+    everything = FakeConnections(scm=FakeScm(), argocd=argocd)
+    return ResourceConfigActivities(cluster.port(), connections or everything, FakePlaces())
+
+
+async def find(cluster: Cluster, source: str = "dev") -> FindPolicyResult:
+    request = FindPolicyInput(namespace="shop", environment=source, repository="web")
+    return await ActivityEnvironment().run(activities(cluster).find_policy, request)
+
+
+async def read_place(
+    cluster: Cluster, name: str = "staging", connections: FakeConnections | None = None
+) -> ReadEnvironmentResult:
+    request = ReadEnvironmentInput(namespace="shop", environment=name, repository="web")
+    return await ActivityEnvironment().run(activities(cluster, connections).read_environment, request)
+
+
+async def read_repository(cluster: Cluster, connections: FakeConnections | None = None) -> ReadRepositoryResult:
+    request = ReadRepositoryInput(namespace="shop", repository="web")
+    return await ActivityEnvironment().run(activities(cluster, connections).read_repository, request)
+
+
+async def test_a_policy_is_found_with_all_places_ahead() -> None:
+    found = await find(shop())
+    assert (found.outcome, found.ahead) == (PolicyOutcome.FOUND, ("staging", "prod"))
+    assert found.policy is not None
+    assert (found.policy.target, found.policy.generation, found.policy.auto_promote) == ("staging", 3, False)
+    assert (found.policy.timeout, found.policy.tests[0].parameters) == (timedelta(hours=2), {"R": "${revision}"})
+
+
+async def test_no_policy_is_an_answer() -> None:
+    assert (await find(shop(), source="prod")).outcome is PolicyOutcome.NOT_FOUND
+
+
+async def test_an_unanswering_cluster_is_never_taken_for_a_missing_policy() -> None:
+    cluster = shop()
+    cluster.failure = ApiUnavailable("no answer in time")
+    with pytest.raises(ApplicationError, match="no answer") as caught:
+        await find(cluster)
+    assert not caught.value.non_retryable
+
+
+async def test_two_policies_are_ambiguous_and_both_are_named() -> None:
+    cluster = shop()
+    cluster.add("PromotionPolicy", "another", policy("dev", "prod"))
+    found = await find(cluster)
+    assert (found.outcome, found.names) == (PolicyOutcome.AMBIGUOUS, ("another", "dev-to-staging"))
+    assert found.policy is None
+
+
+async def test_the_policy_that_names_the_repository_wins() -> None:
+    cluster = shop()
+    cluster.add("PromotionPolicy", "mine", policy("dev", "staging", repositoryRefs=[{"name": "web"}]))
+    found = await find(cluster)
+    assert found.policy is not None
+    assert found.policy.name == "mine"
+
+
+async def test_an_invalid_policy_is_never_snapshotted_and_names_every_field() -> None:
+    cluster = shop()
+    test = {"name": "e2e", "runnerRef": {"name": "gone"}, "job": "web/e2e", "parameters": {"X": "${nonsense}"}}
+    cluster.add("PromotionPolicy", "dev-to-staging", policy("dev", "staging", tests=[test]))
+    found = await find(cluster)
+    assert (found.outcome, found.policy) == (PolicyOutcome.INVALID, None)
+    assert any(error.startswith("spec.tests[0].parameters.X") for error in found.errors)
+    assert any(error.startswith("spec.tests[0].runnerRef.name") for error in found.errors)
+
+
+async def test_an_environment_is_read_for_one_repository() -> None:
+    view = (await read_place(shop())).environment
+    assert view is not None
+    assert (view.final, view.delivery_timeout) == (False, timedelta(minutes=15))
+    deployment = view.deployments[0]
+    assert (deployment.name, deployment.component, deployment.application) == ("web", "web", "web-staging")
+    assert (deployment.repository, deployment.write is not None) == ("acme/web", True)
+
+
+async def test_a_selector_becomes_one_deployment_per_application() -> None:
+    cluster = shop()
+    cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
+    view = (await read_place(cluster)).environment
+    assert view is not None
+    assert [one.name for one in view.deployments] == ["web/web-eu", "web/web-us"]
+
+
+def _no_repository(cluster: Cluster) -> None:
+    cluster.remove("GitRepository", "web")
+
+
+def _no_environment(cluster: Cluster) -> None:
+    cluster.remove("Environment", "staging")
+
+
+def _nothing_deployed(cluster: Cluster) -> None:
+    spec = environment("staging")
+    spec["deployments"][0]["repositoryRef"]["name"] = "api"
+    cluster.add("Environment", "staging", spec)
+
+
+def _unknown_component(cluster: Cluster) -> None:
+    spec = environment("staging")
+    spec["deployments"][0]["component"] = "site"
+    cluster.add("Environment", "staging", spec)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what", "reason"),
+    [
+        (_no_environment, "Environment/staging", "NotFound"),
+        (_nothing_deployed, "Environment/staging", "NothingDeployed"),
+        (_no_repository, "GitRepository/web", "NotFound"),
+        (_unknown_component, "Environment/staging", "Invalid"),
+    ],
+)
+async def test_the_first_missing_thing_is_named(spoil: Any, what: str, reason: str) -> None:
+    cluster = shop()
+    spoil(cluster)
+    answer = await read_place(cluster)
+    assert answer.environment is None
+    assert answer.problem is not None
+    assert (answer.problem.what, answer.problem.reason) == (what, reason)
+
+
+async def test_a_missing_argo_cd_instance_is_a_problem_of_the_environment() -> None:
+    problem = (await read_place(shop(), connections=FakeConnections(scm=FakeScm()))).problem
+    assert problem is not None
+    assert problem.what == "ArgoCDInstance/argocd"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_selector_that_yields_nothing_says_why(refused: bool) -> None:
+    cluster = shop()
+    cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
+    argocd = FakeDeployments(errors={"list": [ProviderUnauthorized("permission denied")]} if refused else {})
+    problem = (await read_place(cluster, connections=FakeConnections(argocd=argocd))).problem
+    assert problem is not None
+    assert problem.reason == ("Unauthorized" if refused else "NothingSelected")
+
+
+async def test_a_repository_without_components_is_one_component() -> None:
+    view = (await read_repository(shop())).repository
+    assert view is not None
+    assert [component.name for component in view.components] == ["web"]
+
+
+async def test_a_repository_that_contradicts_itself_is_a_problem_with_fields() -> None:
+    cluster = shop()
+    spec = cluster.objects["GitRepository", "shop", "web"]["spec"]
+    spec["components"] = [{"name": "api", "paths": ["api/**"], "image": "acme/api"}]
+    problem = (await read_repository(cluster)).problem
+    assert problem is not None
+    assert any("components[0]" in field for field in problem.fields)
+
+
+async def test_a_missing_provider_is_a_problem() -> None:
+    problem = (await read_repository(shop(), FakeConnections())).problem
+    assert problem is not None
+    assert problem.reason == "NotFound"
+
+
+async def test_trackers_whose_attempt_is_over_are_not_listed() -> None:
+    cluster = shop()
+    spec = {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev", "attempt": 2}
+    cluster.add("PullRequestTracker", "web-1", spec)
+    cluster.add("PullRequestTracker", "web-2", spec, status={"state": "Completed", "attempt": 2, "sequence": 1})
+    cluster.add("PullRequestTracker", "web-3", spec, status={"state": "Completed", "attempt": 1, "sequence": 1})
+    cluster.add("PullRequestTracker", "api-1", {**spec, "repositoryRef": {"name": "api"}})
+    request = ListTrackersInput(namespace="shop", repository="web")
+    result = await ActivityEnvironment().run(activities(cluster).list_trackers, request)
+    assert [tracker.name for tracker in result.trackers] == ["web-1", "web-3"]
+    assert result.trackers[0] == TrackerRef(namespace="shop", name="web-1", uid="uid-web-1", attempt=2)
+
+
+async def test_a_place_is_told() -> None:
+    places = FakePlaces()
+    configured = ResourceConfigActivities(shop().port(), FakeConnections(), places)
+    tracker = TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1)
+    signal = MemberSignal(
+        tracker=tracker,
+        number=412,
+        workflow_id="w",
+        counter=Counter(),
+        hop=1,
+        role="target",
+        phase=Phase.READY,
+        held=False,
+    )
+    request = TellEnvironmentInput(
+        namespace="shop", environment="staging", repository="web", signal=signal, timings=Timings()
+    )
+    await ActivityEnvironment().run(configured.tell_environment, request)
+    assert places.told == [request]
+
+
+async def test_a_forbidden_list_is_shown_as_such() -> None:
+    cluster = shop()
+    cluster.failure = ApiForbidden("promotionpolicies is forbidden: User worker cannot list")
+    with pytest.raises(ApplicationError, match="cannot list") as caught:
+        await find(cluster)
+    assert caught.value.type == "ApiForbidden"

@@ -1,0 +1,81 @@
+"""The three paths that every process serves."""
+
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+
+from worker.health import STALLED_SECONDS, Health, HealthServer
+
+
+@pytest.fixture
+async def sdk_metrics() -> AsyncIterator[str]:
+    """Serve what the SDK's core would."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text="temporal_num_pollers 5\n")
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", answer)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"
+    await runner.cleanup()
+
+
+async def fetch(server: HealthServer, path: str) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{server.port}{path}") as response,
+    ):
+        return response.status, await response.text()
+
+
+async def test_a_healthy_process_is_alive_and_ready() -> None:
+    async with HealthServer(Health(), host="127.0.0.1", port=0) as server:
+        assert (await fetch(server, "/healthz"))[0] == 200
+        assert (await fetch(server, "/readyz"))[0] == 200
+
+
+async def test_a_process_that_is_not_ready_yet_is_alive_and_names_what_it_waits_for() -> None:
+    health = Health(ready={"list of trackers": lambda: False})
+    async with HealthServer(health, host="127.0.0.1", port=0) as server:
+        assert (await fetch(server, "/healthz"))[0] == 200
+        status, text = await fetch(server, "/readyz")
+    assert status == 503
+    assert "list of trackers" in text
+
+
+async def test_a_stopped_temporal_worker_is_neither_alive_nor_ready() -> None:
+    health = Health(alive={"temporal worker": lambda: False})
+    async with HealthServer(health, host="127.0.0.1", port=0) as server:
+        assert (await fetch(server, "/healthz"))[0] == 503
+        assert (await fetch(server, "/readyz"))[0] == 503
+
+
+def test_a_loop_that_does_not_tick_is_not_alive() -> None:
+    health = Health(last_tick=time.monotonic() - STALLED_SECONDS - 1)
+    assert health.failing({}) == ("event loop",)
+
+
+async def test_metrics_are_ours_and_the_sdks(sdk_metrics: str) -> None:
+    registry = CollectorRegistry()
+    Counter("promotions", "Promotions.", registry=registry).inc()
+    server = HealthServer(Health(), host="127.0.0.1", port=0, sdk_metrics_url=sdk_metrics, registry=registry)
+    async with server:
+        status, text = await fetch(server, "/metrics")
+    assert status == 200
+    assert "promotions_total 1.0" in text
+    assert "temporal_num_pollers 5" in text
+
+
+async def test_metrics_survive_a_silent_sdk() -> None:
+    server = HealthServer(Health(), host="127.0.0.1", port=0, sdk_metrics_url="http://127.0.0.1:1/metrics")
+    async with server:
+        status, text = await fetch(server, "/metrics")
+    assert status == 200
+    assert "scm_calls" in text or "python_info" in text

@@ -1,0 +1,84 @@
+"""Log lines: both formats, the ids of the workflow, no credential."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import structlog
+from temporalio.testing import ActivityEnvironment
+
+from activities.redaction import SECRET_VALUES
+from worker.logs import configure_logs, tracker_of
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_a_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="json", level="info")
+    structlog.get_logger("a").info("started", port=1)
+    logging.getLogger("b").warning("from %s", "a library")
+    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (first["event"], first["port"], first["level"]) == ("started", 1, "info")
+    assert (second["event"], second["logger"]) == ("from a library", "b")
+
+
+def test_a_console_line_reads_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="console", level="info")
+    structlog.get_logger("a").info("started", port=1)
+    structlog.get_logger("a").debug("hidden")
+    text = capsys.readouterr().err
+    assert "started" in text
+    assert "hidden" not in text
+
+
+async def test_every_line_of_an_activity_names_tracker_workflow_and_run(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="json", level="info")
+    environment = ActivityEnvironment()
+    workflow_id = "promotion/east/shop/web-412/uid/1"
+    environment.info = replace(environment.info, workflow_id=workflow_id, workflow_run_id="run-1")
+
+    async def speak() -> None:
+        structlog.get_logger("a").info("calling")
+
+    await environment.run(speak)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["tracker"], line["workflow_id"], line["run_id"]) == ("shop/web-412", workflow_id, "run-1")
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "tracker"),
+    [
+        ("promotion/east/shop/web-412/uid/1", "shop/web-412"),
+        ("environment/east/shop/dev/web", ""),
+        ("anything", ""),
+    ],
+)
+def test_only_promotions_have_a_tracker(workflow_id: str, tracker: str) -> None:
+    assert tracker_of(workflow_id) == tracker
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_no_credential_reaches_a_line(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style=style, level="info")  # type: ignore[arg-type]
+    SECRET_VALUES.remember(["s3cr3t-of-the-ci-system"])
+    logger = structlog.get_logger("a")
+    logger.info("s3cr3t-of-the-ci-system in the text", token="plain-text-token", nested={"password": "pass-word-1"})
+    logger.info("call", url="https://user:p4ssw0rd-9@host/x", header=["Bearer abcdefghijkl"])
+    try:
+        raise ValueError("host said s3cr3t-of-the-ci-system")
+    except ValueError:
+        logger.exception("failed")
+    text = capsys.readouterr().err
+    for secret in ("s3cr3t", "plain-text-token", "pass-word-1", "p4ssw0rd", "abcdefghijkl"):
+        assert secret not in text
+    assert "failed" in text
