@@ -1,0 +1,71 @@
+"""Every contract method is registered once, on its own queue."""
+
+import inspect
+from unittest.mock import Mock
+
+import pytest
+from temporalio.activity import _Definition as ActivityDefinition
+from temporalio.workflow import _Definition as WorkflowDefinition
+
+import activities.contracts
+from activities.resources import KubernetesResources
+from tests.activities.cluster import shop
+from tests.activities.fakes import FakeConnections, FakePlaces
+from worker.registry import WORKFLOWS, Dependencies, build_activities
+from workflows.identity import ENVIRONMENT_WORKFLOW, PROMOTION_WORKFLOW, Queues
+
+QUEUES = {
+    "ConfigActivities": "config",
+    "ScmActivities": "scm",
+    "TestRunActivities": "ci",
+    "DeliveryActivities": "delivery",
+    "ObservationActivities": "observation",
+    "ResourceActivities": "kubernetes",
+}
+CONTRACTS = {
+    name: value
+    for name, value in vars(activities.contracts).items()
+    if inspect.isclass(value) and name.endswith("Activities")
+}
+
+
+def methods_of(contract: type) -> set[str]:
+    return {name for name, value in vars(contract).items() if getattr(value, "__isabstractmethod__", False)}
+
+
+def registered() -> dict[str, list[str]]:
+    """Return the wire names by queue, those of the watcher included."""
+    dependencies = Dependencies(kubernetes=shop().port(), connections=FakeConnections(), places=FakePlaces())
+    served = dict(build_activities(dependencies))
+    resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
+    served["kubernetes"] = [resources.publish_status, resources.publish_place]
+    return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
+
+
+def _wire_name(function: object) -> str:
+    assert callable(function)
+    return ActivityDefinition.must_from_callable(function).name or ""
+
+
+@pytest.mark.parametrize("contract", sorted(CONTRACTS))
+def test_every_contract_method_is_registered_once_on_its_queue(contract: str) -> None:
+    served = registered()
+    for method in methods_of(CONTRACTS[contract]):
+        assert [queue for queue, names in served.items() for name in names if name == method] == [QUEUES[contract]]
+
+
+def test_nothing_else_is_registered() -> None:
+    known = {method for contract in CONTRACTS.values() for method in methods_of(contract)}
+    assert {name for names in registered().values() for name in names} == known
+
+
+def test_every_queue_has_a_name_of_its_own() -> None:
+    queues = Queues(installation="east")
+    assert {getattr(queues, queue) for queue in [*QUEUES.values(), "promotions"]} == {
+        f"east.{queue}" for queue in [*QUEUES.values(), "promotions"]
+    }
+
+
+def test_workflows_carry_the_names_by_which_they_are_started() -> None:
+    names = {WorkflowDefinition.must_from_class(workflow).name for workflow in WORKFLOWS}
+    assert names == {PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW}
