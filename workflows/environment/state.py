@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, Counter, MemberSignal
+from activities.models.places import BlockedBy, Counter, EnvironmentInput, MemberSignal
 from activities.models.revisions import Relation
 from activities.models.status import ArtifactSet
 from activities.models.tracking import TrackerRef
@@ -109,6 +109,13 @@ class EnvironmentState:
     relations: tuple[KnownRelation, ...] = ()
     sequence: int = 0
     lonely_since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentStart(EnvironmentInput):
+    """Start a run: as others write it, or with what the run before it hands over."""
+
+    carried: EnvironmentState | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

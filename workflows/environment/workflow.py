@@ -1,14 +1,14 @@
 """EnvironmentWorkflow: the state of one place for one repository, its only observer, and the lane through it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
-from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase
+from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
 from workflows import policies
@@ -18,7 +18,7 @@ from workflows.environment.background import Alarm, Background
 from workflows.environment.lane import Decision, LaneView, decide
 from workflows.environment.members import Roster
 from workflows.environment.observer import Observer
-from workflows.environment.state import EnvironmentState, ObserverState, PlaceProgress, RosterState
+from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.environment.telling import Page, Teller
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.publishing import place_publisher
@@ -29,15 +29,15 @@ LINGER = timedelta(minutes=1)
 LONGEST_LINGER = timedelta(hours=24)
 
 
-@workflow.defn(name=ENVIRONMENT_WORKFLOW, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=ENVIRONMENT_WORKFLOW)
 class EnvironmentWorkflow:
     """Take members' views, observe while there are any, grant the lane, tell each member what concerns it."""
 
     @workflow.init
-    def __init__(self, start: EnvironmentInput, carried: EnvironmentState | None = None) -> None:
+    def __init__(self, start: EnvironmentStart) -> None:
         epoch = int(workflow.info().start_time.timestamp() * 1000)
-        state = carried or EnvironmentState(roster=RosterState(epoch=epoch), observer=ObserverState())
-        self._start = start
+        state = start.carried or EnvironmentState(roster=RosterState(epoch=epoch), observer=ObserverState())
+        self._start = start = replace(start, carried=None)
         self._queues = Queues(installation=start.installation)
         self._background = Background()
         self._alarm = Alarm(self._background.wake)
@@ -55,7 +55,7 @@ class EnvironmentWorkflow:
         self._blocked_by: dict[str, BlockedBy] = {}
 
     @workflow.run
-    async def run(self, start: EnvironmentInput, carried: EnvironmentState | None = None) -> None:
+    async def run(self, start: EnvironmentStart) -> None:
         """Decide at every change until nobody has been here for a while."""
         while True:
             self._background.collect()
@@ -222,7 +222,7 @@ class EnvironmentWorkflow:
             sequence=self._publisher.sequence,
             lonely_since=self._lonely_since,
         )
-        workflow.continue_as_new(args=[self._start, state])
+        workflow.continue_as_new(replace(self._start, carried=state))
 
     # -- what people see ---------------------------------------------------------------------------------------
 
