@@ -1,0 +1,210 @@
+"""The controller's port on a real Temporal server, with a stand-in for the promotion's workflow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.models.promotion import Command, CommandAnswer, PromotionInput
+from activities.models.tracking import Timings
+from crds.promotions import Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+from tests.watcher.fakes import become
+from worker import promotions as promotions_module
+from worker.promotions import TemporalPromotions
+from workflows.identity import PROMOTION_WORKFLOW, Queues, promotion_workflow_id
+
+DECLARATION = Declaration(repository="web", number=412, environment="dev", generation=3)
+
+
+@workflow.defn(name=PROMOTION_WORKFLOW, sandboxed=False)
+class StandIn:
+    """Wait to be ended; count pokes and promotions."""
+
+    def __init__(self) -> None:
+        self.pokes = 0
+        self.promoted: list[str] = []
+        self.ended = False
+        self.request: PromotionInput | None = None
+
+    @workflow.run
+    async def run(self, request: PromotionInput) -> None:
+        self.request = request
+        await workflow.wait_condition(lambda: self.ended)
+        if request.spec.number == 500:
+            raise ApplicationError("broken", non_retryable=True)
+
+    @workflow.signal
+    def poke(self) -> None:
+        self.pokes += 1
+
+    @workflow.signal
+    def deleted(self) -> None:
+        self.ended = True
+
+    @workflow.update
+    def promote(self, command: Command) -> CommandAnswer:
+        self.promoted.append(command.request_id)
+        return CommandAnswer(accepted=True, message=f"{command.actor} promoted to {command.target_environment}")
+
+    @promote.validator
+    def check_promote(self, command: Command) -> None:
+        if command.revision == "old":
+            raise ApplicationError("this hop promotes another revision")
+
+    @workflow.query
+    def seen(self) -> list[str]:
+        assert self.request is not None
+        return [str(self.pokes), str(self.request.generation), self.request.ui_url, *self.promoted]
+
+
+@pytest.fixture
+async def client(temporal_server: str) -> Client:
+    return await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture
+def installation() -> str:
+    return f"port-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+async def worker(client: Client, installation: str) -> AsyncIterator[None]:
+    queue = Queues(installation=installation).promotions
+    async with Worker(client, task_queue=queue, workflows=[StandIn], workflow_runner=UnsandboxedWorkflowRunner()):
+        yield
+
+
+@pytest.fixture
+def promotions(client: Client, installation: str) -> TemporalPromotions:
+    return TemporalPromotions(client=client, installation=installation, timings=Timings(), ui_url="https://ui")
+
+
+def attempt(number: int = 1) -> Attempt:
+    return Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=number)
+
+
+def order(request_id: str, *, revision: str = "abc") -> Order:
+    return Order(
+        verb="promote",
+        request_id=request_id,
+        actor="alice",
+        environment="staging",
+        revision=revision,
+        reason="",
+    )
+
+
+async def seen(client: Client, installation: str) -> list[str]:
+    handle = client.get_workflow_handle(promotion_workflow_id(installation, "shop", "web-412", "uid-1", 1))
+    answer: list[str] = await handle.query("seen", result_type=list[str])
+    return answer
+
+
+async def close(promotions: TemporalPromotions) -> WorkflowState:
+    await promotions.tell_deleted(attempt())
+
+    async def closed() -> bool:
+        return await promotions.read_state(attempt()) is not WorkflowState.RUNNING
+
+    await become(closed)
+    return await promotions.read_state(attempt())
+
+
+async def test_many_starts_make_one_workflow(
+    client: Client, installation: str, promotions: TemporalPromotions, worker: None
+) -> None:
+    states = await asyncio.gather(*(promotions.start(attempt(), DECLARATION) for _ in range(10)))
+    assert set(states) == {WorkflowState.RUNNING}
+    _, generation, link = await seen(client, installation)
+    assert generation == "3"
+    workflow_id = promotion_workflow_id(installation, "shop", "web-412", "uid-1", 1).replace("/", "%2F")
+    assert link == f"https://ui/namespaces/default/workflows/{workflow_id}"
+
+
+async def test_a_closed_workflow_is_not_started_again_and_its_end_is_told(
+    promotions: TemporalPromotions, worker: None
+) -> None:
+    await promotions.start(attempt(), DECLARATION)
+    assert await close(promotions) is WorkflowState.COMPLETED
+    assert await promotions.start(attempt(), DECLARATION) is WorkflowState.COMPLETED
+    assert await promotions.start(attempt(2), DECLARATION) is WorkflowState.RUNNING
+
+
+async def test_ends_are_told_apart(
+    client: Client, installation: str, promotions: TemporalPromotions, worker: None
+) -> None:
+    assert await promotions.read_state(attempt()) is WorkflowState.ABSENT
+    broken = Declaration(repository="web", number=500, environment="dev", generation=1)
+    await promotions.start(attempt(), broken)
+    assert await close(promotions) is WorkflowState.FAILED
+    await promotions.start(attempt(2), DECLARATION)
+    handle = client.get_workflow_handle(promotion_workflow_id(installation, "shop", "web-412", "uid-1", 2))
+    await handle.terminate()
+    assert await promotions.read_state(attempt(2)) is WorkflowState.TERMINATED
+
+
+async def test_signals_reach_a_running_workflow_and_miss_others_quietly(
+    client: Client, installation: str, promotions: TemporalPromotions, worker: None
+) -> None:
+    assert not await promotions.poke(attempt())
+    assert not await promotions.tell_deleted(attempt())
+    assert not await promotions.poke_place(namespace="shop", environment="dev", repository="web")
+    await promotions.start(attempt(), DECLARATION)
+    assert await promotions.poke(attempt())
+    assert (await seen(client, installation))[0] == "1"
+    await close(promotions)
+    assert not await promotions.poke(attempt())
+
+
+async def test_a_command_is_executed_once_however_often_it_is_sent(
+    client: Client, installation: str, promotions: TemporalPromotions, worker: None
+) -> None:
+    await promotions.start(attempt(), DECLARATION)
+    for _ in range(3):
+        answer = await promotions.execute(attempt(), order("cmd-1"))
+        assert answer is not None
+        assert (answer.accepted, answer.message) == (True, "alice promoted to staging")
+    assert (await seen(client, installation))[3:] == ["cmd-1"]
+
+
+async def test_a_rejected_command_comes_back_with_the_workflow_s_words(
+    promotions: TemporalPromotions, worker: None
+) -> None:
+    await promotions.start(attempt(), DECLARATION)
+    answer = await promotions.execute(attempt(), order("cmd-1", revision="old"))
+    assert answer is not None
+    assert not answer.accepted
+    assert answer.message == "this hop promotes another revision"
+
+
+async def test_a_command_for_a_workflow_that_does_not_run_finds_nobody(
+    promotions: TemporalPromotions, worker: None
+) -> None:
+    assert await promotions.execute(attempt(), order("cmd-1")) is None
+    await promotions.start(attempt(), DECLARATION)
+    await close(promotions)
+    assert await promotions.execute(attempt(), order("cmd-2")) is None
+
+
+async def test_a_command_without_a_worker_is_to_be_sent_again(
+    promotions: TemporalPromotions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotions_module, "UPDATE_TIMEOUT", promotions_module.CALL_TIMEOUT / 20)
+    await promotions.start(attempt(), DECLARATION)
+    with pytest.raises(WorkflowsUnavailable):
+        await promotions.execute(attempt(), order("cmd-1"))
+
+
+async def test_a_missing_temporal_namespace_is_no_lost_workflow(temporal_server: str, installation: str) -> None:
+    lost = await Client.connect(temporal_server, namespace="nowhere", data_converter=pydantic_data_converter)
+    promotions = TemporalPromotions(client=lost, installation=installation, timings=Timings())
+    with pytest.raises(WorkflowsUnavailable):
+        await promotions.read_state(attempt())
+    with pytest.raises(WorkflowsUnavailable):
+        await promotions.start(attempt(), DECLARATION)
