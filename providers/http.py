@@ -15,6 +15,7 @@ from providers.errors import ProviderBusy, ProviderNotFound, ProviderUnauthorize
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 _CONNECT_TIMEOUT_SECONDS = 5.0
+_HIGHEST_PORT = 65_535
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ class HttpClients:
             url = httpx.URL(base_url.strip())
         except httpx.InvalidURL:
             raise ProviderNotFound("the configured address is not a URL") from None
-        if url.scheme not in ("http", "https") or not url.host:
+        if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > _HIGHEST_PORT:
             raise ProviderNotFound("the configured address is not an http(s) URL")
         if url.userinfo or url.query or url.fragment:
             raise ProviderUnauthorized("the configured address must hold no user, password, query or fragment")

@@ -1,6 +1,7 @@
 """Make text from a host fit to be shown: no credential in it, one line, bounded."""
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
@@ -42,7 +43,7 @@ def variants(secrets: Iterable[str]) -> tuple[str, ...]:
         if len(secret) < _SECRET_MINIMUM:
             continue
         forms.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret)))
-        forms.add(secret.encode("unicode_escape").decode("ascii"))
+        forms.update((json.dumps(secret)[1:-1], repr(secret)[1:-1]))
         # Several lines, such as a key: a host that echoes one of them gives away a part.
         forms.update(line for line in secret.splitlines() if len(line) >= 16)
         encoded = base64.b64encode(secret.encode()).decode("ascii").rstrip("=")

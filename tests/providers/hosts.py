@@ -134,9 +134,7 @@ def gitlab_ci(
     results: Mapping[str, str] | None = None,
 ) -> TestRuns:
     credential = Credential(data=data or {"token": TOKEN})
-    return build_test_runs(
-        "gitlabCI", base=base, project="acme/web", credential=credential, http=http, results=results
-    )
+    return build_test_runs("gitlabCI", base=base, project="acme/web", credential=credential, http=http, results=results)
 
 
 def argocd(http: HttpClients, *, base: str = "https://argocd.example.com", token: str = TOKEN) -> Deployments:

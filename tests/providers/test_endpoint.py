@@ -1,0 +1,321 @@
+"""The one HTTP client: what it sends, follows, refuses and bounds."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from providers.endpoint import Endpoint, unanswered
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from providers.exchange import Request, segment
+from providers.http import HttpClients, HttpOptions
+from providers.metrics import Call
+from providers.models import Credential
+from tests.providers.hosts import TOKEN, FakeHost, answer
+
+GET = Request(method="GET", path="/x", operation="get")
+
+
+def endpoint(
+    http: HttpClients, *, base: str = "https://host.example.com/ctx", calls: list[Call] | None = None, **data: str
+) -> Endpoint:
+    kept = calls if calls is not None else []
+
+    async def authorize() -> dict[str, str]:
+        return {"Authorization": f"Bearer {TOKEN}"}
+
+    return Endpoint(
+        http=http,
+        base_url=base,
+        credential=Credential(data=data or {"token": TOKEN}),
+        record=kept.append,
+        authorize=authorize,
+    )
+
+
+async def test_an_encoded_path_arrives_byte_by_byte(host: FakeHost) -> None:
+    host.always(answer({}))
+    path = f"/job/{segment('a%2Fb')}/{segment('x/y z')}"
+    await endpoint(host.http()).call(Request(method="GET", path=path, operation="get", query={"q": "a b+c", "r": "[]"}))
+    assert host.paths() == ["GET /ctx/job/a%252Fb/x%2Fy%20z?q=a%20b%2Bc&r=%5B%5D"]
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_would_walk_the_path_is_refused(name: str) -> None:
+    with pytest.raises(ProviderRejected):
+        segment(name)
+
+
+async def test_every_request_says_who_asks_and_carries_the_trace(host: FakeHost) -> None:
+    host.always(answer({}))
+    http = host.http({"trace_headers": lambda: {"traceparent": "00-abc"}})
+    await endpoint(http).call(GET)
+    headers = host.requests[0].headers
+    assert headers["user-agent"] == "pilotage"
+    assert headers["traceparent"] == "00-abc"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_redirect_of_a_read_is_followed_on_the_same_origin_and_recorded_each_time(host: FakeHost) -> None:
+    calls: list[Call] = []
+    host.on("GET", "/ctx/x", answer(status=301, location="/ctx/y?z=1"))
+    host.on("GET", r"/ctx/y\?z=1", answer({"ok": True}))
+    reply = await endpoint(host.http(), calls=calls).call(GET)
+    assert reply.document() == {"ok": True}
+    assert [call.response_code for call in calls] == [301, 200]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.example.com/x",
+        "http://host.example.com/x",
+        "https://host.example.com:8443/x",
+        "//evil.example.com",
+        "http://[bad",
+    ],
+)
+async def test_a_redirect_to_another_origin_is_not_followed(host: FakeHost, location: str) -> None:
+    host.always(answer(status=302, location=location))
+    with pytest.raises(ProviderMalformed):
+        await endpoint(host.http()).call(GET)
+    assert len(host.requests) == 1
+
+
+async def test_a_redirect_loop_ends(host: FakeHost) -> None:
+    host.always(answer(status=302, location="/ctx/x"))
+    with pytest.raises(ProviderMalformed, match="too often"):
+        await endpoint(host.http()).call(GET)
+    assert len(host.requests) == 3
+
+
+async def test_a_redirect_of_a_write_is_never_followed(host: FakeHost) -> None:
+    host.always(answer(status=307, location="/ctx/y"))
+    with pytest.raises(ProviderMalformed):
+        await endpoint(host.http()).call(Request(method="POST", path="/x", operation="trigger"))
+    assert host.paths() == ["POST /ctx/x"]
+
+
+@pytest.mark.parametrize(
+    ("base", "kind"),
+    [
+        ("not a url", ProviderNotFound),
+        ("ftp://host", ProviderNotFound),
+        ("https://", ProviderNotFound),
+        ("https://host:99999", ProviderNotFound),
+        ("http://host.example.com", ProviderUnauthorized),
+        ("https://user:pass@host.example.com", ProviderUnauthorized),
+        ("https://host.example.com?x=1", ProviderUnauthorized),
+        ("https://other.example.org", ProviderUnauthorized),
+        ("https://evilexample.com", ProviderUnauthorized),
+    ],
+)
+async def test_an_address_that_may_not_be_called_is_an_error_of_the_first_call(
+    host: FakeHost, base: str, kind: type[ProviderError]
+) -> None:
+    http = host.http({"allowed_hosts": ("*.example.com",)})
+    with pytest.raises(kind) as caught:
+        await endpoint(http, base=base).call(GET)
+    assert "pass" not in str(caught.value).replace("password", "")
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("allowed", ["host.example.com", "*.example.com", " HOST.example.com "])
+async def test_an_allowed_host_is_called(host: FakeHost, allowed: str) -> None:
+    host.always(answer({}))
+    await endpoint(host.http({"allowed_hosts": (allowed,)})).call(GET)
+    assert len(host.requests) == 1
+
+
+async def test_plain_http_is_called_only_when_the_operator_allows_it(host: FakeHost) -> None:
+    host.always(answer({}))
+    await endpoint(host.http({"allow_http": True}), base="http://host.example.com").call(GET)
+    assert len(host.requests) == 1
+
+
+async def test_cookies_of_one_credential_never_reach_another(host: FakeHost) -> None:
+    host.always(answer({}, set_cookie="session=abc; Path=/"))
+    http = host.http()
+    reply = await endpoint(http).call(GET)
+    await endpoint(http, token="another-credential").call(GET)
+    assert reply.cookies == ("session=abc",)
+    assert "cookie" not in host.requests[1].headers
+
+
+async def test_calls_beyond_the_bound_are_refused_without_being_sent_until_a_place_is_free(host: FakeHost) -> None:
+    gate = asyncio.Event()
+
+    class Waiting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await gate.wait()
+            return host.handle(request)
+
+    host.always(answer({}))
+    http = HttpClients(HttpOptions(transport=Waiting(), in_flight_limit=2))
+    one, other = endpoint(http), endpoint(http, token="another-credential")
+    going = [asyncio.create_task(one.call(GET)) for _ in range(2)]
+    await asyncio.sleep(0)
+    calls: list[Call] = []
+    with pytest.raises(ProviderBusy) as caught:
+        await endpoint(http, calls=calls).call(GET)
+    assert caught.value.retry_after == timedelta(seconds=1)
+    assert calls == []
+    going.append(asyncio.create_task(other.call(GET)))
+    gate.set()
+    await asyncio.gather(*going)
+    await one.call(GET)
+    assert len(host.requests) == 4
+
+
+async def test_an_answer_that_drips_is_cut_off_in_time() -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    class Dripping(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=drip())
+
+    calls: list[Call] = []
+    http = HttpClients(HttpOptions(transport=Dripping(), timeout=timedelta(milliseconds=80)))
+    with pytest.raises(ProviderUnavailable) as caught:
+        await endpoint(http, calls=calls).call(GET)
+    assert caught.value.status == 504
+    assert [call.response_code for call in calls] == [504]
+
+
+async def test_a_cancelled_call_is_recorded_once_and_frees_its_place() -> None:
+    class Hanging(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    calls: list[Call] = []
+    http = HttpClients(HttpOptions(transport=Hanging(), in_flight_limit=1))
+    task = asyncio.create_task(endpoint(http, calls=calls).call(GET))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [call.response_code for call in calls] == [500]
+    with http.slot("host.example.com", endpoint(http).credential_id):
+        pass
+
+
+async def test_an_undecodable_body_is_malformed(host: FakeHost) -> None:
+    class Garbled(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    with pytest.raises(ProviderMalformed):
+        await endpoint(HttpClients(HttpOptions(transport=Garbled()))).call(GET)
+
+
+def test_every_exception_of_the_http_library_is_ours_afterwards() -> None:
+    names = [getattr(httpx, name) for name in dir(httpx)]
+    kinds = [kind for kind in names if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) > 20
+    for kind in kinds:
+        error = kind.__new__(kind)
+        error.args = (TOKEN,)
+        made = unanswered(error, "`GET /x` at host", (TOKEN,))
+        assert made.status in (500, 503, 504)
+        assert TOKEN not in str(made)
+
+
+async def test_an_error_text_hides_the_credential_and_names_the_call(host: FakeHost) -> None:
+    host.always(answer({"message": f"no right for {TOKEN} and https://a:{TOKEN}@b/c"}, 403))
+    with pytest.raises(ProviderUnauthorized) as caught:
+        await endpoint(host.http()).call(GET)
+    text = str(caught.value)
+    assert text.startswith("`GET /x` at host.example.com answered 403: no right for ***")
+    assert TOKEN not in text
+
+
+async def test_names_in_a_secret_are_no_secrets(host: FakeHost) -> None:
+    host.always(answer({"message": "builder is missing the Job/Build permission"}, 403))
+    with pytest.raises(ProviderUnauthorized, match="builder is missing"):
+        await endpoint(host.http(), username="builder", token=TOKEN).call(GET)
+
+
+async def test_a_ca_that_is_no_pem_is_a_credential_to_mend() -> None:
+    http = HttpClients()
+    with pytest.raises(ProviderUnauthorized, match="CA certificate"):
+        http.client("no pem")
+
+
+async def test_clients_are_shared_by_their_ca_and_closed_together() -> None:
+    http = HttpClients()
+    client = http.client(None)
+    assert http.client("") is client
+    assert isinstance(http.options.timeout, timedelta)
+    assert http.options.timeout < timedelta(seconds=30)
+    await http.aclose()
+    assert client.is_closed
+    assert http.client(None) is not client
+    await http.aclose()
+
+
+def test_the_environment_names_no_proxy_unless_the_operator_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    assert not HttpClients().client(None).trust_env
+    assert HttpClients(HttpOptions(trust_env=True)).client(None).trust_env
+
+
+async def test_nobody_listening_is_no_connection() -> None:
+    http = HttpClients(HttpOptions(allow_http=True))
+    with pytest.raises(ProviderUnavailable) as caught:
+        await endpoint(http, base="http://127.0.0.1:9").call(GET)
+    assert caught.value.status == 503
+    await http.aclose()
+
+
+async def test_a_stream_ends_quietly_when_its_connection_is_cut() -> None:
+    async def cut() -> AsyncIterator[bytes]:
+        yield b'{"a": 1}\n{"b"'
+        yield b": 2}\n\n"
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+    class Cutting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=cut())
+
+    http = HttpClients(HttpOptions(transport=Cutting()))
+    async with aclosing(endpoint(http).lines(GET)) as lines:
+        assert [line async for line in lines] == [b'{"a": 1}', b'{"b": 2}']
+
+
+async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> None:
+    async def flood() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1_000_000
+
+    class Flooding(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, content=flood())
+
+    http = HttpClients(HttpOptions(transport=Flooding()))
+    with pytest.raises(ProviderMalformed):
+        async with aclosing(endpoint(http).lines(GET)) as lines:
+            async for _ in lines:
+                pass
+
+
+def test_certificates_are_verified() -> None:
+    context = HttpClients()._trust(None)
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname

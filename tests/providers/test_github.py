@@ -1,0 +1,244 @@
+"""GitHub as an SCM host, request by request."""
+
+import pytest
+
+from providers.errors import ProviderMalformed, ProviderRateLimited, ProviderRejected, ProviderUnauthorized
+from providers.github.wire import base_url
+from providers.models import Ancestry, ChangeState, Comment, CommitStatus, Verdict
+from tests.providers.hosts import TOKEN, FakeHost, answer, github
+
+REPOSITORY = "/repos/acme/web"
+PULL = {
+    "number": 412,
+    "title": "Sell umbrellas",
+    "state": "closed",
+    "merged": True,
+    "merge_commit_sha": "m" * 40,
+    "html_url": "https://github.example.com/acme/web/pull/412",
+    "user": {"login": "ada"},
+    "head": {"sha": "h" * 40, "ref": "umbrellas"},
+    "base": {"ref": "main"},
+    "labels": [{"name": "feature"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("domain", "wanted"),
+    [
+        ("", "https://api.github.com"),
+        ("github.com", "https://api.github.com"),
+        ("git.example.com", "https://git.example.com/api/v3"),
+        ("acme.ghe.com", "https://api.acme.ghe.com"),
+        ("https://git.example.com/custom/", "https://git.example.com/custom"),
+        ("http://127.0.0.1:8080/github", "http://127.0.0.1:8080/github"),
+    ],
+)
+def test_a_domain_names_the_address_of_its_api(domain: str, wanted: str) -> None:
+    assert base_url(domain) == wanted
+
+
+async def test_every_request_pins_the_api_version(host: FakeHost) -> None:
+    host.always(answer(PULL))
+    await github(host.http()).pull_requests.get(412)
+    headers = host.requests[0].headers
+    assert headers["x-github-api-version"] == "2022-11-28"
+    assert headers["accept"] == "application/vnd.github+json"
+    assert headers["user-agent"] == "pilotage"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_merged_pull_request_names_its_merge_commit(host: FakeHost) -> None:
+    host.always(answer(PULL))
+    change = await github(host.http()).pull_requests.get(412)
+    assert (change.state, change.merge_sha, change.author) == (ChangeState.MERGED, "m" * 40, "ada")
+    assert (change.branch, change.base_branch, change.labels) == ("umbrellas", "main", ("feature",))
+
+
+async def test_the_test_merge_of_an_open_pull_request_is_no_merge(host: FakeHost) -> None:
+    host.always(answer({**PULL, "state": "open", "merged": False}))
+    change = await github(host.http()).pull_requests.get(412)
+    assert (change.state, change.merge_sha) == (ChangeState.OPEN, None)
+
+
+async def test_a_pull_request_closed_without_merge_is_closed(host: FakeHost) -> None:
+    host.always(answer({**PULL, "merged": False, "merged_at": None}))
+    assert (await github(host.http()).pull_requests.get(412)).state is ChangeState.CLOSED
+
+
+async def test_an_unchanged_pull_request_is_read_without_quota(host: FakeHost) -> None:
+    host.on("GET", f"{REPOSITORY}/pulls/412", answer(PULL, etag='W/"1"'), answer(status=304), answer(PULL))
+    http = host.http()
+    first = await github(http).pull_requests.get(412)
+    second = await github(http).pull_requests.get(412)
+    assert second == first
+    assert host.requests[1].headers["if-none-match"] == 'W/"1"'
+    await github(http, token="another-credential").pull_requests.get(412)
+    assert "if-none-match" not in host.requests[2].headers
+
+
+async def test_changed_files_are_read_over_all_pages_and_renames_count_twice(host: FakeHost) -> None:
+    first = [{"filename": f"src/{number}.py"} for number in range(100)]
+    host.on("GET", r".*/files\?per_page=100&page=1", answer(first, link='<https://x/?page=2>; rel="next"'))
+    host.on("GET", r".*/files\?per_page=100&page=2", answer([{"filename": "new.py", "previous_filename": "old.py"}]))
+    files = await github(host.http()).pull_requests.changed_files(412)
+    assert len(files) == 102
+    assert files[-2:] == ("new.py", "old.py")
+
+
+async def test_a_full_page_without_a_link_is_not_taken_for_the_last(host: FakeHost) -> None:
+    first = [{"name": f"l{number}"} for number in range(100)]
+    host.on("GET", r".*/labels\?.*page=1", answer(first))
+    host.on("GET", r".*/labels\?.*page=2", answer([]))
+    assert len(await github(host.http()).labels.list(412)) == 100
+    assert len(host.requests) == 2
+
+
+async def test_a_host_that_always_names_a_next_page_is_left(host: FakeHost) -> None:
+    host.always(answer([], link='<https://x/?page=2>; rel="next"'))
+    with pytest.raises(ProviderMalformed, match="pages"):
+        await github(host.http()).comments.list(412)
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ("identical", Ancestry.IDENTICAL),
+        ("ahead", Ancestry.AHEAD),
+        ("behind", Ancestry.BEHIND),
+        ("diverged", Ancestry.DIVERGED),
+        ("sideways", Ancestry.UNKNOWN),
+    ],
+)
+async def test_ancestry_is_read_without_files(host: FakeHost, status: str, wanted: Ancestry) -> None:
+    host.always(answer({"status": status}))
+    assert await github(host.http()).revisions.compare("a", "b") is wanted
+    assert host.paths() == [f"GET {REPOSITORY}/compare/a...b?per_page=1&page=2"]
+
+
+async def test_a_commit_is_identical_to_itself_without_asking(host: FakeHost) -> None:
+    assert await github(host.http()).revisions.compare("a", "a") is Ancestry.IDENTICAL
+    assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [("Not Found", Ancestry.UNKNOWN), ("No common ancestor between a and b.", Ancestry.DIVERGED)],
+)
+async def test_an_unknown_commit_is_unknown_and_an_unrelated_one_diverged(
+    host: FakeHost, said: str, wanted: Ancestry
+) -> None:
+    host.always(answer({"message": said}, 404))
+    assert await github(host.http()).revisions.compare("a", "b") is wanted
+
+
+async def test_the_newest_status_of_each_context_counts_over_pages(host: FakeHost) -> None:
+    first = {"statuses": [{"context": "a", "state": "success", "description": None, "target_url": "https://x"}]}
+    second = {"statuses": [{"context": "a", "state": "failure"}, {"context": "b", "state": "odd"}]}
+    host.on("GET", r".*/commits/c0/status\?.*page=1", answer(first, link='<https://x>; rel="next"'))
+    host.on("GET", r".*/commits/c0/status\?.*page=2", answer(second))
+    found = await github(host.http()).commit_statuses.newest("c0")
+    assert found["a"] == CommitStatus(context="a", state=Verdict.SUCCESS, description="", url="https://x")
+    assert found["b"].state is Verdict.ERROR
+
+
+@pytest.mark.parametrize(("url", "sent"), [("https://x/1", True), ("", False), ("ftp://x", False)])
+async def test_a_status_is_cut_to_the_hosts_limits(host: FakeHost, url: str, sent: bool) -> None:
+    host.always(answer({}, 201))
+    status = CommitStatus(context="pilotage/dev", state=Verdict.SUCCESS, description="ä" * 200, url=url)
+    await github(host.http()).commit_statuses.set("c0", status)
+    body = host.body()
+    assert isinstance(body, dict)
+    assert body["description"] == "ä" * 139 + "…"
+    assert ("target_url" in body) is sent
+
+
+async def test_a_missing_label_is_created_once_with_a_colour_and_then_only_added(host: FakeHost) -> None:
+    host.on("POST", f"{REPOSITORY}/labels", answer({}, 201))
+    host.on("POST", f"{REPOSITORY}/issues/412/labels", answer([]))
+    http = host.http()
+    await github(http).labels.add(412, ["promoted/dev"])
+    await github(http).labels.add(412, ["promoted/dev"])
+    await github(http).labels.add(412, [])
+    assert host.paths() == [
+        f"POST {REPOSITORY}/labels",
+        f"POST {REPOSITORY}/issues/412/labels",
+        f"POST {REPOSITORY}/issues/412/labels",
+    ]
+    created = host.body(0)
+    assert isinstance(created, dict)
+    assert len(created["color"]) == 6
+    assert "promoted/dev" in created["description"]
+    assert host.body(1) == {"labels": ["promoted/dev"]}
+
+
+@pytest.mark.parametrize("status", [403, 422])
+async def test_a_label_that_exists_or_may_not_be_created_is_added_all_the_same(host: FakeHost, status: int) -> None:
+    host.on("POST", f"{REPOSITORY}/labels", answer({"message": "no"}, status))
+    host.on("POST", f"{REPOSITORY}/issues/412/labels", answer([]))
+    await github(host.http()).labels.add(412, ["x"])
+    assert len(host.requests) == 2
+
+
+async def test_a_label_is_removed_by_its_quoted_name_and_its_absence_is_fine(host: FakeHost) -> None:
+    host.always(answer({"message": "Label does not exist"}, 404))
+    await github(host.http()).labels.remove(412, "promoted/a b")
+    assert host.paths() == [f"DELETE {REPOSITORY}/issues/412/labels/promoted%2Fa%20b"]
+
+
+async def test_comments_are_created_edited_and_bounded(host: FakeHost) -> None:
+    host.on("POST", f"{REPOSITORY}/issues/412/comments", answer({"id": 7, "body": "x"}, 201))
+    host.on("PATCH", f"{REPOSITORY}/issues/comments/7", answer({"id": 7, "body": "y"}))
+    host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer([{"id": 7, "body": "y"}]))
+    comments = github(host.http()).comments
+    created = await comments.create(412, "x" * 70_000)
+    sent = host.body()
+    assert isinstance(sent, dict)
+    assert len(sent["body"]) == 65_536
+    await comments.update(created, "y")
+    assert await comments.list(412) == (Comment(id="7", body="y"),)
+
+
+async def test_check_names_the_repository_or_without_one_the_account(host: FakeHost) -> None:
+    host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
+    host.on("GET", "/user", answer({"login": "pilotage-bot"}))
+    assert await github(host.http()).check() == "acme/web"
+    assert await github(host.http(), owner="").check() == "pilotage-bot"
+
+
+async def test_a_secondary_limit_says_how_long_to_wait(host: FakeHost) -> None:
+    host.always(answer({"message": "secondary rate limit"}, 403, retry_after="30"))
+    with pytest.raises(ProviderRateLimited) as caught:
+        await github(host.http()).pull_requests.get(412)
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after.total_seconds() == 30
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"other": "x"}, "neither key `token` nor key `privateKey`"),
+        ({"token": "not\nsendable"}, "key `token` holds characters"),
+        ({"token": "schlüssel"}, "key `token` holds characters"),
+    ],
+)
+async def test_an_unusable_secret_names_its_key_and_sends_nothing(
+    host: FakeHost, data: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ProviderUnauthorized, match=said):
+        await github(host.http(), data=data).check()
+    assert host.requests == []
+
+
+async def test_a_token_with_a_trailing_newline_is_sent_without_it(host: FakeHost) -> None:
+    host.always(answer({"full_name": "acme/web"}))
+    await github(host.http(), data={"token": f"{TOKEN}\n"}).check()
+    assert host.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_refusal_is_not_to_be_repeated(host: FakeHost) -> None:
+    host.always(answer({"message": "Validation Failed"}, 422))
+    with pytest.raises(ProviderRejected) as caught:
+        await github(host.http()).commit_statuses.set(
+            "c0", CommitStatus(context="x", state=Verdict.ERROR, description="")
+        )
+    assert not caught.value.retryable
