@@ -193,7 +193,7 @@ class Roster:
         blocking = set(blockers)
         found: dict[str, TrackerRef] = {}
         for uid, member in self._members.items():
-            due = self._ask_at(member, blocking=uid in blocking, backstop=backstop, holder_backstop=holder_backstop)
+            due = self._ask_at(member, uid in blocking, backstop, holder_backstop)
             if member.signal.phase not in LEAVING and now >= due:
                 found[uid] = member.signal.tracker
         for uid, awaited in self._awaited.items():
@@ -207,8 +207,7 @@ class Roster:
         """Return when the roster changes or somebody must be asked without any signal."""
         blocking = set(blockers)
         times = [
-            self._ask_at(member, blocking=uid in blocking, backstop=backstop, holder_backstop=holder_backstop)
-            for uid, member in self._members.items()
+            self._ask_at(member, uid in blocking, backstop, holder_backstop) for uid, member in self._members.items()
         ]
         times += [one.asked_at + holder_backstop for one in self._awaited.values() if one.asked_at is not None]
         if self._vanished_until is not None:
@@ -220,12 +219,14 @@ class Roster:
         if self._vanished_until is not None and now >= self._vanished_until:
             self._vanished, self._vanished_until = "", None
 
-    def _ask_at(self, member: Member, *, blocking: bool, backstop: timedelta, holder_backstop: timedelta) -> datetime:
-        asked, heard = member.asked_at, member.heard_at
-        if blocking:
-            # At once, but once per view that it sent, then at the holder's pace.
+    def _ask_at(self, member: Member, blocking: bool, backstop: timedelta, holder_backstop: timedelta) -> datetime:
+        asked, heard, uid = member.asked_at, member.heard_at, member.signal.tracker.uid
+        granted = self.grant is not None and self.grant.uid == uid
+        if blocking and not granted:
+            # At once, but once per view that it sent, then at the holder's pace. The signal that carries a grant
+            # tells by itself whether its receiver exists.
             return heard if asked is None or asked < heard else asked + holder_backstop
         holder = self.holder()
-        holds = holder is not None and holder.tracker.uid == member.signal.tracker.uid
+        holds = holder is not None and holder.tracker.uid == uid
         last = heard if asked is None else max(heard, asked)
         return last + (holder_backstop if holds else backstop * SILENT_BACKSTOPS)

@@ -1,7 +1,5 @@
 """The place on a real Temporal server, with puppets for trackers."""
 
-
-
 from activities.models.places import Phase
 from tests.workflows.environment.world import MAIN, eventually, place
 
