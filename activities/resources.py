@@ -19,7 +19,7 @@ from activities.models.status import (
     TrackerStatus,
 )
 from activities.models.tracking import TrackerRef
-from crds.conditions import ConditionType, make_condition
+from crds.conditions import Condition, ConditionStatus
 from crds.ports import ApiNotFound, Document, EventTarget, Kubernetes, resource_of
 from crds.promotions import Attempt
 from crds.publishing import (
@@ -118,13 +118,14 @@ def render_tracker_status(status: TrackerStatus, document: Document) -> Document
     fields.pop("conditions", None)
     rendered = PullRequestTrackerStatus.model_validate(fields).to_wire()
     now = datetime.now(UTC)
+    # The type is free: a newer workflow may know conditions that this watcher does not.
     wanted = [
-        make_condition(
-            ConditionType(condition.type),
-            status={"True": True, "False": False}.get(condition.status),
+        Condition(
+            type=condition.type,
+            status=ConditionStatus(condition.status),
             reason=condition.reason,
             message=condition.message,
-            now=now,
+            last_transition_time=now,
             observed_generation=status.observed_generation or None,
         )
         for condition in status.conditions

@@ -158,7 +158,10 @@ def full_status(sequence: int, *, state: State = State.TESTING) -> TrackerStatus
         aggregate=aggregate,
         promotions=(record,) * 25,
         workflow=WorkflowStatus(id="promotion/x", run_id="run-1", started_at=AT, url="https://ui"),
-        conditions=(ConditionStatus(type="Presented", status="True", reason="Presented"),),
+        conditions=(
+            ConditionStatus(type="Presented", status="True", reason="Presented"),
+            ConditionStatus(type="OfANewerVersion", status="Unknown", reason="Soon", message="c" * 5000),
+        ),
     )
 
 
@@ -415,7 +418,7 @@ async def test_the_watcher_and_the_workflow_keep_out_of_each_other_s_conditions(
             return set(conditions(await api.get(TRACKERS, namespace, "web-412")))
 
         async def complete() -> bool:
-            return await types() == {"Accepted", "WorkflowAvailable", "Presented"}
+            return await types() == {"Accepted", "WorkflowAvailable", "Presented", "OfANewerVersion"}
 
         await become(complete)
         last = replace(full_status(2), conditions=())
