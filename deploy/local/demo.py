@@ -139,9 +139,21 @@ def _play_and_leave(directory: Path) -> int:
 
 
 def _keep(directory: Path) -> int:
-    """Play, then own the environment until a signal, or until nothing of it is left."""
+    """Play and own the environment; after a success nothing stays of its directory."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    code = 1
+    try:
+        code = _play_and_own(directory)
+    finally:
+        # A deliberate end raises SystemExit; only what failed leaves its logs.
+        if (directory / VERDICT_FILE).exists() and (directory / VERDICT_FILE).read_text() == "0":
+            shutil.rmtree(directory, ignore_errors=True)
+    return code
+
+
+def _play_and_own(directory: Path) -> int:
+    """Play, then own the environment until a signal, or until nothing of it is left."""
     with _environment(directory) as environment:
         code = _play(environment)
         if not environment.names():

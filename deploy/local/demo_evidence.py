@@ -34,7 +34,8 @@ class Evidence:
 
     tracker: PullRequestTracker
     document: dict[str, Any] = field(repr=False)
-    history: Sequence[HistoryEvent] = field(repr=False)
+    runs: Sequence[Sequence[HistoryEvent]] = field(repr=False)
+    """Histories of the promotion's runs, oldest first: continue-as-new begins a new one."""
     places: dict[str, int]
     """History events of each place's workflow, by environment."""
     journal: Sequence[dict[str, Any]] = field(repr=False)
@@ -45,16 +46,36 @@ class Evidence:
     seconds: float
 
     @property
+    def history(self) -> list[HistoryEvent]:
+        """The events of all runs."""
+        return [event for run in self.runs for event in run]
+
+    @property
     def identities(self) -> list[str]:
         """The workers that completed the workflow's tasks, in order of their first."""
         return list(dict.fromkeys(filter(None, (identity_of(event) for event in self.history))))
 
     @property
-    def triggers_by_task(self) -> Counter[int]:
-        """How many tests each workflow task triggered, by the task's event id."""
-        scheduled = (event.activity_task_scheduled_event_attributes for event in self.history)
+    def shared_history(self) -> list[str]:
+        """The workers of the one history that the killed worker left unfinished; empty where it left none."""
+        for run in self.runs:
+            workers = list(dict.fromkeys(filter(None, (identity_of(event) for event in run))))
+            if self.killed.identity in workers[:-1]:
+                return workers
+        return []
+
+    @property
+    def triggers_by_task(self) -> Counter[tuple[int, int]]:
+        """How many tests each workflow task triggered, by run and event id of the task."""
+        scheduled = (
+            (number, event.activity_task_scheduled_event_attributes)
+            for number, run in enumerate(self.runs)
+            for event in run
+        )
         return Counter(
-            one.workflow_task_completed_event_id for one in scheduled if one.activity_type.name == "trigger_test"
+            (number, one.workflow_task_completed_event_id)
+            for number, one in scheduled
+            if one.activity_type.name == "trigger_test"
         )
 
     @property
@@ -107,9 +128,15 @@ def identity_of(event: HistoryEvent) -> str:
     return event.workflow_task_completed_event_attributes.identity
 
 
-async def read_history(client: Client, workflow_id: str) -> list[HistoryEvent]:
-    """Read the history of a workflow's newest run."""
-    return list((await client.get_workflow_handle(workflow_id).fetch_history()).events)
+async def read_runs(client: Client, workflow_id: str) -> list[list[HistoryEvent]]:
+    """Read the histories of a workflow's runs, from the first to the newest."""
+    runs: list[list[HistoryEvent]] = []
+    run_id: str | None = None
+    while run_id != "":
+        history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+        runs.insert(0, list(history.events))
+        run_id = runs[0][0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return runs
 
 
 def _parameters(entry: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,6 @@ def expectations(evidence: Evidence) -> list[Expectation]:
     staging, prod = records.get("staging"), records.get("prod")
     first = staging.aggregate if staging else None
     parallel = max(evidence.triggers_by_task.values(), default=0)
-    others = [identity for identity in evidence.identities if identity != killed.identity]
     triggers, writes, syncs = evidence.triggers_by_key, evidence.writes, evidence.syncs
     order = [(record.target, record.promoted) for record in status.promotions]
     optional = [test for test in staging.tests if not test.required] if staging else []
@@ -60,8 +59,8 @@ def expectations(evidence: Evidence) -> list[Expectation]:
         ),
         _judge(
             "another worker carried the same history on",
-            killed.identity in evidence.identities and bool(others),
-            " -> ".join(evidence.identities),
+            bool(evidence.shared_history),
+            " -> ".join(evidence.shared_history) or "no history has both",
         ),
         _judge(
             "prod was released by a person",
@@ -111,7 +110,11 @@ def print_report(evidence: Evidence, judged: list[Expectation]) -> None:
             "API calls",
             ", ".join(f"{name} {count}" for name, count in sorted(calls.items())) + f"; {calls.total()} in all",
         ),
-        ("History events", f"promotion {len(evidence.history)}; " + ", ".join(f"{k} {v}" for k, v in places.items())),
+        (
+            "History events",
+            f"promotion {len(evidence.history)} in {len(evidence.runs)} runs; "
+            + ", ".join(f"{k} {v}" for k, v in places.items()),
+        ),
         ("Timers fired", str(evidence.timers_fired)),
         ("Workers in history", ", ".join(evidence.identities)),
         ("Took", f"{evidence.seconds:.0f} s from the first apply"),

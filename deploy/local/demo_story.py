@@ -14,7 +14,7 @@ from crds.ports import ApiError, Document
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tests_status import TestState
 from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
-from deploy.local.demo_evidence import Evidence, Killed, identity_of, read_history
+from deploy.local.demo_evidence import Evidence, Killed, identity_of, read_runs
 from deploy.local.demo_world import NAMESPACE, TRACKER, SandboxClient, apply_samples
 from deploy.local.environment import INSTALLATION, LocalEnvironment
 from deploy.local.sandbox.seed import PULL_NUMBER, REPOSITORY
@@ -72,7 +72,7 @@ class Story:
         workflow = tracker.status.workflow
         if workflow is None:
             raise DemoFailed("the status names no workflow")
-        history = await read_history(self._client, workflow.id)
+        history = [event for run in await read_runs(self._client, workflow.id) for event in run]
         identity = next(filter(None, (identity_of(event) for event in reversed(history))), "")
         by_pid = {str(self._environment.pid(name)): name for name in self._environment.names() if "worker-" in name}
         name = by_pid.get(identity.partition("@")[0])
@@ -127,13 +127,13 @@ class Story:
         for place in PLACES:
             identifier = environment_workflow_id(INSTALLATION, NAMESPACE, place, tracker.spec.repository_ref.name)
             with suppress(RPCError):
-                places[place] = len(await read_history(self._client, identifier))
+                places[place] = sum(map(len, await read_runs(self._client, identifier)))
         await self._settled(workflow.id)
         pull = self._sandbox.state()["github"][REPOSITORY]["pulls"][str(PULL_NUMBER)]
         return Evidence(
             tracker=tracker,
             document=self._document,
-            history=await read_history(self._client, workflow.id),
+            runs=await read_runs(self._client, workflow.id),
             places=places,
             journal=self._sandbox.journal(),
             killed=killed,
