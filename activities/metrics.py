@@ -6,19 +6,23 @@ from temporalio import activity
 
 
 class Count(StrEnum):
-    """The counters; each name is followed by what one unit of it means."""
+    """The counters."""
 
     TRIGGERS = "pilotage_test_triggers"
-    """A test run that was asked for; `result` is `created` or `found`."""
     DUPLICATE_RUNS = "pilotage_duplicate_test_runs"
-    """A run that carried a key for the second time, and was cancelled."""
     POLLS = "pilotage_test_polls"
-    """A run that was read; `state` is the run's, or `error`."""
     DELIVERIES = "pilotage_delivery_calls"
-    """A write or sync of a deployment; `operation` and `outcome` say which and how it ended."""
+
+
+MEANINGS = {
+    Count.TRIGGERS: "Test runs asked for; result is created or found.",
+    Count.DUPLICATE_RUNS: "Runs that carried a key for the second time, and were cancelled.",
+    Count.POLLS: "Runs read at CI systems; state is the run's, or error.",
+    Count.DELIVERIES: "Writes and syncs of deployments; outcome says how each ended.",
+}
 
 
 def count(counter: Count, **attributes: str) -> None:
     """Add one to a counter. Outside an activity nothing is counted."""
     if activity.in_activity():
-        activity.metric_meter().create_counter(counter).add(1, attributes)
+        activity.metric_meter().create_counter(counter, MEANINGS[counter]).add(1, attributes)

@@ -1,0 +1,170 @@
+"""The connection to Temporal, places reached through it, and the worker process as a whole."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+import worker.temporal
+from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
+from activities.models.tracking import Timings, TrackerRef
+from deploy.local.ports import free_port
+from worker.temporal import CONNECT_TIMEOUT, TemporalPlaces, TemporalUnavailable, connect, ensure_search_attributes
+from worker.worker import versioning
+from workflows.identity import environment_workflow_id
+
+ROOT = Path(__file__).parents[2]
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+clusters: [{name: none, cluster: {server: "http://127.0.0.1:1"}}]
+contexts: [{name: none, context: {cluster: none, user: none}}]
+current-context: none
+users: [{name: none, user: {token: x}}]
+"""
+
+
+@pytest.fixture
+async def client(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server)
+    return await connect()
+
+
+async def test_no_server_is_told_within_ten_seconds_and_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    started = time.monotonic()
+    with pytest.raises(TemporalUnavailable, match=r"127\.0\.0\.1:1.*TEMPORAL_ADDRESS"):
+        await connect()
+    assert time.monotonic() - started < 10
+
+
+async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timedelta(seconds=10) > CONNECT_TIMEOUT
+    monkeypatch.setattr(worker.temporal, "CONNECT_TIMEOUT", timedelta(seconds=1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(TemporalUnavailable, match="TEMPORAL_ADDRESS"):
+            await connect()
+
+
+async def test_search_attributes_are_registered_once(client: Client) -> None:
+    await ensure_search_attributes(client)
+    await ensure_search_attributes(client)
+    assert client.namespace == "default"
+
+
+async def test_telling_a_place_starts_it_once_and_again_after_its_end(client: Client) -> None:
+    installation = f"t{uuid.uuid4().hex[:8]}"
+    tracker = TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1)
+    signal_ = MemberSignal(
+        tracker=tracker,
+        number=412,
+        workflow_id="w",
+        counter=Counter(epoch=1, n=1),
+        hop=1,
+        role="target",
+        phase=Phase.WORKING,
+        held=False,
+    )
+    request = TellEnvironmentInput(
+        namespace="shop", environment="staging", repository="web", signal=signal_, timings=Timings()
+    )
+    places = TemporalPlaces(client, installation)
+    handle = client.get_workflow_handle(environment_workflow_id(installation, "shop", "staging", "web"))
+    await places.tell(request)
+    first = await handle.describe()
+    await places.tell(request)
+    assert (await handle.describe()).run_id == first.run_id
+    await handle.terminate()
+    await places.tell(request)
+    second = await handle.describe()
+    assert (second.status, second.run_id != first.run_id) == (WorkflowExecutionStatus.RUNNING, True)
+    assert second.typed_search_attributes.search_attributes[0].value in ("shop", "staging", "web")
+    await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "versioned"), [("pilotage", "b1", True), ("pilotage", "", False), ("", "b1", False)]
+)
+def test_workers_are_versioned_only_where_a_controller_says_so(
+    monkeypatch: pytest.MonkeyPatch, name: str, build: str, versioned: bool
+) -> None:
+    monkeypatch.setenv("TEMPORAL_DEPLOYMENT_NAME", name)
+    monkeypatch.setenv("TEMPORAL_WORKER_BUILD_ID", build)
+    assert (versioning() is not None) is versioned
+
+
+async def test_a_worker_process_becomes_ready_and_leaves_on_sigterm(temporal_server: str, tmp_path: Path) -> None:
+    port = free_port()
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
+    environment = {
+        **os.environ,
+        "TEMPORAL_ADDRESS": temporal_server,
+        "KUBECONFIG": str(kubeconfig),
+        "PILOTAGE_INSTALLATION": "process",
+        "PILOTAGE_HTTP_HOST": "127.0.0.1",
+        "PILOTAGE_HTTP_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "worker", "worker", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        metrics = await _when_ready(f"http://127.0.0.1:{port}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, logs = await asyncio.wait_for(process.communicate(), timeout=30)
+    assert process.returncode == 0, logs
+    assert "temporal_" in metrics
+    assert b"worker runs" in logs
+
+
+async def _when_ready(url: str) -> str:
+    deadline = time.monotonic() + 30
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < deadline:
+            try:
+                async with session.get(f"{url}/readyz") as response:
+                    ready = response.status == 200
+                async with session.get(f"{url}/metrics") as response:
+                    text = await response.text()
+                if ready and "temporal_num_pollers" in text:
+                    return text
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(timedelta(milliseconds=200).total_seconds())
+    raise AssertionError("the worker did not become ready")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "code"), [("PILOTAGE_LOG_FORMAT", "xml", 2), ("TEMPORAL_ADDRESS", "127.0.0.1:1", 1)]
+)
+def test_a_worker_that_cannot_run_names_the_variable(variable: str, text: str, code: int) -> None:
+    environment = {
+        **os.environ,
+        "PILOTAGE_INSTALLATION": "process",
+        "PILOTAGE_HTTP_HOST": "127.0.0.1",
+        "PILOTAGE_HTTP_PORT": "0",
+        variable: text,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", "worker"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, variable in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
