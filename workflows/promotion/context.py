@@ -282,7 +282,8 @@ class Context:
     async def tell(self, environment: str, role: str, phase: Phase) -> None:
         """Tell one place our whole view."""
         story = self.story
-        story.signals += 1
+        # Grows with the clock, so that a reset of the workflow uses no counter twice.
+        story.signals = max(story.signals + 1, int(workflow.now().timestamp() * 1000))
         counter = Counter(epoch=self.request.tracker.attempt, n=story.signals)
         if phase is Phase.READY and role == "target":
             self.ready_counter = counter
@@ -329,14 +330,18 @@ class Context:
     async def tell_again(self) -> None:
         """Repeat our view to every place that knows us: the backstop of a lost signal."""
         for environment in sorted(self.member_of):
-            role, phase = self.phase_at(environment)
+            await self._tell_as_is(environment)
+
+    async def _tell_as_is(self, environment: str) -> None:
+        """Repeat our view to one place; a grant that was heard is answered by taking or leaving it, never by Ready."""
+        role, phase = self.phase_at(environment)
+        if not (self.granted and role == "target" and phase is Phase.READY):
             await self.tell(environment, role, phase)
 
     async def _answer_places(self) -> None:
         for environment in sorted(self.retell):
-            role, phase = self.phase_at(environment)
-            await self.tell(environment, role, phase)
-        self.retell.clear()
+            await self._tell_as_is(environment)
+            self.retell.discard(environment)
 
     async def _tell_hold(self) -> None:
         """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""

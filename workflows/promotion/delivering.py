@@ -104,6 +104,8 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
     requested: set[str] = set()
     fresh, again_pause = True, COMPARE_AGAIN
     while True:
+        # Taken before anything is awaited: what changes meanwhile must wake the wait below.
+        known, pokes = ctx.place(view.name), ctx.pokes
         observed = await _observe(ctx, hop, fresh=fresh)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
         behind = _judge_wave(ctx, hop, wave, observed, requested)
@@ -116,7 +118,6 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         if message != ctx.story.message:
             ctx.story.message = message
             ctx.changed()
-        known, pokes = ctx.place(view.name), ctx.pokes
         again = await _write_all(ctx, hop, behind, observed, requested) if behind else False
         pause = min(again_pause if again else until - workflow.now(), until - workflow.now())
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN

@@ -107,11 +107,12 @@ async def await_sync(ctx: Context) -> State:
     await ctx.read_environment(story.environment)
     await join(ctx, story.environment, "source")
     while True:
+        # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
+        known, pokes = ctx.place(story.environment), ctx.pokes
         artifacts = await source_artifacts(ctx)
         if artifacts is not None and await contains_change(ctx, artifacts):
             story.message = ""
             return State.SYNCED
-        known, pokes = ctx.place(story.environment), ctx.pokes
         _say_why(ctx, artifacts)
         await ctx.wait(
             lambda known=known, pokes=pokes: ctx.place(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]

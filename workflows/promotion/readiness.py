@@ -17,11 +17,12 @@ PROMOTED_BY_POLICY = "autoPromote"
 async def await_retest(ctx: Context) -> State:
     """Wait for `retest`, or until another change brings this one along."""
     while True:
+        before = _view(ctx)
         if ctx.story.retest and not ctx.held:
             return await void_round(ctx)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
-        await _wait_for_change(ctx, why="await retest")
+        await _wait_for_change(ctx, before, why="await retest")
 
 
 async def await_turn(ctx: Context) -> State:
@@ -32,6 +33,7 @@ async def await_turn(ctx: Context) -> State:
     if hop.policy.auto_promote and not hop.approved_by:
         hop.approved_by = PROMOTED_BY_POLICY
     while True:
+        before = _view(ctx)
         if ctx.story.retest and not ctx.held:
             if ctx.phase is Phase.READY:
                 await ctx.speak(Phase.WORKING)
@@ -42,7 +44,7 @@ async def await_turn(ctx: Context) -> State:
         if ctx.granted and ctx.phase is Phase.READY and not ctx.held:
             await ctx.speak(Phase.HOLDER)
             return State.PROMOTING
-        await _wait_for_change(ctx, why=f"await the lane of {hop.policy.target}")
+        await _wait_for_change(ctx, before, why=f"await the lane of {hop.policy.target}")
 
 
 async def await_retry(ctx: Context) -> State:
@@ -53,6 +55,7 @@ async def await_retry(ctx: Context) -> State:
     if ctx.phase is not Phase.FAILED:
         await ctx.speak(Phase.FAILED)
     while True:
+        before = _view(ctx)
         if ctx.story.retry and not ctx.held:
             ctx.story.retry = False
             hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
@@ -60,7 +63,7 @@ async def await_retry(ctx: Context) -> State:
             return State.READY_TO_PROMOTE
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
-        await _wait_for_change(ctx, why="await retry")
+        await _wait_for_change(ctx, before, why="await retry")
 
 
 async def _stand_in_line(ctx: Context, hop: Hop) -> None:
@@ -108,26 +111,26 @@ def _overridden(ctx: Context, hop: Hop) -> bool:
     return seen == {one.deployment: (one.runs, one.written, one.operating) for one in place.observed}
 
 
-async def _wait_for_change(ctx: Context, *, why: str) -> None:
-    """Wait until anything that these steps look at changed; tests still running are read meanwhile."""
+def _view(ctx: Context) -> tuple[object, ...]:
+    """Return what these steps look at; taken before they look, so that a change meanwhile is not missed."""
     hop = ctx.story.hop
-    target = hop.policy.target if hop else ""
-    running = bool(hop and hop.round and any(test.run and not test.final for test in hop.round.tests))
+    return (
+        ctx.place(hop.policy.target) if hop else None,
+        ctx.held,
+        ctx.story.retest,
+        ctx.story.retry,
+        ctx.granted,
+        ctx.pokes,
+        hop.approved_by if hop else "",
+        hop.override if hop else None,
+    )
 
-    def view() -> tuple[object, ...]:
-        return (
-            id(ctx.place(target)),
-            ctx.held,
-            ctx.story.retest,
-            ctx.story.retry,
-            ctx.granted,
-            ctx.pokes,
-            hop.approved_by if hop else "",
-            id(hop.override) if hop else 0,
-        )
 
-    before = view()
+async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str) -> None:
+    """Wait until anything that these steps look at changed; tests still running are read meanwhile."""
+    round_ = ctx.story.hop.round if ctx.story.hop else None
+    running = round_ is not None and any(test.run and not test.final for test in round_.tests)
     at_most: timedelta | None = ctx.timings.poll_maximum if running else None
-    await ctx.wait(lambda: view() != before, at_most=at_most, why=why)
-    if running and hop and hop.round:
-        await poll_tests(ctx, hop.round)
+    changed = await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why)
+    if running and round_ is not None and not changed:
+        await poll_tests(ctx, round_)

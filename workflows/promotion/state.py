@@ -7,7 +7,7 @@ from enum import StrEnum
 from activities.models.configuration import PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
 from activities.models.places import Phase
-from activities.models.promotion import CommandAnswer
+from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
 from activities.models.testing import RunRef, RunState
@@ -147,3 +147,10 @@ class Story:
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
     relations: dict[str, str] = field(default_factory=dict)
     """`base...head` -> Relation; answers for full hashes never change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionStart(PromotionInput):
+    """Start a run: what the starter sends, and what an earlier run hands over when it continues as new."""
+
+    carried: Story | None = None

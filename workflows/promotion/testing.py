@@ -23,6 +23,8 @@ async def run_tests(ctx: Context) -> State:
         return State.SYNCED
     poll = ctx.timings.poll_initial
     while True:
+        # Taken before anything is awaited: what changes meanwhile must wake the wait below.
+        pokes, held, target = ctx.pokes, ctx.held, ctx.place(hop.policy.target)
         if ctx.story.retest:
             return await void_round(ctx)
         round_ = await _current_round(ctx, hop)
@@ -46,8 +48,7 @@ async def run_tests(ctx: Context) -> State:
                     return state
                 poll = ctx.timings.poll_initial
                 continue
-        now, pokes, held = workflow.now(), ctx.pokes, ctx.held
-        target = ctx.place(hop.policy.target)
+        now = workflow.now()
         ctx.verdict_until = rounds.round_deadline(round_, hop.policy)
         ctx.changed()
         pause = rounds.next_wake(round_, hop.policy, now, poll) if not held else poll
@@ -80,11 +81,11 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     """Return the open round, or begin one with what runs in the source; None after a wait for the source."""
     if hop.round is not None:
         return hop.round
+    known = ctx.place(hop.policy.source)
     artifacts = await source_artifacts(ctx)
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
         return hop.round
-    known = ctx.place(hop.policy.source)
 
     def settled() -> bool:
         return ctx.story.retest or ctx.place(hop.policy.source) is not known

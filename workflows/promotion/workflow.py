@@ -1,15 +1,16 @@
 """PromotionWorkflow: one change on its way, as a page of named steps."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeKey, VersioningBehavior
+from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ScmActivities
 from activities.models.places import Phase, PlaceSignal
-from activities.models.promotion import Command, CommandAnswer, Progress, PromotionInput, Verb
+from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.revisions import PresentInput
 from activities.models.status import PublishStatusInput, State
 from workflows import policies
@@ -17,7 +18,7 @@ from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
 from workflows.promotion.context import Context, Continue, Ended, problem_of
 from workflows.promotion.runs import cancel_open
-from workflows.promotion.state import ANSWERS_KEPT, Story
+from workflows.promotion.state import ANSWERS_KEPT, PromotionStart, Story
 from workflows.publishing import Publisher, status_publisher
 
 Step = Callable[[Context], Awaitable[State]]
@@ -39,13 +40,13 @@ PRESENT_ATTEMPTS_ON_THE_WAY = 4
 """A presentation on the way gives way to the next one; the last one is tried until `present_deadline`."""
 
 
-@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn
 class PromotionWorkflow:
     """Promote one attempt of a tracker from its first environment to a final one."""
 
     @workflow.init
-    def __init__(self, request: PromotionInput, carried: Story | None = None) -> None:
-        self._story = carried or Story(started_at=workflow.now(), since=workflow.now())
+    def __init__(self, request: PromotionStart) -> None:
+        self._story = request.carried or Story(started_at=workflow.now(), since=workflow.now())
         self._story.environment = self._story.environment or request.spec.environment
         self._ctx = Context(request, self._story, changed=self._changed)
         self._publisher = status_publisher(self._ctx.queues, self._ctx.timings, sequence=self._story.sequence)
@@ -54,11 +55,11 @@ class PromotionWorkflow:
         )
         self._moment: tuple[object, ...] | None = None
         self._searched: tuple[str, str] = ("", "")
-        self._resumed = carried is not None
+        self._resumed = request.carried is not None
         self._finishing = False
 
     @workflow.run
-    async def run(self, request: PromotionInput, carried: Story | None = None) -> State:
+    async def run(self, request: PromotionStart) -> State:
         """Walk the steps until the tracker is terminal for this attempt."""
         ctx, story = self._ctx, self._story
         self._changed()
@@ -74,7 +75,7 @@ class PromotionWorkflow:
             await self._settle()
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
-                workflow.continue_as_new(args=[request, story])
+                workflow.continue_as_new(replace(request, carried=story))
             ctx.enter(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
         await self._finish()
         return story.state
