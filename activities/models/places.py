@@ -1,7 +1,7 @@
 """The two signals between a promotion and a place, each the sender's whole view with a counter."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from activities.models.delivery import Observation
@@ -112,3 +112,5 @@ class EnvironmentInput:
     timings: Timings
     history_limit: int = 500
     """Events after which the run continues as new."""
+    linger: timedelta = timedelta(minutes=1)
+    """How long a place without members stays, per tracker that a restart without memory would have to ask again."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, PlaceSignal
+from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from workflows.environment import observation
 from workflows.environment.background import Background
@@ -56,7 +56,7 @@ class Teller:
         for member in self._roster.entries:
             uid = member.signal.tracker.uid
             news = self._news(member.signal, page)
-            due = uid in asked or member.answer_due or self.told.get(uid) != news
+            due = uid in asked or self._owes(member) or self.told.get(uid) != news
             if due and self._has_something_to_say(member) and self._free(uid):
                 self.told[uid] = news
                 self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=uid in asked)
@@ -71,6 +71,11 @@ class Teller:
 
     def _free(self, uid: str) -> bool:
         return uid not in self._busy and len(self._busy) < SIGNALS_AT_ONCE
+
+    def _owes(self, member: Member) -> bool:
+        """Tell whether a member must be answered now: a holder waits for its delivery, not for an answer by itself."""
+        patient = member.signal.phase is Phase.HOLDER and workflow.now() - member.heard_at < self._start.timings.watch
+        return member.answer_due and not patient
 
     def _has_something_to_say(self, member: Member) -> bool:
         """Hold a first answer back until there is an observation, or a reason why there is none."""

@@ -23,9 +23,6 @@ from workflows.environment.telling import Page, Teller
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.publishing import place_publisher
 
-LINGER = timedelta(minutes=1)
-"""How long a place without members stays, per tracker that a restart without memory would have to ask again."""
-
 LONGEST_LINGER = timedelta(hours=24)
 
 
@@ -195,7 +192,7 @@ class EnvironmentWorkflow:
     # -- the end of a run --------------------------------------------------------------------------------------
 
     def _linger(self) -> timedelta:
-        return min(LINGER * max(1, self._roster.known_trackers), LONGEST_LINGER)
+        return min(self._start.linger * max(1, self._roster.known_trackers), LONGEST_LINGER)
 
     def _deserted(self, now: datetime) -> bool:
         if self._lonely_since is None or self._roster.entries or self._roster.occupied(now)[0]:

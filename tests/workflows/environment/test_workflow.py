@@ -1,7 +1,13 @@
 """The place on a real Temporal server, with puppets for trackers."""
 
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio.client import WorkflowExecutionStatus
+
 from activities.models.places import Phase
-from tests.workflows.environment.world import MAIN, eventually, place
+from activities.models.tracking import Problem
+from tests.workflows.environment.world import CALM, MAIN, eventually, place
 
 
 async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(temporal_server: str) -> None:
@@ -29,3 +35,206 @@ async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(tempora
         ]
         sequences = [status.sequence for status in world.statuses]
         assert sequences == sorted(set(sequences))
+
+
+async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        first = await world.tracker(1, MAIN[1])
+        await first.tell(Phase.WORKING)
+        await first.hears(lambda said: said.observed_at is not None)
+        await eventually(lambda: world.statuses)
+        before = await world.events()
+        one = await world.tracker(2, MAIN[2])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        await one.tell(Phase.READY)
+        await one.takes(await one.hears(lambda said: said.grant is not None))
+        await eventually(lambda: world.statuses[-1].lane.holder == one.name)
+        world.moves("web", MAIN[2])
+        await one.hears(lambda said: said.observed[0].runs == MAIN[2])
+        await one.tell(Phase.ARRIVED)
+        await eventually(lambda: len(world.statuses[-1].lane.members) == 1)
+        spent = await world.events() - before
+        assert spent <= 60 + 11, spent
+
+
+async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_it_waits(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        older, newer, late = [await world.tracker(number, MAIN[number]) for number in (1, 2, 3)]
+        for one in (older, newer, late):
+            await one.tell(Phase.WORKING)
+            await one.hears(lambda said: said.observed_at is not None)
+        await late.tell(Phase.READY)
+        granted = await late.hears(lambda said: said.grant is not None)
+        await late.takes(granted)
+        await older.tell(Phase.READY)
+        blocked = await older.hears(lambda said: said.blocked_by is not None)
+        assert blocked.blocked_by is not None
+        assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (late.name, "holds the lane")
+        await newer.tell(Phase.READY)
+        await newer.hears(lambda said: said.blocked_by is not None)
+        await late.tell(Phase.FAILED)
+        await newer.hears(lambda said: said.grant is not None)
+        assert all(said.grant is None for said in await older.heard())
+
+
+async def test_a_held_change_stops_a_newer_one_that_contains_it(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await held.tell(Phase.WORKING, role="ahead", held=True)
+        await newer.tell(Phase.WORKING)
+        await newer.hears(lambda said: said.observed_at is not None)
+        await newer.tell(Phase.READY)
+        blocked = await newer.hears(lambda said: said.blocked_by is not None)
+        assert blocked.blocked_by is not None
+        assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (held.name, "held")
+        await eventually(lambda: "compare_revisions" in world.calls)
+        await held.hears(lambda said: said.asks)
+        await held.tell(Phase.GONE, role="ahead", held=False)
+        await newer.hears(lambda said: said.grant is not None)
+
+
+async def test_the_hold_of_a_vanished_tracker_ends_at_once(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await held.tell(Phase.WORKING, role="ahead", held=True)
+        await newer.tell(Phase.WORKING)
+        await newer.hears(lambda said: said.observed_at is not None)
+        await held.hears(lambda said: said.asks)
+        await held.vanishes()
+        await newer.tell(Phase.READY)
+        await newer.hears(lambda said: said.grant is not None)
+
+
+async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_have_ended(temporal_server: str) -> None:
+    timings = replace(CALM, activity_start_to_close=timedelta(seconds=4))
+    async with place(temporal_server, timings=timings) as world:
+        holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await holder.tell(Phase.WORKING)
+        await waiting.tell(Phase.WORKING)
+        await waiting.hears(lambda said: said.observed_at is not None)
+        await holder.tell(Phase.READY)
+        await holder.takes(await holder.hears(lambda said: said.grant is not None))
+        await eventually(lambda: "watch_deployments" in world.calls)
+        await holder.vanishes()
+        await waiting.tell(Phase.READY)
+        blocked = await waiting.hears(lambda said: said.blocked_by is not None and "vanished" in said.blocked_by.reason)
+        granted = await waiting.hears(lambda said: said.grant is not None)
+        assert granted.counter.n - blocked.counter.n >= 3500
+
+
+async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await held.tell(Phase.WORKING, held=True)
+        first = await held.hears(lambda said: said.observed_at is not None)
+        await world.place.terminate("lost its memory")
+        await newer.tell(Phase.READY)
+        asked = await held.hears(lambda said: said.asks and said.counter.epoch > first.counter.epoch)
+        blocked = await newer.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
+        assert blocked.counter.epoch == asked.counter.epoch
+        assert all(said.grant is None for said in await newer.heard())
+
+
+async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        silent, ready = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await ready.tell(Phase.READY)
+        blocked = await ready.hears(lambda said: said.blocked_by is not None and said.blocked_by.tracker == silent.name)
+        assert blocked.blocked_by is not None
+        assert "restarted" in blocked.blocked_by.reason
+        assert (await silent.hears(lambda said: said.asks)).environment == "staging"
+
+
+async def test_older_and_repeated_member_signals_change_nothing(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        await one.tell(Phase.READY, n=5)
+        await one.tell(Phase.READY, n=one.view.counter.n)
+        await one.tell(Phase.FAILED)
+        await eventually(lambda: world.statuses and world.statuses[-1].lane.members[0].phase == Phase.FAILED)
+        assert all(said.grant is None for said in await one.heard())
+
+
+async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str) -> None:
+    async with place(temporal_server, history_limit=60) as world:
+        holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await holder.tell(Phase.WORKING)
+        await waiting.tell(Phase.WORKING)
+        await waiting.hears(lambda said: said.observed_at is not None)
+        first = (await world.place.describe()).run_id
+        await holder.tell(Phase.READY)
+        await holder.takes(await holder.hears(lambda said: said.grant is not None))
+        await waiting.tell(Phase.READY)
+
+        async def continued() -> bool:
+            await waiting.tell(Phase.READY)
+            return (await world.place.describe()).run_id != first
+
+        await eventually(continued)
+        progress = await world.progress()
+        assert (progress.holder, progress.members) == (holder.name, 2)
+        epochs = {said.counter.epoch for said in await waiting.heard()}
+        assert len(epochs) == 1
+        await holder.tell(Phase.FAILED)
+        await waiting.hears(lambda said: said.grant is not None)
+        sequences = [status.sequence for status in world.statuses]
+        assert sequences == sorted(set(sequences))
+
+
+async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_there(temporal_server: str) -> None:
+    timings = replace(CALM, reference_initial=timedelta(milliseconds=200), reference_maximum=timedelta(seconds=1))
+    async with place(temporal_server, timings=timings) as world:
+        world.problem = Problem(what="ArgoCDInstance/argocd", reason="NotFound", message="does not exist")
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        told = await one.hears(lambda said: said.problem != "")
+        assert told.problem == "ArgoCDInstance/argocd: does not exist"
+        world.problem = None
+        seen = await one.hears(lambda said: said.problem == "" and said.observed_at is not None)
+        assert seen.observed[0].runs == MAIN[0]
+
+
+async def test_a_poke_has_the_place_look_again(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING, role="source")
+        await one.hears(lambda said: said.observed_at is not None)
+        world.runs["web"] = MAIN[1]
+        await world.place.signal("poke")
+        seen = await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
+        assert seen.moved_by == {"web": one.name}
+        assert "list_trackers" not in world.calls
+
+
+async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(temporal_server: str) -> None:
+    async with place(temporal_server, linger=timedelta(seconds=1)) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING, role="source")
+        await one.hears(lambda said: said.observed_at is not None)
+        await one.tell(Phase.GONE, role="source")
+
+        async def ended() -> bool:
+            return await world.ended() is WorkflowExecutionStatus.COMPLETED
+
+        await eventually(ended)
+        assert not world.statuses[-1].lane.members
+        world.runs["web"] = MAIN[1]
+        await one.tell(Phase.WORKING, role="source")
+        await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
+
+
+async def test_the_page_of_a_place_names_members_and_what_they_wait_for(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        for one in (holder, waiting):
+            await one.tell(Phase.WORKING)
+        await holder.tell(Phase.READY)
+        await holder.takes(await holder.hears(lambda said: said.grant is not None))
+        await waiting.tell(Phase.READY)
+        await waiting.hears(lambda said: said.blocked_by is not None)
+        details = (await world.progress()).details
+        assert f"lane held by {holder.name}" in details
+        assert f"| #2 | {waiting.name} | target | Ready | {holder.name} holds the lane |" in details

@@ -124,6 +124,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     installation: str
     timings: Timings = CALM
     history_limit: int = 500
+    linger: timedelta = timedelta(minutes=1)
     runs: dict[str, str] = field(default_factory=lambda: {"web": MAIN[0]})
     components: dict[str, str] = field(default_factory=lambda: {"web": "web"})
     unsettled: set[str] = field(default_factory=set)
@@ -330,6 +331,7 @@ class Tracker:
                 repository="web",
                 timings=world.timings,
                 history_limit=world.history_limit,
+                linger=world.linger,
             ),
             id=world.place_id,
             task_queue=Queues(installation=world.installation).promotions,
