@@ -6,7 +6,7 @@ from providers.documents import Document, at, document, documents, moment, requi
 from providers.models import ApplicationState
 from providers.redaction import shown
 
-_KEY_INFO = "promotion-key"
+KEY_INFO = "promotion-key"
 _FINISHED = ("Succeeded", "Failed", "Error")
 _TRACKING_ID = "argocd.argoproj.io/tracking-id"
 _INSTANCE_LABELS = ("argocd.argoproj.io/instance", "app.kubernetes.io/instance")
@@ -82,7 +82,7 @@ def _wanted(operation: object, sources: tuple[Document, ...]) -> tuple[str, ...]
 
 
 def _key(operation: object) -> str:
-    return next((text(info, "value") for info in documents(operation, "info") if at(info, "name") == _KEY_INFO), "")
+    return next((text(info, "value") for info in documents(operation, "info") if at(info, "name") == KEY_INFO), "")
 
 
 def _message(state: object) -> str:

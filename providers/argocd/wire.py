@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from providers.argocd.applications import read_application
+from providers.argocd.applications import KEY_INFO, read_application
 from providers.documents import Document, at, document, documents, number, required_text, text
 from providers.errors import (
     ProviderConflict,
@@ -17,7 +17,6 @@ from providers.errors import (
 from providers.exchange import Reply, Request, segment
 from providers.models import ApplicationRef, ApplicationState
 
-KEY_INFO = "promotion-key"
 # Anything else, even with a charset, is answered with 415; a body-less DELETE needs it as well.
 _WRITES: Mapping[str, str] = {"Content-Type": "application/json"}
 # A lost compare-and-set comes as 500; these words tell it from an outage.

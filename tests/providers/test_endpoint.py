@@ -115,6 +115,7 @@ async def test_a_redirect_of_a_write_is_never_followed(host: FakeHost) -> None:
         ("ftp://host", ProviderNotFound),
         ("https://", ProviderNotFound),
         ("https://host:99999", ProviderNotFound),
+        ("https://host:port", ProviderNotFound),
         ("http://host.example.com", ProviderUnauthorized),
         ("https://user:pass@host.example.com", ProviderUnauthorized),
         ("https://host.example.com?x=1", ProviderUnauthorized),
@@ -308,10 +309,9 @@ async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> Non
             return httpx.Response(200, content=flood())
 
     http = HttpClients(HttpOptions(transport=Flooding()))
-    with pytest.raises(ProviderMalformed):
-        async with aclosing(endpoint(http).lines(GET)) as lines:
-            async for _ in lines:
-                pass
+    async with aclosing(endpoint(http).lines(GET)) as lines:
+        with pytest.raises(ProviderMalformed):
+            await anext(lines)
 
 
 def test_certificates_are_verified() -> None:

@@ -1,8 +1,7 @@
-"""Every method of every adapter, over every way in which a host can fail: our errors only, one record per round trip."""
+"""Every method of every adapter, over every way a host can fail: our errors only, one record per round trip."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import cast
 
 import httpx
 import pytest
@@ -40,7 +39,7 @@ async def _stream(http: HttpClients) -> ApplicationState | None:
     # The port promises an iterator; the adapter's is a generator, which gives its connection back when closed.
     async with aclosing(argocd(http).stream(REF)) as states:  # type: ignore[type-var]
         async for state in states:
-            return cast(ApplicationState, state)
+            return state
     return None
 
 

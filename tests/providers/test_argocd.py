@@ -1,0 +1,174 @@
+"""Argo CD beyond the recordings: owners, sources, streams, namespaces."""
+
+import json
+
+import httpx
+import pytest
+
+from providers.argocd.applications import read_application
+from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
+from providers.models import ApplicationRef, ApplicationState
+from tests.providers.hosts import TOKEN, FakeHost, answer, argocd
+
+REF = ApplicationRef(project="shop", name="web")
+
+
+def application(**changes: object) -> dict[str, object]:
+    source = {"repoURL": "https://github.example.com/acme/web.git", "targetRevision": "abc"}
+    return {
+        "metadata": {"name": "web", "namespace": "argocd", "resourceVersion": "1"},
+        "spec": {"project": "shop", "source": source},
+        **changes,
+    }
+
+
+def read(**changes: object) -> ApplicationState:
+    return read_application(application(**changes), "https://argocd.example.com/")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "owner"),
+    [
+        ({"ownerReferences": [{"kind": "ApplicationSet", "name": "web"}]}, "ApplicationSet/web"),
+        (
+            {"ownerReferences": [{"kind": "X", "name": "x"}, {"kind": "ApplicationSet", "name": "s"}]},
+            "ApplicationSet/s",
+        ),
+        ({"ownerReferences": [{"kind": "Fleet", "name": "x"}]}, "Fleet/x"),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "apps:argoproj.io/Application:argocd/web"}},
+            "Application/apps",
+        ),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "team_apps:argoproj.io/Application:argocd/web"}},
+            "Application/apps",
+        ),
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "apps:argoproj.io/Application:argocd/other"}}, ""),
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "odd"}}, ""),
+        ({"labels": {"app.kubernetes.io/instance": "apps"}}, "Application/apps"),
+        ({"labels": {"argocd.argoproj.io/instance": "apps"}}, "Application/apps"),
+        ({"labels": {"app.kubernetes.io/instance": "web"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_who_would_revert_a_write_is_found(metadata: dict[str, object], owner: str) -> None:
+    assert read(metadata={"name": "web", **metadata}).owner == owner
+
+
+def test_several_sources_have_several_revisions_parameters_and_images() -> None:
+    spec = {
+        "project": "shop",
+        "source": {"targetRevision": "ignored"},
+        "sources": [
+            {"repoURL": "https://user:hunter2hunter2@x/a.git", "targetRevision": "a"},
+            {
+                "targetRevision": "b",
+                "kustomize": {"images": ["ghcr.io/acme/web:1"]},
+                "helm": {"parameters": [{"name": "image.tag", "value": "1"}]},
+            },
+        ],
+        "syncPolicy": {"automated": {"prune": True}},
+    }
+    status = {
+        "sync": {"status": "Synced", "revisions": ["a", "b"]},
+        "summary": {"images": ["ghcr.io/acme/web:1"]},
+        "history": [{"revisions": ["x", "y"]}, {"revisions": ["a", "b"]}],
+        "conditions": [
+            {"type": "SharedResourceWarning", "message": "shared"},
+            {"type": "ComparisonError", "message": f"failed with Bearer {TOKEN}"},
+        ],
+    }
+    state = read(spec=spec, status=status)
+    assert state.target_revisions == ("a", "b")
+    assert state.synced_revisions == state.deployed_revisions == ("a", "b")
+    assert state.repo_urls[0] == "https://***@x/a.git"
+    assert state.kustomize_images == state.images == ("ghcr.io/acme/web:1",)
+    assert state.helm_parameters == {"image.tag": "1"}
+    assert state.auto_sync
+    assert state.conditions == ("ComparisonError: failed with Bearer ***", "SharedResourceWarning: shared")
+
+
+@pytest.mark.parametrize(
+    ("policy", "automated"),
+    [(None, False), ({}, False), ({"automated": None}, False), ({"automated": {"enabled": False}}, False),
+     ({"automated": {}}, True), ({"automated": {"enabled": True}}, True)],
+)  # fmt: skip
+def test_auto_sync_is_on_unless_absent_or_disabled(policy: object, automated: bool) -> None:
+    assert read(spec={"project": "shop", "syncPolicy": policy}).auto_sync is automated
+
+
+def test_an_operation_without_a_revision_goes_to_what_the_spec_wants() -> None:
+    state = read(operation={"sync": {}, "info": None})
+    assert (state.operation_pending, state.operation_revisions, state.operation_key) == (True, ("abc",), "")
+
+
+@pytest.mark.parametrize("phase", ["Running", "Terminating"])
+def test_a_running_operation_shows_where_it_goes(phase: str) -> None:
+    operation = {"sync": {"revision": "def"}, "info": [{"name": "promotion-key", "value": "k"}]}
+    state = read(operation=operation, status={"operationState": {"phase": phase, "operation": operation}})
+    assert (state.phase, state.operation_revisions, state.operation_key) == (phase, ("def",), "k")
+
+
+async def test_an_application_in_another_namespace_is_named_with_it(host: FakeHost) -> None:
+    host.always(answer(application()))
+    deployments = argocd(host.http())
+    ref = ApplicationRef(project="shop", name="team-a/web")
+    await deployments.get(ref)
+    await deployments.sync(ref, revisions=["a", "b"], key="k")
+    assert host.paths()[0] == "GET /api/v1/applications/web?project=shop&appNamespace=team-a"
+    assert host.body() == {
+        "name": "web",
+        "project": "shop",
+        "appNamespace": "team-a",
+        "infos": [{"name": "promotion-key", "value": "k"}],
+        "revisions": ["a", "b"],
+        "sourcePositions": ["1", "2"],
+    }
+    host.always(answer({"result": {"type": "ADDED", "application": application()}}))
+    assert [state.name async for state in deployments.stream(ref)] == ["web"]
+    assert host.paths()[-1].endswith("/stream/applications?name=web&projects=shop&appNamespace=team-a")
+
+
+async def test_a_sync_without_a_revision_takes_what_the_spec_wants(host: FakeHost) -> None:
+    host.always(answer(application()))
+    await argocd(host.http()).sync(REF, revisions=[], key="k")
+    assert host.body() == {"name": "web", "project": "shop", "infos": [{"name": "promotion-key", "value": "k"}]}
+
+
+async def test_a_sync_window_is_waited_for(host: FakeHost) -> None:
+    host.always(answer({"message": "cannot sync: blocked by sync window"}, 403))
+    with pytest.raises(ProviderUnavailable, match="sync window"):
+        await argocd(host.http()).sync(REF, revisions=[], key="k")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ({"result": {"type": "DELETED", "application": {}}}, ProviderNotFound),
+        ({"error": {"grpc_code": 5, "message": "not found"}}, ProviderNotFound),
+        ({"error": {"code": 14, "message": f"went away with Bearer {TOKEN}"}}, ProviderUnavailable),
+        ({"error": {"message": "?"}}, ProviderUnavailable),
+        ({"result": {"type": "MODIFIED"}}, ProviderMalformed),
+    ],
+)
+async def test_a_stream_that_ends_badly_says_so(host: FakeHost, line: object, kind: type[ProviderError]) -> None:
+    added = {"result": {"type": "ADDED", "application": application()}}
+    host.always(httpx.Response(200, text=f"{json.dumps(added)}\n\n{json.dumps(line)}\n"))
+    stream = argocd(host.http()).stream(REF)
+    assert (await anext(stream)).name == "web"
+    with pytest.raises(kind) as caught:
+        await anext(stream)
+    assert TOKEN not in str(caught.value)
+
+
+async def test_a_stream_in_the_form_of_events_is_read_as_well(host: FakeHost) -> None:
+    added = {"result": {"type": "ADDED", "application": application()}}
+    host.always(httpx.Response(200, text=f"data: {json.dumps(added)}\n\n"))
+    assert [state.name async for state in argocd(host.http()).stream(REF)] == ["web"]
+
+
+async def test_check_reads_the_version_and_proves_the_token(host: FakeHost) -> None:
+    host.on("GET", "/api/version", answer({"Version": "v3.5.7"}))
+    host.on("GET", r"/api/v1/applications\?name=.*", answer({"items": None}))
+    assert await argocd(host.http()).check() == "v3.5.7"
+    assert len(host.requests) == 2

@@ -1,0 +1,261 @@
+"""GitHub Actions as a CI system, request by request."""
+
+import httpx
+import pytest
+
+from providers.errors import ProviderNotFound, ProviderRejected, ProviderUnavailable, TriggerUnknown
+from providers.github_actions import adapter, wire
+from providers.models import Run, RunPhase
+from providers.ports import TraceableRuns
+from tests.providers.hosts import FakeHost, answer, github_actions
+
+FLOW = "/repos/acme/web/actions/workflows/e2e.yml"
+DISPATCH = f"{FLOW}/dispatches"
+DETAILS = answer({"workflow_run_id": 7, "html_url": "https://github.example.com/acme/web/actions/runs/7"})
+WITH_KEY = 'on: workflow_dispatch\nrun-name: "e2e ${{ inputs.promotion_key }}"\njobs: {}\n'
+WITHOUT_KEY = "on: workflow_dispatch\nrun-name: e2e\njobs: {}\n"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "_LOOK_AGAIN_SECONDS", (0.0, 0.0))
+
+
+def run(number: int, title: str = "e2e k", **more: object) -> dict[str, object]:
+    url = f"https://github.example.com/acme/web/actions/runs/{number}"
+    return {"id": number, "display_title": title, "run_number": number, "html_url": url, "run_attempt": 1, **more}
+
+
+def world(host: FakeHost, *, file: str = WITH_KEY, runs: list[dict[str, object]] | None = None) -> None:
+    host.on("GET", "/repos/acme/web", answer({"full_name": "acme/web", "default_branch": "main"}))
+    host.on("GET", FLOW, answer({"path": ".github/workflows/e2e.yml"}))
+    host.on("GET", r"/repos/acme/web/contents/\.github/workflows/e2e\.yml\?ref=main", httpx.Response(200, text=file))
+    host.on("GET", rf"{FLOW}/runs\?.*", answer({"total_count": 0, "workflow_runs": runs or []}))
+
+
+def dispatches(host: FakeHost) -> int:
+    return sum(path.endswith("/dispatches") for path in host.paths())
+
+
+@pytest.mark.parametrize(
+    ("job", "file", "ref"),
+    [
+        ("e2e.yml", "e2e.yml", ""),
+        ("e2e.yml@release/1.0", "e2e.yml", "release/1.0"),
+        (".github/workflows/e2e.yml", "e2e.yml", ""),
+    ],
+)
+def test_a_job_names_a_workflow_file_and_perhaps_a_ref(job: str, file: str, ref: str) -> None:
+    assert wire.read_job(job) == wire.Job(file=file, ref=ref)
+
+
+def test_a_job_without_a_file_is_refused() -> None:
+    with pytest.raises(ProviderRejected, match="workflow file"):
+        wire.read_job("@main")
+
+
+async def test_a_run_is_started_on_the_default_branch_with_the_key_as_input(host: FakeHost) -> None:
+    world(host)
+    host.on("POST", DISPATCH, DETAILS)
+    http = host.http()
+    made = await github_actions(http).create("e2e.yml", "k", {"revision": "abc"})
+    await github_actions(http).create("e2e.yml", "k2", {})
+    assert made == Run(id="7", key="k", url="https://github.example.com/acme/web/actions/runs/7")
+    assert host.body(1) == {
+        "ref": "main",
+        "inputs": {"revision": "abc", "promotion_key": "k"},
+        "return_run_details": True,
+    }
+    # The default branch is asked for once.
+    assert [path.split()[0] for path in host.paths()] == ["GET", "POST", "POST"]
+
+
+async def test_a_ref_in_the_job_is_used_as_it_is(host: FakeHost) -> None:
+    host.on("POST", DISPATCH, DETAILS)
+    await github_actions(host.http()).create("e2e.yml@release", "k", {})
+    assert host.paths() == [f"POST {DISPATCH}"]
+    body = host.body()
+    assert isinstance(body, dict)
+    assert body["ref"] == "release"
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_host_that_does_not_know_run_details_is_asked_once_more_without_and_remembered(
+    host: FakeHost, status: int
+) -> None:
+    world(host, runs=[run(7)])
+    refused = answer({"message": '"return_run_details" is not a permitted key.'}, status)
+    host.on("POST", DISPATCH, refused, answer(status=204))
+    http = host.http()
+    made = await github_actions(http).create("e2e.yml", "k", {})
+    assert made.id == "7"
+    assert dispatches(host) == 2
+    await github_actions(http).create("e2e.yml", "k", {})
+    assert dispatches(host) == 3
+    bodies = [host.body(number) for number, path in enumerate(host.paths()) if path.endswith("/dispatches")]
+    assert ["return_run_details" in str(body) for body in bodies] == [True, False, False]
+
+
+async def test_another_refusal_is_told_and_not_repeated(host: FakeHost) -> None:
+    world(host)
+    host.on("POST", DISPATCH, answer({"message": "Workflow does not have 'workflow_dispatch' trigger"}, 422))
+    with pytest.raises(ProviderRejected, match="workflow_dispatch"):
+        await github_actions(host.http()).create("e2e.yml", "k", {})
+    assert dispatches(host) == 1
+
+
+async def test_a_workflow_that_is_missing_says_where_it_must_be(host: FakeHost) -> None:
+    world(host)
+    host.on("POST", DISPATCH, answer({"message": "Not Found"}, 404))
+    with pytest.raises(ProviderNotFound, match="default branch"):
+        await github_actions(host.http()).create("e2e.yml", "k", {})
+
+
+async def test_a_run_accepted_without_its_id_and_not_listed_yet_is_known_by_its_key(host: FakeHost) -> None:
+    world(host)
+    host.on("POST", DISPATCH, answer(status=204))
+    assert await github_actions(host.http()).create("e2e.yml", "k", {}) == Run(id="", key="k")
+    assert dispatches(host) == 1
+
+
+async def test_a_run_accepted_without_its_id_that_hides_its_key_is_unknown(host: FakeHost) -> None:
+    world(host, file=WITHOUT_KEY)
+    host.on("POST", DISPATCH, answer(status=204))
+    http = host.http()
+    with pytest.raises(TriggerUnknown, match="run-name"):
+        await github_actions(http).create("e2e.yml", "k", {})
+    # The host is known to name no runs now: the next one is not even started.
+    with pytest.raises(TriggerUnknown):
+        await github_actions(http).create("e2e.yml", "k", {})
+    assert dispatches(host) == 1
+
+
+@pytest.mark.parametrize("lost", [httpx.ReadTimeout("late"), answer(status=502), httpx.Response(200, text="{")])
+@pytest.mark.parametrize(("file", "kind"), [(WITH_KEY, None), (WITHOUT_KEY, TriggerUnknown)])
+async def test_a_lost_reply_is_repeated_only_where_the_run_can_be_found(
+    host: FakeHost, lost: httpx.Response | Exception, file: str, kind: type[TriggerUnknown] | None
+) -> None:
+    world(host, file=file)
+    host.on("POST", DISPATCH, lost)
+    with pytest.raises((ProviderUnavailable, TriggerUnknown, Exception)) as caught:
+        await github_actions(host.http()).create("e2e.yml", "k", {})
+    assert dispatches(host) == 1
+    assert isinstance(caught.value, TriggerUnknown) is (kind is TriggerUnknown)
+    assert getattr(caught.value, "retryable", None) is (kind is None)
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        (WITH_KEY, True),
+        (WITHOUT_KEY, False),
+        ("on: push\n", False),
+        ("run-name: >-\n  e2e ${{ github.event.inputs.promotion_key }}\non: push\n", True),
+        ("run-name: x ${{ inputs['promotion_key'] }}\n", True),
+        ("run-name: x ${{ inputs.promotion_key_other }}\n", False),
+        ("jobs:\n  a:\n    run-name: ${{ inputs.promotion_key }}\n", False),
+    ],
+)
+async def test_a_run_name_that_shows_the_key_makes_runs_traceable(host: FakeHost, file: str, wanted: bool) -> None:
+    world(host, file=file)
+    runs = github_actions(host.http())
+    assert isinstance(runs, TraceableRuns)
+    assert await runs.traceable("e2e.yml") is wanted
+
+
+async def test_a_workflow_file_that_cannot_be_read_is_untraceable(host: FakeHost) -> None:
+    world(host)
+    host.on("GET", r"/repos/acme/web/contents/.*", answer({"message": "Not Found"}, 404))
+    runs = github_actions(host.http())
+    assert isinstance(runs, TraceableRuns)
+    assert not await runs.traceable("e2e.yml")
+
+
+async def test_runs_are_found_by_their_title_over_pages_oldest_first(host: FakeHost) -> None:
+    first = answer({"workflow_runs": [run(9), run(8, "e2e other")]}, link='<https://x>; rel="next"')
+    host.on("GET", rf"{FLOW}/runs\?.*page=1", first)
+    host.on("GET", rf"{FLOW}/runs\?.*page=2", answer({"workflow_runs": [run(7)]}))
+    found = await github_actions(host.http()).find("e2e.yml", "k")
+    assert [each.id for each in found] == ["7", "9"]
+    assert "event=workflow_dispatch" in host.paths()[0]
+    assert "created=%3E%3D" in host.paths()[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "conclusion", "phase"),
+    [
+        ("queued", None, RunPhase.QUEUED),
+        ("requested", None, RunPhase.QUEUED),
+        ("pending", None, RunPhase.QUEUED),
+        ("waiting", None, RunPhase.QUEUED),
+        ("in_progress", None, RunPhase.RUNNING),
+        ("completed", "success", RunPhase.PASSED),
+        ("completed", "neutral", RunPhase.PASSED),
+        ("completed", "failure", RunPhase.FAILED),
+        ("completed", "cancelled", RunPhase.CANCELLED),
+        ("completed", "timed_out", RunPhase.TIMED_OUT),
+        ("completed", "skipped", RunPhase.ERROR),
+        ("completed", "startup_failure", RunPhase.ERROR),
+        ("completed", "action_required", RunPhase.ERROR),
+        ("completed", "stale", RunPhase.ERROR),
+        ("completed", None, RunPhase.ERROR),
+    ],
+)
+async def test_status_and_conclusion_become_a_phase(
+    host: FakeHost, status: str, conclusion: str | None, phase: RunPhase
+) -> None:
+    host.on("GET", "/repos/acme/web/actions/runs/7", answer(run(7, status=status, conclusion=conclusion)))
+    reading = await github_actions(host.http()).read("e2e.yml", Run(id="7", key="k"))
+    assert reading.phase is phase
+    assert reading.waiting_for_approval is (status == "waiting")
+
+
+@pytest.mark.parametrize(("knob", "meaning"), [("skipped", "Passed"), ("neutral", "Failed")])
+async def test_doubtful_conclusions_count_as_the_runner_says(host: FakeHost, knob: str, meaning: str) -> None:
+    host.on("GET", "/repos/acme/web/actions/runs/7", answer(run(7, status="completed", conclusion=knob)))
+    runs = github_actions(host.http(), results={knob: meaning})
+    assert (await runs.read("e2e.yml", Run(id="7", key="k"))).phase.value == meaning
+
+
+async def test_a_failed_run_names_its_failed_jobs(host: FakeHost) -> None:
+    host.on("GET", "/repos/acme/web/actions/runs/7", answer(run(7, status="completed", conclusion="failure")))
+    jobs = [{"name": "chrome", "conclusion": "failure"}, {"name": "lint", "conclusion": "success"}]
+    host.on("GET", "/repos/acme/web/actions/runs/7/jobs.*", answer({"jobs": jobs}))
+    reading = await github_actions(host.http()).read("e2e.yml", Run(id="7", key="k"))
+    assert reading.message == "conclusion failure; failed jobs: chrome"
+
+
+async def test_a_rerun_shows_its_attempt(host: FakeHost) -> None:
+    host.on("GET", "/repos/acme/web/actions/runs/7", answer(run(7, status="in_progress", run_attempt=2)))
+    reading = await github_actions(host.http()).read("e2e.yml", Run(id="7", key="k"))
+    assert reading.number == "7 (attempt 2)"
+
+
+@pytest.mark.parametrize("known", ["", "6"])
+async def test_a_run_without_a_valid_id_is_read_by_its_key(host: FakeHost, known: str) -> None:
+    world(host, runs=[run(7)])
+    host.on("GET", "/repos/acme/web/actions/runs/7", answer(run(7, status="queued")))
+    reading = await github_actions(host.http()).read("e2e.yml", Run(id=known, key="k"))
+    assert reading.run.id == "7"
+
+
+async def test_a_run_that_is_nowhere_is_not_found(host: FakeHost) -> None:
+    world(host)
+    with pytest.raises(ProviderNotFound, match="no run of this key"):
+        await github_actions(host.http()).read("e2e.yml", Run(id="", key="k"))
+
+
+@pytest.mark.parametrize("status", [202, 404, 409])
+async def test_cancelling_a_finished_or_unknown_run_is_fine(host: FakeHost, status: int) -> None:
+    world(host, runs=[run(7)])
+    host.on("POST", "/repos/acme/web/actions/runs/7/cancel", answer({}, status))
+    runs = github_actions(host.http())
+    await runs.cancel("e2e.yml", Run(id="7", key="k"))
+    await runs.cancel("e2e.yml", Run(id="", key="k"))
+    await runs.cancel("e2e.yml", Run(id="", key="nobody's"))
+    assert [path.split()[0] for path in host.paths()].count("POST") == 2
+
+
+async def test_check_proves_the_right_to_read_runs(host: FakeHost) -> None:
+    host.on("GET", r"/repos/acme/web/actions/runs\?per_page=1", answer({"total_count": 3}))
+    assert await github_actions(host.http()).check() == "acme/web, 3 runs"

@@ -1,0 +1,345 @@
+"""What each port promises, kept by every adapter over stateful stand-ins that speak the vendors' REST shapes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.sandbox import seed
+from deploy.local.sandbox.options import Options
+from deploy.local.sandbox.server import Sandbox, running_sandbox
+from providers.errors import ProviderConflict, ProviderNotFound, ProviderUnauthorized
+from providers.http import HttpClients, HttpOptions
+from providers.models import (
+    Ancestry,
+    ApplicationRef,
+    ApplicationState,
+    ChangeState,
+    CommitStatus,
+    Run,
+    RunPhase,
+    RunReading,
+    Verdict,
+)
+from providers.ports import Deployments, ScmHost, TestRuns
+from tests.providers.hosts import argocd, github, github_actions, gitlab_ci, jenkins, recorded_round_trips
+
+_FINAL = (RunPhase.PASSED, RunPhase.FAILED, RunPhase.TIMED_OUT, RunPhase.CANCELLED, RunPhase.ERROR)
+_WORKFLOW = """on: workflow_dispatch
+run-name: e2e ${{ inputs.promotion_key }}
+"""
+TOUCHED = ApplicationRef(project=seed.PROJECT, name=seed.STAGING_APP)
+REVISION_PATH = "/spec/source/targetRevision"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiWorld:
+    """One CI system: how to open it, and the job that its stand-in knows."""
+
+    job: str
+    parameter: str
+    open: Callable[[str, HttpClients, bool], TestRuns]
+    """Takes the sandbox's address, the clients, and whether the credential is valid."""
+
+
+def _jenkins(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    token = seed.JENKINS_TOKEN if valid else "wrong-token"
+    return jenkins(http, base=f"{url}/jenkins", data={"username": seed.JENKINS_USER, "token": token})
+
+
+def _jenkins_password(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    password = "sandbox-jenkins-password" if valid else "wrong-password"
+    return jenkins(http, base=f"{url}/jenkins", data={"username": seed.JENKINS_USER, "password": password})
+
+
+def _actions(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    return github_actions(http, base=f"{url}/github", token=seed.GITHUB_TOKEN if valid else "wrong-token")
+
+
+def _gitlab(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    return gitlab_ci(http, base=f"{url}/gitlab/api/v4", data={"token": seed.GITLAB_TOKEN if valid else "wrong-token"})
+
+
+def _gitlab_trigger(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    token = seed.GITLAB_TOKEN if valid else "wrong-token"
+    data = {"token": token, "triggerToken": seed.GITLAB_TRIGGER_TOKEN}
+    return gitlab_ci(http, base=f"{url}/gitlab/api/v4", data=data)
+
+
+WORLDS = {
+    "jenkins": CiWorld(job="web/integration", parameter="REVISION", open=_jenkins),
+    "jenkins with a password": CiWorld(job="web/integration", parameter="REVISION", open=_jenkins_password),
+    "github actions": CiWorld(job="contract.yml", parameter="revision", open=_actions),
+    "gitlab ci": CiWorld(job="main", parameter="REVISION", open=_gitlab),
+    "gitlab ci by trigger token": CiWorld(job="main", parameter="REVISION", open=_gitlab_trigger),
+}
+EACH_CI = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    contents = seed.default_seed()
+    repository = contents["github"]["repos"][seed.REPOSITORY]
+    workflow = {"run_name": "e2e ${{ inputs.promotion_key }}", "inputs": {"promotion_key": {}, "revision": {}}}
+    repository["workflows"]["contract.yml"] = workflow
+    repository["commits"][-2]["files"][".github/workflows/contract.yml"] = _WORKFLOW
+    options = Options(run_seconds=0.3, queued_seconds=0.1, jenkins_queue_seconds=0.1, argocd_sync_seconds=0.1)
+    async with running_sandbox(options=options, seed=contents) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[HttpClients]:
+    clients = HttpClients(HttpOptions(allow_http=True))
+    yield clients
+    await clients.aclose()
+
+
+@pytest.fixture
+def scm(sandbox: Sandbox, http: HttpClients) -> ScmHost:
+    return github(http, base=f"{sandbox.url}/github", token=seed.GITHUB_TOKEN)
+
+
+@pytest.fixture
+def deployments(sandbox: Sandbox, http: HttpClients) -> Deployments:
+    return argocd(http, base=f"{sandbox.url}/argocd", token=seed.ARGOCD_TOKEN)
+
+
+async def finished(runs: TestRuns, job: str, run: Run) -> RunReading:
+    """Read until the run is final."""
+    async with asyncio.timeout(20):
+        while True:
+            reading = await runs.read(job, run)
+            if reading.phase in _FINAL:
+                return reading
+            run = reading.run
+            await asyncio.sleep(0.05)
+
+
+@EACH_CI
+async def test_a_run_is_created_found_by_its_key_and_read_to_its_end(
+    sandbox: Sandbox, http: HttpClients, world: CiWorld
+) -> None:
+    runs = world.open(sandbox.url, http, True)
+    assert await runs.find(world.job, "key-1") == ()
+    created = await runs.create(world.job, "key-1", {world.parameter: "abc"})
+    assert created.key == "key-1"
+    assert [run.key for run in await runs.find(world.job, "key-1")] == ["key-1"]
+    reading = await finished(runs, world.job, created)
+    assert reading.phase is RunPhase.PASSED
+    assert reading.number
+    assert reading.run.url.startswith(sandbox.url)
+    assert len(await runs.find(world.job, "key-1")) == 1
+    assert await runs.find(world.job, "key-2") == ()
+
+
+@EACH_CI
+async def test_two_runs_of_one_key_are_both_found_oldest_first(
+    sandbox: Sandbox, http: HttpClients, world: CiWorld
+) -> None:
+    runs = world.open(sandbox.url, http, True)
+    first = await finished(runs, world.job, await runs.create(world.job, "key-1", {}))
+    await runs.create(world.job, "key-1", {})
+    found = await runs.find(world.job, "key-1")
+    assert len(found) == 2
+    assert found[0].id == first.run.id
+
+
+@EACH_CI
+async def test_a_run_whose_id_was_lost_is_read_by_its_key(sandbox: Sandbox, http: HttpClients, world: CiWorld) -> None:
+    runs = world.open(sandbox.url, http, True)
+    await runs.create(world.job, "key-1", {})
+    assert (await finished(runs, world.job, Run(id="", key="key-1"))).phase is RunPhase.PASSED
+
+
+@EACH_CI
+async def test_a_cancelled_run_is_cancelled_and_cancelling_again_is_fine(
+    sandbox: Sandbox, http: HttpClients, world: CiWorld
+) -> None:
+    runs = world.open(sandbox.url, http, True)
+    created = await runs.create(world.job, "key-1", {})
+    await runs.cancel(world.job, created)
+    await runs.cancel(world.job, created)
+    reading = await finished(runs, world.job, created)
+    assert reading.phase is RunPhase.CANCELLED
+    await runs.cancel(world.job, reading.run)
+
+
+@EACH_CI
+async def test_a_run_that_never_was_is_not_found_and_may_be_cancelled(
+    sandbox: Sandbox, http: HttpClients, world: CiWorld
+) -> None:
+    runs = world.open(sandbox.url, http, True)
+    with pytest.raises(ProviderNotFound):
+        await runs.read(world.job, Run(id="", key="nobody's"))
+    await runs.cancel(world.job, Run(id="", key="nobody's"))
+
+
+@EACH_CI
+async def test_a_wrong_credential_is_told_by_check_and_by_every_read(
+    sandbox: Sandbox, http: HttpClients, world: CiWorld
+) -> None:
+    assert await world.open(sandbox.url, http, True).check()
+    runs = world.open(sandbox.url, http, False)
+    with pytest.raises(ProviderUnauthorized):
+        await runs.check()
+    with pytest.raises(ProviderUnauthorized):
+        await runs.find(world.job, "key-1")
+
+
+@EACH_CI
+async def test_one_record_is_made_for_each_request_that_arrives(
+    sandbox: Sandbox, http: HttpClients, world: CiWorld
+) -> None:
+    runs = world.open(sandbox.url, http, True)
+    recorded, arrived = recorded_round_trips(), len(list(sandbox.state.journal.entries()))
+    created = await runs.create(world.job, "key-1", {})
+    await runs.find(world.job, "key-1")
+    await runs.read(world.job, created)
+    await runs.cancel(world.job, created)
+    assert recorded_round_trips() - recorded == len(list(sandbox.state.journal.entries())) - arrived
+
+
+async def test_a_forgotten_queue_item_is_found_among_the_builds(sandbox: Sandbox, http: HttpClients) -> None:
+    runs = _jenkins(sandbox.url, http, True)
+    created = await runs.create("web/integration", "key-1", {})
+    await finished(runs, "web/integration", created)
+    sandbox.state.clock.advance(400)
+    reading = await runs.read("web/integration", created)
+    assert (reading.phase, reading.summary) == (RunPhase.PASSED, "41 passed, 1 skipped")
+
+
+async def test_an_old_enterprise_server_starts_runs_that_are_found_by_their_title(
+    sandbox: Sandbox, http: HttpClients
+) -> None:
+    sandbox.state.options.update({"github_run_details": False})
+    runs = _actions(sandbox.url, http, True)
+    created = await runs.create("contract.yml", "key-1", {})
+    assert created.id
+    assert len(await runs.find("contract.yml", "key-1")) == 1
+
+
+async def test_a_pull_request_is_read_with_its_files(scm: ScmHost) -> None:
+    change = await scm.pull_requests.get(seed.PULL_NUMBER)
+    assert (change.state, change.merge_sha, change.head_sha) == (ChangeState.MERGED, seed.MERGE_SHA, seed.HEAD_SHA)
+    assert (change.author, change.base_branch, change.labels) == (seed.AUTHOR, "main", ("feature",))
+    assert await scm.pull_requests.get(seed.PULL_NUMBER) == change
+    assert await scm.pull_requests.changed_files(seed.PULL_NUMBER) == ("src/app.py",)
+    with pytest.raises(ProviderNotFound):
+        await scm.pull_requests.get(9999)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "wanted"),
+    [
+        (seed.PREVIOUS_SHA, seed.MERGE_SHA, Ancestry.AHEAD),
+        (seed.MERGE_SHA, seed.PREVIOUS_SHA, Ancestry.BEHIND),
+        (seed.MERGE_SHA, seed.MERGE_SHA, Ancestry.IDENTICAL),
+        (seed.MERGE_SHA, seed.HOTFIX_SHA, Ancestry.DIVERGED),
+        (seed.MERGE_SHA, "f" * 40, Ancestry.UNKNOWN),
+    ],
+)
+async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ancestry) -> None:
+    assert await scm.revisions.compare(base, head) is wanted
+
+
+async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
+    for verdict in (Verdict.PENDING, Verdict.SUCCESS):
+        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 200, url="https://x/1")
+        await scm.commit_statuses.set(seed.MERGE_SHA, status)
+    await scm.commit_statuses.set(
+        seed.MERGE_SHA, CommitStatus(context="other", state=Verdict.ERROR, description="", url="")
+    )
+    newest = await scm.commit_statuses.newest(seed.MERGE_SHA)
+    assert {context: status.state for context, status in newest.items()} == {
+        "pilotage/dev": Verdict.SUCCESS,
+        "other": Verdict.ERROR,
+    }
+    assert newest["pilotage/dev"].description.endswith("…")
+
+
+async def test_labels_are_added_and_removed_and_others_stay(scm: ScmHost) -> None:
+    await scm.labels.add(seed.PULL_NUMBER, ["promoted/dev", "a b"])
+    await scm.labels.add(seed.PULL_NUMBER, ["promoted/dev"])
+    await scm.labels.remove(seed.PULL_NUMBER, "a b")
+    await scm.labels.remove(seed.PULL_NUMBER, "a b")
+    assert await scm.labels.list(seed.PULL_NUMBER) == ("feature", "promoted/dev")
+
+
+async def test_comments_are_listed_oldest_first_over_pages_and_edited_in_place(scm: ScmHost) -> None:
+    for number in range(103):
+        await scm.comments.create(seed.PULL_NUMBER, f"comment {number}")
+    listed = await scm.comments.list(seed.PULL_NUMBER)
+    assert [comment.body for comment in listed] == [f"comment {number}" for number in range(103)]
+    await scm.comments.update(listed[0], "edited")
+    assert (await scm.comments.list(seed.PULL_NUMBER))[0].body == "edited"
+
+
+async def test_an_scm_credential_is_proved_by_check(sandbox: Sandbox, http: HttpClients, scm: ScmHost) -> None:
+    assert await scm.check() == seed.REPOSITORY
+    with pytest.raises(ProviderUnauthorized):
+        await github(http, base=f"{sandbox.url}/github", token="wrong-token").check()
+
+
+async def test_an_application_is_read_listed_and_told_from_a_missing_or_forbidden_one(
+    sandbox: Sandbox, http: HttpClients, deployments: Deployments
+) -> None:
+    assert "3.5.7" in await deployments.check()
+    state = await deployments.get(TOUCHED, refresh=True)
+    assert (state.sync_status, state.health, state.target_revisions) == ("Synced", "Healthy", (seed.PREVIOUS_SHA,))
+    assert [found.name for found in await deployments.list(seed.PROJECT, selector="env=dev")] == [seed.DEV_APP]
+    assert await deployments.list(seed.PROJECT, selector="env=none") == ()
+    with pytest.raises(ProviderNotFound):
+        await deployments.get(ApplicationRef(project=seed.PROJECT, name="nope"))
+    with pytest.raises(ProviderUnauthorized):
+        await deployments.get(ApplicationRef(project="other", name=seed.DEV_APP))
+    with pytest.raises(ProviderUnauthorized):
+        await argocd(http, base=f"{sandbox.url}/argocd", token="wrong-token").check()
+
+
+def replaced(old: str, new: str) -> list[dict[str, object]]:
+    return [
+        {"op": "test", "path": REVISION_PATH, "value": old},
+        {"op": "replace", "path": REVISION_PATH, "value": new},
+    ]
+
+
+async def test_a_patch_is_a_compare_and_set(deployments: Deployments) -> None:
+    with pytest.raises(ProviderConflict):
+        await deployments.patch(TOUCHED, replaced("0" * 40, seed.MERGE_SHA))
+    assert (await deployments.get(TOUCHED)).target_revisions == (seed.PREVIOUS_SHA,)
+    state = await deployments.patch(TOUCHED, replaced(seed.PREVIOUS_SHA, seed.MERGE_SHA))
+    assert state.target_revisions == (seed.MERGE_SHA,)
+
+
+async def arrived(deployments: Deployments, phase: str) -> ApplicationState:
+    """Follow the stream until the operation ended with this phase and was reconciled."""
+    async with asyncio.timeout(20), aclosing(deployments.stream(TOUCHED)) as states:  # type: ignore[type-var]
+        async for state in states:
+            assert isinstance(state, ApplicationState)
+            reconciled = state.reconciled_at and state.finished_at and state.reconciled_at >= state.finished_at
+            if state.phase == phase and reconciled and (phase != "Succeeded" or state.sync_status == "Synced"):
+                return state
+    raise AssertionError("the stream ended")
+
+
+async def test_a_sync_is_followed_to_its_end_and_carries_its_key(deployments: Deployments) -> None:
+    await deployments.patch(TOUCHED, replaced(seed.PREVIOUS_SHA, seed.MERGE_SHA))
+    asked = await deployments.sync(TOUCHED, revisions=[seed.MERGE_SHA], key="key-1")
+    assert (asked.operation_pending, asked.operation_key) == (True, "key-1")
+    with pytest.raises(ProviderConflict):
+        await deployments.sync(TOUCHED, revisions=[seed.MERGE_SHA], key="key-2")
+    state = await arrived(deployments, "Succeeded")
+    assert (state.operation_key, state.operation_pending) == ("key-1", False)
+    assert state.synced_revisions == state.deployed_revisions == (seed.MERGE_SHA,)
+
+
+async def test_a_sync_that_fails_names_the_resource(deployments: Deployments) -> None:
+    await deployments.patch(TOUCHED, replaced(seed.PREVIOUS_SHA, seed.FAILING_SHA))
+    await deployments.sync(TOUCHED, revisions=[seed.FAILING_SHA], key="key-1")
+    state = await arrived(deployments, "Failed")
+    assert "no-such-namespace" in state.operation_message
+    assert state.deployed_revisions == (seed.PREVIOUS_SHA,)
