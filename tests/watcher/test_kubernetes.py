@@ -1,0 +1,81 @@
+"""The client and the mirror on a real kube-apiserver."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from crds.controller import TRACKERS
+from crds.kubernetes import KubernetesApi
+from crds.ports import (
+    ApiConflict,
+    ApiForbidden,
+    ApiInvalid,
+    ApiNotFound,
+    ApiUnavailable,
+)
+from crds.reflector import Change, Key, Reflector
+from deploy.local.kubernetes_server import KubernetesAccess
+from tests.watcher.fakes import until
+from tests.watcher.samples import tracker
+
+
+async def test_errors_come_by_their_meaning(api: KubernetesApi, namespace: str) -> None:
+    with pytest.raises(ApiNotFound):
+        await api.get(TRACKERS, namespace, "web-1")
+    created = await api.create(TRACKERS, namespace, tracker())
+    with pytest.raises(ApiConflict) as taken:
+        await api.create(TRACKERS, namespace, tracker())
+    assert taken.value.reason == "AlreadyExists"
+    with pytest.raises(ApiInvalid, match=r"repository"):
+        await api.create(TRACKERS, namespace, {**tracker(), "metadata": {"name": "wrong"}})
+    with pytest.raises(ApiConflict):
+        await api.delete(TRACKERS, namespace, "web-412", uid="another")
+    await api.merge(TRACKERS, namespace, "web-412", {"metadata": {"labels": {"a": "b"}}})
+    stale = {"metadata": {"resourceVersion": created["metadata"]["resourceVersion"], "labels": {"a": "c"}}}
+    with pytest.raises(ApiConflict):
+        await api.merge(TRACKERS, namespace, "web-412", stale)
+    async with KubernetesApi.at(api.server) as stranger:
+        with pytest.raises(ApiUnavailable, match="reached"):
+            await stranger.get(TRACKERS, namespace, "web-412")
+
+
+async def test_an_unknown_credential_is_forbidden(
+    kubernetes_api: KubernetesAccess, namespace: str, tmp_path: Path
+) -> None:
+    broken = tmp_path / "kubeconfig"
+    broken.write_text(kubernetes_api.kubeconfig.read_text().replace(kubernetes_api.admin_token, "wrong"))
+    async with await KubernetesApi.connect(kubeconfig=str(broken)) as stranger:
+        with pytest.raises(ApiForbidden):
+            await stranger.get(TRACKERS, namespace, "web-412")
+
+
+async def test_a_kubeconfig_that_nobody_can_read_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "kubeconfig"
+    for text in ("{a: [", "[]", "", "clusters: 1"):
+        broken.write_text(text)
+        with pytest.raises(ApiUnavailable, match="kubeconfig"):
+            await KubernetesApi.connect(kubeconfig=str(broken))
+
+
+async def test_the_mirror_follows_the_real_server(api: KubernetesApi, namespace: str) -> None:
+    changes: list[Change[str]] = []
+    reflector = Reflector(
+        kubernetes=api,
+        resource=TRACKERS,
+        namespace=namespace,
+        project=lambda document: str(document["metadata"].get("labels", {}).get("a", "")),
+        on_change=changes.append,
+    )
+    await api.create(TRACKERS, namespace, tracker(1))
+    task = asyncio.create_task(reflector.run())
+    await reflector.wait_synced()
+    await api.create(TRACKERS, namespace, tracker(2))
+    await until(lambda: len(changes) == 2)
+    await api.merge(TRACKERS, namespace, "web-1", {"metadata": {"labels": {"a": "b"}}})
+    await until(lambda: len(changes) == 3)
+    await api.delete(TRACKERS, namespace, "web-2")
+    await until(lambda: len(changes) == 4)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert dict(reflector.objects) == {Key(namespace, "web-1"): "b"}

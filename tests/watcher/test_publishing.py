@@ -1,0 +1,153 @@
+"""Status writes on a real kube-apiserver: only to the object meant, never an older one over a newer one."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from activities.models.delivery import Health
+from activities.models.status import (
+    ArtifactSet,
+    DeploymentStatus,
+    EventNote,
+    LaneStatus,
+    MemberStatus,
+    PlaceStatus,
+    PublishPlaceInput,
+    PublishStatusInput,
+    State,
+)
+from activities.models.tracking import Artifact
+from activities.resources import KubernetesResources, event_name
+from crds.controller import TRACKERS
+from crds.kubernetes import KubernetesApi
+from crds.ports import (
+    EVENTS,
+    ApiInvalid,
+)
+from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, full_status, ref_of, tracker
+
+
+async def test_a_full_status_is_accepted_and_published_again_without_a_trace(
+    api: KubernetesApi, namespace: str
+) -> None:
+    created = await api.create(TRACKERS, namespace, tracker())
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    note = EventNote(id="web-412.1.1", warning=False, reason="Testing", message="tests were triggered")
+    request = PublishStatusInput(tracker=ref_of(created), status=full_status(1000), events=(note,))
+    assert (await resources.publish_status(request)).written
+    first = await api.get(TRACKERS, namespace, "web-412")
+    assert (await resources.publish_status(request)).reason == "AlreadyWritten"
+    assert await api.get(TRACKERS, namespace, "web-412") == first
+    status = first["status"]
+    assert status["pullRequest"]["headSHA"] == "b" * 40
+    assert status["workflow"]["runID"] == "run-1"
+    assert status["waitingFor"]["what"] == "Verdict"
+    assert status["aggregate"]["all_passed"] is True
+    assert len(status["message"]) == 1024
+    assert len(status["promotions"]) == 20
+    assert status["promotions"][0]["policy"] == {"name": "dev-to-staging", "generation": 3}
+    assert status["uid"] == created["metadata"]["uid"]
+    assert status["tests"][0]["startedAt"] == "2026-03-01T12:00:00Z"
+    events = await api.list_all(EVENTS, namespace)
+    assert [event["metadata"]["name"] for event in events.items] == [event_name(request.tracker, note)]
+    assert events.items[0]["involvedObject"]["uid"] == created["metadata"]["uid"]
+
+
+async def test_what_a_status_no_longer_says_is_gone_from_the_resource(api: KubernetesApi, namespace: str) -> None:
+    created = await api.create(TRACKERS, namespace, tracker())
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=full_status(1)))
+    last = replace(full_status(2, state=State.COMPLETED), message="", tests=(), aggregate=None)
+    assert (await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=last))).written
+    status = (await api.get(TRACKERS, namespace, "web-412"))["status"]
+    assert status["state"] == "Completed"
+    assert not {"waitingFor", "message", "aggregate"} & set(status)
+
+
+async def test_an_older_sequence_is_dropped_but_its_events_are_not(api: KubernetesApi, namespace: str) -> None:
+    created = await api.create(TRACKERS, namespace, tracker())
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=full_status(20)))
+    note = EventNote(id="late", warning=True, reason="Late", message="late")
+    older = PublishStatusInput(tracker=ref_of(created), status=full_status(19), events=(note,))
+    result = await resources.publish_status(older)
+    assert (result.written, result.reason) == (False, "OlderSequence")
+    assert (await api.get(TRACKERS, namespace, "web-412"))["status"]["sequence"] == 20
+    assert len((await api.list_all(EVENTS, namespace)).items) == 1
+
+
+async def test_the_server_itself_refuses_a_smaller_sequence(api: KubernetesApi, namespace: str) -> None:
+    await api.create(TRACKERS, namespace, tracker())
+    await api.merge(TRACKERS, namespace, "web-412", {"status": {"sequence": 5}}, subresource="status")
+    with pytest.raises(ApiInvalid, match="sequence"):
+        await api.merge(TRACKERS, namespace, "web-412", {"status": {"sequence": 4}}, subresource="status")
+
+
+async def test_a_status_for_a_recreated_or_missing_tracker_is_dropped(api: KubernetesApi, namespace: str) -> None:
+    created = await api.create(TRACKERS, namespace, tracker())
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    request = PublishStatusInput(
+        tracker=ref_of(created),
+        status=full_status(1),
+        events=(EventNote(id="1", warning=False, reason="R", message="m"),),
+    )
+    await api.delete(TRACKERS, namespace, "web-412", uid=created["metadata"]["uid"])
+    assert (await resources.publish_status(request)).reason == "Gone"
+    await api.create(TRACKERS, namespace, tracker())
+    assert (await resources.publish_status(request)).reason == "Recreated"
+    assert "status" not in await api.get(TRACKERS, namespace, "web-412")
+    assert (await api.list_all(EVENTS, namespace)).items == ()
+
+
+async def test_a_status_of_another_attempt_is_dropped(api: KubernetesApi, namespace: str) -> None:
+    created = await api.create(TRACKERS, namespace, tracker())
+    await api.merge(TRACKERS, namespace, "web-412", {"spec": {"attempt": 2}})
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    result = await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=full_status(1)))
+    assert (result.written, result.reason) == (False, "OtherAttempt")
+
+
+async def test_many_writers_leave_the_newest_status(api: KubernetesApi, namespace: str) -> None:
+    created = await api.create(TRACKERS, namespace, tracker())
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+
+    async def publish(sequence: int) -> None:
+        await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=full_status(sequence)))
+
+    await asyncio.gather(*(publish(sequence) for sequence in (3, 9, 1, 7, 5, 8)))
+    assert (await api.get(TRACKERS, namespace, "web-412"))["status"]["sequence"] == 9
+
+
+async def test_two_repositories_write_one_environment_without_touching_each_other(
+    api: KubernetesApi, namespace: str
+) -> None:
+    argocd = {"instanceRef": {"name": "argocd"}, "project": "shop", "application": "web"}
+    deployment = {"name": "web", "repositoryRef": {"name": "web"}, "argocd": argocd}
+    await api.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": {"deployments": [deployment]}})
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+
+    def place(repository: str, sequence: int, *, holder: str = "") -> PublishPlaceInput:
+        artifact = Artifact(component="web", revision="a" * 40)
+        status = PlaceStatus(
+            repository=repository,
+            sequence=sequence,
+            deployments=(DeploymentStatus(name="web", artifact=artifact, health=Health.HEALTHY, since=AT),),
+            lane=LaneStatus(holder=holder, members=(MemberStatus(tracker="web-412", phase="Working"),)),
+            history=(ArtifactSet(at=AT, artifacts=(artifact,)),) * 30,
+        )
+        return PublishPlaceInput(namespace=namespace, environment="dev", status=status)
+
+    results = await asyncio.gather(
+        resources.publish_place(place("web", 5, holder="web-412")), resources.publish_place(place("api", 2))
+    )
+    assert [result.written for result in results] == [True, True]
+    assert (await resources.publish_place(place("web", 4))).reason == "OlderSequence"
+    assert (await resources.publish_place(place("web", 6))).written
+    entries = {
+        entry["repository"]: entry
+        for entry in (await api.get(ENVIRONMENTS, namespace, "dev"))["status"]["repositories"]
+    }
+    assert {name: entry["sequence"] for name, entry in entries.items()} == {"web": 6, "api": 2}
+    assert "holder" not in entries["web"]["lane"]
+    assert len(entries["web"]["history"]) == 20
