@@ -96,7 +96,7 @@ def print_report(evidence: Evidence, judged: list[Expectation]) -> None:
     at = trackers.now()
     line()
     line("Promotion records (status.promotions)")
-    table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record) for record in status.promotions])
+    table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record, at) for record in status.promotions])
     line()
     line("Their tests")
     tests = [[record.target, *trackers.test_row(test, at)] for record in status.promotions for test in record.tests]

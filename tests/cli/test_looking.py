@@ -1,14 +1,17 @@
 """`pilotage get`, `show` and `watch`."""
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.console import Console
 from ruamel.yaml import YAML
 from typer.testing import Result
 
 from crds.ports import ApiForbidden, ApiNotFound, ApiUnavailable
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import watching
@@ -97,7 +100,7 @@ def test_show_prints_finished_promotions(tracked: FakeCluster, status: dict[str,
 
     text = run("show", "web-412").stdout
 
-    assert "dev    staging   Promoted   dev-to-staging (generation 3)   ab12ab12ab…   autoPromote" in text
+    assert "dev    staging   Promoted   dev-to-staging   ab12ab12ab…   autoPromote" in text
 
 
 def test_show_as_yaml_is_the_document(tracked: FakeCluster, run: Run) -> None:
@@ -192,3 +195,18 @@ def test_watch_gives_up_with_exit_code_4(tracked: FakeCluster, run: Run) -> None
     assert result.exit_code == 4
     assert "web-412 has not ended after 0.1 s" in result.stderr
     assert tracked.created == []
+
+
+def test_a_terminals_table_fits_eighty_columns_and_keeps_links_whole(status: dict[str, Any]) -> None:
+    tracker = PullRequestTracker.from_wire(
+        {"metadata": {"name": "web-412"}, "spec": tracker_spec(412), "status": status}
+    )
+    stream = io.StringIO()
+
+    Console(file=stream, width=80).print(watching.render(tracker))
+
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("integration" in line and "Passed" in line for line in lines)
+    assert "integration: https://jenkins.example.com/job/web/1/" in [line.rstrip() for line in lines]
+    assert "ROUND" not in stream.getvalue()

@@ -117,7 +117,7 @@ def print_tracker(tracker: "PullRequestTracker") -> None:
     if status.promotions:
         line()
         line("Promotions")
-        table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record) for record in status.promotions])
+        table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record, at) for record in status.promotions])
     if status.conditions:
         line()
         table(trackers.CONDITION_COLUMNS, [trackers.condition_row(one, at) for one in status.conditions])

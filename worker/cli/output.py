@@ -15,6 +15,12 @@ COLUMN_GAP = "   "
 # Wide enough that rich never wraps what a pipe will cut by lines.
 PLAIN_WIDTH = 10_000
 
+# Columns of which a terminal shows less than a pipe.
+SUBJECT, LINK = "TEST", "LINK"
+WRAPPED = frozenset({"TITLE", "DETAIL", "MESSAGE", "RESULT"})
+RESULT_WIDTH = len("AlreadyContained")
+QUIET = {"ROUND": "1", "TRY": "1"}
+
 STYLES = {
     "Completed": "green",
     "Passed": "green",
@@ -75,16 +81,30 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str 
 
 
 def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    """Build a rich table whose cells are plain text, coloured by state."""
+    """Build a rich table that fits a narrow terminal: links stand below it, columns that tell nothing are left out."""
     from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.markup import escape
     from rich.table import Table
 
+    shown = [
+        index for index, column in enumerate(columns) if column != LINK and not _tells_nothing(column, index, rows)
+    ]
     built = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        built.add_column(column, overflow="fold")
+    for index in shown:
+        wraps = columns[index] in WRAPPED
+        width = RESULT_WIDTH if columns[index] == "RESULT" else None
+        built.add_column(columns[index], no_wrap=not wraps, overflow="fold" if wraps else "ellipsis", min_width=width)
     for row in rows:
-        built.add_row(*(styled(cell) for cell in row))
-    return built
+        built.add_row(*(styled(row[index]) for index in shown))
+    if LINK not in columns:
+        return built
+    named = [(row[columns.index(SUBJECT)], row[columns.index(LINK)]) for row in rows]
+    return Group(built, *(f"{escape(name)}: {escape(url)}" for name, url in named if url))
+
+
+def _tells_nothing(column: str, index: int, rows: Sequence[Sequence[str]]) -> bool:
+    return column in QUIET and all(row[index] in ("", QUIET[column]) for row in rows)
 
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -10,7 +10,7 @@ from crds.v1alpha1.tracker_status import PromotionRecord, WaitingFor
 
 COLUMNS = ("NAME", "PR", "TITLE", "ENV", "STATE", "WAITING-FOR", "AGE")
 TEST_COLUMNS = ("TEST", "RUNNER", "REQUIRED", "STATE", "ROUND", "TRY", "TOOK", "DETAIL", "LINK")
-PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AT")
+PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AGE")
 CONDITION_COLUMNS = ("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
 
 LOST_REASONS = frozenset({"Terminated", "Failed", "Lost"})
@@ -113,21 +113,16 @@ def test_row(test: TestStatus, at: datetime) -> list[str]:
     ]
 
 
-def promotion_row(record: PromotionRecord) -> list[str]:
+def promotion_row(record: PromotionRecord, at: datetime) -> list[str]:
     """Return the cells of one finished hop."""
-    policy = record.policy
     return [
         record.source,
         record.target,
         f"{record.result}: {record.error}" if record.error else record.result,
-        f"{policy.name} (generation {policy.generation})"
-        if policy and policy.generation
-        else policy.name
-        if policy
-        else "",
+        record.policy.name if record.policy else "",
         ", ".join(describe_artifact(artifact) for artifact in record.artifacts),
         record.promoted_by or (f"brought by {record.brought_by}" if record.brought_by else ""),
-        f"{record.at:%Y-%m-%d %H:%M:%S}",
+        age(record.at, at),
     ]
 
 

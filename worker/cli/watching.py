@@ -162,6 +162,6 @@ def render(tracker: "PullRequestTracker") -> Any:
         parts.append(rich_table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests]))
     if status.promotions:
         parts.append(
-            rich_table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record) for record in status.promotions])
+            rich_table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record, at) for record in status.promotions])
         )
     return Group(*parts)
