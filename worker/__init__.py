@@ -1,1 +1,1 @@
-"""Composition roots: settings, Temporal connection, processes and the command line. The only place that joins ports and adapters."""
+"""Composition roots: settings, connections, processes and command line; only here are ports and adapters joined."""

@@ -5,6 +5,7 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
@@ -27,6 +28,8 @@ from workflows.identity import (
     Queues,
     environment_workflow_id,
 )
+
+_logger = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT = timedelta(seconds=8)
 DEFAULT_ADDRESS = "localhost:7233"
@@ -111,27 +114,33 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
 
 
 async def ensure_search_attributes(client: Client) -> None:
-    """Register the search attributes that the Temporal namespace lacks; without them no workflow could start.
+    """Register the search attributes that the Temporal namespace lacks; without them no workflow could go on.
 
-    Raises TemporalUnavailable naming the command that an administrator can run instead.
+    A server that does not let us look (Temporal Cloud) is trusted. Raises TemporalUnavailable, naming the command that
+    an administrator can run, where attributes are missing and may not be added.
     """
     service = client.operator_service
     try:
         known = await service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace), timeout=CALL_TIMEOUT
         )
-        missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
-        if missing:
-            await service.add_search_attributes(
-                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=CALL_TIMEOUT
-            )
+    except RPCError as error:
+        _logger.warning("search attributes cannot be listed, so they must exist", error=error.message)
+        return
+    missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
+    if not missing:
+        return
+    try:
+        await service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=CALL_TIMEOUT
+        )
     except RPCError as error:
         if error.status is RPCStatusCode.ALREADY_EXISTS:
             return
-        names = ", ".join(SEARCH_ATTRIBUTES)
         raise TemporalUnavailable(
-            f"the search attributes {names} cannot be registered in namespace {client.namespace}: {error}. Register "
-            "them with `temporal operator search-attribute create` (PilotagePullRequest is Int, the others Keyword)."
+            f"the search attributes {', '.join(missing)} are missing in namespace {client.namespace} and cannot be "
+            f"added: {error.message}. Add them with `temporal operator search-attribute create` "
+            f"({SEARCH_PULL_REQUEST} is Int, the others are Keyword)."
         ) from error
 
 
