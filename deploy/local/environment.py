@@ -17,6 +17,8 @@ from deploy.local.temporal_server import NAMESPACE, TemporalServer
 
 Piece = Literal["temporal", "kubernetes", "resources", "sandbox"]
 PIECES: tuple[Piece, ...] = ("temporal", "kubernetes", "resources", "sandbox")
+SANDBOX_PORT = 18_080
+"""The address that the samples name."""
 INSTALLATION = "local"
 # A shell that was set up for another server or cluster must not leak into ours.
 FOREIGN_PREFIXES = ("TEMPORAL_", "PILOTAGE_", "KUBECONFIG", "KUBERNETES_SERVICE_")
@@ -67,6 +69,8 @@ class LocalEnvironment:
             port=free_port(TEMPORAL_PORT if default_ports else None),
             ui_port=free_port(TEMPORAL_UI_PORT if default_ports else None),
         )
+        if default_ports:
+            self._ports["sandbox-1"] = free_port(SANDBOX_PORT)
 
     def __enter__(self) -> Self:
         return self

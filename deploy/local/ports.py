@@ -11,7 +11,7 @@ from pathlib import Path
 
 # Below the range from which the kernel takes ports for outgoing connections, so that none of those
 # sits on the port of a server that was killed and is about to come back.
-FIRST, LAST = 18_000, 32_000
+FIRST, LAST = 18_100, 32_000
 PROBE_TIMEOUT_SECONDS = 2.0
 ATTEMPTS = 200
 
