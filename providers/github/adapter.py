@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.credentials import fingerprint
 from providers.endpoint import Endpoint
@@ -50,18 +50,18 @@ class GitHubCalls:
             base_url=base_url,
             credential=credential,
             record=record,
-            authorize=self.auth.headers,
             headers=wire.HEADERS,
         )
 
     async def call(self, request: Request) -> Reply:
         """Send once; a 401 did nothing at the host, so it is sent again once with a new installation token."""
+        used = await self.auth.headers()
         try:
-            return await self._endpoint.call(request)
+            return await self._endpoint.call(_with(request, used))
         except ProviderUnauthorized as error:
-            if error.status != 401 or not self.auth.renew():
+            if error.status != 401 or not self.auth.renew(used):
                 raise
-        return await self._endpoint.call(request)
+        return await self._endpoint.call(_with(request, await self.auth.headers()))
 
     def shown(self, text: str) -> str:
         """Make a host's text fit to be shown."""
@@ -77,6 +77,10 @@ class GitHubCalls:
             if not (full or has_next_page(reply)):
                 return replies
         raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+
+
+def _with(request: Request, headers: Mapping[str, str]) -> Request:
+    return replace(request, headers={**request.headers, **headers})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,7 +77,6 @@ class GitHubAuth:
         )
         scope = self._installation_id or f"{owner}/{repository}"
         self._tokens = http.memory(InstallationTokens, base_url, self._app_id, scope, fingerprint(credential))
-        self._used = ""
 
     @property
     def is_app(self) -> bool:
@@ -92,8 +91,7 @@ class GitHubAuth:
             if not token:
                 raise ProviderUnauthorized("the Secret has neither key `token` nor key `privateKey`")
             return {"Authorization": f"Bearer {token}"}
-        self._used = await self._tokens.token(self._mint)
-        return {"Authorization": f"Bearer {self._used}"}
+        return {"Authorization": f"Bearer {await self._tokens.token(self._mint)}"}
 
     async def app_headers(self) -> Mapping[str, str]:
         """Return the header for calls as the App itself: a short-lived JWT."""
@@ -108,12 +106,11 @@ class GitHubAuth:
             raise ProviderUnauthorized("the Secret's key `privateKey` is no RSA private key in PEM") from None
         return {"Authorization": f"Bearer {signed}"}
 
-    def renew(self) -> bool:
-        """Forget a minted token that was answered with 401; False where there is nothing to renew."""
-        if not self.is_app or not self._used:
-            return False
-        self._tokens.forget(self._used)
-        return True
+    def renew(self, used: Mapping[str, str]) -> bool:
+        """Forget the minted token of headers that were answered with 401; False where there is nothing to renew."""
+        if self.is_app:
+            self._tokens.forget(used["Authorization"].removeprefix("Bearer "))
+        return self.is_app
 
     async def account(self) -> str:
         """Prove the credential without any repository."""

@@ -1,11 +1,12 @@
 """Jenkins as a CI system: finds, starts, reads and cancels builds by their promotion key."""
 
 import base64
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.credentials import optional_secret, secret
-from providers.documents import required_text
+from providers.documents import Document, required_text
 from providers.endpoint import Endpoint
 from providers.errors import (
     ProviderError,
@@ -57,7 +58,7 @@ class JenkinsTestRuns:
     async def find(self, job: str, key: str) -> tuple[Run, ...]:
         # The queue first: an item that leaves it meanwhile is then seen as a build, never missed.
         waiting = wire.read_queue((await self._endpoint.call(wire.list_queue())).document(), key)
-        builds = await self._builds(job)
+        builds = await self._builds(job, key)
         if not wire.declares_key(builds):
             raise ProviderRejected(f"job `{job}` does not declare the parameter {wire.KEY_PARAMETER}")
         started = wire.read_builds(builds, key)
@@ -85,7 +86,7 @@ class JenkinsTestRuns:
                 return await self._read_build(job, place.build, run)
             except ProviderNotFound:
                 place = replace(place, build=0)
-        build = wire.find_build(await self._builds(job), key=run.key, queue=place.queue)
+        build = wire.find_build(await self._builds(job, run.key, place.queue), key=run.key, queue=place.queue)
         if build is not None:
             return await self._read_build(job, wire.read_place(build.id).build, build)
         queued = wire.read_queue((await self._endpoint.call(wire.list_queue())).document(), run.key)
@@ -106,7 +107,7 @@ class JenkinsTestRuns:
             if reply.status not in (404, 422):
                 return
             # It left the queue between the two calls.
-            build = wire.find_build(await self._builds(job), key=run.key, queue=place.queue)
+            build = wire.find_build(await self._builds(job, run.key, place.queue), key=run.key, queue=place.queue)
             if build is None:
                 return
             place = wire.read_place(build.id)
@@ -117,10 +118,14 @@ class JenkinsTestRuns:
 
     async def traceable(self, job: str) -> bool:
         """Say whether the job declares the key's parameter, so that its runs can be found by the key."""
-        return wire.declares_key(await self._builds(job))
+        return wire.declares_key((await self._endpoint.call(wire.list_builds(job))).document())
 
-    async def _builds(self, job: str) -> Mapping[str, object]:
-        return (await self._endpoint.call(wire.list_builds(job))).document()
+    async def _builds(self, job: str, key: str, queue: int = 0) -> Document:
+        """Read the newest builds, and older ones where a busy job has pushed the wanted one out of sight."""
+        newest = (await self._endpoint.call(wire.list_builds(job))).document()
+        if wire.find_build(newest, key=key, queue=queue) is not None or not wire.is_busy(newest, time.time()):
+            return newest
+        return wire.joined(newest, (await self._endpoint.call(wire.list_older_builds(job))).document())
 
     async def _read_item(self, queue: int, key: str) -> RunReading | wire.Place:
         try:

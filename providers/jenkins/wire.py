@@ -12,9 +12,12 @@ from providers.models import Run, RunPhase, RunReading
 from providers.runs import test_counts
 
 KEY_PARAMETER = "PROMOTION_KEY"
-# `builds` shows the newest hundred anyway; older ones would need the costly `allBuilds`.
+# `builds` shows the newest hundred anyway; older ones need the costlier `allBuilds`, asked for in busy jobs only.
 _BUILDS_SEEN = 100
+_OLDER_BUILDS_SEEN = 1000
+_YOUNG_SECONDS = 3600.0
 _PARAMETERS = "actions[parameters[name,value]]"
+_BUILD = f"number,url,queueId,building,result,timestamp,{_PARAMETERS}"
 _QUEUE_ITEM = re.compile(r"/queue/item/(\d+)/?$")
 _TIMEOUT_WORDS = re.compile(r"exceededtimeout|time-?d? ?out", re.IGNORECASE)
 
@@ -59,11 +62,26 @@ def job_path(job: str) -> str:
 
 def list_builds(job: str) -> Request:
     """Ask for the newest builds and the declared parameters; always with `tree`, a deep answer is costly."""
-    tree = (
-        f"builds[number,url,queueId,building,result,timestamp,{_PARAMETERS}]{{0,{_BUILDS_SEEN}}},"
-        "property[parameterDefinitions[name]]"
-    )
+    tree = f"builds[{_BUILD}]{{0,{_BUILDS_SEEN}}},property[parameterDefinitions[name]]"
     return Request(method="GET", path=f"{job_path(job)}/api/json", query={"tree": tree}, operation="list-builds")
+
+
+def list_older_builds(job: str) -> Request:
+    """Ask for the builds behind the newest hundred."""
+    tree = f"allBuilds[{_BUILD}]{{{_BUILDS_SEEN},{_OLDER_BUILDS_SEEN}}}"
+    return Request(method="GET", path=f"{job_path(job)}/api/json", query={"tree": tree}, operation="list-builds")
+
+
+def is_busy(value: Document, now_seconds: float) -> bool:
+    """Say whether the newest hundred builds are all so young that a run of ours may stand behind them."""
+    builds = documents(value, "builds")
+    oldest_seconds = min((number(build, "timestamp") for build in builds), default=0) / 1000
+    return len(builds) >= _BUILDS_SEEN and oldest_seconds > now_seconds - _YOUNG_SECONDS
+
+
+def joined(newest: Document, older: Document) -> Document:
+    """Put older builds behind the newest."""
+    return {**newest, "builds": [*documents(newest, "builds"), *documents(older, "allBuilds")]}
 
 
 def list_queue() -> Request:

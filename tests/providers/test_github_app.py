@@ -75,6 +75,21 @@ async def test_a_refused_token_is_replaced_once(host: FakeHost, secret: Mapping[
     assert authorizations(host) == ["Bearer ghs_one", "Bearer ghs_two"]
 
 
+async def test_a_token_refused_to_many_calls_at_once_is_replaced_once(
+    host: FakeHost, secret: Mapping[str, str]
+) -> None:
+    host.on("POST", MINT, minted("ghs_one"), minted("ghs_two"), minted("ghs_three"))
+
+    def judged(request: httpx.Request) -> httpx.Response:
+        good = request.headers["authorization"] == "Bearer ghs_two"
+        return answer({"full_name": "acme/web"}) if good else answer({"message": "Bad credentials"}, 401)
+
+    host.on("GET", "/repos/acme/web", judged)
+    one = github(host.http({"in_flight_limit": 50}), data=secret)
+    assert await asyncio.gather(*(one.check() for _ in range(20))) == ["acme/web"] * 20
+    assert host.paths().count(f"POST {MINT}") == 2
+
+
 async def test_a_second_refusal_is_told(host: FakeHost, secret: Mapping[str, str]) -> None:
     host.on("POST", MINT, minted("ghs_one"), minted("ghs_two"))
     host.on("GET", "/repos/acme/web", answer({"message": "Bad credentials"}, 401))

@@ -1,6 +1,7 @@
 """Jenkins as a CI system, request by request."""
 
 import base64
+import time
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
@@ -74,6 +75,16 @@ async def test_a_job_that_drops_the_key_is_refused_before_anything_is_started(ho
         await runs.find("web/integration", "k")
     assert isinstance(runs, TraceableRuns)
     assert not await runs.traceable("web/integration")
+
+
+@pytest.mark.parametrize(("age_seconds", "found"), [(60, ["build:50:150"]), (7200, [])])
+async def test_a_busy_job_is_looked_through_beyond_its_newest_hundred_builds(
+    host: FakeHost, age_seconds: int, found: list[str]
+) -> None:
+    started = int((time.time() - age_seconds) * 1000)
+    lists(host, builds=[build(number, "other", timestamp=started) for number in range(200, 100, -1)])
+    host.on("GET", rf"{JOB}/api/json\?tree=allBuilds.*100%2C1000.*", answer({"allBuilds": [build(50)]}))
+    assert [run.id for run in await jenkins(host.http()).find("web/integration", "k")] == found
 
 
 async def test_a_trigger_sends_the_key_and_reads_the_queue_item_whatever_host_it_names(host: FakeHost) -> None:
