@@ -81,6 +81,7 @@ class TrackerController:
         if entry.terminal:
             self._poked.discard(key)
             self._due.discard(key)
+            await self._say_finished(entry)
             return None
         if not entry.finalizer and not await self._add_finalizer(entry):
             return CONFLICT_PAUSE
@@ -117,6 +118,19 @@ class TrackerController:
                 status=True,
                 reason=ConditionReason.RUNNING,
                 message=f"attempt {entry.attempt} is worked on",
+            ),
+        )
+
+    async def _say_finished(self, entry: TrackerEntry) -> None:
+        if not entry.accepted or entry.available == ConditionReason.FINISHED:
+            return
+        await self._publish(
+            entry,
+            WantedCondition(
+                type=ConditionType.WORKFLOW_AVAILABLE,
+                status=True,
+                reason=ConditionReason.FINISHED,
+                message=f"attempt {entry.attempt} ended as {entry.state}",
             ),
         )
 

@@ -53,6 +53,9 @@ class KubernetesApi:
     def __init__(
         self, configuration: kubernetes_client.Configuration, *, default_namespace: str = "default", loader: Any = None
     ) -> None:
+        # Temporal, not the HTTP client, repeats calls; and each watch holds a connection for minutes.
+        configuration.retries = None
+        configuration.connection_pool_maxsize = 0
         self._configuration = configuration
         self._default_namespace = default_namespace
         self._loader = loader
@@ -65,8 +68,6 @@ class KubernetesApi:
         Raises ApiUnavailable naming what is missing. Nothing is sent yet.
         """
         configuration = kubernetes_client.Configuration()
-        # Temporal, not the HTTP client, repeats calls.
-        configuration.retries = None
         paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
         try:
             if kubeconfig or context or _any_exists(paths):

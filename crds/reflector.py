@@ -122,11 +122,17 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> str:
         seen: set[Key] = set()
-        page = await self._kubernetes.list_all(self._resource, self._namespace)
-        for document in page.items:
-            if (key := _key(document)) is not None:
-                seen.add(key)
-                self._store(key, document)
+        token: str | None = None
+        while True:
+            # Page by page: a whole list of tens of thousands would be many times what is kept of it.
+            page = await self._kubernetes.list_page(self._resource, self._namespace, continue_token=token)
+            for document in page.items:
+                if (key := _key(document)) is not None:
+                    seen.add(key)
+                    self._store(key, document)
+            token = page.continue_token
+            if token is None:
+                break
         for key in [key for key in self._objects if key not in seen]:
             self._forget(key)
         self._synced.set()

@@ -98,6 +98,15 @@ async def test_a_tracker_that_ended_is_never_started_again(scene: Scene, state: 
     assert scene.kubernetes.writes == []
 
 
+async def test_the_end_of_an_attempt_is_no_missing_workflow(scene: Scene) -> None:
+    scene.show(tracker_document())
+    await scene.controller.reconcile(KEY)
+    scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(state="Completed")}})
+    await scene.controller.reconcile(KEY)
+    condition = scene.condition("WorkflowAvailable")
+    assert (condition["status"], condition["reason"]) == ("True", "Finished")
+
+
 async def test_an_ended_attempt_does_not_keep_the_next_one_from_starting(scene: Scene) -> None:
     scene.show(tracker_document(attempt=2, status=running_status(attempt=1, state="Completed")))
     await scene.controller.reconcile(KEY)
