@@ -127,3 +127,15 @@ def test_why_works_before_the_first_status(cluster: FakeCluster, run: Run) -> No
 
     assert result.exit_code == 0
     assert "· pull request #412: not read yet" in result.stdout
+
+
+def test_not_having_arrived_yet_is_no_failed_check(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
+    underway = {
+        "type": "Completed",
+        "status": "False",
+        "reason": "Testing",
+        "lastTransitionTime": "2026-11-21T08:00:01Z",
+    }
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "conditions": [underway]})
+
+    assert "Completed is False" not in run("why", "web-412").stdout

@@ -12,6 +12,8 @@ from worker.cli.evidence import Evidence
 from worker.cli.trackers import describe_artifact, short
 
 FINAL_FAILURES = frozenset({TestState.FAILED, TestState.TIMED_OUT, TestState.CANCELLED, TestState.ERROR})
+ARRIVED = "Completed"
+"""Condition of a tracker that is no check: false all the way to the end."""
 AT_WORK = frozenset({TrackerState.PROMOTING, TrackerState.PROMOTION_FAILED})
 
 
@@ -50,6 +52,8 @@ def checks_of(evidence: Evidence) -> list[Check]:
 
 def _conditions(subject: str, name: str, conditions: Iterable[Condition]) -> Iterator[Check]:
     for condition in conditions:
+        if condition.type == ARRIVED:
+            continue
         ok = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False}.get(condition.status)
         message = f": {condition.message}" if condition.message else ""
         text = f"{name}: {condition.type} is {condition.status} ({condition.reason}){message}"

@@ -1,0 +1,129 @@
+"""The demo's judgement: each broken promise is found in the evidence."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from temporalio.api.history.v1 import HistoryEvent
+
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from deploy.local.demo_evidence import Evidence, Killed
+from deploy.local.demo_report import expectations, print_report
+from deploy.local.sandbox.seed import JENKINS_TOKEN
+from tests.cli.conftest import MERGED, tracker_spec
+
+Change = Callable[[Evidence], Evidence]
+
+
+def task(number: int, identity: str) -> HistoryEvent:
+    """Return a completed workflow task."""
+    event = HistoryEvent(event_id=number)
+    event.workflow_task_completed_event_attributes.identity = identity
+    return event
+
+
+def trigger(number: int, completed: int) -> HistoryEvent:
+    """Return a scheduled `trigger_test`."""
+    event = HistoryEvent(event_id=number)
+    event.activity_task_scheduled_event_attributes.activity_type.name = "trigger_test"
+    event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id = completed
+    return event
+
+
+def call(system: str, method: str, path: str, **body: Any) -> dict[str, Any]:
+    """Return a journal entry of an accepted call."""
+    return {"system": system, "method": method, "path": path, "body": body or None, "query": {}, "accepted": True}
+
+
+def build(key: str) -> dict[str, Any]:
+    """Return the journal entry of a trigger."""
+    return call("jenkins", "POST", "/jenkins/job/web/job/e2e/buildWithParameters", PROMOTION_KEY=key)
+
+
+def record(source: str, target: str, **fields: Any) -> dict[str, Any]:
+    """Return a promotion record."""
+    end = {"at": "2026-11-21T08:05:00Z", "artifacts": [{"component": "web", "revision": MERGED}]}
+    return {"promoted": True, "result": "Promoted", "source": source, "target": target, **end, **fields}
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    """Evidence of a demo in which everything happened."""
+    verdict = {"all_passed": True, "any_failed": False, "any_running": False, "any_timeout": False}
+    optional = {"name": "lighthouse", "runner": "jenkins", "required": False, "state": "Failed"}
+    staging = record("dev", "staging", tests=[optional], aggregate={**verdict, "optional_tests_failed": True})
+    status = {
+        "state": "Completed",
+        "environment": "prod",
+        "promotions": [staging, record("staging", "prod", promotedBy="admin")],
+    }
+    document = {"metadata": {"name": "web-412"}, "spec": tracker_spec(412), "status": status}
+    applications = [f"/argocd/api/v1/applications/web-{place}" for place in ("staging", "prod")]
+    return Evidence(
+        tracker=PullRequestTracker.from_wire(document),
+        document=document,
+        runs=[
+            [task(4, "7@host"), trigger(5, 4), trigger(6, 4), trigger(7, 4), task(12, "8@host")],
+            [task(4, "8@host"), trigger(5, 4)],
+        ],
+        places={"staging": 50},
+        journal=[
+            *(build(key) for key in ("a", "b", "c", "d")),
+            *(call("argocd", "PATCH", path) for path in applications),
+            *(call("argocd", "POST", f"{path}/sync") for path in applications),
+        ],
+        killed=Killed(name="worker-1", pid=7, identity="7@host", events=12, tests_open=("e2e",)),
+        promote_exit_code=0,
+        user="admin",
+        labels=("promoted/staging", "promoted/prod"),
+        seconds=40.0,
+    )
+
+
+def broken(evidence: Evidence) -> list[str]:
+    """Return the promises that were not kept."""
+    return [one.promise for one in expectations(evidence) if not one.kept]
+
+
+def test_a_demo_in_which_everything_happened_keeps_every_promise(evidence: Evidence) -> None:
+    assert broken(evidence) == []
+
+
+@pytest.mark.parametrize(
+    ("promise", "change"),
+    [
+        ("each run was triggered exactly once", lambda e: replace(e, journal=[*e.journal, build("a")])),
+        (
+            "each application was written and synced exactly once, dev never",
+            lambda e: replace(e, journal=[*e.journal, call("argocd", "PATCH", "/argocd/api/v1/applications/web-dev")]),
+        ),
+        ("another worker carried the same history on", lambda e: replace(e, runs=[e.runs[0][:4], e.runs[1]])),
+        ("three tests were triggered by one workflow task", lambda e: replace(e, runs=[e.runs[0][:3] + e.runs[0][4:]])),
+        ("prod was released by a person", lambda e: replace(e, user="somebody else")),
+        ("prod was released by a person", lambda e: replace(e, promote_exit_code=1)),
+        ("the pull request carries the labels", lambda e: replace(e, labels=("promoted/staging",))),
+        (
+            "no token left the Secrets",
+            lambda e: replace(e, journal=[*e.journal, call("github", "POST", "/github/x", text=JENKINS_TOKEN)]),
+        ),
+    ],
+)
+def test_a_promise_that_was_broken_is_found(evidence: Evidence, promise: str, change: Change) -> None:
+    assert promise in broken(change(evidence))
+
+
+def test_a_refused_trigger_is_no_run(evidence: Evidence) -> None:
+    refused = {**build("a"), "accepted": False}
+
+    assert broken(replace(evidence, journal=[*evidence.journal, refused])) == []
+
+
+def test_the_report_shows_records_figures_and_judgement(evidence: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(evidence, expectations(evidence))
+
+    text = capsys.readouterr().out
+    assert "dev       staging   Promoted" in text
+    assert "argocd 4, jenkins 4; 8 in all" in text
+    assert "7@host -> 8@host" in text
+    assert "✗" not in text
