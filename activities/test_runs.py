@@ -22,9 +22,9 @@ from activities.models.testing import (
 )
 from activities.ports import Connections
 from crds.substitution import SubstitutionError, render
-from providers.errors import ProviderError, ProviderNotFound
+from providers.errors import ProviderError, ProviderNotFound, TriggerUnknown
 from providers.models import Run, RunReading
-from providers.ports import TestRuns
+from providers.ports import TestRuns, TraceableRuns
 
 _READ_AT_ONCE = 10
 _FINAL = frozenset(state.value for state in RunState if state.final)
@@ -44,6 +44,7 @@ class CiActivities(TestRunActivities):
         runs = await self._connections.test_runs(request.namespace, request.runner)
         found = await runs.find(request.job, request.key)
         if not found:
+            await _refuse_blind_repetition(runs, request)
             created = await runs.create(request.job, request.key, parameters)
             count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
             return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
@@ -84,6 +85,15 @@ class CiActivities(TestRunActivities):
                 raise outcome
         cancelled = (ref.key for ref, going in zip(request.runs, outcomes, strict=True) if going is True)
         return CancelTestsResult(cancelled=tuple(cancelled))
+
+
+async def _refuse_blind_repetition(runs: TestRuns, request: TriggerTestInput) -> None:
+    """Refuse a second trigger of a job whose runs cannot be found by key: the first may be running unseen."""
+    repeated = request.again or activity.info().attempt > 1
+    if repeated and isinstance(runs, TraceableRuns) and not await runs.traceable(request.job):
+        raise TriggerUnknown(
+            f"an earlier trigger of `{request.job}` may have been accepted, and its runs do not show the promotion key"
+        )
 
 
 async def _cancel(runs: TestRuns, ref: RunRef) -> bool:

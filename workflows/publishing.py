@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import ResourceActivities
-from activities.models.status import EventNote, PublishPlaceInput, PublishStatusInput
+from activities.models.status import EventNote, PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Timings
 from workflows import policies
 from workflows.identity import Queues
@@ -92,12 +92,14 @@ class Publisher(Generic[Payload]):
         return self._sent is None or self._adds(self._sent, payload)
 
 
-def status_publisher(queues: Queues, timings: Timings, *, sequence: int = 0) -> Publisher[PublishStatusInput]:
+def status_publisher(
+    queues: Queues, timings: Timings, *, sequence: int = 0, answered: Callable[[PublishStatusResult], None]
+) -> Publisher[PublishStatusInput]:
     """Return the publisher of a tracker's status; events of superseded payloads travel with the newest one."""
 
     async def send(payload: PublishStatusInput) -> None:
         config = policies.kubernetes_publish(queues, timings, summary=f"publish {payload.status.state}")
-        await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config)
+        answered(await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config))
 
     return Publisher(send=send, stamp=_stamp_status, merge=_merge_status, adds=_status_adds, sequence=sequence)
 

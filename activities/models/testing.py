@@ -45,6 +45,8 @@ class TriggerTestInput:
     """Templates over `variables`."""
     variables: dict[str, str]
     test: str = ""
+    again: bool = False
+    """Whether an earlier trigger of this key may have been accepted without our hearing of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

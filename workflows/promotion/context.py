@@ -49,7 +49,7 @@ class Unreadable(Exception):
 class Context:
     """Hold one run's collaborators. Steps are functions of it; signals only change it."""
 
-    def __init__(self, request: PromotionInput, story: Story, *, changed: Callable[[], None]) -> None:
+    def __init__(self, request: PromotionInput, story: Story, *, publish: Callable[[], None]) -> None:
         self.request = request
         self.story = story
         self.timings = request.timings
@@ -70,7 +70,8 @@ class Context:
         self.last_poll: datetime | None = None
         self.hold_to_tell = False
         self.told_hold = False
-        self._changed = changed
+        self.dirty = True
+        self._publish = publish
 
     @property
     def phase(self) -> Phase:
@@ -89,8 +90,14 @@ class Context:
     # -- the story ---------------------------------------------------------------------------------------------
 
     def changed(self) -> None:
-        """Publish the story as it is now; coalesced, never awaited."""
-        self._changed()
+        """Note that the story is to be published at the next wait: steps that pass in moments cost no write."""
+        self.dirty = True
+
+    def flush(self) -> None:
+        """Offer what changed for publishing; nothing is awaited."""
+        if self.dirty:
+            self.dirty = False
+            self._publish()
 
     def enter(self, state: State, *, reason: str = "", message: str = "") -> State:
         """Move the story to a state and say so."""
@@ -133,6 +140,7 @@ class Context:
             await self._tell_hold()
         self.stop_if_ended()
         self._continue_if_due()
+        self.flush()
         if limit <= timedelta(0):
             return ready()
         try:
@@ -179,6 +187,10 @@ class Context:
             await self.wait(lambda pokes=pokes: self.pokes != pokes, at_most=pause, why=f"{why}: try again")  # type: ignore[misc]
             pause = min(pause * 2, self.timings.reference_maximum)
 
+    async def environment(self, environment: str) -> EnvironmentView:
+        """Return an Environment as it was at the hop's start; selectors stay resolved as they were then."""
+        return self.views.get(environment) or await self.read_environment(environment)
+
     async def read_environment(self, environment: str) -> EnvironmentView:
         """Read an Environment, waiting until it and all that it names exist."""
 
@@ -203,7 +215,7 @@ class Context:
 
     async def observe(self, environment: str) -> tuple[Observation, ...]:
         """Read afresh what a place runs for our components; raises ActivityError when the read fails as a whole."""
-        view = self.views.get(environment) or await self.read_environment(environment)
+        view = await self.environment(environment)
         answer = await workflow.execute_activity_method(
             DeliveryActivities.read_deployments,
             ReadDeploymentsInput(

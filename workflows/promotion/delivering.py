@@ -47,7 +47,8 @@ async def promote(ctx: Context) -> State:
     story, hop = ctx.story, ctx.story.hop
     if hop is None or hop.round is None:
         return State.SYNCED
-    view = await ctx.read_environment(hop.policy.target)
+    view = await ctx.environment(hop.policy.target)
+    ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
     waves = sorted({one.wave for one in deployments})
     try:

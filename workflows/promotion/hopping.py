@@ -25,7 +25,7 @@ POLICY_REASONS = {
 async def choose_hop(ctx: Context) -> State:
     """From Synced: end where the environment is final, else take the policy's snapshot and meet the target."""
     story = ctx.story
-    view = await ctx.read_environment(story.environment)
+    view = await ctx.environment(story.environment)
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
     if view.final:
@@ -78,7 +78,6 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
 
 
 async def _meet_target(ctx: Context, hop: Hop) -> State:
-    ctx.changed()
     await ctx.read_environment(hop.policy.target)
     await join(ctx, hop.policy.target, "target")
     artifacts = await source_artifacts(ctx)
@@ -158,11 +157,13 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
     await ctx.speak(Phase.ARRIVED)
     if source in ctx.member_of:
         await ctx.tell(source, "source", Phase.GONE)
+    view = ctx.views.get(target)
+    final = record.promoted and view is not None and view.final
     story.environment, story.hop = target, None
     story.hops, story.rounds = story.hops + 1, 0
     ctx.phase, ctx.checks = Phase.WORKING, ()
     ctx.story.retest = ctx.story.retry = False
-    return State.AWAITING_SYNC
+    return State.COMPLETED if final else State.AWAITING_SYNC
 
 
 def note_record(ctx: Context, record: PromotionRecord) -> None:
@@ -171,3 +172,4 @@ def note_record(ctx: Context, record: PromotionRecord) -> None:
     what = f"{record.source} → {record.target}: {record.result}"
     detail = record.error or (f"brought by {record.brought_by}" if record.brought_by else record.promoted_by)
     ctx.event(record.result, f"{what} ({detail})" if detail else what, warning=record.result == "Failed")
+    ctx.flush()

@@ -104,7 +104,7 @@ async def _touched(ctx: Context) -> State:
 async def await_sync(ctx: Context) -> State:
     """Wait until the change runs healthy where it is, on every deployment of its components."""
     story = ctx.story
-    await ctx.read_environment(story.environment)
+    await ctx.environment(story.environment)
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
@@ -114,10 +114,13 @@ async def await_sync(ctx: Context) -> State:
             story.message = ""
             return State.SYNCED
         _say_why(ctx, artifacts)
+        poked = ctx.pokes
         await ctx.wait(
             lambda known=known, pokes=pokes: ctx.place(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]
             why=f"await {story.environment}",
         )
+        if ctx.pokes != poked:
+            await ctx.read_environment(story.environment)
 
 
 async def join(ctx: Context, environment: str, role: str) -> None:

@@ -3,6 +3,7 @@
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
+from activities.models.tracking import PullRequestState
 from workflows.promotion.aggregate import test_status
 from workflows.promotion.comparing import short
 from workflows.promotion.state import Story
@@ -55,7 +56,9 @@ def moment(story: Story, shown: State) -> tuple[object, ...] | None:
         case State.READY_TO_PROMOTE:
             return None if story.reason in ("ReadyToPromote", "AwaitingLane") else (*place, story.reason)
         case State.AWAITING_MERGE:
-            return (*place, story.pull_request.head_sha if story.pull_request else "")
+            pull_request = story.pull_request
+            is_open = pull_request is not None and pull_request.state is PullRequestState.OPEN
+            return (*place, pull_request.head_sha) if pull_request is not None and is_open else None
         case _:
             return (*place, story.reason, story.rounds, hop.attempt if hop else 0)
 

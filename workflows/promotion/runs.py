@@ -15,6 +15,9 @@ from workflows.promotion.state import Hop, Round, TestProgress
 
 TRIGGER_UNKNOWN = "TriggerUnknown"
 
+NOT_ACCEPTED = ("ProviderUnauthorized", "ProviderNotFound", "ProviderRejected", "ProviderRateLimited", "ProviderBusy")
+"""Refusals after which no run can have begun; after any other one may run unheard."""
+
 
 async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
     """Send all due triggers at once; a failed one is retried alone, later."""
@@ -22,6 +25,7 @@ async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
     if not tests:
         return
     round_.confirmed = False
+    ctx.flush()
     await asyncio.gather(*(_trigger(ctx, hop, round_, test) for test in tests))
     ctx.changed()
 
@@ -50,6 +54,7 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
             components=test.spec.components,
         ),
         test=test.spec.name,
+        again=test.unheard,
     )
     try:
         result = await workflow.execute_activity_method(TestRunActivities.trigger_test, request, **config)
@@ -68,6 +73,7 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     if isinstance(cause, ApplicationError) and cause.type == TRIGGER_UNKNOWN:
         test.state, test.finished_at, test.message = RunState.ERROR, now, text
         return
+    test.unheard = test.unheard or not (isinstance(cause, ApplicationError) and cause.type in NOT_ACCEPTED)
     if test.error != text:
         ctx.event("TriggerRefused", f"{test.spec.name}: {what}: {text}", warning=True)
     test.error = text

@@ -40,6 +40,8 @@ class TestProgress:
     """Why the last trigger or poll failed; not a verdict."""
     attempts: int = 0
     """Triggers that failed for a cause that people can fix."""
+    unheard: bool = False
+    """Whether a trigger may have been accepted without our hearing of it."""
     next_trigger: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

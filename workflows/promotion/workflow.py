@@ -12,7 +12,7 @@ from activities.contracts import ScmActivities
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.revisions import PresentInput
-from activities.models.status import PublishStatusInput, State
+from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from workflows import policies
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
@@ -36,6 +36,8 @@ STEPS: dict[State, Step] = {
     State.PROMOTION_FAILED: readiness.await_retry,
 }
 
+TRACKER_GONE = ("Gone", "Recreated")
+
 PRESENT_ATTEMPTS_ON_THE_WAY = 4
 """A presentation on the way gives way to the next one; the last one is tried until `present_deadline`."""
 
@@ -48,8 +50,10 @@ class PromotionWorkflow:
     def __init__(self, request: PromotionStart) -> None:
         self._story = request.carried or Story(started_at=workflow.now(), since=workflow.now())
         self._story.environment = self._story.environment or request.spec.environment
-        self._ctx = Context(request, self._story, changed=self._changed)
-        self._publisher = status_publisher(self._ctx.queues, self._ctx.timings, sequence=self._story.sequence)
+        self._ctx = Context(request, self._story, publish=self._publish)
+        self._publisher = status_publisher(
+            self._ctx.queues, self._ctx.timings, sequence=self._story.sequence, answered=self._published
+        )
         self._presenter: Publisher[PresentInput] = Publisher(
             send=self._present, stamp=lambda payload, _: payload, merge=lambda _, newer: newer, adds=lambda *_: True
         )
@@ -62,7 +66,7 @@ class PromotionWorkflow:
     async def run(self, request: PromotionStart) -> State:
         """Walk the steps until the tracker is terminal for this attempt."""
         ctx, story = self._ctx, self._story
-        self._changed()
+        ctx.flush()
         try:
             await self._resume()
             while not story.state.terminal:
@@ -103,7 +107,8 @@ class PromotionWorkflow:
             await ctx.tell(environment, ctx.member_of.get(environment, "ahead"), Phase.GONE)
         story.hop = None if story.state is State.COMPLETED else story.hop
         self._finishing = True
-        self._changed()
+        ctx.changed()
+        ctx.flush()
         await self._settle()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
@@ -116,7 +121,7 @@ class PromotionWorkflow:
 
     # -- what goes out -----------------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
+    def _publish(self) -> None:
         """Offer the newest status, details and presentation; nothing is awaited."""
         ctx, story = self._ctx, self._story
         view = reporting.view(ctx)
@@ -138,6 +143,11 @@ class PromotionWorkflow:
             self._moment = moment
             self._presenter.offer(presentation.present_input(ctx.request, story, view.state, view.waiting))
 
+    def _published(self, answer: PublishStatusResult) -> None:
+        """End when the tracker is gone: one that was deleted while no watcher ran is told nothing else."""
+        if not answer.written and answer.reason in TRACKER_GONE:
+            self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", f"the tracker is {answer.reason}")
+
     async def _present(self, payload: PresentInput) -> None:
         ctx, story = self._ctx, self._story
         config = policies.scm_present(ctx.queues, ctx.timings, summary=f"present {payload.state_label}")
@@ -150,12 +160,15 @@ class PromotionWorkflow:
             answer = await workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
         except ActivityError as refusal:
             story.presented = False
+            story.shown = None
             ctx.event("PresentationFailed", problem_of(refusal, "pull request")[1], warning=True)
+            ctx.flush()
             return
         story.shown = answer.shown
         if not story.presented:
             story.presented = True
-            self._changed()
+            ctx.changed()
+            ctx.flush()
 
     # -- what comes in -----------------------------------------------------------------------------------------
 
@@ -264,4 +277,5 @@ class PromotionWorkflow:
             story.answers.pop(next(iter(story.answers)))
         why = f": {command.reason}" if command.reason else ""
         ctx.event(f"Command{verb.capitalize()}", f"{command.actor}{why}")
+        ctx.flush()
         return answer
