@@ -22,6 +22,7 @@ async def run_tests(ctx: Context) -> State:
     if hop is None:
         return State.SYNCED
     poll = ctx.timings.poll_initial
+    poll_at = workflow.now() + poll
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         pokes, held, target = ctx.pokes, ctx.held, ctx.place(hop.policy.target)
@@ -51,21 +52,23 @@ async def run_tests(ctx: Context) -> State:
         now = workflow.now()
         ctx.verdict_until = rounds.round_deadline(round_, hop.policy)
         ctx.changed()
-        pause = rounds.next_wake(round_, hop.policy, now, poll) if not held else poll
+        poll_at = min(poll_at, now + poll)
+        pause = rounds.next_wake(round_, hop.policy, now, poll_at - now) if not held else poll_at - now
 
         def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
             return (
                 ctx.pokes != pokes or ctx.held != held or ctx.story.retest or ctx.place(hop.policy.target) is not target
             )
 
-        woken = await ctx.wait(
+        await ctx.wait(
             changed,
             at_most=pause,
             why=f"poll {', '.join(sorted({test.spec.runner for test in round_.tests if not test.final}))}",
         )
-        if ctx.pokes != pokes or not woken:
+        if ctx.pokes != pokes or workflow.now() >= poll_at:
             await poll_tests(ctx, round_)
             poll = min(poll * 1.5, ctx.timings.poll_maximum)
+            poll_at = workflow.now() + poll
         _note_move(ctx, hop, round_, comparing_now(ctx))
 
 
