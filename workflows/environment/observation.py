@@ -86,13 +86,16 @@ def after_read(
     """Return what is known after a read: since when and by whom each deployment runs what it does, and the history."""
     before = {one.deployment: one for one in known.observations}
     candidates = list(members)
+    # What ran before a deployment became unreadable is known from the history alone.
+    recorded = {one.component: one.revision for one in known.history[0].artifacts} if known.history else {}
     since, moved_by = dict(known.since), dict(known.moved_by)
     for one in read:
         last = before.get(one.deployment)
-        if one.problem or (last is not None and not last.problem and last.runs == one.runs):
+        ran = recorded.get(one.component) if last is not None and last.problem else last.runs if last else None
+        if one.problem or (last is not None and ran == one.runs):
             continue
         bringer = _bringer(one, candidates, holder)
-        if last is not None and not last.problem:
+        if last is not None:
             since[one.deployment] = at
             moved_by.pop(one.deployment, None)
         if bringer:

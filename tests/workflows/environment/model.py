@@ -22,7 +22,7 @@ from workflows.environment.state import RosterState
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPONENTS = ("api", "ui")
 ENVIRONMENTS = ("dev", "staging", "prod")
-BACKSTOP, HOLDER_BACKSTOP, START_TO_CLOSE = 60, 20, 8
+BACKSTOP, HOLDER_BACKSTOP, START_TO_CLOSE = 60, 20, 15
 """In ticks, which stand for seconds."""
 
 
@@ -89,9 +89,13 @@ class Model:
 
     seed: int
     losses: float = 0.05
+    lateness: float = 0.1
     trackers: dict[str, "SimTracker"] = field(default_factory=dict)
     places: dict[str, "SimPlace"] = field(default_factory=dict)
     calm: bool = False
+    crowded: bool = False
+    unrest: float = 0.15
+    """How often a person says something."""
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -116,7 +120,7 @@ class Model:
         if not self.calm and not reliable:
             copies = 0 if self.dice.random() < self.losses else 2 if self.dice.random() < self.losses else 1
         for _ in range(copies):
-            late = not self.calm and self.dice.random() < 0.1
+            late = not self.calm and self.dice.random() < self.lateness
             self.mail.append((self.now + self.dice.randint(1, 25 if late else 3), deliver))
 
     def to_place(self, environment: str, signal: MemberSignal) -> None:
@@ -221,13 +225,16 @@ class Model:
             del self.places[dice.choice(sorted(self.places))]
         if dice.random() < 0.004:
             dice.choice(list(self.trackers.values())).vanish()
-        if dice.random() < 0.15:
+        if self.writes and dice.random() < 0.02:
+            self.trackers[self.writes[0].uid].vanish()
+        if dice.random() < self.unrest:
             self.command(dice.choice(list(self.trackers.values())))
 
     def command(self, tracker: "SimTracker") -> None:
         if tracker.state in OVER:
             return
-        verb = self.dice.choice(("merge", "merge", "hold", "release", "release", "retest", "retry", "abort"))
+        verbs = ("merge", "merge", "hold", "release", "release", "retest", "retry", "abort")
+        verb = self.dice.choice(("retest", "retest", "retry", "hold", "release", "release") if self.crowded else verbs)
         if verb == "merge":
             tracker.merge()
         elif verb in ("hold", "release"):
@@ -624,11 +631,20 @@ class SimPlace:
 
 def run(seed: int, *, trackers: int = 5, ticks: int = 250) -> Model:
     """Live through one random story, then through calm until everybody has ended."""
-    model = Model(seed)
+    dice = random.Random(-seed)
+    model = Model(seed, losses=dice.choice((0, 0.05, 0.2)), lateness=dice.choice((0.05, 0.3)))
+    model.unrest = dice.choice((0.05, 0.15, 0.4))
     for number in range(1, trackers + 1):
         ref = TrackerRef(namespace="shop", name=f"t{number}", uid=f"u{number}", attempt=1)
         components = model.dice.choice((COMPONENTS, COMPONENTS[:1], COMPONENTS[1:]))
         model.trackers[ref.uid] = SimTracker(model=model, ref=ref, number=number, components=components)
+    if dice.random() < 0.5:
+        # A crowd before one lane: everything is merged, deployed, and told again and again to start over.
+        model.crowded = True
+        for tracker in model.trackers.values():
+            tracker.merge()
+            for component in COMPONENTS:
+                model.runs["dev"][component] = model.commits.main
     for _ in range(ticks):
         model.tick()
     model.settle()

@@ -1,0 +1,131 @@
+"""Guarantees 3 and 4, one writer per place, holds and progress, under every fault that the model knows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.models.places import MemberSignal, Phase
+from tests.workflows.environment import model
+from workflows.environment import lane, members
+from workflows.environment.state import RosterState
+
+CHUNK = 50
+
+Replace = Callable[[object, str, Any], None]
+
+
+def live_through(seeds: range) -> int:
+    """Live through the stories of these seeds; return how many grants they saw."""
+    return sum(model.run(seed).grants for seed in seeds)
+
+
+@pytest.mark.parametrize("first", range(0, 300, CHUNK))
+def test_no_story_breaks_a_guarantee_and_everybody_ends_or_waits_with_a_reason(first: int) -> None:
+    assert live_through(range(first, first + CHUNK)) > CHUNK
+
+
+def forget_to_ask_after_a_restart(change: Replace) -> None:
+    restore = members.Roster.__init__
+
+    def remember_nothing(self: members.Roster, state: RosterState) -> None:
+        restore(self, replace(state, listed=True))
+
+    change(members.Roster, "__init__", remember_nothing)
+
+
+def free_a_vanished_holders_lane_at_once(change: Replace) -> None:
+    vanish = members.Roster.vanish
+
+    def at_once(self: members.Roster, tracker: Any, now: Any, *, quarantine: timedelta) -> None:
+        vanish(self, tracker, now, quarantine=quarantine * 0)
+
+    change(members.Roster, "vanish", at_once)
+
+
+def ignore_counters(change: Replace) -> None:
+    receive = members.Roster.receive
+
+    def take_any(self: members.Roster, signal: MemberSignal, now: Any) -> bool:
+        self._departed.pop(signal.tracker.uid, None)
+        known = self._members.get(signal.tracker.uid)
+        if known is not None:
+            old = replace(known.signal, counter=replace(known.signal.counter, n=-1))
+            self._members[signal.tracker.uid] = replace(known, signal=old)
+        return receive(self, signal, now)
+
+    change(members.Roster, "receive", take_any)
+
+
+def never_take_ready_for_declining(change: Replace) -> None:
+    def judge(self: members.Roster, signal: MemberSignal) -> None:
+        if self.grant is not None and self.grant.uid == signal.tracker.uid and signal.phase is not Phase.READY:
+            self.grant = None
+
+    change(members.Roster, "_judge_grant", judge)
+
+
+def let_only_ready_members_hold(change: Replace) -> None:
+    stands_between = lane._stands_between
+
+    def only_ready(member: MemberSignal, *rest: Any) -> bool:
+        return member.phase is Phase.READY and stands_between(member, *rest)
+
+    change(lane, "_stands_between", only_ready)
+
+
+def say_failed_while_a_write_runs(change: Replace) -> None:
+    promote = model.SimTracker.promote
+
+    def early(self: model.SimTracker) -> None:
+        if self.writing and not self.model.calm and self.model.dice.random() < 0.1:
+            self.speak(Phase.FAILED)
+            self.state = model.State.FAILED
+        else:
+            promote(self)
+
+    change(model.SimTracker, "promote", early)
+
+
+def never_ask_the_silent(change: Replace) -> None:
+    ask = members.Roster.due_to_be_asked
+
+    def only_awaited(self: members.Roster, now: Any, **limits: Any) -> Any:
+        awaited = {one.tracker.uid for one in self.awaited}
+        return tuple(one for one in ask(self, now, **limits) if one.uid in awaited)
+
+    change(members.Roster, "due_to_be_asked", only_awaited)
+
+
+def say_ready_after_hearing_a_grant(change: Replace) -> None:
+    tell = model.SimTracker.tell
+
+    def forgetful(self: model.SimTracker, environment: str, role: str, phase: Phase) -> None:
+        granted, self.granted = self.granted, self.granted and phase is not Phase.READY
+        tell(self, environment, role, phase)
+        self.granted = granted
+
+    change(model.SimTracker, "tell", forgetful)
+
+
+@pytest.mark.parametrize(
+    "weaken",
+    [
+        forget_to_ask_after_a_restart,
+        free_a_vanished_holders_lane_at_once,
+        ignore_counters,
+        never_take_ready_for_declining,
+        let_only_ready_members_hold,
+        say_failed_while_a_write_runs,
+        never_ask_the_silent,
+        say_ready_after_hearing_a_grant,
+    ],
+)
+def test_the_model_notices_a_rule_that_is_missing(
+    weaken: Callable[[Replace], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weaken(monkeypatch.setattr)
+    with pytest.raises(model.Broken):
+        live_through(range(400))
