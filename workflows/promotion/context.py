@@ -22,8 +22,23 @@ from workflows.promotion.state import RELATIONS_KEPT, Story
 
 Answer = TypeVar("Answer")
 
+MOVABLE = (
+    State.PENDING,
+    State.AWAITING_MERGE,
+    State.AWAITING_SYNC,
+    State.AWAITING_POLICY,
+    State.TESTING,
+    State.TESTS_FAILED,
+    State.READY_TO_PROMOTE,
+    State.PROMOTION_FAILED,
+)
+"""Waiting states, in which a run moves to a newer worker version when one asks."""
+
 EVENTS_BEFORE_CONTINUING = 500
 PAIRS_PER_CALL = 20
+
+QUIET = timedelta(seconds=2)
+"""How long an answer that usually comes at once is awaited before the wait is published."""
 
 
 class Ended(Exception):
@@ -35,7 +50,11 @@ class Ended(Exception):
 
 
 class Continue(Exception):
-    """Leave the current wait so that the workflow continues as new in a clean state."""
+    """Leave the current wait so that the workflow continues as new in a clean state, on a newer version if asked."""
+
+    def __init__(self, *, upgrade: bool = False) -> None:
+        super().__init__()
+        self.upgrade = upgrade
 
 
 class Unreadable(Exception):
@@ -123,11 +142,14 @@ class Context:
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
-    async def wait(self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str) -> bool:
+    async def wait(
+        self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str, quiet: bool = False
+    ) -> bool:
         """Return True as soon as `ready()`, False when `at_most` has passed or something else must be done first.
 
         Without `at_most` the backstop ends the wait. Raises Ended when the tracker was aborted or deleted, and Continue
-        when the history has grown long enough.
+        when the history has grown long enough. `quiet` publishes only when the wait turns out to be a long one: answers
+        of places come within milliseconds, and a status nobody could read costs six events.
         """
         limit = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
         if self.phase is Phase.HOLDER:
@@ -152,6 +174,15 @@ class Context:
         self.stop_if_ended()
         return ready()
 
+    async def _soon(self, ready: Callable[[], bool], why: str) -> bool:
+        """Tell whether the wait ended, one way or another, before it was worth publishing."""
+        try:
+            await workflow.wait_condition(lambda: self._woken() or ready(), timeout=QUIET, timeout_summary=why)
+        except TimeoutError:
+            return False
+        self.stop_if_ended()
+        return True
+
     def _woken(self) -> bool:
         return self.ended is not None or bool(self.retell) or self.hold_to_tell
 
@@ -162,6 +193,8 @@ class Context:
 
     def _continue_if_due(self) -> None:
         info = workflow.info()
+        if self.story.state in MOVABLE and info.is_target_worker_deployment_version_changed():
+            raise Continue(upgrade=True)
         if info.is_continue_as_new_suggested() or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
             raise Continue
 
@@ -282,6 +315,10 @@ class Context:
 
     def _is_target(self, environment: str) -> bool:
         return self.story.hop is not None and self.story.hop.policy.target == environment
+
+    def leave_line(self) -> None:
+        """Forget what the hop's lane meant to us."""
+        self.phase, self.ready_counter, self.granted, self.checks = Phase.WORKING, None, False, ()
 
     async def speak(self, phase: Phase) -> None:
         """Take a phase at the target of the hop and tell the target."""

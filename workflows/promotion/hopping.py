@@ -1,5 +1,7 @@
 """Steps around a hop: choose its policy, meet its target, and end it with a record."""
 
+import asyncio
+
 from temporalio import workflow
 
 from activities.contracts import ConfigActivities
@@ -11,9 +13,11 @@ from workflows import policies
 from workflows.promotion import comparing, records
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
-from workflows.promotion.merging import join, source_artifacts
+from workflows.promotion.merging import join, source_artifacts, tell_joining
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import RECORDS_KEPT, Hop
+
+PROMOTED_BY_POLICY = "autoPromote"
 
 POLICY_REASONS = {
     PolicyOutcome.NOT_FOUND: "no policy leaves {environment} for repository {repository}",
@@ -33,7 +37,8 @@ async def choose_hop(ctx: Context) -> State:
     found = await find_policy(ctx)
     if found.policy is None:
         return _await_policy(ctx, found)
-    story.hop = Hop(number=story.hops, policy=found.policy)
+    approved_by = PROMOTED_BY_POLICY if found.policy.auto_promote else ""
+    story.hop = Hop(number=story.hops, policy=found.policy, approved_by=approved_by)
     return await _meet_target(ctx, story.hop)
 
 
@@ -78,7 +83,7 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
 
 
 async def _meet_target(ctx: Context, hop: Hop) -> State:
-    await ctx.read_environment(hop.policy.target)
+    await asyncio.gather(ctx.read_environment(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
     await join(ctx, hop.policy.target, "target")
     artifacts = await source_artifacts(ctx)
     if artifacts is not None and await target_contains(ctx, artifacts):
@@ -154,15 +159,18 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
     if label not in story.labels:
         story.labels.append(label)
     story.arrived.append(target)
-    await ctx.speak(Phase.ARRIVED)
-    if source in ctx.member_of:
-        await ctx.tell(source, "source", Phase.GONE)
     view = ctx.views.get(target)
     final = record.promoted and view is not None and view.final
     story.environment, story.hop = target, None
     story.hops, story.rounds = story.hops + 1, 0
-    ctx.phase, ctx.checks = Phase.WORKING, ()
-    ctx.story.retest = ctx.story.retry = False
+    story.retest = story.retry = False
+    ctx.leave_line()
+    # The target is the next hop's source: saying so hands the lane back and stays a member, in one signal.
+    farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
+    leaving = [ctx.tell(target, *farewell)]
+    if source in ctx.member_of:
+        leaving.append(ctx.tell(source, "source", Phase.GONE))
+    await asyncio.gather(*leaving)
     return State.COMPLETED if final else State.AWAITING_SYNC
 
 

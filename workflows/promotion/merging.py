@@ -1,5 +1,6 @@
 """Steps before the change runs anywhere: read the pull request, await its merge, await it in the first environment."""
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
@@ -104,7 +105,8 @@ async def _touched(ctx: Context) -> State:
 async def await_sync(ctx: Context) -> State:
     """Wait until the change runs healthy where it is, on every deployment of its components."""
     story = ctx.story
-    await ctx.environment(story.environment)
+    if story.environment not in ctx.views:
+        await asyncio.gather(ctx.read_environment(story.environment), tell_joining(ctx, story.environment, "source"))
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
@@ -125,12 +127,17 @@ async def await_sync(ctx: Context) -> State:
 
 async def join(ctx: Context, environment: str, role: str) -> None:
     """Become a member of a place, and wait for its first view."""
-    if ctx.member_of.get(environment) != role:
-        await ctx.tell(environment, role, Phase.WORKING)
+    await tell_joining(ctx, environment, role)
     while not _spoke(ctx, environment):
-        heard = await ctx.wait(lambda: _spoke(ctx, environment), at_most=HEARING, why=f"hear {environment}")
+        heard = await ctx.wait(lambda: _spoke(ctx, environment), at_most=HEARING, why=f"hear {environment}", quiet=True)
         if not heard and not ctx.retell and not _spoke(ctx, environment):
             await ctx.tell(environment, role, Phase.WORKING)
+
+
+async def tell_joining(ctx: Context, environment: str, role: str) -> None:
+    """Tell a place that we join it, unless it knows."""
+    if ctx.member_of.get(environment) != role:
+        await ctx.tell(environment, role, Phase.WORKING)
 
 
 def _spoke(ctx: Context, environment: str) -> bool:

@@ -11,8 +11,6 @@ from workflows.promotion.runs import poll_tests
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import void_round
 
-PROMOTED_BY_POLICY = "autoPromote"
-
 
 async def await_retest(ctx: Context) -> State:
     """Wait for `retest`, or until another change brings this one along."""
@@ -30,8 +28,6 @@ async def await_turn(ctx: Context) -> State:
     hop = ctx.story.hop
     if hop is None or hop.round is None:
         return State.SYNCED
-    if hop.policy.auto_promote and not hop.approved_by:
-        hop.approved_by = PROMOTED_BY_POLICY
     while True:
         before = _view(ctx)
         if ctx.story.retest and not ctx.held:
@@ -44,7 +40,9 @@ async def await_turn(ctx: Context) -> State:
         if ctx.granted and ctx.phase is Phase.READY and not ctx.held:
             await ctx.speak(Phase.HOLDER)
             return State.PROMOTING
-        await _wait_for_change(ctx, before, why=f"await the lane of {hop.policy.target}")
+        await _wait_for_change(
+            ctx, before, why=f"await the lane of {hop.policy.target}", quiet=ctx.phase is Phase.READY
+        )
 
 
 async def await_retry(ctx: Context) -> State:
@@ -126,11 +124,11 @@ def _view(ctx: Context) -> tuple[object, ...]:
     )
 
 
-async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str) -> None:
+async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str, quiet: bool = False) -> None:
     """Wait until anything that these steps look at changed; tests still running are read meanwhile."""
     round_ = ctx.story.hop.round if ctx.story.hop else None
     running = round_ is not None and any(test.run and not test.final for test in round_.tests)
     at_most: timedelta | None = ctx.timings.poll_maximum if running else None
-    changed = await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why)
+    changed = await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet)
     if running and round_ is not None and not changed:
         await poll_tests(ctx, round_)

@@ -33,6 +33,7 @@ def view(ctx: Context) -> View:
     story = ctx.story
     held = story.hold is not None and (story.state is not State.PROMOTING or ctx.at_boundary)
     held = held and not story.state.terminal
+    tracker = ctx.request.tracker
     source = ctx.place(story.environment)
     target = ctx.place(story.hop.policy.target) if story.hop else None
     waiting = waiting_for(
@@ -42,6 +43,7 @@ def view(ctx: Context) -> View:
         verdict_until=ctx.verdict_until,
         delivery_until=ctx.delivery_until,
         held=held,
+        say=lambda verb: f"pilotage -n {tracker.namespace} {verb} {tracker.name}",
     )
     return View(state=State.HELD if held else story.state, waiting=waiting)
 

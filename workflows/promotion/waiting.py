@@ -1,5 +1,6 @@
 """Pure: what a tracker waits for, always true and always with a way out."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from activities.models.places import PlaceSignal
@@ -16,8 +17,12 @@ def waiting_for(
     verdict_until: datetime | None = None,
     delivery_until: datetime | None = None,
     held: bool = False,
+    say: Callable[[str], str],
 ) -> WaitingFor | None:
-    """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect."""
+    """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect.
+
+    `say` turns a verb into the command line that a person can paste.
+    """
     if story.state.terminal:
         return None
     if held and story.hold is not None:
@@ -27,7 +32,7 @@ def waiting_for(
             wanted="release",
             observed=f"held by {story.hold.by}" + (f": {story.hold.reason}" if story.hold.reason else ""),
             since=story.hold.since,
-            unblock_with="pilotage release",
+            unblock_with=say("release"),
         )
     if story.problem:
         return WaitingFor(
@@ -54,17 +59,17 @@ def waiting_for(
         case State.TESTING:
             return _verdict(story, verdict_until)
         case State.TESTS_FAILED:
-            return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, "pilotage retest")
+            return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, say("retest"))
         case State.READY_TO_PROMOTE:
-            return _ready(story, hop, target)
+            return _ready(story, hop, target, say)
         case State.PROMOTING:
             observed = story.message or "being delivered"
             found = _plain(story, Waiting.DELIVERY, _target(hop), observed, "nothing; Argo CD is at work", _wanted(hop))
             return _until(found, delivery_until)
         case State.PROMOTION_FAILED:
-            return _plain(story, Waiting.RETRY, _target(hop), story.message, "pilotage retry", _wanted(hop))
+            return _plain(story, Waiting.RETRY, _target(hop), story.message, say("retry"), _wanted(hop))
         case _:
-            return _plain(story, Waiting.RELEASE, story.environment, str(story.state), "pilotage release")
+            return _plain(story, Waiting.RELEASE, story.environment, str(story.state), say("release"))
 
 
 def _plain(story: Story, what: Waiting, object_: str, observed: str, unblock_with: str, wanted: str = "") -> WaitingFor:
@@ -139,7 +144,7 @@ def _verdict(story: Story, until: datetime | None) -> WaitingFor:
     )
 
 
-def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None) -> WaitingFor:
+def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None, say: Callable[[str], str]) -> WaitingFor:
     name = _target(hop)
     if hop is not None and not hop.approved_by:
         return _plain(
@@ -147,7 +152,7 @@ def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None) -> Waiting
             Waiting.PROMOTE_COMMAND,
             name,
             "tests passed; the policy has autoPromote false",
-            "pilotage promote",
+            say("promote"),
             "a promote command",
         )
     if hop is not None and hop.refusal is not Refusal.NONE:
@@ -156,7 +161,7 @@ def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None) -> Waiting
             Waiting.TARGET,
             name,
             hop.refusal_message,
-            'make the target contained in the change, or pilotage promote --reason "…"',
+            f'make the target contained in the change, or {say("promote")} --reason "…"',
             "a target that the change contains",
         )
     blocked = target.blocked_by if target else None

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from activities.contracts import ScmActivities
 from activities.models.places import Phase, PlaceSignal
@@ -75,11 +76,13 @@ class PromotionWorkflow:
                     ctx.enter(state)
         except Ended as ended:
             ctx.enter(ended.state, reason=ended.reason, message=ended.message)
-        except Continue:
+        except Continue as due:
+            ctx.flush()
             await self._settle()
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
-                workflow.continue_as_new(replace(request, carried=story))
+                behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if due.upgrade else None
+                workflow.continue_as_new(replace(request, carried=story), initial_versioning_behavior=behavior)
             ctx.enter(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
         await self._finish()
         return story.state
@@ -258,7 +261,7 @@ class PromotionWorkflow:
             return
         refused = commands.refusal(self._story, verb, command)
         if refused:
-            raise ApplicationError(refused, type="CommandRefused", non_retryable=True)
+            raise ApplicationError(refused, non_retryable=True)
 
     def _execute(self, verb: Verb, command: Command) -> CommandAnswer:
         ctx, story = self._ctx, self._story
