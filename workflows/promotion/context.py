@@ -162,10 +162,14 @@ class Context:
             await self._tell_hold()
         self.stop_if_ended()
         self._continue_if_due()
-        self.flush()
         if limit <= timedelta(0):
             return ready()
         try:
+            if quiet and limit > QUIET:
+                if await self._soon(ready, why):
+                    return ready()
+                limit -= QUIET
+            self.flush()
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
             if at_most is None or at_most > limit:

@@ -128,6 +128,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
             ),
             at_most=pause,
             why=f"deliver to {view.name}",
+            quiet=True,
         )
         fresh = again or not woken or ctx.pokes != pokes
 
