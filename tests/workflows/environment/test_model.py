@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from activities.models.places import MemberSignal, Phase
-from tests.workflows.environment import model
+from tests.workflows.environment import facts, model
+from tests.workflows.environment.simulated_tracker import SimTracker
 from workflows.environment import lane, members
 from workflows.environment.state import RosterState
 
@@ -77,16 +78,16 @@ def let_only_ready_members_hold(change: Replace) -> None:
 
 
 def say_failed_while_a_write_runs(change: Replace) -> None:
-    promote = model.SimTracker.promote
+    promote = SimTracker.promote
 
-    def early(self: model.SimTracker) -> None:
+    def early(self: SimTracker) -> None:
         if self.writing and not self.model.calm and self.model.dice.random() < 0.1:
             self.speak(Phase.FAILED)
-            self.state = model.State.FAILED
+            self.state = facts.State.FAILED
         else:
             promote(self)
 
-    change(model.SimTracker, "promote", early)
+    change(SimTracker, "promote", early)
 
 
 def never_ask_the_silent(change: Replace) -> None:
@@ -100,14 +101,14 @@ def never_ask_the_silent(change: Replace) -> None:
 
 
 def say_ready_after_hearing_a_grant(change: Replace) -> None:
-    tell = model.SimTracker.tell
+    tell = SimTracker.tell
 
-    def forgetful(self: model.SimTracker, environment: str, role: str, phase: Phase) -> None:
+    def forgetful(self: SimTracker, environment: str, role: str, phase: Phase) -> None:
         granted, self.granted = self.granted, self.granted and phase is not Phase.READY
         tell(self, environment, role, phase)
         self.granted = granted
 
-    change(model.SimTracker, "tell", forgetful)
+    change(SimTracker, "tell", forgetful)
 
 
 @pytest.mark.parametrize(
@@ -127,5 +128,5 @@ def test_the_model_notices_a_rule_that_is_missing(
     weaken: Callable[[Replace], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weaken(monkeypatch.setattr)
-    with pytest.raises(model.Broken):
+    with pytest.raises(facts.Broken):
         live_through(range(400))

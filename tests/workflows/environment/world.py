@@ -3,15 +3,16 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
+from temporalio.service import RPCError
+from temporalio.worker import Replayer, Worker
 
 from activities.contracts import (
     ConfigActivities,
@@ -43,7 +44,7 @@ from activities.models.delivery import (
     WatchDeploymentsInput,
     WriteResult,
 )
-from activities.models.places import Counter, EnvironmentInput, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -57,20 +58,15 @@ from activities.models.revisions import (
 )
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Artifact, Problem, Timings, TrackerRef
+from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from worker.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import (
-    ENVIRONMENT_WORKFLOW,
-    MEMBER_SIGNAL,
-    PLACE_SIGNAL,
     Queues,
     environment_workflow_id,
     promotion_workflow_id,
 )
-
-MAIN = [f"{number}" * 40 for number in range(8)]
-"""Commits of the main line, oldest first."""
 
 CALM = Timings(
     observe_initial=timedelta(seconds=60),
@@ -79,41 +75,6 @@ CALM = Timings(
     watch=timedelta(seconds=20),
     activity_start_to_close=timedelta(seconds=2),
 )
-
-
-@workflow.defn(sandboxed=False)
-class Puppet:
-    """Stand where a tracker's workflow would: keep what the place says and answer when it asks."""
-
-    def __init__(self) -> None:
-        self.heard: list[PlaceSignal] = []
-        self.view: MemberSignal | None = None
-        self.place = ""
-        self.done = False
-
-    @workflow.run
-    async def run(self) -> None:
-        await workflow.wait_condition(lambda: self.done)
-
-    @workflow.signal(name=PLACE_SIGNAL)
-    async def hear(self, signal: PlaceSignal) -> None:
-        self.heard.append(signal)
-        if signal.asks and self.view is not None:
-            counter = replace(self.view.counter, n=self.view.counter.n + 1)
-            self.view = replace(self.view, counter=counter, heard=signal.counter)
-            await workflow.get_external_workflow_handle(self.place).signal(MEMBER_SIGNAL, self.view)
-
-    @workflow.signal
-    def become(self, view: MemberSignal, place: str) -> None:
-        self.view, self.place = view, place
-
-    @workflow.signal
-    def leave(self) -> None:
-        self.done = True
-
-    @workflow.query
-    def said(self) -> list[PlaceSignal]:
-        return self.heard
 
 
 @dataclass
@@ -263,7 +224,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     # -- what tests do -----------------------------------------------------------------------------------------
 
-    async def tracker(self, number: int, revision: str, *, workflow_runs: bool = True) -> "Tracker":
+    async def tracker(self, number: int, revision: str, *, workflow_runs: bool = True) -> Tracker:
         """Start a puppet for a tracker whose merge commit is `revision`."""
         ref = TrackerRef(namespace="shop", name=f"web-{number}", uid=f"uid-{number}", attempt=1)
         identity = promotion_workflow_id(self.installation, ref.namespace, ref.name, ref.uid, ref.attempt)
@@ -294,84 +255,16 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         """Count the history events of the place's newest run."""
         return len((await self.place.fetch_history()).events)
 
+    async def replays(self) -> bool:
+        """Replay the place's newest run; raises when the code would decide otherwise."""
+        replayer = Replayer(
+            workflows=[EnvironmentWorkflow], data_converter=pydantic_data_converter, workflow_runner=workflow_runner()
+        )
+        result = await replayer.replay_workflow(await self.place.fetch_history())
+        return result.replay_failure is None
+
     async def ended(self) -> WorkflowExecutionStatus | None:
         return (await self.place.describe()).status
-
-
-@dataclass
-class Tracker:
-    """One tracker as a place sees it."""
-
-    world: World
-    view: MemberSignal
-
-    @property
-    def name(self) -> str:
-        return self.view.tracker.name
-
-    @property
-    def puppet(self) -> WorkflowHandle[Puppet, None]:
-        return self.world.client.get_workflow_handle_for(Puppet.run, self.view.workflow_id)
-
-    async def tell(self, phase: Phase, *, n: int | None = None, **changes: Any) -> MemberSignal:
-        """Tell the place a view with the next counter, or with the one given."""
-        counter = Counter(epoch=1, n=self.view.counter.n + 10 if n is None else n)
-        signal = replace(self.view, counter=counter, phase=phase, **changes)
-        if n is None:
-            self.view = signal
-            if self.view.tracker in self.world.live:
-                await self.puppet.signal(Puppet.become, args=[signal, self.world.place_id])
-        world = self.world
-        await world.client.start_workflow(
-            ENVIRONMENT_WORKFLOW,
-            EnvironmentInput(
-                installation=world.installation,
-                namespace="shop",
-                environment="staging",
-                repository="web",
-                timings=world.timings,
-                history_limit=world.history_limit,
-                linger=world.linger,
-            ),
-            id=world.place_id,
-            task_queue=Queues(installation=world.installation).promotions,
-            start_signal=MEMBER_SIGNAL,
-            start_signal_args=[signal],
-        )
-        return signal
-
-    async def heard(self) -> list[PlaceSignal]:
-        return await self.puppet.query(Puppet.said)
-
-    async def hears(self, fits: Callable[[PlaceSignal], bool]) -> PlaceSignal:
-        """Return the newest signal once it fits."""
-
-        async def newest() -> PlaceSignal | None:
-            said = await self.heard()
-            return next((one for one in reversed(said) if fits(one)), None)
-
-        found = await eventually(newest, describe=self.heard)
-        assert isinstance(found, PlaceSignal)
-        return found
-
-    async def takes(self, grant: PlaceSignal) -> None:
-        """Take a grant that was heard."""
-        await self.tell(Phase.HOLDER, heard=grant.counter)
-
-    async def vanishes(self) -> None:
-        await self.puppet.terminate("vanished")
-
-
-async def eventually(read: Callable[[], Any], *, describe: Callable[[], Any] | None = None, seconds: float = 15) -> Any:
-    """Return the first true answer."""
-    for _ in range(int(seconds / 0.05)):
-        answer = read()
-        answer = await answer if asyncio.iscoroutine(answer) else answer
-        if answer:
-            return answer
-        await asyncio.sleep(0.05)
-    shown = await describe() if describe is not None else ""
-    raise AssertionError(f"never happened: {shown}")
 
 
 def relation(base: str, head: str) -> Relation:
@@ -381,6 +274,13 @@ def relation(base: str, head: str) -> Relation:
     if base not in MAIN or head not in MAIN:
         return Relation.DIVERGED
     return Relation.AHEAD if MAIN.index(head) > MAIN.index(base) else Relation.BEHIND
+
+
+async def stop_workflows(client: Client, queue: str) -> None:
+    """Terminate what a test left running; some of it has ended by itself meanwhile."""
+    async for one in client.list_workflows(f"TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"):
+        with suppress(RPCError):
+            await client.get_workflow_handle(one.id).terminate("the test is over")
 
 
 @asynccontextmanager
@@ -411,5 +311,4 @@ async def place(address: str, **changes: Any) -> AsyncIterator[World]:
         try:
             yield world
         finally:
-            async for one in client.list_workflows(f"TaskQueue = '{queues.promotions}' AND ExecutionStatus='Running'"):
-                await client.get_workflow_handle(one.id).terminate("the test is over")
+            await stop_workflows(client, queues.promotions)

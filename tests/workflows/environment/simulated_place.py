@@ -1,0 +1,110 @@
+"""A place of the model: the real roster and lane rules over what it was told and what it saw."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from activities.models.delivery import Observation
+from activities.models.places import PlaceSignal
+from activities.models.tracking import TrackerRef
+from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, State
+from workflows.environment.ancestry import KnownAncestry
+from workflows.environment.lane import LaneView, decide
+from workflows.environment.members import Roster
+from workflows.environment.state import RosterState
+
+if TYPE_CHECKING:
+    from tests.workflows.environment.model import Model
+
+
+class SimPlace:
+    """One run of a place: the real rules over what it was told and what it saw."""
+
+    def __init__(self, model: "Model", environment: str) -> None:
+        self.model = model
+        self.environment = environment
+        # Two runs never start in the same millisecond.
+        self.roster = Roster(RosterState(epoch=int(model.time.timestamp() * 1000)))
+        self.ancestry = KnownAncestry()
+        self.observed: dict[str, str | None] | None = None
+        self.observed_at: datetime | None = None
+        self.told: dict[str, object] = {}
+        self.listing = False
+
+    def observe(self) -> None:
+        if self.roster.members:
+            self.observed, self.observed_at = dict(self.model.runs[self.environment]), self.model.time
+
+    def stale(self, component: str) -> bool:
+        """Tell whether the place has not seen yet what runs there now."""
+        return self.observed is None or self.observed[component] != self.model.runs[self.environment][component]
+
+    def observations(self) -> tuple[Observation, ...]:
+        return tuple(
+            Observation(deployment=name, component=name, application=name, runs=runs, written=runs, settled=True)
+            for name, runs in (self.observed or {}).items()
+        )
+
+    def step(self) -> None:
+        model, roster, now = self.model, self.roster, self.model.time
+        roster.expire(now)
+        if not roster.listed and not self.listing and any(one.role == "target" for one in roster.members):
+            self.listing = True
+            self.list_trackers()
+        occupied_by, because = roster.occupied(now)
+        missing = tuple(one.tracker.name for one in roster.awaited) if roster.listed else ("",)
+        view = LaneView(
+            members=roster.members,
+            observations=self.observations(),
+            unobserved="" if self.observed is not None else "not observed",
+            occupied_by=occupied_by,
+            occupied_because=because,
+            missing=missing,
+        )
+        decision = decide(view, self.ancestry)
+        if decision.grant is not None:
+            candidate = next(one for one in roster.members if one.tracker.uid == decision.grant)
+            model.check_grant(self.environment, candidate)
+            roster.give(decision.grant, now)
+        for pair in decision.pairs:
+            if model.dice.random() < 0.7:
+                self.ancestry.learn(pair.base, pair.head, model.commits.relation(pair.base, pair.head))
+        asked = roster.due_to_be_asked(
+            now,
+            blockers=decision.blockers,
+            backstop=timedelta(seconds=BACKSTOP),
+            holder_backstop=timedelta(seconds=HOLDER_BACKSTOP),
+        )
+        asking = {one.uid: one for one in asked}
+        for member in roster.entries:
+            uid = member.signal.tracker.uid
+            news = (tuple((self.observed or {}).items()), decision.blocked_by.get(uid), roster.grant_for(uid))
+            if member.answer_due or uid in asking or self.told.get(uid) != news:
+                self.told[uid] = news
+                self.tell(member.signal.tracker, asks=asking.pop(uid, None) is not None, decision_blocked=uid)
+                roster.answered(uid)
+        for tracker in asking.values():
+            self.tell(tracker, asks=True, decision_blocked="")
+
+    def tell(self, tracker: TrackerRef, *, asks: bool, decision_blocked: str) -> None:
+        now = self.model.time
+        if asks:
+            self.roster.asked(tracker.uid, now)
+        signal = PlaceSignal(
+            environment=self.environment,
+            counter=self.roster.next_counter(now),
+            observed=self.observations(),
+            observed_at=self.observed_at,
+            grant=self.roster.grant_for(tracker.uid),
+            asks=asks,
+        )
+        self.model.to_tracker(self.environment, tracker, signal, self)
+
+    def list_trackers(self) -> None:
+        live = [one.ref for one in self.model.trackers.values() if one.state not in (State.DONE, State.ABORTED)]
+
+        def listed() -> None:
+            if self.model.places.get(self.environment) is self:
+                self.roster.expect(live)
+                self.step()
+
+        self.model.send(listed, reliable=True)

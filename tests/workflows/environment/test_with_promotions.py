@@ -1,0 +1,249 @@
+"""Real promotions and real places together: two pull requests on their way through the same lanes."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
+
+from activities.contracts import ObservationActivities
+from activities.models.configuration import ListTrackersInput, ListTrackersResult
+from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
+from activities.models.places import EnvironmentInput, MemberSignal, TellEnvironmentInput
+from activities.models.promotion import Command, CommandAnswer, Verb
+from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
+from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, State, TrackerStatus
+from activities.models.tracking import TrackerRef, TrackerSpec
+from tests.workflows.environment.puppets import eventually
+from tests.workflows.environment.world import stop_workflows
+from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
+from worker.sandbox import workflow_runner
+from workflows.environment.workflow import EnvironmentWorkflow
+from workflows.identity import (
+    ENVIRONMENT_WORKFLOW,
+    MEMBER_SIGNAL,
+    Queues,
+    environment_workflow_id,
+    promotion_workflow_id,
+)
+from workflows.promotion.state import PromotionStart
+from workflows.promotion.workflow import PromotionWorkflow
+
+MERGES = {411: MINE, 412: NEWER}
+
+
+@dataclass
+class Together(World, ObservationActivities):
+    """A world whose places are real."""
+
+    installation: str = ""
+    by_tracker: dict[str, TrackerStatus] = field(default_factory=dict)
+    live: dict[str, TrackerRef] = field(default_factory=dict)
+    handles: dict[str, WorkflowHandle[PromotionWorkflow, State]] = field(default_factory=dict)
+    lanes: dict[str, list[str]] = field(default_factory=dict)
+
+    async def say(self, environment: str, *, answers: MemberSignal | None = None) -> None:
+        """Leave speaking to the real place, which sees what runs by itself."""
+
+    @activity.defn
+    async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
+        return ListTrackersResult(trackers=tuple(self.live.values()))
+
+    @activity.defn
+    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+        self.members.append((request.environment, request.signal))
+        await self.client.start_workflow(
+            ENVIRONMENT_WORKFLOW,
+            EnvironmentInput(
+                installation=self.installation,
+                namespace=request.namespace,
+                environment=request.environment,
+                repository=request.repository,
+                timings=request.timings,
+            ),
+            id=environment_workflow_id(self.installation, "shop", request.environment, "web"),
+            task_queue=Queues(installation=self.installation).promotions,
+            start_signal=MEMBER_SIGNAL,
+            start_signal_args=[request.signal],
+        )
+
+    @activity.defn
+    async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        found = replace(self.pull_request, number=request.number, merge_sha=MERGES[request.number])
+        return ReadPullRequestResult(pull_request=found)
+
+    @activity.defn
+    async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
+        ask = ReadDeploymentsInput(
+            namespace=request.namespace, repository=request.repository, deployments=request.deployments
+        )
+        for _ in range(40):
+            seen = await self.read_deployments(ask)
+            if seen.observations != request.known:
+                return seen
+            await asyncio.sleep(0.05)
+        return ReadDeploymentsResult(observations=request.known, read_at=datetime.now(UTC))
+
+    @activity.defn
+    async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        self.by_tracker[request.tracker.name] = request.status
+        if request.status.state.terminal:
+            self.live.pop(request.tracker.name, None)
+        return await super().publish_status(request)
+
+    @activity.defn
+    async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
+        self.lanes.setdefault(request.environment, []).append(request.status.lane.holder)
+        return PublishStatusResult(written=True)
+
+    async def track(self, number: int) -> None:
+        """Start the promotion of a pull request."""
+        name = f"web-{number}"
+        tracker = TrackerRef(namespace="shop", name=name, uid=uuid.uuid4().hex, attempt=1)
+        self.live[name] = tracker
+        self.handles[name] = await self.client.start_workflow(
+            PromotionWorkflow.run,
+            PromotionStart(
+                installation=self.installation,
+                tracker=tracker,
+                spec=TrackerSpec(repository="web", number=number, environment="dev"),
+                timings=FAST,
+            ),
+            id=promotion_workflow_id(self.installation, "shop", name, tracker.uid, 1),
+            task_queue=Queues(installation=self.installation).promotions,
+        )
+
+    async def command(self, number: int, verb: Verb, target: str) -> None:
+        identity = str(uuid.uuid4())
+        answer = await self.handles[f"web-{number}"].execute_update(
+            verb.value,
+            Command(request_id=identity, actor="ada", target_environment=target, revision=""),
+            id=identity,
+            result_type=CommandAnswer,
+        )
+        assert answer.accepted, answer.message
+
+    async def shows(self, number: int, fits: Callable[[TrackerStatus], bool]) -> TrackerStatus:
+        """Return the tracker's status once it fits."""
+        name = f"web-{number}"
+
+        def current() -> bool:
+            status = self.by_tracker.get(name)
+            return status is not None and fits(status)
+
+        async def described() -> object:
+            status = self.by_tracker.get(name)
+            return status and (status.state, status.reason, status.message, status.waiting_for)
+
+        await eventually(current, describe=described)
+        return self.by_tracker[name]
+
+    async def ends(self, number: int) -> list[tuple[str, str]]:
+        """Return the hops of a promotion that completed."""
+        status = await self.shows(number, lambda one: one.state is State.COMPLETED)
+        return [(record.target, record.result) for record in status.promotions]
+
+
+@asynccontextmanager
+async def together(address: str, *, dev: str) -> AsyncIterator[Together]:
+    """Serve a world of dev → staging → prod, in which OLD runs everywhere but in dev."""
+    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    world = Together(client=client, installation=f"t{uuid.uuid4().hex[:8]}")
+    world.environment("dev", dev)
+    world.environment("staging", OLD)
+    world.environment("prod", OLD, final=True)
+    world.policy("dev", "staging", tests=(a_test("unit"),))
+    world.policy("staging", "prod", tests=(a_test("smoke"),))
+    world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
+    queues = Queues(installation=world.installation)
+    served: dict[str, list[Callable[..., Any]]] = {
+        queues.config: [
+            world.find_policy,
+            world.read_environment,
+            world.read_repository,
+            world.list_trackers,
+            world.tell_environment,
+        ],
+        queues.scm: [
+            world.read_pull_request,
+            world.list_changed_files,
+            world.compare_revisions,
+            world.present_on_pull_request,
+        ],
+        queues.ci: [world.trigger_test, world.poll_tests, world.cancel_tests],
+        queues.delivery: [world.read_deployments, world.update_application, world.sync_application],
+        queues.observation: [world.watch_deployments],
+        queues.kubernetes: [world.publish_status, world.publish_place],
+    }
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            Worker(
+                client,
+                task_queue=queues.promotions,
+                workflows=[PromotionWorkflow, EnvironmentWorkflow],
+                workflow_runner=workflow_runner(),
+            )
+        )
+        for queue, functions in served.items():
+            await stack.enter_async_context(Worker(client, task_queue=queue, activities=functions))
+        try:
+            yield world
+        finally:
+            await stop_workflows(client, queues.promotions)
+
+
+async def test_a_change_goes_through_all_places_and_each_is_written_once(temporal_server: str) -> None:
+    async with together(temporal_server, dev=MINE) as world:
+        await world.track(411)
+        assert await world.ends(411) == [("staging", "Promoted"), ("prod", "Promoted")]
+        assert world.writes == ["web-staging-0", "web-prod-0"]
+        assert "web-411" in world.lanes["staging"]
+        await eventually(lambda: world.lanes["prod"][-1] == "")
+
+
+async def test_the_older_of_two_changes_is_brought_along_by_the_newer(temporal_server: str) -> None:
+    async with together(temporal_server, dev=NEWER) as world:
+        await world.track(411)
+        await world.track(412)
+        hops = await asyncio.gather(world.ends(411), world.ends(412))
+        assert all([target for target, _ in one] == ["staging", "prod"] for one in hops)
+        assert {result for one in hops for _, result in one} == {"Promoted", "AlreadyContained"}
+        assert sorted(world.writes) == ["web-prod-0", "web-staging-0"]
+
+
+async def test_a_hold_on_the_older_change_stops_the_newer_until_released(temporal_server: str) -> None:
+    async with together(temporal_server, dev=NEWER) as world:
+        world.policy("dev", "staging", auto=False, tests=(a_test("unit"),))
+        world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
+        await world.track(411)
+        await world.shows(411, lambda one: one.reason == "AwaitingPromote")
+        await world.command(411, Verb.HOLD, "staging")
+        await world.track(412)
+        await world.shows(412, lambda one: one.reason == "AwaitingPromote")
+        await world.command(412, Verb.PROMOTE, "staging")
+        blocked = await world.shows(412, lambda one: one.reason == "BlockedBy")
+        assert blocked.waiting_for is not None
+        assert "web-411" in f"{blocked.waiting_for.object} {blocked.waiting_for.observed}"
+        assert world.writes == []
+        await world.command(411, Verb.RELEASE, "staging")
+        assert await world.ends(412) == [("staging", "Promoted"), ("prod", "Promoted")]
+        assert ("staging", "AlreadyContained") in await world.ends(411)
+
+
+async def test_a_place_that_loses_its_memory_mid_way_is_taught_again(temporal_server: str) -> None:
+    async with together(temporal_server, dev=MINE) as world:
+        world.policy("dev", "staging", auto=False, tests=(a_test("unit"),))
+        await world.track(411)
+        await world.shows(411, lambda one: one.reason == "AwaitingPromote")
+        identity = environment_workflow_id(world.installation, "shop", "staging", "web")
+        await world.client.get_workflow_handle(identity).terminate("lost its memory")
+        await world.command(411, Verb.PROMOTE, "staging")
+        assert await world.ends(411) == [("staging", "Promoted"), ("prod", "Promoted")]
+        assert world.writes == ["web-staging-0", "web-prod-0"]
