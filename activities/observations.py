@@ -38,7 +38,7 @@ class StreamActivities(ObservationActivities):
     @activity.defn
     @reported
     async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
-        """Return at the first change that matters, or after the duration, always with a fresh read."""
+        """Return at the first change that matters, after the duration or when the worker stops; with a fresh read."""
         heartbeat = asyncio.create_task(_beat())
         watch = _Watch(self._connections, request)
         try:
@@ -61,6 +61,8 @@ class _Watch:
     async def until_changed(self) -> None:
         tasks = [asyncio.create_task(self._follow(deployment)) for deployment in self._request.deployments[:STREAMS]]
         tasks.append(asyncio.create_task(self._read_periodically()))
+        # Else a worker that stops would wait its whole grace for a watch that any other worker can go on with.
+        tasks.append(asyncio.create_task(self._return_on_shutdown()))
         try:
             await self._changed.wait()
         finally:
@@ -87,6 +89,10 @@ class _Watch:
                 answer = await read_all(self._connections, request.namespace, request.deployments, refresh=False)
                 for observation in answer.observations:
                     self._compare(observation)
+
+    async def _return_on_shutdown(self) -> None:
+        await activity.wait_for_worker_shutdown()
+        self._changed.set()
 
     def _compare(self, seen: Observation) -> None:
         if differs(self._known.get(seen.deployment), seen):

@@ -15,7 +15,9 @@ from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, a
 from tests.activities.test_deployments import SPEC
 
 
-def watching(argocd: FakeDeployments, *, seconds: float) -> "asyncio.Task[ReadDeploymentsResult]":
+def watching(
+    argocd: FakeDeployments, *, seconds: float, environment: ActivityEnvironment | None = None
+) -> "asyncio.Task[ReadDeploymentsResult]":
     request = WatchDeploymentsInput(
         namespace="shop",
         repository="web",
@@ -24,7 +26,7 @@ def watching(argocd: FakeDeployments, *, seconds: float) -> "asyncio.Task[ReadDe
         duration=timedelta(seconds=seconds),
     )
     activities = StreamActivities(FakeConnections(argocd=argocd))
-    return asyncio.create_task(ActivityEnvironment().run(activities.watch_deployments, request))
+    return asyncio.create_task((environment or ActivityEnvironment()).run(activities.watch_deployments, request))
 
 
 async def test_the_first_change_that_matters_ends_the_watch() -> None:
@@ -64,3 +66,14 @@ async def test_cancelling_leaves_nothing_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_worker_that_stops_is_not_kept_waiting() -> None:
+    argocd = FakeDeployments(applications={"web-staging": application()})
+    environment = ActivityEnvironment()
+    task = watching(argocd, seconds=30, environment=environment)
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    environment.worker_shutdown()
+    result = await asyncio.wait_for(task, timeout=5)
+    assert result.observations[0].runs == OLD
