@@ -143,6 +143,8 @@ class World(ConfigActivities, ScmActivities, TestRunActivities, DeliveryActiviti
     counter: int = 0
     refuse_writes: str = ""
     sync_fails: str = ""
+    slow_syncs: bool = False
+    """Syncs are accepted and never end."""
     present_fails: bool = False
     trigger_error: str = ""
     repository_problem: Problem | None = None
@@ -347,6 +349,8 @@ class World(ConfigActivities, ScmActivities, TestRunActivities, DeliveryActiviti
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         application = request.deployment.application
         name = application.split("-")[1]
+        if self.slow_syncs:
+            return WriteResult(outcome=WriteOutcome.DONE)
         if self.sync_fails == application:
             self.failed_operations[application] = (request.key, "Deployment/web: image not found")
         else:
