@@ -12,7 +12,13 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -23,6 +29,9 @@ from workflows.identity import (
     DELETED_SIGNAL,
     POKE_SIGNAL,
     PROMOTION_WORKFLOW,
+    SEARCH_NAMESPACE,
+    SEARCH_PULL_REQUEST,
+    SEARCH_REPOSITORY,
     Queues,
     environment_workflow_id,
     promotion_workflow_id,
@@ -81,6 +90,7 @@ class TemporalPromotions:
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     static_summary=f"{attempt.namespace}/{attempt.name}",
+                    search_attributes=_attributes(attempt, declaration),
                     rpc_timeout=CALL_TIMEOUT,
                 )
             )
@@ -178,3 +188,14 @@ async def _reaching(call: Callable[[], Awaitable[Result]]) -> Result:
 
 def _speaks_of_namespace(error: RPCError) -> bool:
     return any(detail.type_url.endswith("NamespaceNotFoundFailure") for detail in error.grpc_status.details)
+
+
+def _attributes(attempt: Attempt, declaration: Declaration) -> TypedSearchAttributes:
+    """Name what never changes; state and environment are the workflow's own to say."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_NAMESPACE), attempt.namespace),
+            SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_REPOSITORY), declaration.repository),
+            SearchAttributePair(SearchAttributeKey.for_int(SEARCH_PULL_REQUEST), declaration.number),
+        ]
+    )
