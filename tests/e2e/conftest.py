@@ -1,0 +1,55 @@
+"""One local environment for the whole folder: real servers, the stand-ins, two workers and a watcher."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deploy.local.environment import PIECES, LocalEnvironment
+from tests.e2e.cluster import Cluster
+from tests.e2e.shop import Shop
+
+# The defaults are for CI systems that take minutes and for people who mend things in their own time.
+TIMINGS = {
+    "poll_initial": 0.5,
+    "poll_maximum": 1.0,
+    "poll_gap": 0.3,
+    "merge_initial": 0.5,
+    "merge_maximum": 1.0,
+    "reference_initial": 0.5,
+    "reference_maximum": 1.0,
+    "observe_initial": 0.5,
+    "observe_maximum": 1.0,
+    "activity_start_to_close": 10.0,
+    "listing_lag": 2.0,
+}
+# Lists lag as the real ones do, but less than Pilotage is told.
+SANDBOX_ARGUMENTS = ("--list-lag", "1", "--run-seconds", "0.8", "--argocd-sync-seconds", "0.3")
+
+OpenShop = Callable[[str], Shop]
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvironment]:
+    """The environment; whoever kills a part of it starts that part again."""
+    with LocalEnvironment(
+        tmp_path_factory.mktemp("e2e"),
+        process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
+        sandbox_arguments=SANDBOX_ARGUMENTS,
+    ) as environment:
+        environment.start(*PIECES, workers=2, watchers=1)
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def cluster(local: LocalEnvironment) -> Iterator[Cluster]:
+    """A client of the API server."""
+    connected = Cluster(local.kubernetes)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture(scope="session")
+def shop(local: LocalEnvironment, cluster: Cluster) -> OpenShop:
+    """Make a shop of the given name, which nobody else may use."""
+    return lambda name: Shop(name, local, cluster)

@@ -1,0 +1,105 @@
+"""The main job: apply, wait, promote, Completed; and what is durable about it."""
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+
+from deploy.local.demo_evidence import read_runs
+from deploy.local.environment import INSTALLATION
+from deploy.local.sandbox.seed import MERGE_SHA
+from tests.e2e.conftest import OpenShop
+from tests.e2e.shop import Shop, until
+from workflows.identity import promotion_workflow_id
+
+
+@pytest.fixture(scope="module")
+def promoted(shop: OpenShop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A shop whose tracker was promoted to prod, with the commands that the README names."""
+    # Long enough for several polls.
+    opened = shop("main").open(integration={"duration_seconds": 3}, e2e={"duration_seconds": 2})
+    samples = opened.write_samples(tmp_path_factory.mktemp("samples") / "main-job.json")
+    opened.kubectl("apply", "-f", str(samples))
+    opened.kubectl("wait", "prt/web-412", "--for=jsonpath={.status.waitingFor.what}=PromoteCommand", "--timeout=50s")
+    opened.pilotage("promote", "web-412")
+    opened.until_state("Completed")
+    return opened
+
+
+def test_the_samples_are_promoted_to_staging_by_policy_and_to_prod_by_a_person(promoted: Shop) -> None:
+    status = promoted.status()
+    records = status["promotions"]
+    assert [(one["source"], one["target"], one["promoted"]) for one in records] == [
+        ("dev", "staging", True),
+        ("staging", "prod", True),
+    ]
+    assert [one["promotedBy"] for one in records] == ["autoPromote", "admin"]
+    assert promoted.running() == {"dev": MERGE_SHA, "staging": MERGE_SHA, "prod": MERGE_SHA}
+    assert promoted.patches() == [("staging", MERGE_SHA), ("prod", MERGE_SHA)]
+    assert set(promoted.triggers().values()) == {1}
+
+
+def test_the_dashboard_shows_the_promotion_in_one_line(promoted: Shop) -> None:
+    heading, line = promoted.kubectl("get", "prt").splitlines()
+    assert heading.split()[:2] == ["NAME", "PR"]
+    assert {"web-412", "prod", "Completed"} <= set(line.split())
+
+
+def test_there_is_one_promotion_workflow_with_the_id_that_the_design_names(promoted: Shop) -> None:
+    query = f"WorkflowType='PromotionWorkflow' AND PilotageNamespace='{promoted.namespace}'"
+    # The index of workflows follows the histories with a delay.
+    listed = until(
+        lambda: json.loads(promoted.temporal("workflow", "list", "--query", query, "-o", "json")),
+        lambda seen: {one["status"] for one in seen} == {"WORKFLOW_EXECUTION_STATUS_COMPLETED"},
+        "the workflow is listed",
+        30,
+    )
+    uid = promoted.cluster.get("PullRequestTracker", promoted.namespace, "web-412")["metadata"]["uid"]
+    expected = promotion_workflow_id(INSTALLATION, promoted.namespace, "web-412", uid, 1)
+    assert {one["execution"]["workflowId"] for one in listed} == {expected}
+    assert promoted.status()["workflow"]["id"] == expected
+
+
+def test_the_tests_of_a_hop_are_triggered_in_one_workflow_task(promoted: Shop) -> None:
+    triggers = Counter(
+        (run, event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id)
+        for run, event in _history(promoted)
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "trigger_test"
+    )
+    assert sorted(triggers.values()) == [1, 3]
+
+
+def test_a_durable_timer_fires_between_two_polls(promoted: Shop) -> None:
+    gaps, fired, polls = [], False, 0
+    for _, event in _history(promoted):
+        kind = event.activity_task_scheduled_event_attributes.activity_type.name
+        if event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
+            fired = True
+        elif kind == "trigger_test":
+            polls = 0
+        elif kind == "poll_tests":
+            gaps += [fired] if polls else []
+            polls, fired = polls + 1, False
+    assert len(gaps) >= 2
+    assert all(gaps)
+
+
+def test_the_status_reads_the_same_for_the_command_line(promoted: Shop, tmp_path: Path) -> None:
+    shown = json.loads(promoted.pilotage("show", "web-412", "-o", "json"))
+    assert shown["status"]["state"] == "Completed"
+    assert "Completed" in promoted.pilotage("why", "web-412")
+
+
+def _history(shop: Shop) -> list[tuple[int, HistoryEvent]]:
+    """Return the events of all runs, each with its run's number."""
+
+    async def read() -> list[list[HistoryEvent]]:
+        client = await Client.connect(shop.environment.temporal_address)
+        return await read_runs(client, shop.status()["workflow"]["id"])
+
+    return [(number, event) for number, run in enumerate(asyncio.run(read())) for event in run]
