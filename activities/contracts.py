@@ -14,6 +14,7 @@ from activities.models.configuration import (
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
+from activities.models.connections import CheckConnectionInput, CheckConnectionResult, PublishConnectionInput
 from activities.models.delivery import (
     ReadDeploymentsInput,
     ReadDeploymentsResult,
@@ -71,6 +72,15 @@ class ConfigActivities(ABC):
     @abstractmethod
     async def tell_environment(self, request: TellEnvironmentInput) -> None:
         """Signal a place with a member's view, starting its workflow if needed. Safe to retry."""
+
+
+class ConnectionActivities(ABC):
+    """Prove what resources declare (queue `config`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def check_connection(self, request: CheckConnectionInput) -> CheckConnectionResult:
+        """Prove address and credential of one resource by one cheap call. A refusal is an answer. Safe to retry."""
 
 
 class ScmActivities(ABC):
@@ -158,3 +168,12 @@ class ResourceActivities(ABC):
     @abstractmethod
     async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
         """Write one repository's entry of an Environment's status unless a newer sequence is there."""
+
+
+class ConditionActivities(ABC):
+    """Write what was proved back to Kubernetes (queue `kubernetes`, served by the watcher)."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
+        """Write one condition unless the uid or a newer generation says that it is not ours to write. Safe to retry."""

@@ -254,15 +254,14 @@ def _message(state: ApplicationState) -> str:
 
 
 def _essence(observation: Observation) -> tuple[object, ...]:
+    """Return what a place acts on: steps of a rollout on its way are none of it."""
     return (
         observation.runs,
         observation.written_raw,
         observation.operating,
         observation.tag,
-        observation.operation_key,
-        observation.operation_phase,
-        observation.health,
-        observation.sync_status,
+        observation.operation_phase in (OperationPhase.FAILED, OperationPhase.ERROR),
+        observation.health is Health.DEGRADED,
         observation.settled,
         bool(observation.problem),
         observation.writable,

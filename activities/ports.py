@@ -35,6 +35,10 @@ class Connections(Protocol):
         """Open a GitRepository at its host."""
         ...
 
+    async def scm_provider(self, namespace: str, name: str) -> ScmHost:
+        """Open the host of an ScmProvider, or with no namespace of a ClusterScmProvider; only its `check` is of use."""
+        ...
+
     async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
         ...

@@ -16,6 +16,9 @@ WORKFLOW_MANAGER = "pilotage"
 """Field manager of what workflows publish."""
 WATCHER_MANAGER = "pilotage-watcher"
 """Field manager of the watcher's own conditions and of answers to commands."""
+CONNECTION_MANAGER = "pilotage-connection"
+"""Field manager of the conditions that prove a credential."""
+PLACE_HISTORY_KEPT = 20
 PLACE_MANAGER_PREFIX = "pilotage-place-"
 
 CONFLICTS = 8
@@ -125,7 +128,7 @@ async def publish_place_status(
             return Publication(written=False, reason="OlderSequence")
         change = {
             "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
-            "status": {"repositories": [{**entry, "repository": repository}]},
+            "status": {"repositories": [{**_with_past(entry, known), "repository": repository}]},
         }
         try:
             await kubernetes.apply(
@@ -144,9 +147,32 @@ async def publish_place_status(
     raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
 
 
+def _with_past(entry: Document, known: Document) -> Document:
+    """Add what a place without memory cannot know: earlier artifact sets, and since when a deployment is as it is."""
+    history = list(entry.get("history") or ())
+    seen = {one.get("at") for one in history}
+    earlier = [one for one in known.get("history") or () if one.get("at") not in seen]
+    if history and earlier and earlier[0].get("artifacts") == history[-1].get("artifacts"):
+        history.pop()
+    history += earlier
+    before = {one.get("name"): one for one in known.get("deployments") or ()}
+    return {
+        **entry,
+        "history": history[:PLACE_HISTORY_KEPT],
+        "deployments": [_with_since(one, before.get(one.get("name"))) for one in entry.get("deployments") or ()],
+    }
+
+
+def _with_since(now: Document, before: Document | None) -> Document:
+    if now.get("since") or before is None or not before.get("since"):
+        return now
+    same = all(now.get(field) == before.get(field) for field in ("artifact", "health"))
+    return {**now, "since": before["since"]} if same else now
+
+
 @dataclass(frozen=True, kw_only=True)
 class WantedCondition:
-    """What the watcher has to say about an object, without the time."""
+    """What one field manager has to say about an object, without the time."""
 
     type: ConditionType
     status: bool | None
@@ -163,8 +189,15 @@ async def publish_conditions(
     uid: str,
     wanted: tuple[WantedCondition, ...],
     now: datetime | None = None,
+    field_manager: str = WATCHER_MANAGER,
+    generation: int | None = None,
+    fields: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Write the watcher's own conditions, all of them; nothing where they stand there or the object is another one."""
+    """Write all conditions of one field manager; nothing where they stand there or the object is another one.
+
+    They speak of the object as it is, or of an older `generation`, which never replaces what speaks of a newer one.
+    `fields` of the status are written with them and belong to the manager as well; one that is None goes.
+    """
     resource: ApiResource = resource_of(definition)
     for _ in range(CONFLICTS):
         try:
@@ -174,29 +207,45 @@ async def publish_conditions(
         metadata = document["metadata"]
         if metadata.get("uid") != uid:
             return False
-        present = conditions_of(document)
-        conditions = [
-            make_condition(
-                one.type,
-                status=one.status,
-                reason=one.reason,
-                message=one.message,
-                now=now or datetime.now(UTC),
-                observed_generation=metadata.get("generation"),
-            )
-            for one in wanted
-        ]
-        merged = merge_own_conditions(present, conditions)
-        if merged == [found.to_wire() for one in wanted if (found := find_condition(present, one.type))]:
+        change = _condition_change(document, wanted, now or datetime.now(UTC), generation, fields or {})
+        if change is None:
             return False
-        change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": merged}}
+        change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": change}
         try:
-            await kubernetes.apply(
-                resource, namespace, name, change, field_manager=WATCHER_MANAGER, subresource="status"
-            )
+            await kubernetes.apply(resource, namespace, name, change, field_manager=field_manager, subresource="status")
         except ApiConflict:
             continue
         except ApiNotFound:
             return False
         return True
     raise ApiConflict(f"{resource.kind} {namespace}/{name} kept changing", status=409)
+
+
+def _condition_change(
+    document: Document,
+    wanted: tuple[WantedCondition, ...],
+    now: datetime,
+    generation: int | None,
+    fields: Mapping[str, Any],
+) -> Document | None:
+    """Return the status to apply; None where it stands there already, or something newer does."""
+    present = conditions_of(document)
+    before = [found for one in wanted if (found := find_condition(present, one.type))]
+    if generation is not None and any((one.observed_generation or 0) > generation for one in before):
+        return None
+    conditions = [
+        make_condition(
+            one.type,
+            status=one.status,
+            reason=one.reason,
+            message=one.message,
+            now=now,
+            observed_generation=document["metadata"].get("generation") if generation is None else generation,
+        )
+        for one in wanted
+    ]
+    merged = merge_own_conditions(present, conditions)
+    status = status_of(document)
+    if merged == [one.to_wire() for one in before] and all(status.get(key) == value for key, value in fields.items()):
+        return None
+    return {**{key: value for key, value in fields.items() if value is not None}, "conditions": merged}

@@ -8,6 +8,7 @@ from typing import Any
 
 from crds.cache import CommandEntry, TrackerEntry, read_command, read_tracker
 from crds.commands import COMMANDS, CommandExecutor
+from crds.connections import CONDITIONS, ConnectionChecks, ConnectionController
 from crds.controller import TRACKERS, TrackerController
 from crds.declarations import WAITS, DeclarationController, read_declaration
 from crds.model import Scope
@@ -18,7 +19,7 @@ from crds.reflector import Change, Key, Reflector
 from crds.resource import Resource
 
 RESYNC = timedelta(minutes=10)
-"""How often every tracker and command is looked at although nothing was heard of it."""
+"""How often every tracker, command and connection is looked at although nothing was heard of it."""
 
 
 class Watcher:
@@ -32,6 +33,7 @@ class Watcher:
         *,
         kubernetes: Kubernetes,
         promotions: Promotions,
+        connections: ConnectionChecks,
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         resync: timedelta = RESYNC,
@@ -53,12 +55,15 @@ class Watcher:
             has_synced=lambda: self.has_synced,
             cluster_scoped=not namespaces,
         )
+        self.connections = ConnectionController(
+            checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
+        )
         self._build()
 
     @property
     def queues(self) -> tuple[KeyedQueue[Any], ...]:
         """The queues that work is taken from, for metrics."""
-        return (self.trackers.queue, self.commands.queue, self.declarations.queue)
+        return (self.trackers.queue, self.commands.queue, self.declarations.queue, self.connections.queue)
 
     @property
     def has_synced(self) -> bool:
@@ -119,6 +124,7 @@ class Watcher:
     def _mirror_declarations(self, kind: type[Resource], namespace: str | None) -> Reflector[Resource]:
         def follow(change: Change[Resource]) -> None:
             self.declarations.follow(kind, change)
+            self.connections.follow(kind, change)
 
         resource = resource_of(kind.definition)
         return Reflector(
@@ -128,6 +134,7 @@ class Watcher:
             project=read_declaration(kind),
             on_change=follow,
             on_restart=self._restarted(resource.plural),
+            resync=self._resync if kind in CONDITIONS else None,
         )
 
     def _restarted(self, plural: str) -> Callable[[str], None]:

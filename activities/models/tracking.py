@@ -107,6 +107,11 @@ class Timings:
     present_deadline: timedelta = timedelta(hours=24)
     listing_lag: timedelta = timedelta(seconds=10)
     """How long a CI system's list may lag behind an accepted trigger; the least retry interval of triggers."""
+    check_interval: timedelta = timedelta(minutes=10)
+    """How long a proved credential is believed."""
+    check_initial: timedelta = timedelta(seconds=30)
+    check_maximum: timedelta = timedelta(minutes=5)
+    """Pauses between two checks of a credential or server that failed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,174 @@
+"""Prove what resources declare: one cheap call with the credential, and a word on what to fix where it fails."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.contracts import ConditionActivities, ConnectionActivities
+from activities.failures import bounded, describe, reported
+from activities.models.connections import (
+    CheckConnectionInput,
+    CheckConnectionResult,
+    ConnectionOutcome,
+    ConnectionRef,
+    PublishConnectionInput,
+)
+from activities.models.status import PublishStatusResult
+from activities.ports import Connections, ReferenceMissing
+from crds.conditions import ConditionReason
+from crds.connections import CONDITIONS
+from crds.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
+from crds.resource import Resource
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+)
+
+KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONDITIONS}
+_FORBIDDEN = 403
+
+
+class ConnectionProofs(ConnectionActivities):
+    """Prove connections with the ports' `check`."""
+
+    def __init__(self, kubernetes: Kubernetes, connections: Connections) -> None:
+        self._kubernetes = kubernetes
+        self._connections = connections
+
+    @activity.defn
+    @reported
+    async def check_connection(self, request: CheckConnectionInput) -> CheckConnectionResult:
+        """Prove address and credential of one resource by one cheap call. A refusal is an answer. Safe to retry."""
+        connection = request.connection
+        kind = KINDS[connection.kind]
+        try:
+            document = await self._kubernetes.get(
+                resource_of(kind.definition), connection.namespace or None, connection.name
+            )
+        except ApiNotFound:
+            return CheckConnectionResult(gone=True)
+        metadata = document["metadata"]
+        if metadata.get("uid") != connection.uid:
+            return CheckConnectionResult(gone=True)
+        outcome, retry_after = await self._prove(connection, document)
+        return CheckConnectionResult(
+            generation=int(metadata.get("generation") or 0), outcome=outcome, retry_after=retry_after
+        )
+
+    async def _prove(self, connection: ConnectionRef, document: Document) -> tuple[ConnectionOutcome, timedelta | None]:
+        try:
+            answer = await self._ask(connection)
+        except ProviderBusy:
+            raise
+        except ProviderError as error:
+            return explain(error, connection, document), error.retry_after
+        except ReferenceMissing as error:
+            return explain_missing(error), None
+        except ApiForbidden as error:
+            text = f"Pilotage may not read what this refers to; mend the worker's Role: {describe(error)}"
+            return _refused(ConditionReason.FORBIDDEN, text), None
+        accepted = ConditionReason.CREDENTIAL_ACCEPTED.value
+        version = answer if connection.kind == "ArgoCDInstance" else ""
+        message = bounded(f"the server accepts the credential: {answer}")
+        return ConnectionOutcome(accepted=True, reason=accepted, message=message, version=version), None
+
+    async def _ask(self, connection: ConnectionRef) -> str:
+        namespace, name = connection.namespace, connection.name
+        match connection.kind:
+            case "GitRepository":
+                return await (await self._connections.repository(namespace, name)).host.check()
+            case "TestRunner":
+                return await (await self._connections.test_runs(namespace, name)).check()
+            case "ArgoCDInstance":
+                return await (await self._connections.deployments(namespace, name)).check()
+            case _:
+                return await (await self._connections.scm_provider(namespace, name)).check()
+
+
+class ConnectionConditions(ConditionActivities):
+    """Write conditions through the Kubernetes API."""
+
+    def __init__(self, kubernetes: Kubernetes) -> None:
+        self._kubernetes = kubernetes
+
+    @activity.defn
+    @reported
+    async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
+        """Write one condition unless the uid or a newer generation says that it is not ours to write. Safe to retry."""
+        connection, outcome = request.connection, request.outcome
+        kind = KINDS[connection.kind]
+        fields: dict[str, object] = {"observedGeneration": request.generation}
+        if connection.kind == "ArgoCDInstance":
+            fields["version"] = outcome.version or None
+        written = await publish_conditions(
+            self._kubernetes,
+            kind.definition,
+            namespace=connection.namespace,
+            name=connection.name,
+            uid=connection.uid,
+            wanted=(
+                WantedCondition(
+                    type=CONDITIONS[kind], status=outcome.accepted, reason=outcome.reason, message=outcome.message
+                ),
+            ),
+            field_manager=CONNECTION_MANAGER,
+            generation=request.generation,
+            fields=fields,
+        )
+        return PublishStatusResult(written=written, reason="" if written else "NothingToWrite")
+
+
+def explain(error: ProviderError, connection: ConnectionRef, document: Document) -> ConnectionOutcome:
+    """Turn a host's refusal into a reason and what a person can do about it."""
+    said = describe(error)
+    secret = _secret_of(connection, document)
+    if isinstance(error, ProviderUnauthorized) and error.status == _FORBIDDEN:
+        text = f"the server knows the credential but refuses it a right: grant it, or name another in {secret}"
+        return _refused(ConditionReason.FORBIDDEN, f"{text} ({said})")
+    if isinstance(error, ProviderUnauthorized):
+        text = f"the server does not accept the credential: put a valid one into {secret}"
+        return _refused(ConditionReason.UNAUTHORIZED, f"{text} ({said})")
+    if isinstance(error, ProviderNotFound):
+        what = "the address" if connection.kind.endswith(("Instance", "Provider")) else "the address or name"
+        text = f"the server shows nothing there: mend {what} in the spec, or let the credential of {secret} see it"
+        return _refused(ConditionReason.NOT_FOUND, f"{text} ({said})")
+    if isinstance(error, ProviderRateLimited):
+        text = f"the host asks to wait, which says nothing about the credential; it is checked again ({said})"
+        return ConnectionOutcome(accepted=None, reason=ConditionReason.RATE_LIMITED.value, message=bounded(text))
+    if isinstance(error, ProviderRejected):
+        return _refused(ConditionReason.INVALID, f"the check was refused: mend the spec or the Secret ({said})")
+    text = "the server gives no usable answer: see to its address, its certificate (`caSecretRef`) and itself"
+    return _refused(ConditionReason.UNAVAILABLE, f"{text} ({said})")
+
+
+def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:
+    """Turn a missing or unusable reference into a reason; its message says already what to provide."""
+    problem = error.problem
+    if problem.reason == "NotFound":
+        of_secret = problem.what.startswith("Secret/")
+        reason = ConditionReason.SECRET_NOT_FOUND if of_secret else ConditionReason.REFERENCE_NOT_FOUND
+        return _refused(reason, problem.message)
+    if problem.reason in (ConditionReason.NAMESPACE_NOT_ALLOWED, ConditionReason.FORBIDDEN):
+        return _refused(ConditionReason(problem.reason), problem.message)
+    fields = "".join(f"; {one}" for one in problem.fields)
+    return _refused(ConditionReason.INVALID, f"{problem.message}{fields}")
+
+
+def _secret_of(connection: ConnectionRef, document: Document) -> str:
+    spec = document.get("spec", {})
+    if connection.kind == "GitRepository":
+        provider = spec.get("scmProviderRef", {})
+        return f"the Secret of {provider.get('kind', 'ScmProvider')} `{provider.get('name', '')}`"
+    if "secretRef" not in spec:
+        return "the Secret of its repository's provider"
+    return f"Secret `{spec['secretRef'].get('name', '')}`"
+
+
+def _refused(reason: ConditionReason, message: str) -> ConnectionOutcome:
+    return ConnectionOutcome(accepted=False, reason=reason.value, message=bounded(message))

@@ -1,0 +1,71 @@
+"""What is asked and said about the connection that a resource declares."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from activities.models.tracking import Timings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionRef:
+    """Name one resource that declares a connection; the uid tells a recreated one from its predecessor."""
+
+    kind: str
+    namespace: str
+    """Empty for a cluster-scoped kind."""
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionOutcome:
+    """Say whether the credential was proved, and if not, what to fix."""
+
+    accepted: bool | None = None
+    """None where the host gave no verdict."""
+    reason: str = "Unavailable"
+    message: str = ""
+    version: str = ""
+    """What the server calls itself; empty where it does not say or does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionInput:
+    """Start (or continue) one ConnectionWorkflow."""
+
+    installation: str
+    connection: ConnectionRef
+    timings: Timings = field(default_factory=Timings)
+    generation: int = 0
+    """The newest generation heard of when the run started."""
+    failures: int = 0
+    """How many checks in a row had failed when the previous run ended."""
+    history_limit: int = 200
+    """Events after which the run continues as new."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckConnectionInput:
+    """Prove one connection by one cheap call."""
+
+    connection: ConnectionRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckConnectionResult:
+    """Tell the outcome for the generation that was read; `gone` where there is no such resource any more."""
+
+    gone: bool = False
+    generation: int = 0
+    outcome: ConnectionOutcome = field(default_factory=ConnectionOutcome)
+    retry_after: timedelta | None = None
+    """How long the host asks us to wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishConnectionInput:
+    """Write one outcome as the resource's condition."""
+
+    connection: ConnectionRef
+    generation: int
+    outcome: ConnectionOutcome
