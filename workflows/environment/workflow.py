@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
@@ -201,7 +202,9 @@ class EnvironmentWorkflow:
 
     def _long_enough(self) -> bool:
         info = workflow.info()
-        return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._start.history_limit
+        if info.is_continue_as_new_suggested() or info.is_target_worker_deployment_version_changed():
+            return True
+        return info.get_current_history_length() >= self._start.history_limit
 
     async def _continue(self) -> None:
         """Hand everything to the next run once nothing is half done; what arrives meanwhile is handed over too."""
@@ -219,7 +222,9 @@ class EnvironmentWorkflow:
             sequence=self._publisher.sequence,
             lonely_since=self._lonely_since,
         )
-        workflow.continue_as_new(replace(self._start, carried=state))
+        newer = workflow.info().is_target_worker_deployment_version_changed()
+        behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if newer else None
+        workflow.continue_as_new(replace(self._start, carried=state), initial_versioning_behavior=behavior)
 
     # -- what people see ---------------------------------------------------------------------------------------
 
