@@ -18,7 +18,7 @@ from providers.http import HttpClients, HttpOptions
 from providers.models import Credential, Run, RunReading, ScmIdentity
 from providers.ports import Deployments, ScmHost, TestRuns
 from providers.registry import build_deployments, build_scm_host, build_test_runs
-from worker.credentials import Credentials
+from worker.credentials import Credentials, ScmAccess
 from worker.settings import Settings
 from worker.tracing import trace_headers
 
@@ -57,27 +57,13 @@ class ResourceConnections:
         declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
         view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
+        host = self._scm_host(f"GitRepository/{name}", scm, namespace, name, view.owner, view.repository)
+        return Repository(view=view, host=host)
 
-        def build() -> ScmHost:
-            return build_scm_host(
-                scm.kind,
-                base=scm.base,
-                owner=view.owner,
-                repository=view.repository,
-                credential=scm.credential,
-                identity=ScmIdentity(
-                    git_repository=name,
-                    git_repository_namespace=namespace,
-                    scm_provider=scm.provider,
-                    scm_provider_kind=scm.provider_kind,
-                ),
-                http=self._http,
-                app_id=scm.app_id,
-                installation_id=scm.installation_id,
-            )
-
-        what = f"GitRepository/{name}"
-        return Repository(view=view, host=self._kept(what, build, namespace, *scm.key, view.full_name))
+    async def scm_provider(self, namespace: str, name: str) -> ScmHost:
+        """Open the host of an ScmProvider, or with no namespace of a ClusterScmProvider; only its `check` is of use."""
+        scm = await self._credentials.provider(namespace, name)
+        return self._scm_host(f"{scm.provider_kind}/{name}", scm, namespace, "", "", "")
 
     async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
@@ -103,6 +89,29 @@ class ResourceConnections:
             return build_deployments(base=spec.server, credential=credential, http=self._http)
 
         return self._kept(what, build, namespace, spec.server, fingerprint(credential))
+
+    def _scm_host(self, what: str, scm: ScmAccess, namespace: str, name: str, owner: str, repository: str) -> ScmHost:
+        identity = ScmIdentity(
+            git_repository=name,
+            git_repository_namespace=namespace,
+            scm_provider=scm.provider,
+            scm_provider_kind=scm.provider_kind,
+        )
+
+        def build() -> ScmHost:
+            return build_scm_host(
+                scm.kind,
+                base=scm.base,
+                owner=owner,
+                repository=repository,
+                credential=scm.credential,
+                identity=identity,
+                http=self._http,
+                app_id=scm.app_id,
+                installation_id=scm.installation_id,
+            )
+
+        return self._kept(what, build, namespace, *scm.key, owner, repository)
 
     def _jenkins(self, namespace: str, what: str, spec: TestRunnerSpec, own: Credential | None) -> TestRuns:
         jenkins = spec.jenkins

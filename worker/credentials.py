@@ -72,32 +72,45 @@ class Credentials:
     async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
         """Read the provider of a repository with its credential."""
         reference = repository.spec.scm_provider_ref
-        what = f"{reference.kind.value}/{reference.name}"
-        spec: ScmProviderSpec
         if reference.kind is ProviderKind.CLUSTER_SCM_PROVIDER:
+            what = f"{reference.kind.value}/{reference.name}"
             shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, reference.name)).spec
             labels = await self._labels(namespace)
             if not shared.allowed_namespaces.matches(labels):
                 message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"
                 raise ReferenceMissing(Problem(what=what, reason="NamespaceNotAllowed", message=message))
-            spec, home = shared, self._system_namespace
-        else:
-            spec = (await read_resource(self._kubernetes, ScmProvider, namespace, reference.name)).spec
-            home = namespace
+            return await self._access(what, shared, self._system_namespace, repository)
+        return await self._own_provider(namespace, reference.name, repository)
+
+    async def provider(self, namespace: str, name: str) -> ScmAccess:
+        """Read an ScmProvider, or with no namespace a ClusterScmProvider, with its credential."""
+        if namespace:
+            return await self._own_provider(namespace, name, None)
+        shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, name)).spec
+        what = f"{ProviderKind.CLUSTER_SCM_PROVIDER.value}/{name}"
+        return await self._access(what, shared, self._system_namespace, None)
+
+    async def _own_provider(self, namespace: str, name: str, repository: GitRepository | None) -> ScmAccess:
+        spec = (await read_resource(self._kubernetes, ScmProvider, namespace, name)).spec
+        return await self._access(f"{ProviderKind.SCM_PROVIDER.value}/{name}", spec, namespace, repository)
+
+    async def _access(self, what: str, spec: ScmProviderSpec, home: str, repository: GitRepository | None) -> ScmAccess:
         try:
             host = spec.host
-            if host is not repository.spec.host:
-                raise ValueError(f"it is a {host.value} host, but the repository is described for another")
+            if repository is not None and host is not repository.spec.host:
+                wanted = repository.spec.host.value
+                raise ValueError(f"{what} is a {host.value} host, but the repository is described under `{wanted}`")
         except ValueError as error:
             raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
         block: BaseModel = getattr(spec, _BLOCKS[host.value])
         credential = await self.read(home, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+        provider_kind, _, provider = what.partition("/")
         return ScmAccess(
             kind=host.value,
             base=_text(block, "domain"),
             credential=credential,
-            provider=reference.name,
-            provider_kind=reference.kind.value,
+            provider=provider,
+            provider_kind=provider_kind,
             app_id=_text(block, "app_id"),
             installation_id=_text(block, "installation_id"),
         )

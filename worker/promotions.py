@@ -1,8 +1,6 @@
 """The controller's port to workflows, over a Temporal client."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
 from temporalio.client import (
@@ -20,11 +18,11 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from crds.promotions import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+from worker.temporal_calls import CALL_TIMEOUT, found, starting
 from workflows.identity import (
     DELETED_SIGNAL,
     POKE_SIGNAL,
@@ -37,12 +35,8 @@ from workflows.identity import (
     promotion_workflow_id,
 )
 
-CALL_TIMEOUT = timedelta(seconds=10)
 UPDATE_TIMEOUT = timedelta(seconds=20)
 """How long an answer is awaited; the same update is sent again later, so that none is executed twice."""
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 _STATES = {
     WorkflowExecutionStatus.RUNNING: WorkflowState.RUNNING,
@@ -81,7 +75,7 @@ class TemporalPromotions:
             generation=declaration.generation,
         )
         try:
-            await _reaching(
+            await starting(
                 lambda: self._client.start_workflow(
                     PROMOTION_WORKFLOW,
                     request,
@@ -96,13 +90,11 @@ class TemporalPromotions:
             )
         except WorkflowAlreadyStartedError:
             return await self.read_state(attempt)
-        except RPCError as error:
-            raise WorkflowsUnavailable(f"Temporal: {error}"[:300]) from None
         return WorkflowState.RUNNING
 
     async def read_state(self, attempt: Attempt) -> WorkflowState:
         """Tell how the workflow of the attempt stands."""
-        description = await _found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
+        description = await found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
         if description is None:
             return WorkflowState.ABSENT
         # A status that this version does not know is not the end of anything.
@@ -131,7 +123,7 @@ class TemporalPromotions:
             reason=order.reason,
         )
         try:
-            answer = await _found(
+            answer = await found(
                 lambda: self._handle(attempt).execute_update(
                     order.verb,
                     command,
@@ -162,32 +154,7 @@ class TemporalPromotions:
             await self._client.get_workflow_handle(workflow_id).signal(signal, rpc_timeout=CALL_TIMEOUT)
             return True
 
-        return await _found(send) or False
-
-
-async def _found(call: Callable[[], Awaitable[Result]]) -> Result | None:
-    """Return None where Temporal says that the workflow is absent or closed."""
-    try:
-        return await _reaching(call)
-    except RPCError:
-        # Only NOT_FOUND comes this far.
-        return None
-
-
-async def _reaching(call: Callable[[], Awaitable[Result]]) -> Result:
-    """Make every failure of the connection one error; NOT_FOUND alone stays."""
-    try:
-        return await call()
-    except RPCError as error:
-        # A missing Temporal namespace says nothing about the workflow.
-        absent = error.status is RPCStatusCode.NOT_FOUND and not _speaks_of_namespace(error)
-        if absent:
-            raise
-        raise WorkflowsUnavailable(f"Temporal: {error.status.name}: {error}"[:300]) from None
-
-
-def _speaks_of_namespace(error: RPCError) -> bool:
-    return any(detail.type_url.endswith("NamespaceNotFoundFailure") for detail in error.grpc_status.details)
+        return await found(send) or False
 
 
 def _attributes(attempt: Attempt, declaration: Declaration) -> TypedSearchAttributes:

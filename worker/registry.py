@@ -5,19 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.configuration import ResourceConfigActivities
+from activities.connections import ConnectionProofs
 from activities.deployments import ArgoCDActivities
 from activities.observations import StreamActivities
 from activities.ports import Connections, Places
 from activities.pull_requests import ScmHostActivities
 from activities.test_runs import CiActivities
 from crds.ports import Kubernetes
+from workflows.connection.workflow import ConnectionWorkflow
 from workflows.environment.workflow import EnvironmentWorkflow
+from workflows.installation.workflow import InstallationWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
 
 PROMOTIONS = "promotions"
 """The queue of workflows; the only one whose workers are versioned."""
 
-WORKFLOWS: tuple[type, ...] = (PromotionWorkflow, EnvironmentWorkflow)
+WORKFLOWS: tuple[type, ...] = (PromotionWorkflow, EnvironmentWorkflow, ConnectionWorkflow, InstallationWorkflow)
 
 Activity = Callable[..., Any]
 
@@ -45,6 +48,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             config.read_repository,
             config.list_trackers,
             config.tell_environment,
+            ConnectionProofs(dependencies.kubernetes, connections).check_connection,
         ),
         "scm": (
             scm.read_pull_request,

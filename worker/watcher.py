@@ -10,15 +10,18 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.worker import Worker
 
+from activities.connections import ConnectionConditions
 from activities.resources import KubernetesResources
 from crds.backoff import STANDARD
 from crds.kubernetes import KubernetesApi
 from crds.ports import Kubernetes
 from crds.watching import Watcher
+from worker.connection_checks import TemporalConnectionChecks
 from worker.health import Health, HealthServer
+from worker.installation import InstallationTaken, claim_patiently
 from worker.logs import configure_logs
 from worker.promotions import TemporalPromotions
-from worker.settings import Settings
+from worker.settings import EXIT_CODE, Settings
 from worker.temporal import TemporalUnavailable, connect, create_telemetry
 from worker.tracing import configure_tracing
 from worker.watcher_metrics import WatcherMetrics
@@ -28,7 +31,10 @@ _logger = structlog.get_logger(__name__)
 
 
 async def run_watcher(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile."""
+    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile.
+
+    Exits with code 2 where the installation belongs to another cluster.
+    """
     configure_logs(style=settings.log_format, level=settings.log_level)
     configure_tracing("watcher")
     telemetry = create_telemetry()
@@ -43,6 +49,9 @@ async def run_watcher(settings: Settings) -> None:
     try:
         async with server:
             await work
+    except InstallationTaken as error:
+        _logger.error("watcher is refused", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
     except asyncio.CancelledError:
         if not work.cancelled():
             raise
@@ -57,6 +66,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             await KubernetesApi.connect(kubeconfig=settings.kubeconfig, context=settings.context)
         )
         client = await _connect_patiently(runtime)
+        await claim_patiently(client, kubernetes, settings.installation)
         metrics = WatcherMetrics()
         watcher = Watcher(
             kubernetes=kubernetes,
@@ -65,6 +75,9 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
                 installation=settings.installation,
                 timings=settings.timings,
                 ui_url=settings.temporal_ui_url,
+            ),
+            connections=TemporalConnectionChecks(
+                client=client, installation=settings.installation, timings=settings.timings
             ),
             namespaces=settings.namespaces,
             on_watch_restart=metrics.watch_restarted,
@@ -92,7 +105,11 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
     return Worker(
         client,
         task_queue=Queues(installation=settings.installation).kubernetes,
-        activities=[resources.publish_status, resources.publish_place],
+        activities=[
+            resources.publish_status,
+            resources.publish_place,
+            ConnectionConditions(kubernetes).publish_connection,
+        ],
         max_concurrent_activities=settings.activity_slots,
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
     )

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
+CONNECTION_WORKFLOW = "ConnectionWorkflow"
+INSTALLATION_WORKFLOW = "InstallationWorkflow"
 
 MEMBER_SIGNAL = "member"
 PLACE_SIGNAL = "place"
 POKE_SIGNAL = "poke"
+SEEN_SIGNAL = "seen"
 DELETED_SIGNAL = "deleted"
 PROGRESS_QUERY = "progress"
 
@@ -29,6 +32,16 @@ def promotion_workflow_id(installation: str, namespace: str, name: str, uid: str
 def environment_workflow_id(installation: str, namespace: str, environment: str, repository: str) -> str:
     """Return the id of the one workflow of a place."""
     return f"environment/{installation}/{namespace}/{environment}/{repository}"
+
+
+def connection_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:
+    """Return the id of the one workflow of a resource that declares a connection; `-` stands for no namespace."""
+    return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{uid}"
+
+
+def installation_workflow_id(installation: str) -> str:
+    """Return the id of the workflow by which a cluster holds an installation's name."""
+    return f"installation/{installation}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,11 @@ def tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
 
 
+def connection_check(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Prove a credential: whatever the host answers is an outcome, so that only an outage of ours is retried."""
+    return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
+
+
 def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
     """Read from the SCM host: few attempts, then the cause is shown and the workflow's timer goes on."""
     return _config(queues.scm, timings, _backoff(initial=2, maximum=60, attempts=attempts), summary)

@@ -24,7 +24,7 @@ from providers.models import (
     RunPhase,
     RunReading,
 )
-from providers.ports import Deployments, TestRuns
+from providers.ports import Deployments, ScmHost, TestRuns
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OLD = "a" * 40
@@ -92,6 +92,7 @@ class FakeScm(Failing):
         return _Comments(self)
 
     async def check(self) -> str:
+        self.note("check")
         return "mona"
 
 
@@ -197,6 +198,7 @@ class FakeRuns(Failing):
                 self.runs[index] = replace(reading, phase=RunPhase.CANCELLED)
 
     async def check(self) -> str:
+        self.note("check")
         return "2.500"
 
     def add(self, key: str, phase: RunPhase) -> Run:
@@ -253,6 +255,7 @@ class FakeDeployments(Failing):
             self.changed.clear()
 
     async def check(self) -> str:
+        self.note("check")
         return "v3.5.7"
 
 
@@ -295,6 +298,11 @@ class FakeConnections:
         if self.scm is None:
             raise _missing(f"GitRepository/{name}")
         return Repository(view=self.view, host=self.scm)
+
+    async def scm_provider(self, namespace: str, name: str) -> ScmHost:
+        if self.scm is None:
+            raise _missing(f"ScmProvider/{name}")
+        return self.scm
 
     async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.runs is None:

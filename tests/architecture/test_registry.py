@@ -8,14 +8,23 @@ from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.workflow import _Definition as WorkflowDefinition
 
 import activities.contracts
+from activities.connections import ConnectionConditions
 from activities.resources import KubernetesResources
 from tests.activities.cluster import shop
 from tests.activities.fakes import FakeConnections, FakePlaces
 from worker.registry import WORKFLOWS, Dependencies, build_activities
-from workflows.identity import ENVIRONMENT_WORKFLOW, PROMOTION_WORKFLOW, Queues
+from workflows.identity import (
+    CONNECTION_WORKFLOW,
+    ENVIRONMENT_WORKFLOW,
+    INSTALLATION_WORKFLOW,
+    PROMOTION_WORKFLOW,
+    Queues,
+)
 
 QUEUES = {
     "ConfigActivities": "config",
+    "ConnectionActivities": "config",
+    "ConditionActivities": "kubernetes",
     "ScmActivities": "scm",
     "TestRunActivities": "ci",
     "DeliveryActivities": "delivery",
@@ -38,7 +47,8 @@ def registered() -> dict[str, list[str]]:
     dependencies = Dependencies(kubernetes=shop().port(), connections=FakeConnections(), places=FakePlaces())
     served = dict(build_activities(dependencies))
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
-    served["kubernetes"] = [resources.publish_status, resources.publish_place]
+    conditions = ConnectionConditions(shop().port())
+    served["kubernetes"] = [resources.publish_status, resources.publish_place, conditions.publish_connection]
     return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
 
 
@@ -68,4 +78,4 @@ def test_every_queue_has_a_name_of_its_own() -> None:
 
 def test_workflows_carry_the_names_by_which_they_are_started() -> None:
     names = {WorkflowDefinition.must_from_class(workflow).name for workflow in WORKFLOWS}
-    assert names == {PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW}
+    assert names == {PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW, CONNECTION_WORKFLOW, INSTALLATION_WORKFLOW}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crds.cache import FINALIZER
+from crds.connections import Connection
 from crds.ports import (
     PAGE_SIZE,
     WATCH_TIMEOUT,
@@ -92,6 +93,35 @@ class FakePromotions:
     def _reach(self) -> None:
         if self.away:
             raise WorkflowsUnavailable("Temporal is away")
+
+
+class FakeConnectionChecks:
+    """Remember which connections were told what, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Connection]] = []
+        self.away = False
+
+    def of(self, what: str) -> list[tuple[str, int]]:
+        """Return (name, generation) of all that were told this."""
+        return [(connection.name, connection.generation) for told, connection in self.told if told == what]
+
+    async def tell_seen(self, connection: Connection) -> None:
+        self._note("seen", connection)
+
+    async def ensure(self, connection: Connection) -> None:
+        self._note("ensure", connection)
+
+    async def poke(self, connection: Connection) -> None:
+        self._note("poke", connection)
+
+    async def tell_gone(self, connection: Connection) -> None:
+        self._note("gone", connection)
+
+    def _note(self, what: str, connection: Connection) -> None:
+        if self.away:
+            raise WorkflowsUnavailable("Temporal is away")
+        self.told.append((what, connection))
 
 
 class FakeKubernetes:

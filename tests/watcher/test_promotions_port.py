@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -195,7 +196,7 @@ async def test_a_command_for_a_workflow_that_does_not_run_finds_nobody(
 async def test_a_command_without_a_worker_is_to_be_sent_again(
     promotions: TemporalPromotions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promotions_module, "UPDATE_TIMEOUT", promotions_module.CALL_TIMEOUT / 20)
+    monkeypatch.setattr(promotions_module, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
     await promotions.start(attempt(), DECLARATION)
     with pytest.raises(WorkflowsUnavailable):
         await promotions.execute(attempt(), order("cmd-1"))

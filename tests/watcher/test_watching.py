@@ -23,7 +23,7 @@ from crds.promotions import WorkflowState
 from crds.v1alpha1.kinds import KINDS
 from crds.watching import Watcher
 from deploy.local.kubernetes_server import KubernetesAccess
-from tests.watcher.fakes import FakePromotions, become, until
+from tests.watcher.fakes import FakeConnectionChecks, FakePromotions, become, until
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
 
 ROLES = ApiResource(group="rbac.authorization.k8s.io", version="v1", plural="roles", kind="Role")
@@ -38,6 +38,7 @@ async def watching(
     *,
     replicas: int,
     user: str = "admin",
+    connections: FakeConnectionChecks | None = None,
 ) -> AsyncIterator[list[Watcher]]:
     """Run so many watchers, each with connections of its own."""
     async with AsyncExitStack() as stack:
@@ -46,7 +47,14 @@ async def watching(
         for _ in range(replicas):
             connected = await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig_for(user)))
             api = await stack.enter_async_context(connected)
-            watchers.append(Watcher(kubernetes=api, promotions=promotions, namespaces=(namespace,)))
+            watchers.append(
+                Watcher(
+                    kubernetes=api,
+                    promotions=promotions,
+                    connections=connections or FakeConnectionChecks(),
+                    namespaces=(namespace,),
+                )
+            )
             tasks.append(asyncio.create_task(watchers[-1].run()))
         await until(lambda: all(watcher.has_synced for watcher in watchers), seconds=10)
         try:

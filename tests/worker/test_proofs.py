@@ -1,0 +1,103 @@
+"""What is proved with real adapters over hosts in memory: which calls are made, and above all which are not."""
+
+import httpx
+from temporalio.testing import ActivityEnvironment
+
+from activities.connections import ConnectionProofs
+from activities.models.connections import CheckConnectionInput, ConnectionOutcome, ConnectionRef
+from tests.activities.cluster import Cluster, shop
+from tests.worker.conftest import Opener
+from worker.connections import ResourceConnections
+
+
+class Hosts:
+    """Answer every call with one status, and keep the calls."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.paths: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.paths.append(request.url.path)
+        body = {"login": "mona", "full_name": "acme/web", "Version": "v3.5.7", "message": "no"}
+        return httpx.Response(self.status, json=body, headers={"X-Jenkins": "2.500"})
+
+
+async def check(cluster: Cluster, open_http: Opener, hosts: Hosts, kind: str, name: str) -> ConnectionOutcome:
+    connections = ResourceConnections(cluster.port(), open_http(hosts), system_namespace="pilotage")
+    namespace = "" if kind == "ClusterScmProvider" else "shop"
+    ref = ConnectionRef(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
+    proofs = ConnectionProofs(cluster.port(), connections)
+    return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
+
+
+async def test_a_github_repository_with_a_gitlab_provider_is_not_ready_and_nobody_is_called(
+    open_http: Opener,
+) -> None:
+    cluster, hosts = shop(), Hosts()
+    cluster.add("ScmProvider", "github", {"gitlab": {}, "secretRef": {"name": "github-token"}})
+    outcome = await check(cluster, open_http, hosts, "GitRepository", "web")
+    assert (outcome.accepted, outcome.reason) == (False, "Invalid")
+    assert "ScmProvider/github is a gitlab host, but the repository is described under `github`" in outcome.message
+    assert hosts.paths == []
+
+
+async def test_a_missing_secret_is_named_and_nobody_is_called(open_http: Opener) -> None:
+    cluster, hosts = shop(), Hosts()
+    cluster.secrets.clear()
+    for kind, name in (("GitRepository", "web"), ("ScmProvider", "github"), ("TestRunner", "jenkins")):
+        outcome = await check(cluster, open_http, hosts, kind, name)
+        assert (outcome.accepted, outcome.reason) == (False, "SecretNotFound")
+        assert "does not exist in namespace shop: create it" in outcome.message
+    assert hosts.paths == []
+
+
+async def test_a_provider_is_proved_by_its_account_and_a_repository_by_itself(open_http: Opener) -> None:
+    hosts = Hosts()
+    assert (await check(shop(), open_http, hosts, "ScmProvider", "github")).accepted
+    assert (await check(shop(), open_http, hosts, "GitRepository", "web")).accepted
+    assert hosts.paths == ["/user", "/repos/acme/web"]
+
+
+async def test_a_cluster_provider_is_proved_with_the_secret_of_pilotages_own_namespace(open_http: Opener) -> None:
+    cluster, hosts = shop(), Hosts()
+    spec = {"github": {}, "secretRef": {"name": "github-token"}}
+    cluster.add("ClusterScmProvider", "shared", spec, namespace="")
+    refused = await check(cluster, open_http, hosts, "ClusterScmProvider", "shared")
+    assert (refused.accepted, refused.reason) == (False, "SecretNotFound")
+    assert hosts.paths == []
+    cluster.secrets["pilotage", "github-token"] = cluster.secrets["shop", "github-token"]
+    assert (await check(cluster, open_http, hosts, "ClusterScmProvider", "shared")).accepted
+
+
+async def test_a_namespace_that_the_cluster_provider_does_not_allow_is_told_so(open_http: Opener) -> None:
+    cluster, hosts = shop(), Hosts()
+    spec = {"github": {}, "secretRef": {"name": "github-token"}, "allowedNamespaces": {"matchLabels": {"team": "bank"}}}
+    cluster.add("ClusterScmProvider", "shared", spec, namespace="")
+    cluster.objects["Namespace", "", "shop"] = {"metadata": {"name": "shop", "labels": {"team": "shop"}}}
+    reference = {"kind": "ClusterScmProvider", "name": "shared"}
+    cluster.objects["GitRepository", "shop", "web"]["spec"]["scmProviderRef"] = reference
+    outcome = await check(cluster, open_http, hosts, "GitRepository", "web")
+    assert (outcome.accepted, outcome.reason) == (False, "NamespaceNotAllowed")
+    assert hosts.paths == []
+
+
+async def test_wrong_tokens_missing_rights_and_wrong_names_are_told_apart(open_http: Opener) -> None:
+    for status, reason in ((401, "Unauthorized"), (403, "Forbidden"), (404, "NotFound"), (503, "Unavailable")):
+        for kind, name in (("GitRepository", "web"), ("TestRunner", "jenkins"), ("ArgoCDInstance", "argocd")):
+            outcome = await check(shop(), open_http, Hosts(status), kind, name)
+            assert (outcome.accepted, outcome.reason) == (False, reason), (kind, status, outcome.message)
+
+
+async def test_a_trigger_token_alone_does_not_make_a_runner_reachable(open_http: Opener) -> None:
+    cluster, hosts = shop(), Hosts()
+    cluster.add("ScmProvider", "github", {"gitlab": {}, "secretRef": {"name": "github-token"}})
+    repository = {"scmProviderRef": {"name": "github"}, "gitlab": {"namespace": "acme", "name": "web"}}
+    cluster.add("GitRepository", "web", repository)
+    runner = {"gitlabCI": {"repositoryRef": {"name": "web"}}, "secretRef": {"name": "trigger"}}
+    cluster.add("TestRunner", "gitlab", runner)
+    cluster.secrets["shop", "trigger"] = {"triggerToken": b"glptt-0123456789"}
+    outcome = await check(cluster, open_http, hosts, "TestRunner", "gitlab")
+    assert (outcome.accepted, outcome.reason) == (False, "Unauthorized")
+    assert "token" in outcome.message
+    assert hosts.paths == []

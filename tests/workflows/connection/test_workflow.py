@@ -1,0 +1,244 @@
+"""The story of a connection on a real Temporal server, told through the watcher's port to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Replayer, Worker
+
+from activities.contracts import ConditionActivities, ConnectionActivities
+from activities.models.connections import (
+    CheckConnectionInput,
+    CheckConnectionResult,
+    ConnectionInput,
+    ConnectionOutcome,
+    ConnectionRef,
+    PublishConnectionInput,
+)
+from activities.models.status import PublishStatusResult
+from activities.models.tracking import Timings
+from crds.connections import Connection
+from worker.connection_checks import TemporalConnectionChecks
+from worker.sandbox import workflow_runner
+from workflows.connection.presentation import ConnectionProgress
+from workflows.connection.workflow import ConnectionWorkflow
+from workflows.identity import CONNECTION_WORKFLOW, Queues, connection_workflow_id
+
+GOOD = ConnectionOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3")
+BAD = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
+JENKINS = Connection(kind="TestRunner", namespace="shop", name="jenkins", uid="uid-1", generation=1)
+REF = ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="uid-1")
+CALM = Timings(poll_gap=timedelta(milliseconds=10), check_initial=timedelta(minutes=1))
+QUICK = replace(
+    CALM,
+    check_interval=timedelta(milliseconds=50),
+    check_initial=timedelta(milliseconds=50),
+    check_maximum=timedelta(milliseconds=50),
+)
+
+
+class Checks(ConnectionActivities):
+    """Answer with what the world says."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    @activity.defn
+    async def check_connection(self, request: CheckConnectionInput) -> CheckConnectionResult:
+        self._world.checks += 1
+        if self._world.broken:
+            raise ApplicationError("a defect", non_retryable=True)
+        return CheckConnectionResult(
+            gone=self._world.gone, generation=self._world.generation, outcome=self._world.outcome
+        )
+
+
+class Conditions(ConditionActivities):
+    """Keep what is published."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    @activity.defn
+    async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
+        self._world.published.append(request)
+        return PublishStatusResult(written=True)
+
+
+@dataclass
+class World:
+    """One resource, its server, and the workers of one installation."""
+
+    client: Client
+    installation: str = field(default_factory=lambda: f"connection-{uuid4().hex[:8]}")
+    outcome: ConnectionOutcome = GOOD
+    generation: int = 1
+    gone: bool = False
+    broken: bool = False
+    checks: int = 0
+    published: list[PublishConnectionInput] = field(default_factory=list)
+
+    @property
+    def workflow_id(self) -> str:
+        return connection_workflow_id(self.installation, REF.kind, REF.namespace, REF.name, REF.uid)
+
+    @property
+    def handle(self) -> WorkflowHandle[object, object]:
+        return self.client.get_workflow_handle(self.workflow_id)
+
+    def port(self, timings: Timings = CALM) -> TemporalConnectionChecks:
+        return TemporalConnectionChecks(client=self.client, installation=self.installation, timings=timings)
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not done():  # noqa: ASYNC110 activities of a worker bring it about
+                await asyncio.sleep(0.02)
+
+    async def settled(self, checks: int) -> None:
+        """Wait for so many checks, and until the workflow waits again."""
+        await self.until(lambda: self.checks >= checks)
+        async with asyncio.timeout(20):
+            while (await self.handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110 a server is asked
+                await asyncio.sleep(0.02)
+        await self.handle.query("progress", result_type=ConnectionProgress)
+
+    async def replay(self) -> None:
+        """Every history must replay."""
+        replayer = Replayer(
+            workflows=[ConnectionWorkflow],
+            workflow_runner=workflow_runner(),
+            data_converter=pydantic_data_converter,
+        )
+        await replayer.replay_workflow(await self.handle.fetch_history())
+
+
+@pytest.fixture
+async def world(temporal_server: str) -> AsyncIterator[World]:
+    world = World(client=await Client.connect(temporal_server, data_converter=pydantic_data_converter))
+    queues = Queues(installation=world.installation)
+    async with (
+        Worker(
+            world.client,
+            task_queue=queues.promotions,
+            workflows=[ConnectionWorkflow],
+            workflow_runner=workflow_runner(),
+        ),
+        Worker(world.client, task_queue=queues.config, activities=[Checks(world).check_connection]),
+        Worker(world.client, task_queue=queues.kubernetes, activities=[Conditions(world).publish_connection]),
+    ):
+        yield world
+        await world.replay()
+        await world.client.get_workflow_handle(world.workflow_id).terminate() if await running(world) else None
+
+
+async def running(world: World) -> bool:
+    return (await world.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_resource_that_is_seen_is_checked_at_once_and_its_condition_written(world: World) -> None:
+    await world.port().tell_seen(JENKINS)
+    await world.settled(1)
+    assert world.published == [PublishConnectionInput(connection=REF, generation=1, outcome=GOOD)]
+    assert world.checks == 1
+
+
+async def test_however_often_it_is_seen_or_looked_after_one_generation_is_checked_once(world: World) -> None:
+    port = world.port()
+    await asyncio.gather(*(port.tell_seen(JENKINS) for _ in range(5)), *(port.ensure(JENKINS) for _ in range(5)))
+    await world.settled(1)
+    await port.tell_seen(JENKINS)
+    await world.settled(1)
+    await asyncio.sleep(0.2)
+    assert (world.checks, len(world.published)) == (1, 1)
+
+
+async def test_looking_after_a_running_workflow_leaves_no_trace_in_its_history(world: World) -> None:
+    await world.port().ensure(JENKINS)
+    await world.settled(1)
+    before = (await world.handle.describe()).history_length
+    await world.port().ensure(JENKINS)
+    assert (await world.handle.describe()).history_length == before
+
+
+async def test_a_new_generation_is_checked_at_once(world: World) -> None:
+    await world.port().tell_seen(JENKINS)
+    await world.settled(1)
+    world.generation, world.outcome = 2, BAD
+    await world.port().tell_seen(replace(JENKINS, generation=2))
+    await world.until(lambda: len(world.published) == 2)
+    assert (world.published[-1].generation, world.published[-1].outcome) == (2, BAD)
+
+
+async def test_a_poke_has_a_mended_secret_seen_at_once(world: World) -> None:
+    world.outcome = BAD
+    await world.port().tell_seen(JENKINS)
+    await world.settled(1)
+    world.outcome = GOOD
+    await world.port().poke(JENKINS)
+    await world.until(lambda: len(world.published) == 2)
+    assert world.published[-1].outcome.accepted
+
+
+async def test_what_fails_is_checked_again_by_itself_and_written_when_it_changes(world: World) -> None:
+    world.outcome = BAD
+    await world.port(QUICK).tell_seen(JENKINS)
+    await world.until(lambda: world.checks >= 4)
+    assert len(world.published) == 1
+    world.outcome = GOOD
+    await world.until(lambda: len(world.published) == 2)
+    seen = world.checks
+    world.outcome = replace(GOOD, message="fine, 42 runs by now")
+    await world.until(lambda: world.checks >= seen + 3)
+    assert len(world.published) == 2
+
+
+async def test_it_ends_when_the_resource_is_gone(world: World) -> None:
+    await world.port().tell_seen(JENKINS)
+    await world.settled(1)
+    world.gone = True
+    await world.port().tell_gone(JENKINS)
+    await world.handle.result()
+    assert (await world.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert len(world.published) == 1
+    # Whoever goes once more meets nobody.
+    await world.port().tell_gone(JENKINS)
+
+
+async def test_a_defect_of_ours_is_no_verdict_and_does_not_end_it(world: World) -> None:
+    world.broken = True
+    await world.port(QUICK).tell_seen(JENKINS)
+    await world.until(lambda: world.checks >= 2)
+    assert world.published == []
+    world.broken = False
+    await world.until(lambda: len(world.published) == 1)
+    assert world.published[0].outcome == GOOD
+
+
+async def test_a_long_history_is_cut_and_the_row_of_failures_carried_over(world: World) -> None:
+    world.outcome = BAD
+    request = ConnectionInput(
+        installation=world.installation, connection=REF, timings=QUICK, generation=1, history_limit=30
+    )
+    queue = Queues(installation=world.installation).promotions
+    first = await world.client.start_workflow(CONNECTION_WORKFLOW, request, id=world.workflow_id, task_queue=queue)
+    await world.until(lambda: world.checks >= 12)
+    assert (await world.handle.describe()).run_id != first.result_run_id
+    progress = await world.handle.query("progress", result_type=ConnectionProgress)
+    assert isinstance(progress, ConnectionProgress)
+    assert progress.failures >= 8
+    assert progress.outcome == BAD
+
+
+async def test_people_read_the_outcome_in_the_temporal_ui(world: World) -> None:
+    world.outcome = BAD
+    await world.port().tell_seen(JENKINS)
+    await world.settled(1)
+    details = await world.handle.query("__temporal_workflow_metadata")
+    assert "put a valid one into Secret `token`" in str(details)

@@ -1,0 +1,1 @@
+"""Prove, again and again, that one resource's server answers and accepts its credential."""

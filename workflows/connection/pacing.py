@@ -1,0 +1,23 @@
+"""When a connection is checked again. Pure."""
+
+from datetime import timedelta
+
+from activities.models.connections import CheckConnectionResult
+from activities.models.tracking import Timings
+
+SPREAD = 0.1
+"""Share by which pauses differ, so that resources applied together are not all checked together for ever."""
+
+
+def count_failures(failures: int, result: CheckConnectionResult) -> int:
+    """Return how many checks in a row have failed now."""
+    return 0 if result.outcome.accepted else failures + 1
+
+
+def pause_after(failures: int, retry_after: timedelta | None, timings: Timings, chance: float) -> timedelta:
+    """Return how long to wait after a check; `chance` is a random number from 0 to 1. A host's own wish is kept."""
+    if failures == 0:
+        wanted = timings.check_interval
+    else:
+        wanted = min(timings.check_initial * 2 ** min(failures - 1, 16), timings.check_maximum)
+    return max(wanted * (1 + SPREAD * (2 * chance - 1)), retry_after or timedelta(0))

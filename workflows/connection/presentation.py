@@ -1,0 +1,38 @@
+"""What people see of a connection's workflow. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.models.connections import ConnectionOutcome, ConnectionRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionProgress:
+    """Answer the query: the last outcome, and for which generation."""
+
+    connection: ConnectionRef
+    generation: int
+    outcome: ConnectionOutcome | None
+    checked_at: datetime | None
+    failures: int
+
+
+def name_of(connection: ConnectionRef) -> str:
+    """Return how people call the resource."""
+    where = f" in {connection.namespace}" if connection.namespace else ""
+    return f"{connection.kind}/{connection.name}{where}"
+
+
+def details(progress: ConnectionProgress) -> str:
+    """Return the current details as Markdown."""
+    title = f"**{name_of(progress.connection)}**"
+    outcome, at = progress.outcome, progress.checked_at
+    if outcome is None or at is None:
+        return f"{title}: not checked yet"
+    return f"{title}: {outcome.reason} at {at:%Y-%m-%d %H:%M:%S} UTC\n\n{outcome.message}"
+
+
+def worth_publishing(outcome: ConnectionOutcome, generation: int) -> tuple[object, ...]:
+    """Return what of an outcome deserves a write: words that differ while all is well do not."""
+    said = "" if outcome.accepted else outcome.message
+    return (outcome.accepted, outcome.reason, said, outcome.version, generation)

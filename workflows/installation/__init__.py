@@ -1,0 +1,1 @@
+"""Hold the name of an installation for one cluster."""
