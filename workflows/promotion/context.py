@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
 from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Phase
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
 from activities.models.status import EventNote, State
@@ -18,6 +18,7 @@ from activities.models.tracking import Artifact, Problem
 from workflows import policies
 from workflows.identity import Queues
 from workflows.promotion import comparing
+from workflows.promotion.places import Places
 from workflows.promotion.state import RELATIONS_KEPT, Story
 
 Answer = TypeVar("Answer")
@@ -73,13 +74,10 @@ class Context:
         self.story = story
         self.timings = request.timings
         self.queues = Queues(installation=request.installation)
-        self.places: dict[str, PlaceSignal] = {}
+        self.places = Places(request, story)
         self.views: dict[str, EnvironmentView] = {}
-        self.ready_counter: Counter | None = None
-        self.granted = False
         self.pokes = 0
         self.ended: Ended | None = None
-        self.retell: set[str] = set()
         self.verdict_until: datetime | None = None
         self.delivery_until: datetime | None = None
         self.checks: tuple[str, ...] = ()
@@ -87,24 +85,8 @@ class Context:
         self.at_boundary = False
         """Whether a hold has taken effect between two waves."""
         self.last_poll: datetime | None = None
-        self.hold_to_tell = False
-        self.told_hold = False
         self.dirty = True
         self._publish = publish
-
-    @property
-    def phase(self) -> Phase:
-        """What we last told the target of the hop."""
-        return self.story.phase
-
-    @phase.setter
-    def phase(self, phase: Phase) -> None:
-        self.story.phase = phase
-
-    @property
-    def member_of(self) -> dict[str, str]:
-        """Environment -> role, for every place that was told of us and not told Gone."""
-        return self.story.member_of
 
     # -- the story ---------------------------------------------------------------------------------------------
 
@@ -152,14 +134,11 @@ class Context:
         of places come within milliseconds, and a status nobody could read costs six events.
         """
         limit = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
-        if self.phase is Phase.HOLDER:
+        if self.places.phase is Phase.HOLDER:
             limit = min(limit, self.timings.holder_backstop)
         if at_most is not None:
             limit = min(limit, at_most)
-        await self._answer_places()
-        if self.hold_to_tell:
-            self.hold_to_tell, self.told_hold = False, True
-            await self._tell_hold()
+        await self.places.answer()
         self.stop_if_ended()
         self._continue_if_due()
         if limit <= timedelta(0):
@@ -173,7 +152,7 @@ class Context:
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
             if at_most is None or at_most > limit:
-                await self.tell_again()
+                await self.places.tell_again()
             return False
         self.stop_if_ended()
         return ready()
@@ -188,7 +167,7 @@ class Context:
         return True
 
     def _woken(self) -> bool:
-        return self.ended is not None or bool(self.retell) or self.hold_to_tell
+        return self.ended is not None or self.places.unanswered
 
     def stop_if_ended(self) -> None:
         """Raise what ended the tracker, if anything did."""
@@ -288,124 +267,6 @@ class Context:
             self.story.relations |= comparing.with_answers(batch, relations)
         while len(self.story.relations) > RELATIONS_KEPT:
             self.story.relations.pop(next(iter(self.story.relations)))
-
-    # -- places ------------------------------------------------------------------------------------------------
-
-    def place(self, environment: str) -> PlaceSignal | None:
-        """Return the newest view of a place, if it spoke yet."""
-        return self.places.get(environment)
-
-    def hear(self, signal: PlaceSignal) -> None:
-        """Take a place's view if it is newer; a new run of the place, or a grant we cannot take, is answered."""
-        known = self.places.get(signal.environment)
-        if known is not None and signal.counter.as_tuple() <= known.counter.as_tuple():
-            return
-        self.places[signal.environment] = signal
-        ours = signal.environment in self.member_of
-        if known is not None and known.counter.epoch != signal.counter.epoch:
-            self.retell.add(signal.environment)
-        if signal.asks or (known is None and not ours):
-            self.retell.add(signal.environment)
-        if signal.grant is None or not self._is_target(signal.environment):
-            if signal.grant is not None:
-                self.retell.add(signal.environment)
-            return
-        ready = self.ready_counter
-        fresh = ready is not None and signal.grant.answers.as_tuple() >= ready.as_tuple()
-        if self.phase is Phase.READY and fresh and not self.held and self.ended is None:
-            self.granted = True
-        elif self.phase is not Phase.HOLDER:
-            self.retell.add(signal.environment)
-
-    def _is_target(self, environment: str) -> bool:
-        return self.story.hop is not None and self.story.hop.policy.target == environment
-
-    def leave_line(self) -> None:
-        """Forget what the hop's lane meant to us."""
-        self.phase, self.ready_counter, self.granted, self.checks = Phase.WORKING, None, False, ()
-
-    async def speak(self, phase: Phase) -> None:
-        """Take a phase at the target of the hop and tell the target."""
-        self.phase = phase
-        if phase is not Phase.READY:
-            self.ready_counter, self.granted = None, False
-        if self.story.hop is not None:
-            await self.tell(self.story.hop.policy.target, "target", phase)
-
-    async def tell(self, environment: str, role: str, phase: Phase) -> None:
-        """Tell one place our whole view."""
-        story = self.story
-        # Grows with the clock, so that a reset of the workflow uses no counter twice.
-        story.signals = max(story.signals + 1, int(workflow.now().timestamp() * 1000))
-        counter = Counter(epoch=self.request.tracker.attempt, n=story.signals)
-        if phase is Phase.READY and role == "target":
-            self.ready_counter = counter
-        if phase in (Phase.GONE, Phase.ARRIVED):
-            self.member_of.pop(environment, None)
-        else:
-            self.member_of[environment] = role
-        heard = self.places.get(environment)
-        artifacts = story.hop.round.artifacts if story.hop and story.hop.round else ()
-        signal = MemberSignal(
-            tracker=self.request.tracker,
-            number=self.request.spec.number,
-            workflow_id=workflow.info().workflow_id,
-            counter=counter,
-            hop=story.hops,
-            role=role,
-            phase=phase,
-            held=self.held,
-            revision=story.pull_request.merge_sha if story.pull_request else None,
-            components=story.components or (),
-            artifacts=artifacts,
-            heard=heard.counter if heard else None,
-        )
-        self.retell.discard(environment)
-        await workflow.execute_activity_method(
-            ConfigActivities.tell_environment,
-            TellEnvironmentInput(
-                namespace=self.request.tracker.namespace,
-                environment=environment,
-                repository=self.request.spec.repository,
-                signal=signal,
-                timings=self.timings,
-            ),
-            **policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}"),
-        )
-
-    def phase_at(self, environment: str) -> tuple[str, Phase]:
-        """Return our role and phase at a place; Gone where we are no member any more."""
-        role = self.member_of.get(environment)
-        if role is None:
-            return "ahead", Phase.GONE
-        return role, self.phase if role == "target" else Phase.WORKING
-
-    async def tell_again(self) -> None:
-        """Repeat our view to every place that knows us: the backstop of a lost signal."""
-        for environment in sorted(self.member_of):
-            await self._tell_as_is(environment)
-
-    async def _tell_as_is(self, environment: str) -> None:
-        """Repeat our view to one place; a grant that was heard is answered by taking or leaving it, never by Ready."""
-        role, phase = self.phase_at(environment)
-        if not (self.granted and role == "target" and phase is Phase.READY):
-            await self.tell(environment, role, phase)
-
-    async def _answer_places(self) -> None:
-        for environment in sorted(self.retell):
-            await self._tell_as_is(environment)
-            self.retell.discard(environment)
-
-    async def _tell_hold(self) -> None:
-        """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
-        for environment in self.story.ahead:
-            role, phase = self.phase_at(environment)
-            if role == "ahead":
-                role, phase = "ahead", Phase.WORKING if self.held else Phase.GONE
-            await self.tell(environment, role, phase)
-        if self.story.environment in self.member_of:
-            role, phase = self.phase_at(self.story.environment)
-            await self.tell(self.story.environment, role, phase)
 
 
 def problem_of(refusal: BaseException, object_: str) -> tuple[str, str]:

@@ -67,7 +67,7 @@ async def promote(ctx: Context) -> State:
         hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, str(refusal), None
         hop.wave = hop.wave_started = None
         ctx.event("TargetDiverged", str(refusal), warning=True)
-        await ctx.speak(Phase.WORKING)
+        await ctx.places.speak(Phase.WORKING)
         return State.READY_TO_PROMOTE
     record = records.build_promotion_record(
         story,
@@ -106,7 +106,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
     fresh, again_pause = True, COMPARE_AGAIN
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
-        known, pokes = ctx.place(view.name), ctx.pokes
+        known, pokes = ctx.places.view(view.name), ctx.pokes
         observed = await _observe(ctx, hop, fresh=fresh)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
         behind = _judge_wave(ctx, hop, wave, observed, requested)
@@ -124,7 +124,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
         woken = await ctx.wait(
             lambda known=known, pokes=pokes, again=again: (  # type: ignore[misc]
-                not again and (ctx.place(view.name) is not known or ctx.pokes != pokes)
+                not again and (ctx.places.view(view.name) is not known or ctx.pokes != pokes)
             ),
             at_most=pause,
             why=f"deliver to {view.name}",
@@ -135,7 +135,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
 
 async def _observe(ctx: Context, hop: Hop, *, fresh: bool) -> dict[str, Observation]:
     """Return observations by deployment: read by ourselves before we write, else those of the place."""
-    place = ctx.place(hop.policy.target)
+    place = ctx.places.view(hop.policy.target)
     if fresh or place is None:
 
         async def ask() -> tuple[Observation, ...]:
@@ -259,7 +259,7 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], error
     hop.error, ctx.delivery_until = error, None
     message = f"{error}; moved: {', '.join(moved)}" if moved else error
     state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
-    await ctx.speak(Phase.FAILED)
+    await ctx.places.speak(Phase.FAILED)
     return state
 
 

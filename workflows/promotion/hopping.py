@@ -94,7 +94,7 @@ async def _meet_target(ctx: Context, hop: Hop) -> State:
 async def judge_target(ctx: Context, artifacts: tuple[Artifact, ...]) -> tuple[Comparison, ...]:
     """Compare the artifacts with the target as its place last observed it, and remember why for people."""
     hop = ctx.story.hop
-    place = ctx.place(hop.policy.target) if hop else None
+    place = ctx.places.view(hop.policy.target) if hop else None
     if hop is None or place is None or place.observed_at is None:
         return ()
     await ctx.relate(artifacts, place.observed)
@@ -123,7 +123,7 @@ async def end_contained(ctx: Context) -> State:
     if hop is None:
         return State.AWAITING_SYNC
     await cancel_open(ctx)
-    place = ctx.place(hop.policy.target)
+    place = ctx.places.view(hop.policy.target)
     artifacts = hop.round.artifacts if hop.round else (await source_artifacts(ctx) or ())
     brought_by = sorted(set((place.moved_by or {}).values())) if place else []
     results = tuple(
@@ -164,12 +164,13 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
     story.environment, story.hop = target, None
     story.hops, story.rounds = story.hops + 1, 0
     story.retest = story.retry = False
-    ctx.leave_line()
+    ctx.places.leave_line()
+    ctx.checks = ()
     # The target is the next hop's source: saying so hands the lane back and stays a member, in one signal.
     farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
-    leaving = [ctx.tell(target, *farewell)]
-    if source in ctx.member_of:
-        leaving.append(ctx.tell(source, "source", Phase.GONE))
+    leaving = [ctx.places.tell(target, *farewell)]
+    if source in ctx.places.member_of:
+        leaving.append(ctx.places.tell(source, "source", Phase.GONE))
     await asyncio.gather(*leaving)
     return State.COMPLETED if final else State.AWAITING_SYNC
 

@@ -110,7 +110,7 @@ async def await_sync(ctx: Context) -> State:
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
-        known, pokes = ctx.place(story.environment), ctx.pokes
+        known, pokes = ctx.places.view(story.environment), ctx.pokes
         artifacts = await source_artifacts(ctx)
         if artifacts is not None and await contains_change(ctx, artifacts):
             story.message = ""
@@ -118,7 +118,7 @@ async def await_sync(ctx: Context) -> State:
         _say_why(ctx, artifacts)
         poked = ctx.pokes
         await ctx.wait(
-            lambda known=known, pokes=pokes: ctx.place(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]
+            lambda known=known, pokes=pokes: ctx.places.view(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]
             why=f"await {story.environment}",
         )
         if ctx.pokes != poked:
@@ -130,24 +130,24 @@ async def join(ctx: Context, environment: str, role: str) -> None:
     await tell_joining(ctx, environment, role)
     while not _spoke(ctx, environment):
         heard = await ctx.wait(lambda: _spoke(ctx, environment), at_most=HEARING, why=f"hear {environment}", quiet=True)
-        if not heard and not ctx.retell and not _spoke(ctx, environment):
-            await ctx.tell(environment, role, Phase.WORKING)
+        if not heard and not ctx.places.unanswered and not _spoke(ctx, environment):
+            await ctx.places.tell(environment, role, Phase.WORKING)
 
 
 async def tell_joining(ctx: Context, environment: str, role: str) -> None:
     """Tell a place that we join it, unless it knows."""
-    if ctx.member_of.get(environment) != role:
-        await ctx.tell(environment, role, Phase.WORKING)
+    if ctx.places.member_of.get(environment) != role:
+        await ctx.places.tell(environment, role, Phase.WORKING)
 
 
 def _spoke(ctx: Context, environment: str) -> bool:
-    place = ctx.place(environment)
+    place = ctx.places.view(environment)
     return place is not None and (place.observed_at is not None or bool(place.problem))
 
 
 async def source_artifacts(ctx: Context) -> tuple[Artifact, ...] | None:
     """Return what the source runs of our components, as last observed by its place."""
-    place = ctx.place(ctx.story.environment)
+    place = ctx.places.view(ctx.story.environment)
     if place is None or place.problem:
         return None
     return comparing.place_artifacts(place.observed, ctx.story.components or ())
@@ -157,7 +157,7 @@ async def contains_change(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool
     """Tell whether the pull request's merge commit is contained in each artifact."""
     story = ctx.story
     merge = story.pull_request.merge_sha if story.pull_request else None
-    place = ctx.place(story.environment)
+    place = ctx.places.view(story.environment)
     if merge is None or place is None:
         return False
     ours = tuple(Artifact(component=artifact.component, revision=merge) for artifact in artifacts)
@@ -166,7 +166,7 @@ async def contains_change(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool
 
 
 def _say_why(ctx: Context, artifacts: tuple[Artifact, ...] | None) -> None:
-    place = ctx.place(ctx.story.environment)
+    place = ctx.places.view(ctx.story.environment)
     if place is None:
         return
     merge = ctx.story.pull_request.merge_sha if ctx.story.pull_request else None

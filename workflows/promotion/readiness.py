@@ -31,17 +31,17 @@ async def await_turn(ctx: Context) -> State:
     while True:
         before = _view(ctx)
         if ctx.story.retest and not ctx.held:
-            if ctx.phase is Phase.READY:
-                await ctx.speak(Phase.WORKING)
+            if ctx.places.phase is Phase.READY:
+                await ctx.places.speak(Phase.WORKING)
             return await void_round(ctx)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         await _stand_in_line(ctx, hop)
-        if ctx.granted and ctx.phase is Phase.READY and not ctx.held:
-            await ctx.speak(Phase.HOLDER)
+        if ctx.places.granted and ctx.places.phase is Phase.READY and not ctx.held:
+            await ctx.places.speak(Phase.HOLDER)
             return State.PROMOTING
         await _wait_for_change(
-            ctx, before, why=f"await the lane of {hop.policy.target}", quiet=ctx.phase is Phase.READY
+            ctx, before, why=f"await the lane of {hop.policy.target}", quiet=ctx.places.phase is Phase.READY
         )
 
 
@@ -50,14 +50,14 @@ async def await_retry(ctx: Context) -> State:
     hop = ctx.story.hop
     if hop is None:
         return State.SYNCED
-    if ctx.phase is not Phase.FAILED:
-        await ctx.speak(Phase.FAILED)
+    if ctx.places.phase is not Phase.FAILED:
+        await ctx.places.speak(Phase.FAILED)
     while True:
         before = _view(ctx)
         if ctx.story.retry and not ctx.held:
             ctx.story.retry = False
             hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
-            await ctx.speak(Phase.WORKING)
+            await ctx.places.speak(Phase.WORKING)
             return State.READY_TO_PROMOTE
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
@@ -81,10 +81,10 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
         if refusal is not Refusal.NONE:
             ctx.event(refusal, message, warning=True)
     may = bool(hop.approved_by) and fits and not ctx.held and bool(comparisons)
-    if may and ctx.phase is not Phase.READY:
-        await ctx.speak(Phase.READY)
-    elif not may and ctx.phase is Phase.READY:
-        await ctx.speak(Phase.WORKING)
+    if may and ctx.places.phase is not Phase.READY:
+        await ctx.places.speak(Phase.READY)
+    elif not may and ctx.places.phase is Phase.READY:
+        await ctx.places.speak(Phase.WORKING)
     reason = _reason(ctx, hop)
     if ctx.story.reason != reason:
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
@@ -96,13 +96,13 @@ def _reason(ctx: Context, hop: Hop) -> str:
         return "AwaitingPromote"
     if hop.refusal is not Refusal.NONE:
         return str(hop.refusal)
-    place = ctx.place(hop.policy.target)
+    place = ctx.places.view(hop.policy.target)
     return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
 
 
 def _overridden(ctx: Context, hop: Hop) -> bool:
     """Tell whether a person accepted exactly this target: a target that moved since is judged anew."""
-    place = ctx.place(hop.policy.target)
+    place = ctx.places.view(hop.policy.target)
     if place is None or hop.override is None:
         return False
     seen = {one.deployment: (one.runs, one.written, one.operating) for one in hop.override}
@@ -113,11 +113,11 @@ def _view(ctx: Context) -> tuple[object, ...]:
     """Return what these steps look at; taken before they look, so that a change meanwhile is not missed."""
     hop = ctx.story.hop
     return (
-        ctx.place(hop.policy.target) if hop else None,
+        ctx.places.view(hop.policy.target) if hop else None,
         ctx.held,
         ctx.story.retest,
         ctx.story.retry,
-        ctx.granted,
+        ctx.places.granted,
         ctx.pokes,
         hop.approved_by if hop else "",
         hop.override if hop else None,

@@ -34,8 +34,8 @@ def view(ctx: Context) -> View:
     held = story.hold is not None and (story.state is not State.PROMOTING or ctx.at_boundary)
     held = held and not story.state.terminal
     tracker = ctx.request.tracker
-    source = ctx.place(story.environment)
-    target = ctx.place(story.hop.policy.target) if story.hop else None
+    source = ctx.places.view(story.environment)
+    target = ctx.places.view(story.hop.policy.target) if story.hop else None
     waiting = waiting_for(
         story,
         source=source,

@@ -25,7 +25,7 @@ async def run_tests(ctx: Context) -> State:
     poll_at = workflow.now() + poll
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
-        pokes, held, target = ctx.pokes, ctx.held, ctx.place(hop.policy.target)
+        pokes, held, target = ctx.pokes, ctx.held, ctx.places.view(hop.policy.target)
         if ctx.story.retest:
             return await void_round(ctx)
         round_ = await _current_round(ctx, hop)
@@ -57,7 +57,10 @@ async def run_tests(ctx: Context) -> State:
 
         def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
             return (
-                ctx.pokes != pokes or ctx.held != held or ctx.story.retest or ctx.place(hop.policy.target) is not target
+                ctx.pokes != pokes
+                or ctx.held != held
+                or ctx.story.retest
+                or ctx.places.view(hop.policy.target) is not target
             )
 
         await ctx.wait(
@@ -74,7 +77,7 @@ async def run_tests(ctx: Context) -> State:
 
 def comparing_now(ctx: Context) -> tuple[Artifact, ...] | None:
     """Return what the source's place shows now, without asking anybody."""
-    place = ctx.place(ctx.story.environment)
+    place = ctx.places.view(ctx.story.environment)
     if place is None or place.problem:
         return None
     return comparing.place_artifacts(place.observed, ctx.story.components or ())
@@ -84,14 +87,14 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     """Return the open round, or begin one with what runs in the source; None after a wait for the source."""
     if hop.round is not None:
         return hop.round
-    known = ctx.place(hop.policy.source)
+    known = ctx.places.view(hop.policy.source)
     artifacts = await source_artifacts(ctx)
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
         return hop.round
 
     def settled() -> bool:
-        return ctx.story.retest or ctx.place(hop.policy.source) is not known
+        return ctx.story.retest or ctx.places.view(hop.policy.source) is not known
 
     await ctx.wait(settled, why=f"{hop.policy.source} settles")
     return None

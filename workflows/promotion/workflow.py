@@ -95,7 +95,7 @@ class PromotionWorkflow:
         for environment in (self._story.environment, hop.policy.target if hop else ""):
             if environment:
                 await self._ctx.read_environment(environment)
-        await self._ctx.tell_again()
+        await self._ctx.places.tell_again()
 
     async def _finish(self) -> None:
         """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
@@ -106,8 +106,8 @@ class PromotionWorkflow:
             await cancel_open(ctx)
             ctx.event(story.reason, story.message or str(story.state), warning=story.state is State.ABORTED)
         story.hold = None
-        for environment in sorted({*ctx.member_of, *(story.ahead if ctx.told_hold else ())}):
-            await ctx.tell(environment, ctx.member_of.get(environment, "ahead"), Phase.GONE)
+        for environment in sorted({*ctx.places.member_of, *(story.ahead if ctx.places.told_hold else ())}):
+            await ctx.places.tell(environment, ctx.places.member_of.get(environment, "ahead"), Phase.GONE)
         story.hop = None if story.state is State.COMPLETED else story.hop
         self._finishing = True
         ctx.changed()
@@ -178,7 +178,7 @@ class PromotionWorkflow:
     @workflow.signal(description="A place's whole view")
     def place(self, signal: PlaceSignal) -> None:
         """Take a place's view."""
-        self._ctx.hear(signal)
+        self._ctx.places.hear(signal)
 
     @workflow.signal(description="Look now: something outside changed")
     def poke(self) -> None:
@@ -267,13 +267,13 @@ class PromotionWorkflow:
         ctx, story = self._ctx, self._story
         if command.request_id in story.answers:
             return story.answers[command.request_id]
-        target = ctx.place(story.hop.policy.target) if story.hop else None
+        target = ctx.places.view(story.hop.policy.target) if story.hop else None
         commands.carry_out(story, verb, command, target=target, now=workflow.now())
         if verb is Verb.ABORT:
             reason = f"by {command.actor}" + (f": {command.reason}" if command.reason else "")
             ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)
         if verb in (Verb.HOLD, Verb.RELEASE):
-            ctx.hold_to_tell = True
+            ctx.places.hold_changed()
         answer = CommandAnswer(accepted=True, message=commands.ACCEPTED[verb])
         story.answers[command.request_id] = answer
         while len(story.answers) > ANSWERS_KEPT:
