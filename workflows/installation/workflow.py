@@ -1,21 +1,32 @@
 """InstallationWorkflow: as long as it runs, its installation belongs to the cluster that started it."""
 
+from datetime import timedelta
+
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
+from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from workflows.identity import INSTALLATION_WORKFLOW
 
+LOOK = timedelta(hours=1)
+"""How long the workers of a replaced version may have to wait for it: a run that sleeps learns of no newer one."""
+EVENTS_BEFORE_CONTINUING = 500
 
-# It runs for years and does nothing: pinned, it would keep the workers of its first version for as long.
-@workflow.defn(name=INSTALLATION_WORKFLOW, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+
+@workflow.defn(name=INSTALLATION_WORKFLOW)
 class InstallationWorkflow:
     """Stay until terminated, which frees the name for another cluster. The cluster's uid is in the memo."""
 
     @workflow.run
     async def run(self, cluster_uid: str) -> None:
-        """Wait for ever."""
+        """Do nothing, for years if need be; the memo stays when it continues as new."""
         workflow.set_current_details(
             f"Held by the cluster whose namespace `default` has the uid `{cluster_uid}`. "
             "Terminate this workflow to free the name once that cluster is gone."
         )
-        await workflow.wait_condition(lambda: False)
+        while True:
+            await workflow.sleep(LOOK, summary="move to a newer worker version, if there is one")
+            info = workflow.info()
+            upgrade = info.is_target_worker_deployment_version_changed()
+            if upgrade or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
+                behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
+                workflow.continue_as_new(cluster_uid, initial_versioning_behavior=behavior)
