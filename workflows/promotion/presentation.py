@@ -102,7 +102,7 @@ def _body(story: Story, shown: State, waiting: WaitingFor | None) -> list[str]:
         lines += ["", _text(story.message)]
     if waiting is not None:
         since = f" since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""
-        lines += ["", f"**Waits for {waiting.what}** {_text(waiting.object)}{since}"]
+        lines += ["", f"**Waits for {waiting.what}** {_text(waiting.object)}{since}", ""]
         if waiting.observed:
             lines.append(f"- observed: {_text(waiting.observed)}")
         if waiting.unblock_with:
