@@ -82,13 +82,13 @@ class ConnectionProofs(ConnectionActivities):
         namespace, name = connection.namespace, connection.name
         match connection.kind:
             case "GitRepository":
-                return await (await self._connections.repository(namespace, name)).host.check()
+                return await (await self._connections.repository_check(namespace, name)).check()
             case "TestRunner":
                 return await (await self._connections.test_runs(namespace, name)).check()
             case "ArgoCDInstance":
                 return await (await self._connections.deployments(namespace, name)).check()
             case _:
-                return await (await self._connections.scm_provider(namespace, name)).check()
+                return await (await self._connections.provider_check(namespace, name)).check()
 
 
 class ConnectionConditions(ConditionActivities):

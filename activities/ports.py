@@ -5,7 +5,7 @@ from typing import Protocol
 
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, RepositoryView
-from providers.ports import Deployments, ScmHost, TestRuns
+from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
 
 class ReferenceMissing(Exception):
@@ -35,8 +35,12 @@ class Connections(Protocol):
         """Open a GitRepository at its host."""
         ...
 
-    async def scm_provider(self, namespace: str, name: str) -> ScmHost:
-        """Open the host of an ScmProvider, or with no namespace of a ClusterScmProvider; only its `check` is of use."""
+    async def repository_check(self, namespace: str, name: str) -> Checkable:
+        """Open a GitRepository to be checked, also where Pilotage uses no more than its CI."""
+        ...
+
+    async def provider_check(self, namespace: str, name: str) -> Checkable:
+        """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         ...
 
     async def test_runs(self, namespace: str, runner: str) -> TestRuns:

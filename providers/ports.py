@@ -31,6 +31,10 @@ class Revisions(Protocol):
         """Say how head stands to base; UNKNOWN when the host does not know one of them."""
         ...
 
+    async def resolve(self, revision: str) -> str | None:
+        """Return the full hash of an abbreviated one; None when the host knows no such commit, or several."""
+        ...
+
 
 class CommitStatuses(Protocol):
     async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
@@ -62,6 +66,14 @@ class Comments(Protocol):
     async def create(self, number: int, body: str) -> Comment: ...
 
     async def update(self, comment: Comment, body: str) -> None: ...
+
+
+class Checkable(Protocol):
+    """What a credential can be proved with."""
+
+    async def check(self) -> str:
+        """Prove the credential by one cheap call; return a short text such as the account's name."""
+        ...
 
 
 class ScmHost(Protocol):

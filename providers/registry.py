@@ -4,6 +4,7 @@ Keys of a Secret, by kind:
 - `github`, `githubActions`: `token`; or `privateKey` (PEM) with `appID` and optionally `installationID`, both of which
   may come from the provider's spec instead.
 - `jenkins`: `username` with `token` (API token) or `password`.
+- `gitlab`: `token`.
 - `gitlabCI`: `token`; with `triggerToken` beside it that one starts pipelines and `token` needs read_api only.
 - `argocd`: `token`.
 
@@ -21,13 +22,14 @@ from providers.errors import ProviderRejected
 from providers.github import wire as github_wire
 from providers.github.adapter import GitHubCalls, GitHubHost
 from providers.github_actions.adapter import GitHubActionsTestRuns
+from providers.gitlab.adapter import GitLabHost
 from providers.gitlab_ci import wire as gitlab_wire
 from providers.gitlab_ci.adapter import GitLabTestRuns
 from providers.http import HttpClients
 from providers.jenkins.adapter import JenkinsTestRuns
 from providers.metrics import Recorder, record_argocd_call, record_ci_call, record_scm_call
 from providers.models import Credential, RunPhase, ScmIdentity
-from providers.ports import Deployments, ScmHost, TestRuns
+from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
 Factory = TypeVar("Factory")
@@ -75,6 +77,35 @@ def build_scm_host(
     return _chosen(SCM_HOSTS, kind, "SCM host")(parts)
 
 
+def build_scm_check(
+    kind: str,
+    *,
+    base: str,
+    owner: str,
+    repository: str,
+    credential: Credential,
+    identity: ScmIdentity,
+    http: HttpClients,
+    app_id: str = "",
+    installation_id: str = "",
+) -> Checkable:
+    """Open a repository, or with an empty owner its host, to prove the credential; also where only its CI is used."""
+    if kind == "gitlab":
+        project = f"{owner}/{repository}".strip("/")
+        return build_test_runs("gitlabCI", base=base, credential=credential, http=http, project=project)
+    return build_scm_host(
+        kind,
+        base=base,
+        owner=owner,
+        repository=repository,
+        credential=credential,
+        identity=identity,
+        http=http,
+        app_id=app_id,
+        installation_id=installation_id,
+    )
+
+
 def build_test_runs(
     kind: str,
     *,
@@ -91,7 +122,7 @@ def build_test_runs(
     """Open a CI system.
 
     `base` is Jenkins' URL, or the domain or URL of the repository's host. `githubActions` takes `owner` and
-    `repository`; `gitlabCI` takes `project`, its number or full path. `results` maps knobs (providers.runs.KNOBS) to
+    `repository`; `gitlabCI` takes `project`, its number or full path; without one only `check` is of use. `results` maps knobs (providers.runs.KNOBS) to
     phases, such as `{"unstable": "Passed"}`.
     """
     parts = Parts(
@@ -119,6 +150,16 @@ def _github(parts: Parts) -> ScmHost:
     base_url = github_wire.base_url(parts.base)
     calls = _github_calls(parts, base_url)
     return GitHubHost(http=parts.http, base_url=base_url, credential=parts.credential, calls=calls)
+
+
+def _gitlab(parts: Parts) -> ScmHost:
+    return GitLabHost(
+        http=parts.http,
+        base_url=gitlab_wire.base_url(parts.base),
+        project=f"{parts.owner}/{parts.repository}" if parts.owner else "",
+        credential=parts.credential,
+        record=parts.record,
+    )
 
 
 def _github_actions(parts: Parts) -> TestRuns:
@@ -165,7 +206,7 @@ def _argocd(parts: Parts) -> Deployments:
     return ArgoCDDeployments(http=parts.http, base_url=parts.base, credential=parts.credential, record=parts.record)
 
 
-SCM_HOSTS: Mapping[str, Callable[[Parts], ScmHost]] = {"github": _github}
+SCM_HOSTS: Mapping[str, Callable[[Parts], ScmHost]] = {"github": _github, "gitlab": _gitlab}
 TEST_RUNS: Mapping[str, Callable[[Parts], TestRuns]] = {
     "jenkins": _jenkins,
     "githubActions": _github_actions,

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import ClassVar, TypeVar, cast
 
 from activities.environments import read_resource, view_repository
@@ -16,8 +17,8 @@ from providers.credentials import fingerprint
 from providers.errors import ProviderRejected
 from providers.http import HttpClients, HttpOptions
 from providers.models import Credential, Run, RunReading, ScmIdentity
-from providers.ports import Deployments, ScmHost, TestRuns
-from providers.registry import build_deployments, build_scm_host, build_test_runs
+from providers.ports import Checkable, Deployments, ScmHost, TestRuns
+from providers.registry import build_deployments, build_scm_check, build_scm_host, build_test_runs
 from worker.credentials import Credentials, ScmAccess
 from worker.settings import Settings
 from worker.tracing import trace_headers
@@ -57,13 +58,23 @@ class ResourceConnections:
         declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
         view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
-        host = self._scm_host(f"GitRepository/{name}", scm, namespace, name, view.owner, view.repository)
+        what = f"GitRepository/{name}"
+        host: ScmHost = self._at_host(build_scm_host, what, scm, namespace, name, view.owner, view.repository)
         return Repository(view=view, host=host)
 
-    async def scm_provider(self, namespace: str, name: str) -> ScmHost:
-        """Open the host of an ScmProvider, or with no namespace of a ClusterScmProvider; only its `check` is of use."""
+    async def repository_check(self, namespace: str, name: str) -> Checkable:
+        """Open a GitRepository to be checked, also where Pilotage uses no more than its CI."""
+        declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
+        view = view_repository(declared)
+        scm = await self._credentials.scm(namespace, declared)
+        number = declared.spec.gitlab.project_id if declared.spec.gitlab else None
+        path = ("", str(number)) if number else (view.owner, view.repository)
+        return self._at_host(build_scm_check, f"GitRepository/{name} check", scm, namespace, name, *path)
+
+    async def provider_check(self, namespace: str, name: str) -> Checkable:
+        """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         scm = await self._credentials.provider(namespace, name)
-        return self._scm_host(f"{scm.provider_kind}/{name}", scm, namespace, "", "", "")
+        return self._at_host(build_scm_check, f"{scm.provider_kind}/{name}", scm, namespace, "", "", "")
 
     async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
@@ -90,28 +101,35 @@ class ResourceConnections:
 
         return self._kept(what, build, namespace, spec.server, fingerprint(credential))
 
-    def _scm_host(self, what: str, scm: ScmAccess, namespace: str, name: str, owner: str, repository: str) -> ScmHost:
+    def _at_host(
+        self,
+        build: Callable[..., Port],
+        what: str,
+        scm: ScmAccess,
+        namespace: str,
+        name: str,
+        owner: str,
+        repository: str,
+    ) -> Port:
         identity = ScmIdentity(
             git_repository=name,
             git_repository_namespace=namespace,
             scm_provider=scm.provider,
             scm_provider_kind=scm.provider_kind,
         )
-
-        def build() -> ScmHost:
-            return build_scm_host(
-                scm.kind,
-                base=scm.base,
-                owner=owner,
-                repository=repository,
-                credential=scm.credential,
-                identity=identity,
-                http=self._http,
-                app_id=scm.app_id,
-                installation_id=scm.installation_id,
-            )
-
-        return self._kept(what, build, namespace, *scm.key, owner, repository)
+        opened = partial(
+            build,
+            scm.kind,
+            base=scm.base,
+            owner=owner,
+            repository=repository,
+            credential=scm.credential,
+            identity=identity,
+            http=self._http,
+            app_id=scm.app_id,
+            installation_id=scm.installation_id,
+        )
+        return self._kept(what, opened, namespace, *scm.key, owner, repository)
 
     def _jenkins(self, namespace: str, what: str, spec: TestRunnerSpec, own: Credential | None) -> TestRuns:
         jenkins = spec.jenkins

@@ -46,7 +46,7 @@ class GitLabTestRuns:
     ) -> None:
         self._credential = credential
         self._results = results
-        self._project = wire.project_path(project)
+        self._project = wire.project_path(project) if project else ""
         self._endpoint = Endpoint(
             http=http, base_url=base_url, credential=credential, record=record, authorize=self._headers, refine=_refine
         )
@@ -91,6 +91,9 @@ class GitLabTestRuns:
             await self._endpoint.call(wire.cancel(self._project, found.id))
 
     async def check(self) -> str:
+        """Prove the credential, and the project where there is one; return its path or the account."""
+        if not self._project:
+            return required_text((await self._endpoint.call(wire.check_account())).document(), "username")
         reply = await self._endpoint.call(wire.check(self._project))
         return required_text(reply.document(), "path_with_namespace")
 

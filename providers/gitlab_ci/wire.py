@@ -172,3 +172,8 @@ def cancel(project: str, pipeline: str) -> Request:
 
 def check(project: str) -> Request:
     return Request(method="GET", path=project, operation="check")
+
+
+def check_account() -> Request:
+    # https://docs.gitlab.com/api/users/#retrieve-the-current-user: project and group access tokens have a user too.
+    return Request(method="GET", path="/user", operation="check")

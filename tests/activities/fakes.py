@@ -24,7 +24,7 @@ from providers.models import (
     RunPhase,
     RunReading,
 )
-from providers.ports import Deployments, ScmHost, TestRuns
+from providers.ports import Checkable, Deployments, TestRuns
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OLD = "a" * 40
@@ -299,7 +299,10 @@ class FakeConnections:
             raise _missing(f"GitRepository/{name}")
         return Repository(view=self.view, host=self.scm)
 
-    async def scm_provider(self, namespace: str, name: str) -> ScmHost:
+    async def repository_check(self, namespace: str, name: str) -> Checkable:
+        return (await self.repository(namespace, name)).host
+
+    async def provider_check(self, namespace: str, name: str) -> Checkable:
         if self.scm is None:
             raise _missing(f"ScmProvider/{name}")
         return self.scm

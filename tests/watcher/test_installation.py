@@ -3,17 +3,18 @@
 import asyncio
 import os
 import sys
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer, Worker
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from crds.kubernetes import KubernetesApi
 from crds.ports import ApiForbidden, ApiUnavailable, Document
 from deploy.local.kubernetes_server import KubernetesAccess
-from tests.watcher.fakes import FakeKubernetes
+from tests.watcher.fakes import FakeKubernetes, become
 from worker.installation import InstallationTaken, claim, claim_patiently, read_cluster
 from worker.sandbox import workflow_runner
 from workflows.identity import Queues, installation_workflow_id
@@ -89,6 +90,28 @@ async def test_a_worker_runs_the_holding_workflow_and_shows_whose_it_is(client: 
         workflows=[InstallationWorkflow], workflow_runner=workflow_runner(), data_converter=pydantic_data_converter
     )
     await replayer.replay_workflow(await handle.fetch_history())
+
+
+async def test_the_name_stays_taken_when_the_workflow_continues_as_new(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.installation.workflow.LOOK", timedelta(milliseconds=50))
+    monkeypatch.setattr("workflows.installation.workflow.EVENTS_BEFORE_CONTINUING", 15)
+    queue = Queues(installation=installation).promotions
+    handle = client.get_workflow_handle(installation_workflow_id(installation))
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(client, task_queue=queue, workflows=[InstallationWorkflow], workflow_runner=runner):
+        await claim(client, installation, "cluster-a")
+        first = (await handle.describe()).run_id
+
+        async def continued() -> bool:
+            return (await handle.describe()).run_id != first
+
+        await become(continued)
+        await claim(client, installation, "cluster-a")
+        with pytest.raises(InstallationTaken):
+            await claim(client, installation, "cluster-b")
+        await handle.terminate()
 
 
 async def test_an_api_server_that_is_away_is_waited_for(client: Client, installation: str) -> None:

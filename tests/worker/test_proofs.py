@@ -19,7 +19,14 @@ class Hosts:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.paths.append(request.url.path)
-        body = {"login": "mona", "full_name": "acme/web", "Version": "v3.5.7", "message": "no"}
+        body = {
+            "login": "mona",
+            "username": "mona",
+            "path_with_namespace": "acme/web",
+            "full_name": "acme/web",
+            "Version": "v3.5.7",
+            "message": "no",
+        }
         return httpx.Response(self.status, json=body, headers={"X-Jenkins": "2.500"})
 
 
@@ -100,4 +107,26 @@ async def test_a_trigger_token_alone_does_not_make_a_runner_reachable(open_http:
     outcome = await check(cluster, open_http, hosts, "TestRunner", "gitlab")
     assert (outcome.accepted, outcome.reason) == (False, "Unauthorized")
     assert "token" in outcome.message
+    assert hosts.paths == []
+
+
+async def test_a_gitlab_host_is_proved_although_no_more_than_its_ci_is_used(open_http: Opener) -> None:
+    cluster, hosts = shop(), Hosts()
+    cluster.add("ScmProvider", "gitlab", {"gitlab": {}, "secretRef": {"name": "github-token"}})
+    for name, number in (("by-path", None), ("by-number", 7)):
+        project = {"namespace": "acme/shop", "name": "web", **({"projectId": number} if number else {})}
+        cluster.add("GitRepository", name, {"scmProviderRef": {"name": "gitlab"}, "gitlab": project})
+        assert (await check(cluster, open_http, hosts, "GitRepository", name)).accepted
+    assert (await check(cluster, open_http, hosts, "ScmProvider", "gitlab")).accepted
+    assert hosts.paths == ["/api/v4/projects/acme/shop/web", "/api/v4/projects/7", "/api/v4/user"]
+    refused = await check(cluster, open_http, Hosts(401), "ScmProvider", "gitlab")
+    assert (refused.accepted, refused.reason) == (False, "Unauthorized")
+
+
+async def test_a_host_that_this_version_does_not_speak_with_says_so(open_http: Opener) -> None:
+    cluster, hosts = shop(), Hosts()
+    cluster.add("ScmProvider", "gitea", {"gitea": {"domain": "git.example"}, "secretRef": {"name": "github-token"}})
+    outcome = await check(cluster, open_http, hosts, "ScmProvider", "gitea")
+    assert (outcome.accepted, outcome.reason) == (False, "Invalid")
+    assert "`gitea` is no known SCM host" in outcome.message
     assert hosts.paths == []
