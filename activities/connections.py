@@ -150,6 +150,8 @@ def explain(error: ProviderError, connection: ConnectionRef, document: Document)
 def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:
     """Turn a missing or unusable reference into a reason; its message says already what to provide."""
     problem = error.problem
+    if problem.reason == "NoKey":
+        return _refused(ConditionReason.SECRET_NOT_FOUND, problem.message)
     if problem.reason == "NotFound":
         of_secret = problem.what.startswith("Secret/")
         reason = ConditionReason.SECRET_NOT_FOUND if of_secret else ConditionReason.REFERENCE_NOT_FOUND

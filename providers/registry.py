@@ -122,8 +122,8 @@ def build_test_runs(
     """Open a CI system.
 
     `base` is Jenkins' URL, or the domain or URL of the repository's host. `githubActions` takes `owner` and
-    `repository`; `gitlabCI` takes `project`, its number or full path; without one only `check` is of use. `results` maps knobs (providers.runs.KNOBS) to
-    phases, such as `{"unstable": "Passed"}`.
+    `repository`; `gitlabCI` takes `project`, its number or full path; without one only `check` is of use. `results`
+    maps knobs (providers.runs.KNOBS) to phases, such as `{"unstable": "Passed"}`.
     """
     parts = Parts(
         http=http,

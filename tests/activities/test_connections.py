@@ -125,7 +125,7 @@ async def test_a_rate_limit_is_no_verdict_and_its_pause_is_kept() -> None:
     [
         ("Secret/jenkins-token", "NotFound", "SecretNotFound"),
         ("Secret/jenkins-token", "Forbidden", "Forbidden"),
-        ("Secret/ca", "NoKey", "Invalid"),
+        ("Secret/ca", "NoKey", "SecretNotFound"),
         ("ScmProvider/github", "NotFound", "ReferenceNotFound"),
         ("ClusterScmProvider/shared", "NamespaceNotAllowed", "NamespaceNotAllowed"),
         ("ScmProvider/github", "Invalid", "Invalid"),
