@@ -53,3 +53,9 @@ def cluster(local: LocalEnvironment) -> Iterator[Cluster]:
 def shop(local: LocalEnvironment, cluster: Cluster) -> OpenShop:
     """Make a shop of the given name, which nobody else may use."""
     return lambda name: Shop(name, local, cluster)
+
+
+@pytest.fixture(scope="session")
+def shipped(local: LocalEnvironment, cluster: Cluster) -> Shop:
+    """The shop of the samples as they are shipped, with every system that they name."""
+    return Shop("main", local, cluster, as_shipped=True)

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+
 from deploy.local.binaries import find
 from deploy.local.demo_world import TRACKER, SandboxClient
 from deploy.local.environment import LocalEnvironment
 from deploy.local.processes import ROOT
 from providers.jenkins.wire import KEY_PARAMETER
 from tests.e2e.cluster import Cluster, Document
-from tests.e2e.samples import sample_documents, world
+from tests.e2e.samples import at_jenkins, sample_documents, world
 
 DEADLINE_SECONDS = 90.0
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.3
 COMMAND_SECONDS = 60.0
-JOBS = ("integration", "e2e", "lighthouse")
 DECLARED = ("ScmProvider", "TestRunner", "ArgoCDInstance", "GitRepository", "Environment", "PromotionPolicy")
 
 Seen = TypeVar("Seen")
@@ -39,7 +40,8 @@ def until(look: Callable[[], Seen], holds: Callable[[Seen], object], what: str, 
 class Shop:
     """Everything of it has its own name, so that shops disturb neither each other nor what came before."""
 
-    def __init__(self, name: str, environment: LocalEnvironment, cluster: Cluster) -> None:
+    def __init__(self, name: str, environment: LocalEnvironment, cluster: Cluster, *, as_shipped: bool = False) -> None:
+        """`as_shipped` keeps the CI systems that the samples name; else all tests run at Jenkins."""
         self.name = name
         self.namespace = f"shop-{name}"
         self.environment = environment
@@ -48,6 +50,8 @@ class Shop:
         self.documents = sample_documents(
             namespace=self.namespace, repository=name, sandbox_url=environment.sandbox_url
         )
+        if not as_shipped:
+            self.documents = at_jenkins(self.documents, name)
 
     # -- what is declared ----------------------------------------------------------------------------------------
 
@@ -157,6 +161,11 @@ class Shop:
         rule = {"system": system, "match": match, "action": action, **more}
         return int(self.sandbox.post("/_script", rule)["id"])
 
+    def unscript(self, number: int) -> None:
+        """Take a rule back."""
+        with httpx.Client(base_url=self.environment.sandbox_url, trust_env=False) as client:
+            client.delete("/_script", params={"id": number}).raise_for_status()
+
     def builds(self, job: str) -> list[Document]:
         """Return a job's builds, oldest first."""
         return list(self.sandbox.state()["jenkins"]["jobs"][f"{self.name}/{job}"])
@@ -186,6 +195,19 @@ class Shop:
             for entry in self.journal("jenkins")
             if entry["method"] == "POST" and entry["path"].endswith("/buildWithParameters") and entry["accepted"]
         )
+
+    def runs(self) -> Counter[str]:
+        """Count the runs at all CI systems, by promotion key."""
+        seen, name = self.sandbox.state(), f"acme/{self.name}"
+        given = [
+            build["parameters"] for path, job in seen["jenkins"]["jobs"].items() for build in job if self._own(path)
+        ]
+        given += [run["inputs"] for run in seen["github"][name]["runs"]]
+        given += [pipeline["variables"] for pipeline in seen["gitlab"].get(name, ())]
+        return Counter(str(one.get(KEY_PARAMETER) or one.get(KEY_PARAMETER.lower())) for one in given)
+
+    def _own(self, job: str) -> bool:
+        return job.startswith(f"{self.name}/")
 
     def patches(self) -> list[tuple[str, str]]:
         """Return (environment, revision) of each write that Argo CD accepted, in order."""

@@ -1,0 +1,196 @@
+"""Bad input: each says what to mend in the status, harms nothing else, and goes on by itself once it is mended.
+
+All cases are played at the same time, since nearly all of their time is waiting.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.local.demo_world import TRACKER
+from deploy.local.sandbox.seed import HEAD_SHA, MERGE_SHA, PROJECT
+from tests.e2e.cluster import Document
+from tests.e2e.conftest import OpenShop
+from tests.e2e.samples import jenkins_job
+from tests.e2e.shop import Shop
+
+SECONDS = 150.0
+Mend = Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of bad input."""
+
+    spoil: Callable[[Shop], Mend]
+    """Spoil a shop before its samples are applied; returns what mends it."""
+    waits: str
+    """What the tracker waits for meanwhile."""
+    says: tuple[str, ...]
+    """What stands in `waitingFor`, for a person to know what to mend."""
+    tracker: str = TRACKER
+    command: str = ""
+    """The command that people give once it is mended; without one it goes on by itself."""
+
+
+def _secret(name: str, **data: str) -> Callable[[Shop], Mend]:
+    """Replace a credential; the right one mends."""
+
+    def spoil(shop: Shop) -> Mend:
+        good = copy.deepcopy(shop.document("Secret", name))
+        shop.document("Secret", name)["stringData"] = data
+        return lambda: shop.cluster.apply(good)
+
+    return spoil
+
+
+def _seeded(secret: str, seed: Document, **data: str) -> Callable[[Shop], Mend]:
+    """Let the stand-ins know a credential with too few rights, and use it."""
+
+    def spoil(shop: Shop) -> Mend:
+        shop.sandbox.post("/_seed", seed)
+        return _secret(secret, **data)(shop)
+
+    return spoil
+
+
+def _scripted(system: str, match: str, **more: object) -> Callable[[Shop], Mend]:
+    """Let a host answer wrongly until the rule is taken back; `{}` in the match is the shop's name."""
+
+    def spoil(shop: Shop) -> Mend:
+        rule = shop.script(system, match.format(shop.name), "status", **more)
+        return lambda: shop.unscript(rule)
+
+    return spoil
+
+
+def _no_pull_request(shop: Shop) -> Mend:
+    tracker = shop.document("PullRequestTracker", TRACKER)
+    tracker["metadata"]["name"], tracker["spec"]["number"] = "web-999", 999
+    pull = {"number": 999, "head": {"ref": "umbrellas", "sha": HEAD_SHA}, "merged": True, "merge_sha": MERGE_SHA}
+    return lambda: shop.sandbox.post("/_github/pull", {"repo": f"acme/{shop.name}", **pull})
+
+
+def _no_job(shop: Shop) -> Mend:
+    policy = shop.document("PromotionPolicy", "dev-to-staging")
+    policy["spec"]["tests"][0]["job"] = f"{shop.name}/forgotten"
+    return lambda: shop.sandbox.post("/_seed", {"jenkins": {"jobs": {f"{shop.name}/forgotten": jenkins_job()}}})
+
+
+def _no_application(shop: Shop) -> Mend:
+    environment = shop.document("Environment", "dev")
+    good = copy.deepcopy(environment)
+    environment["spec"]["deployments"][0]["argocd"]["application"] = f"{shop.name}-forgotten"
+    return lambda: shop.cluster.apply(good)
+
+
+def _no_host(shop: Shop) -> Mend:
+    provider = shop.document("ScmProvider", "github")
+    good = copy.deepcopy(provider)
+    # Nothing listens on the discard port.
+    provider["spec"]["github"]["domain"] = "http://127.0.0.1:9/github"
+    return lambda: shop.cluster.apply(good)
+
+
+def _argocd_token(subject: str, projects: Mapping[str, list[str]]) -> Callable[[Shop], Mend]:
+    token = f"sandbox-{subject}-token"
+    seed: Document = {"argocd": {"tokens": {token: {"subject": subject, "projects": projects}}}}
+    return _seeded("argocd-token", seed, token=token)
+
+
+HTML = "<html><head><title>Bad Gateway</title></head><body>try again</body></html>"
+
+CASES: dict[str, Case] = {
+    "github-refuses-the-token": Case(
+        spoil=_secret("github-token", token="wrong-github-token"), waits="Reference", says=("pull request", "401")
+    ),
+    "github-forbids-reading": Case(
+        spoil=_seeded(
+            "github-token",
+            {"github": {"tokens": {"sandbox-blind-token": {"login": "blind", "permissions": {"metadata": "read"}}}}},
+            token="sandbox-blind-token",
+        ),
+        waits="Reference",
+        says=("pull request", "403"),
+    ),
+    "github-secret-lacks-the-token": Case(
+        spoil=_secret("github-token", password="wrong"), waits="Reference", says=("Secret", "`token`")
+    ),
+    "github-does-not-answer": Case(spoil=_no_host, waits="Reference", says=("127.0.0.1:9",)),
+    "github-answers-garbage": Case(
+        spoil=_scripted("github", "GET /github/.*repos/acme/{}/pulls/412$", status=200, body=HTML),
+        waits="Reference",
+        says=("pull request", "JSON"),
+    ),
+    "pull-request-missing": Case(
+        spoil=_no_pull_request, waits="Reference", says=("pull request #999", "404"), tracker="web-999"
+    ),
+    "argocd-refuses-the-token": Case(
+        spoil=_secret("argocd-token", token="wrong-argocd-token"), waits="Sync", says=("401",)
+    ),
+    "argocd-forbids-reading": Case(
+        spoil=_argocd_token("stranger", {"elsewhere": ["get"]}), waits="Sync", says=("403",)
+    ),
+    "argocd-application-missing": Case(spoil=_no_application, waits="Sync", says=("-forgotten", "404")),
+    "argocd-answers-garbage": Case(
+        spoil=_scripted("argocd", "GET /argocd/.*/{}-dev", status=200, body=HTML),
+        waits="Sync",
+        says=("application", "JSON"),
+    ),
+    "argocd-forbids-writing": Case(
+        spoil=_argocd_token("reader", {PROJECT: ["get"]}),
+        waits="Retry",
+        says=("403", "update"),
+        command="retry",
+    ),
+    "jenkins-refuses-the-token": Case(
+        spoil=_secret("jenkins-token", username="ci", token="wrong-jenkins-token"), waits="Verdict", says=("401",)
+    ),
+    "jenkins-forbids-building": Case(
+        spoil=_seeded(
+            "jenkins-token",
+            {"jenkins": {"users": {"guest": {"token": "sandbox-guest-token", "permissions": ["discover", "read"]}}}},
+            username="guest",
+            token="sandbox-guest-token",
+        ),
+        waits="Verdict",
+        says=("403",),
+    ),
+    "jenkins-job-missing": Case(spoil=_no_job, waits="Verdict", says=("forgotten", "404")),
+    "jenkins-answers-garbage": Case(
+        spoil=_scripted("jenkins", "GET /jenkins/job/{}/job/integration/", status=200, body=HTML),
+        waits="Verdict",
+        says=("integration", "JSON"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest, shop: OpenShop) -> Iterator[dict[str, "Future[Document]"]]:
+    """The outcome of each case that was asked for: what was waited for while it was spoilt."""
+    wanted = [name for name in CASES if any(f"[{name}]" in item.name for item in request.session.items)]
+    with ThreadPoolExecutor(max_workers=len(CASES)) as pool:
+        yield {name: pool.submit(_play, shop(name), CASES[name]) for name in wanted}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_says_what_to_mend_and_goes_on_once_mended(name: str, played: dict[str, "Future[Document]"]) -> None:
+    waited = played[name].result()
+    assert waited["what"] == CASES[name].waits
+    assert waited["unblockWith"]
+
+
+def _play(shop: Shop, case: Case) -> Document:
+    shop.open()
+    mend = case.spoil(shop)
+    shop.apply_all()
+    waited = shop.until_waiting(case.waits, *case.says, tracker=case.tracker, seconds=SECONDS)
+    assert shop.patches() == []
+    mend()
+    if case.command:
+        shop.pilotage(case.command, case.tracker)
+    shop.until_waiting("PromoteCommand", tracker=case.tracker, seconds=SECONDS)
+    return waited

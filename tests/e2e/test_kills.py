@@ -1,0 +1,87 @@
+"""Every process may die in the middle of a round: the promotion is completed, and nothing is done twice."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.environment import LocalEnvironment
+from deploy.local.sandbox.seed import MERGE_SHA
+from tests.e2e.conftest import OpenShop
+from tests.e2e.samples import JOBS
+from tests.e2e.shop import Shop, until
+
+WORKERS = ("worker-1", "worker-2")
+PARTS = ("temporal-1", "kube-apiserver-1", *WORKERS, "watcher-1")
+SECONDS = 120.0
+
+
+@pytest.fixture
+def mortal(local: LocalEnvironment) -> Iterator[LocalEnvironment]:
+    """The environment; whatever a test leaves dead is started again."""
+    yield local
+    for name in PARTS:
+        if not local.running(name):
+            local.restart(name)
+
+
+def test_both_workers_are_killed_while_tests_run_and_one_comes_back(mortal: LocalEnvironment, shop: OpenShop) -> None:
+    opened = _testing(shop("kill-workers"))
+    for name in WORKERS:
+        mortal.kill(name)
+    _tests_end(opened)
+    mortal.restart("worker-2")
+    _completed_once(opened)
+
+
+def test_the_watcher_is_killed_and_the_promotion_goes_on_without_it(mortal: LocalEnvironment, shop: OpenShop) -> None:
+    opened = _testing(shop("kill-watcher"))
+    mortal.kill("watcher-1")
+    until(opened.running, lambda seen: seen["prod"] == MERGE_SHA, "prod is reached without a watcher", SECONDS)
+    assert opened.status()["state"] == "Testing"
+    mortal.restart("watcher-1")
+    _completed_once(opened)
+
+
+def test_temporal_is_killed_and_restarted_on_its_file(mortal: LocalEnvironment, shop: OpenShop) -> None:
+    opened = _testing(shop("kill-temporal"))
+    mortal.kill("temporal-1")
+    _tests_end(opened)
+    mortal.restart("temporal-1")
+    _completed_once(opened)
+
+
+def test_the_api_server_is_killed_and_restarted(mortal: LocalEnvironment, shop: OpenShop) -> None:
+    opened = _testing(shop("kill-api-server"))
+    mortal.kill("kube-apiserver-1")
+    _tests_end(opened)
+    mortal.restart("kube-apiserver-1")
+    _completed_once(opened)
+
+
+def _testing(opened: Shop) -> Shop:
+    """Apply the samples, without a person on the way, and wait until all tests of the first hop run."""
+    opened.document("PromotionPolicy", "staging-to-prod")["spec"]["autoPromote"] = True
+    opened.open()
+    for job in JOBS:
+        opened.job(job, duration_seconds=4)
+    opened.apply_all()
+    opened.until_state("Testing")
+    until(lambda: [opened.builds(job) for job in JOBS], all, "all tests run", SECONDS)
+    return opened
+
+
+def _tests_end(opened: Shop) -> None:
+    """Let the outage last until nothing runs any more that the promotion could have waited for."""
+
+    def building() -> list[str]:
+        return [job for job in JOBS for build in opened.builds(job) if build["building"]]
+
+    until(building, lambda seen: not seen, "the tests end", SECONDS)
+
+
+def _completed_once(opened: Shop) -> None:
+    status = opened.until_state("Completed", seconds=SECONDS)
+    assert [record["result"] for record in status["promotions"]] == ["Promoted", "Promoted"]
+    assert set(opened.triggers().values()) == {1}
+    assert len(opened.triggers()) == 4
+    assert opened.patches() == [("staging", MERGE_SHA), ("prod", MERGE_SHA)]
