@@ -47,6 +47,8 @@ class TrackerEntry:
     repository: str
     number: int
     environment: str
+    policy: str
+    """The policy whose snapshot the hop at hand holds; empty between hops and at the end."""
 
     @property
     def current(self) -> Attempt:
@@ -102,6 +104,7 @@ def read_tracker(document: Document) -> TrackerEntry:
         repository=intern(spec["repositoryRef"]["name"]),
         number=int(spec["number"]),
         environment=intern(spec["environment"]),
+        policy=intern(str((((status.get("hop") or {}).get("policy")) or {}).get("name") or "")),
     )
 
 

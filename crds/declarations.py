@@ -1,6 +1,7 @@
 """What teams declare: validate it as a whole, and wake whoever waits for it when it changes."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -92,6 +93,12 @@ class DeclarationController:
             self._changed.setdefault(namespace, set()).add((kind, change.key.name))
             self.queue.add_after(namespace, self._debounce)
 
+    def follow_tracker(self, change: Change[TrackerEntry]) -> None:
+        """Count a policy's trackers anew when one takes its snapshot or lets it go."""
+        before, after = (one.policy if one is not None else "" for one in (change.old, change.new))
+        if before != after:
+            self.queue.add_after(change.key.namespace, self._debounce)
+
     async def handle(self, namespace: str) -> timedelta | None:
         """Work off what changed in one namespace; what fails is worked off again as a whole."""
         if not self._has_synced():
@@ -115,6 +122,7 @@ class DeclarationController:
         repositories = _only(GitRepository, self._named(GitRepository, namespace))
         runners = _only(TestRunner, self._named(TestRunner, namespace))
         instances = self._named(ArgoCDInstance, namespace)
+        in_flight = Counter(one.policy for one in self._trackers() if one.namespace == namespace and not one.terminal)
         for policy in policies.values():
             errors = validate_policy(
                 policy,
@@ -123,7 +131,7 @@ class DeclarationController:
                 all_policies=policies.values(),
                 repositories=repositories,
             )
-            await self._say(policy, errors)
+            await self._say(policy, errors, {"trackersInFlight": in_flight[policy.metadata.name]})
         for environment in environments.values():
             await self._say(
                 environment, validate_environment(environment, instances=instances, repositories=repositories)
@@ -137,7 +145,9 @@ class DeclarationController:
         cluster = {f"ClusterScmProvider/{key.name}" for key in self._declared(ClusterScmProvider)}
         return frozenset(cluster | {f"ScmProvider/{name}" for name in self._named(ScmProvider, namespace)})
 
-    async def _say(self, resource: Resource, errors: Iterable[FieldError]) -> None:
+    async def _say(
+        self, resource: Resource, errors: Iterable[FieldError], fields: Mapping[str, object] | None = None
+    ) -> None:
         metadata = resource.metadata
         condition = valid_condition(errors, now=self._clock(), generation=metadata.generation)
         await publish_conditions(
@@ -155,6 +165,7 @@ class DeclarationController:
                 ),
             ),
             now=self._clock(),
+            fields=fields,
         )
 
     async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> None:

@@ -93,6 +93,10 @@ class Watcher:
     def _mirrors(self) -> list[Reflector[Any]]:
         return [*self._trackers, *self._commands, *(mirror for kind in self._declared.values() for mirror in kind)]
 
+    def _follow_tracker(self, change: Change[TrackerEntry]) -> None:
+        self.trackers.follow(change)
+        self.declarations.follow_tracker(change)
+
     def _build(self) -> None:
         for namespace in self._namespaces:
             self._trackers.append(
@@ -101,7 +105,7 @@ class Watcher:
                     resource=TRACKERS,
                     namespace=namespace,
                     project=read_tracker,
-                    on_change=self.trackers.follow,
+                    on_change=self._follow_tracker,
                     on_restart=self._restarted(TRACKERS.plural),
                     resync=self._resync,
                 )

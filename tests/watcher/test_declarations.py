@@ -205,3 +205,21 @@ async def test_pokes_that_failed_are_sent_later(scene: Scene) -> None:
     scene.promotions.away = False
     await scene.controller.handle("shop")
     assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+
+
+async def test_a_policy_counts_the_trackers_that_hold_its_snapshot(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy())
+
+    def on_the_way(state: str) -> TrackerEntry:
+        hop = {"index": 0, "source": "dev", "target": "staging", "policy": {"name": "dev-to-staging"}}
+        return read_tracker(tracker_document(status={**running_status(state=state), "hop": hop}))
+
+    def counted() -> int:
+        status = scene.kubernetes.objects[PromotionPolicy.definition.plural, "shop", "dev-to-staging"]["status"]
+        return int(status["trackersInFlight"])
+
+    assert counted() == 0
+    scene.trackers = [on_the_way("Testing"), on_the_way("Promoting"), on_the_way("Completed")]
+    scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=scene.trackers[0]))
+    await scene.controller.handle("shop")
+    assert counted() == 2
