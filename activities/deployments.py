@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.contracts import DeliveryActivities
 from activities.failures import describe, reported
+from activities.full_revisions import FullRevisions
 from activities.metrics import Count, count
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import (
@@ -39,12 +40,14 @@ class ArgoCDActivities(DeliveryActivities):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._revisions = FullRevisions(connections)
 
     @activity.defn
     @reported
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read what several deployments run."""
-        return await read_all(self._connections, request.namespace, request.deployments, refresh=request.refresh)
+        answer = await read_all(self._connections, request.namespace, request.deployments, refresh=request.refresh)
+        return await self._revisions.complete(request.namespace, request.repository, answer)
 
     @activity.defn
     @reported
@@ -103,21 +106,19 @@ def patch_operations(
     deployment: DeploymentSpec, state: ApplicationState, wanted: str
 ) -> tuple[Mapping[str, object], ...]:
     """Build the JSON patch whose `test` operations make it a compare-and-set."""
-    several = len(state.target_revisions) > 1
-    source = f"/spec/sources/{source_index(deployment, state)}" if several else "/spec/source"
     write = deployment.write
     if write is not None and write.kind is WriteKind.KUSTOMIZE_IMAGE:
         entry = kustomize_entry(state, write.image or "") or ""
-        path = f"{source}/kustomize/images/{state.kustomize_images.index(entry)}"
+        path = state.kustomize_paths[state.kustomize_images.index(entry)]
         return _replacement(path, entry, with_tag(entry, wanted))
     if write is not None and write.kind is WriteKind.HELM_PARAMETER:
         name = write.parameter or ""
-        path = f"{source}/helm/parameters/{list(state.helm_parameters).index(name)}"
+        path = state.helm_paths[name]
         # The name is tested as well: somebody may have moved the entry meanwhile.
         same_entry = {"op": "test", "path": f"{path}/name", "value": name}
         return (same_entry, *_replacement(f"{path}/value", state.helm_parameters[name], wanted))
-    current = written_raw(deployment, state)
-    return _replacement(f"{source}/targetRevision", current or None, wanted)
+    path = f"{state.source_paths[source_index(deployment, state)]}/targetRevision"
+    return _replacement(path, written_raw(deployment, state) or None, wanted)
 
 
 def before_sync(request: SyncApplicationInput, state: ApplicationState) -> WriteResult | None:
@@ -129,8 +130,11 @@ def before_sync(request: SyncApplicationInput, state: ApplicationState) -> Write
         return WriteResult(outcome=WriteOutcome.CONFLICT, message=message, written_raw=raw)
     allowed = {request.artifact.revision, *request.allowed}
     seen = observe(deployment, state)
+    if deployment.image is not None and seen.problem:
+        return WriteResult(outcome=WriteOutcome.CONFLICT, message=seen.problem, written_raw=raw)
     for revision in (seen.runs, seen.operating):
-        if revision is not None and revision not in allowed:
+        # A tag may carry an abbreviated hash; that it means one of these was found out when they were compared.
+        if revision is not None and not any(full.startswith(revision) for full in allowed):
             message = f"{deployment.application} runs {revision[:12]}, which the artifact does not contain"
             return WriteResult(outcome=WriteOutcome.CONFLICT, message=message, written_raw=raw)
     if state.operation_key == request.key:
@@ -144,7 +148,7 @@ def before_sync(request: SyncApplicationInput, state: ApplicationState) -> Write
 
 def sync_revisions(request: SyncApplicationInput, state: ApplicationState) -> tuple[str, ...]:
     """Return the revisions to sync to; none means what the spec says, which is what was written."""
-    by_revision = request.deployment.image is None and len(state.target_revisions) <= 1
+    by_revision = request.deployment.image is None and state.source_paths == ("/spec/source",)
     return (request.artifact.revision,) if by_revision else ()
 
 

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.contracts import ObservationActivities
 from activities.failures import reported
+from activities.full_revisions import FullRevisions
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.observing import differs, needs_refresh, observe
@@ -34,13 +35,14 @@ class StreamActivities(ObservationActivities):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._revisions = FullRevisions(connections)
 
     @activity.defn
     @reported
     async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
         """Return at the first change that matters, after the duration or when the worker stops; with a fresh read."""
         heartbeat = asyncio.create_task(_beat())
-        watch = _Watch(self._connections, request)
+        watch = _Watch(self._connections, self._revisions, request)
         try:
             async with asyncio.timeout(request.duration.total_seconds()):
                 await watch.until_changed()
@@ -48,12 +50,14 @@ class StreamActivities(ObservationActivities):
             pass
         finally:
             await _stop([heartbeat])
-        return await read_all(self._connections, request.namespace, request.deployments, refresh=True)
+        answer = await read_all(self._connections, request.namespace, request.deployments, refresh=True)
+        return await self._revisions.complete(request.namespace, request.repository, answer)
 
 
 class _Watch:
-    def __init__(self, connections: Connections, request: WatchDeploymentsInput) -> None:
+    def __init__(self, connections: Connections, revisions: FullRevisions, request: WatchDeploymentsInput) -> None:
         self._connections = connections
+        self._revisions = revisions
         self._request = request
         self._known = {observation.deployment: observation for observation in request.known}
         self._changed = asyncio.Event()
@@ -75,10 +79,11 @@ class _Watch:
                 states = cast(AsyncGenerator[ApplicationState, None], port.stream(reference(deployment)))
                 async with aclosing(states):
                     async for state in states:
-                        self._compare(observe(deployment, state))
+                        await self._compare(observe(deployment, state))
                         if needs_refresh(state):
                             await asyncio.sleep(_SETTLING.total_seconds())
-                            self._compare(observe(deployment, await port.get(reference(deployment), refresh=True)))
+                            refreshed = await port.get(reference(deployment), refresh=True)
+                            await self._compare(observe(deployment, refreshed))
             await asyncio.sleep(_RECONNECT.total_seconds())
 
     async def _read_periodically(self) -> None:
@@ -87,16 +92,17 @@ class _Watch:
             with suppress(ProviderError, ApiError):
                 request = self._request
                 answer = await read_all(self._connections, request.namespace, request.deployments, refresh=False)
-                for observation in answer.observations:
-                    self._compare(observation)
+                await self._compare(*answer.observations)
 
     async def _return_on_shutdown(self) -> None:
         await activity.wait_for_worker_shutdown()
         self._changed.set()
 
-    def _compare(self, seen: Observation) -> None:
-        if differs(self._known.get(seen.deployment), seen):
-            self._changed.set()
+    async def _compare(self, *seen: Observation) -> None:
+        request = self._request
+        for one in await self._revisions.complete_all(request.namespace, request.repository, seen):
+            if differs(self._known.get(one.deployment), one):
+                self._changed.set()
 
 
 async def _beat() -> None:

@@ -26,6 +26,7 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
     busy = operation_under_way(state)
     tags = _running_tags(deployment, state)
     runs, operating, tag = _revisions(deployment, state, index, tags)
+    unknown = _unrecognised(deployment, state, tags) if runs is None else ""
     by_image = deployment.image is not None
     return Observation(
         deployment=deployment.name,
@@ -44,8 +45,9 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
         health=_HEALTHS.get(state.health, Health.UNKNOWN),
         sync_status=state.sync_status or "Unknown",
         settled=is_settled(state) and len(set(tags)) <= 1,
-        message=bounded(_message(state)),
+        message=bounded(_message(state) or _foreign_source(deployment, state)),
         url=state.url,
+        problem=bounded(unknown),
         writable=not_writable(deployment, state),
     )
 
@@ -111,12 +113,16 @@ def needs_refresh(state: ApplicationState) -> bool:
 
 def source_index(deployment: DeploymentSpec, state: ApplicationState) -> int:
     """Return the position of the application repository among the sources; the first where none is recognised."""
+    return _own_source(deployment, state) or 0
+
+
+def _own_source(deployment: DeploymentSpec, state: ApplicationState) -> int | None:
     wanted = deployment.repository.lower()
     for index, url in enumerate(state.repo_urls):
         path = url.lower().rstrip("/").removesuffix(".git")
-        if wanted and path.endswith((f"/{wanted}", f":{wanted}")):
+        if not wanted or path.endswith((f"/{wanted}", f":{wanted}")):
             return index
-    return 0
+    return None
 
 
 def written_raw(deployment: DeploymentSpec, state: ApplicationState) -> str:
@@ -144,11 +150,20 @@ def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
         return ""
     if state.owner and not write.allow_managed:
         return f"OwnedBy {state.owner}"
+    if write.kind is WriteKind.TARGET_REVISION and _would_write_elsewhere(deployment, state):
+        return f"NoSource: no source of {state.name} is {deployment.repository}, so its revision fits none of them"
     if write.kind is WriteKind.KUSTOMIZE_IMAGE and kustomize_entry(state, write.image or "") is None:
         return f"NoEntry: spec.source.kustomize.images of {state.name} has no entry for {write.image}"
     if write.kind is WriteKind.HELM_PARAMETER and (write.parameter or "") not in state.helm_parameters:
         return f"NoEntry: spec.source.helm.parameters of {state.name} has no {write.parameter}"
     return ""
+
+
+def _would_write_elsewhere(deployment: DeploymentSpec, state: ApplicationState) -> bool:
+    """Tell whether a revision would be written to another repository; a single source may be a mirror of ours."""
+    if not state.repo_urls or _own_source(deployment, state) is not None:
+        return False
+    return deployment.image is not None or len(state.repo_urls) > 1
 
 
 def kustomize_entry(state: ApplicationState, image: str) -> str | None:
@@ -196,6 +211,28 @@ def _tag_pattern(template: str) -> re.Pattern[str] | None:
             pieces.append(f"(?P<{_REVISION}>[0-9a-f]{{7,64}})")
     pattern = "".join(pieces)
     return re.compile(pattern) if f"(?P<{_REVISION}>" in pattern else None
+
+
+def _unrecognised(deployment: DeploymentSpec, state: ApplicationState, tags: tuple[str, ...]) -> str:
+    """Say why no revision can be read from an image that runs; empty where the image does not run at all."""
+    template = deployment.tag or ""
+    if tags:
+        listed = ", ".join(f"`{tag}`" for tag in tags)
+        return f"{deployment.image} runs with tag {listed}, which `{template}` does not make: its revision is not known"
+    if any(_split_image(image)[0] == deployment.image for image in state.images):
+        return (
+            f"{deployment.image} runs without a tag: its revision is not known; deploy it by a tag such as `{template}`"
+        )
+    return ""
+
+
+def _foreign_source(deployment: DeploymentSpec, state: ApplicationState) -> str:
+    if deployment.image is not None or not state.repo_urls or _own_source(deployment, state) is not None:
+        return ""
+    return (
+        f"{state.name} deploys {', '.join(state.repo_urls)}, not {deployment.repository}: if that is a repository of "
+        "configuration, declare `image` and `tag` of the component"
+    )
 
 
 def _running_tags(deployment: DeploymentSpec, state: ApplicationState) -> tuple[str, ...]:

@@ -124,8 +124,16 @@ class ApplicationState:
     """Who would revert our write, such as `ApplicationSet/web`; empty when nobody is known to."""
     auto_sync: bool = False
     repo_urls: tuple[str, ...] = ()
+    source_paths: tuple[str, ...] = ("/spec/source",)
+    """JSON pointer of each source, in the order of `target_revisions`."""
     kustomize_images: tuple[str, ...] = ()
+    """Overrides of all sources."""
+    kustomize_paths: tuple[str, ...] = ()
+    """JSON pointer of each of them."""
     helm_parameters: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of all sources; the first of a name counts."""
+    helm_paths: Mapping[str, str] = field(default_factory=dict)
+    """JSON pointer of each entry, by the parameter's name."""
     conditions: tuple[str, ...] = ()
     """`Type: message` of the application's conditions, errors first."""
     url: str = ""

@@ -4,7 +4,6 @@ Keys of a Secret, by kind:
 - `github`, `githubActions`: `token`; or `privateKey` (PEM) with `appID` and optionally `installationID`, both of which
   may come from the provider's spec instead.
 - `jenkins`: `username` with `token` (API token) or `password`.
-- `gitlab`: `token`.
 - `gitlabCI`: `token`; with `triggerToken` beside it that one starts pipelines and `token` needs read_api only.
 - `argocd`: `token`.
 
@@ -22,7 +21,6 @@ from providers.errors import ProviderRejected
 from providers.github import wire as github_wire
 from providers.github.adapter import GitHubCalls, GitHubHost
 from providers.github_actions.adapter import GitHubActionsTestRuns
-from providers.gitlab.adapter import GitLabHost
 from providers.gitlab_ci import wire as gitlab_wire
 from providers.gitlab_ci.adapter import GitLabTestRuns
 from providers.http import HttpClients
@@ -152,16 +150,6 @@ def _github(parts: Parts) -> ScmHost:
     return GitHubHost(http=parts.http, base_url=base_url, credential=parts.credential, calls=calls)
 
 
-def _gitlab(parts: Parts) -> ScmHost:
-    return GitLabHost(
-        http=parts.http,
-        base_url=gitlab_wire.base_url(parts.base),
-        project=f"{parts.owner}/{parts.repository}" if parts.owner else "",
-        credential=parts.credential,
-        record=parts.record,
-    )
-
-
 def _github_actions(parts: Parts) -> TestRuns:
     base_url = github_wire.base_url(parts.base)
     calls = _github_calls(parts, base_url)
@@ -206,7 +194,7 @@ def _argocd(parts: Parts) -> Deployments:
     return ArgoCDDeployments(http=parts.http, base_url=parts.base, credential=parts.credential, record=parts.record)
 
 
-SCM_HOSTS: Mapping[str, Callable[[Parts], ScmHost]] = {"github": _github, "gitlab": _gitlab}
+SCM_HOSTS: Mapping[str, Callable[[Parts], ScmHost]] = {"github": _github}
 TEST_RUNS: Mapping[str, Callable[[Parts], TestRuns]] = {
     "jenkins": _jenkins,
     "githubActions": _github_actions,

@@ -17,6 +17,8 @@ def read_application(value: Document, server: str) -> ApplicationState:
     metadata, spec, status = (document(value, "metadata"), document(value, "spec"), at(value, "status"))
     name = required_text(metadata, "name")
     sources = _sources(spec)
+    paths = _paths(spec, sources)
+    parameters = _parameters(paths, sources)
     state = at(status, "operationState")
     pending = at(value, "operation")
     if isinstance(pending, dict) and text(state, "phase") in _FINISHED:
@@ -46,12 +48,15 @@ def read_application(value: Document, server: str) -> ApplicationState:
         owner=_owner(metadata, name),
         auto_sync=_is_automated(spec),
         repo_urls=tuple(shown(text(source, "repoURL")) for source in sources),
+        source_paths=paths,
         kustomize_images=tuple(image for source in sources for image in texts(source, "kustomize", "images")),
-        helm_parameters={
-            text(parameter, "name"): text(parameter, "value")
-            for source in sources
-            for parameter in documents(source, "helm", "parameters")
-        },
+        kustomize_paths=tuple(
+            f"{path}/kustomize/images/{index}"
+            for path, source in zip(paths, sources, strict=True)
+            for index, _ in enumerate(texts(source, "kustomize", "images"))
+        ),
+        helm_parameters={name: value for name, (value, _) in parameters.items()},
+        helm_paths={name: path for name, (_, path) in parameters.items()},
         conditions=_conditions(status),
         url=f"{server.rstrip('/')}/applications/{text(metadata, 'namespace', default='argocd')}/{name}",
     )
@@ -63,6 +68,22 @@ def _sources(spec: Document) -> tuple[Document, ...]:
     if several:
         return several
     return (document(spec, "source"),) if at(spec, "source") is not None else ()
+
+
+def _paths(spec: Document, sources: tuple[Document, ...]) -> tuple[str, ...]:
+    if documents(spec, "sources"):
+        return tuple(f"/spec/sources/{index}" for index, _ in enumerate(sources))
+    return ("/spec/source",) * len(sources)
+
+
+def _parameters(paths: tuple[str, ...], sources: tuple[Document, ...]) -> dict[str, tuple[str, str]]:
+    """Return (value, JSON pointer) of each Helm parameter, by name."""
+    found: dict[str, tuple[str, str]] = {}
+    for path, source in zip(paths, sources, strict=True):
+        for index, parameter in enumerate(documents(source, "helm", "parameters")):
+            where = f"{path}/helm/parameters/{index}"
+            found.setdefault(text(parameter, "name"), (text(parameter, "value"), where))
+    return found
 
 
 def _revisions(value: object) -> tuple[str, ...]:

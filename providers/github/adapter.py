@@ -150,6 +150,10 @@ class GitHubRevisions:
             return Ancestry.DIVERGED if wire.is_unrelated(str(error)) else Ancestry.UNKNOWN
         return wire.read_comparison(reply.document())
 
+    async def resolve(self, revision: str) -> str | None:
+        reply = await self._calls.call(wire.get_commit(self._calls.repository, revision))
+        return wire.read_commit(reply.document()) if reply.ok else None
+
 
 class GitHubCommitStatuses:
     def __init__(self, calls: GitHubCalls) -> None:

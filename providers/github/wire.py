@@ -100,6 +100,21 @@ def read_comparison(value: Document) -> Ancestry:
     return _ANCESTRIES.get(required_text(value, "status"), Ancestry.UNKNOWN)
 
 
+def get_commit(repository: str, revision: str) -> Request:
+    """Read one commit; an abbreviation that is unknown or ambiguous is answered with 404 or 422."""
+    return Request(
+        method="GET",
+        path=f"{repository}/commits/{segment(revision)}",
+        api="PullRequest",
+        operation="get-commit",
+        accepts=frozenset({404, 422}),
+    )
+
+
+def read_commit(value: Document) -> str:
+    return required_text(value, "sha")
+
+
 def list_statuses(repository: str, sha: str, page: int) -> Request:
     """Ask for the combined status, which holds the newest status of each context."""
     return _page(f"{repository}/commits/{segment(sha)}/status", page, api="CommitStatus", operation="list")

@@ -65,6 +65,7 @@ class FakeScm(Failing):
         )
     )
     files: tuple[str, ...] = ()
+    commits: tuple[str, ...] = (OLD, NEW, OTHER)
     relations: dict[tuple[str, str], Ancestry] = field(default_factory=dict)
     capabilities: Capabilities = field(default_factory=Capabilities)
     label_names: list[str] = field(default_factory=list)
@@ -117,6 +118,11 @@ class _Revisions(_Part):
     async def compare(self, base: str, head: str) -> Ancestry:
         self.scm.note("compare")
         return self.scm.relations.get((base, head), Ancestry.UNKNOWN)
+
+    async def resolve(self, revision: str) -> str | None:
+        self.scm.note("resolve")
+        found = [sha for sha in self.scm.commits if sha.startswith(revision)]
+        return found[0] if len(found) == 1 else None
 
 
 class _CommitStatuses(_Part):

@@ -127,8 +127,11 @@ async def test_an_image_write_needs_a_tag() -> None:
 
 def test_a_kustomize_image_is_replaced_in_its_place() -> None:
     deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="web"))
-    state = application(kustomize_images=("db:1", "web=registry:5000/acme/web:old"))
-    path = "/spec/source/kustomize/images/1"
+    path = "/spec/sources/1/kustomize/images/1"
+    state = application(
+        kustomize_images=("db:1", "web=registry:5000/acme/web:old"),
+        kustomize_paths=("/spec/sources/1/kustomize/images/0", path),
+    )
     assert patch_operations(deployment, state, "new") == (
         {"op": "test", "path": path, "value": "web=registry:5000/acme/web:old"},
         {"op": "replace", "path": path, "value": "web=registry:5000/acme/web:new"},
@@ -137,8 +140,8 @@ def test_a_kustomize_image_is_replaced_in_its_place() -> None:
 
 def test_a_helm_parameter_is_tested_by_name_and_value() -> None:
     deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="image.tag"))
-    state = application(helm_parameters={"replicas": "2", "image.tag": "old"})
     path = "/spec/source/helm/parameters/1"
+    state = application(helm_parameters={"image.tag": "old"}, helm_paths={"image.tag": path})
     assert patch_operations(deployment, state, "new") == (
         {"op": "test", "path": f"{path}/name", "value": "image.tag"},
         {"op": "test", "path": f"{path}/value", "value": "old"},
@@ -149,6 +152,7 @@ def test_a_helm_parameter_is_tested_by_name_and_value() -> None:
 def test_the_source_of_the_application_repository_is_written_among_several() -> None:
     state = application(
         target_revisions=("main", OLD),
+        source_paths=("/spec/sources/0", "/spec/sources/1"),
         repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
     )
     assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"

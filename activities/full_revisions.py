@@ -1,0 +1,85 @@
+"""Tags often carry an abbreviated hash: have the SCM host say which commit it means."""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from activities.failures import bounded, describe
+from activities.models.delivery import Observation, ReadDeploymentsResult
+from activities.ports import Connections, ReferenceMissing
+from providers.errors import ProviderBusy, ProviderError
+
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REMEMBERED = 10_000
+Meanings = dict[str, str | None]
+
+
+class FullRevisions:
+    """Complete observations; what an abbreviation means is asked once per process and repository."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._known: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+
+    async def complete(self, namespace: str, repository: str, answer: ReadDeploymentsResult) -> ReadDeploymentsResult:
+        """Return the answer with full hashes; a running one that the host does not know is a problem."""
+        return replace(answer, observations=await self.complete_all(namespace, repository, answer.observations))
+
+    async def complete_all(
+        self, namespace: str, repository: str, observations: Sequence[Observation]
+    ) -> tuple[Observation, ...]:
+        """Return the observations with full hashes."""
+        short = {revision for one in observations for revision in _abbreviated(one)}
+        if not short:
+            return tuple(observations)
+        try:
+            meanings = await self._ask(namespace, repository, sorted(short))
+        except ProviderBusy:
+            raise
+        except (ProviderError, ReferenceMissing) as error:
+            problem = f"the commit of an abbreviated hash could not be looked up: {describe(error)}"
+            return tuple(replace(one, problem=bounded(problem)) if _abbreviated(one) else one for one in observations)
+        return tuple(_completed(one, meanings, repository) for one in observations)
+
+    async def _ask(self, namespace: str, repository: str, short: Sequence[str]) -> Meanings:
+        found: Meanings = {one: self._known.get((namespace, repository, one)) for one in short}
+        unknown = [one for one, full in found.items() if full is None]
+        if not unknown:
+            return found
+        revisions = (await self._connections.repository(namespace, repository)).host.revisions
+        answers = await asyncio.gather(*(revisions.resolve(one) for one in unknown))
+        for one, full in zip(unknown, answers, strict=True):
+            # A branch or tag may be named like a hash; its commit is not what the name abbreviates.
+            if full is None or not full.startswith(one):
+                continue
+            found[one] = self._known[namespace, repository, one] = full
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+
+def _abbreviated(observation: Observation) -> Iterable[str]:
+    if observation.problem:
+        return ()
+    held = (observation.runs, observation.written, observation.operating)
+    return [revision for revision in held if revision and not _FULL.fullmatch(revision)]
+
+
+def _completed(observation: Observation, meanings: Meanings, repository: str) -> Observation:
+    def full(revision: str | None) -> str | None:
+        return (meanings.get(revision) or revision) if revision else None
+
+    runs = observation.runs
+    problem = observation.problem
+    if runs and not problem and runs in meanings and meanings[runs] is None:
+        problem = f"GitRepository `{repository}` has no commit {runs}, or several: no revision can be read from "
+        problem += f"tag `{observation.tag}`" if observation.tag else "what runs"
+    return replace(
+        observation,
+        runs=full(runs),
+        written=full(observation.written),
+        operating=full(observation.operating),
+        problem=bounded(problem),
+    )
