@@ -11,10 +11,16 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from deploy.local.sandbox.seed import ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN
-from providers.jenkins.wire import KEY_PARAMETER
+from deploy.local.ci_journal import accepted_triggers
+from deploy.local.sandbox.seed import (
+    ARGOCD_TOKEN,
+    GITHUB_TOKEN,
+    GITLAB_TOKEN,
+    GITLAB_TRIGGER_TOKEN,
+    JENKINS_TOKEN,
+)
 
-TOKENS = (GITHUB_TOKEN, JENKINS_TOKEN, ARGOCD_TOKEN)
+TOKENS = (GITHUB_TOKEN, JENKINS_TOKEN, GITLAB_TOKEN, GITLAB_TRIGGER_TOKEN, ARGOCD_TOKEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +95,8 @@ class Evidence:
 
     @property
     def triggers_by_key(self) -> Counter[str]:
-        """Triggers that Jenkins accepted, by promotion key."""
-        return Counter(
-            str(_parameters(entry).get(KEY_PARAMETER))
-            for entry in self.journal
-            if entry["method"] == "POST" and entry["path"].endswith("/buildWithParameters") and entry["accepted"]
-        )
+        """Triggers that the CI systems accepted, by promotion key."""
+        return accepted_triggers(self.journal)
 
     @property
     def writes(self) -> Counter[str]:
@@ -137,8 +139,3 @@ async def read_runs(client: Client, workflow_id: str) -> list[list[HistoryEvent]
         runs.insert(0, list(history.events))
         run_id = runs[0][0].workflow_execution_started_event_attributes.continued_execution_run_id
     return runs
-
-
-def _parameters(entry: dict[str, Any]) -> dict[str, Any]:
-    body = entry["body"]
-    return {**(entry.get("query") or {}), **(body if isinstance(body, dict) else {})}

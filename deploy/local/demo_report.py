@@ -10,6 +10,7 @@ from worker.cli import trackers
 from worker.cli.output import line, table
 
 EXPECTED_RUNS = 4
+CI_SYSTEMS = ("actions", "gitlab", "jenkins")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ def expectations(evidence: Evidence) -> list[Expectation]:
     order = [(record.target, record.promoted) for record in status.promotions]
     optional = [test for test in staging.tests if not test.required] if staging else []
     leaked = evidence.leaked
+    systems = sorted({test.runner for test in staging.tests}) if staging else []
     return [
         _judge(
             "the change arrived in prod",
@@ -43,7 +45,11 @@ def expectations(evidence: Evidence) -> list[Expectation]:
             order == [("staging", True), ("prod", True)],
             ", ".join(f"{target}{'' if promoted else ' (not promoted)'}" for target, promoted in order) or "none",
         ),
-        _judge("three tests were triggered by one workflow task", parallel == 3, f"{parallel} in one task"),
+        _judge(
+            "three tests were triggered by one workflow task, each at a CI system of its own",
+            parallel == 3 and systems == list(CI_SYSTEMS),
+            f"{parallel} in one task; {', '.join(systems) or 'none'}",
+        ),
         _judge(
             "the optional test failed and blocked nothing",
             first is not None

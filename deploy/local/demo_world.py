@@ -23,12 +23,12 @@ TRACKER_FILE = "60-tracker.yaml"
 NAMESPACE, TRACKER = "shop", f"web-{PULL_NUMBER}"
 CALL_TIMEOUT_SECONDS = 10.0
 
-# Long enough to be seen at work, and for the kill to meet them there.
-JOBS: dict[str, dict[str, object]] = {
-    "web/integration": {"result": "SUCCESS", "duration_seconds": 14},
-    "web/e2e": {"result": "SUCCESS", "duration_seconds": 10},
-    "web/lighthouse": {"result": "FAILURE", "duration_seconds": 4},
-}
+# Long enough to be seen at work, and for the kill to meet them there. The optional one fails.
+RESULTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("/_jenkins/result", {"job": "web/integration", "result": "SUCCESS", "duration_seconds": 14}),
+    ("/_github/result", {"repo": REPOSITORY, "workflow": "e2e.yml", "conclusion": "success", "duration_seconds": 10}),
+    ("/_gitlab/result", {"project": REPOSITORY, "status": "failed", "duration_seconds": 4}),
+)
 
 
 class SandboxClient:
@@ -66,12 +66,11 @@ class SandboxClient:
             del pull["merged"], pull["merge_sha"]
         application = world["argocd"]["apps"][DEV_APP]
         application["revision"] = application["source"]["targetRevision"] = PREVIOUS_SHA
-        # GitLab's half of the default world stands on the merge, and has no part in the demo.
-        del world["gitlab"]
+        world["gitlab"]["projects"][REPOSITORY]["branches"]["main"] = PREVIOUS_SHA
         self.post("/_reset", {})
         self.post("/_seed", world)
-        for job, outcome in JOBS.items():
-            self.post("/_jenkins/result", {"job": job, **outcome})
+        for path, outcome in RESULTS:
+            self.post(path, outcome)
 
     def merge(self) -> str:
         """Merge the pull request as a person would; returns the merge commit."""

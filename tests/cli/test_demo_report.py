@@ -13,6 +13,9 @@ from deploy.local.demo_report import expectations, print_report
 from deploy.local.sandbox.seed import JENKINS_TOKEN
 from tests.cli.conftest import MERGED, tracker_spec
 
+ACTIONS = "/github/repos/acme/web/actions/workflows"
+PROJECT = "/gitlab/api/v4/projects/acme/web"
+
 Change = Callable[[Evidence], Evidence]
 
 
@@ -51,8 +54,11 @@ def record(source: str, target: str, **fields: Any) -> dict[str, Any]:
 def evidence() -> Evidence:
     """Evidence of a demo in which everything happened."""
     verdict = {"all_passed": True, "any_failed": False, "any_running": False, "any_timeout": False}
-    optional = {"name": "lighthouse", "runner": "jenkins", "required": False, "state": "Failed"}
-    staging = record("dev", "staging", tests=[optional], aggregate={**verdict, "optional_tests_failed": True})
+    optional = {"name": "lighthouse", "runner": "gitlab", "required": False, "state": "Failed"}
+    required = {"required": True, "state": "Passed"}
+    integration = {"name": "integration", "runner": "jenkins", **required}
+    tests = [integration, {"name": "e2e", "runner": "actions", **required}, optional]
+    staging = record("dev", "staging", tests=tests, aggregate={**verdict, "optional_tests_failed": True})
     status = {
         "state": "Completed",
         "environment": "prod",
@@ -69,7 +75,10 @@ def evidence() -> Evidence:
         ],
         places={"staging": 50},
         journal=[
-            *(build(key) for key in ("a", "b", "c", "d")),
+            build("a"),
+            call("github", "POST", f"{ACTIONS}/e2e.yml/dispatches", inputs={"promotion_key": "b"}),
+            call("gitlab", "POST", f"{PROJECT}/trigger/pipeline", variables={"PROMOTION_KEY": "c"}),
+            call("gitlab", "POST", f"{PROJECT}/pipeline", variables=[{"key": "PROMOTION_KEY", "value": "d"}]),
             *(call("argocd", "PATCH", path) for path in applications),
             *(call("argocd", "POST", f"{path}/sync") for path in applications),
         ],
@@ -99,7 +108,10 @@ def test_a_demo_in_which_everything_happened_keeps_every_promise(evidence: Evide
             lambda e: replace(e, journal=[*e.journal, call("argocd", "PATCH", "/argocd/api/v1/applications/web-dev")]),
         ),
         ("another worker carried the same history on", lambda e: replace(e, runs=[e.runs[0][:4], e.runs[1]])),
-        ("three tests were triggered by one workflow task", lambda e: replace(e, runs=[e.runs[0][:3] + e.runs[0][4:]])),
+        (
+            "three tests were triggered by one workflow task, each at a CI system of its own",
+            lambda e: replace(e, runs=[e.runs[0][:3] + e.runs[0][4:]]),
+        ),
         ("prod was released by a person", lambda e: replace(e, user="somebody else")),
         ("prod was released by a person", lambda e: replace(e, promote_exit_code=1)),
         ("the pull request carries the labels", lambda e: replace(e, labels=("promoted/staging",))),
@@ -124,6 +136,6 @@ def test_the_report_shows_records_figures_and_judgement(evidence: Evidence, caps
 
     text = capsys.readouterr().out
     assert "dev       staging   Promoted" in text
-    assert "argocd 4, jenkins 4; 8 in all" in text
+    assert "argocd 4, github 1, gitlab 2, jenkins 1; 8 in all" in text
     assert "7@host -> 8@host" in text
     assert "✗" not in text

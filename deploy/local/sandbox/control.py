@@ -232,6 +232,50 @@ def _set_result(state: SandboxState, body: Json) -> None:
     state.jenkins.load({"jobs": {job.path: {name: value for name, value in body.items() if name != "job"}}})
 
 
+def _set_workflow(state: SandboxState, body: Json) -> None:
+    """Choose how a workflow's runs go: {repo, workflow, conclusion?, duration_seconds?, queued_seconds?, approval?}.
+
+    With `approval` new runs wait for a person. {repo, run, conclusion?} lets a run begin that waits for one, and
+    ends any other now.
+    """
+    repository, now = _repository(state, body), state.clock.now()
+    if "run" in body:
+        run = repository.runs[int(body["run"])]
+        if run.awaits_approval:
+            run.approve(now)
+        else:
+            run.ends_at, run.wanted_conclusion = now, body["conclusion"]
+        return
+    workflow = repository.workflows.get(body["workflow"])
+    if workflow is None:
+        raise ValueError(f"unknown workflow {body['workflow']!r}")
+    _change(workflow, body, ("conclusion", "duration_seconds", "queued_seconds", "approval", "run_name"))
+
+
+def _set_project(state: SandboxState, body: Json) -> None:
+    """Choose how a project's pipelines go: {project, status?, duration_seconds?, queued_seconds?, pipeline?, …}.
+
+    With `pipeline` that one ends now, with that status.
+    """
+    project = state.gitlab.project(str(body["project"]))
+    if project is None:
+        raise ValueError(f"unknown project {body['project']!r}")
+    if "pipeline" in body:
+        pipeline = project.pipelines[int(body["pipeline"])]
+        pipeline.starts_at = pipeline.ends_at = state.clock.now()
+        pipeline.wanted_status = body["status"]
+        return
+    _change(project, body, ("status", "failure_reason", "duration_seconds", "queued_seconds", "accepts_variables"))
+
+
+def _change(what: object, body: Json, known: tuple[str, ...]) -> None:
+    names = [name for name in body if name not in ("repo", "workflow", "project")]
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"unknown field {unknown[0]!r}; known: {', '.join(known)}")
+    for name in names:
+        setattr(what, name, body[name])
+
+
 def _compare_trackers(state: SandboxState, repository: Repository) -> None:
     """Let Argo CD see a push to a branch that applications track."""
     for application in state.argocd.applications.values():
@@ -274,4 +318,6 @@ _ACTIONS: dict[str, Action] = {
     "/_argocd/set": _set_application,
     "/_argocd/compare": _compare_application,
     "/_jenkins/result": _set_result,
+    "/_github/result": _set_workflow,
+    "/_gitlab/result": _set_project,
 }

@@ -175,6 +175,7 @@ def _start(call: Call, repository: Repository, workflow: Workflow, branch: str, 
         starts_at=starts,
         ends_at=starts + (options.run_seconds if workflow.duration_seconds is None else workflow.duration_seconds),
         wanted_conclusion=choose_outcome(workflow.conclusion, inputs, "success"),
+        awaits_approval=workflow.approval,
     )
     repository.runs[run.identifier] = run
     return run

@@ -22,6 +22,8 @@ class Workflow:
     duration_seconds: float | None = None
     queued_seconds: float | None = None
     conclusion: Any = "success"
+    approval: bool = False
+    """Whether runs wait for a person, as those of a protected environment do."""
     state: str = "active"
 
     def text(self) -> str:
@@ -66,9 +68,19 @@ class WorkflowRun:
     wanted_conclusion: str
     run_attempt: int = 1
     cancelled_at: float | None = None
+    awaits_approval: bool = False
+
+    def approve(self, now: float) -> None:
+        """Let a run that waits for a person begin."""
+        self.starts_at, self.ends_at = now, now + self.ends_at - self.starts_at
+        self.awaits_approval = False
 
     def status(self, now: float) -> str:
-        if self.cancelled_at is not None or now >= self.ends_at:
+        if self.cancelled_at is not None:
+            return "completed"
+        if self.awaits_approval:
+            return "waiting"
+        if now >= self.ends_at:
             return "completed"
         return "in_progress" if now >= self.starts_at else "queued"
 

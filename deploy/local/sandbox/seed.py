@@ -48,7 +48,7 @@ def default_seed() -> Json:
       repos{full_name: {commits[{sha, parents, message?, author?, files?}], branches{name: ref}, labels[{name, color?}],
       pulls[{number, head{ref, sha}, base?, title?, author?, state?, merged?, merge_sha?, labels?, files?}],
       workflows{file: {name?, run_name?, inputs{name: {required?, default?}}, dispatch?, conclusion?,
-      duration_seconds?, queued_seconds?}}, collaborators{login: admin|write|read}}}
+      duration_seconds?, queued_seconds?, approval?}}, collaborators{login: admin|write|read}}}
     jenkins: users{name: {token, password?, permissions?}}, jobs{path: {parameters[], result?, duration_seconds?,
       queue_seconds?, disabled?, test_report?}}
     gitlab: tokens{token: {username}}, projects{path: {id?, branches{name: sha}, workflow_name?, status?,
