@@ -1,11 +1,12 @@
 """InstallationWorkflow: as long as it runs, its installation belongs to the cluster that started it."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.workflow import ContinueAsNewVersioningBehavior
 
-from workflows.identity import INSTALLATION_WORKFLOW
+from workflows.identity import INSTALLATION_WORKFLOW, POKE_SIGNAL
 
 LOOK = timedelta(hours=1)
 """How long the workers of a replaced version may have to wait for it: a run that sleeps learns of no newer one."""
@@ -16,6 +17,9 @@ EVENTS_BEFORE_CONTINUING = 500
 class InstallationWorkflow:
     """Stay until terminated, which frees the name for another cluster. The cluster's uid is in the memo."""
 
+    def __init__(self) -> None:
+        self._poked = False
+
     @workflow.run
     async def run(self, cluster_uid: str) -> None:
         """Do nothing, for years if need be; the memo stays when it continues as new."""
@@ -24,9 +28,18 @@ class InstallationWorkflow:
             "Terminate this workflow to free the name once that cluster is gone."
         )
         while True:
-            await workflow.sleep(LOOK, summary="move to a newer worker version, if there is one")
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._poked, timeout=LOOK, timeout_summary="move to a newer worker version, if there is one"
+                )
+            self._poked = False
             info = workflow.info()
             upgrade = info.is_target_worker_deployment_version_changed()
             if upgrade or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
                 behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
                 workflow.continue_as_new(cluster_uid, initial_versioning_behavior=behavior)
+
+    @workflow.signal(name=POKE_SIGNAL, description="Look now: is there a newer worker version?")
+    def poke(self) -> None:
+        """Look at once."""
+        self._poked = True
