@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
@@ -102,12 +103,16 @@ class World:
                 await asyncio.sleep(0.02)
 
     async def settled(self, checks: int) -> None:
-        """Wait for so many checks, and until the workflow waits again."""
-        await self.until(lambda: self.checks >= checks)
+        """Wait for so many checks of this run, and until the workflow waits again."""
         async with asyncio.timeout(20):
-            while (await self.handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110 a server is asked
-                await asyncio.sleep(0.02)
-        await self.handle.query("progress", result_type=ConnectionProgress)
+            while not await self._waits(checks):  # noqa: ASYNC110 a server is asked
+                await asyncio.sleep(0.05)
+
+    async def _waits(self, checks: int) -> bool:
+        if self.checks < checks or (await self.handle.describe()).raw_description.HasField("pending_workflow_task"):
+            return False
+        events = (await self.handle.fetch_history()).events
+        return sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events) >= checks
 
     async def replay(self) -> None:
         """Every history must replay."""
