@@ -152,13 +152,14 @@ class LocalEnvironment:
         """Stop one process gracefully."""
         self._processes.stop(_numbered(name))
 
-    def restart(self, name: str) -> None:
-        """Start a process of this environment again, with its data and ports; first stop it if it runs."""
-        name = _numbered(name)
-        if name not in self._specs:
-            raise LocalEnvironmentError(f"{name} was never started here")
-        self._processes.stop(name)
-        self._spawn(self._specs[name])
+    def restart(self, *names: str) -> None:
+        """Start processes of this environment again, with their data and ports; first stop those that run."""
+        numbered = [_numbered(name) for name in names]
+        for name in numbered:
+            if name not in self._specs:
+                raise LocalEnvironmentError(f"{name} was never started here")
+            self._processes.stop(name)
+        self._spawn(*(self._specs[name] for name in numbered))
 
     def running(self, name: str) -> bool:
         """Tell whether a process runs."""

@@ -1,0 +1,161 @@
+"""Pure: what must hold after any number of kills, judged from the evidence alone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.local.chaos_evidence import Build, Evidence, Write
+from deploy.local.chaos_world import JOBS, QUEUE_SECONDS, RUN_SECONDS, STAGES
+
+SHOWN = 12
+# The clock that starts a build and the one that ends it are read a moment apart.
+TOLERANCE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One promise, and each case in which it was broken."""
+
+    promise: str
+    broken: tuple[str, ...]
+    checked: int
+
+    @property
+    def kept(self) -> bool:
+        return not self.broken
+
+
+def judge(evidence: Evidence) -> list[Verdict]:
+    """Judge every promise."""
+    return [
+        _verdict("every promotion is Completed", len(evidence.trackers), _unfinished(evidence)),
+        _verdict(
+            "one run counts per key: the oldest, the others are cancelled", len(evidence.builds), _uncounted(evidence)
+        ),
+        _verdict("one write per application and hop", len(evidence.writes), _repeated(evidence)),
+        _verdict("no write before its required tests passed", len(evidence.writes), _ungated(evidence)),
+        _verdict("no application moved backwards", len(evidence.writes) + len(evidence.syncs), _backwards(evidence)),
+        _verdict("no credential outside the Secrets", 1, evidence.leaks),
+    ]
+
+
+def _verdict(promise: str, checked: int, broken: Iterable[str]) -> Verdict:
+    return Verdict(promise=promise, broken=tuple(broken), checked=checked)
+
+
+def _unfinished(evidence: Evidence) -> Iterable[str]:
+    states = {tracker["metadata"]["name"]: tracker.get("status", {}) for tracker in evidence.trackers}
+    for change in evidence.world.changes():
+        status = states.get(change.tracker)
+        if status is None:
+            yield f"{change.tracker}: there is no tracker"
+        elif status.get("state") != "Completed":
+            said = f"{status.get('reason')}: {status.get('message', '')} waitingFor {status.get('waitingFor')}"
+            yield f"{change.tracker}: {status.get('state')}, {said}"
+
+
+def _uncounted(evidence: Evidence) -> Iterable[str]:
+    by_key: dict[str, list[Build]] = defaultdict(list)
+    for build in sorted(evidence.builds, key=lambda build: build.number):
+        by_key[build.key].append(build)
+    for key, builds in by_key.items():
+        for build in builds[1:]:
+            if build.result != "ABORTED":
+                first = builds[0].number
+                yield f"{build.job} #{build.number} carries the key of #{first} and ended {build.result} ({key})"
+    for tracker in evidence.trackers:
+        for test in _tests(tracker):
+            builds = by_key.get(test.get("key", ""), [])
+            if test.get("state") in ("Passed", "Failed") and str(test.get("number")) != _number(builds):
+                counted = f"{tracker['metadata']['name']}: {test['name']} counts run {test.get('number')}"
+                yield f"{counted}, the oldest of its key is {_number(builds)}"
+
+
+def _repeated(evidence: Evidence) -> Iterable[str]:
+    times: dict[tuple[str, str], int] = defaultdict(int)
+    for write in evidence.writes:
+        times[write.application, write.revision] += 1
+    for (application, revision), count in times.items():
+        if count > 1:
+            yield f"{application}: {revision[:12]} was written {count} times"
+    syncs: dict[tuple[str, str], int] = defaultdict(int)
+    for sync in evidence.syncs:
+        syncs[sync.application, sync.key] += 1
+    for (application, key), count in syncs.items():
+        if count > 1:
+            yield f"{application}: synced {count} times under the key {key}"
+
+
+def _ungated(evidence: Evidence) -> Iterable[str]:
+    """Find writes of a revision for which, at that time, no change had all required tests passed."""
+    builds = [build for build in evidence.builds if build.result == "SUCCESS"]
+    for write in sorted(evidence.writes, key=lambda write: write.at):
+        repository, _, stage = write.application.rpartition("-")
+        source = STAGES[STAGES.index(stage) - 1] if stage in STAGES[1:] else ""
+        if not source:
+            yield f"{write.application} was written, which only the team's pipeline may do"
+            continue
+        by_pull: dict[int, set[str]] = defaultdict(set)
+        for build in builds:
+            fits = (
+                build.job.startswith(f"{repository}/") and build.revision == write.revision and build.source == source
+            )
+            if fits and _ends_at(build) <= write.at + TOLERANCE_SECONDS:
+                by_pull[build.pull].add(build.job.partition("/")[2])
+        if not any(jobs >= set(JOBS[source]) for jobs in by_pull.values()):
+            known = dict(by_pull) or "nothing"
+            yield f"{write.application}: {write.revision[:12]} written with {known} passed in {source}"
+    yield from _unproven(evidence)
+
+
+def _unproven(evidence: Evidence) -> Iterable[str]:
+    """Find records that promoted without a passed run, of their own round, for each required test."""
+    by_key: dict[str, Build] = {}
+    for build in sorted(evidence.builds, key=lambda build: build.number):
+        by_key.setdefault(build.key, build)
+    for tracker in evidence.trackers:
+        for record in _records(tracker):
+            if record.get("result") != "Promoted":
+                continue
+            revision = next((artifact.get("revision") for artifact in record.get("artifacts", ())), None)
+            tests = {test["name"]: by_key.get(test.get("key", "")) for test in record.get("tests", ())}
+            for job in JOBS[record["source"]]:
+                proof = tests.get(job)
+                if proof is None or proof.result != "SUCCESS" or proof.revision != revision:
+                    yield f"{tracker['metadata']['name']} to {record['target']}: {job} is proven by {proof}"
+
+
+def _backwards(evidence: Evidence) -> Iterable[str]:
+    for kind, writes in (("written", evidence.writes), ("synced", evidence.syncs)):
+        highest: dict[str, int] = {}
+        for write in writes:
+            place = _place(evidence, write)
+            if place is None:
+                yield f"{write.application}: {kind} to the unknown {write.revision[:12]}"
+            elif place < highest.get(write.application, 0):
+                yield f"{write.application}: {kind} from change {highest[write.application]} back to {place}"
+            else:
+                highest[write.application] = place
+
+
+def _place(evidence: Evidence, write: Write) -> int | None:
+    found = evidence.world.position(write.revision)
+    return found[1] if found and write.application.startswith(f"{found[0]}-") else None
+
+
+def _ends_at(build: Build) -> float:
+    return build.triggered_at + QUEUE_SECONDS + RUN_SECONDS
+
+
+def _records(tracker: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    yield from tracker.get("status", {}).get("promotions", ())
+
+
+def _tests(tracker: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    for record in _records(tracker):
+        yield from record.get("tests", ())
+
+
+def _number(builds: list[Build]) -> str:
+    return str(builds[0].number) if builds else "none"

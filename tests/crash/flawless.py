@@ -1,0 +1,67 @@
+"""Evidence of a flawless run of one change, for tests that spoil it."""
+
+from typing import Any
+
+from deploy.local.chaos_evidence import Build, Evidence, Write
+from deploy.local.chaos_world import Change, World
+
+WORLD = World(promotions=3)
+FIRST, SECOND, THIRD = (WORLD.merge_sha(Change(repository="app1", number=number)) for number in (1, 2, 3))
+PASSED = (("integration", "dev", 10.0, "k1"), ("e2e", "dev", 10.0, "k2"), ("smoke", "staging", 20.0, "k3"))
+
+
+def build(job: str, source: str, at: float, key: str, **changes: Any) -> Build:
+    """Return a build of the first change that passed."""
+    fields: dict[str, Any] = {
+        "job": f"app1/{job}",
+        "number": 1,
+        "key": key,
+        "revision": FIRST,
+        "pull": 1,
+        "source": source,
+        "result": "SUCCESS",
+        "triggered_at": at,
+    }
+    return Build(**{**fields, **changes})
+
+
+def tracker(number: int, *, state: str = "Completed", promotions: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """Return a tracker as the API server would."""
+    return {"metadata": {"name": f"app1-{number}"}, "status": {"state": state, "promotions": list(promotions)}}
+
+
+def record(source: str, target: str, *tests: tuple[str, str]) -> dict[str, Any]:
+    """Return a record that promoted the first change; tests are (name, key)."""
+    shown = [{"name": name, "key": key, "state": "Passed", "number": "1"} for name, key in tests]
+    promoted = {"result": "Promoted", "source": source, "target": target, "tests": shown}
+    return {**promoted, "artifacts": [{"component": "app1", "revision": FIRST}]}
+
+
+def flawless_fields() -> dict[str, Any]:
+    """The fields of an Evidence in which every promise was kept."""
+    first = tracker(
+        1,
+        promotions=(
+            record("dev", "staging", ("integration", "k1"), ("e2e", "k2")),
+            record("staging", "prod", ("smoke", "k3")),
+        ),
+    )
+    return {
+        "world": WORLD,
+        "trackers": [first, tracker(2), tracker(3)],
+        "builds": [build(*passed) for passed in PASSED],
+        "writes": [
+            Write(application="app1-staging", revision=FIRST, at=12.0),
+            Write(application="app1-prod", revision=FIRST, at=22.0),
+        ],
+        "syncs": [
+            Write(application="app1-staging", revision=FIRST, at=12.1, key="s1"),
+            Write(application="app1-prod", revision=FIRST, at=22.1, key="s2"),
+        ],
+        "leaks": [],
+    }
+
+
+def evidence(fields: dict[str, Any], **changes: Any) -> Evidence:
+    """Return the evidence with some fields changed."""
+    return Evidence(**{**fields, **changes})

@@ -1,0 +1,51 @@
+"""The world of a chaos run, and the schedule of its kills."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from deploy.local.chaos_kills import NAMED, Point, schedule
+from deploy.local.chaos_world import LOST_REPLIES, REFUSALS, World, faults
+
+
+@pytest.mark.parametrize("promotions", [1, 2, 6, 60, 1000])
+def test_every_change_has_a_commit_of_its_own_that_tells_its_place(promotions: int) -> None:
+    world = World(promotions=promotions)
+    changes = list(world.changes())
+    places = [world.position(world.merge_sha(change)) for change in changes]
+    assert places == [(change.repository, change.number) for change in changes]
+    assert len(set(places)) == promotions
+
+
+def test_changes_that_can_never_pass_are_followed_by_one_that_carries_them() -> None:
+    world = World(promotions=60)
+    failing = [change for change in world.changes() if world.fails(change)]
+    assert failing
+    assert all(change.number < world.pulls(change.repository) for change in failing)
+
+
+@pytest.mark.parametrize("kills", [1, 6, 40, 1000])
+def test_a_schedule_has_the_kills_that_were_asked_for(kills: int) -> None:
+    strikes = schedule(kills, random.Random(7))
+    assert kills <= sum(len(strike.names) for strike in strikes) <= kills + 1
+
+
+def test_a_schedule_of_forty_hits_every_named_moment_and_every_kind_of_process() -> None:
+    strikes = schedule(40, random.Random(7))
+    kinds = Counter(name.rpartition("-")[0] for strike in strikes for name in strike.names)
+    assert {strike.point for strike in strikes} == {*NAMED, Point.RANDOM}
+    assert set(kinds) == {"worker", "watcher", "temporal", "kube-apiserver"}
+    assert min(kinds.values()) >= 3
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    assert schedule(40, random.Random(5)) == schedule(40, random.Random(5))
+    assert schedule(40, random.Random(5)) != schedule(40, random.Random(6))
+
+
+def test_one_accepted_trigger_in_ten_loses_its_reply_and_one_call_in_twenty_is_refused() -> None:
+    rules = faults(1)
+    assert LOST_REPLIES == 0.10
+    assert sum(REFUSALS.values()) == pytest.approx(0.05, abs=0.002)
+    assert {rule["status"] for rule in rules if rule["action"] == "status"} == {429, 500, 502}
