@@ -8,10 +8,10 @@ SOURCES := activities crds deploy providers tests worker workflows
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test check format generate bench chaos clean
+.PHONY: help venv binaries demo up down status test check format generate bench chaos clean record-histories accept-command-order
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): deploy/requirements/development.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -50,6 +50,8 @@ check: $(STAMP) ## Format, lint, types, import rules, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m worker crds --check
+	$(BIN)/python -m tests.architecture.command_order --check
+	$(BIN)/python -m tests.histories.record --check
 
 format: $(STAMP) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -57,6 +59,13 @@ format: $(STAMP) ## Format and fix what can be fixed
 
 generate: $(STAMP) ## Write the generated files
 	$(BIN)/python -m worker crds --write
+
+record-histories: $(STAMP) ## Record the histories that must replay, in two minutes (STORIES=... only some)
+	@$(LOCAL) binaries >/dev/null
+	$(BIN)/python -m tests.histories.record $(STORIES)
+
+accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (docs/compatibility.md says when)
+	$(BIN)/python -m tests.architecture.command_order
 
 clean: ## Stop the local environment; remove it, the caches and the virtual environment
 	@if test -x $(BIN)/python && test -d .local; then $(LOCAL) down; fi
