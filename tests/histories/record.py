@@ -1,4 +1,4 @@
-"""Record the histories of each story: `python -m tests.histories.record [--check | STORY …]`, or `make record-histories`.
+"""Record the histories of each story: `python -m tests.histories.record [--check | STORY …]`, `make record-histories`.
 
 The stories are the tests that tell one on a real Temporal server, over outside worlds made of plain state, and one
 promotion by our own processes from the first apply to Completed.
