@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -17,9 +18,9 @@ TIMINGS = {
     "merge_initial": 0.5,
     "merge_maximum": 1.0,
     "reference_initial": 0.5,
-    "reference_maximum": 1.0,
+    "reference_maximum": 2.0,
     "observe_initial": 0.5,
-    "observe_maximum": 1.0,
+    "observe_maximum": 2.0,
     "activity_start_to_close": 10.0,
     "listing_lag": 2.0,
 }
@@ -50,9 +51,16 @@ def cluster(local: LocalEnvironment) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def shop(local: LocalEnvironment, cluster: Cluster) -> OpenShop:
-    """Make a shop of the given name, which nobody else may use."""
+def new_shop(local: LocalEnvironment, cluster: Cluster) -> OpenShop:
+    """Make a shop of a name that nobody else uses, to be closed by whoever made it."""
     return lambda name: Shop(name, local, cluster)
+
+
+@pytest.fixture
+def shop(new_shop: OpenShop) -> Iterator[OpenShop]:
+    """Make shops that are closed after the test."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(closing(new_shop(name)))
 
 
 @pytest.fixture(scope="session")

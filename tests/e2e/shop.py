@@ -67,6 +67,11 @@ class Shop:
         self.cluster.apply(next(one for one in self.documents if one["kind"] == "Namespace"))
         return self
 
+    def close(self) -> None:
+        """Delete the trackers: one that waits is observed and polled for, which the next test would pay for."""
+        for tracker in self.cluster.list("PullRequestTracker", self.namespace):
+            self.cluster.delete("PullRequestTracker", self.namespace, tracker["metadata"]["name"])
+
     def apply(self, kind: str, name: str) -> None:
         """Apply one sample as it is now."""
         self.cluster.apply(self.document(kind, name))

@@ -24,7 +24,7 @@ def mortal(local: LocalEnvironment) -> Iterator[LocalEnvironment]:
             local.restart(name)
 
 
-def test_both_workers_are_killed_while_tests_run_and_one_comes_back(mortal: LocalEnvironment, shop: OpenShop) -> None:
+def test_both_workers_are_killed_while_tests_run_and_one_comes_back(shop: OpenShop, mortal: LocalEnvironment) -> None:
     opened = _testing(shop("kill-workers"))
     for name in WORKERS:
         mortal.kill(name)
@@ -33,7 +33,7 @@ def test_both_workers_are_killed_while_tests_run_and_one_comes_back(mortal: Loca
     _completed_once(opened)
 
 
-def test_the_watcher_is_killed_and_the_promotion_goes_on_without_it(mortal: LocalEnvironment, shop: OpenShop) -> None:
+def test_the_watcher_is_killed_and_the_promotion_goes_on_without_it(shop: OpenShop, mortal: LocalEnvironment) -> None:
     opened = _testing(shop("kill-watcher"))
     mortal.kill("watcher-1")
     until(opened.running, lambda seen: seen["prod"] == MERGE_SHA, "prod is reached without a watcher", SECONDS)
@@ -42,7 +42,7 @@ def test_the_watcher_is_killed_and_the_promotion_goes_on_without_it(mortal: Loca
     _completed_once(opened)
 
 
-def test_temporal_is_killed_and_restarted_on_its_file(mortal: LocalEnvironment, shop: OpenShop) -> None:
+def test_temporal_is_killed_and_restarted_on_its_file(shop: OpenShop, mortal: LocalEnvironment) -> None:
     opened = _testing(shop("kill-temporal"))
     mortal.kill("temporal-1")
     _tests_end(opened)
@@ -50,7 +50,7 @@ def test_temporal_is_killed_and_restarted_on_its_file(mortal: LocalEnvironment, 
     _completed_once(opened)
 
 
-def test_the_api_server_is_killed_and_restarted(mortal: LocalEnvironment, shop: OpenShop) -> None:
+def test_the_api_server_is_killed_and_restarted(shop: OpenShop, mortal: LocalEnvironment) -> None:
     opened = _testing(shop("kill-api-server"))
     mortal.kill("kube-apiserver-1")
     _tests_end(opened)

@@ -23,9 +23,9 @@ ECHO = f"refused: Authorization: Bearer {GITHUB_TOKEN} {ARGOCD_TOKEN}; token={JE
 
 
 @pytest.fixture(scope="module")
-def promoted(shop: OpenShop) -> Shop:
+def promoted(new_shop: OpenShop) -> Shop:
     """A shop promoted to prod although every host first echoed the credentials that it was sent."""
-    opened = shop("secrets").open(integration={"result": ["FAILURE", "SUCCESS"]})
+    opened = new_shop("secrets").open(integration={"result": ["FAILURE", "SUCCESS"]})
     echo: dict[str, Any] = {"status": 500, "body": {"message": ECHO}}
     opened.script("github", "GET /github/.*repos/acme/secrets/pulls/412", "status", times=3, **echo)
     opened.script("github", "POST /github/.*repos/acme/secrets/statuses/", "status", times=1, **echo)
