@@ -149,7 +149,7 @@ def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
     if write is None:
         return ""
     if state.owner and not write.allow_managed:
-        return f"OwnedBy {state.owner}"
+        return f"OwnedBy {state.owner}, which would revert a write; allow it with `allowManaged: true`"
     if write.kind is WriteKind.TARGET_REVISION and _would_write_elsewhere(deployment, state):
         return f"NoSource: no source of {state.name} is {deployment.repository}, so its revision fits none of them"
     if write.kind is WriteKind.KUSTOMIZE_IMAGE and kustomize_entry(state, write.image or "") is None:

@@ -72,6 +72,9 @@ class ConditionReason(StrEnum):
     IN_SYNC = "InSync"
     OUT_OF_SYNC = "OutOfSync"
     OWNED_BY = "OwnedBy"
+    NO_ENTRY = "NoEntry"
+    NO_SOURCE = "NoSource"
+    NOT_WRITABLE = "NotWritable"
     WRITABLE = "Writable"
 
 

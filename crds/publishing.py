@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from crds.conditions import Condition, ConditionType, find_condition, make_condition, set_condition
+from crds.conditions import Condition, ConditionReason, ConditionType, find_condition, make_condition, set_condition
 from crds.model import Definition
 from crds.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.promotions import Attempt
@@ -126,9 +126,15 @@ async def publish_place_status(
             return Publication(written=True, reason="AlreadyWritten")
         if published > entry["sequence"]:
             return Publication(written=False, reason="OlderSequence")
+        others = [one for one in entries if one.get("repository") != repository]
+        writable = _writable(document, [*others, entry])
         change = {
             "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
-            "status": {"repositories": [{**_with_past(entry, known), "repository": repository}]},
+            "status": {
+                "repositories": [{**_with_past(entry, known), "repository": repository}],
+                # Every repository's manager writes it, each time from all entries.
+                "conditions": merge_own_conditions(conditions_of(document), [writable]),
+            },
         }
         try:
             await kubernetes.apply(
@@ -145,6 +151,26 @@ async def publish_place_status(
             return Publication(written=False, reason="Gone")
         return Publication(written=True, previous=known)
     raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
+
+
+def _writable(document: Document, entries: Iterable[Document]) -> Condition:
+    """Say whether all that is to be written in an environment can be, over all its repositories."""
+    refused = [
+        (f"{one.get('name')}: {why}", why)
+        for entry in entries
+        for one in entry.get("deployments") or ()
+        if (why := str(one.get("notWritable") or ""))
+    ]
+    first = refused[0][1].partition(" ")[0].rstrip(":") if refused else ""
+    known = first in (ConditionReason.OWNED_BY, ConditionReason.NO_ENTRY, ConditionReason.NO_SOURCE)
+    return make_condition(
+        ConditionType.WRITABLE,
+        status=not refused,
+        reason=(first if known else ConditionReason.NOT_WRITABLE) if refused else ConditionReason.WRITABLE,
+        message="; ".join(text for text, _ in refused),
+        now=datetime.now(UTC),
+        observed_generation=document["metadata"].get("generation"),
+    )
 
 
 def _with_past(entry: Document, known: Document) -> Document:

@@ -214,6 +214,8 @@ class DeploymentStatus:
     health: str
     since: datetime | None = None
     problem: str = ""
+    not_writable: str = ""
+    """Why a promotion could not write it; empty when it could, or need not."""
 
 
 @dataclass(frozen=True, kw_only=True)

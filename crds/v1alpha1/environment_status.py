@@ -37,6 +37,8 @@ class DeploymentStatus(Model):
     """Since when it runs the artifact."""
     problem: Text | None = None
     """What is wrong, where something is."""
+    not_writable: Text | None = None
+    """Why a promotion could not write it, such as `OwnedBy ApplicationSet/web`; none where it could, or need not."""
 
 
 class MemberPhase(StrEnum):

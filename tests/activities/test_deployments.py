@@ -18,7 +18,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.tracking import Artifact
-from activities.observing import observe
+from activities.observing import not_writable, observe
 from providers.errors import (
     ProviderConflict,
     ProviderError,
@@ -105,7 +105,8 @@ async def test_an_outage_is_no_outcome() -> None:
 async def test_an_application_that_its_owner_would_revert_is_refused_unless_allowed() -> None:
     argocd = server(owner="ApplicationSet/web")
     result = await update(argocd)
-    assert (result.outcome, result.message) == (WriteOutcome.REFUSED, "OwnedBy ApplicationSet/web")
+    assert result.outcome is WriteOutcome.REFUSED
+    assert result.message.startswith("OwnedBy ApplicationSet/web")
     allowed = replace(SPEC, write=WriteSpec(allow_managed=True))
     assert (await update(argocd, deployment=allowed)).outcome is WriteOutcome.DONE
 
@@ -156,6 +157,24 @@ def test_the_source_of_the_application_repository_is_written_among_several() -> 
         repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
     )
     assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
+
+
+def test_a_revision_is_never_written_to_another_repository() -> None:
+    spec = replace(SPEC, repository="acme/web")
+    elsewhere = ("https://scm.example/acme/values", "https://scm.example/acme/charts")
+    assert not_writable(spec, application(repo_urls=elsewhere)).startswith("NoSource")
+    assert not_writable(spec, application(repo_urls=(*elsewhere, "git@scm.example:acme/web.git"))) == ""
+
+
+async def test_a_sync_follows_a_tag_that_abbreviates_what_was_compared() -> None:
+    image = replace(
+        SPEC, image="acme/web", tag="${revision}", write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="tag")
+    )
+    argocd = server(images=(f"acme/web:{OLD[:8]}",), helm_parameters={"tag": NEW[:8]}, helm_paths={"tag": "/x"})
+    artifact = Artifact(component="web", revision=NEW, tag=NEW[:8])
+    request = SyncApplicationInput(namespace="shop", deployment=image, artifact=artifact, key="k", allowed=(OLD,))
+    done = await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)
+    assert (done.outcome, argocd.syncs) == (WriteOutcome.DONE, [("web-staging", (), "k")])
 
 
 async def test_a_sync_is_marked_and_goes_to_our_revision() -> None:

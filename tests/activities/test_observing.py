@@ -91,6 +91,17 @@ def test_during_a_rollout_the_old_image_runs_and_nothing_is_settled() -> None:
 def test_an_image_whose_tag_no_template_made_runs_nothing_known() -> None:
     seen = observe(BY_IMAGE, application(images=("registry:5000/acme/web:latest",)))
     assert (seen.runs, seen.tag) == (None, "latest")
+    assert "`latest`" in seen.problem
+
+
+def test_an_image_without_a_tag_is_a_problem_and_one_that_does_not_run_is_none() -> None:
+    assert "without a tag" in observe(BY_IMAGE, application(images=("registry:5000/acme/web@sha256:00",))).problem
+    assert observe(BY_IMAGE, application(images=("redis:7",))).problem == ""
+
+
+def test_an_application_that_deploys_another_repository_says_so() -> None:
+    seen = observe(replace(SPEC, repository="acme/api"), application())
+    assert "https://scm.example/acme/web.git, not acme/api" in seen.message
 
 
 @pytest.mark.parametrize(

@@ -151,3 +151,23 @@ async def test_two_repositories_write_one_environment_without_touching_each_othe
     assert {name: entry["sequence"] for name, entry in entries.items()} == {"web": 6, "api": 2}
     assert "holder" not in entries["web"]["lane"]
     assert len(entries["web"]["history"]) == 20
+
+
+async def test_an_environment_says_whether_all_that_is_to_be_written_can_be(api: KubernetesApi, namespace: str) -> None:
+    argocd = {"instanceRef": {"name": "argocd"}, "project": "shop", "application": "web"}
+    deployment = {"name": "web", "repositoryRef": {"name": "web"}, "argocd": argocd}
+    await api.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": {"deployments": [deployment]}})
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+
+    async def publish(repository: str, sequence: int, why: str) -> tuple[str, str]:
+        one = DeploymentStatus(name="web", artifact=None, health=Health.HEALTHY, not_writable=why)
+        status = PlaceStatus(repository=repository, sequence=sequence, deployments=(one,), lane=LaneStatus())
+        await resources.publish_place(PublishPlaceInput(namespace=namespace, environment="dev", status=status))
+        [found] = (await api.get(ENVIRONMENTS, namespace, "dev"))["status"]["conditions"]
+        return found["status"], found["reason"]
+
+    assert await publish("web", 1, "") == ("True", "Writable")
+    assert await publish("web", 2, "OwnedBy ApplicationSet/web") == ("False", "OwnedBy")
+    # Another repository's entry does not hide it.
+    assert await publish("api", 1, "") == ("False", "OwnedBy")
+    assert await publish("web", 3, "") == ("True", "Writable")

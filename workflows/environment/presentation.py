@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from activities.models.delivery import Observation
+from activities.models.delivery import Health, Observation
 from activities.models.places import BlockedBy, MemberSignal
 from activities.models.status import DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
 from workflows.environment import observation
 from workflows.environment.state import Observed
+
+_WORST_LAST = (Health.HEALTHY, Health.PROGRESSING, Health.SUSPENDED, Health.UNKNOWN, Health.MISSING, Health.DEGRADED)
 
 
 def place_status(repository: str, observed: Observed, members: Sequence[MemberSignal], holder: str) -> PlaceStatus:
@@ -14,7 +16,9 @@ def place_status(repository: str, observed: Observed, members: Sequence[MemberSi
     return PlaceStatus(
         repository=repository,
         sequence=0,
-        deployments=tuple(_deployment(one, observed) for one in observed.observations),
+        deployments=tuple(
+            _deployment(name, ours, observed) for name, ours in _by_deployment(observed.observations).items()
+        ),
         lane=LaneStatus(
             holder=holder,
             members=tuple(
@@ -27,8 +31,12 @@ def place_status(repository: str, observed: Observed, members: Sequence[MemberSi
 
 def worth_publishing(status: PlaceStatus, observations: Sequence[Observation]) -> tuple[object, ...]:
     """Return what of a status is worth a write of its own; a rollout's steps on the way travel with the next one."""
-    health = {one.deployment: one.health for one in observations if one.settled}
-    deployments = tuple((one.name, one.artifact, one.problem, health.get(one.name)) for one in status.deployments)
+    groups = _by_deployment(observations)
+    settled = {name for name, ours in groups.items() if all(one.settled for one in ours)}
+    deployments = tuple(
+        (one.name, one.artifact, one.problem, one.not_writable, one.health if one.name in settled else None)
+        for one in status.deployments
+    )
     return (status.lane, deployments)
 
 
@@ -66,12 +74,33 @@ def details(
     return "\n".join(lines)
 
 
-def _deployment(one: Observation, observed: Observed) -> DeploymentStatus:
-    artifact = None if one.problem or one.runs is None else observation.artifact_of(one, one.runs)
+def declared_name(one: Observation) -> str:
+    """Return the name of the declared deployment; one with a selector is observed once per application."""
+    return one.deployment.partition("/")[0]
+
+
+def _by_deployment(observations: Sequence[Observation]) -> dict[str, list[Observation]]:
+    found: dict[str, list[Observation]] = {}
+    for one in observations:
+        found.setdefault(declared_name(one), []).append(one)
+    return found
+
+
+def _deployment(name: str, ours: Sequence[Observation], observed: Observed) -> DeploymentStatus:
+    """Sum up a deployment's applications: its artifact only where they agree, the worst health, the first problem."""
+    first = ours[0]
+    agree = len({one.runs for one in ours}) == 1 and not any(one.problem for one in ours)
+    since = [observed.since[one.deployment] for one in ours if one.deployment in observed.since]
     return DeploymentStatus(
-        name=one.deployment,
-        artifact=artifact,
-        health=one.health,
-        since=observed.since.get(one.deployment),
-        problem=one.problem,
+        name=name,
+        artifact=observation.artifact_of(first, first.runs) if agree and first.runs is not None else None,
+        health=max((one.health for one in ours), key=_WORST_LAST.index),
+        since=max(since, default=None),
+        problem=next((_of(one, one.problem) for one in ours if one.problem), ""),
+        not_writable=next((_of(one, one.writable) for one in ours if one.writable), ""),
     )
+
+
+def _of(one: Observation, text: str) -> str:
+    """Name the application where the deployment alone would not."""
+    return text if one.deployment == declared_name(one) else f"{text} ({one.application})"

@@ -1,0 +1,61 @@
+"""Abbreviated hashes: the host says which commit they mean."""
+
+from dataclasses import replace
+
+import pytest
+
+from activities.full_revisions import FullRevisions
+from activities.models.delivery import Observation
+from providers.errors import ProviderBusy, ProviderUnavailable
+from tests.activities.fakes import NEW, OLD, FakeConnections, FakeScm
+
+SEEN = Observation(deployment="web", component="web", application="web-dev", runs=OLD[:7], written=NEW[:8], tag="x")
+
+
+async def complete(scm: FakeScm | None, *seen: Observation) -> tuple[Observation, ...]:
+    return await FullRevisions(FakeConnections(scm=scm)).complete_all("shop", "web", seen)
+
+
+async def test_abbreviations_become_full_hashes() -> None:
+    [found] = await complete(FakeScm(), SEEN)
+    assert (found.runs, found.written, found.problem) == (OLD, NEW, "")
+
+
+async def test_each_abbreviation_is_asked_for_once() -> None:
+    scm = FakeScm()
+    revisions = FullRevisions(FakeConnections(scm=scm))
+    for _ in range(3):
+        await revisions.complete_all("shop", "web", (SEEN, replace(SEEN, deployment="other")))
+    assert scm.calls == ["resolve", "resolve"]
+
+
+async def test_full_hashes_cost_no_call() -> None:
+    whole = replace(SEEN, runs=OLD, written=None)
+    assert await complete(None, whole) == (whole,)
+
+
+@pytest.mark.parametrize("commits", [(), (OLD, OLD[:39] + "0")])
+async def test_one_that_means_no_commit_or_several_is_a_problem(commits: tuple[str, ...]) -> None:
+    [found] = await complete(FakeScm(commits=commits), replace(SEEN, written=None))
+    assert f"no commit {OLD[:7]}" in found.problem
+
+
+async def test_a_written_name_that_only_looks_like_a_hash_stays_as_it_is() -> None:
+    [found] = await complete(FakeScm(), replace(SEEN, runs=OLD, written="20240101"))
+    assert (found.written, found.problem) == ("20240101", "")
+
+
+async def test_an_outage_spoils_only_what_needs_the_host() -> None:
+    scm = FakeScm()
+    scm.errors["resolve"] = [ProviderUnavailable("502"), ProviderUnavailable("502")]
+    whole = replace(SEEN, deployment="whole", runs=OLD, written=None)
+    short, other = await complete(scm, SEEN, whole)
+    assert "502" in short.problem
+    assert other == whole
+
+
+async def test_a_busy_process_is_no_problem_of_the_deployment() -> None:
+    scm = FakeScm()
+    scm.errors["resolve"] = [ProviderBusy("busy"), ProviderBusy("busy")]
+    with pytest.raises(ProviderBusy):
+        await complete(scm, SEEN)
