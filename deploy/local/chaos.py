@@ -13,7 +13,7 @@ from types import FrameType
 from deploy.local.binaries import report_to_stderr
 from deploy.local.chaos_judgement import judge
 from deploy.local.chaos_report import lines, write_section
-from deploy.local.chaos_run import Plan, run_chaos
+from deploy.local.chaos_run import Plan, roomy_directory, run_chaos
 from deploy.local.failures import LocalEnvironmentError
 
 SEEDS = 1_000_000
@@ -25,7 +25,7 @@ def main() -> int:
     seed = random.SystemRandom().randrange(SEEDS) if arguments.seed is None else arguments.seed
     plan = Plan(promotions=arguments.promotions, kills=arguments.kills, seed=seed)
     signal.signal(signal.SIGTERM, _end)
-    directory = Path(tempfile.mkdtemp(prefix="pilotage-chaos-"))
+    directory = Path(tempfile.mkdtemp(prefix="pilotage-chaos-", dir=roomy_directory()))
     report_to_stderr(f"seed {seed}")
     code = 1
     try:

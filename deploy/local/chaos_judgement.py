@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.chaos_evidence import Build, Evidence, Write
-from deploy.local.chaos_world import JOBS, QUEUE_SECONDS, RUN_SECONDS, STAGES
+from deploy.local.chaos_world import JOBS, QUEUE_SECONDS, RUN_SECONDS
 
 SHOWN = 12
 # The clock that starts a build and the one that ends it are read a moment apart.
@@ -92,8 +92,8 @@ def _ungated(evidence: Evidence) -> Iterable[str]:
     builds = [build for build in evidence.builds if build.result == "SUCCESS"]
     for write in sorted(evidence.writes, key=lambda write: write.at):
         repository, _, stage = write.application.rpartition("-")
-        source = STAGES[STAGES.index(stage) - 1] if stage in STAGES[1:] else ""
-        if not source:
+        source = evidence.world.source(repository, stage)
+        if source is None:
             yield f"{write.application} was written, which only the team's pipeline may do"
             continue
         by_pull: dict[int, set[str]] = defaultdict(set)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from deploy.local.chaos_proxy import Moment, Proxy
@@ -20,14 +20,13 @@ from workflows.promotion.context import EVENTS_BEFORE_CONTINUING
 
 WORKERS = ("worker-1", "worker-2")
 WATCHERS = ("watcher-1", "watcher-2")
-SERVERS = ("temporal-1", "kube-apiserver-1")
 IN_FLIGHT_SECONDS = 1.5
 """How long a request is held by the stand-ins, so that the kill meets it in flight."""
 POINT_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 MOST_GAP_SECONDS = 2.0
-# A few events below the limit: the signals sent at the kill take the history over it.
-NEAR_THE_LIMIT = EVENTS_BEFORE_CONTINUING - 6
+# Near enough that signals sent at once, an event each, take the history over the limit.
+NEAR_THE_LIMIT = EVENTS_BEFORE_CONTINUING - 60
 POKES_AT_ONCE = 20
 
 
@@ -80,7 +79,8 @@ def schedule(kills: int, chance: random.Random) -> list[Strike]:
     named = named[: max(1, kills // 3)]
     left = kills - sum(len(strike.names) for strike in named)
     # Each process in turn, so that even a short run spreads its kills; the order is random.
-    everyone = [*SERVERS, *WORKERS, *WATCHERS]
+    everyone = ["temporal-1", "worker-1", "worker-2", "temporal-1", "watcher-1", "kube-apiserver-1"]
+    everyone += ["worker-2", "temporal-1", "worker-1", "watcher-2"]
     single = [Strike(point=Point.RANDOM, names=(everyone[number % len(everyone)],)) for number in range(max(0, left))]
     strikes = [*named, *single]
     chance.shuffle(strikes)
@@ -173,10 +173,10 @@ class Killer:
         deadline = time.monotonic() + POINT_SECONDS
         for identifier in candidates:
             try:
-                if await self._grow(identifier, deadline):
+                run, missing = await self._grow(identifier, deadline)
+                if run:
                     handle = self._client.get_workflow_handle(identifier)
-                    run = (await handle.describe()).run_id
-                    await asyncio.gather(*(handle.signal(POKE_SIGNAL) for _ in range(3)))
+                    await asyncio.gather(*(handle.signal(POKE_SIGNAL) for _ in range(missing)))
                     await self._kill(names)
                     self._edges[identifier] = run
                     return True
@@ -185,19 +185,20 @@ class Killer:
                 continue
         return False
 
-    async def _grow(self, identifier: str, deadline: float) -> bool:
+    async def _grow(self, identifier: str, deadline: float) -> tuple[str, int]:
+        """Signal until the history is near its limit; returns the run and what is missing, or no run."""
         handle = self._client.get_workflow_handle(identifier)
         while time.monotonic() < deadline:
-            length = (await handle.describe()).history_length
-            if NEAR_THE_LIMIT <= length < EVENTS_BEFORE_CONTINUING:
-                return True
-            missing = NEAR_THE_LIMIT - length
-            if missing <= 0:
-                return False
-            # A poke costs one event and, with the task that it wakes, up to four.
-            for _ in range(max(1, min(POKES_AT_ONCE, missing // 4))):
+            seen = await handle.describe()
+            missing = EVENTS_BEFORE_CONTINUING - seen.history_length
+            if seen.status is not WorkflowExecutionStatus.RUNNING:
+                break
+            if 0 < missing <= EVENTS_BEFORE_CONTINUING - NEAR_THE_LIMIT:
+                return seen.run_id, missing
+            # A poke costs one event, and the task that it wakes some more.
+            for _ in range(max(1, min(POKES_AT_ONCE, missing // 8))):
                 await handle.signal(POKE_SIGNAL)
-        return False
+        return "", 0
 
     async def _look_at_edges(self) -> None:
         for identifier, run in list(self._edges.items()):

@@ -9,9 +9,11 @@ from typing import Any
 from deploy.local.demo_world import NAMESPACE, SAMPLES, SAMPLES_SANDBOX
 from deploy.local.sandbox.seed import ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, JENKINS_USER, PROJECT
 
-MOST_REPOSITORIES = 12
+MOST_REPOSITORIES = 20
 LEAST_PULLS = 3
 STAGES = ("dev", "staging", "prod")
+# One repository in three takes the long road; the others go from dev to prod at once.
+LONG_ROAD_EVERY = 3
 JOBS: Mapping[str, tuple[str, ...]] = {"dev": ("integration", "e2e"), "staging": ("smoke",)}
 """Required jobs by source environment."""
 QUEUE_SECONDS, RUN_SECONDS, LIST_LAG_SECONDS = 0.2, 1.0, 2.0
@@ -54,6 +56,15 @@ class World:
             number, repository = divmod(index, len(self.repositories))
             yield Change(repository=self.repositories[repository], number=number + 1)
 
+    def stages(self, repository: str) -> tuple[str, ...]:
+        """Return the environments that a repository's changes move through."""
+        long_road = self.repositories.index(repository) % LONG_ROAD_EVERY == 0
+        return STAGES if long_road else (STAGES[0], STAGES[-1])
+
+    def source(self, repository: str, stage: str) -> str | None:
+        """Return the environment that a stage is promoted from; None for the first, and for one that it lacks."""
+        return {target: source for source, target in itertools.pairwise(self.stages(repository))}.get(stage)
+
     def pulls(self, repository: str) -> int:
         """Return how many changes a repository has."""
         return sum(change.repository == repository for change in self.changes())
@@ -90,7 +101,9 @@ class World:
                     ARGOCD_TOKEN: {"subject": "pilotage", "projects": {PROJECT: ["get", "sync", "update", "override"]}}
                 },
                 "apps": {
-                    f"{name}-{stage}": self._application(name, stage) for name in self.repositories for stage in STAGES
+                    f"{name}-{stage}": self._application(name, stage)
+                    for name in self.repositories
+                    for stage in self.stages(name)
                 },
             },
         }
@@ -143,7 +156,7 @@ class World:
         for name in self.repositories:
             spec = {"scmProviderRef": {"name": "github"}, "github": {"owner": _OWNER, "name": name}}
             ours.append(_resource("GitRepository", name, spec))
-            ours += [self._policy(name, source, target) for source, target in itertools.pairwise(STAGES)]
+            ours += [self._policy(name, source, target) for source, target in itertools.pairwise(self.stages(name))]
         return "\n---\n".join([*shared, *map(json.dumps, ours)])
 
     def _environment(self, stage: str) -> dict[str, Any]:
@@ -154,6 +167,7 @@ class World:
                 "argocd": {"instanceRef": {"name": "argocd"}, "project": PROJECT, "application": f"{name}-{stage}"},
             }
             for name in self.repositories
+            if stage in self.stages(name)
         ]
         spec: dict[str, Any] = {"deployments": deployments}
         if stage != STAGES[0]:

@@ -1,0 +1,56 @@
+"""Sixty promotions under forty SIGKILLs on real servers, judged from the stand-ins' journal and the resources alone."""
+
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.binaries import report_to_stderr
+from deploy.local.chaos_judgement import Verdict, judge
+from deploy.local.chaos_report import lines
+from deploy.local.chaos_run import Outcome, Plan, roomy_directory, run_chaos
+
+PROMOTIONS, KILLS = 60, 40
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Iterator[Outcome]:
+    """One run for all tests here; its seed is printed, and `make chaos N=60 KILLS=40 SEED=…` repeats it."""
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"chaos seed {seed}", file=sys.stderr)
+    directory = Path(tempfile.mkdtemp(prefix="pilotage-crash-", dir=roomy_directory()))
+    try:
+        plan = Plan(promotions=PROMOTIONS, kills=KILLS, seed=seed)
+        yield asyncio.run(run_chaos(plan, directory, report_to_stderr))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def verdicts(outcome: Outcome) -> list[Verdict]:
+    judged = judge(outcome.evidence)
+    print(*lines(outcome, judged), sep="\n")
+    return judged
+
+
+def test_every_promise_is_kept_under_kills(verdicts: list[Verdict]) -> None:
+    assert {verdict.promise: verdict.broken for verdict in verdicts if not verdict.kept} == {}
+
+
+def test_the_kills_were_spread_over_every_kind_of_process(outcome: Outcome) -> None:
+    assert outcome.toll.total >= KILLS
+    assert set(outcome.toll.by_process) == {"worker", "watcher", "temporal", "kube-apiserver"}
+
+
+def test_there_was_something_to_judge(outcome: Outcome) -> None:
+    evidence = outcome.evidence
+    assert len(evidence.trackers) == PROMOTIONS
+    assert len(evidence.builds) > PROMOTIONS
+    # Changes that a newer one carries along need no write of their own.
+    assert len(evidence.writes) >= PROMOTIONS // 3
+    assert {"accept then drop", "answered 429", "answered 500", "answered 502"} <= set(evidence.faults)
