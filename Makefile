@@ -67,10 +67,10 @@ record-histories: $(STAMP) ## Record the histories that must replay, in two minu
 accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (docs/compatibility.md says when)
 	$(BIN)/python -m tests.architecture.command_order
 
-chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=1000 SEED=n; REPORT=file keeps the report)
+chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=1000 SEED=n)
 	@$(LOCAL) binaries >/dev/null
 	@$(BIN)/python -m deploy.local.chaos $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \
-	  $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
+	  $(if $(SEED),--seed $(SEED)) --report $(or $(REPORT),docs/reliability.md)
 
 clean: ## Stop the local environment; remove it, the caches and the virtual environment
 	@if test -x $(BIN)/python && test -d .local; then $(LOCAL) down; fi

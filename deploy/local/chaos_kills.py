@@ -23,6 +23,9 @@ WATCHERS = ("watcher-1", "watcher-2")
 IN_FLIGHT_SECONDS = 1.5
 """How long a request is held by the stand-ins, so that the kill meets it in flight."""
 POINT_SECONDS = 30.0
+EDGE_SECONDS = 45.0
+"""Longer: a history has to grow first."""
+CANDIDATES = 8
 LOOK_SECONDS = 0.05
 MOST_GAP_SECONDS = 2.0
 # Near enough that signals sent at once, an event each, take the history over the limit.
@@ -168,10 +171,8 @@ class Killer:
 
     async def _on_the_edge(self, names: tuple[str, ...]) -> bool:
         """Signal a workflow until its history is about to be continued, then signal and kill at once."""
-        candidates = self._candidates()
-        self._chance.shuffle(candidates)
-        deadline = time.monotonic() + POINT_SECONDS
-        for identifier in candidates:
+        deadline = time.monotonic() + EDGE_SECONDS
+        for identifier in await self._longest():
             try:
                 run, missing = await self._grow(identifier, deadline)
                 if run:
@@ -185,6 +186,15 @@ class Killer:
                 continue
         return False
 
+    async def _longest(self) -> list[str]:
+        """Return a few workflows under way, those with the longest history first."""
+        candidates = self._candidates()
+        sample = self._chance.sample(candidates, min(len(candidates), CANDIDATES))
+        handles = [self._client.get_workflow_handle(identifier) for identifier in sample]
+        seen = await asyncio.gather(*(handle.describe() for handle in handles), return_exceptions=True)
+        lengths = {one.id: one.history_length for one in seen if not isinstance(one, BaseException)}
+        return sorted(lengths, key=lambda identifier: -lengths[identifier])
+
     async def _grow(self, identifier: str, deadline: float) -> tuple[str, int]:
         """Signal until the history is near its limit; returns the run and what is missing, or no run."""
         handle = self._client.get_workflow_handle(identifier)
@@ -196,8 +206,8 @@ class Killer:
             if 0 < missing <= EVENTS_BEFORE_CONTINUING - NEAR_THE_LIMIT:
                 return seen.run_id, missing
             # A poke costs one event, and the task that it wakes some more.
-            for _ in range(max(1, min(POKES_AT_ONCE, missing // 8))):
-                await handle.signal(POKE_SIGNAL)
+            pokes = max(1, min(POKES_AT_ONCE, missing // 8))
+            await asyncio.gather(*(handle.signal(POKE_SIGNAL) for _ in range(pokes)))
         return "", 0
 
     async def _look_at_edges(self) -> None:
