@@ -1,0 +1,374 @@
+"""A world around promotions without servers of the outside: instant activities over plain state."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities.contracts import (
+    ConfigActivities,
+    DeliveryActivities,
+    ResourceActivities,
+    ScmActivities,
+    TestRunActivities,
+)
+from activities.models.configuration import (
+    DeploymentSpec,
+    EnvironmentView,
+    FindPolicyInput,
+    FindPolicyResult,
+    ListTrackersInput,
+    ListTrackersResult,
+    PolicyOutcome,
+    PolicySnapshot,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+    TestSpec,
+    WriteSpec,
+)
+from activities.models.delivery import (
+    Health,
+    Observation,
+    OperationPhase,
+    ReadDeploymentsInput,
+    ReadDeploymentsResult,
+    SyncApplicationInput,
+    UpdateApplicationInput,
+    WriteOutcome,
+    WriteResult,
+)
+from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.revisions import (
+    CompareRevisionsInput,
+    CompareRevisionsResult,
+    ListChangedFilesInput,
+    ListChangedFilesResult,
+    PresentInput,
+    PresentResult,
+    ReadPullRequestInput,
+    ReadPullRequestResult,
+    Relation,
+    Shown,
+)
+from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, TrackerStatus
+from activities.models.testing import (
+    CancelTestsInput,
+    CancelTestsResult,
+    PollTestsInput,
+    PollTestsResult,
+    RunRef,
+    RunReport,
+    RunState,
+    TriggerTestInput,
+    TriggerTestResult,
+)
+from activities.models.tracking import (
+    Component,
+    Problem,
+    PullRequest,
+    PullRequestState,
+    RepositoryView,
+    Timings,
+)
+
+OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
+
+FAST = Timings(
+    poll_initial=timedelta(milliseconds=200),
+    poll_maximum=timedelta(milliseconds=400),
+    poll_gap=timedelta(milliseconds=50),
+    merge_initial=timedelta(milliseconds=300),
+    merge_maximum=timedelta(milliseconds=600),
+    reference_initial=timedelta(milliseconds=200),
+    reference_maximum=timedelta(milliseconds=400),
+    observe_initial=timedelta(milliseconds=200),
+    observe_maximum=timedelta(milliseconds=400),
+    listing_lag=timedelta(milliseconds=100),
+    present_deadline=timedelta(seconds=3),
+)
+
+
+@dataclass
+class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryActivities, ResourceActivities):
+    """What the outside does; its fields may change while workflows run."""
+
+    client: Client
+    order: list[str] = field(default_factory=lambda: [OLD, MINE, NEWER])
+    pull_request: PullRequest = field(
+        default_factory=lambda: PullRequest(
+            number=412,
+            title="Add a button",
+            author="ada",
+            url="https://scm.example/acme/web/pull/412",
+            state=PullRequestState.MERGED,
+            head_sha="d" * 40,
+            merge_sha=MINE,
+        )
+    )
+    environments: dict[str, EnvironmentView] = field(default_factory=dict)
+    policies: dict[str, FindPolicyResult] = field(default_factory=dict)
+    runs: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Environment -> deployment -> revision."""
+    verdicts: dict[str, RunState] = field(default_factory=lambda: defaultdict(lambda: RunState.PASSED))
+    """Test -> what its runs end with; Running keeps it open."""
+    triggers: list[TriggerTestInput] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+    statuses: list[TrackerStatus] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    presented: list[PresentInput] = field(default_factory=list)
+    members: list[tuple[str, MemberSignal]] = field(default_factory=list)
+    grants: bool = True
+    blocked_by: str = ""
+    epoch: int = 1
+    counter: int = 0
+    refuse_writes: str = ""
+    sync_fails: str = ""
+    slow_syncs: bool = False
+    """Syncs are accepted and never end."""
+    present_fails: bool = False
+    trigger_error: str = ""
+    repository_problem: Problem | None = None
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    failed_operations: dict[str, tuple[str, str]] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    before_confirm: list[Any] = field(default_factory=list)
+    arrival_seconds: float = 0.1
+    """How long after a sync the place says so."""
+
+    # -- set-up ------------------------------------------------------------------------------------------------
+
+    def environment(self, name: str, revision: str, *, final: bool = False, waves: int = 1) -> None:
+        """Declare an environment that runs a revision on one deployment per wave."""
+        deployments = tuple(
+            DeploymentSpec(
+                name=f"web-{wave}",
+                component="web",
+                wave=wave,
+                instance="argocd",
+                project="shop",
+                application=f"web-{name}-{wave}",
+                write=WriteSpec(),
+            )
+            for wave in range(waves)
+        )
+        self.environments[name] = EnvironmentView(
+            name=name, final=final, vars={}, delivery_timeout=timedelta(seconds=20), deployments=deployments
+        )
+        self.runs[name] = {one.name: revision for one in deployments}
+
+    def policy(self, source: str, target: str, *, auto: bool = True, tests: tuple[TestSpec, ...] = ()) -> None:
+        """Declare the policy of one hop."""
+        snapshot = PolicySnapshot(
+            name=f"{source}-to-{target}",
+            generation=1,
+            source=source,
+            target=target,
+            auto_promote=auto,
+            timeout=timedelta(seconds=30),
+            tests=tests,
+        )
+        self.policies[source] = FindPolicyResult(outcome=PolicyOutcome.FOUND, policy=snapshot, ahead=(target,))
+
+    async def deploy(self, environment: str, revision: str) -> None:
+        """Have an environment run something, and its place say so."""
+        self.runs[environment] = dict.fromkeys(self.runs[environment], revision)
+        await self.say(environment)
+
+    async def say(self, environment: str, *, answers: MemberSignal | None = None) -> None:
+        """Send a place's view to the workflow that this world is about."""
+        self.counter += 1
+        grant = blocked = None
+        if answers is not None and answers.phase is Phase.READY:
+            if self.grants:
+                grant = Grant(answers=answers.counter, hop=answers.hop)
+            elif self.blocked_by:
+                blocked = BlockedBy(tracker=self.blocked_by, reason="is held")
+        signal = PlaceSignal(
+            environment=environment,
+            counter=Counter(epoch=self.epoch, n=self.counter),
+            observed=self.observations(environment),
+            observed_at=datetime.now(UTC),
+            grant=grant,
+            blocked_by=blocked,
+        )
+        if self.workflow_id:
+            await self.client.get_workflow_handle(self.workflow_id).signal("place", signal)
+
+    workflow_id: str = ""
+
+    def observations(self, environment: str) -> tuple[Observation, ...]:
+        """Return what an environment runs."""
+        found = []
+        for one in self.environments[environment].deployments:
+            revision = self.runs[environment][one.name]
+            failed = self.failed_operations.get(one.application)
+            key = failed[0] if failed else self.keys.get(one.application, ("", ""))[0]
+            found.append(
+                Observation(
+                    deployment=one.name,
+                    component="web",
+                    application=one.application,
+                    runs=revision,
+                    written=self.written.get(one.application, revision),
+                    written_raw=self.written.get(one.application, revision),
+                    operation_key=key,
+                    operation_phase=OperationPhase.FAILED if failed else OperationPhase.SUCCEEDED,
+                    operation_message=failed[1] if failed else "",
+                    health=Health.HEALTHY,
+                    sync_status="Synced",
+                    settled=failed is None,
+                )
+            )
+        return tuple(found)
+
+    # -- activities --------------------------------------------------------------------------------------------
+
+    @activity.defn
+    async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        return self.policies.get(request.environment, FindPolicyResult(outcome=PolicyOutcome.NOT_FOUND))
+
+    @activity.defn
+    async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        view = self.environments.get(request.environment)
+        if view is None:
+            what = f"Environment/{request.environment}"
+            return ReadEnvironmentResult(problem=Problem(what=what, reason="NotFound", message="does not exist"))
+        return ReadEnvironmentResult(environment=view)
+
+    @activity.defn
+    async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
+        if self.repository_problem:
+            return ReadRepositoryResult(problem=self.repository_problem)
+        view = RepositoryView(
+            name="web", owner="acme", repository="web", full_name="acme/web", components=(Component(name="web"),)
+        )
+        return ReadRepositoryResult(repository=view)
+
+    @activity.defn
+    async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
+        return ListTrackersResult(trackers=())
+
+    @activity.defn
+    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+        self.members.append((request.environment, request.signal))
+        if request.signal.phase not in (Phase.GONE, Phase.ARRIVED):
+            await self.say(request.environment, answers=request.signal)
+
+    @activity.defn
+    async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        return ReadPullRequestResult(pull_request=self.pull_request)
+
+    @activity.defn
+    async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
+        return ListChangedFilesResult(components=("web",), files=1)
+
+    @activity.defn
+    async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        return CompareRevisionsResult(relations=tuple(self._relation(pair.base, pair.head) for pair in request.pairs))
+
+    def _relation(self, base: str, head: str) -> Relation:
+        if base == head:
+            return Relation.IDENTICAL
+        if base not in self.order or head not in self.order:
+            return Relation.DIVERGED
+        return Relation.AHEAD if self.order.index(head) > self.order.index(base) else Relation.BEHIND
+
+    @activity.defn
+    async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
+        if self.present_fails:
+            raise ApplicationError("the token was refused", type="ProviderUnauthorized", non_retryable=True)
+        self.presented.append(request)
+        return PresentResult(writes=1, shown=Shown(labels=request.labels, comment_id="1"))
+
+    @activity.defn
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        if self.trigger_error:
+            raise ApplicationError("job not found", type=self.trigger_error, non_retryable=True)
+        if all(one.key != request.key for one in self.triggers):
+            self.triggers.append(request)
+        for effect in self.before_confirm:
+            effect()
+        self.before_confirm.clear()
+        run = RunRef(runner=request.runner, job=request.job, key=request.key, id="1", url="https://ci.example/1")
+        return TriggerTestResult(run=run)
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        by_key = {one.key: one.test for one in self.triggers}
+        return PollTestsResult(
+            reports=tuple(
+                RunReport(key=run.key, run=run, state=self.verdicts[by_key[run.key]], number="7")
+                for run in request.runs
+            )
+        )
+
+    @activity.defn
+    async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
+        self.cancelled += [run.key for run in request.runs]
+        return CancelTestsResult(cancelled=tuple(run.key for run in request.runs))
+
+    @activity.defn
+    async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
+        application = request.deployments[0].application
+        name = next(
+            env
+            for env, view in self.environments.items()
+            if any(one.application == application for one in view.deployments)
+        )
+        wanted = {one.name for one in request.deployments}
+        found = tuple(one for one in self.observations(name) if one.deployment in wanted)
+        return ReadDeploymentsResult(observations=found, read_at=datetime.now(UTC))
+
+    @activity.defn
+    async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
+        if self.refuse_writes:
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=self.refuse_writes)
+        self.written[request.deployment.application] = request.artifact.revision
+        self.writes.append(request.deployment.application)
+        return WriteResult(outcome=WriteOutcome.DONE)
+
+    @activity.defn
+    async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
+        application = request.deployment.application
+        name = application.split("-")[1]
+        if self.slow_syncs:
+            return WriteResult(outcome=WriteOutcome.DONE)
+        if self.sync_fails == application:
+            self.failed_operations[application] = (request.key, "Deployment/web: image not found")
+        else:
+            self.failed_operations.pop(application, None)
+            self.keys[application] = (request.key, request.artifact.revision)
+            self.runs[name][request.deployment.name] = request.artifact.revision
+        asyncio.get_running_loop().call_later(self.arrival_seconds, lambda: asyncio.ensure_future(self.say(name)))
+        return WriteResult(outcome=WriteOutcome.DONE)
+
+    @activity.defn
+    async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        self.statuses.append(request.status)
+        self.events += [event.reason for event in request.events]
+        return PublishStatusResult(written=True)
+
+    @activity.defn
+    async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
+        return PublishStatusResult(written=True)
+
+
+def a_test(name: str, *, required: bool = True, timeout: float = 20, retries: int = 0) -> TestSpec:
+    """Return a test at runner `ci`."""
+    return TestSpec(
+        name=name,
+        runner="ci",
+        job=f"web/{name}",
+        parameters={},
+        required=required,
+        timeout=timedelta(seconds=timeout),
+        retries=retries,
+    )
