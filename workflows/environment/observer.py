@@ -200,6 +200,10 @@ class Observer:
         changed = observation.matters(known.observations, answer.observations)
         self.observed = observation.after_read(known, answer.observations, answer.read_at, self._members, self._holder)
         self._reading_problem = ""
+        if any(one.problem for one in answer.observations) and self._environment_due is not None:
+            # An application that is gone may be one that a selector no longer finds, or that was renamed.
+            again = workflow.now() + self._start.timings.reference_maximum
+            self._environment_due = min(self._environment_due, again)
         self._again(changed=changed)
 
     def _fail(self, error: ActivityError) -> None:

@@ -167,17 +167,22 @@ class Context:
         return True
 
     def _woken(self) -> bool:
-        return self.ended is not None or self.places.unanswered
+        return self.ended is not None or self.places.unanswered or self._may_move()
 
     def stop_if_ended(self) -> None:
         """Raise what ended the tracker, if anything did."""
         if self.ended is not None and not self.writing:
             raise self.ended
 
+    def _may_move(self) -> bool:
+        """Tell whether a newer worker version asks and nothing is at work: a hold between waves may last for weeks."""
+        waits = self.story.state in MOVABLE or (self.at_boundary and self.held)
+        return waits and workflow.info().is_target_worker_deployment_version_changed()
+
     def _continue_if_due(self) -> None:
-        info = workflow.info()
-        if self.story.state in MOVABLE and info.is_target_worker_deployment_version_changed():
+        if self._may_move():
             raise Continue(upgrade=True)
+        info = workflow.info()
         if info.is_continue_as_new_suggested() or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
             raise Continue
 

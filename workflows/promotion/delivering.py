@@ -48,19 +48,26 @@ async def promote(ctx: Context) -> State:
     if hop is None or hop.round is None:
         return State.SYNCED
     view = await ctx.environment(hop.policy.target)
+    if _missing_components(ctx, view):
+        # A deployment that was declared since the hop began: without it nothing of the component would arrive.
+        view = await ctx.read_environment(hop.policy.target)
     ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
+    if not deployments:
+        await ctx.places.speak(Phase.WORKING)
+        return State.READY_TO_PROMOTE
     waves = sorted({one.wave for one in deployments})
     try:
         for index, number in enumerate(waves):
-            if hop.wave is not None and number < hop.wave:
+            wave = [one for one in deployments if one.wave == number]
+            if (hop.wave is not None and number < hop.wave) or all(one.name in hop.results for one in wave):
                 continue
             if index and hop.wave != number and view.wave_pause:
                 await _pause(ctx, view.wave_pause)
             await _between_waves(ctx)
             if hop.wave != number:
                 hop.wave, hop.wave_started = number, workflow.now()
-            await _deliver(ctx, hop, view, [one for one in deployments if one.wave == number])
+            await _deliver(ctx, hop, view, wave)
     except WaveFailed as failure:
         return await _fail(ctx, hop, deployments, str(failure))
     except Diverged as refusal:
@@ -79,6 +86,10 @@ async def promote(ctx: Context) -> State:
     )
     ctx.delivery_until = None
     return await end_hop(ctx, record)
+
+
+def _missing_components(ctx: Context, view: EnvironmentView) -> bool:
+    return not set(ctx.story.components or ()) <= {one.component for one in view.deployments}
 
 
 async def _between_waves(ctx: Context) -> None:
@@ -285,7 +296,7 @@ def _lagging(missing: list[DeploymentSpec], observed: dict[str, Observation]) ->
     for one in missing:
         seen = observed.get(one.name)
         if seen is None:
-            lines.append(f"{one.name}: not observed")
+            lines.append(f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more")
         else:
             detail = seen.problem or seen.operation_message or seen.message
             runs = f"{one.name}: runs {comparing.short(seen.runs)}, {seen.sync_status}, {seen.health}"

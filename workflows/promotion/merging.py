@@ -181,6 +181,13 @@ def _say_why(ctx: Context, artifacts: tuple[Artifact, ...] | None) -> None:
             f"runs {comparing.short(one.runs)}, {one.sync_status}, {one.health}"
             f"{told}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
         )
+    deployed = {one.component for one in place.observed}
+    if place.observed_at is not None:
+        lines += [
+            f"{ctx.story.environment} has no deployment of component {component}: add one to the Environment"
+            for component in ctx.story.components or ()
+            if component not in deployed
+        ]
     ctx.checks = tuple(lines)
     message = place.problem or "; ".join(lines)
     if message != ctx.story.message:

@@ -57,6 +57,8 @@ async def await_retry(ctx: Context) -> State:
         if ctx.story.retry and not ctx.held:
             ctx.story.retry = False
             hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
+            # What was mended may be the declaration itself, or which applications it selects.
+            await ctx.read_environment(hop.policy.target)
             await ctx.places.speak(Phase.WORKING)
             return State.READY_TO_PROMOTE
         if (ended := await ended_by_others(ctx)) is not None:
@@ -72,7 +74,9 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
     diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
     refusal, message = Refusal.NONE, ""
-    if unreadable:
+    if not comparisons and (lacking := _deploys_nothing(ctx, hop)):
+        refusal, message, fits = Refusal.UNREADABLE, lacking, False
+    elif unreadable:
         refusal, message, fits = Refusal.UNREADABLE, "; ".join(one.why for one in unreadable), False
     elif diverged and not _overridden(ctx, hop):
         refusal, message, fits = Refusal.DIVERGED, "; ".join(one.why for one in diverged), False
@@ -89,6 +93,14 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     if ctx.story.reason != reason:
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
     ctx.changed()
+
+
+def _deploys_nothing(ctx: Context, hop: Hop) -> str:
+    """Say that the target deploys none of the change's components; empty where it does, or is not observed yet."""
+    place, components = ctx.places.view(hop.policy.target), ctx.story.components or ()
+    if place is None or place.observed_at is None or any(one.component in components for one in place.observed):
+        return ""
+    return f"{hop.policy.target} deploys none of {', '.join(components)}: add a deployment to the Environment, or abort"
 
 
 def _reason(ctx: Context, hop: Hop) -> str:

@@ -11,6 +11,8 @@ from activities.models.tracking import Artifact
 from workflows.promotion.state import Hop, Round, Story, TestProgress
 
 KEY_LENGTH = 32
+QUEUED_LONG = timedelta(minutes=1)
+"""From then on a queued test says that it lacks a runner."""
 
 
 def promotion_key(request: PromotionInput, *parts: object) -> str:
@@ -90,8 +92,11 @@ def take_report(test: TestProgress, report: RunReport, now: datetime) -> None:
     if report.error:
         return
     test.state, test.message = report.state, report.message
-    if report.waiting_for_approval and not test.message:
-        test.message = "waits for approval at the CI system"
+    if report.waiting_for_approval:
+        test.message = test.message or "waits for approval at the CI system"
+    elif report.state is RunState.QUEUED and test.started_at is not None and now - test.started_at >= QUEUED_LONG:
+        since = f"{test.started_at:%H:%M} UTC"
+        test.message = "; ".join(filter(None, (f"in the queue since {since}: no runner has taken it", report.message)))
     if report.state.final and test.finished_at is None:
         test.finished_at = now
 

@@ -211,6 +211,13 @@ def _set_application(state: SandboxState, body: Json) -> None:
     state.controller.compare(application)
 
 
+def _delete_application(state: SandboxState, body: Json) -> None:
+    """Let an application vanish: {app}."""
+    application = _application(state, body)
+    state.argocd.changed(application, "DELETED")
+    del state.argocd.applications[application.name]
+
+
 def _compare_application(state: SandboxState, body: Json) -> None:
     """Let the controller compare an application now: {app}."""
     state.controller.compare(_application(state, body))
@@ -317,6 +324,7 @@ _ACTIONS: dict[str, Action] = {
     "/_argocd/deploy": _deploy,
     "/_argocd/set": _set_application,
     "/_argocd/compare": _compare_application,
+    "/_argocd/delete": _delete_application,
     "/_jenkins/result": _set_result,
     "/_github/result": _set_workflow,
     "/_gitlab/result": _set_project,
