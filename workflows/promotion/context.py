@@ -209,8 +209,14 @@ class Context:
             pause = min(pause * 2, self.timings.reference_maximum)
 
     async def environment(self, environment: str) -> EnvironmentView:
-        """Return an Environment as it was at the hop's start; selectors stay resolved as they were then."""
-        return self.views.get(environment) or await self.read_environment(environment)
+        """Return an Environment as it was at the hop's start; selectors stay resolved as they were then.
+
+        One that deploys not all of our components is read again: a deployment may have been declared since.
+        """
+        known = self.views.get(environment)
+        if known and set(self.story.components or ()) <= {one.component for one in known.deployments}:
+            return known
+        return await self.read_environment(environment)
 
     async def read_environment(self, environment: str) -> EnvironmentView:
         """Read an Environment, waiting until it and all that it names exist."""
@@ -237,12 +243,15 @@ class Context:
     async def observe(self, environment: str) -> tuple[Observation, ...]:
         """Read afresh what a place runs for our components; raises ActivityError when the read fails as a whole."""
         view = await self.environment(environment)
+        deployments = tuple(one for one in view.deployments if one.component in (self.story.components or ()))
+        if not deployments:
+            return ()
         answer = await workflow.execute_activity_method(
             DeliveryActivities.read_deployments,
             ReadDeploymentsInput(
                 namespace=self.request.tracker.namespace,
                 repository=self.request.spec.repository,
-                deployments=tuple(one for one in view.deployments if one.component in (self.story.components or ())),
+                deployments=deployments,
             ),
             **policies.delivery_read(self.queues, self.timings, summary=f"read {environment}"),
         )

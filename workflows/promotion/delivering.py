@@ -48,9 +48,6 @@ async def promote(ctx: Context) -> State:
     if hop is None or hop.round is None:
         return State.SYNCED
     view = await ctx.environment(hop.policy.target)
-    if _missing_components(ctx, view):
-        # A deployment that was declared since the hop began: without it nothing of the component would arrive.
-        view = await ctx.read_environment(hop.policy.target)
     ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
     if not deployments:
@@ -86,10 +83,6 @@ async def promote(ctx: Context) -> State:
     )
     ctx.delivery_until = None
     return await end_hop(ctx, record)
-
-
-def _missing_components(ctx: Context, view: EnvironmentView) -> bool:
-    return not set(ctx.story.components or ()) <= {one.component for one in view.deployments}
 
 
 async def _between_waves(ctx: Context) -> None:

@@ -85,7 +85,7 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
 async def _meet_target(ctx: Context, hop: Hop) -> State:
     await asyncio.gather(ctx.read_environment(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
     await join(ctx, hop.policy.target, "target")
-    artifacts = await source_artifacts(ctx)
+    artifacts = source_artifacts(ctx)
     if artifacts is not None and await target_contains(ctx, artifacts):
         return await end_contained(ctx)
     return State.TESTING
@@ -124,7 +124,7 @@ async def end_contained(ctx: Context) -> State:
         return State.AWAITING_SYNC
     await cancel_open(ctx)
     place = ctx.places.view(hop.policy.target)
-    artifacts = hop.round.artifacts if hop.round else (await source_artifacts(ctx) or ())
+    artifacts = hop.round.artifacts if hop.round else (source_artifacts(ctx) or ())
     brought_by = sorted(set((place.moved_by or {}).values())) if place else []
     results = tuple(
         ApplicationResult(

@@ -111,7 +111,7 @@ async def await_sync(ctx: Context) -> State:
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
         known, pokes = ctx.places.view(story.environment), ctx.pokes
-        artifacts = await source_artifacts(ctx)
+        artifacts = source_artifacts(ctx)
         if artifacts is not None and await contains_change(ctx, artifacts):
             story.message = ""
             return State.SYNCED
@@ -145,7 +145,7 @@ def _spoke(ctx: Context, environment: str) -> bool:
     return place is not None and (place.observed_at is not None or bool(place.problem))
 
 
-async def source_artifacts(ctx: Context) -> tuple[Artifact, ...] | None:
+def source_artifacts(ctx: Context) -> tuple[Artifact, ...] | None:
     """Return what the source runs of our components, as last observed by its place."""
     place = ctx.places.view(ctx.story.environment)
     if place is None or place.problem:

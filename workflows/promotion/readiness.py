@@ -1,10 +1,11 @@
 """The waiting steps around a person and the lane: TestsFailed, ReadyToPromote, PromotionFailed."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from activities.models.places import Phase
 from activities.models.status import State
-from workflows.promotion.comparing import Judgement
+from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others, judge_target
 from workflows.promotion.runs import poll_tests
@@ -77,9 +78,9 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     if not comparisons and (lacking := _deploys_nothing(ctx, hop)):
         refusal, message, fits = Refusal.UNREADABLE, lacking, False
     elif unreadable:
-        refusal, message, fits = Refusal.UNREADABLE, "; ".join(one.why for one in unreadable), False
+        refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
     elif diverged and not _overridden(ctx, hop):
-        refusal, message, fits = Refusal.DIVERGED, "; ".join(one.why for one in diverged), False
+        refusal, message, fits = Refusal.DIVERGED, _named(diverged), False
     if (hop.refusal, hop.refusal_message) != (refusal, message):
         hop.refusal, hop.refusal_message = refusal, message
         if refusal is not Refusal.NONE:
@@ -93,6 +94,10 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     if ctx.story.reason != reason:
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
     ctx.changed()
+
+
+def _named(comparisons: Sequence[Comparison]) -> str:
+    return "; ".join(f"{one.deployment}: {one.why}" for one in comparisons)
 
 
 def _deploys_nothing(ctx: Context, hop: Hop) -> str:

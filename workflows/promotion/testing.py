@@ -6,10 +6,10 @@ from activities.models.configuration import SourceMoved
 from activities.models.delivery import Observation
 from activities.models.places import PlaceSignal
 from activities.models.status import State
-from activities.models.tracking import Artifact
+from activities.models.tracking import Artifact, Problem
 from workflows.promotion import comparing, rounds
 from workflows.promotion.aggregate import aggregate, may_retry, round_over
-from workflows.promotion.context import Context
+from workflows.promotion.context import Context, Unreadable
 from workflows.promotion.hopping import ended_by_others
 from workflows.promotion.merging import source_artifacts
 from workflows.promotion.runs import cancel, cancel_open, poll_tests, trigger_due
@@ -72,15 +72,7 @@ async def run_tests(ctx: Context) -> State:
             await poll_tests(ctx, round_)
             poll = min(poll * 1.5, ctx.timings.poll_maximum)
             poll_at = workflow.now() + poll
-        _note_move(ctx, hop, round_, comparing_now(ctx))
-
-
-def comparing_now(ctx: Context) -> tuple[Artifact, ...] | None:
-    """Return what the source's place shows now, without asking anybody."""
-    place = ctx.places.view(ctx.story.environment)
-    if place is None or place.problem:
-        return None
-    return comparing.place_artifacts(place.observed, ctx.story.components or ())
+        _note_move(ctx, hop, round_, source_artifacts(ctx))
 
 
 async def _current_round(ctx: Context, hop: Hop) -> Round | None:
@@ -88,7 +80,7 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     if hop.round is not None:
         return hop.round
     known = ctx.places.view(hop.policy.source)
-    artifacts = await source_artifacts(ctx)
+    artifacts = source_artifacts(ctx)
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
         return hop.round
@@ -111,16 +103,18 @@ async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
     """Read the source after the newest trigger; True when it no longer runs what the round is about."""
 
     async def ask() -> tuple[Observation, ...]:
-        return await ctx.observe(hop.policy.source)
+        observed = await ctx.observe(hop.policy.source)
+        if unread := _unread(round_, observed):
+            what = f"Environment/{hop.policy.source}"
+            raise Unreadable(Problem(what=what, reason="Unreadable", message="; ".join(unread)))
+        return observed
 
     observed = await ctx.insist(ask, object_=f"Environment/{hop.policy.source}", why="read the source")
-    running = {
-        one.component: one.runs for one in observed if not one.problem and one.component in (ctx.story.components or ())
-    }
     left = [
-        f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(running[artifact.component])}"
+        f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(runs)}"
         for artifact in round_.artifacts
-        if artifact.component in running and running[artifact.component] != artifact.revision
+        for runs in sorted({one.runs or "" for one in observed if one.component == artifact.component})
+        if runs != artifact.revision
     ]
     if not left:
         round_.confirmed = True
@@ -129,6 +123,13 @@ async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
     hop.source_moves += 1
     ctx.event("SourceMoved", f"a new round begins: {'; '.join(left)}")
     return True
+
+
+def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
+    """Name what keeps the source from being known: without it no round may be confirmed."""
+    seen = {one.component for one in observed}
+    lacking = [f"no deployment of {one.component}" for one in round_.artifacts if one.component not in seen]
+    return lacking + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]
 
 
 def _note_move(ctx: Context, hop: Hop, round_: Round, now: tuple[Artifact, ...] | None) -> None:
@@ -154,7 +155,7 @@ async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> None:
 
 async def _verdict(ctx: Context, hop: Hop, round_: Round) -> State | None:
     """Judge a finished round; None when a new one must begin because the source moved and the policy says Retest."""
-    now = comparing_now(ctx)
+    now = source_artifacts(ctx)
     tested = {artifact.component: artifact.revision for artifact in round_.artifacts}
     moved = now is not None and any(tested.get(one.component) != one.revision for one in now)
     if moved and hop.policy.on_source_moved is SourceMoved.RETEST:

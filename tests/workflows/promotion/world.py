@@ -3,9 +3,9 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -20,7 +20,20 @@ from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
 from workflows.promotion.workflow import PromotionWorkflow
 
-__all__ = ["FAST", "HOTFIX", "MINE", "NEWER", "OLD", "Run", "Starter", "World", "a_test", "merged", "promotion"]
+__all__ = [
+    "FAST",
+    "HOTFIX",
+    "MINE",
+    "NEWER",
+    "OLD",
+    "Run",
+    "Starter",
+    "World",
+    "a_test",
+    "merged",
+    "promotion",
+    "promotion_in",
+]
 
 
 @dataclass
@@ -71,35 +84,45 @@ class Run:
         return await asyncio.wait_for(self.handle.result(), 30)
 
 
-@asynccontextmanager
-async def promotion(address: str, *, timings: Timings = FAST) -> AsyncIterator[tuple[World, "Starter"]]:
+AnyWorld = TypeVar("AnyWorld", bound=World)
+
+
+def promotion(address: str, *, timings: Timings = FAST) -> AbstractAsyncContextManager[tuple[World, "Starter"]]:
     """Serve a world of dev → staging → prod, in which MINE runs in dev and OLD elsewhere."""
+    return promotion_in(World, address, timings=timings)
+
+
+@asynccontextmanager
+async def promotion_in(
+    world: type[AnyWorld], address: str, *, timings: Timings = FAST
+) -> AsyncIterator[tuple[AnyWorld, "Starter"]]:
+    """Serve such a world of a given kind."""
     client = await Client.connect(address, data_converter=pydantic_data_converter)
-    world = World(client=client)
-    world.environment("dev", MINE)
-    world.environment("staging", OLD)
-    world.environment("prod", OLD, final=True)
-    world.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e"), a_test("look", required=False)))
-    world.policy("staging", "prod", auto=False, tests=(a_test("smoke"),))
+    made = world(client=client)
+    made.environment("dev", MINE)
+    made.environment("staging", OLD)
+    made.environment("prod", OLD, final=True)
+    made.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e"), a_test("look", required=False)))
+    made.policy("staging", "prod", auto=False, tests=(a_test("smoke"),))
     installation = f"t{uuid.uuid4().hex[:8]}"
     queues = Queues(installation=installation)
     served: dict[str, list[Callable[..., Any]]] = {
         queues.config: [
-            world.find_policy,
-            world.read_environment,
-            world.read_repository,
-            world.list_trackers,
-            world.tell_environment,
+            made.find_policy,
+            made.read_environment,
+            made.read_repository,
+            made.list_trackers,
+            made.tell_environment,
         ],
         queues.scm: [
-            world.read_pull_request,
-            world.list_changed_files,
-            world.compare_revisions,
-            world.present_on_pull_request,
+            made.read_pull_request,
+            made.list_changed_files,
+            made.compare_revisions,
+            made.present_on_pull_request,
         ],
-        queues.ci: [world.trigger_test, world.poll_tests, world.cancel_tests],
-        queues.delivery: [world.read_deployments, world.update_application, world.sync_application],
-        queues.kubernetes: [world.publish_status, world.publish_place],
+        queues.ci: [made.trigger_test, made.poll_tests, made.cancel_tests],
+        queues.delivery: [made.read_deployments, made.update_application, made.sync_application],
+        queues.kubernetes: [made.publish_status, made.publish_place],
     }
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
@@ -113,7 +136,7 @@ async def promotion(address: str, *, timings: Timings = FAST) -> AsyncIterator[t
         )
         for queue, functions in served.items():
             await stack.enter_async_context(Worker(client, task_queue=queue, activities=functions))
-        yield world, Starter(world=world, client=client, installation=installation, timings=timings)
+        yield made, Starter(world=made, client=client, installation=installation, timings=timings)
 
 
 @dataclass

@@ -1,0 +1,224 @@
+"""What stories meet beside the road: components, pauses, targets that move, and activities that fail."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.models.configuration import ReadRepositoryInput, ReadRepositoryResult
+from activities.models.delivery import UpdateApplicationInput, WriteResult
+from activities.models.promotion import Verb
+from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
+from activities.models.status import State
+from activities.models.testing import (
+    CancelTestsInput,
+    CancelTestsResult,
+    PollTestsInput,
+    PollTestsResult,
+    RunState,
+    TriggerTestInput,
+    TriggerTestResult,
+)
+from activities.models.tracking import Component
+from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
+
+
+@dataclass
+class OddWorld(World):
+    """A world in which more can go wrong."""
+
+    paths: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ("web",)
+    failing: set[str] = field(default_factory=set)
+    """Activities that fail, as if the host were down."""
+    restless: bool = False
+    """Each trigger meets a new deployment of the source."""
+
+    def _fail(self, name: str) -> None:
+        if name in self.failing:
+            raise ApplicationError(f"{name}: the host is down", type="ProviderBusy", non_retryable=True)
+
+    @activity.defn
+    async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
+        found = await super().read_repository(request)
+        if found.repository is None:
+            return found
+        return replace(
+            found, repository=replace(found.repository, components=(Component(name="web", paths=self.paths),))
+        )
+
+    @activity.defn
+    async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
+        return ListChangedFilesResult(components=self.touched, files=1)
+
+    @activity.defn
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        found = await super().trigger_test(request)
+        if self.restless:
+            await self.deploy("dev", NEWER if self.runs["dev"]["web-0"] == MINE else MINE)
+        return found
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        self._fail("poll_tests")
+        return await super().poll_tests(request)
+
+    @activity.defn
+    async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
+        self._fail("cancel_tests")
+        return await super().cancel_tests(request)
+
+    @activity.defn
+    async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
+        self._fail("update_application")
+        return await super().update_application(request)
+
+
+async def test_a_change_of_a_components_paths_is_promoted(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.paths = ("src/**",)
+        await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == ["web-staging-0"]
+
+
+async def test_a_change_of_no_components_paths_has_nothing_to_deploy(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.paths, world.touched = ("src/**",), ()
+        run = await start()
+        assert await run.end() is State.COMPLETED
+        assert world.status.reason == "NothingToDeploy"
+        assert world.members == []
+
+
+async def test_a_source_without_the_component_is_named_and_awaited(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        deployments = world.environments["dev"].deployments
+        world.environments["dev"] = replace(world.environments["dev"], deployments=())
+        world.runs["dev"] = {}
+        await start()
+        status = await world.until(State.AWAITING_SYNC)
+        await world.eventually(lambda: "no deployment of component web" in world.status.message)
+        assert status.waiting_for is not None
+        world.environments["dev"] = replace(world.environments["dev"], deployments=deployments)
+        world.runs["dev"] = {one.name: MINE for one in deployments}
+        await world.say("dev")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_target_without_the_component_is_refused_until_it_has_one(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        view = world.environments["staging"]
+        world.environments["staging"] = replace(view, deployments=())
+        world.runs["staging"] = {}
+        run = await start()
+        status = await world.until(State.READY_TO_PROMOTE, reason="TargetUnreadable")
+        assert "staging deploys none of web" in status.message
+        world.environments["staging"] = view
+        world.runs["staging"] = {one.name: OLD for one in view.deployments}
+        await world.say("staging")
+        await run.say(Verb.RETEST)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == ["web-staging-0"]
+
+
+async def test_a_hold_between_waves_keeps_the_next_wave_unwritten(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=2))
+        run = await start()
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+        await run.say(Verb.HOLD, reason="freeze")
+        status = await world.until(State.HELD)
+        assert status.held_state is State.PROMOTING
+        await asyncio.sleep(3)
+        assert world.writes == ["web-staging-0"]
+        await run.say(Verb.RELEASE)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == ["web-staging-0", "web-staging-1"]
+
+
+async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_person(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=1))
+        run = await start()
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+        world.runs["staging"]["web-1"] = HOTFIX
+        await world.say("staging")
+        status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        assert "web-1" in status.message
+        assert world.writes == ["web-staging-0"]
+        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == ["web-staging-0", "web-staging-1"]
+
+
+async def test_an_override_of_a_target_that_moved_since_is_judged_anew(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        other = "e" * 40
+        world.environment("staging", HOTFIX)
+        world.grants, world.blocked_by = False, "web-411"
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
+        await world.deploy("staging", other)
+        status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        assert other[:7] in status.message
+        assert world.writes == []
+        await run.say(Verb.ABORT)
+        assert await run.end() is State.ABORTED
+
+
+async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.failing.add("update_application")
+        await start()
+        await world.eventually(lambda: "WriteFailed" in world.events)
+        assert world.writes == []
+        world.failing.clear()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == ["web-staging-0"]
+
+
+async def test_a_poll_that_fails_is_shown_on_the_test_and_goes_on(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.failing.add("poll_tests")
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: any("host is down" in test.message for test in world.status.tests))
+        world.failing.clear()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.failing.add("cancel_tests")
+        world.verdicts["unit"] = RunState.RUNNING
+        run = await start()
+        await world.eventually(lambda: len(world.triggers) == 3)
+        await run.say(Verb.ABORT)
+        assert await run.end() is State.ABORTED
+        assert "CancelFailed" in world.events
+
+
+async def test_a_trigger_whose_fate_is_unknown_is_final_and_never_sent_again(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit", retries=2),))
+        world.trigger_error = "TriggerUnknown"
+        await start()
+        status = await world.until(State.TESTS_FAILED)
+        assert [(test.name, test.state) for test in status.tests] == [("unit", RunState.ERROR)]
+        assert world.triggers == []
+
+
+async def test_a_source_that_never_rests_fails_the_tests_by_that_name(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.restless = True
+        await start()
+        status = await world.until(State.TESTS_FAILED, reason="SourceMoved")
+        assert "dev moved" in status.message
+        assert world.writes == []
