@@ -8,7 +8,7 @@ SOURCES := activities crds deploy providers tests worker workflows
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test check format generate bench chaos clean record-histories accept-command-order
+.PHONY: help venv binaries demo up down status test coverage check format generate bench chaos clean record-histories accept-command-order
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ status: $(STAMP) ## Show what runs
 test: $(STAMP) ## Run all tests (ARGS=... goes to pytest)
 	@$(LOCAL) binaries >/dev/null
 	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(STAMP) ## Branch coverage of workflows, providers and crds, at least 90 %
+	@$(LOCAL) binaries >/dev/null
+	$(BIN)/python -m pytest tests/workflows tests/providers tests/crds tests/watcher --cov=workflows --cov=providers --cov=crds \
+	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 check: $(STAMP) ## Format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .
