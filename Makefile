@@ -72,6 +72,10 @@ record-histories: $(STAMP) ## Record the histories that must replay, in two minu
 accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (docs/compatibility.md says when)
 	$(BIN)/python -m tests.architecture.command_order
 
+bench: $(STAMP) ## Measure every figure that Pilotage is designed for, in about ten minutes (N=10000 trackers waiting)
+	@$(LOCAL) binaries >/dev/null
+	@$(BIN)/python -m deploy.local.bench $(if $(N),--trackers $(N)) $(ARGS)
+
 chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=1000 SEED=n)
 	@$(LOCAL) binaries >/dev/null
 	@$(BIN)/python -m deploy.local.chaos $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \

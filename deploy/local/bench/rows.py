@@ -1,6 +1,7 @@
 """A row of the benchmark: what was measured, and what it is held against."""
 
 import json
+import math
 import operator
 import statistics
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,8 @@ class Row:
 
     name: str
     value: float
-    target: float
+    target: float | None = None
+    """None: a figure to look at, held against nothing."""
     bound: str = AT_MOST
     unit: str = ""
     detail: Mapping[str, object] = field(default_factory=dict)
@@ -24,12 +26,16 @@ class Row:
     @property
     def ok(self) -> bool:
         """Whether the target is met."""
-        return _FITS[self.bound](self.value, self.target)
+        return self.target is None or _FITS[self.bound](self.value, self.target)
+
+    @property
+    def wanted(self) -> str:
+        """The target with its bound; empty without one."""
+        return "" if self.target is None else f"{self.bound} {self.target:g}"
 
     def line(self) -> str:
         """Return the row as one line of JSON."""
-        target = f"{self.bound} {self.target:g}"
-        row = {**asdict(self), "target": target, "ok": self.ok}
+        row = {**asdict(self), "target": self.wanted, "ok": self.ok}
         del row["bound"]
         return json.dumps(row, ensure_ascii=False)
 
@@ -37,11 +43,11 @@ class Row:
 def table(rows: Iterable[Row]) -> str:
     """Return the rows as a Markdown table."""
     lines = ["| What | Measured | Target | Met |", "|---|---|---|---|"]
-    lines += [
-        f"| {row.name} | {row.value:g} {row.unit} | {row.bound} {row.target:g} {row.unit} | {'yes' if row.ok else 'no'} |"
-        for row in rows
-    ]
-    return "\n".join(line.replace("  |", " |").replace(" |", " |") for line in lines)
+    for row in rows:
+        met = "" if row.target is None else "yes" if row.ok else "**no**"
+        cells = (row.name, _with_unit(f"{row.value:g}", row.unit), _with_unit(row.wanted, row.unit), met)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def median(values: Iterable[float]) -> float:
@@ -52,3 +58,15 @@ def median(values: Iterable[float]) -> float:
 def rounded(value: float) -> float:
     """Round to three significant digits."""
     return float(f"{value:.3g}")
+
+
+def spread(values: Iterable[float]) -> dict[str, float]:
+    """Return the least, the median, the 95th percentile and the greatest of what was measured."""
+    ordered = sorted(values)
+    late = ordered[max(0, math.ceil(0.95 * len(ordered)) - 1)]
+    found = {"min": ordered[0], "p50": median(ordered), "p95": late, "max": ordered[-1]}
+    return {name: rounded(value) for name, value in found.items()} | {"samples": len(ordered)}
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text} {unit}" if text and unit else text

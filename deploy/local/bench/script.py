@@ -1,12 +1,14 @@
 """Pure: what a history did, as steps that any workflow can take again."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
+
+from workflows.identity import PLACE_SIGNAL
 
 
 class Do(StrEnum):
@@ -36,15 +38,25 @@ SPEAKING = ("tell_environment", "sync_application")
 
 
 def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:
-    """Return the steps of a history: the same commands in the same order, awaiting the same things."""
+    """Return the steps of a history, or of a part of one: the same commands in the same order, awaiting the same.
+
+    What began before the part is not awaited, and a signal that nobody in it speaks is left out.
+    """
     found = list(_steps(events))
+    begun = {step.id for step in found if step.do in (Do.ACTIVITY, Do.TIMER)}
+    found = [step for step in found if step.do not in (Do.AWAIT, Do.CANCEL) or step.id in begun]
     signals = sum(step.do is Do.SIGNAL for step in found)
+    speaking = [index for index, step in enumerate(found) if step.speaks]
     # Farewells speak too, but nobody answers them: as many activities speak as signals came.
-    speaking = [index for index, step in enumerate(found) if step.speaks][signals:]
-    for index in speaking:
-        step = found[index]
-        found[index] = Step(do=step.do, id=step.id, queue=step.queue)
-    return tuple(found)
+    for index in speaking[signals:]:
+        found[index] = replace(found[index], speaks=False)
+    unspoken = [index for index, step in enumerate(found) if step.do is Do.SIGNAL][: max(0, signals - len(speaking))]
+    return tuple(step for index, step in enumerate(found) if index not in unspoken)
+
+
+def activities_scheduled(events: Iterable[HistoryEvent], name: str) -> list[HistoryEvent]:
+    """Return the events that schedule an activity of this name."""
+    return [event for event in events if event.activity_task_scheduled_event_attributes.activity_type.name == name]
 
 
 def _steps(events: Iterable[HistoryEvent]) -> Iterator[Step]:
@@ -69,7 +81,9 @@ def _steps(events: Iterable[HistoryEvent]) -> Iterator[Step]:
             case EventType.EVENT_TYPE_TIMER_CANCELED:
                 yield Step(do=Do.CANCEL, id=event.timer_canceled_event_attributes.started_event_id)
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-                yield Step(do=Do.SIGNAL)
+                # What else comes in, such as a poke, comes from nobody in the script.
+                if event.workflow_execution_signaled_event_attributes.signal_name == PLACE_SIGNAL:
+                    yield Step(do=Do.SIGNAL)
             case EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
                 yield Step(do=Do.UPSERT)
             case _:

@@ -16,10 +16,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.models.configuration import TestSpec
 from activities.models.testing import PollTestsInput, PollTestsResult, RunReport, RunState
 from activities.models.tracking import TrackerRef, TrackerSpec
-from deploy.local.bench import bare, world
+from deploy.local.bench import world
+from deploy.local.bench.baseline import baseline
 from deploy.local.bench.rows import AT_LEAST, Row, median, rounded
 from deploy.local.bench.script import read_script
-from deploy.local.bench.serving import SERVED, Crowd, serving
+from deploy.local.bench.serving import Crowd, serving
 from deploy.local.bench.world import MINE, OLD, InstantWorld, a_test
 from worker.sandbox import workflow_runner
 from workflows.identity import Queues, promotion_workflow_id
@@ -84,24 +85,22 @@ async def history(client: Client, identity: str) -> list[HistoryEvent]:
 async def measure_throughput(address: str, *, promotions: int) -> Row:
     """Run both sides turn about, each `promotions` workflows in all; the value is the median ratio of the turns."""
     client = await Client.connect(address, data_converter=pydantic_data_converter)
-    installation, baseline = f"bench-{uuid.uuid4().hex[:6]}", f"bare-{uuid.uuid4().hex[:6]}"
+    installation = f"bench-{uuid.uuid4().hex[:6]}"
     crowd = Crowd(make=lambda: one_hop(client))
-    activities = bare.BareActivities(client).by_queue(SERVED)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             serving(client, installation, [PromotionWorkflow], crowd.activities(), workflow_runner())
         )
-        await stack.enter_async_context(serving(client, baseline, [bare.BareWorkflow], activities, bare.bare_runner()))
-        recorded = await history(client, await _promote(client, installation))
-        bare.scripts["promotion"] = read_script(recorded)
-        copied = await history(client, await _run_bare(client, baseline))
-        await _rate(lambda: _promote(client, installation), WARM_UP)
-        await _rate(lambda: _run_bare(client, baseline), WARM_UP)
+        recorded = await history(client, await promote(client, installation))
+        run_bare = await stack.enter_async_context(baseline(client, read_script(recorded)))
+        copied = await history(client, await run_bare())
+        await _rate(lambda: promote(client, installation), WARM_UP)
+        await _rate(run_bare, WARM_UP)
         ours, theirs = [], []
         each = max(1, promotions // TURNS)
         for _ in range(TURNS):
-            theirs.append(await _rate(lambda: _run_bare(client, baseline), each))
-            ours.append(await _rate(lambda: _promote(client, installation), each))
+            theirs.append(await _rate(run_bare, each))
+            ours.append(await _rate(lambda: promote(client, installation), each))
             crowd.worlds.clear()
     return Row(
         name="promotions/s against a bare workflow",
@@ -130,7 +129,7 @@ async def _rate(run: Callable[[], Awaitable[object]], count: int) -> float:
     return count / (time.monotonic() - began)
 
 
-async def _promote(client: Client, installation: str) -> str:
+async def promote(client: Client, installation: str) -> str:
     tracker = TrackerRef(namespace=NAMESPACE, name="web-412", uid=uuid.uuid4().hex, attempt=1)
     identity = promotion_workflow_id(installation, NAMESPACE, tracker.name, tracker.uid, 1)
     request = PromotionStart(
@@ -141,12 +140,4 @@ async def _promote(client: Client, installation: str) -> str:
     )
     queue = Queues(installation=installation).promotions
     await client.execute_workflow(PromotionWorkflow.run, request, id=identity, task_queue=queue)
-    return identity
-
-
-async def _run_bare(client: Client, installation: str) -> str:
-    identity, queue = f"bare/{uuid.uuid4().hex}", Queues(installation=installation).promotions
-    await client.execute_workflow(
-        bare.BareWorkflow.run, args=["promotion", installation], id=identity, task_queue=queue
-    )
     return identity
