@@ -109,7 +109,8 @@ class _Presenter:
         if self._shown is not None and mention.key in self._shown.mentions:
             return
         marker = mention_marker(self._request.marker, mention.key)
-        if self._shown is None and _first_with(marker, await self._read_comments()) is not None:
+        unknown = self._shown is None or not self._shown.comment_id
+        if unknown and _first_with(marker, await self._read_comments()) is not None:
             return
         await self._host.comments.create(self._request.number, f"{mention.body.rstrip()}\n\n{marker}")
         self._writes += 1

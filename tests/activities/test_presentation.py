@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, PresentResult
+from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, PresentResult, Shown
 from activities.presentation import summary_marker
 from activities.pull_requests import ScmHostActivities
 from providers.models import Capabilities, Comment
@@ -57,6 +57,18 @@ async def test_what_was_shown_before_spares_all_reads(scm: FakeScm, environment:
     await present(scm, changed, environment)
     assert scm.calls == ["remove_label", "add_labels", "update_comment"]
     assert len(scm.stored_comments) == 2
+
+
+async def test_labels_that_came_with_the_pull_request_spare_their_read_and_comments_are_found_nevertheless(
+    scm: FakeScm, environment: ActivityEnvironment
+) -> None:
+    await present(scm, WANTED, environment)
+    scm.calls.clear()
+    read = Shown(labels=("bug", "pilotage/testing", "promoted/staging"))
+    again = await present(scm, replace(WANTED, shown=read, statuses=(), state_label="pilotage/promoting"), environment)
+    assert scm.calls == ["remove_label", "add_labels", "list_comments"]
+    assert again.shown is not None
+    assert (len(scm.stored_comments), again.shown.comment_id) == (2, scm.stored_comments[0].id)
 
 
 async def test_a_deleted_comment_is_written_anew(scm: FakeScm, environment: ActivityEnvironment) -> None:

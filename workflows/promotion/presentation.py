@@ -1,7 +1,7 @@
 """Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
 
 from activities.models.promotion import PromotionInput
-from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput
+from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, Shown
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from workflows.promotion.aggregate import test_status
@@ -85,8 +85,13 @@ def present_input(request: PromotionInput, story: Story, shown: State, waiting: 
         statuses=_statuses(story, shown, waiting, request.ui_url),
         comment="\n".join(body),
         mentions=_mentions(story, shown),
-        shown=story.shown,
+        shown=story.shown or _seen(story),
     )
+
+
+def _seen(story: Story) -> Shown | None:
+    """Return what reading the pull request told of it, which spares a read; comments are looked for nevertheless."""
+    return Shown(labels=story.pull_request.labels) if story.pull_request else None
 
 
 def _title(story: Story, shown: State) -> str:
