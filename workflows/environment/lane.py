@@ -62,7 +62,7 @@ class _Asking:
 
 def decide(view: LaneView, ancestry: Ancestry) -> Decision:
     """Decide the lane: the newest admissible Ready member gets a free one, once all that matters is known."""
-    ready = sorted((one for one in view.members if _asks_for_lane(one)), key=lambda one: (one.number, one.tracker.uid))
+    ready = sorted((one for one in view.members if asks_for_lane(one)), key=lambda one: (one.number, one.tracker.uid))
     if not ready:
         return Decision()
     if view.occupied_by:
@@ -104,7 +104,8 @@ def revisions_of(observation: Observation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(revision for revision in found if revision))
 
 
-def _asks_for_lane(member: MemberSignal) -> bool:
+def asks_for_lane(member: MemberSignal) -> bool:
+    """Tell whether a member wants to write here."""
     return member.role == "target" and member.phase is Phase.READY
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from activities.models.places import Counter, Grant, MemberSignal, Phase
 from activities.models.tracking import TrackerRef
-from workflows.environment.lane import HOLDS
+from workflows.environment.lane import HOLDS, asks_for_lane
 from workflows.environment.state import Awaited, GivenGrant, Member, RosterState
 from workflows.publishing import next_sequence
 
@@ -223,9 +223,10 @@ class Roster:
         asked, heard, uid = member.asked_at, member.heard_at, member.signal.tracker.uid
         granted = self.grant is not None and self.grant.uid == uid
         if blocking and not granted:
-            # At once, but once per view that it sent, then at the holder's pace. The signal that carries a grant
-            # tells by itself whether its receiver exists.
-            return heard if asked is None or asked < heard else asked + holder_backstop
+            # At once for each view of those who wait, then at the holder's pace. To ask because of its own view would
+            # never end: an answer is one. The signal that carries a grant tells by itself whether its receiver exists.
+            waits = max((one.heard_at for one in self._members.values() if asks_for_lane(one.signal)), default=heard)
+            return waits if asked is None or asked < waits else asked + holder_backstop
         holder = self.holder()
         holds = holder is not None and holder.tracker.uid == uid
         last = heard if asked is None else max(heard, asked)

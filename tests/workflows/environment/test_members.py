@@ -125,6 +125,24 @@ def test_the_silent_are_asked_after_two_backstops_holders_after_ten_minutes_and_
     assert asked(timedelta(seconds=2), "u1") == []
 
 
+def test_a_blocker_is_asked_once_per_view_of_those_who_wait_and_not_because_it_answered() -> None:
+    place = roster()
+    second = timedelta(seconds=1)
+    place.receive(says(1, 1, Phase.HOLDER), NOW)
+    place.receive(says(2, 1, Phase.READY), NOW)
+    place.asked("u1", NOW)
+    place.receive(says(1, 2, Phase.HOLDER), NOW + second)
+
+    def asked(after: timedelta) -> list[str]:
+        due = place.due_to_be_asked(NOW + after, blockers=["u1"], backstop=HOUR, holder_backstop=MINUTES)
+        return [one.uid for one in due]
+
+    assert asked(second * 2) == []
+    assert asked(MINUTES) == ["u1"]
+    place.receive(says(2, 2, Phase.READY), NOW + second * 3)
+    assert asked(second * 3) == ["u1"]
+
+
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(list(Phase))), max_size=12))
 def test_the_whole_roster_survives_being_carried_over(story: list[tuple[int, Phase]]) -> None:
     place = roster()
