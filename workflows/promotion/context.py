@@ -53,10 +53,6 @@ class Ended(Exception):
 class Continue(Exception):
     """Leave the current wait so that the workflow continues as new in a clean state, on a newer version if asked."""
 
-    def __init__(self, *, upgrade: bool = False) -> None:
-        super().__init__()
-        self.upgrade = upgrade
-
 
 class Unreadable(Exception):
     """Something a person must provide is missing; raised inside `insist` calls."""
@@ -180,10 +176,12 @@ class Context:
         return waits and workflow.info().is_target_worker_deployment_version_changed()
 
     def _continue_if_due(self) -> None:
-        if self._may_move():
-            raise Continue(upgrade=True)
         info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
+        if (
+            self._may_move()
+            or info.is_continue_as_new_suggested()
+            or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING
+        ):
             raise Continue
 
     # -- asking ------------------------------------------------------------------------------------------------

@@ -76,12 +76,15 @@ class PromotionWorkflow:
                     ctx.enter(state)
         except Ended as ended:
             ctx.enter(ended.state, reason=ended.reason, message=ended.message)
-        except Continue as due:
+        except Continue:
             ctx.flush()
             await self._settle()
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
-                behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if due.upgrade else None
+                # Also where only the history was long: who continues on the old version once a newer one asked has
+                # declined it for good, and is not told of it again.
+                upgrade = workflow.info().is_target_worker_deployment_version_changed()
+                behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
                 workflow.continue_as_new(replace(request, carried=story), initial_versioning_behavior=behavior)
             ctx.enter(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
         await self._finish()
