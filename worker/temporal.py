@@ -10,12 +10,12 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.models.places import EnvironmentInput, TellEnvironmentInput
+from worker.conversion import DATA_CONVERTER
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
@@ -97,7 +97,7 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
             client = await Client.connect(
                 **config,
-                data_converter=pydantic_data_converter,
+                data_converter=DATA_CONVERTER,
                 interceptors=client_interceptors(),
                 connect_timeout=CONNECT_TIMEOUT,
                 runtime=runtime,

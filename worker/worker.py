@@ -28,6 +28,10 @@ _logger = structlog.get_logger(__name__)
 
 STICKY_TIMEOUT = timedelta(seconds=5)
 """How long a killed worker's workflows wait before another worker takes them."""
+WORKFLOW_TASKS = 16
+"""How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
+that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
+wait at the server, where another worker may take them."""
 _OBSERVATION = "observation"
 
 
@@ -54,6 +58,7 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
             workflows=WORKFLOWS,
             workflow_runner=workflow_runner(),
             max_cached_workflows=settings.cached_workflows,
+            max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=grace,
             # Activity workers are not versioned: a run pinned to an old build would wait for an old one for ever.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from deploy.local.bench import scaling, waiting
 from deploy.local.bench.killing import measure_kill
@@ -19,6 +18,7 @@ from deploy.local.bench.stories import measure_hop, measure_rollout
 from deploy.local.bench.throughput import measure_throughput
 from deploy.local.bench.ticks import measure_ticks
 from deploy.local.environment import LocalEnvironment
+from worker.conversion import DATA_CONVERTER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ async def _alone(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
     with LocalEnvironment(directory, temporal_arguments=arguments, report=say) as environment:
         environment.start("temporal")
         yield await measure_throughput(environment.temporal_address, promotions=plan.promotions)
-        client = await Client.connect(environment.temporal_address, data_converter=pydantic_data_converter)
+        client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)
         for row in await measure_ticks(client):
             yield row
 

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker, WorkflowRunner
 
 from deploy.local.bench.world import InstantWorld
+from worker.worker import WORKFLOW_TASKS
 from workflows.identity import Queues
 
 SERVED: Mapping[str, tuple[str, ...]] = {
@@ -45,6 +46,7 @@ async def serving(
                 workflows=workflows,
                 workflow_runner=runner,
                 max_cached_workflows=CACHED_WORKFLOWS,
+                max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             )
         )
         for queue, functions in activities.items():

@@ -11,7 +11,6 @@ from typing import Any
 
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from crds.kubernetes import KubernetesApi
@@ -26,6 +25,7 @@ from deploy.local.demo_world import NAMESPACE
 from deploy.local.environment import INSTALLATION, PIECES, LocalEnvironment
 from deploy.local.failures import LocalEnvironmentError
 from deploy.local.resources import kubectl
+from worker.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 
 LOOK_SECONDS = 0.02
@@ -144,7 +144,7 @@ async def staged(
         await asyncio.to_thread(lambda: environment.start(workers=workers, watchers=1))
         connected = await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig))
         kubernetes = await stack.enter_async_context(connected)
-        client = await Client.connect(environment.temporal_address, data_converter=pydantic_data_converter)
+        client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)
         yield Stage(environment=environment, kubernetes=kubernetes, client=client, sandbox=sandbox, scene=scene)
 
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.models.configuration import TestSpec
 from activities.models.testing import PollTestsInput, PollTestsResult, RunReport, RunState
@@ -22,6 +21,7 @@ from deploy.local.bench.rows import AT_LEAST, Row, median, rounded
 from deploy.local.bench.script import read_script
 from deploy.local.bench.serving import Crowd, serving
 from deploy.local.bench.world import MINE, OLD, InstantWorld, a_test
+from worker.conversion import DATA_CONVERTER
 from worker.sandbox import workflow_runner
 from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
@@ -84,7 +84,7 @@ async def history(client: Client, identity: str) -> list[HistoryEvent]:
 
 async def measure_throughput(address: str, *, promotions: int) -> Row:
     """Run both sides turn about, each `promotions` workflows in all; the value is the median ratio of the turns."""
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
     installation = f"bench-{uuid.uuid4().hex[:6]}"
     crowd = Crowd(make=lambda: one_hop(client))
     async with AsyncExitStack() as stack:
