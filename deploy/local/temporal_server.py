@@ -1,6 +1,6 @@
 """A Temporal development server with the search attributes that our workflows set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class TemporalServer:
     ui: bool
     environment: Mapping[str, str] = field(repr=False)
     report: Callable[[str], None]
+    arguments: Sequence[str] = ()
     port: int = field(default_factory=free_port)
     ui_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
@@ -53,7 +54,7 @@ class TemporalServer:
             *("server", "start-dev", "--ip=127.0.0.1", f"--port={self.port}", f"--http-port={self.http_port}"),
             *(f"--metrics-port={self.metrics_port}", "--log-level=warn"),
             "--dynamic-config-value=frontend.enableServerVersionCheck=false",
-            *(*attributes, *ui, *database),
+            *(*attributes, *ui, *database, *self.arguments),
         ]
         # The frontend listens before the attributes are registered; a workflow that starts in between fails.
         listed = f"http://127.0.0.1:{self.http_port}/api/v1/namespaces/{NAMESPACE}/search-attributes"
