@@ -1,7 +1,7 @@
 """The Promoting step: the holder of the lane compares, writes, syncs and judges, wave by wave."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -60,10 +60,11 @@ async def promote(ctx: Context) -> State:
             if (hop.wave is not None and number < hop.wave) or all(one.name in hop.results for one in wave):
                 continue
             if index and hop.wave != number and view.wave_pause:
-                await _pause(ctx, view.wave_pause)
+                hop.pause_until = hop.pause_until or workflow.now() + view.wave_pause
+                await _pause(ctx, hop.pause_until)
             await _between_waves(ctx)
             if hop.wave != number:
-                hop.wave, hop.wave_started = number, workflow.now()
+                hop.wave, hop.wave_started, hop.pause_until = number, workflow.now(), None
             await _deliver(ctx, hop, view, wave)
     except WaveFailed as failure:
         return await _fail(ctx, hop, deployments, str(failure))
@@ -96,8 +97,7 @@ async def _between_waves(ctx: Context) -> None:
         ctx.at_boundary = False
 
 
-async def _pause(ctx: Context, pause: timedelta) -> None:
-    until = workflow.now() + pause
+async def _pause(ctx: Context, until: datetime) -> None:
     while (left := until - workflow.now()) > timedelta(0):
         await ctx.wait(lambda: False, at_most=left, why="pause between waves")
 

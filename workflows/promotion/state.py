@@ -91,6 +91,8 @@ class Hop:
     results: dict[str, ApplicationResult] = field(default_factory=dict)
     wave: int | None = None
     wave_started: datetime | None = None
+    pause_until: datetime | None = None
+    """End of the pause before the wave to come, so that continuing as new does not begin it again."""
     refusal: Refusal = Refusal.NONE
     refusal_message: str = ""
     error: str = ""
