@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     observation_slots: Annotated[int, Field(ge=1, le=10000)] = 1000
     """The same for the queue `observation`, whose activities mostly wait."""
 
-    cached_workflows: Annotated[int, Field(ge=1, le=100000)] = 2000
-    """How many workflows stay in memory between their tasks, about 85 KB each."""
+    cached_workflows: Annotated[int, Field(ge=1, le=100000)] = 1500
+    """How many workflows stay in memory between their tasks, about 220 KB each: 330 MB in all."""
 
     shutdown_grace_seconds: Annotated[int, Field(ge=0, le=600)] = 25
     """How long running activities may go on after SIGTERM; less than the pod's terminationGracePeriodSeconds."""

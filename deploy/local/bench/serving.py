@@ -22,7 +22,7 @@ SERVED: Mapping[str, tuple[str, ...]] = {
     "observation": ("watch_deployments",),
     "kubernetes": ("publish_status", "publish_place"),
 }
-CACHED_WORKFLOWS, SLOTS = 2000, 200
+CACHED_WORKFLOWS, SLOTS = 1500, 200
 """As in worker/settings.py."""
 
 Activity = Callable[..., Any]
