@@ -31,6 +31,17 @@ def configure_tracing(process: str) -> None:
     trace.set_tracer_provider(provider)
 
 
+def flush_traces() -> None:
+    """Send the spans that are still held, and export no more; nothing where tracing is off. Blocks for 30 s at most."""
+    if not tracing_enabled():
+        return
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
+
+
 def client_interceptors() -> Sequence[Interceptor]:
     """Return the interceptors of a Temporal client; workers built on it inherit them."""
     if not tracing_enabled():

@@ -1,6 +1,9 @@
 """`pilotage worker`, `watcher` and `demo`: the processes."""
 
-from typing import TYPE_CHECKING, Annotated
+import os
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -32,11 +35,9 @@ def worker(queues: QueuesOption = None) -> None:
     """Run workflows and activities. Settings come from PILOTAGE_* and TEMPORAL_* variables."""
     chosen = _queues(queues)
     settings = _settings()
-    import asyncio
-
     from worker.worker import run_worker
 
-    asyncio.run(run_worker(settings, chosen))
+    _run_to_the_end(run_worker(settings, chosen))
 
 
 def watcher(namespaces: NamespacesOption = None) -> None:
@@ -45,11 +46,9 @@ def watcher(namespaces: NamespacesOption = None) -> None:
     Commands become workflow updates. Run two or more: they share the work without a leader.
     """
     settings = _settings(namespaces=namespaces)
-    import asyncio
-
     from worker.watcher import run_watcher
 
-    asyncio.run(run_watcher(settings))
+    _run_to_the_end(run_watcher(settings))
 
 
 def demo(keep: KeepOption = False) -> None:
@@ -70,6 +69,27 @@ def demo(keep: KeepOption = False) -> None:
             advice="clone the repository and run `make demo` there",
         ) from error
     raise typer.Exit(run_demo(keep=keep))
+
+
+def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:
+    """Run a process, and leave without taking the interpreter down.
+
+    Threads of the Temporal SDK may still call into Python then, which aborts the process with SIGABRT
+    (temporalio/sdk-python issue 300): a pod that ended well would look crashed.
+    """
+    import asyncio
+
+    from worker.tracing import flush_traces
+
+    code: object = 0
+    try:
+        asyncio.run(work)
+    except SystemExit as leaving:
+        code = leaving.code
+    flush_traces()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 def _queues(text: str | None) -> tuple[str, ...]:
