@@ -95,7 +95,7 @@ class ApplicationResult:
     deployment: str
     application: str
     result: str
-    """Promoted, AlreadyContained, Failed, NotWritten or Observed."""
+    """Promoted, AlreadyContained, Failed, NotArrived, NotWritten or Observed."""
     artifact: Artifact | None = None
     message: str = ""
 

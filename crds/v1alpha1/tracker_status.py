@@ -148,7 +148,7 @@ class ApplicationRecord(Model):
     application: ShortText
     """Application of the delivery system."""
     result: ShortText
-    """Promoted, AlreadyContained, Failed, NotWritten or Observed."""
+    """Promoted, AlreadyContained, Failed, NotArrived, NotWritten or Observed."""
     artifact: Artifact | None = None
     """What it runs now."""
     message: Text | None = None

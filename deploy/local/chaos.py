@@ -36,7 +36,9 @@ def main() -> int:
         if arguments.report:
             command = f"make chaos N={plan.promotions} KILLS={plan.kills} SEED={plan.seed}"
             write_section(arguments.report, outcome, verdicts, command=command)
-        code = 0 if all(verdict.kept for verdict in verdicts) else 1
+        # A run that was cut short, or killed less than it should, has proved less than it says.
+        complete = not outcome.stopped_because and outcome.toll.total >= plan.kills
+        code = 0 if complete and all(verdict.kept for verdict in verdicts) else 1
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
     finally:

@@ -17,9 +17,11 @@ from deploy.local.resources import kubectl
 
 PATIENCE_SECONDS = 20.0
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from deploy.local.environment import LocalEnvironment
+# Whoever is started in the background by a shell without job control inherits that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 environment = LocalEnvironment(Path(sys.argv[1]))
 environment.start("temporal", "kubernetes")
 print("started", flush=True)

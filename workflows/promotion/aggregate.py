@@ -32,7 +32,7 @@ def round_over(tests: Sequence[TestProgress]) -> bool:
 
 def may_retry(test: TestProgress) -> bool:
     """Tell whether a failed run is followed by another one of its own (`retries` of the policy)."""
-    return test.state in (RunState.FAILED, RunState.ERROR) and test.retry < test.spec.retries
+    return test.state in (RunState.FAILED, RunState.ERROR) and test.retry < test.spec.retries and not test.untraceable
 
 
 def test_status(test: TestProgress, *, round_number: int) -> TestStatus:

@@ -103,6 +103,15 @@ def compare_all(
     )
 
 
+def accepted(override: Iterable[Observation] | None, artifact: Artifact, observation: Observation) -> bool:
+    """Tell whether a person accepted what a diverged deployment holds: what they saw, and what we wrote since."""
+    known = {artifact.revision}
+    for seen in override or ():
+        if seen.deployment == observation.deployment:
+            return set(revisions_of(observation)) <= known.union(revisions_of(seen))
+    return False
+
+
 def arrived(relations: Relations, artifact: Artifact, observation: Observation) -> bool:
     """Tell whether the artifact, or what contains it, runs there: settled by Argo CD's own newest word."""
     return (

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
 from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.places import Phase
+from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
 from activities.models.status import EventNote, State
@@ -80,6 +80,8 @@ class Context:
         self.writing = False
         self.at_boundary = False
         """Whether a hold has taken effect between two waves."""
+        self.outdated: PlaceSignal | None = None
+        """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
         self.dirty = True
         self._publish = publish
@@ -236,6 +238,9 @@ class Context:
 
         view = await self.insist(ask, object_=f"Environment/{environment}", why=f"environment {environment}")
         self.views[environment] = view
+        hop = self.story.hop
+        if hop is not None and hop.policy.target == environment:
+            hop.view = view
         return view
 
     async def observe(self, environment: str) -> tuple[Observation, ...]:

@@ -53,11 +53,12 @@ async def promote(ctx: Context) -> State:
     if not deployments:
         await ctx.places.speak(Phase.WORKING)
         return State.READY_TO_PROMOTE
+    await _drop_what_left(ctx, hop, deployments)
     waves = sorted({one.wave for one in deployments})
     try:
         for index, number in enumerate(waves):
             wave = [one for one in deployments if one.wave == number]
-            if (hop.wave is not None and number < hop.wave) or all(one.name in hop.results for one in wave):
+            if all(one.name in hop.results for one in wave):
                 continue
             if index and hop.wave != number and view.wave_pause:
                 hop.pause_until = hop.pause_until or workflow.now() + view.wave_pause
@@ -84,6 +85,20 @@ async def promote(ctx: Context) -> State:
     )
     ctx.delivery_until = None
     return await end_hop(ctx, record)
+
+
+async def _drop_what_left(ctx: Context, hop: Hop, deployments: list[DeploymentSpec]) -> None:
+    """Forget results that no longer hold, such as an application that was rolled back before `retry`."""
+    if not hop.results:
+        return
+    observed = await _observe(ctx, hop, fresh=True)
+    await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+    for one in deployments:
+        observation, artifact = observed.get(one.name), _artifact(hop, one)
+        if one.name in hop.results and not (
+            observation and artifact and comparing.arrived(ctx.story.relations, artifact, observation)
+        ):
+            del hop.results[one.name]
 
 
 async def _between_waves(ctx: Context) -> None:
@@ -172,9 +187,9 @@ def _judge_wave(
             hop.results.pop(one.name, None)
             raise WaveFailed(f"{one.name} ({one.application}): {observation.operation_message}")
         comparison = comparing.compare(ctx.story.relations, artifact, observation)
-        if comparison.judgement is Judgement.DIVERGED and hop.override is None:
-            raise Diverged(f"{one.name}: {comparison.why}")
         overriding = comparison.judgement is Judgement.DIVERGED
+        if overriding and not comparing.accepted(hop.override, artifact, observation):
+            raise Diverged(f"{one.name}: {comparison.why}")
         if (comparison.judgement is Judgement.AHEAD or overriding) and one.write and one.name not in requested:
             behind.append(one)
     return behind
@@ -196,10 +211,13 @@ async def _write_all(
         for one, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
                 requested.add(one.name)
-            elif outcome.outcome is WriteOutcome.REFUSED:
+                hop.requested.append(one.name)
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if one.name in requested:
+                continue
+            if outcome.outcome is WriteOutcome.REFUSED:
                 raise WaveFailed(f"{one.name} ({one.application}): {outcome.message}")
-            else:
-                again = True
+            again = True
     return again
 
 
@@ -227,7 +245,7 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
         allowed = tuple(
             revision
             for revision in comparing.revisions_of(observation)
-            if hop.override is not None
+            if comparing.accepted(hop.override, artifact, observation)
             or comparing.contains(ctx.story.relations, whole=artifact.revision, part=revision)
         )
         config["summary"] = f"sync {one.application}"
@@ -248,7 +266,8 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], error
     for one in deployments:
         if one.name not in hop.results:
             failed = error.startswith(f"{one.name} ")
-            hop.results[one.name] = _result(one, _artifact(hop, one), "Failed" if failed else "NotWritten", error)
+            result = "Failed" if failed else "NotArrived" if one.name in hop.requested else "NotWritten"
+            hop.results[one.name] = _result(one, _artifact(hop, one), result, error)
     record = records.build_promotion_record(
         ctx.story,
         hop,
@@ -275,7 +294,8 @@ def _artifact(hop: Hop, one: DeploymentSpec) -> Artifact | None:
 def _key(ctx: Context, hop: Hop, one: DeploymentSpec) -> str:
     artifact = _artifact(hop, one)
     revision = artifact.revision if artifact else ""
-    return rounds.promotion_key(ctx.request, hop.number, "deploy", one.name, revision, hop.attempt)
+    round_number = hop.round.number if hop.round else 0
+    return rounds.promotion_key(ctx.request, hop.number, "deploy", one.name, revision, round_number, hop.attempt)
 
 
 def _result(one: DeploymentSpec, artifact: Artifact | None, result: str, message: str = "") -> ApplicationResult:

@@ -104,9 +104,20 @@ async def judge_target(ctx: Context, artifacts: tuple[Artifact, ...]) -> tuple[C
 
 
 async def target_contains(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool:
-    """Tell whether every deployment of the target contains the artifacts already."""
+    """Tell whether every deployment of the target contains the artifacts already, and none is lacking."""
     comparisons = await judge_target(ctx, artifacts)
-    return bool(comparisons) and all(one.judgement is Judgement.CONTAINED for one in comparisons)
+    contained = bool(comparisons) and all(one.judgement is Judgement.CONTAINED for one in comparisons)
+    return contained and not lacking_components(ctx)
+
+
+def lacking_components(ctx: Context) -> list[str]:
+    """Return the change's components that the target, as its place observed it, does not deploy."""
+    hop = ctx.story.hop
+    place = ctx.places.view(hop.policy.target) if hop else None
+    if place is None or place.observed_at is None:
+        return []
+    deployed = {one.component for one in place.observed}
+    return [component for component in ctx.story.components or () if component not in deployed]
 
 
 async def ended_by_others(ctx: Context) -> State | None:

@@ -7,7 +7,7 @@ from activities.models.places import Phase
 from activities.models.status import State
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
-from workflows.promotion.hopping import ended_by_others, judge_target
+from workflows.promotion.hopping import ended_by_others, judge_target, lacking_components
 from workflows.promotion.runs import poll_tests
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import void_round
@@ -58,6 +58,7 @@ async def await_retry(ctx: Context) -> State:
         if ctx.story.retry and not ctx.held:
             ctx.story.retry = False
             hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
+            hop.requested.clear()
             # What was mended may be the declaration itself, or which applications it selects.
             await ctx.read_environment(hop.policy.target)
             await ctx.places.speak(Phase.WORKING)
@@ -75,8 +76,11 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
     diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
     refusal, message = Refusal.NONE, ""
-    if not comparisons and (lacking := _deploys_nothing(ctx, hop)):
-        refusal, message, fits = Refusal.UNREADABLE, lacking, False
+    if lacking := lacking_components(ctx):
+        message = (
+            f"{hop.policy.target} does not deploy {', '.join(lacking)}: add a deployment to the Environment, or abort"
+        )
+        refusal, fits = Refusal.UNREADABLE, False
     elif unreadable:
         refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
     elif diverged and not _overridden(ctx, hop):
@@ -98,14 +102,6 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
 
 def _named(comparisons: Sequence[Comparison]) -> str:
     return "; ".join(f"{one.deployment}: {one.why}" for one in comparisons)
-
-
-def _deploys_nothing(ctx: Context, hop: Hop) -> str:
-    """Say that the target deploys none of the change's components; empty where it does, or is not observed yet."""
-    place, components = ctx.places.view(hop.policy.target), ctx.story.components or ()
-    if place is None or place.observed_at is None or any(one.component in components for one in place.observed):
-        return ""
-    return f"{hop.policy.target} deploys none of {', '.join(components)}: add a deployment to the Environment, or abort"
 
 
 def _reason(ctx: Context, hop: Hop) -> str:

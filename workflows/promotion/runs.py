@@ -71,7 +71,7 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     now = workflow.now()
     cause = refusal.__cause__
     if isinstance(cause, ApplicationError) and cause.type == TRIGGER_UNKNOWN:
-        test.state, test.finished_at, test.message = RunState.ERROR, now, text
+        test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, text, True
         return
     test.unheard = test.unheard or not (isinstance(cause, ApplicationError) and cause.type in NOT_ACCEPTED)
     if test.error != text:

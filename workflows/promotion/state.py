@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.configuration import EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
 from activities.models.places import Phase
 from activities.models.promotion import CommandAnswer, PromotionInput
@@ -42,6 +42,8 @@ class TestProgress:
     """Triggers that failed for a cause that people can fix."""
     unheard: bool = False
     """Whether a trigger may have been accepted without our hearing of it."""
+    untraceable: bool = False
+    """Whether a run may exist that nobody can find: only a person may have another one triggered."""
     next_trigger: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -91,6 +93,10 @@ class Hop:
     results: dict[str, ApplicationResult] = field(default_factory=dict)
     wave: int | None = None
     wave_started: datetime | None = None
+    requested: list[str] = field(default_factory=list)
+    """Deployments of this attempt whose write Argo CD accepted."""
+    view: EnvironmentView | None = None
+    """The target as it was at the hop's start, with its selectors resolved."""
     pause_until: datetime | None = None
     """End of the pause before the wave to come, so that continuing as new does not begin it again."""
     refusal: Refusal = Refusal.NONE

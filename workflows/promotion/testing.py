@@ -80,7 +80,7 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     if hop.round is not None:
         return hop.round
     known = ctx.places.view(hop.policy.source)
-    artifacts = source_artifacts(ctx)
+    artifacts = source_artifacts(ctx) if known is None or known is not ctx.outdated else None
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
         return hop.round
@@ -88,7 +88,10 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     def settled() -> bool:
         return ctx.story.retest or ctx.places.view(hop.policy.source) is not known
 
-    await ctx.wait(settled, why=f"{hop.policy.source} settles")
+    # A source that moved and came back shows its place nothing new.
+    at_most = ctx.timings.observe_maximum if ctx.outdated is not None else None
+    await ctx.wait(settled, at_most=at_most, why=f"{hop.policy.source} settles")
+    ctx.outdated = None
     return None
 
 
@@ -101,6 +104,18 @@ def _plan_retries(ctx: Context, hop: Hop, round_: Round) -> None:
 
 async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
     """Read the source after the newest trigger; True when it no longer runs what the round is about."""
+    left = await _moves(ctx, hop, round_)
+    if not left:
+        round_.confirmed = True
+        return False
+    hop.source_moved += left
+    hop.source_moves += 1
+    ctx.event("SourceMoved", f"a new round begins: {'; '.join(left)}")
+    return True
+
+
+async def _moves(ctx: Context, hop: Hop, round_: Round) -> list[str]:
+    """Read the source afresh, as its place may not know yet; return from what to what it moved."""
 
     async def ask() -> tuple[Observation, ...]:
         observed = await ctx.observe(hop.policy.source)
@@ -110,19 +125,25 @@ async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
         return observed
 
     observed = await ctx.insist(ask, object_=f"Environment/{hop.policy.source}", why="read the source")
-    left = [
-        f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(runs)}"
+    moves = [
+        _move(artifact, runs)
         for artifact in round_.artifacts
         for runs in sorted({one.runs or "" for one in observed if one.component == artifact.component})
         if runs != artifact.revision
     ]
-    if not left:
-        round_.confirmed = True
-        return False
-    hop.source_moved += left
-    hop.source_moves += 1
-    ctx.event("SourceMoved", f"a new round begins: {'; '.join(left)}")
-    return True
+    if moves and _same(source_artifacts(ctx), round_.artifacts):
+        # A new round waits until the place has seen what we saw, or it would test the old artifact again.
+        ctx.outdated = ctx.places.view(hop.policy.source)
+    return moves
+
+
+def _move(artifact: Artifact, runs: str) -> str:
+    return f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(runs)}"
+
+
+def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> bool:
+    revisions = {one.component: one.revision for one in tested}
+    return now is not None and all(revisions.get(one.component) == one.revision for one in now)
 
 
 def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
@@ -134,14 +155,19 @@ def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
 
 def _note_move(ctx: Context, hop: Hop, round_: Round, now: tuple[Artifact, ...] | None) -> None:
     """Record moves of the source after the last trigger (onSourceMoved Accept)."""
-    tested = {artifact.component: artifact.revision for artifact in round_.artifacts}
-    for artifact in now or ():
-        if tested.get(artifact.component) not in (None, artifact.revision):
-            before, after = comparing.short(tested[artifact.component]), comparing.short(artifact.revision)
-            line = f"{artifact.component} {before} -> {after}"
-            if line not in hop.source_moved:
-                hop.source_moved.append(line)
-                ctx.changed()
+    tested = {artifact.component: artifact for artifact in round_.artifacts}
+    moves = [
+        _move(tested[one.component], one.revision)
+        for one in now or ()
+        if one.component in tested and one.revision != tested[one.component].revision
+    ]
+    _record(ctx, hop, moves)
+
+
+def _record(ctx: Context, hop: Hop, moves: list[str]) -> None:
+    if new := [line for line in moves if line not in hop.source_moved]:
+        hop.source_moved += new
+        ctx.changed()
 
 
 async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> None:
@@ -155,11 +181,9 @@ async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> None:
 
 async def _verdict(ctx: Context, hop: Hop, round_: Round) -> State | None:
     """Judge a finished round; None when a new one must begin because the source moved and the policy says Retest."""
-    now = source_artifacts(ctx)
-    tested = {artifact.component: artifact.revision for artifact in round_.artifacts}
-    moved = now is not None and any(tested.get(one.component) != one.revision for one in now)
-    if moved and hop.policy.on_source_moved is SourceMoved.RETEST:
-        _note_move(ctx, hop, round_, now)
+    moves = await _moves(ctx, hop, round_)
+    _record(ctx, hop, moves)
+    if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
         hop.source_moves += 1
         await cancel_open(ctx)
         if hop.source_moves > SOURCE_MOVES_ALLOWED:

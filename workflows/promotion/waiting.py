@@ -135,7 +135,7 @@ def _verdict(story: Story, until: datetime | None) -> WaitingFor:
         object=", ".join(test.spec.name for test in open_tests),
         wanted="all required tests Passed",
         observed="; ".join(
-            f"{test.spec.name} {test.state or 'not triggered'}{': ' + test.error if test.error else ''}"
+            ": ".join(filter(None, (f"{test.spec.name} {test.state or 'not triggered'}", test.error or test.message)))
             for test in open_tests
         ),
         since=story.since,

@@ -96,7 +96,9 @@ class PromotionWorkflow:
             return
         hop = self._story.hop
         for environment in (self._story.environment, hop.policy.target if hop else ""):
-            if environment:
+            if hop is not None and hop.view is not None and environment == hop.view.name:
+                self._ctx.views[environment] = hop.view
+            elif environment:
                 await self._ctx.read_environment(environment)
         await self._ctx.places.tell_again()
 

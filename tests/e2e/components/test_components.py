@@ -100,7 +100,7 @@ def test_a_target_that_does_not_deploy_the_component_is_said(story: OpenStory) -
     staging = shop.document("Environment", "staging")
     site = staging["spec"]["deployments"].pop()
     shop.begin()
-    shop.until_waiting("Target", "deploys none of site")
+    shop.until_waiting("Target", "does not deploy site")
     staging["spec"]["deployments"].append(site)
     shop.apply("Environment", "staging")
     # The place reads its declaration now and then; a retest has it read at once.

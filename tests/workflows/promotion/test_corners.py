@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.models.configuration import ReadRepositoryInput, ReadRepositoryResult
+from activities.models.configuration import ReadRepositoryInput, ReadRepositoryResult, SourceMoved
 from activities.models.delivery import UpdateApplicationInput, WriteResult
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
@@ -33,6 +33,8 @@ class OddWorld(World):
     touched: tuple[str, ...] = ("web",)
     failing: set[str] = field(default_factory=set)
     """Activities that fail, as if the host were down."""
+    attempted: int = 0
+    """How often a trigger was asked for."""
     restless: bool = False
     """Each trigger meets a new deployment of the source."""
 
@@ -55,6 +57,7 @@ class OddWorld(World):
 
     @activity.defn
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        self.attempted += 1
         found = await super().trigger_test(request)
         if self.restless:
             await self.deploy("dev", NEWER if self.runs["dev"]["web-0"] == MINE else MINE)
@@ -115,7 +118,7 @@ async def test_a_target_without_the_component_is_refused_until_it_has_one(tempor
         world.runs["staging"] = {}
         run = await start()
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetUnreadable")
-        assert "staging deploys none of web" in status.message
+        assert "staging does not deploy web" in status.message
         world.environments["staging"] = view
         world.runs["staging"] = {one.name: OLD for one in view.deployments}
         await world.say("staging")
@@ -154,6 +157,67 @@ async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_pe
         await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0", "web-staging-1"]
+
+
+async def test_an_override_excuses_nothing_that_the_person_did_not_see(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.environment("staging", HOTFIX, waves=2)
+        world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=1))
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+        world.runs["staging"]["web-1"] = "e" * 40
+        await world.say("staging")
+        status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        assert "web-1" in status.message
+        assert world.writes == ["web-staging-0"]
+
+
+async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.sync_fails = "web-staging-1"
+        run = await start()
+        await world.until(State.PROMOTION_FAILED, reason="Partial")
+        world.runs["staging"]["web-0"] = world.written["web-staging-0"] = OLD
+        await world.say("staging")
+        world.sync_fails = ""
+        await run.say(Verb.RETRY, target="staging")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.runs["staging"] == {"web-0": MINE, "web-1": MINE}
+        assert world.writes.count("web-staging-0") == 2
+
+
+async def test_what_was_written_and_did_not_arrive_is_told_from_what_was_not_written(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.environments["staging"] = replace(world.environments["staging"], delivery_timeout=timedelta(seconds=2))
+        world.slow_syncs = True
+        await start()
+        status = await world.until(State.PROMOTION_FAILED)
+        results = {one.application: one.result for one in status.promotions[-1].applications}
+        assert results == {"web-staging-0": "NotArrived", "web-staging-1": "NotWritten"}
+
+
+async def test_a_failed_operation_of_an_earlier_round_is_not_taken_for_the_one_of_this_round(
+    temporal_server: str,
+) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.sync_fails = "web-staging-0"
+        world.policy("dev", "staging", tests=(a_test("unit"),), auto=False)
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE)
+        await run.say(Verb.PROMOTE, target="staging")
+        await world.until(State.PROMOTION_FAILED)
+        world.grants, world.blocked_by = False, "web-411"
+        await run.say(Verb.RETRY, target="staging")
+        await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
+        await run.say(Verb.RETEST)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        world.grants, world.sync_fails = True, ""
+        await run.say(Verb.PROMOTE, target="staging")
+        await world.eventually(lambda: [one.target for one in world.status.promotions if one.promoted] == ["staging"])
 
 
 async def test_an_override_of_a_target_that_moved_since_is_judged_anew(temporal_server: str) -> None:
@@ -212,7 +276,41 @@ async def test_a_trigger_whose_fate_is_unknown_is_final_and_never_sent_again(tem
         await start()
         status = await world.until(State.TESTS_FAILED)
         assert [(test.name, test.state) for test in status.tests] == [("unit", RunState.ERROR)]
-        assert world.triggers == []
+        assert world.attempted == 1
+
+
+async def test_a_move_that_the_place_has_not_seen_yet_is_seen_at_the_verdict(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit"),))
+        world.verdicts["unit"] = RunState.RUNNING
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: bool(world.status.tests) and world.status.tests[0].state == RunState.RUNNING)
+        world.runs["dev"]["web-0"] = NEWER
+        world.verdicts["unit"] = RunState.PASSED
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.status.promotions[0].source_moved == (f"web {MINE[:8]} -> {NEWER[:8]}",)
+        assert world.runs["staging"] == {"web-0": MINE}
+
+
+async def test_under_retest_a_move_that_the_place_has_not_seen_yet_begins_a_new_round(temporal_server: str) -> None:
+    async with promotion_in(OddWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit"),))
+        found = world.policies["dev"]
+        assert found.policy is not None
+        world.policies["dev"] = replace(found, policy=replace(found.policy, on_source_moved=SourceMoved.RETEST))
+        world.verdicts["unit"] = RunState.RUNNING
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: bool(world.status.tests) and world.status.tests[0].state == RunState.RUNNING)
+        world.runs["dev"]["web-0"] = NEWER
+        world.verdicts["unit"] = RunState.PASSED
+        await world.eventually(lambda: "SourceMoved" in world.events)
+        assert len(world.triggers) == 1
+        await world.say("dev")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert [one.test for one in world.triggers] == ["unit", "unit", "smoke"]
+        assert world.runs["staging"] == {"web-0": NEWER}
 
 
 async def test_a_source_that_never_rests_fails_the_tests_by_that_name(temporal_server: str) -> None:
