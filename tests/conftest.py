@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.environment import LocalEnvironment
 from deploy.local.kubernetes_server import KubernetesAccess
@@ -17,6 +18,9 @@ def _terminated(_number: int, _frame: FrameType | None) -> None:
 def pytest_configure() -> None:
     # By default SIGTERM would end the run without tearing down fixtures, and so without stopping servers.
     signal.signal(signal.SIGTERM, _terminated)
+    # How fast a machine is says nothing about what is tested.
+    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
