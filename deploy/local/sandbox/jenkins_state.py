@@ -37,6 +37,12 @@ class Build:
     def building(self, now: float) -> bool:
         return self.stopped_at is None and now < self.ends_at
 
+    def ended_at(self, now: float) -> float | None:
+        """Return when it ended; None while running."""
+        if self.building(now):
+            return None
+        return self.ends_at if self.stopped_at is None else self.stopped_at
+
     def result(self, now: float) -> str | None:
         if self.building(now):
             return None
@@ -44,9 +50,8 @@ class Build:
 
     def duration_seconds(self, now: float) -> float:
         """Return how long it took; 0 while running, as Jenkins reports."""
-        if self.building(now):
-            return 0.0
-        return (self.stopped_at or self.ends_at) - self.started_at
+        ended = self.ended_at(now)
+        return 0.0 if ended is None else ended - self.started_at
 
 
 @dataclass(kw_only=True)
@@ -156,6 +161,7 @@ class JenkinsState:
         return list(islice((build for build in reversed(job.builds.values()) if build.started_at <= horizon), limit))
 
     def summary(self) -> Json:
+        """Show queue and builds in brief; times are the sandbox's own, in seconds, as in the journal."""
         self.settle()
         now = self.clock.now()
         return {
@@ -164,9 +170,12 @@ class JenkinsState:
                 path: [
                     {
                         "number": build.number,
+                        "queue_id": build.queue_id,
                         "parameters": build.parameters,
                         "building": build.building(now),
                         "result": build.result(now),
+                        "started_at": build.started_at,
+                        "ended_at": build.ended_at(now),
                     }
                     for build in job.builds.values()
                 ]
