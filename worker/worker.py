@@ -14,6 +14,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from crds.kubernetes import KubernetesApi
 from crds.ports import ApiUnavailable
+from worker.attempts import BoundedAttempts
 from worker.connections import ResourceConnections, open_clients
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs
@@ -70,6 +71,7 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
         task_queue=name,
         activities=activities,
         max_concurrent_activities=slots,
+        interceptors=[BoundedAttempts()],
         graceful_shutdown_timeout=grace,
     )
 
