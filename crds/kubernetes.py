@@ -293,7 +293,7 @@ class KubernetesApi:
                 raise api_error(response.status, await response.read())
             yield _events(response)
         finally:
-            response.close()
+            _cut(response)
 
     async def _send(
         self,
@@ -335,6 +335,13 @@ class KubernetesApi:
         )
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """Leave a stream without TLS's farewell: nothing waits for the server's part of it, so the socket would linger."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]:

@@ -1,6 +1,8 @@
 """The client and the mirror on a real kube-apiserver."""
 
 import asyncio
+import gc
+import socket
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,28 @@ async def test_the_mirror_follows_the_real_server(api: KubernetesApi, namespace:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert dict(reflector.objects) == {Key(namespace, "web-1"): "b"}
+
+
+async def test_a_watch_that_is_left_keeps_no_socket_waiting_for_the_server(kubernetes_api: KubernetesAccess) -> None:
+    async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as api:
+        page = await api.list_page(TRACKERS)
+        async with api.watch(TRACKERS, None, resource_version=page.resource_version):
+            assert _open_sockets(kubernetes_api.url)
+        # The socket is closed by the loop's next turn, which is sooner than any answer of the server.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not _open_sockets(kubernetes_api.url)
+
+
+def _open_sockets(url: str) -> list[int]:
+    """Return the descriptors of this process' connections to a server."""
+    found = []
+    for one in gc.get_objects():
+        if isinstance(one, socket.socket) and one.fileno() != -1 and one.family == socket.AF_INET:
+            try:
+                host, port = one.getpeername()
+            except OSError:
+                continue
+            if url.endswith(f"{host}:{port}"):
+                found.append(one.fileno())
+    return found
