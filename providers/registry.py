@@ -4,7 +4,7 @@ Keys of a Secret, by kind:
 - `github`, `githubActions`: `token`; or `privateKey` (PEM) with `appID` and optionally `installationID`, both of which
   may come from the provider's spec instead.
 - `jenkins`: `username` with `token` (API token) or `password`.
-- `gitlabCI`: `token`; with `triggerToken` beside it that one starts pipelines and `token` needs read_api only.
+- `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
 - `argocd`: `token`.
 
 Building never fails for what a person configured wrongly (address, Secret): the first call raises the error.
@@ -22,7 +22,8 @@ from providers.github import wire as github_wire
 from providers.github.adapter import GitHubCalls, GitHubHost
 from providers.github_actions.adapter import GitHubActionsTestRuns
 from providers.gitlab_ci import wire as gitlab_wire
-from providers.gitlab_ci.adapter import GitLabTestRuns
+from providers.gitlab_ci.adapter import GitLabAccess, GitLabTestRuns
+from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients
 from providers.jenkins.adapter import JenkinsTestRuns
 from providers.metrics import Recorder, record_argocd_call, record_ci_call, record_scm_call
@@ -47,6 +48,7 @@ class Parts:
     app_id: str = ""
     installation_id: str = ""
     results: Mapping[str, RunPhase] = field(default_factory=dict)
+    parameters_as: ParametersAs = ParametersAs.VARIABLES
 
 
 def build_scm_host(
@@ -90,7 +92,9 @@ def build_scm_check(
     """Open a repository, or with an empty owner its host, to prove the credential; also where only its CI is used."""
     if kind == "gitlab":
         project = f"{owner}/{repository}".strip("/")
-        return build_test_runs("gitlabCI", base=base, credential=credential, http=http, project=project)
+        record = partial(record_ci_call, "gitlabCI")
+        parts = Parts(http=http, base=base, credential=credential, record=record, project=project)
+        return GitLabAccess(_gitlab_ci(parts))
     return build_scm_host(
         kind,
         base=base,
@@ -116,12 +120,14 @@ def build_test_runs(
     app_id: str = "",
     installation_id: str = "",
     results: Mapping[str, str] | None = None,
+    parameters_as: str = ParametersAs.VARIABLES,
 ) -> TestRuns:
     """Open a CI system.
 
     `base` is Jenkins' URL, or the domain or URL of the repository's host. `githubActions` takes `owner` and
     `repository`; `gitlabCI` takes `project`, its number or full path; without one only `check` is of use. `results`
-    maps knobs (providers.runs.KNOBS) to phases, such as `{"unstable": "Passed"}`.
+    maps knobs (providers.runs.KNOBS) to phases, such as `{"unstable": "Passed"}`. `parameters_as` is for `gitlabCI`:
+    `Variables` or `Inputs`.
     """
     parts = Parts(
         http=http,
@@ -134,6 +140,7 @@ def build_test_runs(
         app_id=app_id,
         installation_id=installation_id,
         results=result_map(results or {}),
+        parameters_as=ParametersAs(parameters_as),
     )
     return _chosen(TEST_RUNS, kind, "CI system")(parts)
 
@@ -179,7 +186,7 @@ def _jenkins(parts: Parts) -> TestRuns:
     )
 
 
-def _gitlab_ci(parts: Parts) -> TestRuns:
+def _gitlab_ci(parts: Parts) -> GitLabTestRuns:
     return GitLabTestRuns(
         http=parts.http,
         base_url=gitlab_wire.base_url(parts.base),
@@ -187,6 +194,7 @@ def _gitlab_ci(parts: Parts) -> TestRuns:
         credential=parts.credential,
         record=parts.record,
         results=parts.results,
+        parameters_as=parts.parameters_as,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from providers.github_actions.wire import KEY_INPUT
-from providers.gitlab_ci.wire import KEY_VARIABLE
+from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.jenkins.wire import KEY_PARAMETER
 
 _TRIGGER = re.compile(r".+/buildWithParameters|.+/dispatches|.+/projects/.+/pipeline")

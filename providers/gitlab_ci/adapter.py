@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from providers.credentials import optional_secret
-from providers.documents import required_text
+from providers.documents import Document, required_text, text
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.exchange import Reply, Request, has_next_page
-from providers.gitlab_ci import wire
+from providers.gitlab_ci import starting, wire
+from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients
 from providers.metrics import Recorder
 from providers.models import Credential, Run, RunPhase, RunReading
@@ -20,7 +21,7 @@ _REMEMBERED_KEYS = 20_000
 
 
 class PipelineKeys:
-    """Remember which key each pipeline carries, none included."""
+    """Remember which key each pipeline carries, none included; never that it could not be read."""
 
     def __init__(self) -> None:
         self.keys: dict[str, str] = {}
@@ -43,9 +44,11 @@ class GitLabTestRuns:
         credential: Credential,
         record: Recorder,
         results: Mapping[str, RunPhase],
+        parameters_as: ParametersAs = ParametersAs.VARIABLES,
     ) -> None:
         self._credential = credential
         self._results = results
+        self._by = parameters_as
         self._project = wire.project_path(project) if project else ""
         self._endpoint = Endpoint(
             http=http, base_url=base_url, credential=credential, record=record, authorize=self._headers, refine=_refine
@@ -53,24 +56,27 @@ class GitLabTestRuns:
         self._known = http.memory(PipelineKeys, base_url, self._project)
 
     async def find(self, job: str, key: str) -> tuple[Run, ...]:
-        found: list[Run] = []
-        for page in range(1, wire.PAGE_LIMIT + 1):
-            request = wire.list_pipelines(self._project, ref=_ref(job), page=page, now=datetime.now(UTC))
-            reply = await self._endpoint.call(request)
-            for pipeline in wire.candidates(reply):
+        named, _ = await self._listed(_ref(job), name=key)
+        runs = [wire.read_created(pipeline, key) for pipeline in named if wire.is_named(pipeline, key)]
+        if not runs:
+            # Names that hold more than the key, hosts that cannot search by name, and keys in variables.
+            listed, _ = await self._listed(_ref(job))
+            for pipeline in listed:
                 run = wire.read_created(pipeline, key)
-                if wire.is_named(pipeline, key) or await self._key_of(run.id) == key:
-                    found.append(run)
-            if not _has_more(reply):
-                break
-        return tuple(sorted(found, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
+                if wire.is_named(pipeline, key):
+                    self._known.put(run.id, key)
+                if await self._key_of(run.id) == key:
+                    runs.append(run)
+        return tuple(sorted(runs, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
-        token = optional_secret(self._credential, "triggerToken")
+        token, ref = optional_secret(self._credential, "triggerToken"), _ref(job)
         if token:
-            request = wire.trigger_pipeline(self._project, token=token, ref=_ref(job), key=key, parameters=parameters)
+            request = starting.trigger_pipeline(
+                self._project, token=token, ref=ref, key=key, parameters=parameters, by=self._by
+            )
         else:
-            request = wire.create_pipeline(self._project, ref=_ref(job), key=key, parameters=parameters)
+            request = starting.create_pipeline(self._project, ref=ref, key=key, parameters=parameters, by=self._by)
         run = wire.read_created((await self._endpoint.call(request)).document(), key)
         self._known.put(run.id, key)
         return run
@@ -91,6 +97,24 @@ class GitLabTestRuns:
             await self._endpoint.call(wire.cancel(self._project, found.id))
 
     async def check(self) -> str:
+        """Prove that the token can start pipelines, or has a trigger token for that, and read them."""
+        if not self._project:
+            return await self.check_access()
+        scopes = wire.read_scopes(await self._endpoint.call(wire.check_token()))
+        if scopes:
+            self._refuse_scopes(scopes)
+        path = await self.check_access()
+        (await self._endpoint.call(wire.check_pipelines(self._project))).documents()
+        if self._by is ParametersAs.INPUTS:
+            version = text((await self._endpoint.call(starting.get_version())).document(), "version")
+            if not starting.takes_inputs(version):
+                wanted = ".".join(map(str, starting.INPUTS_SINCE))
+                raise ProviderRejected(
+                    f"GitLab {version} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer"
+                )
+        return path
+
+    async def check_access(self) -> str:
         """Prove the credential, and the project where there is one; return its path or the account."""
         if not self._project:
             return required_text((await self._endpoint.call(wire.check_account())).document(), "username")
@@ -98,8 +122,43 @@ class GitLabTestRuns:
         return required_text(reply.document(), "path_with_namespace")
 
     async def traceable(self, job: str) -> bool:
-        """Say that pipelines can be found by their key: their variables can be read back."""
-        return bool(_ref(job))
+        """Say that a pipeline of ours on this ref, if there is one, shows its key to this token."""
+        ref = _ref(job)
+        if self._by is ParametersAs.INPUTS:
+            return await self._name_shows_key(ref)
+        listed, complete = await self._listed(ref)
+        if not complete:
+            return False
+        for pipeline in listed:
+            if await self._key_of(required_text(pipeline, "id")) is None:
+                # Anybody's, ours included, unless ours would have been found by their names.
+                return wire.shows_names(listed) and await self._name_shows_key(ref)
+        return True
+
+    async def _listed(self, ref: str, name: str = "") -> tuple[tuple[Document, ...], bool]:
+        """List what API calls and trigger tokens started on a ref lately, and whether that is all."""
+        listed: list[Document] = []
+        for page in range(1, wire.PAGE_LIMIT + 1):
+            request = wire.list_pipelines(self._project, ref=ref, page=page, now=datetime.now(UTC), name=name)
+            reply = await self._endpoint.call(request)
+            listed.extend(wire.candidates(reply))
+            if not _has_more(reply):
+                return tuple(listed), True
+        return tuple(listed), False
+
+    async def _name_shows_key(self, ref: str) -> bool:
+        """Read the project's CI file; where it cannot be read its pipelines must be taken for nameless."""
+        try:
+            project = (await self._endpoint.call(wire.check(self._project))).document()
+            path = text(project, "ci_config_path") or starting.CONFIG_FILE
+            if "@" in path or "://" in path:
+                return False
+            reply = await self._endpoint.call(starting.get_config(self._project, path, ref))
+        except (ProviderUnauthorized, ProviderNotFound, ProviderRejected) as error:
+            if error.status == 401:
+                raise
+            return False
+        return starting.shows_key(reply.text, self._by)
 
     async def _read(self, run: Run) -> RunReading:
         reply = await self._endpoint.call(wire.get_pipeline(self._project, run.id))
@@ -120,12 +179,33 @@ class GitLabTestRuns:
         except ProviderError:
             return ""
 
-    async def _key_of(self, pipeline: str) -> str:
+    async def _key_of(self, pipeline: str) -> str | None:
+        """Return the key that a pipeline carries as a variable; None where this token may not see it."""
+        if pipeline not in self._known.keys and self._by is ParametersAs.INPUTS:
+            return ""
         if pipeline not in self._known.keys:
-            self._known.put(
-                pipeline, wire.key_of(await self._endpoint.call(wire.get_variables(self._project, pipeline)))
-            )
+            try:
+                reply = await self._endpoint.call(wire.get_variables(self._project, pipeline))
+            except (ProviderUnauthorized, ProviderNotFound) as error:
+                if error.status == 401:
+                    raise
+                # Not remembered: the token's rights may be mended, and others may see it.
+                return None
+            self._known.put(pipeline, wire.key_of(reply))
         return self._known.keys[pipeline]
+
+    def _refuse_scopes(self, scopes: frozenset[str]) -> None:
+        """Raise ProviderUnauthorized where the token lacks a scope that this runner needs."""
+        by_trigger = bool(optional_secret(self._credential, "triggerToken"))
+        if "api" in scopes or (by_trigger and "read_api" in scopes):
+            return
+        has = ", ".join(sorted(scopes))
+        wanted = (
+            "`read_api`, which reading pipelines needs"
+            if by_trigger
+            else "`api`, which starting pipelines needs; or give the Secret a `triggerToken` beside a `read_api` token"
+        )
+        raise ProviderUnauthorized(f"the `token` (scopes: {has}) lacks the scope {wanted}", status=403)
 
     async def _headers(self) -> Mapping[str, str]:
         token = optional_secret(self._credential, "token")
@@ -134,6 +214,16 @@ class GitLabTestRuns:
         if optional_secret(self._credential, "triggerToken"):
             raise ProviderUnauthorized("a `triggerToken` can only start pipelines: add a `token` with scope read_api")
         raise ProviderUnauthorized("the Secret has no key `token`")
+
+
+class GitLabAccess:
+    """Prove a project's credential where nobody starts pipelines with it."""
+
+    def __init__(self, runs: GitLabTestRuns) -> None:
+        self._runs = runs
+
+    async def check(self) -> str:
+        return await self._runs.check_access()
 
 
 def _ref(job: str) -> str:
@@ -148,7 +238,14 @@ def _has_more(reply: Reply) -> bool:
 
 
 def _refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Name what a trigger's refusal means: a wrong trigger token is hidden as 404."""
+    """Name what a refusal means: a wrong trigger token is hidden as 404, and an undeclared key as any input."""
+    said = str(error)
     if request.operation == "trigger" and reply.status == 404:
-        return ProviderNotFound(f"no such project, or its token is wrong or lacks rights ({error})", status=404)
+        return ProviderNotFound(f"no such project, or its token is wrong or lacks rights ({said})", status=404)
+    if request.operation == "trigger" and reply.status == 400 and starting.refuses_inputs(said):
+        hint = f"declare `{starting.KEY_INPUT}` and every parameter under `spec: inputs` of the CI file"
+        return ProviderRejected(f"{said}; {hint}", status=400)
+    if isinstance(error, ProviderUnauthorized) and reply.status == 403 and request.operation == "check-project":
+        hint = "reading pipelines needs the scope `read_api` or `api`, and at least the role Reporter"
+        return ProviderUnauthorized(f"{said}; {hint}", status=403)
     return error

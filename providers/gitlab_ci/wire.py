@@ -1,19 +1,20 @@
 """GitLab CI's REST shapes as pure functions (https://docs.gitlab.com/api/pipelines)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from providers.documents import Document, at, number, required_text, text
+from providers.documents import Document, at, number, required_text, text, texts
 from providers.exchange import Reply, Request, segment
+from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.models import Run, RunPhase, RunReading
 from providers.runs import test_counts
 
-KEY_VARIABLE = "PROMOTION_KEY"
 PAGE_SIZE = 100
 PAGE_LIMIT = 10
 _LOOKED_BACK = timedelta(hours=24)
 # Pipelines that pushes, schedules and merge requests start are never ours.
 _OUR_SOURCES = ("api", "trigger")
+_FINE_GRAINED = "granular"
 
 _PHASES: Mapping[str, RunPhase] = {
     "created": RunPhase.QUEUED,
@@ -51,27 +52,14 @@ def project_path(project: str) -> str:
     return f"/projects/{segment(project.strip().strip('/'))}"
 
 
-def create_pipeline(project: str, *, ref: str, key: str, parameters: Mapping[str, str]) -> Request:
-    variables = [
-        {"key": name, "value": value, "variable_type": "env_var"}
-        for name, value in {**parameters, KEY_VARIABLE: key}.items()
-    ]
-    body = {"ref": ref, "variables": variables}
-    return Request(method="POST", path=f"{project}/pipeline", json=body, operation="trigger")
-
-
-def trigger_pipeline(project: str, *, token: str, ref: str, key: str, parameters: Mapping[str, str]) -> Request:
-    """Start a pipeline by a trigger token, which travels in the body and is no user."""
-    body = {"token": token, "ref": ref, "variables": {**parameters, KEY_VARIABLE: key}}
-    return Request(method="POST", path=f"{project}/trigger/pipeline", json=body, operation="trigger")
-
-
 def read_created(value: Document, key: str) -> Run:
     return Run(id=required_text(value, "id"), key=key, url=text(value, "web_url"))
 
 
-def list_pipelines(project: str, *, ref: str, page: int, now: datetime) -> Request:
+def list_pipelines(project: str, *, ref: str, page: int, now: datetime, name: str = "") -> Request:
+    """List a ref's pipelines, newest first; with a name those of exactly this name, on hosts that can (16.9 on)."""
     query = {
+        **({"name": name} if name else {}),
         "ref": ref,
         "updated_after": (now - _LOOKED_BACK).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "order_by": "id",
@@ -92,19 +80,18 @@ def is_named(pipeline: Document, key: str) -> bool:
     return key in text(pipeline, "name")
 
 
+def shows_names(pipelines: Iterable[Document]) -> bool:
+    """Say whether the host tells pipelines' names at all (16.3 on); null stands for a pipeline without one."""
+    return all("name" in pipeline for pipeline in pipelines)
+
+
 def get_variables(project: str, pipeline: str) -> Request:
-    """Read a pipeline's variables; a role that may not see them is answered with 403."""
-    return Request(
-        method="GET",
-        path=f"{project}/pipelines/{segment(pipeline)}/variables",
-        operation="get-variables",
-        accepts=frozenset({403, 404}),
-    )
+    """Read a pipeline's variables: for maintainers, and for the developer who started it. Others get 403."""
+    path = f"{project}/pipelines/{segment(pipeline)}/variables"
+    return Request(method="GET", path=path, query={"per_page": str(PAGE_SIZE)}, operation="get-variables")
 
 
 def key_of(reply: Reply) -> str:
-    if not reply.ok:
-        return ""
     return next((text(each, "value") for each in reply.documents() if at(each, "key") == KEY_VARIABLE), "")
 
 
@@ -171,9 +158,30 @@ def cancel(project: str, pipeline: str) -> Request:
 
 
 def check(project: str) -> Request:
-    return Request(method="GET", path=project, operation="check")
+    return Request(method="GET", path=project, operation="check-project")
 
 
 def check_account() -> Request:
     # https://docs.gitlab.com/api/users/#retrieve-the-current-user: project and group access tokens have a user too.
     return Request(method="GET", path="/user", operation="check")
+
+
+def check_pipelines(project: str) -> Request:
+    return Request(method="GET", path=f"{project}/pipelines", query={"per_page": "1"}, operation="check-project")
+
+
+def check_token() -> Request:
+    """Ask what a token is; any scope may, but tokens of other kinds (OAuth, jobs) and old hosts have no answer."""
+    # https://docs.gitlab.com/api/personal_access_tokens/#self-inform: project and group access tokens too.
+    return Request(
+        method="GET",
+        path="/personal_access_tokens/self",
+        operation="check",
+        accepts=frozenset({400, 403, 404}),
+    )
+
+
+def read_scopes(reply: Reply) -> frozenset[str]:
+    """Read a token's scopes; empty where nobody says, or where rights are granted one by one instead."""
+    scopes = frozenset(texts(reply.document(), "scopes")) if reply.ok else frozenset()
+    return frozenset() if _FINE_GRAINED in scopes else scopes

@@ -132,9 +132,18 @@ def gitlab_ci(
     base: str = "gitlab.example.com",
     data: Mapping[str, str] | None = None,
     results: Mapping[str, str] | None = None,
+    project: str = "acme/web",
+    parameters_as: str = "Variables",
 ) -> TestRuns:
-    credential = Credential(data=data or {"token": TOKEN})
-    return build_test_runs("gitlabCI", base=base, project="acme/web", credential=credential, http=http, results=results)
+    return build_test_runs(
+        "gitlabCI",
+        base=base,
+        project=project,
+        credential=Credential(data=data or {"token": TOKEN}),
+        http=http,
+        results=results,
+        parameters_as=parameters_as,
+    )
 
 
 def argocd(http: HttpClients, *, base: str = "https://argocd.example.com", token: str = TOKEN) -> Deployments:

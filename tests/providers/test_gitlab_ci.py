@@ -3,14 +3,29 @@
 import httpx
 import pytest
 
-from providers.errors import ProviderNotFound, ProviderRejected, ProviderUnauthorized, ProviderUnavailable
+from providers.errors import (
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from providers.gitlab_ci.wire import base_url
 from providers.models import Run, RunPhase
-from providers.ports import TraceableRuns
+from providers.ports import TestRuns, TraceableRuns
 from tests.providers.hosts import TOKEN, FakeHost, answer, gitlab_ci
 
 PROJECT = "/api/v4/projects/acme%2Fweb"
 TRIGGER = {"token": TOKEN, "triggerToken": "glptt-trigger-token"}
+
+
+def variables_of(number: int) -> str:
+    return rf"{PROJECT}/pipelines/{number}/variables\?per_page=100"
+
+
+async def traceable(runs: TestRuns, job: str = "main") -> bool:
+    assert isinstance(runs, TraceableRuns)
+    return await runs.traceable(job)
 
 
 def pipeline(number: int, **more: object) -> dict[str, object]:
@@ -39,8 +54,8 @@ async def test_a_pipeline_is_started_with_variables_and_the_key(host: FakeHost) 
     assert host.body() == {
         "ref": "main",
         "variables": [
-            {"key": "REVISION", "value": "abc", "variable_type": "env_var"},
             {"key": "PROMOTION_KEY", "value": "k", "variable_type": "env_var"},
+            {"key": "REVISION", "value": "abc", "variable_type": "env_var"},
         ],
     }
 
@@ -90,18 +105,166 @@ async def test_pipelines_are_found_by_name_else_by_variables_each_read_once(host
     first = [pipeline(9, name="run k"), pipeline(8, name="run other"), pipeline(7, source="push", name="k")]
     host.on("GET", rf"{PROJECT}/pipelines\?.*page=1", answer(first, x_next_page="2"))
     host.on("GET", rf"{PROJECT}/pipelines\?.*page=2", answer([pipeline(6), pipeline(5)], x_next_page=""))
-    variables = [{"key": "OTHER", "value": "x"}, {"key": "PROMOTION_KEY", "value": "k"}]
-    host.on("GET", f"{PROJECT}/pipelines/6/variables", answer(variables))
-    host.on("GET", f"{PROJECT}/pipelines/5/variables", answer({"message": "403 Forbidden"}, 403))
-    host.on("GET", f"{PROJECT}/pipelines/8/variables", answer([]))
+    host.on("GET", rf"{PROJECT}/pipelines\?name=k&.*", answer([]))
+    host.on("GET", variables_of(6), answer([{"key": "OTHER", "value": "x"}, {"key": "PROMOTION_KEY", "value": "k"}]))
+    host.on("GET", variables_of(5), answer([]))
+    host.on("GET", variables_of(8), answer([]))
     http = host.http()
     assert [run.id for run in await gitlab_ci(http).find("main", "k")] == ["6", "9"]
     before = len(host.requests)
     assert [run.id for run in await gitlab_ci(http).find("main", "k")] == ["6", "9"]
-    assert len(host.requests) - before == 2
-    runs = gitlab_ci(http)
-    assert isinstance(runs, TraceableRuns)
-    assert await runs.traceable("main")
+    assert len(host.requests) - before == 3
+    assert await traceable(gitlab_ci(http))
+
+
+async def test_a_pipeline_of_the_keys_name_is_found_by_one_call(host: FakeHost) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?name=k&ref=main&.*", answer([pipeline(9, name="k"), pipeline(7, name="k")]))
+    assert [run.id for run in await gitlab_ci(host.http()).find("main", "k")] == ["7", "9"]
+    assert len(host.requests) == 1
+
+
+async def test_a_host_that_does_not_search_by_name_is_not_believed(host: FakeHost) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(9), pipeline(8)]))
+    host.on("GET", variables_of(9), answer([]))
+    host.on("GET", variables_of(8), answer([{"key": "PROMOTION_KEY", "value": "k"}]))
+    assert [run.id for run in await gitlab_ci(host.http()).find("main", "k")] == ["8"]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_key_that_may_not_be_read_is_no_missing_key_and_makes_runs_untraceable(
+    host: FakeHost, status: int
+) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5)]))
+    mended = answer([{"key": "PROMOTION_KEY", "value": "k"}])
+    host.on("GET", variables_of(5), *[answer({"message": "no"}, status)] * 2, mended)
+    http = host.http()
+    assert await gitlab_ci(http).find("main", "k") == ()
+    assert not await traceable(gitlab_ci(http))
+    # Once the rights are mended, it is found: that it could not be read was not remembered.
+    assert [run.id for run in await gitlab_ci(http).find("main", "k")] == ["5"]
+    assert await traceable(gitlab_ci(http))
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (answer({}, 500), ProviderUnavailable),
+        (answer({}, 429), ProviderRateLimited),
+        (answer({"message": "401 Unauthorized"}, 401), ProviderUnauthorized),
+        (httpx.ReadTimeout("late"), ProviderUnavailable),
+    ],
+)
+async def test_a_key_that_cannot_be_read_now_is_asked_for_again(
+    host: FakeHost, failure: httpx.Response | Exception, error: type[Exception]
+) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5)]))
+    host.on("GET", variables_of(5), failure)
+    with pytest.raises(error):
+        await gitlab_ci(host.http()).find("main", "k")
+    with pytest.raises(error):
+        await traceable(gitlab_ci(host.http()))
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters_as", "shown"),
+    [
+        ("workflow:\n  name: $PROMOTION_KEY\n", "Variables", True),
+        ("stages: [a]\nworkflow:\n  rules:\n    - name: x\n  name: 'run ${PROMOTION_KEY}'\n", "Variables", True),
+        ("workflow:\n  # a word\n  name: >-\n    run\n    $PROMOTION_KEY\n", "Variables", True),
+        ("workflow:\n  name: run # $PROMOTION_KEY\n", "Variables", False),
+        ("workflow:\n  name: $PROMOTION_KEY_OF_OTHERS\n", "Variables", False),
+        ("workflow:\n  name: $$PROMOTION_KEY\n", "Variables", False),
+        ("job:\n  name: $PROMOTION_KEY\n", "Variables", False),
+        ("workflow:\n  rules:\n    - name: $PROMOTION_KEY\n", "Variables", False),
+        ("", "Variables", False),
+        ("workflow:\n  name: $PROMOTION_KEY\n", "Inputs", False),
+        ("spec:\n  inputs: {}\n---\nworkflow:\n  name: $[[ inputs.promotion_key ]]\n", "Inputs", True),
+        ("workflow:\n  name: run $[[inputs.promotion_key]]\n", "Inputs", True),
+        ("workflow:\n  name: $[[ inputs.promotion_key | truncate(0,3) ]]\n", "Inputs", False),
+    ],
+)
+async def test_a_name_that_shows_the_key_makes_runs_traceable_whatever_else_is_hidden(
+    host: FakeHost, config: str, parameters_as: str, shown: bool
+) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5, name=None)]))
+    host.on("GET", variables_of(5), answer({"message": "403 Forbidden"}, 403))
+    host.on("GET", PROJECT, answer({"path_with_namespace": "acme/web", "ci_config_path": "ci/main.yml"}))
+    file = httpx.Response(200, text=config)
+    host.on("GET", rf"{PROJECT}/repository/files/ci%2Fmain.yml/raw\?ref=release%2F1", file)
+    assert await traceable(gitlab_ci(host.http(), parameters_as=parameters_as), "release/1") is shown
+
+
+@pytest.mark.parametrize("project", [{"ci_config_path": "ci.yml@acme/ci"}, {"ci_config_path": "https://x/ci.yml"}, {}])
+async def test_a_ci_file_that_cannot_be_read_shows_no_key(host: FakeHost, project: dict[str, str]) -> None:
+    host.on("GET", PROJECT, answer({"path_with_namespace": "acme/web", **project}))
+    assert not await traceable(gitlab_ci(host.http(), parameters_as="Inputs"))
+    host.on("GET", rf"{PROJECT}/repository/files/.gitlab-ci.yml/raw\?ref=main", answer({}, 500))
+    if not project:
+        with pytest.raises(ProviderUnavailable):
+            await traceable(gitlab_ci(host.http(), parameters_as="Inputs"))
+
+
+async def test_a_host_that_tells_no_names_cannot_be_trusted_to_find_by_them(host: FakeHost) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5)]))
+    host.on("GET", variables_of(5), answer({"message": "403 Forbidden"}, 403))
+    host.on("GET", PROJECT, answer({"path_with_namespace": "acme/web"}))
+    named = httpx.Response(200, text="workflow:\n  name: $PROMOTION_KEY\n")
+    host.on("GET", rf"{PROJECT}/repository/files/.gitlab-ci.yml/raw\?ref=main", named)
+    assert not await traceable(gitlab_ci(host.http()))
+
+
+async def test_more_pipelines_than_can_be_listed_make_runs_untraceable(host: FakeHost) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5, source="push")], x_next_page="2"))
+    assert not await traceable(gitlab_ci(host.http()))
+    assert len(host.requests) == 10
+
+
+@pytest.mark.parametrize("data", [None, TRIGGER])
+async def test_parameters_travel_as_inputs_where_the_runner_says_so(
+    host: FakeHost, data: dict[str, str] | None
+) -> None:
+    host.always(answer(pipeline(5001), 201))
+    await gitlab_ci(host.http(), data=data, parameters_as="Inputs").create("main", "k1", {"revision": "abc"})
+    token = {"token": "glptt-trigger-token"} if data else {}
+    assert host.body() == {**token, "ref": "main", "inputs": {"promotion_key": "k1", "revision": "abc"}}
+
+
+async def test_a_key_that_reads_as_a_number_arrives_as_a_text(host: FakeHost) -> None:
+    host.always(answer(pipeline(5001), 201))
+    await gitlab_ci(host.http(), parameters_as="Inputs").create("main", "12e4", {})
+    assert host.body() == {"ref": "main", "inputs": {"promotion_key": '"12e4"'}}
+
+
+async def test_a_run_with_inputs_is_found_by_name_alone_and_no_variables_are_asked_for(host: FakeHost) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(9, name="run k"), pipeline(8, name=None)]))
+    host.on("GET", rf"{PROJECT}/pipelines\?name=k&.*", answer([]))
+    found = await gitlab_ci(host.http(), parameters_as="Inputs").find("main", "k")
+    assert [run.id for run in found] == ["9"]
+    assert len(host.requests) == 2
+
+
+async def test_an_undeclared_input_says_where_to_declare_it(host: FakeHost) -> None:
+    said = "Given inputs not defined in the `spec` section of the included configuration file"
+    host.always(answer({"message": {"base": [said]}}, 400))
+    with pytest.raises(ProviderRejected, match=r"declare `promotion_key` and every parameter under `spec: inputs`"):
+        await gitlab_ci(host.http(), parameters_as="Inputs").create("main", "k", {})
+
+
+@pytest.mark.parametrize(
+    ("parameters_as", "parameters", "said"),
+    [
+        ("Variables", {"A-B": "x"}, r"parameters\.A-B: .*letters, digits and `_`"),
+        ("Variables", {"": "x"}, r"parameters\.: "),
+        ("Variables", {"X" * 256: "x"}, r"at most 255"),
+        ("Inputs", {f"p{number}": "x" for number in range(20)}, r"parameters: 21 inputs with `promotion_key`.* 20"),
+    ],
+)
+async def test_parameters_that_gitlab_cannot_take_are_refused_by_name_before_anything_is_sent(
+    host: FakeHost, parameters_as: str, parameters: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ProviderRejected, match=said):
+        await gitlab_ci(host.http(), parameters_as=parameters_as).create("main", "k", parameters)
+    assert host.requests == []
 
 
 @pytest.mark.parametrize(
@@ -213,6 +376,75 @@ async def test_cancelling_a_finished_or_unknown_run_is_fine(host: FakeHost, stat
     assert [path.split()[0] for path in host.paths()].count("POST") == 2
 
 
-async def test_check_names_the_project(host: FakeHost) -> None:
+def scoped(host: FakeHost, *scopes: str) -> FakeHost:
+    """Let the host know the token's scopes and show the project."""
+    host.on("GET", "/api/v4/personal_access_tokens/self", answer({"scopes": list(scopes)}))
     host.on("GET", PROJECT, answer({"path_with_namespace": "acme/web"}))
+    host.on("GET", rf"{PROJECT}/pipelines\?per_page=1", answer([]))
+    return host
+
+
+@pytest.mark.parametrize(
+    ("data", "scopes"),
+    [
+        (None, ("api",)),
+        (None, ("read_user", "api")),
+        (TRIGGER, ("read_api",)),
+        (TRIGGER, ("api",)),
+        (None, ("granular",)),
+    ],
+)
+async def test_check_names_the_project_that_a_token_of_the_right_scope_reads(
+    host: FakeHost, data: dict[str, str] | None, scopes: tuple[str, ...]
+) -> None:
+    assert await gitlab_ci(scoped(host, *scopes).http(), data=data).check() == "acme/web"
+    assert f"GET {PROJECT}/pipelines?per_page=1" in host.paths()
+
+
+@pytest.mark.parametrize(
+    ("data", "scopes", "missing"),
+    [
+        (None, ("read_api",), r"\(scopes: read_api\) lacks the scope `api`.*`triggerToken`"),
+        (TRIGGER, ("read_user", "read_repository"), r"read_repository, read_user\) lacks the scope `read_api`"),
+    ],
+)
+async def test_check_names_the_scope_that_a_token_lacks(
+    host: FakeHost, data: dict[str, str] | None, scopes: tuple[str, ...], missing: str
+) -> None:
+    with pytest.raises(ProviderUnauthorized, match=missing) as caught:
+        await gitlab_ci(scoped(host, *scopes).http(), data=data).check()
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_where_nobody_tells_the_scopes_the_project_and_its_pipelines_prove_the_token(
+    host: FakeHost, status: int
+) -> None:
+    scoped(host).on("GET", "/api/v4/personal_access_tokens/self", answer({"message": "no"}, status))
     assert await gitlab_ci(host.http()).check() == "acme/web"
+    host.on("GET", rf"{PROJECT}/pipelines\?per_page=1", answer({"message": "403 Forbidden"}, 403))
+    with pytest.raises(ProviderUnauthorized, match=r"403 Forbidden; .*`read_api`.*Reporter"):
+        await gitlab_ci(host.http()).check()
+
+
+@pytest.mark.parametrize(
+    ("version", "fine"), [("18.6.0-ee", True), ("17.10.1", True), ("17.9.2", False), ("16.11", False)]
+)
+async def test_check_refuses_inputs_on_a_host_that_would_ignore_them(host: FakeHost, version: str, fine: bool) -> None:
+    scoped(host, "api").on("GET", "/api/v4/version", answer({"version": version}))
+    runs = gitlab_ci(host.http(), parameters_as="Inputs")
+    if fine:
+        assert await runs.check() == "acme/web"
+    else:
+        with pytest.raises(ProviderRejected, match=rf"GitLab {version} ignores inputs: .*17\.10"):
+            await runs.check()
+
+
+async def test_a_pipeline_that_a_person_retries_counts_by_its_newest_verdict(host: FakeHost) -> None:
+    answers = [answer(pipeline(7, status=status)) for status in ("failed", "running", "success")]
+    host.on("GET", f"{PROJECT}/pipelines/7", *answers)
+    host.on("GET", rf"{PROJECT}/pipelines/7/jobs\?.*", answer([{"name": "unit", "failure_reason": "script_failure"}]))
+    runs, run = gitlab_ci(host.http()), Run(id="7", key="k")
+    readings = [await runs.read("main", run) for _ in range(3)]
+    assert [reading.phase for reading in readings] == [RunPhase.FAILED, RunPhase.RUNNING, RunPhase.PASSED]
+    assert readings[-1].message == ""
