@@ -69,11 +69,18 @@ def _gitlab_trigger(url: str, http: HttpClients, valid: bool) -> TestRuns:
     return gitlab_ci(http, base=f"{url}/gitlab/api/v4", data=data)
 
 
+def _gitlab_inputs(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    data = {"token": seed.GITLAB_TOKEN if valid else "wrong-token"}
+    base = f"{url}/gitlab/api/v4/"
+    return gitlab_ci(http, base=base, data=data, project="acme/inputs", parameters_as="Inputs")
+
+
 WORLDS = {
     "jenkins": CiWorld(job="web/integration", parameter="REVISION", open=_jenkins),
     "jenkins with a password": CiWorld(job="web/integration", parameter="REVISION", open=_jenkins_password),
     "github actions": CiWorld(job="contract.yml", parameter="revision", open=_actions),
     "gitlab ci": CiWorld(job="main", parameter="REVISION", open=_gitlab),
+    "gitlab ci by inputs": CiWorld(job="main", parameter="revision", open=_gitlab_inputs),
     "gitlab ci by trigger token": CiWorld(job="main", parameter="REVISION", open=_gitlab_trigger),
 }
 EACH_CI = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
@@ -86,6 +93,12 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     workflow = {"run_name": "e2e ${{ inputs.promotion_key }}", "inputs": {"promotion_key": {}, "revision": {}}}
     repository["workflows"]["contract.yml"] = workflow
     repository["commits"][-2]["files"][".github/workflows/contract.yml"] = _WORKFLOW
+    contents["gitlab"]["projects"]["acme/inputs"] = {
+        "branches": {"main": seed.MERGE_SHA},
+        "inputs": {"promotion_key": {"default": ""}, "revision": {"default": "HEAD"}},
+        "workflow_name": "test $[[ inputs.promotion_key ]]",
+        "accepts_variables": False,
+    }
     options = Options(run_seconds=0.3, queued_seconds=0.1, jenkins_queue_seconds=0.1, argocd_sync_seconds=0.1)
     async with running_sandbox(options=options, seed=contents) as running:
         yield running

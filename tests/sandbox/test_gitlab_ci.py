@@ -110,3 +110,84 @@ async def test_strangers_and_unknown_projects_are_told_apart(gitlab: httpx.Async
     assert (await gitlab.get(PROJECT, headers={"PRIVATE-TOKEN": "wrong"})).status_code == 401
     assert (await gitlab.get("projects/nope%2Fnope")).status_code == 404
     assert (await gitlab.get(f"{PROJECT}/pipelines/1")).status_code == 404
+
+
+INPUTS = {
+    "promotion_key": {"default": ""},
+    "level": {"type": "number", "default": 1},
+    "place": {"options": ["dev", "prod"], "default": "dev"},
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"promotion_key": "k-1", "level": "3"}, None),
+        ({"promotion_key": '"12"', "level": 2, "place": "prod"}, None),
+        ({"unknown": "x"}, "unknown input arguments: unknown"),
+        ({"promotion_key": "12"}, "`promotion_key` input: provided value is not a string"),
+        ({"level": "high"}, "`level` input: provided value is not a number"),
+        ({"place": "moon"}, "not in the list of allowed options"),
+        ("x", "inputs is invalid"),
+    ],
+)
+async def test_inputs_are_declared_typed_and_shown_in_the_name(
+    world: Sandbox, gitlab: httpx.AsyncClient, given: Any, said: str | None
+) -> None:
+    named = {"inputs": INPUTS, "workflow_name": "$[[ inputs.promotion_key ]] $[[inputs.level]]"}
+    world.state.load({"gitlab": {"projects": {"acme/web": named}}})
+    reply = await gitlab.post(f"{PROJECT}/pipeline", json={"ref": "main", "inputs": given})
+    if said is None:
+        assert reply.json()["name"] == " ".join((given["promotion_key"].strip('"'), str(given["level"])))
+    else:
+        assert (reply.status_code, said in reply.json()["message"]["base"][0]) == (400, True)
+
+
+async def test_a_required_input_must_be_given(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
+    world.state.load({"gitlab": {"projects": {"acme/web": {"inputs": {"place": {}}}}}})
+    reply = await gitlab.post(f"{PROJECT}/pipeline", json={"ref": "main"})
+    assert reply.json() == {"message": {"base": ["`place` input: required value has not been provided"]}}
+
+
+async def test_the_ci_file_can_be_read(world: Sandbox, gitlab: httpx.AsyncClient) -> None:
+    world.state.load({"gitlab": {"projects": {"acme/web": {"inputs": {"promotion_key": {}}}}}})
+    file = f"{PROJECT}/repository/files/.gitlab-ci.yml/raw"
+    text = (await gitlab.get(file, params={"ref": "main"})).text
+    assert 'inputs: {"promotion_key": {}}' in text
+    assert "  name: '$PROMOTION_KEY'" in text
+    assert (await gitlab.get(file, params={"ref": "nope"})).status_code == 404
+    assert (await gitlab.get(file.replace("-ci", "-cd"), params={"ref": "main"})).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("user", "path", "status"),
+    [
+        ({"scopes": ["read_api"]}, f"{PROJECT}/pipelines", 200),
+        ({"scopes": ["read_user"]}, f"{PROJECT}/pipelines", 403),
+        ({"scopes": ["read_user"]}, "user", 200),
+        ({"scopes": ["read_user"]}, "personal_access_tokens/self", 200),
+        ({"access": "guest"}, PROJECT, 200),
+        ({"access": "guest"}, f"{PROJECT}/pipelines", 403),
+        ({"access": "reporter"}, f"{PROJECT}/pipelines/5001", 200),
+        ({"access": "developer"}, f"{PROJECT}/pipelines/5001/variables", 403),
+        ({"access": "developer", "username": "pilotage-bot"}, f"{PROJECT}/pipelines/5001/variables", 200),
+        ({"access": "reporter", "username": "pilotage-bot"}, f"{PROJECT}/pipelines/5001/variables", 403),
+        ({"access": "maintainer"}, f"{PROJECT}/pipelines/5001/variables", 200),
+    ],
+)
+async def test_scopes_roles_and_who_started_a_pipeline_decide_what_is_shown(
+    world: Sandbox, gitlab: httpx.AsyncClient, user: dict[str, Any], path: str, status: int
+) -> None:
+    await create(gitlab)
+    world.state.load({"gitlab": {"tokens": {"other-token": {"username": "other", **user}}}})
+    assert (await gitlab.get(path, headers={"PRIVATE-TOKEN": "other-token"})).status_code == status
+
+
+@pytest.mark.parametrize("user", [{"scopes": ["read_api"]}, {"access": "reporter"}])
+async def test_starting_needs_the_scope_and_the_role(
+    world: Sandbox, gitlab: httpx.AsyncClient, user: dict[str, Any]
+) -> None:
+    world.state.load({"gitlab": {"tokens": {"other-token": user}}})
+    headers = {"PRIVATE-TOKEN": "other-token"}
+    reply = await gitlab.post(f"{PROJECT}/pipeline", json={"ref": "main"}, headers=headers)
+    assert reply.status_code == 403

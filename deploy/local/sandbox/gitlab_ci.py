@@ -13,13 +13,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deploy.local.sandbox.clock import parse_timestamp, timestamp
+from deploy.local.sandbox.gitlab_inputs import WrongInputsError, check_inputs
+from deploy.local.sandbox.gitlab_rights import authenticate, refused, require_role, require_variables_of, scopes
 from deploy.local.sandbox.gitlab_state import FINAL_STATUSES, GitLabState, Pipeline, Project
 from deploy.local.sandbox.replies import Json, RefusedError, Reply
 from deploy.local.sandbox.state import STATE, SandboxState
 
+CONFIG_FILE = ".gitlab-ci.yml"
 _PAGE_LIMIT = 100
 _DEFAULT_PAGE = 20
-_UNKNOWN_INPUTS = "Given inputs not defined in the `spec` section of the included configuration file: "
 _NO_JOBS = (
     "Pipeline will not run for the selected trigger. "
     "The rules configuration prevented any jobs from being added to the pipeline."
@@ -30,7 +32,9 @@ def add_routes(app: web.Application) -> None:
     router, one = app.router, "/gitlab/api/v4/projects/{project}"
     router.add_get("/gitlab/api/v4/version", endpoint(read_version))
     router.add_get("/gitlab/api/v4/user", endpoint(read_user))
+    router.add_get("/gitlab/api/v4/personal_access_tokens/self", endpoint(read_token))
     router.add_get(one, endpoint(read_project))
+    router.add_get(f"{one}/repository/files/{{path}}/raw", endpoint(read_file))
     router.add_post(f"{one}/pipeline", endpoint(create_pipeline))
     router.add_post(f"{one}/trigger/pipeline", endpoint(trigger_pipeline, anonymous=True))
     router.add_get(f"{one}/pipelines", endpoint(list_pipelines))
@@ -41,11 +45,6 @@ def add_routes(app: web.Application) -> None:
     router.add_get(f"{one}/pipelines/{{pipeline}}/test_report_summary", endpoint(read_report_summary))
     router.add_get(f"{one}/pipelines/{{pipeline}}/test_report", endpoint(read_report))
     router.add_get(f"{one}/pipelines/{{pipeline}}/jobs", endpoint(list_jobs))
-
-
-def refused(status: int, message: Any, *, key: str = "message") -> RefusedError:
-    """Build GitLab's error shape; the caller raises it."""
-    return RefusedError(Reply(status=status, body={key: message}))
 
 
 @dataclass(kw_only=True)
@@ -102,7 +101,7 @@ def endpoint(action: Callable[[Call], Reply], *, anonymous: bool = False) -> Han
     async def handle(request: web.Request) -> web.StreamResponse:
         sandbox = request.app[STATE]
         try:
-            user = None if anonymous else _authenticate(request, sandbox)
+            user = None if anonymous else authenticate(request, sandbox.gitlab.tokens)
             reply = action(Call(request=request, sandbox=sandbox, user=user, body=await _fields(request)))
         except RefusedError as refusal:
             reply = refusal.reply
@@ -119,22 +118,37 @@ def read_user(call: Call) -> Reply:
     return Reply(body={"id": 1, "username": (call.user or {}).get("username"), "state": "active"})
 
 
+def read_token(call: Call) -> Reply:
+    user = call.user or {}
+    return Reply(body={"id": 1, "name": user.get("username"), "active": True, "scopes": scopes(user)})
+
+
 def read_project(call: Call) -> Reply:
     project = call.project()
     return Reply(
         body={
             "id": project.identifier,
             "path_with_namespace": project.path,
+            "ci_config_path": project.ci_config_path,
             "default_branch": next(iter(project.branches), "main"),
             "web_url": f"{call.web_url}/{project.path}",
         }
     )
 
 
+def read_file(call: Call) -> Reply:
+    """Read the CI file, the only one that there is."""
+    project = call.project()
+    require_role(call.user, "reporter")
+    known = call.request.match_info["path"] == (project.ci_config_path or CONFIG_FILE)
+    if not known or call.request.query.get("ref") not in project.branches:
+        raise refused(404, "404 File Not Found")
+    return Reply(body=project.config, content_type="text/plain")
+
+
 def create_pipeline(call: Call) -> Reply:
     project, body = call.project(), call.body
-    if (call.user or {}).get("access") == "reporter":
-        raise refused(403, "403 Forbidden")
+    require_role(call.user, "developer")
     if not body.get("ref"):
         raise refused(400, "ref is missing", key="error")
     listed = body.get("variables") or []
@@ -159,6 +173,7 @@ def trigger_pipeline(call: Call) -> Reply:
 def list_pipelines(call: Call) -> Reply:
     """List newest first; new ones appear only after the lag."""
     project, query, now = call.project(), call.request.query, call.state.clock.now()
+    require_role(call.user, "reporter")
     horizon = now - call.sandbox.options.list_lag_seconds
     try:
         after = parse_timestamp(query["updated_after"]) if query.get("updated_after") else None
@@ -196,8 +211,11 @@ def read_pipeline(call: Call) -> Reply:
 
 
 def list_variables(call: Call) -> Reply:
-    variables = call.pipeline()[1].variables
-    return Reply(body=[{"key": key, "value": value, "variable_type": "env_var"} for key, value in variables.items()])
+    _, pipeline = call.pipeline()
+    require_variables_of(call.user, pipeline)
+    listed = [{"key": key, "value": value, "variable_type": "env_var"} for key, value in pipeline.variables.items()]
+    page, headers = call.paged(listed)
+    return Reply(body=page, headers=headers)
 
 
 def cancel_pipeline(call: Call) -> Reply:
@@ -270,11 +288,14 @@ def _create(call: Call, project: Project, *, source: str, variables: dict[str, s
         raise refused(400, {"base": ["Reference not found"]})
     if variables and not project.accepts_variables:
         raise refused(400, {"base": ["Insufficient permissions to set pipeline variables"]})
-    if unknown := [name for name in call.body.get("inputs") or {} if name not in project.inputs]:
-        raise refused(400, {"base": [_UNKNOWN_INPUTS + ", ".join(unknown)]})
+    try:
+        inputs = check_inputs(project.inputs, call.body.get("inputs") or {})
+    except WrongInputsError as error:
+        raise refused(400, {"base": [str(error)]}) from None
     if not project.jobs:
         raise refused(400, {"base": [_NO_JOBS]})
-    pipeline = call.state.create(project, ref=ref, sha=project.branches[ref], source=source, variables=variables)
+    user = str((call.user or {}).get("username", ""))
+    pipeline = call.state.create(project, ref=ref, source=source, user=user, variables=variables, inputs=inputs)
     return Reply(status=201, body=_show(call, project, pipeline))
 
 
@@ -293,15 +314,6 @@ def _show(call: Call, project: Project, pipeline: Pipeline) -> Json:
         "updated_at": timestamp(pipeline.updated_at(now)),
         "web_url": f"{call.web_url}/{project.path}/-/pipelines/{pipeline.identifier}",
     }
-
-
-def _authenticate(request: web.Request, sandbox: SandboxState) -> Json:
-    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    value = request.headers.get("PRIVATE-TOKEN") or (bearer if kind == "Bearer" else "")
-    user = sandbox.gitlab.tokens.get(value)
-    if user is None:
-        raise refused(401, "401 Unauthorized")
-    return user
 
 
 async def _fields(request: web.Request) -> Json:

@@ -1,11 +1,13 @@
 """Projects and pipelines as the GitLab CI stand-in keeps them."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.sandbox.clock import Clock
+from deploy.local.sandbox.gitlab_inputs import shown
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.outcomes import choose_outcome
 from deploy.local.sandbox.replies import Json
@@ -25,6 +27,9 @@ class Pipeline:
     source: str
     name: str | None
     variables: dict[str, str]
+    inputs: dict[str, str]
+    user: str
+    """Who started it; empty for a trigger token, whose owner nobody asked here is."""
     created_at: float
     starts_at: float
     ends_at: float
@@ -51,12 +56,17 @@ class Pipeline:
 
 @dataclass(kw_only=True)
 class Project:
-    """One project; `workflow_name` is the `workflow:name` of its CI file, `status` an outcome choice."""
+    """One project; `workflow_name` and `inputs` are of its CI file, `status` is an outcome choice.
+
+    `ci_config` stands for a CI file that says something else than that.
+    """
 
     identifier: int
     path: str
     branches: dict[str, str] = field(default_factory=dict)
     workflow_name: str | None = None
+    ci_config: str | None = None
+    ci_config_path: str = ""
     status: Any = "success"
     failure_reason: str | None = "script_failure"
     duration_seconds: float | None = None
@@ -67,6 +77,15 @@ class Project:
     trigger_tokens: list[str] = field(default_factory=list)
     test_report: Json | None = None
     pipelines: dict[int, Pipeline] = field(default_factory=dict)
+
+    @property
+    def config(self) -> str:
+        """The CI file's text; JSON is YAML."""
+        if self.ci_config is not None:
+            return self.ci_config
+        header = f"spec:\n  inputs: {json.dumps(self.inputs)}\n---\n" if self.inputs else ""
+        name = f"workflow:\n  name: '{self.workflow_name}'\n" if self.workflow_name else ""
+        return header + name + "".join(f"{job}:\n  script: make {job}\n" for job in self.jobs)
 
 
 class GitLabState:
@@ -103,21 +122,34 @@ class GitLabState:
             return next((project for project in self.projects.values() if project.identifier == int(name)), None)
         return self.projects.get(name)
 
-    def create(self, project: Project, *, ref: str, sha: str, source: str, variables: dict[str, str]) -> Pipeline:
+    def create(
+        self,
+        project: Project,
+        *,
+        ref: str,
+        source: str,
+        user: str,
+        variables: dict[str, str],
+        inputs: dict[str, str],
+    ) -> Pipeline:
         now = self.clock.now()
         starts = now + (self.options.queued_seconds if project.queued_seconds is None else project.queued_seconds)
         ends = starts + (self.options.run_seconds if project.duration_seconds is None else project.duration_seconds)
-        status = choose_outcome(project.status, variables, "success")
+        status = choose_outcome(project.status, {**inputs, **variables}, "success")
         # As in a real pipeline name, an unset variable expands to nothing.
-        name = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], ""), project.workflow_name or "") or None
+        name = _VARIABLE.sub(
+            lambda match: variables.get(match[1] or match[2], ""), shown(project.workflow_name or "", inputs)
+        )
         pipeline = Pipeline(
             identifier=self._next_pipeline,
             iid=len(project.pipelines) + 1,
             ref=ref,
-            sha=sha,
+            sha=project.branches[ref],
             source=source,
-            name=name,
+            name=name or None,
             variables=variables,
+            inputs=inputs,
+            user=user,
             created_at=now,
             starts_at=starts,
             ends_at=ends,
@@ -136,6 +168,7 @@ class GitLabState:
                     "id": pipeline.identifier,
                     "ref": pipeline.ref,
                     "variables": pipeline.variables,
+                    "inputs": pipeline.inputs,
                     "name": pipeline.name,
                     "status": pipeline.status(now),
                 }
