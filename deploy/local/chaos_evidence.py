@@ -1,4 +1,7 @@
-"""What a chaos run is judged by: the stand-ins' journal and state, and the resources."""
+"""What a chaos run is judged by: the stand-ins' journal and state, and the resources.
+
+Every time here is the sandbox's own clock, in seconds: of the journal's entries, of builds, of the run's start.
+"""
 
 import json
 import re
@@ -6,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from deploy.local.chaos_calls import Call
 from deploy.local.chaos_world import World
 
-_TRIGGER = re.compile(r"/jenkins/job/([^/]+)/job/([^/]+)/buildWithParameters")
 _APPLICATION = re.compile(r".*/applications/([^/]+?)(/sync)?")
 
 
@@ -23,8 +26,9 @@ class Build:
     pull: int
     source: str
     result: str | None
-    triggered_at: float
-    """When the request that led to it arrived; the first such request of its key."""
+    started_at: float
+    ended_at: float | None
+    """None while it runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,23 @@ class Write:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Application:
+    """How an application stood in the end, as the delivery system itself knows it."""
+
+    name: str
+    target: str
+    """The revision that it is to run."""
+    live: str | None
+    """The revision that it runs; None where nothing was ever synced."""
+    sync: str
+    health: str
+    phase: str | None
+    """Of the last operation; None where there was none."""
+    operating: bool
+    """Whether an operation is accepted that did not end."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything that the judgement looks at."""
 
@@ -47,19 +68,19 @@ class Evidence:
     builds: Sequence[Build] = field(repr=False)
     writes: Sequence[Write] = field(repr=False)
     syncs: Sequence[Write] = field(repr=False)
+    applications: Sequence[Application] = field(repr=False)
     leaks: Sequence[str]
     """Names of the places where a credential was found."""
+    attempts: Sequence[Call] = field(default=(), repr=False)
+    """Calls that were to start or stop runs, for the explanation of what went wrong."""
+    began_at: float = 0.0
     calls: int = 0
     faults: Mapping[str, int] = field(default_factory=dict)
     """Faults of the script by what they did."""
 
 
-def read_builds(state: Mapping[str, Any], journal: Sequence[Mapping[str, Any]]) -> list[Build]:
-    """Read the builds out of the sandbox's state, and when they were triggered out of its journal."""
-    asked: dict[str, float] = {}
-    for entry in journal:
-        if entry["method"] == "POST" and entry["accepted"] and _TRIGGER.fullmatch(entry["path"]):
-            asked.setdefault(_fields(entry).get("PROMOTION_KEY", ""), entry["time"])
+def read_builds(state: Mapping[str, Any]) -> list[Build]:
+    """Read the builds out of the sandbox's state."""
     return [
         Build(
             job=job,
@@ -69,10 +90,27 @@ def read_builds(state: Mapping[str, Any], journal: Sequence[Mapping[str, Any]]) 
             pull=int(build["parameters"]["PR"]),
             source=build["parameters"]["ENV"],
             result=build["result"],
-            triggered_at=asked.get(build["parameters"]["PROMOTION_KEY"], float("inf")),
+            started_at=build["started_at"],
+            ended_at=build["ended_at"],
         )
         for job, builds in state["jenkins"]["jobs"].items()
         for build in builds
+    ]
+
+
+def read_applications(state: Mapping[str, Any]) -> list[Application]:
+    """Read how the applications stand out of the sandbox's state."""
+    return [
+        Application(
+            name=name,
+            target=application["sources"][0].get("targetRevision", ""),
+            live=next(iter(application["live"] or ()), None),
+            sync=application["sync"],
+            health=application["health"],
+            phase=application["phase"],
+            operating=application["operation"],
+        )
+        for name, application in state["argocd"].items()
     ]
 
 
@@ -105,8 +143,3 @@ def count_faults(journal: Sequence[Mapping[str, Any]]) -> dict[str, int]:
             name = f"answered {entry['status']}" if action == "status" else str(action).replace("_", " ")
             found[name] = found.get(name, 0) + 1
     return dict(sorted(found.items()))
-
-
-def _fields(entry: Mapping[str, Any]) -> dict[str, str]:
-    body = entry["body"]
-    return {**(entry.get("query") or {}), **(body if isinstance(body, dict) else {})}

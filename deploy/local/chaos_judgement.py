@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.chaos_evidence import Build, Evidence, Write
-from deploy.local.chaos_world import JOBS, QUEUE_SECONDS, RUN_SECONDS
+from deploy.local.chaos_places import misplaced
+from deploy.local.chaos_story import moment, moments, story_of, told
+from deploy.local.chaos_world import JOBS
 
 SHOWN = 12
-# The clock that starts a build and the one that ends it are read a moment apart.
-TOLERANCE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,9 @@ def judge(evidence: Evidence) -> list[Verdict]:
     """Judge every promise."""
     return [
         _verdict("every promotion is Completed", len(evidence.trackers), _unfinished(evidence)),
+        _verdict(
+            "every completed change runs at every place of its way", len(evidence.applications), misplaced(evidence)
+        ),
         _verdict(
             "one run counts per key: the oldest, the others are cancelled", len(evidence.builds), _uncounted(evidence)
         ),
@@ -62,29 +65,31 @@ def _uncounted(evidence: Evidence) -> Iterable[str]:
     for key, builds in by_key.items():
         for build in builds[1:]:
             if build.result != "ABORTED":
-                first = builds[0].number
-                yield f"{build.job} #{build.number} carries the key of #{first} and ended {build.result} ({key})"
+                ended = f"ended {build.result}" if build.ended_at is not None else "still runs"
+                what = f"{build.job} #{build.number} carries the key of #{builds[0].number} and {ended}"
+                yield f"{what}, for pull request {build.pull} from {build.source} ({key}): {story_of(evidence, key)}"
     for tracker in evidence.trackers:
         for test in _tests(tracker):
-            builds = by_key.get(test.get("key", ""), [])
+            key = test.get("key", "")
+            builds = by_key.get(key, [])
             if test.get("state") in ("Passed", "Failed") and str(test.get("number")) != _number(builds):
                 counted = f"{tracker['metadata']['name']}: {test['name']} counts run {test.get('number')}"
-                yield f"{counted}, the oldest of its key is {_number(builds)}"
+                yield f"{counted}, the oldest of its key is {_number(builds)}: {story_of(evidence, key)}"
 
 
 def _repeated(evidence: Evidence) -> Iterable[str]:
-    times: dict[tuple[str, str], int] = defaultdict(int)
+    writes: dict[tuple[str, str], list[float]] = defaultdict(list)
     for write in evidence.writes:
-        times[write.application, write.revision] += 1
-    for (application, revision), count in times.items():
-        if count > 1:
-            yield f"{application}: {revision[:12]} was written {count} times"
-    syncs: dict[tuple[str, str], int] = defaultdict(int)
+        writes[write.application, write.revision].append(write.at)
+    for (application, revision), times in writes.items():
+        if len(times) > 1:
+            yield f"{application}: {revision[:12]} was written {len(times)} times, at {moments(evidence, times)}"
+    syncs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for sync in evidence.syncs:
-        syncs[sync.application, sync.key] += 1
-    for (application, key), count in syncs.items():
-        if count > 1:
-            yield f"{application}: synced {count} times under the key {key}"
+        syncs[sync.application, sync.key].append(sync.at)
+    for (application, key), times in syncs.items():
+        if len(times) > 1:
+            yield f"{application}: synced {len(times)} times under the key {key}, at {moments(evidence, times)}"
 
 
 def _ungated(evidence: Evidence) -> Iterable[str]:
@@ -94,18 +99,25 @@ def _ungated(evidence: Evidence) -> Iterable[str]:
         repository, _, stage = write.application.rpartition("-")
         source = evidence.world.source(repository, stage)
         if source is None:
-            yield f"{write.application} was written, which only the team's pipeline may do"
+            at = moment(evidence, write.at)
+            yield f"{write.application} was written at {at}, which only the team's pipeline may do"
             continue
+        tested = [
+            build
+            for build in builds
+            if build.job.startswith(f"{repository}/") and build.revision == write.revision and build.source == source
+        ]
         by_pull: dict[int, set[str]] = defaultdict(set)
-        for build in builds:
-            fits = (
-                build.job.startswith(f"{repository}/") and build.revision == write.revision and build.source == source
-            )
-            if fits and _ends_at(build) <= write.at + TOLERANCE_SECONDS:
+        for build in tested:
+            # Both by the sandbox's clock: a write arrives after its sender saw the build end.
+            if build.ended_at is not None and build.ended_at <= write.at:
                 by_pull[build.pull].add(build.job.partition("/")[2])
         if not any(jobs >= set(JOBS[source]) for jobs in by_pull.values()):
             known = dict(by_pull) or "nothing"
-            yield f"{write.application}: {write.revision[:12]} written with {known} passed in {source}"
+            yield (
+                f"{write.application}: {write.revision[:12]} written at {moment(evidence, write.at)} with {known} "
+                f"passed in {source}; passed at any time: {told(evidence, tested) or 'nothing'}"
+            )
     yield from _unproven(evidence)
 
 
@@ -123,7 +135,9 @@ def _unproven(evidence: Evidence) -> Iterable[str]:
             for job in JOBS[record["source"]]:
                 proof = tests.get(job)
                 if proof is None or proof.result != "SUCCESS" or proof.revision != revision:
-                    yield f"{tracker['metadata']['name']} to {record['target']}: {job} is proven by {proof}"
+                    shown = told(evidence, [proof]) if proof else "no run"
+                    what = f"{tracker['metadata']['name']} to {record['target']}: {job} on {str(revision)[:12]}"
+                    yield f"{what} is proven by {shown}"
 
 
 def _backwards(evidence: Evidence) -> Iterable[str]:
@@ -132,9 +146,11 @@ def _backwards(evidence: Evidence) -> Iterable[str]:
         for write in writes:
             place = _place(evidence, write)
             if place is None:
-                yield f"{write.application}: {kind} to the unknown {write.revision[:12]}"
+                at = moment(evidence, write.at)
+                yield f"{write.application}: {kind} to the unknown {write.revision[:12]} at {at}"
             elif place < highest.get(write.application, 0):
-                yield f"{write.application}: {kind} from change {highest[write.application]} back to {place}"
+                back = f"from change {highest[write.application]} back to {place}"
+                yield f"{write.application}: {kind} {back} at {moment(evidence, write.at)}"
             else:
                 highest[write.application] = place
 
@@ -142,10 +158,6 @@ def _backwards(evidence: Evidence) -> Iterable[str]:
 def _place(evidence: Evidence, write: Write) -> int | None:
     found = evidence.world.position(write.revision)
     return found[1] if found and write.application.startswith(f"{found[0]}-") else None
-
-
-def _ends_at(build: Build) -> float:
-    return build.triggered_at + QUEUE_SECONDS + RUN_SECONDS
 
 
 def _records(tracker: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

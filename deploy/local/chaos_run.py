@@ -22,8 +22,10 @@ from crds.kubernetes import KubernetesApi
 from crds.ports import ApiConflict, ApiError, Document, resource_of
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from deploy.local import chaos_kills, chaos_world
-from deploy.local.chaos_evidence import Evidence, count_faults, read_builds, read_writes
+from deploy.local.chaos_calls import read_calls
+from deploy.local.chaos_evidence import Evidence, count_faults, read_applications, read_builds, read_writes
 from deploy.local.chaos_kills import Killer, Toll
+from deploy.local.chaos_leaks import find_leaks
 from deploy.local.chaos_proxy import Proxy
 from deploy.local.chaos_sandbox import ChaosSandbox
 from deploy.local.chaos_world import Change, World
@@ -285,31 +287,31 @@ class _Run:
                 self._say(f"{identifier}: {error}")
         await asyncio.to_thread(self._sandbox.follow)
         journal, state = self._sandbox.followed(), await asyncio.to_thread(self._sandbox.state)
+        # The run's own clock and the sandbox's, read together.
+        now = (await asyncio.to_thread(self._sandbox.post, "/_clock", {"advance_seconds": 0}))["now"]
+        began_at = now - (time.monotonic() - self._began)
         return Evidence(
             world=self._world,
             trackers=trackers,
-            builds=read_builds(state, journal),
+            builds=read_builds(state),
             writes=read_writes(journal, syncs=False),
             syncs=read_writes(journal, syncs=True),
+            applications=read_applications(state),
             leaks=await asyncio.to_thread(self._leaks, journal, list(trackers)),
+            attempts=read_calls(state, journal),
+            began_at=began_at,
             calls=len(journal),
             faults=count_faults(journal),
         )
 
     def _leaks(self, journal: list[dict[str, Any]], trackers: list[Document]) -> list[str]:
         """Name where a credential stands outside the Secrets."""
-        directory = self._environment.directory
         kinds = "prt,pp,penv,prunner,pargo,prepo,pscm,pcmd,events"
         resources = kubectl(self._environment.kubeconfig, "get", kinds, "-A", "-o", "json", report=_quiet)
-        places = {"journal": json.dumps(journal).encode(), "trackers": json.dumps(trackers).encode()}
-        places["resources and events"] = resources.encode()
-        places |= {path.name: path.read_bytes() for path in sorted((directory / "logs").glob("*.log"))}
-        # Histories, in the database of the server that they were sent to.
-        places |= {path.name: path.read_bytes() for path in sorted(directory.glob("temporal.sqlite*"))}
-        pair = base64.b64encode(f"{JENKINS_USER}:{JENKINS_TOKEN}".encode())
-        secrets = [ARGOCD_TOKEN.encode(), GITHUB_TOKEN.encode(), JENKINS_TOKEN.encode(), pair]
-        secrets.append(self._environment.kubernetes.admin_token.encode())
-        return [name for name, content in places.items() if any(secret in content for secret in secrets)]
+        texts = {"trackers": json.dumps(trackers), "resources and events": resources}
+        pair = base64.b64encode(f"{JENKINS_USER}:{JENKINS_TOKEN}".encode()).decode()
+        secrets = [ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, pair, self._environment.kubernetes.admin_token]
+        return find_leaks(self._environment.directory, journal=journal, texts=texts, secrets=secrets)
 
     def _say(self, text: str) -> None:
         states = Counter(one.get("status", {}).get("state") or "new" for one in self._progress.documents)

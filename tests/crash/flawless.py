@@ -2,16 +2,22 @@
 
 from typing import Any
 
-from deploy.local.chaos_evidence import Build, Evidence, Write
+from deploy.local.chaos_calls import Call
+from deploy.local.chaos_evidence import Application, Build, Evidence, Write
 from deploy.local.chaos_world import Change, World
 
 WORLD = World(promotions=3)
 FIRST, SECOND, THIRD = (WORLD.merge_sha(Change(repository="app1", number=number)) for number in (1, 2, 3))
-PASSED = (("integration", "dev", 10.0, "k1"), ("e2e", "dev", 10.0, "k2"), ("smoke", "staging", 20.0, "k3"))
+BEGAN_AT = 1000.0
+PASSED = (
+    ("integration", "dev", 1010.0, "k1"),
+    ("e2e", "dev", 1010.0, "k2"),
+    ("smoke", "staging", 1020.0, "k3"),
+)
 
 
 def build(job: str, source: str, at: float, key: str, **changes: Any) -> Build:
-    """Return a build of the first change that passed."""
+    """Return a build of the first change that began then and passed a second later."""
     fields: dict[str, Any] = {
         "job": f"app1/{job}",
         "number": 1,
@@ -20,7 +26,8 @@ def build(job: str, source: str, at: float, key: str, **changes: Any) -> Build:
         "pull": 1,
         "source": source,
         "result": "SUCCESS",
-        "triggered_at": at,
+        "started_at": at,
+        "ended_at": at + 1,
     }
     return Build(**{**fields, **changes})
 
@@ -37,6 +44,20 @@ def record(source: str, target: str, *tests: tuple[str, str]) -> dict[str, Any]:
     return {**promoted, "artifacts": [{"component": "app1", "revision": FIRST}]}
 
 
+def application(stage: str, **changes: Any) -> Application:
+    """Return an application at rest on the newest change, which carries the others along."""
+    fields: dict[str, Any] = {
+        "name": f"app1-{stage}",
+        "target": THIRD,
+        "live": THIRD,
+        "sync": "Synced",
+        "health": "Healthy",
+        "phase": None if stage == "dev" else "Succeeded",
+        "operating": False,
+    }
+    return Application(**{**fields, **changes})
+
+
 def flawless_fields() -> dict[str, Any]:
     """The fields of an Evidence in which every promise was kept."""
     first = tracker(
@@ -51,14 +72,17 @@ def flawless_fields() -> dict[str, Any]:
         "trackers": [first, tracker(2), tracker(3)],
         "builds": [build(*passed) for passed in PASSED],
         "writes": [
-            Write(application="app1-staging", revision=FIRST, at=12.0),
-            Write(application="app1-prod", revision=FIRST, at=22.0),
+            Write(application="app1-staging", revision=FIRST, at=1012.0),
+            Write(application="app1-prod", revision=FIRST, at=1022.0),
         ],
         "syncs": [
-            Write(application="app1-staging", revision=FIRST, at=12.1, key="s1"),
-            Write(application="app1-prod", revision=FIRST, at=22.1, key="s2"),
+            Write(application="app1-staging", revision=FIRST, at=1012.1, key="s1"),
+            Write(application="app1-prod", revision=FIRST, at=1022.1, key="s2"),
         ],
+        "applications": [application(stage) for stage in ("dev", "staging", "prod")],
         "leaks": [],
+        "attempts": [Call(key=key, at=at - 0.2, what="trigger carried out, answered 201") for _, _, at, key in PASSED],
+        "began_at": BEGAN_AT,
     }
 
 
