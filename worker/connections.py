@@ -152,6 +152,7 @@ class ResourceConnections:
         scm = await self._credentials.scm(namespace, declared)
         credential = own or scm.credential
         results = _knobs(block)
+        given = {"parameters_as": block.parameters_as.value} if isinstance(block, GitLabCIRunner) else {}
         number = declared.spec.gitlab.project_id if declared.spec.gitlab else None
         project = str(number) if number else view.full_name
 
@@ -167,9 +168,11 @@ class ResourceConnections:
                 app_id=scm.app_id,
                 installation_id=scm.installation_id,
                 results=results,
+                **given,
             )
 
-        runs = self._kept(what, build, namespace, kind, *scm.key, fingerprint(credential), project, str(results))
+        key = (*scm.key, fingerprint(credential), project, str(results), *given.values())
+        runs = self._kept(what, build, namespace, kind, *key)
         ref = block.ref if isinstance(block, GitHubActionsRunner) else None
         return RunsAtRef(runs, ref) if ref else runs
 

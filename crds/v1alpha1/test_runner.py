@@ -42,6 +42,15 @@ class ManualResult(StrEnum):
     """Nobody will start it: an error at once."""
 
 
+class ParametersAs(StrEnum):
+    """How a test's parameters reach its GitLab pipeline."""
+
+    VARIABLES = "Variables"
+    """As pipeline variables; `PROMOTION_KEY` holds the promotion key."""
+    INPUTS = "Inputs"
+    """As pipeline inputs, which `spec: inputs` must declare, `promotion_key` among them."""
+
+
 class JenkinsRunner(Model):
     """A Jenkins controller. The Secret holds `username` and `token` (an API token)."""
 
@@ -65,13 +74,21 @@ class GitHubActionsRunner(Model):
 
 
 class GitLabCIRunner(Model):
-    """GitLab CI of a project.
+    """GitLab CI of a project. A test's job is the branch or tag whose pipeline runs.
 
-    The Secret may hold a trigger token (`triggerToken`) beside a `read_api` token (`token`).
+    The Secret holds `token` of scope `api`, or a trigger token (`triggerToken`) beside a `token` of scope `read_api`.
+    A pipeline whose start was not confirmed is found by its name, or by its variables where the token may read them.
     """
 
     repository_ref: NameReference
     """GitRepository whose pipelines are created; its credential is used unless `secretRef` names another."""
+    parameters_as: ParametersAs = ParametersAs.VARIABLES
+    """What parameters are for the pipeline.
+
+    Variables: the key is the variable `PROMOTION_KEY`; show it by `workflow: name: $PROMOTION_KEY` where the token is
+    no maintainer's. Inputs (GitLab 17.10 or newer, at most 20 with the key): the key is the input `promotion_key`,
+    which the CI file declares, as every parameter, and shows by `workflow: name: $[[ inputs.promotion_key ]]`.
+    """
     manual: ManualResult = ManualResult.QUEUED
     """What a pipeline that waits for a manual job counts as."""
     skipped: MappedResult = MappedResult.ERROR

@@ -202,6 +202,13 @@ BAD_DOCUMENTS = (
         "spec.jenkins.unstable: `Error` is not allowed",
     ),
     bad(
+        "pipeline parameters as files",
+        document("TestRunner", "r", {"gitlabCI": {"repositoryRef": {"name": "web"}, "parametersAs": "Files"}}),
+        "spec.gitlabCI.parametersAs",
+        "supported values",
+        "spec.gitlabCI.parametersAs: `Files` is not allowed",
+    ),
+    bad(
         "Argo CD without credential",
         document("ArgoCDInstance", "a", {"server": "https://argocd.example"}),
         "spec.secretRef",

@@ -1,5 +1,6 @@
 """Opening what resources name: credentials are read at each use, and references stay within their namespace."""
 
+import json
 from typing import Any
 
 import httpx
@@ -164,6 +165,30 @@ async def test_a_runner_in_a_repository_uses_the_repositorys_credential(open_htt
     assert isinstance(runs, RunsAtRef)
     assert await runs.find("e2e.yml", "key") == ()
     assert all(header.endswith("ghp_0123456789abcdef") for header in seen)
+
+
+@pytest.mark.parametrize(
+    ("block", "field"),
+    [({}, "variables"), ({"parametersAs": "Variables"}, "variables"), ({"parametersAs": "Inputs"}, "inputs")],
+)
+async def test_a_gitlab_runner_sends_parameters_as_it_says(
+    open_http: Opener, block: dict[str, str], field: str
+) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(201, json={"id": 1})
+
+    cluster = shop()
+    cluster.add("ScmProvider", "github", {"gitlab": {}, "secretRef": {"name": "github-token"}})
+    repository = {"scmProviderRef": {"name": "github"}, "gitlab": {"namespace": "acme", "name": "web"}}
+    cluster.add("GitRepository", "web", repository)
+    connections = connect(cluster, open_http, answer)
+    for spec in ({}, block):
+        cluster.add("TestRunner", "jenkins", {"gitlabCI": {"repositoryRef": {"name": "web"}, **spec}})
+        await (await connections.test_runs("shop", "jenkins")).create("main", "k", {})
+    assert [set(body) - {"ref"} for body in bodies] == [{"variables"}, {field}]
 
 
 async def test_a_ca_secret_without_its_key_is_named(open_http: Opener) -> None:
