@@ -110,6 +110,33 @@ def test_a_pipeline_is_started_by_its_trigger_token_and_read_by_the_other(story:
     ]
 
 
+def test_a_lost_reply_of_a_pipeline_whose_key_the_token_may_not_see_is_never_sent_again(story: OpenStory) -> None:
+    shop = at(story("waves", "pipeline-blind"), "gitlab", "main")
+    shop.seed["gitlab"]["tokens"] = {"sandbox-gitlab-reader": {"access": "reporter", "scopes": ["read_api"]}}
+    shop.cluster.apply(shop.documents[0])
+    secret(shop, triggerToken="sandbox-gitlab-trigger-token", token="sandbox-gitlab-reader")
+    shop.script("gitlab", "POST /gitlab/.*pipeline-blind/trigger/pipeline", "accept_then_drop", times=1)
+    [test] = shop.begin().until_state("TestsFailed")["tests"]
+    assert (test["state"], "promotion key" in test["message"]) == ("Error", True)
+    assert len(shop.sandbox.state()["gitlab"]["acme/pipeline-blind"]) == 1
+
+
+def test_a_pipeline_with_inputs_whose_reply_is_lost_is_found_by_its_name(story: OpenStory) -> None:
+    shop = at(story("waves", "pipeline-inputs"), "gitlab", "main", parametersAs="Inputs")
+    shop.seed["gitlab"]["projects"]["acme/pipeline-inputs"] |= {
+        "inputs": {"promotion_key": {"default": ""}, "revision": {"default": ""}},
+        "workflow_name": "$[[ inputs.promotion_key ]]",
+        "accepts_variables": False,
+    }
+    shop.cluster.apply(shop.documents[0])
+    secret(shop, token="sandbox-gitlab-token")
+    shop.script("gitlab", "POST /gitlab/.*pipeline-inputs/pipeline$", "accept_then_drop", times=1)
+    shop.begin().until_state("Completed", seconds=150)
+    [pipeline] = shop.sandbox.state()["gitlab"]["acme/pipeline-inputs"]
+    assert pipeline["inputs"]["revision"]
+    assert pipeline["name"] == pipeline["inputs"]["promotion_key"]
+
+
 def test_a_pipeline_that_waits_for_a_person_says_so(story: OpenStory) -> None:
     shop = at(story("waves", "manual"), "gitlab", "main")
     shop.seed["gitlab"]["projects"]["acme/manual"]["status"] = "manual"
