@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import ClassVar, TypeVar, cast
+from typing import TypeVar, cast
 
 from activities.environments import read_resource, view_repository
 from activities.models.tracking import Problem
@@ -16,10 +16,11 @@ from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, TestR
 from providers.credentials import fingerprint
 from providers.errors import ProviderRejected
 from providers.http import HttpClients, HttpOptions
-from providers.models import Credential, Run, RunReading, ScmIdentity
+from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.registry import build_deployments, build_scm_check, build_scm_host, build_test_runs
 from worker.credentials import Credentials, ScmAccess
+from worker.runs_at_ref import RunsAtRef
 from worker.settings import Settings
 from worker.tracing import trace_headers
 
@@ -194,36 +195,3 @@ def _knobs(block: GitHubActionsRunner | GitLabCIRunner) -> Mapping[str, str]:
     if isinstance(block, GitHubActionsRunner):
         return {"skipped": block.skipped.value, "neutral": block.neutral.value}
     return {"skipped": block.skipped.value, "manual": block.manual.value}
-
-
-class RunsAtRef:
-    """Start every workflow file at the runner's own branch or tag, which the adapter reads from the job's name."""
-
-    __test__: ClassVar[bool] = False
-
-    def __init__(self, runs: TestRuns, ref: str) -> None:
-        self._runs = runs
-        self._ref = ref
-
-    def _at_ref(self, job: str) -> str:
-        return job if "@" in job else f"{job}@{self._ref}"
-
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
-        """Return every run of this key, oldest first."""
-        return await self._runs.find(self._at_ref(job), key)
-
-    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
-        """Create one run that carries the key."""
-        return await self._runs.create(self._at_ref(job), key, parameters)
-
-    async def read(self, job: str, run: Run) -> RunReading:
-        """Read one run."""
-        return await self._runs.read(self._at_ref(job), run)
-
-    async def cancel(self, job: str, run: Run) -> None:
-        """Cancel one run."""
-        await self._runs.cancel(self._at_ref(job), run)
-
-    async def check(self) -> str:
-        """Prove the credential by one cheap call."""
-        return await self._runs.check()

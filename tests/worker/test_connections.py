@@ -13,7 +13,8 @@ from providers.errors import ProviderUnauthorized
 from providers.models import ApplicationRef
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
-from worker.connections import ResourceConnections, RunsAtRef
+from worker.connections import ResourceConnections
+from worker.runs_at_ref import RunsAtRef
 
 APP = {"metadata": {"name": "web-dev"}, "spec": {"project": "shop", "source": {"targetRevision": "main"}}}
 REF = ApplicationRef(project="shop", name="web-dev")
