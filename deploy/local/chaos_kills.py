@@ -3,91 +3,36 @@
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections import deque
+from collections.abc import Callable
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
 from deploy.local.chaos_proxy import Moment, Proxy
 from deploy.local.chaos_sandbox import ChaosSandbox
+from deploy.local.chaos_schedule import Point, Strike, Toll
 from deploy.local.environment import LocalEnvironment
 from workflows.identity import POKE_SIGNAL
 from workflows.promotion.context import EVENTS_BEFORE_CONTINUING
 
-WORKERS = ("worker-1", "worker-2")
-WATCHERS = ("watcher-1", "watcher-2")
 IN_FLIGHT_SECONDS = 1.5
 """How long a request is held by the stand-ins, so that the kill meets it in flight."""
 POINT_SECONDS = 30.0
 EDGE_SECONDS = 45.0
 """Longer: a history has to grow first."""
+MOST_TRIES = 5
+TRY_AGAIN_AFTER = 2
+"""How many other strikes come between two tries of one."""
 CANDIDATES = 8
 LOOK_SECONDS = 0.05
-MOST_GAP_SECONDS = 2.0
+LEAST_GAP_SECONDS, MOST_GAP_SECONDS = 0.2, 2.0
+MOST_DOWN_SECONDS = 1.0
 # Near enough that signals sent at once, an event each, take the history over the limit.
 NEAR_THE_LIMIT = EVENTS_BEFORE_CONTINUING - 60
 POKES_AT_ONCE = 20
-
-
-class Point(StrEnum):
-    """Where a kill hits."""
-
-    RANDOM = "at random"
-    AFTER_POST = "after POST (trigger), before its reply"
-    AFTER_PATCH = "after PATCH (write), before its reply"
-    BEFORE_PUBLISH = "before a status is published"
-    MIDDLE_OF_APPLY = "in the middle of a status apply"
-    CONTINUE_AS_NEW = "between a signal and continue-as-new"
-
-
-NAMED = tuple(point for point in Point if point is not Point.RANDOM)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strike:
-    """One entry of the schedule: what is killed, and when."""
-
-    point: Point
-    names: tuple[str, ...]
-
-
-@dataclass(kw_only=True)
-class Toll:
-    """The kills so far."""
-
-    by_process: Counter[str] = field(default_factory=Counter)
-    by_point: Counter[Point] = field(default_factory=Counter)
-    missed: Counter[Point] = field(default_factory=Counter)
-    continued: int = 0
-    """Workflows that were killed on the edge of continue-as-new and seen in a new run afterwards."""
-
-    @property
-    def total(self) -> int:
-        return self.by_process.total()
-
-
-def schedule(kills: int, chance: random.Random) -> list[Strike]:
-    """Return strikes that add up to `kills` or one more: every named point as often, the rest at random."""
-    rounds = max(1, kills // 40)
-    named = [
-        Strike(point=point, names=WATCHERS if point in (Point.BEFORE_PUBLISH, Point.MIDDLE_OF_APPLY) else WORKERS)
-        for point in NAMED
-        for _ in range(rounds)
-    ]
-    chance.shuffle(named)
-    named = named[: max(1, kills // 3)]
-    left = kills - sum(len(strike.names) for strike in named)
-    # Each process in turn, so that even a short run spreads its kills; the order is random.
-    everyone = ["temporal-1", "worker-1", "worker-2", "temporal-1", "watcher-1", "kube-apiserver-1"]
-    everyone += ["worker-2", "temporal-1", "worker-1", "watcher-2"]
-    single = [Strike(point=Point.RANDOM, names=(everyone[number % len(everyone)],)) for number in range(max(0, left))]
-    strikes = [*named, *single]
-    chance.shuffle(strikes)
-    return strikes
+# The server refuses to continue a workflow as new while signals arrive that it has not read.
+POKES_TOO_MANY = 20
 
 
 class Killer:
@@ -116,75 +61,127 @@ class Killer:
         self.toll = Toll()
 
     async def carry_out(self, strikes: list[Strike], *, done: Callable[[], bool]) -> None:
-        """Strike after strike with random gaps; a named moment that does not come is made up for at random."""
-        for strike in strikes:
-            await asyncio.sleep(self._chance.uniform(0.2, MOST_GAP_SECONDS))
-            point = strike.point
-            if point is not Point.RANDOM and not (not done() and await self._await_moment(strike)):
-                self.toll.missed[point] += 1
-                point = Point.RANDOM
-            if point is Point.RANDOM:
-                await self._kill(strike.names)
-            self.toll.by_point[point] += len(strike.names)
-            self._say(f"killed {' and '.join(strike.names)}, {point}")
-            await asyncio.sleep(self._chance.uniform(0.0, 1.0))
+        """Strike after strike with random gaps.
+
+        A named moment that does not come is awaited again a little later; given up, it is made up for at random.
+        """
+        waiting = deque(strikes)
+        while waiting:
+            strike = waiting.popleft()
+            await asyncio.sleep(self._chance.uniform(LEAST_GAP_SECONDS, MOST_GAP_SECONDS))
+            hit = await self._hit(strike, done)
+            if hit is not strike.point:
+                if strike.tries + 1 < MOST_TRIES and not done():
+                    self.toll.postponed[strike.point] += 1
+                    again = Strike(point=strike.point, names=strike.names, tries=strike.tries + 1)
+                    waiting.insert(min(TRY_AGAIN_AFTER, len(waiting)), again)
+                    self._say(f"{strike.point} {'did not come' if hit is None else 'was over'}, to be tried again")
+                else:
+                    self.toll.missed[strike.point] += 1
+                    if hit is None:
+                        hit = await self._kill(strike.names, Point.RANDOM)
+            if hit is None:
+                continue
+            self.toll.by_point[hit] += len(strike.names)
+            self._say(f"killed {' and '.join(strike.names)}, {hit}")
+            await asyncio.sleep(self._chance.uniform(0.0, MOST_DOWN_SECONDS))
             await asyncio.to_thread(self._environment.restart, *strike.names)
             await self._look_at_edges()
 
-    async def _await_moment(self, strike: Strike) -> bool:
-        """Wait for the strike's moment and kill in it; False where it does not come in time."""
+    async def _hit(self, strike: Strike, done: Callable[[], bool]) -> Point | None:
+        """Wait for the strike's moment and kill in it.
+
+        Returns the point that was hit: at random where the moment was over before the kill, None where it did not come
+        in time, and nothing was killed.
+        """
+        if strike.point is Point.RANDOM:
+            return await self._kill(strike.names, Point.RANDOM)
+        if done():
+            return None
         match strike.point:
             case Point.AFTER_POST:
-                return await self._in_flight("jenkins", "POST /buildWithParameters", strike.names)
+                return await self._in_flight(strike, "jenkins", "POST /buildWithParameters")
             case Point.AFTER_PATCH:
-                return await self._in_flight("argocd", "PATCH /applications/", strike.names)
+                return await self._in_flight(strike, "argocd", "PATCH /applications/")
             case Point.BEFORE_PUBLISH:
-                return await self._at_the_proxy(Moment.BEFORE, strike.names)
+                return await self._at_the_proxy(strike, Moment.BEFORE)
             case Point.MIDDLE_OF_APPLY:
-                return await self._at_the_proxy(Moment.AFTER, strike.names)
+                return await self._at_the_proxy(strike, Moment.AFTER)
             case _:
-                return await self._on_the_edge(strike.names)
+                return await self._on_the_edge(strike, done)
 
-    async def _in_flight(self, system: str, match: str, names: tuple[str, ...]) -> bool:
+    async def _in_flight(self, strike: Strike, system: str, match: str) -> Point | None:
         """Kill while a request is held by the stand-in, which carries it out when nobody listens any more."""
         rule = {"system": system, "match": match, "action": "delay", "seconds": IN_FLIGHT_SECONDS, "times": 1}
+        free_at = time.monotonic()
+        deadline = free_at + POINT_SECONDS
         number = (await asyncio.to_thread(self._sandbox.post, "/_script", rule))["id"]
-
-        async def used() -> bool:
-            rules = await asyncio.to_thread(self._sandbox.script)
-            return any(one["id"] == number and one["used"] for one in rules)
-
         try:
-            return await _within(POINT_SECONDS, used) and await self._kill(names)
+            while (looked := time.monotonic()) < deadline:
+                rules = await asyncio.to_thread(self._sandbox.script)
+                if any(one["id"] == number and one["used"] for one in rules):
+                    await self._kill(strike.names, strike.point)
+                    # It was not held yet at the look before, which bounds how long it was held at the kill.
+                    return strike.point if time.monotonic() - free_at < IN_FLIGHT_SECONDS else Point.RANDOM
+                free_at = looked
+                await asyncio.sleep(LOOK_SECONDS)
+            return None
         finally:
             await asyncio.to_thread(self._sandbox.remove_rule, number)
 
-    async def _at_the_proxy(self, moment: Moment, names: tuple[str, ...]) -> bool:
+    async def _at_the_proxy(self, strike: Strike, moment: Moment) -> Point | None:
         hold = self._proxy.hold("PATCH", r"/pullrequesttrackers/[^/]+/status$", moment)
         try:
             await asyncio.wait_for(hold.caught.wait(), POINT_SECONDS)
-            return await self._kill(names)
+            return await self._kill(strike.names, strike.point)
         except TimeoutError:
-            return False
+            return None
         finally:
             self._proxy.release(hold)
 
-    async def _on_the_edge(self, names: tuple[str, ...]) -> bool:
+    async def _on_the_edge(self, strike: Strike, done: Callable[[], bool]) -> Point | None:
         """Signal a workflow until its history is about to be continued, then signal and kill at once."""
         deadline = time.monotonic() + EDGE_SECONDS
-        for identifier in await self._longest():
-            try:
-                run, missing = await self._grow(identifier, deadline)
+        while time.monotonic() < deadline and not done():
+            for identifier in await self._longest():
+                handle = self._client.get_workflow_handle(identifier)
+                try:
+                    run, missing = await self._grow(handle, deadline)
+                except RPCError:
+                    # It ended, or the server is just coming back: the next one.
+                    continue
                 if run:
-                    handle = self._client.get_workflow_handle(identifier)
-                    await asyncio.gather(*(handle.signal(POKE_SIGNAL) for _ in range(missing)))
-                    await self._kill(names)
+                    await self._kill_amid_signals(handle, missing, strike)
+                    if not await self._due(handle, run):
+                        return Point.RANDOM
                     self._edges[identifier] = run
-                    return True
-            except RPCError:
-                # It ended, or the server is just coming back: the next one.
-                continue
-        return False
+                    return strike.point
+            # So early, or for a moment, nothing is under way.
+            await asyncio.sleep(LOOK_SECONDS)
+        return None
+
+    async def _kill_amid_signals(self, handle: WorkflowHandle[object, object], missing: int, strike: Strike) -> None:
+        """Kill once all missing signals have arrived, while more are under way."""
+        signals = [asyncio.create_task(handle.signal(POKE_SIGNAL)) for _ in range(missing + POKES_TOO_MANY)]
+        try:
+            for number, arrival in enumerate(asyncio.as_completed(signals), start=1):
+                await arrival
+                if number == missing:
+                    break
+        except RPCError:
+            # What it has read by now is seen afterwards.
+            pass
+        await self._kill(strike.names, strike.point)
+        await asyncio.gather(*signals, return_exceptions=True)
+
+    async def _due(self, handle: WorkflowHandle[object, object], run: str) -> bool:
+        """Tell whether a run that nobody works on any more is due to be continued, and is not."""
+        try:
+            seen = await handle.describe()
+        except RPCError:
+            return False
+        running = seen.status is WorkflowExecutionStatus.RUNNING and seen.run_id == run
+        return running and seen.history_length >= EVENTS_BEFORE_CONTINUING
 
     async def _longest(self) -> list[str]:
         """Return a few workflows under way, those with the longest history first."""
@@ -195,9 +192,8 @@ class Killer:
         lengths = {one.id: one.history_length for one in seen if not isinstance(one, BaseException)}
         return sorted(lengths, key=lambda identifier: -lengths[identifier])
 
-    async def _grow(self, identifier: str, deadline: float) -> tuple[str, int]:
+    async def _grow(self, handle: WorkflowHandle[object, object], deadline: float) -> tuple[str, int]:
         """Signal until the history is near its limit; returns the run and what is missing, or no run."""
-        handle = self._client.get_workflow_handle(identifier)
         while time.monotonic() < deadline:
             seen = await handle.describe()
             missing = EVENTS_BEFORE_CONTINUING - seen.history_length
@@ -219,28 +215,8 @@ class Killer:
             except RPCError:
                 continue
 
-    async def _kill(self, names: tuple[str, ...]) -> bool:
+    async def _kill(self, names: tuple[str, ...], point: Point) -> Point:
         for name in names:
             await asyncio.to_thread(self._environment.kill, name)
             self.toll.by_process[name.rpartition("-")[0]] += 1
-        return True
-
-
-async def _within(seconds: float, holds: Callable[[], Awaitable[bool]]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if await holds():
-            return True
-        await asyncio.sleep(LOOK_SECONDS)
-    return False
-
-
-def describe(toll: Toll) -> dict[str, Any]:
-    """Return the kills as numbers by process and by point."""
-    return {
-        "kills": toll.total,
-        "by_process": dict(sorted(toll.by_process.items())),
-        "by_point": {str(point): toll.by_point[point] for point in Point},
-        "moments_missed": toll.missed.total(),
-        "continued_as_new_at_the_kill": toll.continued,
-    }
+        return point

@@ -1,11 +1,12 @@
 """The report of a chaos run: on the terminal, and as a section of docs/reliability.md."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.local.chaos_judgement import SHOWN, Verdict
-from deploy.local.chaos_kills import Point
 from deploy.local.chaos_run import Outcome
+from deploy.local.chaos_schedule import Point
 from deploy.local.failures import LocalEnvironmentError
 
 BEGIN, END = "<!-- report: begin -->", "<!-- report: end -->"
@@ -19,7 +20,8 @@ def lines(outcome: Outcome, verdicts: list[Verdict]) -> Iterator[str]:
     for point in Point:
         yield f"  {point}: {toll.by_point[point]}"
     yield f"  continued as new right after the kill: {toll.continued}"
-    yield f"  named moments that did not come, made up for at random: {toll.missed.total()}"
+    yield f"  named moments that did not come in time, awaited again: {_by_point(toll.postponed)}"
+    yield f"  named moments given up, made up for at random: {_by_point(toll.missed)}"
     yield f"  {evidence.calls} calls: " + ", ".join(f"{name} {count}" for name, count in evidence.faults.items())
     yield f"  {len(evidence.builds)} runs, {len(evidence.writes)} writes, {len(evidence.syncs)} syncs"
     if outcome.stopped_because:
@@ -29,6 +31,11 @@ def lines(outcome: Outcome, verdicts: list[Verdict]) -> Iterator[str]:
         yield from (f"    {case}" for case in verdict.broken[:SHOWN])
         if len(verdict.broken) > SHOWN:
             yield f"    and {len(verdict.broken) - SHOWN} more"
+
+
+def _by_point(counts: Counter[Point]) -> str:
+    shown = ", ".join(f"{point} {count}" for point, count in sorted(counts.items()))
+    return f"{counts.total()} ({shown})" if shown else "0"
 
 
 def write_section(path: Path, outcome: Outcome, verdicts: list[Verdict], *, command: str) -> None:

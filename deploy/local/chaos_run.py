@@ -21,13 +21,14 @@ from temporalio.service import RPCError
 from crds.kubernetes import KubernetesApi
 from crds.ports import ApiConflict, ApiError, Document, resource_of
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from deploy.local import chaos_kills, chaos_world
+from deploy.local import chaos_world
 from deploy.local.chaos_calls import read_calls
 from deploy.local.chaos_evidence import Evidence, count_faults, read_applications, read_builds, read_writes
-from deploy.local.chaos_kills import Killer, Toll
+from deploy.local.chaos_kills import Killer
 from deploy.local.chaos_leaks import find_leaks
 from deploy.local.chaos_proxy import Proxy
 from deploy.local.chaos_sandbox import ChaosSandbox
+from deploy.local.chaos_schedule import Strike, Toll, schedule
 from deploy.local.chaos_world import Change, World
 from deploy.local.demo_world import NAMESPACE
 from deploy.local.environment import PIECES, LocalEnvironment
@@ -188,7 +189,7 @@ class _Run:
                 say=self._say,
             )
             self._toll = killer.toll
-            strikes = chaos_kills.schedule(self._plan.kills, chance)
+            strikes = schedule(self._plan.kills, chance)
             tasks = [
                 asyncio.create_task(self._feed(kubernetes)),
                 asyncio.create_task(self._kill(killer, strikes)),
@@ -247,7 +248,7 @@ class _Run:
         deploy = {"app": f"{change.repository}-{chaos_world.STAGES[0]}", "revision": sha}
         await asyncio.to_thread(self._sandbox.post, "/_argocd/deploy", deploy)
 
-    async def _kill(self, killer: Killer, strikes: list[chaos_kills.Strike]) -> None:
+    async def _kill(self, killer: Killer, strikes: list[Strike]) -> None:
         try:
             await killer.carry_out(strikes, done=lambda: self._progress.done >= self._plan.promotions)
         finally:

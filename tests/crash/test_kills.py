@@ -14,8 +14,10 @@ from deploy.local.binaries import report_to_stderr
 from deploy.local.chaos_judgement import Verdict, judge
 from deploy.local.chaos_report import lines
 from deploy.local.chaos_run import Outcome, Plan, roomy_directory, run_chaos
+from deploy.local.chaos_schedule import NAMED
 
 PROMOTIONS, KILLS = 60, 40
+MOST_MISSED = 2
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,12 @@ def test_every_promise_is_kept_under_kills(verdicts: list[Verdict]) -> None:
 def test_the_kills_were_spread_over_every_kind_of_process(outcome: Outcome) -> None:
     assert outcome.toll.total >= KILLS
     assert set(outcome.toll.by_process) == {"worker", "watcher", "temporal", "kube-apiserver"}
+
+
+def test_every_named_moment_was_met(outcome: Outcome) -> None:
+    toll = outcome.toll
+    assert [point for point in NAMED if not toll.by_point[point]] == []
+    assert toll.missed.total() <= MOST_MISSED
 
 
 def test_there_was_something_to_judge(outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from deploy.local.chaos_kills import NAMED, Point, schedule
+from deploy.local.chaos_schedule import NAMED, Point, schedule
 from deploy.local.chaos_world import LOST_REPLIES, REFUSALS, World, faults
 
 
@@ -37,6 +37,14 @@ def test_a_schedule_of_forty_hits_every_named_moment_and_every_kind_of_process()
     assert {strike.point for strike in strikes} == {*NAMED, Point.RANDOM}
     assert set(kinds) == {"worker", "watcher", "temporal", "kube-apiserver"}
     assert min(kinds.values()) >= 3
+
+
+def test_named_moments_come_while_promotions_are_under_way() -> None:
+    for seed in range(50):
+        for kills in (1, 6, 40, 1000):
+            strikes = schedule(kills, random.Random(seed))
+            last = max(place for place, strike in enumerate(strikes) if strike.point is not Point.RANDOM)
+            assert len(strikes) - last > min(int(len(strikes) * 0.4), 20)
 
 
 def test_the_same_seed_gives_the_same_schedule() -> None:
