@@ -7,9 +7,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.failures import bounded, describe, reported
+from activities.failures import bounded, describe, reported, to_application_error
 from activities.metrics import Count, count
 from activities.models.testing import (
+    UNHEARD,
     CancelTestsInput,
     CancelTestsResult,
     PollTestsInput,
@@ -40,20 +41,12 @@ class CiActivities(TestRunActivities):
     @reported
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         """Find the run of this key, else create it; the oldest of several counts and the others are cancelled."""
-        parameters = _rendered(request)
-        runs = await self._connections.test_runs(request.namespace, request.runner)
-        found = await runs.find(request.job, request.key)
-        if not found:
-            await _refuse_blind_repetition(runs, request)
-            created = await runs.create(request.job, request.key, parameters)
-            count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
-            return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
-        for duplicate in found[1:]:
-            await runs.cancel(request.job, duplicate)
-            count(Count.DUPLICATE_RUNS, namespace=request.namespace, runner=request.runner)
-        count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="found")
-        run = _to_ref(request.runner, request.job, request.key, found[0])
-        return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1)
+        try:
+            return await self._found_or_created(request)
+        except ProviderError as error:
+            if activity.info().attempt == 1 or isinstance(error, TriggerUnknown):
+                raise
+            raise _unheard(error) from None
 
     @activity.defn
     @reported
@@ -86,6 +79,22 @@ class CiActivities(TestRunActivities):
         cancelled = (ref.key for ref, going in zip(request.runs, outcomes, strict=True) if going is True)
         return CancelTestsResult(cancelled=tuple(cancelled))
 
+    async def _found_or_created(self, request: TriggerTestInput) -> TriggerTestResult:
+        parameters = _rendered(request)
+        runs = await self._connections.test_runs(request.namespace, request.runner)
+        found = await runs.find(request.job, request.key)
+        if not found:
+            await _refuse_blind_repetition(runs, request)
+            created = await runs.create(request.job, request.key, parameters)
+            count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
+            return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
+        for duplicate in found[1:]:
+            await runs.cancel(request.job, duplicate)
+            count(Count.DUPLICATE_RUNS, namespace=request.namespace, runner=request.runner)
+        count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="found")
+        run = _to_ref(request.runner, request.job, request.key, found[0])
+        return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1)
+
 
 async def _refuse_blind_repetition(runs: TestRuns, request: TriggerTestInput) -> None:
     """Refuse a second trigger of a job whose runs cannot be found by key: the first may be running unseen."""
@@ -94,6 +103,19 @@ async def _refuse_blind_repetition(runs: TestRuns, request: TriggerTestInput) ->
         raise TriggerUnknown(
             f"an earlier trigger of `{request.job}` may have been accepted, and its runs do not show the promotion key"
         )
+
+
+def _unheard(error: ProviderError) -> ApplicationError:
+    """Keep a refusal that ends the last attempt from being taken for proof that no attempt was accepted."""
+    failure = to_application_error(error)
+    return ApplicationError(
+        failure.message,
+        UNHEARD,
+        type=failure.type,
+        non_retryable=failure.non_retryable,
+        next_retry_delay=failure.next_retry_delay,
+        category=failure.category,
+    )
 
 
 async def _cancel(runs: TestRuns, ref: RunRef) -> bool:

@@ -33,6 +33,10 @@ class RunRef:
     url: str = ""
 
 
+UNHEARD = "an earlier attempt may have been accepted"
+"""Detail of a trigger's failure that speaks of its last attempt only: what refused that one says nothing of others."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TriggerTestInput:
     """Ask for exactly one counted run of a job under `key`."""

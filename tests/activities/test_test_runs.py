@@ -5,6 +5,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.models.testing import (
+    UNHEARD,
     CancelTestsInput,
     PollTestsInput,
     RunRef,
@@ -13,8 +14,17 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.test_runs import CiActivities
-from providers.errors import ProviderUnavailable
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from providers.models import RunPhase
+from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections, FakeRuns
 
 REQUEST = TriggerTestInput(
@@ -107,3 +117,25 @@ async def test_one_key_that_cannot_be_cancelled_does_not_spare_the_others(enviro
 async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> None:
     with pytest.raises(ApplicationError, match="TestRunner/jenkins"):
         await environment.run(CiActivities(FakeConnections()).trigger_test, REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("kind", "final"),
+    [
+        (ProviderRateLimited, False),
+        (ProviderBusy, False),
+        (ProviderUnavailable, False),
+        (ProviderUnauthorized, True),
+        (ProviderNotFound, True),
+        (ProviderRejected, True),
+    ],
+)
+@pytest.mark.parametrize(("attempt", "details"), [(1, ()), (2, (UNHEARD,))])
+async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_attempts_before(
+    kind: type[ProviderError], final: bool, attempt: int, details: tuple[str, ...]
+) -> None:
+    runs = FakeRuns(errors={"find": [kind("no")]})
+    with pytest.raises(ApplicationError) as caught:
+        await trigger(runs, bounded_environment(attempt=attempt))
+    assert (caught.value.type, caught.value.non_retryable) == (kind.__name__, final)
+    assert tuple(caught.value.details) == details

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.models.testing import CancelTestsInput, PollTestsInput, RunRef, RunState, TriggerTestInput
+from activities.models.testing import UNHEARD, CancelTestsInput, PollTestsInput, RunRef, RunState, TriggerTestInput
 from workflows import policies
 from workflows.promotion import rounds
 from workflows.promotion.context import Context, problem_of
@@ -73,13 +73,17 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     if isinstance(cause, ApplicationError) and cause.type == TRIGGER_UNKNOWN:
         test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, text, True
         return
-    test.unheard = test.unheard or not (isinstance(cause, ApplicationError) and cause.type in NOT_ACCEPTED)
+    test.unheard = test.unheard or not _surely_unsent(cause)
     if test.error != text:
         ctx.event("TriggerRefused", f"{test.spec.name}: {what}: {text}", warning=True)
     test.error = text
     test.attempts += 1
     pause = ctx.timings.reference_initial * 2.0 ** min(test.attempts - 1, 10)
     test.next_trigger = now + max(ctx.timings.listing_lag, min(pause, ctx.timings.reference_maximum))
+
+
+def _surely_unsent(cause: BaseException | None) -> bool:
+    return isinstance(cause, ApplicationError) and cause.type in NOT_ACCEPTED and UNHEARD not in cause.details
 
 
 async def poll_tests(ctx: Context, round_: Round) -> None:
