@@ -11,16 +11,20 @@ from providers.errors import (
     ProviderMalformed,
     ProviderNotFound,
     ProviderRejected,
+    ProviderUnauthorized,
     ProviderUnavailable,
     TriggerUnknown,
 )
-from providers.exchange import has_next_page
+from providers.exchange import Reply, Request, has_next_page
 from providers.github.adapter import GitHubCalls
-from providers.github_actions import wire
+from providers.github_actions import run_names, wire
+from providers.github_actions.inputs import to_inputs
 from providers.http import HttpClients
 from providers.models import Run, RunPhase, RunReading
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+# What the host says of a file that the credential may not read; any other refusal says nothing about the file.
+_UNREADABLE = (401, 403, 404)
 # A run accepted with 204 shows in the list some seconds later; together below a trigger activity's time.
 _LOOK_AGAIN_SECONDS = (1.0, 2.0, 3.0, 4.0)
 _UNTRACEABLE = (
@@ -30,10 +34,11 @@ _UNTRACEABLE = (
 
 
 class LearnedHost:
-    """Remember whether a host names the run in a dispatch's answer."""
+    """Remember whether a host names the run in a dispatch's answer, and the version of an Enterprise Server."""
 
     def __init__(self) -> None:
         self.names_runs = True
+        self.server = ""
 
 
 class LearnedRepository:
@@ -59,7 +64,7 @@ class GitHubActionsTestRuns:
         found: list[Run] = []
         for page in range(1, wire.PAGE_LIMIT + 1):
             request = wire.list_runs(self._calls.repository, workflow, page=page, now=datetime.now(UTC))
-            reply = await self._calls.call(request)
+            reply = await self._call(request)
             found.extend(wire.read_runs(reply.document(), key))
             if not has_next_page(reply):
                 break
@@ -68,11 +73,12 @@ class GitHubActionsTestRuns:
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
         workflow = wire.read_job(job)
         ref = workflow.ref or await self._default_branch()
+        inputs = to_inputs(parameters, key, server=self._host.server)
         details = self._host.names_runs
         if not details and not await self._is_traceable(workflow, ref):
             raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
         try:
-            run = await self._dispatch(workflow, ref, key, parameters, details=details)
+            run = await self._dispatch(workflow, ref, key, inputs, details=details)
         except ProviderRejected as error:
             if not details or not wire.refuses_details(str(error)):
                 raise
@@ -82,7 +88,10 @@ class GitHubActionsTestRuns:
         if run is not None:
             return run
         self._host.names_runs = False
-        return await self._started(workflow, ref, job, key)
+        found = await self._listed(job, key)
+        if found is None and details and await self._is_surely_untraceable(workflow, ref):
+            raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
+        return found or Run(id="", key=key)
 
     async def read(self, job: str, run: Run) -> RunReading:
         if not run.id:
@@ -95,10 +104,10 @@ class GitHubActionsTestRuns:
     async def cancel(self, job: str, run: Run) -> None:
         runs = (run,) if run.id else await self.find(job, run.key)
         for found in runs:
-            await self._calls.call(wire.cancel(self._calls.repository, found.id))
+            await self._call(wire.cancel(self._calls.repository, found.id))
 
     async def check(self) -> str:
-        reply = await self._calls.call(wire.check(self._calls.repository))
+        reply = await self._call(wire.check(self._calls.repository))
         return f"{self._calls.repository.removeprefix('/repos/')}, {number(reply.document(), 'total_count')} runs"
 
     async def traceable(self, job: str) -> bool:
@@ -107,35 +116,38 @@ class GitHubActionsTestRuns:
         return await self._is_traceable(workflow, workflow.ref or await self._default_branch())
 
     async def _dispatch(
-        self, workflow: wire.Job, ref: str, key: str, parameters: Mapping[str, str], *, details: bool
+        self, workflow: wire.Job, ref: str, key: str, inputs: Mapping[str, str], *, details: bool
     ) -> Run | None:
-        request = wire.dispatch(
-            self._calls.repository, workflow, ref=ref, key=key, parameters=parameters, details=details
-        )
+        request = wire.dispatch(self._calls.repository, workflow, ref=ref, inputs=inputs, details=details)
         try:
-            return wire.read_dispatch(await self._calls.call(request), key)
+            return wire.read_dispatch(await self._call(request), key)
         except ProviderNotFound as error:
             text = f"workflow `{workflow.file}` is not on the default branch, or the credential may not start it"
             raise ProviderNotFound(f"{text} ({error})", status=error.status) from None
         except (ProviderUnavailable, ProviderMalformed) as error:
             # It may have been accepted. Found again by its key, or never sent again.
-            if await self._is_traceable(workflow, ref):
-                raise
-            raise TriggerUnknown(f"{_UNTRACEABLE.format(file=workflow.file)} ({error})", status=error.status) from None
+            if await self._is_surely_untraceable(workflow, ref):
+                text = f"{_UNTRACEABLE.format(file=workflow.file)} ({error})"
+                raise TriggerUnknown(text, status=error.status) from None
+            raise
 
-    async def _started(self, workflow: wire.Job, ref: str, job: str, key: str) -> Run:
-        """Look for a run that was accepted without its id; a lagging list is no reason to start another."""
+    async def _listed(self, job: str, key: str) -> Run | None:
+        """Look for a run that was accepted without its id.
+
+        Neither a lagging list nor a host that fails now is a reason to start another, so that no error leaves.
+        """
         for pause_seconds in _LOOK_AGAIN_SECONDS:
-            found = await self.find(job, key)
+            try:
+                found = await self.find(job, key)
+            except ProviderError:
+                return None
             if found:
                 return found[0]
             await asyncio.sleep(pause_seconds)
-        if not await self._is_traceable(workflow, ref):
-            raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
-        return Run(id="", key=key)
+        return None
 
     async def _read(self, run: Run) -> RunReading:
-        reply = await self._calls.call(wire.get_run(self._calls.repository, run.id))
+        reply = await self._call(wire.get_run(self._calls.repository, run.id))
         reading = wire.read_run(reply.document(), key=run.key, results=self._results)
         if reading.phase not in (RunPhase.FAILED, RunPhase.TIMED_OUT, RunPhase.ERROR):
             return reading
@@ -150,23 +162,38 @@ class GitHubActionsTestRuns:
     async def _failed_jobs(self, run: str) -> str:
         """Name what failed; a verdict must not be lost because its jobs cannot be read."""
         try:
-            reply = await self._calls.call(wire.list_jobs(self._calls.repository, run))
+            reply = await self._call(wire.list_jobs(self._calls.repository, run))
             return self._calls.shown(wire.read_failed_jobs(reply.document()))
         except ProviderError:
             return ""
 
     async def _default_branch(self) -> str:
         if not self._repository.default_branch:
-            reply = await self._calls.call(wire.get_repository(self._calls.repository))
+            reply = await self._call(wire.get_repository(self._calls.repository))
             self._repository.default_branch = required_text(reply.document(), "default_branch")
         return self._repository.default_branch
 
-    async def _is_traceable(self, workflow: wire.Job, ref: str) -> bool:
-        """Read the workflow file; where it cannot be read its runs must be taken for untraceable."""
+    async def _is_surely_untraceable(self, workflow: wire.Job, ref: str) -> bool:
+        """Judge a run that may have started; while the host fails nothing is sure, and the next attempt asks again."""
         try:
-            reply = await self._calls.call(wire.get_workflow(self._calls.repository, workflow))
-            path = required_text(reply.document(), "path")
-            reply = await self._calls.call(wire.get_file(self._calls.repository, path, ref))
+            return not await self._is_traceable(workflow, ref)
         except ProviderError:
             return False
-        return wire.shows_key(reply.text)
+
+    async def _is_traceable(self, workflow: wire.Job, ref: str) -> bool:
+        """Read the workflow file; where it may not be read its runs must be taken for untraceable."""
+        try:
+            reply = await self._call(wire.get_workflow(self._calls.repository, workflow))
+            path = required_text(reply.document(), "path")
+            reply = await self._call(wire.get_file(self._calls.repository, path, ref))
+        except (ProviderNotFound, ProviderUnauthorized) as error:
+            if error.status in _UNREADABLE:
+                return False
+            raise
+        # Parsing takes a while for a long file; other activities go on meanwhile.
+        return await asyncio.to_thread(run_names.shows_key, reply.text)
+
+    async def _call(self, request: Request) -> Reply:
+        reply = await self._calls.call(request)
+        self._host.server = wire.server_version(reply)
+        return reply

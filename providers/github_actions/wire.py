@@ -26,10 +26,6 @@ _CONCLUSIONS: Mapping[str, RunPhase] = {
 }
 _KNOBS = frozenset({"neutral", "skipped"})
 _DETAILS_WORDS = re.compile(r"return_run_details")
-_RUN_NAME = re.compile(r"^run-name\s*:\s*(?P<name>.*(?:\n[ \t]+.*)*)", re.MULTILINE)
-_KEY_IN_NAME = re.compile(
-    rf"\$\{{\{{[^}}]*inputs\.{KEY_INPUT}\b[^}}]*\}}\}}|\$\{{\{{[^}}]*inputs\[['\"]{KEY_INPUT}['\"]\]"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +37,14 @@ class Job:
 
 
 def read_job(job: str) -> Job:
-    """Read `e2e.yml` or `e2e.yml@release`. Raises ProviderRejected without a file name."""
+    """Read `e2e.yml`, or `e2e.yml@release` as a runner with a ref asks. Raises ProviderRejected without a file name."""
     file, _, ref = job.partition("@")
     name = file.strip().removeprefix(".github/workflows/")
     if not name:
-        raise ProviderRejected("the job has no name; write a workflow file such as `e2e.yml`, or `e2e.yml@branch`")
+        raise ProviderRejected(
+            "the job has no name; write a workflow file such as `e2e.yml`, and a branch or tag as `githubActions.ref` "
+            "of the TestRunner"
+        )
     return Job(file=name, ref=ref.strip())
 
 
@@ -53,9 +52,9 @@ def get_repository(repository: str) -> Request:
     return Request(method="GET", path=repository, operation="get-repository")
 
 
-def dispatch(repository: str, job: Job, *, ref: str, key: str, parameters: Mapping[str, str], details: bool) -> Request:
+def dispatch(repository: str, job: Job, *, ref: str, inputs: Mapping[str, str], details: bool) -> Request:
     """Start a run; with `details` the answer names it, which older Enterprise Servers refuse with 400."""
-    body: dict[str, object] = {"ref": ref, "inputs": {**parameters, KEY_INPUT: key}}
+    body: dict[str, object] = {"ref": ref, "inputs": dict(inputs)}
     if details:
         body["return_run_details"] = True
     return Request(method="POST", path=f"{_workflow(repository, job)}/dispatches", json=body, operation="trigger")
@@ -109,12 +108,6 @@ def get_file(repository: str, path: str, ref: str) -> Request:
     )
 
 
-def shows_key(workflow: str) -> bool:
-    """Say whether a workflow file's run-name shows the key, so that its runs can be found by it."""
-    found = _RUN_NAME.search(workflow)
-    return found is not None and _KEY_IN_NAME.search(found["name"]) is not None
-
-
 def get_run(repository: str, run: str) -> Request:
     return Request(method="GET", path=f"{repository}/actions/runs/{segment(run)}", operation="get-run")
 
@@ -159,6 +152,11 @@ def cancel(repository: str, run: str) -> Request:
         operation="cancel",
         accepts=frozenset({404, 409}),
     )
+
+
+def server_version(reply: Reply) -> str:
+    """Return an Enterprise Server's version, which each of its answers tells; empty for github.com."""
+    return reply.headers.get("x-github-enterprise-version", "")
 
 
 def check(repository: str) -> Request:

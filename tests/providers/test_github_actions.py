@@ -1,40 +1,17 @@
 """GitHub Actions as a CI system, request by request."""
 
-import httpx
 import pytest
 
-from providers.errors import ProviderNotFound, ProviderRejected, ProviderUnavailable, TriggerUnknown
+from providers.errors import ProviderNotFound, ProviderRejected, TriggerUnknown
 from providers.github_actions import adapter, wire
 from providers.models import Run, RunPhase
-from providers.ports import TraceableRuns
+from tests.providers.actions import DETAILS, DISPATCH, FLOW, WITHOUT_KEY, dispatches, run, world
 from tests.providers.hosts import FakeHost, answer, github_actions
-
-FLOW = "/repos/acme/web/actions/workflows/e2e.yml"
-DISPATCH = f"{FLOW}/dispatches"
-DETAILS = answer({"workflow_run_id": 7, "html_url": "https://github.example.com/acme/web/actions/runs/7"})
-WITH_KEY = 'on: workflow_dispatch\nrun-name: "e2e ${{ inputs.promotion_key }}"\njobs: {}\n'
-WITHOUT_KEY = "on: workflow_dispatch\nrun-name: e2e\njobs: {}\n"
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "_LOOK_AGAIN_SECONDS", (0.0, 0.0))
-
-
-def run(number: int, title: str = "e2e k", **more: object) -> dict[str, object]:
-    url = f"https://github.example.com/acme/web/actions/runs/{number}"
-    return {"id": number, "display_title": title, "run_number": number, "html_url": url, "run_attempt": 1, **more}
-
-
-def world(host: FakeHost, *, file: str = WITH_KEY, runs: list[dict[str, object]] | None = None) -> None:
-    host.on("GET", "/repos/acme/web", answer({"full_name": "acme/web", "default_branch": "main"}))
-    host.on("GET", FLOW, answer({"path": ".github/workflows/e2e.yml"}))
-    host.on("GET", r"/repos/acme/web/contents/\.github/workflows/e2e\.yml\?ref=main", httpx.Response(200, text=file))
-    host.on("GET", rf"{FLOW}/runs\?.*", answer({"total_count": 0, "workflow_runs": runs or []}))
-
-
-def dispatches(host: FakeHost) -> int:
-    return sum(path.endswith("/dispatches") for path in host.paths())
 
 
 @pytest.mark.parametrize(
@@ -49,8 +26,8 @@ def test_a_job_names_a_workflow_file_and_perhaps_a_ref(job: str, file: str, ref:
     assert wire.read_job(job) == wire.Job(file=file, ref=ref)
 
 
-def test_a_job_without_a_file_is_refused() -> None:
-    with pytest.raises(ProviderRejected, match="workflow file"):
+def test_a_job_without_a_file_is_refused_and_told_where_a_branch_belongs() -> None:
+    with pytest.raises(ProviderRejected, match=r"workflow file such as `e2e\.yml`.*`githubActions\.ref`"):
         wire.read_job("@main")
 
 
@@ -128,47 +105,6 @@ async def test_a_run_accepted_without_its_id_that_hides_its_key_is_unknown(host:
     with pytest.raises(TriggerUnknown):
         await github_actions(http).create("e2e.yml", "k", {})
     assert dispatches(host) == 1
-
-
-@pytest.mark.parametrize("lost", [httpx.ReadTimeout("late"), answer(status=502), httpx.Response(200, text="{")])
-@pytest.mark.parametrize(("file", "kind"), [(WITH_KEY, None), (WITHOUT_KEY, TriggerUnknown)])
-async def test_a_lost_reply_is_repeated_only_where_the_run_can_be_found(
-    host: FakeHost, lost: httpx.Response | Exception, file: str, kind: type[TriggerUnknown] | None
-) -> None:
-    world(host, file=file)
-    host.on("POST", DISPATCH, lost)
-    with pytest.raises((ProviderUnavailable, TriggerUnknown, Exception)) as caught:
-        await github_actions(host.http()).create("e2e.yml", "k", {})
-    assert dispatches(host) == 1
-    assert isinstance(caught.value, TriggerUnknown) is (kind is TriggerUnknown)
-    assert getattr(caught.value, "retryable", None) is (kind is None)
-
-
-@pytest.mark.parametrize(
-    ("file", "wanted"),
-    [
-        (WITH_KEY, True),
-        (WITHOUT_KEY, False),
-        ("on: push\n", False),
-        ("run-name: >-\n  e2e ${{ github.event.inputs.promotion_key }}\non: push\n", True),
-        ("run-name: x ${{ inputs['promotion_key'] }}\n", True),
-        ("run-name: x ${{ inputs.promotion_key_other }}\n", False),
-        ("jobs:\n  a:\n    run-name: ${{ inputs.promotion_key }}\n", False),
-    ],
-)
-async def test_a_run_name_that_shows_the_key_makes_runs_traceable(host: FakeHost, file: str, wanted: bool) -> None:
-    world(host, file=file)
-    runs = github_actions(host.http())
-    assert isinstance(runs, TraceableRuns)
-    assert await runs.traceable("e2e.yml") is wanted
-
-
-async def test_a_workflow_file_that_cannot_be_read_is_untraceable(host: FakeHost) -> None:
-    world(host)
-    host.on("GET", r"/repos/acme/web/contents/.*", answer({"message": "Not Found"}, 404))
-    runs = github_actions(host.http())
-    assert isinstance(runs, TraceableRuns)
-    assert not await runs.traceable("e2e.yml")
 
 
 async def test_runs_are_found_by_their_title_over_pages_oldest_first(host: FakeHost) -> None:
