@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
 from crds.field_errors import FieldError, summarize
-from crds.jobs import job_error
+from crds.jobs import job_error, parameters_error
 from crds.policy_selection import Chain, PolicyIndex, chains_from
 from crds.substitution import SubstitutionError, allowed_names, names_in, unknown_names
 from crds.v1alpha1.environment import Environment
@@ -143,8 +143,12 @@ def _runner_errors(test: PolicyTest, path: str, runners: Mapping[str, TestRunner
         runner_type = runner.spec.type
     except ValueError as error:
         return [FieldError(path=f"{path}.runnerRef.name", message=f"TestRunner `{test.runner_ref.name}`: {error}")]
-    message = job_error(runner_type, test.job)
-    return [] if message is None else [FieldError(path=f"{path}.job", message=f"{runner_type.value}: {message}")]
+    found = (("job", job_error(runner_type, test.job)), ("parameters", parameters_error(runner.spec, test.parameters)))
+    return [
+        FieldError(path=f"{path}.{field}", message=f"{runner_type.value}: {message}")
+        for field, message in found
+        if message is not None
+    ]
 
 
 def _parameter_errors(

@@ -55,6 +55,18 @@ def test_all_errors_come_at_once() -> None:
     ]
 
 
+def test_more_parameters_than_the_runner_takes_are_an_error_of_the_field() -> None:
+    many = {f"P{number}": "x" for number in range(25)}
+    runners = {"actions": runner("actions", githubActions={"repositoryRef": {"name": "web"}}), **JENKINS}
+    tests = [
+        a_test("at-jenkins", parameters=many),
+        a_test("e2e", job="e2e.yml", runnerRef={"name": "actions"}, parameters=many),
+    ]
+    [error] = validate_policy(policy("dev", "staging", tests=tests), runners=runners, environments=PLACES)
+    assert error.path == "spec.tests[1].parameters"
+    assert error.message.startswith("githubActions: has 25 parameters")
+
+
 def test_source_and_target_must_be_given_and_differ() -> None:
     same = policy("dev", "staging")
     twisted = same.model_copy(update={"spec": same.spec.model_copy(update={"target_environment": "dev"})})
