@@ -1,5 +1,7 @@
 """GitHub Actions and GitLab CI as runners: lost replies, approvals, queues and what a result means."""
 
+import httpx
+
 from crds.model import API_VERSION
 from tests.e2e.cluster import Document
 from tests.e2e.components.conftest import OpenStory
@@ -66,6 +68,30 @@ def test_a_lost_reply_of_a_workflow_without_the_key_is_never_sent_again(story: O
     [test] = status["tests"]
     assert test["state"] == "Error"
     assert "run-name" in test["message"]
+    assert len(runs(shop)) == 1
+
+
+def test_an_outage_after_a_lost_reply_makes_no_second_run_at_a_branch_of_the_runners_own(story: OpenStory) -> None:
+    shop = at(story("waves", "actions-branch"), "actions", "untraceable.yml", ref="main")
+    shop.script("github", "POST /github/.*/actions-branch/actions/workflows/.*/dispatches", "accept_then_drop", times=1)
+    shop.script("github", "GET /github/.*/actions-branch/contents/.*", "status", status=503, times=1)
+    [test] = shop.begin().until_state("TestsFailed")["tests"]
+    assert (test["state"], "do not show the promotion key" in test["message"]) == ("Error", True)
+    assert len(runs(shop)) == 1
+
+
+def test_a_run_that_a_person_runs_again_before_its_end_was_read_counts_by_its_newest_attempt(story: OpenStory) -> None:
+    shop = at(story("waves", "again"), "actions", "e2e.yml")
+    shop.seed["github"]["repos"]["acme/again"]["workflows"]["e2e.yml"]["conclusion"] = ["failure", "success"]
+    unread = shop.script("github", "GET /github/.*/again/actions/runs/[0-9]+", "status", status=502)
+    shop.begin()
+    [failed] = until(lambda: runs(shop), lambda seen: seen and seen[0]["conclusion"] == "failure", "it failed", 60)
+    path = f"{shop.environment.sandbox_url}/github/repos/acme/again/actions/runs/{failed['id']}/rerun"
+    with httpx.Client(trust_env=False, headers={"Authorization": "Bearer sandbox-github-token"}) as person:
+        person.post(path).raise_for_status()
+    shop.unscript(unread)
+    [test] = shop.until_state("Completed")["promotions"][0]["tests"]
+    assert (test["state"], "attempt 2" in str(test)) == ("Passed", True)
     assert len(runs(shop)) == 1
 
 
