@@ -77,6 +77,8 @@ class Evidence:
     calls: int = 0
     faults: Mapping[str, int] = field(default_factory=dict)
     """Faults of the script by what they did."""
+    troubles: Mapping[str, int] = field(default_factory=dict, repr=False)
+    """What the logs of our processes complain of: never judged, shown where a promise was broken."""
 
 
 def read_builds(state: Mapping[str, Any]) -> list[Build]:

@@ -24,7 +24,8 @@ EDGE_SECONDS = 45.0
 MOST_TRIES = 5
 TRY_AGAIN_AFTER = 2
 """How many other strikes come between two tries of one."""
-CANDIDATES = 8
+CANDIDATES = 40
+"""Enough to find a history again that a try before has made long."""
 LOOK_SECONDS = 0.05
 LEAST_GAP_SECONDS, MOST_GAP_SECONDS = 0.2, 2.0
 MOST_DOWN_SECONDS = 1.0

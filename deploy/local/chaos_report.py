@@ -31,6 +31,10 @@ def lines(outcome: Outcome, verdicts: list[Verdict]) -> Iterator[str]:
         yield from (f"    {case}" for case in verdict.broken[:SHOWN])
         if len(verdict.broken) > SHOWN:
             yield f"    and {len(verdict.broken) - SHOWN} more"
+    if not all(verdict.kept for verdict in verdicts):
+        yield "what the logs of workers and watchers complain of, the most frequent first:"
+        most = sorted(evidence.troubles.items(), key=lambda item: -item[1])[:SHOWN]
+        yield from (f"    {count} times: {text}" for text, count in most or [("nothing", 0)])
 
 
 def _by_point(counts: Counter[Point]) -> str:

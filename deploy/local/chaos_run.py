@@ -26,6 +26,7 @@ from deploy.local.chaos_calls import read_calls
 from deploy.local.chaos_evidence import Evidence, count_faults, read_applications, read_builds, read_writes
 from deploy.local.chaos_kills import Killer
 from deploy.local.chaos_leaks import find_leaks
+from deploy.local.chaos_logs import read_troubles
 from deploy.local.chaos_proxy import Proxy
 from deploy.local.chaos_sandbox import ChaosSandbox
 from deploy.local.chaos_schedule import Strike, Toll, schedule
@@ -303,6 +304,7 @@ class _Run:
             began_at=began_at,
             calls=len(journal),
             faults=count_faults(journal),
+            troubles=await asyncio.to_thread(read_troubles, self._environment.directory),
         )
 
     def _leaks(self, journal: list[dict[str, Any]], trackers: list[Document]) -> list[str]:
