@@ -18,7 +18,7 @@ LOG = "\n".join(
             line
             for number in (1, 2)
             for line in (
-                f"2026-11-21T05:17:0{number}.563243Z [warning  ] {FAILED.format(number=number)} [temporalio.workflow] a=1",
+                f"2026-11-21T05:17:0{number}.563243Z [warning  ] {FAILED.format(number=number)} [temporalio] a=1",
                 "Traceback (most recent call last):",
                 '  File "environment.py", line 1, in run',
                 "KeyError: 'lane'",
