@@ -58,10 +58,16 @@ class WatcherMetrics:
         """Count what a status shows beyond the one before it."""
         self._count_promotions(tracker, previous, status)
         self._count_tests(tracker, previous, status)
-        state = previous.get("state")
-        since = _time((previous.get("waitingFor") or {}).get("since"))
-        if state and state != status.state.value and since is not None:
-            self._state.labels(state).observe(max(0.0, (datetime.now(UTC) - since).total_seconds()))
+        self._observe_state(previous, status)
+
+    def _observe_state(self, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        state, since = previous.get("state"), _time(previous.get("stateSince"))
+        # A new attempt does not leave the end of the one before it: that may be weeks ago.
+        if not state or since is None or state == status.state.value or previous.get("attempt") != status.attempt:
+            return
+        # Not the time of the write, which a watcher that was away makes late.
+        left = status.state_since or datetime.now(UTC)
+        self._state.labels(state).observe(max(0.0, (left - since).total_seconds()))
 
     def _count_promotions(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         known = {

@@ -171,6 +171,8 @@ class TrackerStatus:
     waiting_for: WaitingFor | None = None
     environment: str = ""
     revision: str = ""
+    state_since: datetime | None = None
+    """When the state began; other than `waiting_for.since` it stays while only the reason changes."""
     held_state: State | None = None
     """What a Held promotion goes back to."""
     artifacts: tuple[Artifact, ...] = ()

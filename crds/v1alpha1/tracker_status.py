@@ -203,6 +203,8 @@ class PullRequestTrackerStatus(ConditionedStatus):
 
     state: TrackerState | None = None
     """Where the promotion stands."""
+    state_since: Time | None = None
+    """When the state began; a new reason for the same state does not change it."""
     held_state: TrackerState | None = None
     """State that a Held promotion goes back to."""
     reason: ShortText | None = None

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, TrackerStatus
+from activities.models.status import (
+    PolicyRef,
+    PromotionRecord,
+    State,
+    TestStatus,
+    TrackerStatus,
+    Waiting,
+    WaitingFor,
+)
 from activities.models.tracking import TrackerRef
 from activities.resources import render_tracker_status
 from crds.queueing import KeyedQueue
@@ -67,14 +75,24 @@ def test_a_promotion_counts_once_when_its_record_appears(registry: CollectorRegi
 
 
 def test_the_time_in_a_state_is_seen_when_it_is_left(registry: CollectorRegistry, metrics: WatcherMetrics) -> None:
-    since = (datetime.now(UTC) - timedelta(seconds=90)).isoformat()
-    previous = {"state": "Testing", "waitingFor": {"what": "Verdict", "since": since}}
-    metrics.tracker_written(TRACKER, previous, STATUS)
-    metrics.tracker_written(TRACKER, previous, replace(STATUS, state=State.PROMOTING))
+    # The wait is younger than the state: its reason changed meanwhile.
+    waiting = WaitingFor(what=Waiting.VERDICT, since=AT + timedelta(seconds=80))
+    testing = replace(STATUS, state_since=AT, waiting_for=waiting)
+    left = replace(STATUS, state=State.PROMOTING, state_since=AT + timedelta(seconds=90))
+    metrics.tracker_written(TRACKER, rendered(testing), testing)
+    metrics.tracker_written(TRACKER, rendered(testing), left)
     assert registry.get_sample_value("pilotage_state_seconds_count", {"state": "Testing"}) == 1
     total = registry.get_sample_value("pilotage_state_seconds_sum", {"state": "Testing"})
-    assert total is not None
-    assert 89 < total < 120
+    # Kubernetes keeps whole seconds.
+    assert total == pytest.approx(90, abs=1)
+
+
+def test_a_new_attempt_does_not_leave_the_end_of_the_one_before(
+    registry: CollectorRegistry, metrics: WatcherMetrics
+) -> None:
+    ended = replace(STATUS, state=State.ABORTED, state_since=AT)
+    metrics.tracker_written(TRACKER, rendered(ended), replace(STATUS, attempt=2, state_since=AT + timedelta(days=9)))
+    assert registry.get_sample_value("pilotage_state_seconds_count", {"state": "Aborted"}) is None
 
 
 async def test_the_depth_of_a_queue_is_read_at_the_scrape(registry: CollectorRegistry, metrics: WatcherMetrics) -> None:

@@ -48,6 +48,14 @@ def view(ctx: Context) -> View:
     return View(state=State.HELD if held else story.state, waiting=waiting)
 
 
+def note_state(story: Story, state: State) -> None:
+    """Remember when the state to show began: Held, and what follows it, begin when they are shown first."""
+    if state is story.shown_state:
+        return
+    begins_now = State.HELD in (state, story.shown_state)
+    story.shown_state, story.shown_since = state, workflow.now() if begins_now else story.since
+
+
 def shown(ctx: Context) -> tuple[State, WaitingFor | None]:
     """Return the view as a pair, for the presentation."""
     now = view(ctx)
@@ -70,6 +78,7 @@ def status(ctx: Context, now: View) -> TrackerStatus:
         waiting_for=now.waiting,
         environment=story.environment,
         revision=_revision(ctx),
+        state_since=story.shown_since,
         held_state=story.state if now.state is State.HELD else None,
         artifacts=round_.artifacts if round_ else (),
         hop=_hop(story),

@@ -122,7 +122,11 @@ class Story:
     reason: str = ""
     message: str = ""
     since: datetime | None = None
-    """When the current state was entered."""
+    """When the current state was entered, or its reason last changed."""
+    shown_state: State | None = None
+    """State that was published last: the current one, or Held."""
+    shown_since: datetime | None = None
+    """When that state began, whatever reasons it had."""
     environment: str = ""
     """Where the change is now, or is first to arrive."""
     hops: int = 0

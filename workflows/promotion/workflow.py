@@ -133,6 +133,7 @@ class PromotionWorkflow:
         """Offer the newest status, details and presentation; nothing is awaited."""
         ctx, story = self._ctx, self._story
         view = reporting.view(ctx)
+        reporting.note_state(story, view.state)
         status = reporting.status(ctx, view)
         events, story.pending_events = tuple(story.pending_events), []
         self._publisher.offer(PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events))

@@ -79,11 +79,16 @@ async def test_a_missing_policy_waits_and_is_never_the_end(temporal_server: str)
         policies = dict(world.policies)
         world.policies.clear()
         run = await start()
-        await world.until(State.AWAITING_POLICY, reason="PolicyNotFound")
+        missing = await world.until(State.AWAITING_POLICY, reason="PolicyNotFound")
         world.policies["dev"] = FindPolicyResult(outcome=PolicyOutcome.AMBIGUOUS, names=("one", "two"))
         await run.handle.signal("poke")
         status = await world.until(State.AWAITING_POLICY, reason="AmbiguousPolicy")
         assert "one, two" in status.message
+        # The wait begins anew with its reason, the state does not.
+        assert missing.waiting_for is not None
+        assert status.waiting_for is not None
+        assert missing.waiting_for.since != status.waiting_for.since
+        assert missing.state_since == status.state_since == missing.waiting_for.since
         world.policies.update(policies)
         await run.handle.signal("poke")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -227,6 +232,10 @@ async def test_hold_stops_deadlines_and_release_goes_on(temporal_server: str) ->
         await world.eventually(lambda: bool(world.triggers))
         assert (await run.say(Verb.HOLD, reason="freeze")).accepted
         status = await world.until(State.HELD)
+        began = {one.state: one.state_since for one in world.statuses}
+        assert began[State.HELD] is not None
+        assert began[State.TESTING] is not None
+        assert began[State.TESTING] < began[State.HELD]
         assert status.held_state is State.TESTING
         assert status.waiting_for is not None
         assert status.waiting_for.what is Waiting.RELEASE
