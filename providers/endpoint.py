@@ -94,8 +94,6 @@ class Endpoint:
 
     async def _all_headers(self, request: Request) -> dict[str, str]:
         headers = {"Accept": "application/json", **self._headers}
-        if self._http.options.trace_headers is not None:
-            headers.update(self._http.options.trace_headers())
         if self._authorize is not None:
             headers.update(await self._authorize())
         headers.update(request.headers)
@@ -131,12 +129,15 @@ class Endpoint:
         answered: Mapping[str, str] = {}
         limit = min(request.timeout or self._http.options.timeout, self._http.options.timeout)
         try:
-            async with asyncio.timeout(limit.total_seconds()), AsyncExitStack() as stack:
-                response = await client.send(_build(client, request, url, headers), stream=True)
-                stack.push_async_callback(response.aclose)
-                answered = {name.lower(): value for name, value in response.headers.items()}
-                code = response.status_code
-                body = await _read(response)
+            with self._http.options.trace(request.method, url.host) as span:
+                headers = {**headers, **span.headers}
+                async with asyncio.timeout(limit.total_seconds()), AsyncExitStack() as stack:
+                    response = await client.send(_build(client, request, url, headers), stream=True)
+                    stack.push_async_callback(response.aclose)
+                    answered = {name.lower(): value for name, value in response.headers.items()}
+                    code = response.status_code
+                    span.answered(code)
+                    body = await _read(response)
             return Reply(status=code, headers=answered, body=body, cookies=_cookies(response))
         except ProviderMalformed as error:
             raise ProviderMalformed(f"{self._name(request)}: {error}", status=code) from None
@@ -158,14 +159,18 @@ class Endpoint:
         started = time.perf_counter()
         code = 500
         try:
-            made = _build(client, request, _join(base, request.target), headers, _STREAM_SILENCE_SECONDS)
-            async with asyncio.timeout(self._http.options.timeout.total_seconds()):
-                response = await client.send(made, stream=True)
-                stack.push_async_callback(response.aclose)
-                code = response.status_code
-                if response.is_success:
-                    return response
-                body = await _read(response)
+            # The span ends when the stream is open: it lasts for minutes, and says nothing for most of them.
+            with self._http.options.trace(request.method, base.host) as span:
+                url, headers = _join(base, request.target), {**headers, **span.headers}
+                made = _build(client, request, url, headers, _STREAM_SILENCE_SECONDS)
+                async with asyncio.timeout(self._http.options.timeout.total_seconds()):
+                    response = await client.send(made, stream=True)
+                    stack.push_async_callback(response.aclose)
+                    code = response.status_code
+                    span.answered(code)
+                    if response.is_success:
+                        return response
+                    body = await _read(response)
             answered = {name.lower(): value for name, value in response.headers.items()}
             raise self.error(request, Reply(status=code, headers=answered, body=body))
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 import httpx
 
 from providers.errors import ProviderBusy, ProviderNotFound, ProviderUnauthorized
+from providers.tracing import Trace, untraced
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -39,8 +40,8 @@ class HttpOptions:
     user_agent: str = "pilotage"
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network, in tests."""
-    trace_headers: Callable[[], Mapping[str, str]] | None = None
-    """Called for each request; returns headers such as `traceparent`."""
+    trace: Trace = untraced
+    """Opens the span of each round trip."""
 
 
 class HttpClients:

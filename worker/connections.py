@@ -22,7 +22,7 @@ from providers.registry import build_deployments, build_scm_check, build_scm_hos
 from worker.credentials import Credentials, ScmAccess
 from worker.runs_at_ref import RunsAtRef
 from worker.settings import Settings
-from worker.tracing import trace_headers
+from worker.tracing import trace_call
 
 _KEPT = 1000
 
@@ -36,7 +36,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
         allow_http=settings.allow_http,
         allowed_hosts=settings.allowed_hosts,
         in_flight_limit=settings.scm_in_flight,
-        trace_headers=trace_headers,
+        trace=trace_call,
     )
     clients = HttpClients(options)
     try:

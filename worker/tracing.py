@@ -1,13 +1,17 @@
 """Traces from the tracker to the host's answer, through Temporal's headers; off without an OTLP endpoint."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
 from temporalio.client import Interceptor
 
+from providers.tracing import NoSpan, Span
+
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SERVICE_NAME = "pilotage"
+FIRST_ERROR_STATUS = 400
 
 
 def tracing_enabled() -> bool:
@@ -51,9 +55,45 @@ def client_interceptors() -> Sequence[Interceptor]:
     return (TracingInterceptor(),)
 
 
-def trace_headers() -> Mapping[str, str]:
-    """Return the headers that carry the current span to a host; none while tracing is off."""
-    headers: dict[str, str] = {}
-    if tracing_enabled():
+@contextmanager
+def trace_call(method: str, host: str) -> Iterator[Span]:
+    """Open the client span of one round trip to a host; implements providers.tracing.Trace.
+
+    It tells method, host and status, or the kind of error: a path, a query or an error's text may hold what is secret.
+    """
+    if not tracing_enabled():
+        yield NoSpan()
+        return
+    with trace.get_tracer(SERVICE_NAME).start_as_current_span(
+        f"{method} {host}",
+        kind=trace.SpanKind.CLIENT,
+        attributes={"http.request.method": method, "server.address": host},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        headers: dict[str, str] = {}
         propagate.inject(headers)
-    return headers
+        try:
+            yield CallSpan(span, headers)
+        except BaseException as error:
+            _fail(span, type(error).__name__)
+            raise
+
+
+class CallSpan:
+    """Implement providers.tracing.Span."""
+
+    def __init__(self, span: trace.Span, headers: Mapping[str, str]) -> None:
+        self._span = span
+        self.headers = headers
+
+    def answered(self, status: int) -> None:
+        """Note the status; one of 400 and above is an error, as OpenTelemetry wants it of clients."""
+        self._span.set_attribute("http.response.status_code", status)
+        if status >= FIRST_ERROR_STATUS:
+            _fail(self._span, str(status))
+
+
+def _fail(span: trace.Span, kind: str) -> None:
+    span.set_status(trace.Status(trace.StatusCode.ERROR))
+    span.set_attribute("error.type", kind)

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Self
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from providers.exchange import Request, segment
 from providers.http import HttpClients, HttpOptions
 from providers.metrics import Call
 from providers.models import Credential
+from providers.tracing import NoSpan
 from tests.providers.hosts import TOKEN, FakeHost, answer
 
 GET = Request(method="GET", path="/x", operation="get")
@@ -45,6 +47,21 @@ def endpoint(
     )
 
 
+class Traced(NoSpan):
+    """A span that carries a header."""
+
+    headers: Mapping[str, str] = {"traceparent": "00-abc"}
+
+    def __init__(self, method: str, host: str) -> None:
+        self.begun = (method, host)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *outcome: object) -> None:
+        return None
+
+
 async def test_an_encoded_path_arrives_byte_by_byte(host: FakeHost) -> None:
     host.always(answer({}))
     path = f"/job/{segment('a%2Fb')}/{segment('x/y z')}"
@@ -60,7 +77,7 @@ def test_a_name_that_would_walk_the_path_is_refused(name: str) -> None:
 
 async def test_every_request_says_who_asks_and_carries_the_trace(host: FakeHost) -> None:
     host.always(answer({}))
-    http = host.http({"trace_headers": lambda: {"traceparent": "00-abc"}})
+    http = host.http({"trace": Traced})
     await endpoint(http).call(GET)
     headers = host.requests[0].headers
     assert headers["user-agent"] == "pilotage"
