@@ -36,8 +36,8 @@ def main() -> int:
         if arguments.report:
             command = f"make chaos N={plan.promotions} KILLS={plan.kills} SEED={plan.seed}"
             write_section(arguments.report, outcome, verdicts, command=command)
-        # A run that was cut short, or killed less than it should, has proved less than it says.
-        complete = not outcome.stopped_because and outcome.toll.total >= plan.kills
+        # A run that was cut short, killed less than it should or missed a moment has proved less than it says.
+        complete = not outcome.stopped_because and outcome.toll.total >= plan.kills and not outcome.toll.missed
         code = 0 if complete and all(verdict.kept for verdict in verdicts) else 1
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)

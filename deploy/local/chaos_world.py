@@ -81,7 +81,7 @@ class World:
         """Return the repository and the place in its line of a merge commit; 0 is the line's start."""
         if len(revision) != 40 or not revision.endswith("d"):
             return None
-        return self.repositories[int(revision[:4], 16)], int(revision[4:12], 16)
+        return self.repositories[int(revision[4:8], 16)], int(revision[:4], 16)
 
     def seed(self) -> dict[str, Any]:
         """Return the sandbox's world before anything is merged."""
@@ -223,4 +223,5 @@ def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sha(repository: int, number: int, ending: str) -> str:
-    return f"{repository:04x}{number:08x}".ljust(39, "0") + ending
+    # The number first, so that the short forms that people see differ.
+    return f"{number:04x}{repository:04x}".ljust(39, "0") + ending
