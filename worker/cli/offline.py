@@ -1,15 +1,20 @@
-"""`pilotage validate` and `pilotage crds`: what needs no cluster."""
+"""`pilotage validate` and `pilotage crds`: what needs no cluster, unless it is asked to look there."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.options import Output, OutputOption
+from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, choose
 
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(metavar="FILE...", help="YAML files, folders of them, or - for standard input.", allow_dash=True),
+]
+OnlineOption = Annotated[
+    bool,
+    typer.Option("--online", help="Also ask the CI systems, and warn of tests whose runs do not show their key."),
 ]
 CheckOption = Annotated[
     bool,
@@ -38,21 +43,38 @@ def crds(check: CheckOption = False, write: WriteOption = False) -> None:
     raise typer.Exit(generate(["--check"] if check else []))
 
 
-def validate(files: FilesArgument, output: OutputOption = Output.TABLE) -> None:
+def validate(
+    invocation: typer.Context,
+    files: FilesArgument,
+    online: OnlineOption = False,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
     """Check resource files offline, all errors at once.
 
     Schema, rules, unknown variables, and chains of policies that loop or dead-end. Exits 1 with each field path.
+    --online reads runners and Secrets from the cluster; what it finds are warnings, which leave the exit code as it is.
     """
     from worker.cli.exits import ExitCode
     from worker.cli.output import documents, line, note
-    from worker.cli.validating import check_files
+    from worker.cli.validating import check_loaded, load_files
 
-    report = check_files(files)
+    loaded = load_files(files)
+    report = check_loaded(loaded)
+    if online:
+        from worker.cli.online import look
+
+        target = choose(invocation, namespace, kubeconfig, context)
+        report = replace(report, warnings=look(target, loaded))
     if output is not Output.TABLE:
         documents(report.to_document(), output)
     else:
         for finding in report.findings:
-            line(finding.text)
+            line(finding.to_line())
+        for warning in report.warnings:
+            line(warning.to_line("warning: "))
         note(report.summary)
     if report.failed:
         raise typer.Exit(ExitCode.FAILED)

@@ -36,12 +36,22 @@ class Finding:
     path: str
     message: str
 
-    @property
-    def text(self) -> str:
-        """The finding in one line, in the form that editors turn into a link."""
+    def to_line(self, mark: str = "") -> str:
+        """Write the finding in one line, in the form that editors turn into a link."""
         subject = f"{self.kind}/{self.name}: " if self.kind else ""
         field = f"{self.path}: " if self.path else ""
-        return f"{self.place.file}:{self.place.line}: {subject}{field}{self.message}"
+        return f"{self.place.file}:{self.place.line}: {mark}{subject}{field}{self.message}"
+
+    def to_document(self) -> dict[str, Any]:
+        """Write the finding as JSON-ready data."""
+        return {
+            "file": self.place.file,
+            "line": self.place.line,
+            "kind": self.kind,
+            "name": self.name,
+            "path": self.path,
+            "message": self.message,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,8 @@ class Report:
     resources: int
     passed_over: int
     """Documents of other API groups."""
+    warnings: tuple[Finding, ...] = ()
+    """What the hosts showed; nothing of it makes a file invalid."""
 
     @property
     def failed(self) -> bool:
@@ -64,7 +76,8 @@ class Report:
         """One line on what was checked."""
         others = f", {_count(self.passed_over, 'other document')} passed over" if self.passed_over else ""
         verdict = f"{_count(len(self.findings), 'error')}" if self.findings else "valid"
-        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}{others}: {verdict}"
+        doubts = f", {_count(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}{others}: {verdict}{doubts}"
 
     def to_document(self) -> dict[str, Any]:
         """Write the report as JSON-ready data."""
@@ -73,49 +86,62 @@ class Report:
             "files": self.files,
             "resources": self.resources,
             "passedOver": self.passed_over,
-            "errors": [
-                {
-                    "file": finding.place.file,
-                    "line": finding.place.line,
-                    "kind": finding.kind,
-                    "name": finding.name,
-                    "path": finding.path,
-                    "message": finding.message,
-                }
-                for finding in self.findings
-            ],
+            "errors": [finding.to_document() for finding in self.findings],
+            "warnings": [finding.to_document() for finding in self.warnings],
         }
 
 
-def check_files(paths: Sequence[Path]) -> Report:
-    """Check all resources of these files as one set; files that are no YAML are findings too.
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What is in the files, each document with its place; `unreadable` are the files that are no YAML."""
 
-    Raises CliError for a path that cannot be read.
-    """
-    places: list[Place] = []
-    loaded: list[Any] = []
-    findings: list[Finding] = []
+    files: int
+    documents: tuple[tuple[Place, Any], ...]
+    unreadable: tuple[Finding, ...]
+
+    def of_kind(self, kind: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """Yield the documents of one of Pilotage's kinds; each has `metadata`, and nothing else is sure."""
+        for place, document in self.documents:
+            if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+                continue
+            if (document.get("apiVersion"), document.get("kind")) == (API_VERSION, kind):
+                yield place, document
+
+
+def load_files(paths: Sequence[Path]) -> Loaded:
+    """Read all files once, standard input too. Raises CliError for a path that cannot be read."""
+    documents: list[tuple[Place, Any]] = []
+    unreadable: list[Finding] = []
     files = list(dict.fromkeys(_files(paths)))
     for file in files:
         try:
             for line, document in _documents(_read(file)):
-                places.append(Place(file=str(file), line=line))
-                loaded.append(document)
+                documents.append((Place(file=str(file), line=line), document))
         except YAMLError as error:
-            findings.append(_unreadable(file, error))
-    findings += [
+            unreadable.append(_unreadable(file, error))
+    return Loaded(files=len(files), documents=tuple(documents), unreadable=tuple(unreadable))
+
+
+def check_loaded(loaded: Loaded) -> Report:
+    """Check all resources as one set; files that are no YAML are findings too."""
+    found = [
         Finding(
-            place=places[found.index],
-            kind=found.kind,
-            name=found.name,
-            path=found.error.path,
-            message=found.error.message,
+            place=loaded.documents[error.index][0],
+            kind=error.kind,
+            name=error.name,
+            path=error.error.path,
+            message=error.error.message,
         )
-        for found in validate_documents(loaded)
+        for error in validate_documents(document for _, document in loaded.documents)
     ]
-    present = [document for document in loaded if document is not None]
+    present = [document for _, document in loaded.documents if document is not None]
     ours = sum(1 for document in present if not isinstance(document, dict) or _is_ours(document))
-    return Report(findings=tuple(findings), files=len(files), resources=ours, passed_over=len(present) - ours)
+    return Report(
+        findings=(*loaded.unreadable, *found),
+        files=loaded.files,
+        resources=ours,
+        passed_over=len(present) - ours,
+    )
 
 
 def _is_ours(document: dict[str, Any]) -> bool:
