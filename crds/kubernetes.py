@@ -29,6 +29,7 @@ from crds.ports import (
     ApiInvalid,
     ApiResource,
     ApiUnavailable,
+    ApiUnconfigured,
     Document,
     EventTarget,
     Page,
@@ -65,12 +66,16 @@ class KubernetesApi:
     async def connect(cls, *, kubeconfig: str | None = None, context: str | None = None) -> Self:
         """Read the configuration as kubectl does: the given file, $KUBECONFIG, ~/.kube/config, else the pod's own.
 
-        Raises ApiUnavailable naming what is missing. Nothing is sent yet.
+        Raises ApiUnconfigured naming what is missing. Nothing is sent yet.
         """
         configuration = kubernetes_client.Configuration()
         paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        exists = _any_exists(paths)
+        if not exists and (kubeconfig or context or not _in_pod()):
+            pod = "" if kubeconfig else ", and this is no pod of a cluster"
+            raise ApiUnconfigured(f"there is no kubeconfig at {paths}{pod}"[:512])
         try:
-            if kubeconfig or context or _any_exists(paths):
+            if exists:
                 loader = await _LOADERS.load_kube_config(
                     config_file=paths, context=context, client_configuration=configuration
                 )
@@ -78,7 +83,7 @@ class KubernetesApi:
                 return cls(configuration, default_namespace=namespace, loader=loader)
             _LOADERS.load_incluster_config(client_configuration=configuration)
         except Exception as error:  # noqa: BLE001 the loader's YAML and plugins raise anything
-            raise ApiUnavailable(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
+            raise ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
         return cls(configuration, default_namespace=_pod_namespace())
 
     @classmethod
@@ -354,6 +359,10 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]
 
 def _any_exists(paths: str) -> bool:
     return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
+
+
+def _in_pod() -> bool:
+    return _IN_CLUSTER_NAMESPACE.exists() or "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 def _pod_namespace() -> str:

@@ -90,6 +90,10 @@ class ApiUnavailable(ApiError):
     """No usable answer: connection, timeout, overload or a server error. Worth another try."""
 
 
+class ApiUnconfigured(ApiUnavailable):
+    """Nothing says which server to speak with, or what says it cannot be read: a person must mend it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """One page of a list. `resource_version` is where a watch of the whole list starts."""

@@ -1,6 +1,9 @@
 """`/healthz`, `/readyz` and `/metrics` of every process, on the same event loop as its work."""
 
 import asyncio
+import errno
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +15,8 @@ import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from worker.settings import InvalidSettings, refused
 
 _logger = structlog.get_logger(__name__)
 
@@ -64,6 +69,7 @@ class HealthServer:
         self._ticker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        """Begin to serve. Raises InvalidSettings where address or port cannot be had."""
         app = web.Application()
         app.add_routes(
             [
@@ -75,7 +81,11 @@ class HealthServer:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise InvalidSettings((self._unusable(error),)) from None
         self.port = self._runner.addresses[0][1]
         self._ticker = asyncio.create_task(self._tick())
         _logger.info("serving health and metrics", host=self._host, port=self.port)
@@ -88,6 +98,13 @@ class HealthServer:
             self._ticker.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _unusable(self, error: OSError) -> str:
+        unknown = isinstance(error, socket.gaierror)
+        reason = str(error.strerror if unknown else os.strerror(error.errno or 0)).lower()
+        if unknown or error.errno == errno.EADDRNOTAVAIL:
+            return refused("http_host", self._host, f"no address of this machine ({reason})")
+        return refused("http_port", str(self.port), f"this port cannot be opened ({reason})")
 
     async def _tick(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import temporalio.activity
 import temporalio.workflow
 
 from activities.redaction import PLACEHOLDER, redact
+from worker.settings import misspelt
 
 _SECRET_KEYS = ("authorization", "password", "secret_value", "token", "api_key", "private_key", "credential", "cookie")
 _QUIET = {"temporalio": logging.WARNING, "aiohttp.access": logging.WARNING, "httpx": logging.WARNING}
@@ -115,3 +116,9 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
     # The ids are fields of their own; the SDK would append them to every message as well.
     temporalio.workflow.logger.workflow_info_on_message = False
     temporalio.activity.logger.activity_info_on_message = False
+
+
+def warn_of_misspelt() -> None:
+    """Name the variables that look like settings and are none: without them a process runs other than was meant."""
+    for unknown in misspelt():
+        structlog.get_logger(__name__).warning(str(unknown), variable=unknown.variable, nearest=unknown.nearest)

@@ -4,20 +4,25 @@ Temporal's own settings (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API
 `temporalio.envconfig` (worker/temporal.py) and OpenTelemetry's (`OTEL_EXPORTER_OTLP_ENDPOINT`, …) by its SDK.
 """
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from activities.models.tracking import Timings
+from worker.misspellings import Unknown, unknown_variables
 
 PREFIX = "PILOTAGE_"
 EXIT_CODE = 2
 _SHOWN_VALUE_LENGTH = 80
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 _TIMING_NAMES = tuple(field.name for field in fields(Timings))
 
 
@@ -50,8 +55,26 @@ def _read_timings(value: object) -> object:
     return Timings(**seconds)
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+def _check_namespace(name: str) -> str:
+    if not _NAMESPACE.fullmatch(name):
+        raise ValueError(
+            f"`{name}` can be no namespace: at most 63 lower-case letters, digits and, inside, dashes are wanted"
+        )
+    return name
+
+
+def _check_host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"`{name}` is no host: a name without scheme, port and path is wanted, or `*.` before one")
+    return name
+
+
+Namespace = Annotated[str, AfterValidator(_check_namespace)]
+Host = Annotated[str, AfterValidator(_check_host)]
+Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_split)]
 """A comma-separated list."""
+Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
+"""The same."""
 
 
 class Settings(BaseSettings):
@@ -70,7 +93,7 @@ class Settings(BaseSettings):
     """Id of this installation: part of every workflow id and task queue; two clusters must not share one.
     Lower-case letters, digits and dashes, at most 40 characters."""
 
-    namespaces: Names = ()
+    namespaces: Namespaces = ()
     """Kubernetes namespaces to work for, separated by commas; empty = all."""
 
     kubeconfig: str | None = Field(default=None, validation_alias=AliasChoices("PILOTAGE_KUBECONFIG", "KUBECONFIG"))
@@ -79,7 +102,7 @@ class Settings(BaseSettings):
     context: str | None = None
     """Context of the kubeconfig; empty = its current one."""
 
-    system_namespace: str = "pilotage"
+    system_namespace: Namespace = "pilotage"
     """Namespace that holds the Secrets of cluster-scoped resources: the one Pilotage runs in."""
 
     log_format: Literal["console", "json"] = "console"
@@ -92,12 +115,12 @@ class Settings(BaseSettings):
     """Address on which `/healthz`, `/readyz` and `/metrics` are served."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """Port of the same; 0 = any free one."""
+    """Port on which `/healthz`, `/readyz` and `/metrics` are served; 0 = any free one."""
 
     allow_http: bool = False
     """Whether endpoints that start with `http://` may be called; false outside tests and closed networks."""
 
-    allowed_hosts: Names = ()
+    allowed_hosts: Hosts = ()
     """Hosts that may be called, such as `api.github.com,*.example.com`; empty = any."""
 
     scm_in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -134,7 +157,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        raise InvalidSettings(tuple(_explain(detail) for detail in error.errors())) from None
+        lines = [_explain(detail) for detail in error.errors()]
+        # What is missing may be there under a misspelt name.
+        raise InvalidSettings((*lines, *(str(unknown) for unknown in misspelt()))) from None
     except SettingsError as error:
         raise InvalidSettings((_explain_unreadable(error),)) from None
 
@@ -142,6 +167,17 @@ def load_settings(**overrides: Any) -> Settings:
 def variable_name(field: str) -> str:
     """Return the environment variable of a field."""
     return PREFIX + field.upper()
+
+
+def misspelt() -> tuple[Unknown, ...]:
+    """Find the variables of this process that look like settings and are none."""
+    known = tuple(variable_name(field) for field in Settings.model_fields)
+    return unknown_variables(os.environ, prefix=PREFIX, known=known)
+
+
+def refused(field: str, value: str, reason: str, *, variable: str = "") -> str:
+    """Say in one line that what a setting names cannot be used, and what is allowed."""
+    return f"{variable or variable_name(field)}: `{value[:_SHOWN_VALUE_LENGTH]}`: {reason}. {_documentation(field)}"
 
 
 def describe_settings() -> tuple[tuple[str, str, str], ...]:

@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.models.places import EnvironmentInput, TellEnvironmentInput
 from worker.conversion import DATA_CONVERTER
+from worker.temporal_settings import unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
@@ -49,6 +50,10 @@ SEARCH_ATTRIBUTES: dict[str, IndexedValueType.ValueType] = {
 
 class TemporalUnavailable(Exception):
     """Temporal cannot be reached; the text names the address and the variables that set it."""
+
+
+class TemporalMisconfigured(TemporalUnavailable):
+    """What says where Temporal is cannot be used: a person must mend it. The text names the variable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +90,12 @@ def _create_runtime(address: str) -> Runtime:
 async def connect(*, runtime: Runtime | None = None, identity: str | None = None) -> Client:
     """Connect as `temporalio.envconfig` says (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profiles).
 
-    Raises TemporalUnavailable within ten seconds.
+    Raises TemporalUnavailable within ten seconds, TemporalMisconfigured at once.
     """
     try:
         config = ClientConfig.load_client_connect_config()
-    except (RuntimeError, ValueError) as error:
-        raise TemporalUnavailable(f"Temporal's configuration cannot be read: {error}") from error
+    except (RuntimeError, ValueError, OSError) as error:
+        raise TemporalMisconfigured(unreadable_configuration(error)) from None
     config.setdefault("target_host", DEFAULT_ADDRESS)
     address = config["target_host"]
     try:
@@ -105,6 +110,8 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
             )
             await client.service_client.check_health(timeout=CONNECT_TIMEOUT)
             return client
+    except ValueError as error:
+        raise TemporalMisconfigured(unusable_configuration(address, error)) from None
     except (RuntimeError, RPCError, OSError, TimeoutError) as error:
         reason = str(error).splitlines()[0][:300] if str(error) else "no answer"
         raise TemporalUnavailable(

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from temporalio.client import Client
@@ -13,16 +15,17 @@ from temporalio.worker import Worker
 from activities.connections import ConnectionConditions
 from activities.resources import KubernetesResources
 from crds.backoff import STANDARD
-from crds.kubernetes import KubernetesApi
 from crds.ports import Kubernetes
 from crds.watching import Watcher
+from worker.cluster import connect_cluster
 from worker.connection_checks import TemporalConnectionChecks
 from worker.health import Health, HealthServer
 from worker.installation import InstallationTaken, claim_patiently
-from worker.logs import configure_logs
+from worker.logs import configure_logs, warn_of_misspelt
+from worker.presence import watch_presence
 from worker.promotions import TemporalPromotions
-from worker.settings import EXIT_CODE, Settings
-from worker.temporal import TemporalUnavailable, connect, create_telemetry
+from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.temporal import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.tracing import configure_tracing
 from worker.watcher_metrics import WatcherMetrics
 from workflows.identity import Queues
@@ -33,9 +36,10 @@ _logger = structlog.get_logger(__name__)
 async def run_watcher(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile.
 
-    Exits with code 2 where the installation belongs to another cluster.
+    Exits with code 2 where a setting is of no use, naming it, or the installation belongs to another cluster.
     """
     configure_logs(style=settings.log_format, level=settings.log_level)
+    warn_of_misspelt()
     configure_tracing("watcher")
     telemetry = create_telemetry()
     health = Health(ready={"temporal": lambda: False})
@@ -49,6 +53,9 @@ async def run_watcher(settings: Settings) -> None:
     try:
         async with server:
             await work
+    except (InvalidSettings, TemporalMisconfigured) as error:
+        _logger.error("watcher has a wrong setting", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
     except InstallationTaken as error:
         _logger.error("watcher is refused", error=str(error))
         raise SystemExit(EXIT_CODE) from None
@@ -62,9 +69,7 @@ async def run_watcher(settings: Settings) -> None:
 
 async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
     async with AsyncExitStack() as stack:
-        kubernetes = await stack.enter_async_context(
-            await KubernetesApi.connect(kubeconfig=settings.kubeconfig, context=settings.context)
-        )
+        kubernetes = await stack.enter_async_context(await connect_cluster(settings))
         client = await _connect_patiently(runtime)
         await claim_patiently(client, kubernetes, settings.installation)
         metrics = WatcherMetrics()
@@ -93,7 +98,10 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         )
         async with worker:
             health.alive["temporal worker"] = lambda: worker.is_running
-            await watcher.run()
+            await _until_one_ends(
+                watcher.run(),
+                watch_presence(client, kubernetes, settings.installation, returned=watcher.look_at_all),
+            )
 
 
 def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics) -> Worker:
@@ -115,11 +123,26 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
     )
 
 
+async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all until one ends; what it raised is raised as it is, so that its words reach the log."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
 async def _connect_patiently(runtime: Runtime) -> Client:
     failures = 0
     while True:
         try:
             return await connect(runtime=runtime)
+        except TemporalMisconfigured:
+            raise
         except TemporalUnavailable as error:
             failures += 1
             _logger.warning("waiting for Temporal", error=str(error))

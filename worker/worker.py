@@ -12,16 +12,23 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from crds.kubernetes import KubernetesApi
 from crds.ports import ApiUnavailable
 from worker.attempts import BoundedAttempts
+from worker.cluster import connect_cluster
 from worker.connections import ResourceConnections, open_clients
 from worker.health import Health, HealthServer
-from worker.logs import configure_logs
+from worker.logs import configure_logs, warn_of_misspelt
 from worker.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
 from worker.sandbox import workflow_runner
-from worker.settings import Settings
-from worker.temporal import TemporalPlaces, TemporalUnavailable, connect, create_telemetry, ensure_search_attributes
+from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.temporal import (
+    TemporalMisconfigured,
+    TemporalPlaces,
+    TemporalUnavailable,
+    connect,
+    create_telemetry,
+    ensure_search_attributes,
+)
 from worker.tracing import configure_tracing
 from workflows.identity import Queues
 
@@ -77,11 +84,18 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
 
 
 async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
-    """Serve the queues until SIGTERM or SIGINT; running activities get their grace. Exits with 1 where it cannot."""
+    """Serve the queues until SIGTERM or SIGINT; running activities get their grace.
+
+    Exits with 2 where a setting is of no use, naming it, and with 1 where it cannot serve.
+    """
     configure_logs(style=settings.log_format, level=settings.log_level)
+    warn_of_misspelt()
     configure_tracing("worker")
     try:
         await _serve(settings, queues, _stop_on_signals())
+    except (InvalidSettings, TemporalMisconfigured) as error:
+        _logger.error("worker has a wrong setting", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
     except (TemporalUnavailable, ApiUnavailable) as error:
         _logger.error("worker cannot run", error=str(error))
         raise SystemExit(1) from None
@@ -98,9 +112,7 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         )
         client = await connect(runtime=telemetry.runtime)
         await ensure_search_attributes(client)
-        kubernetes = await stack.enter_async_context(
-            await KubernetesApi.connect(kubeconfig=settings.kubeconfig, context=settings.context)
-        )
+        kubernetes = await stack.enter_async_context(await connect_cluster(settings))
         clients = await stack.enter_async_context(open_clients(settings))
         dependencies = Dependencies(
             kubernetes=kubernetes,

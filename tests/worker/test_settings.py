@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.settings import InvalidSettings, Settings, describe_settings, load_settings
+from worker.settings import InvalidSettings, Settings, describe_settings, load_settings, misspelt
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,9 @@ def test_timings_are_overridden_in_seconds_and_the_rest_stays(monkeypatch: pytes
         ("PILOTAGE_LOG_LEVEL", "loud", "'debug'"),
         ("PILOTAGE_HTTP_PORT", "eighty", "integer"),
         ("PILOTAGE_HTTP_PORT", "70000", "65535"),
+        ("PILOTAGE_NAMESPACES", "shop,Bad Name!", "`Bad Name!` can be no namespace"),
+        ("PILOTAGE_SYSTEM_NAMESPACE", "-x", "lower-case letters"),
+        ("PILOTAGE_ALLOWED_HOSTS", "https://api.github.com", "without scheme"),
         ("PILOTAGE_ALLOW_HTTP", "perhaps", "boolean"),
         ("PILOTAGE_SCM_IN_FLIGHT", "0", "greater than or equal to 1"),
         ("PILOTAGE_TEMPORAL_UI_URL", "localhost:8233", "http://"),
@@ -84,6 +87,37 @@ def test_all_errors_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings) as caught:
         load_settings()
     assert {line.partition(":")[0] for line in caught.value.lines} == {"PILOTAGE_INSTALLATION", "PILOTAGE_HTTP_PORT"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("PILOTAGE_LOG_LEVL", "PILOTAGE_LOG_LEVEL"),
+        ("PILOTAGE_NAMESPACE", "PILOTAGE_NAMESPACES"),
+        ("pilotage_http_prt", "PILOTAGE_HTTP_PORT"),
+        ("PILOTAGE_XYZZY", ""),
+    ],
+)
+def test_a_misspelt_variable_is_found_with_the_nearest_setting(
+    monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    assert [(one.variable, one.nearest) for one in misspelt()] == [(variable, nearest)]
+
+
+def test_settings_and_what_kubernetes_adds_for_services_are_not_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PILOTAGE_KUBECONFIG", "/k")
+    monkeypatch.setenv("pilotage_log_level", "info")
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP", "PORT_8080_TCP_ADDR"):
+        monkeypatch.setenv(f"PILOTAGE_WATCHER_{name}", "x")
+    assert misspelt() == ()
+
+
+def test_a_missing_setting_shows_the_misspelt_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PILOTAGE_INSTALLATION")
+    monkeypatch.setenv("PILOTAGE_INSTALATION", "east")
+    with pytest.raises(InvalidSettings, match=r"PILOTAGE_INSTALATION.*did you mean PILOTAGE_INSTALLATION\?"):
+        load_settings()
 
 
 def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from crds.ports import (
     ApiNotFound,
     ApiResource,
     ApiUnavailable,
+    ApiUnconfigured,
     Document,
     Kubernetes,
     resource_of,
@@ -119,6 +120,8 @@ def _code(error: ApiError) -> ExitCode:
     match error:
         case ApiNotFound():
             return ExitCode.NOT_FOUND
+        case ApiUnconfigured():
+            return ExitCode.USAGE
         case ApiUnavailable():
             return ExitCode.UNREACHABLE
         case ApiForbidden():
@@ -129,6 +132,8 @@ def _code(error: ApiError) -> ExitCode:
 
 def _advice(error: ApiError) -> str:
     match error:
+        case ApiUnconfigured():
+            return "name a kubeconfig with --kubeconfig or KUBECONFIG, and one of its contexts with --context"
         case ApiUnavailable():
             return "does `kubectl cluster-info` work with the same kubeconfig and context?"
         case ApiNotFound():

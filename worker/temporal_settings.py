@@ -1,0 +1,54 @@
+"""What is wrong with Temporal's own variables, told by name; their values may be keys and are not shown."""
+
+import os
+from contextlib import suppress
+
+from temporalio.envconfig import ClientConfig
+
+PREFIX = "TEMPORAL_"
+_PROFILE, _FILE = "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"
+# Of a worker's version, not of the connection.
+_OTHERS = frozenset({"TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"})
+_REASON_LENGTH = 300
+
+
+def unreadable_configuration(error: Exception) -> str:
+    """Say which variable `temporalio.envconfig` could not follow, and what is allowed."""
+    reason = _first_line(error)
+    set_ = sorted(name for name, value in os.environ.items() if name.startswith(PREFIX) and value)
+    concerned = [name for name in set_ if name not in _OTHERS]
+    if isinstance(error, OSError):
+        named = [name for name in concerned if os.environ[name] == error.filename]
+        return f"{_names(named or concerned)}: a file that can be read is wanted: {reason}"
+    if "rofile" in reason and os.environ.get(_PROFILE):
+        return f"{_PROFILE}: {reason}; {_allowed_profiles()}"
+    mentioned = [name for name in concerned if name in reason]
+    in_file = [] if mentioned or not reason.startswith("Configuration loading") else [_FILE]
+    return f"{_names(mentioned or in_file or concerned)}: Temporal's configuration cannot be used: {reason}"
+
+
+def unusable_configuration(address: str, error: Exception) -> str:
+    """Say that an address is none, or what else a client cannot be made of."""
+    if "URL" not in str(error):
+        return unreadable_configuration(error)
+    text = f"`{address[:80]}` is not allowed: host:port is wanted, such as localhost:7233 ({_first_line(error)})"
+    where = "" if os.environ.get("TEMPORAL_ADDRESS") else f" (`address` of the profile in {_FILE})"
+    return f"TEMPORAL_ADDRESS{where}: {text}"
+
+
+def _allowed_profiles() -> str:
+    profiles: list[str] = []
+    with suppress(RuntimeError, ValueError, OSError):
+        profiles = sorted(ClientConfig.load().profiles)
+    if profiles:
+        return f"allowed are {', '.join(profiles)}"
+    return f"the file of {_FILE} defines no profile, so leave it empty"
+
+
+def _names(variables: list[str]) -> str:
+    return ", ".join(variables) or _FILE
+
+
+def _first_line(error: Exception) -> str:
+    # Further lines of a parser's error quote the file, which may hold a key.
+    return (str(error).splitlines() or [type(error).__name__])[0][:_REASON_LENGTH]
