@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from crds.cache import RESTARTS, CommandEntry, TrackerEntry, read_tracker
 from crds.controller import TRACKERS
 from crds.fields import format_time, truncate
+from crds.log_lines import begin_key, bind_workflow
 from crds.ports import ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
 from crds.promotions import Answer, Order, Promotions, WorkflowState
 from crds.publishing import WATCHER_MANAGER, status_of
@@ -34,12 +35,14 @@ class CommandExecutor:
         kubernetes: Kubernetes,
         promotions: Promotions,
         find: Callable[[Key], CommandEntry | None],
+        on_absent: Callable[[Key], None] = lambda key: None,
         workers: int = 8,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kubernetes = kubernetes
         self._promotions = promotions
         self._find = find
+        self._on_absent = on_absent
         self._clock = clock
         self.queue: KeyedQueue[Key] = KeyedQueue(name="commands", handle=self.execute, workers=workers)
 
@@ -53,6 +56,7 @@ class CommandExecutor:
         entry = self._find(key)
         if entry is None or entry.spec is None:
             return None
+        begin_key(command=str(key), tracker=str(Key(key.namespace, entry.spec.tracker_ref.name)))
         try:
             document = await self._kubernetes.get(COMMANDS, key.namespace, key.name)
         except ApiNotFound:
@@ -80,6 +84,7 @@ class CommandExecutor:
         except ApiNotFound:
             return _refuse(f"there is no PullRequestTracker {name} in namespace {key.namespace}")
         tracker = read_tracker(document)
+        bind_workflow(self._promotions, tracker)
         if entry.created is not None and tracker.created is not None and entry.created < tracker.created:
             return _refuse(
                 f"the command is older than the tracker {name}: it was meant for an earlier one of this name"
@@ -108,6 +113,7 @@ class CommandExecutor:
         young = entry.created is not None and self._clock() - entry.created < STARTING_LIMIT
         if not tracker.running and young:
             return None
+        self._on_absent(Key(tracker.namespace, tracker.name))
         state = await self._promotions.read_state(tracker.current)
         return _refuse(f"the workflow of attempt {tracker.attempt} does not run ({state.value}); {restart}")
 

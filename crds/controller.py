@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from crds.cache import FINALIZER, TrackerEntry, read_tracker
 from crds.conditions import ConditionReason, ConditionType
+from crds.log_lines import begin_key, bind_workflow
 from crds.ports import ApiConflict, ApiNotFound, EventTarget, Kubernetes, resource_of
 from crds.promotions import Promotions, WorkflowState
 from crds.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
@@ -39,12 +40,14 @@ class TrackerController:
         kubernetes: Kubernetes,
         promotions: Promotions,
         find: Callable[[Key], TrackerEntry | None],
+        on_lost: Callable[[], None] = lambda: None,
         workers: int = 8,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kubernetes = kubernetes
         self._promotions = promotions
         self._find = find
+        self._on_lost = on_lost
         self._clock = clock
         self._told_deleted: set[str] = set()
         """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
@@ -68,10 +71,18 @@ class TrackerController:
             self._due.add(change.key)
         self.queue.add(change.key)
 
+    def look_for(self, key: Key) -> None:
+        """Look for the workflow of a tracker that did not answer where it should."""
+        self._due.add(key)
+        self.queue.add(key)
+
     async def reconcile(self, key: Key) -> timedelta | None:
         """Bring one tracker and its workflow together; returns when to look again, if ever."""
-        await self._tell_vanished(key)
         entry = self._find(key)
+        begin_key(tracker=str(key))
+        if entry is not None:
+            bind_workflow(self._promotions, entry)
+        await self._tell_vanished(key)
         if entry is None:
             self._poked.discard(key)
             self._due.discard(key)
@@ -88,8 +99,11 @@ class TrackerController:
         if entry.status_attempt not in (0, entry.attempt):
             # A raised attempt is a new workflow; the one before it must not go on beside it.
             await self._promotions.tell_deleted(entry.of_attempt(entry.status_attempt))
-        if key in self._poked and await self._promotions.poke(entry.current):
-            self._poked.discard(key)
+        if key in self._poked:
+            if await self._promotions.poke(entry.current):
+                self._poked.discard(key)
+            else:
+                self._due.add(key)
         known = entry.running and entry.accepted and entry.available == ConditionReason.RUNNING
         if known and key not in self._due:
             # Most changes are our own status writes; asking Temporal at each would double its load.
@@ -145,6 +159,9 @@ class TrackerController:
         reason, what = _GONE[state]
         if fresh.available != reason:
             logger.warning("workflow of tracker %s/%s %s", entry.namespace, entry.name, what)
+            if state is WorkflowState.ABSENT:
+                # What Temporal forgot is seldom one workflow alone: it may have been restored from an old copy.
+                self._on_lost()
         await self._publish(
             fresh,
             WantedCondition(

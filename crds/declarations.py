@@ -69,6 +69,7 @@ class DeclarationController:
         trackers: Callable[[], Iterable[TrackerEntry]],
         declared: Callable[[type[Resource]], Mapping[Key, Resource]],
         has_synced: Callable[[], bool],
+        on_absent: Callable[[Key], None] = lambda key: None,
         cluster_scoped: bool = True,
         debounce: timedelta = DEBOUNCE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -78,6 +79,7 @@ class DeclarationController:
         self._trackers = trackers
         self._declared = declared
         self._has_synced = has_synced
+        self._on_absent = on_absent
         self._cluster_scoped = cluster_scoped
         self._debounce = debounce
         self._clock = clock
@@ -173,8 +175,9 @@ class DeclarationController:
         live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
         for tracker in live:
             # One that has not said yet what it waits for may just have looked in vain.
-            if tracker.waiting in waits or not tracker.waiting:
-                await self._promotions.poke(tracker.current)
+            asked = tracker.waiting in waits or not tracker.waiting
+            if asked and not await self._promotions.poke(tracker.current) and tracker.running:
+                self._on_absent(Key(tracker.namespace, tracker.name))
         on_the_way = {tracker.repository for tracker in live}
         for environment, repository in sorted(self._places(namespace, changed)):
             if repository in on_the_way:

@@ -77,6 +77,11 @@ class Reflector(Generic[T]):
         return self._resource
 
     @property
+    def resyncs(self) -> bool:
+        """Whether its objects are told of again although nothing changed."""
+        return self._resync is not None
+
+    @property
     def objects(self) -> Mapping[Key, T]:
         """What is kept now, read-only."""
         return MappingProxyType(self._objects)
@@ -89,6 +94,11 @@ class Reflector(Generic[T]):
     async def wait_synced(self) -> None:
         """Return once the collection was listed completely."""
         await self._synced.wait()
+
+    def tell_all(self) -> None:
+        """Tell of every object once more, as at a resync."""
+        for key, kept in list(self._objects.items()):
+            self._tell(Change(key=key, old=kept, new=kept))
 
     async def run(self) -> None:
         """Mirror until cancelled. No answer of the server, however odd, ends it."""
@@ -156,8 +166,7 @@ class Reflector(Generic[T]):
     async def _repeat(self, interval: timedelta) -> None:
         while True:
             await asyncio.sleep(interval.total_seconds())
-            for key, kept in list(self._objects.items()):
-                self._tell(Change(key=key, old=kept, new=kept))
+            self.tell_all()
 
     def _store(self, key: Key, document: Document) -> None:
         try:

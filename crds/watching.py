@@ -1,6 +1,7 @@
 """Put the watcher together: a mirror of each kind, and the controllers that follow them."""
 
 import asyncio
+import time
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -20,6 +21,8 @@ from crds.resource import Resource
 
 RESYNC = timedelta(minutes=10)
 """How often every tracker, command and connection is looked at although nothing was heard of it."""
+LOST_GAP = timedelta(minutes=1)
+"""How often at most a workflow that is found lost has all the others looked for."""
 
 
 class Watcher:
@@ -42,17 +45,26 @@ class Watcher:
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._on_watch_restart = on_watch_restart
         self._resync = resync
+        self._looked_for_all: float | None = None
         self._trackers: list[Reflector[TrackerEntry]] = []
         self._commands: list[Reflector[CommandEntry]] = []
         self._declared: dict[type[Resource], list[Reflector[Resource]]] = {}
-        self.trackers = TrackerController(kubernetes=kubernetes, promotions=promotions, find=self.find_tracker)
-        self.commands = CommandExecutor(kubernetes=kubernetes, promotions=promotions, find=self.find_command)
+        self.trackers = TrackerController(
+            kubernetes=kubernetes, promotions=promotions, find=self.find_tracker, on_lost=self._lost
+        )
+        self.commands = CommandExecutor(
+            kubernetes=kubernetes,
+            promotions=promotions,
+            find=self.find_command,
+            on_absent=self.trackers.look_for,
+        )
         self.declarations = DeclarationController(
             kubernetes=kubernetes,
             promotions=promotions,
             trackers=lambda: (entry for mirror in self._trackers for entry in mirror.objects.values()),
             declared=self.declared,
             has_synced=lambda: self.has_synced,
+            on_absent=self.trackers.look_for,
             cluster_scoped=not namespaces,
         )
         self.connections = ConnectionController(
@@ -69,6 +81,12 @@ class Watcher:
     def has_synced(self) -> bool:
         """Whether every kind was listed completely at least once."""
         return all(mirror.has_synced for mirror in self._mirrors())
+
+    def look_at_all(self) -> None:
+        """Look at every tracker, command and connection now, as at a resync: Temporal may have forgotten some."""
+        for mirror in self._mirrors():
+            if mirror.resyncs:
+                mirror.tell_all()
 
     async def run(self) -> None:
         """Watch and reconcile until cancelled."""
@@ -92,6 +110,12 @@ class Watcher:
 
     def _mirrors(self) -> list[Reflector[Any]]:
         return [*self._trackers, *self._commands, *(mirror for kind in self._declared.values() for mirror in kind)]
+
+    def _lost(self) -> None:
+        now = time.monotonic()
+        if self._looked_for_all is None or now - self._looked_for_all >= LOST_GAP.total_seconds():
+            self._looked_for_all = now
+            self.look_at_all()
 
     def _follow_tracker(self, change: Change[TrackerEntry]) -> None:
         self.trackers.follow(change)

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from temporalio.client import Client
@@ -20,6 +22,7 @@ from worker.connection_checks import TemporalConnectionChecks
 from worker.health import Health, HealthServer
 from worker.installation import InstallationTaken, claim_patiently
 from worker.logs import configure_logs, warn_of_misspelt
+from worker.presence import watch_presence
 from worker.promotions import TemporalPromotions
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.temporal import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
@@ -95,7 +98,10 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         )
         async with worker:
             health.alive["temporal worker"] = lambda: worker.is_running
-            await watcher.run()
+            await _until_one_ends(
+                watcher.run(),
+                watch_presence(client, kubernetes, settings.installation, returned=watcher.look_at_all),
+            )
 
 
 def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics) -> Worker:
@@ -115,6 +121,19 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
         max_concurrent_activities=settings.activity_slots,
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
     )
+
+
+async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all until one ends; what it raised is raised as it is, so that its words reach the log."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def _connect_patiently(runtime: Runtime) -> Client:

@@ -1,0 +1,117 @@
+"""A watcher notices that Temporal was away, and that it came back without its memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from crds.ports import Document
+from crds.promotions import WorkflowsUnavailable
+from tests.watcher.fakes import FakeKubernetes, until
+from worker import presence
+from worker.installation import InstallationTaken, claim
+from worker.presence import watch_presence
+from workflows.identity import installation_workflow_id
+
+LOOK = timedelta(milliseconds=20)
+
+
+class Default(FakeKubernetes):
+    """A cluster with the namespace that tells it from others."""
+
+    async def get(self, *_: object) -> Document:
+        return {"metadata": {"uid": "cluster-a"}}
+
+
+@pytest.fixture
+async def client(temporal_server: str) -> Client:
+    return await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture
+def installation() -> str:
+    return f"presence-{uuid4().hex[:8]}"
+
+
+@asynccontextmanager
+async def watched(client: Client, installation: str, returned: Callable[[], None]) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(watch_presence(client, Default(), installation, returned=returned, look=LOOK))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_installation_that_temporal_forgot_is_claimed_again_and_all_is_looked_for(
+    client: Client, installation: str
+) -> None:
+    await claim(client, installation, "cluster-a")
+    handle = client.get_workflow_handle(installation_workflow_id(installation))
+    times: list[None] = []
+    # Two replicas: the one that does not claim learns of the loss from the new run.
+    async with (
+        watched(client, installation, lambda: times.append(None)),
+        watched(client, installation, lambda: times.append(None)),
+    ):
+        await asyncio.sleep(0.3)
+        assert times == []
+        await handle.terminate()
+        await until(lambda: len(times) == 2)
+        await asyncio.sleep(0.2)
+    assert len(times) == 2
+    assert await (await handle.describe()).memo_value("cluster") == "cluster-a"
+
+
+async def test_an_installation_that_another_cluster_took_meanwhile_ends_the_watcher(
+    client: Client, installation: str
+) -> None:
+    await claim(client, installation, "cluster-a")
+    handle = client.get_workflow_handle(installation_workflow_id(installation))
+    async with watched(client, installation, lambda: None) as task:
+        await asyncio.sleep(0.2)
+        await handle.terminate()
+        # Only one of two clusters wins; the loser must not go on beside it.
+        try:
+            await claim(client, installation, "cluster-b")
+        except InstallationTaken:
+            assert not task.done()
+        else:
+            with pytest.raises(InstallationTaken, match="cluster-b"):
+                await asyncio.wait_for(task, 5)
+
+
+async def test_all_is_looked_for_once_after_each_outage(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[str | Exception] = ["one", WorkflowsUnavailable("away"), WorkflowsUnavailable("away"), "one", "one"]
+    asked = 0
+
+    async def look(_client: Client, _installation: str) -> str:
+        nonlocal asked
+        asked += 1
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(presence, "_holding_run", look)
+    times: list[int] = []
+    async with watched(client, installation, lambda: times.append(asked)):
+        await until(lambda: asked >= 8)
+    assert times == [4]
+
+
+async def test_a_watcher_that_could_not_claim_looks_for_nothing_without_an_outage(
+    client: Client, installation: str
+) -> None:
+    times: list[None] = []
+    async with watched(client, installation, lambda: times.append(None)) as task:
+        await asyncio.sleep(0.3)
+        assert not task.done()
+    assert times == []
