@@ -47,7 +47,7 @@ class WatchedKubernetes(FakeKubernetes):
         namespace: str | None,
         *,
         resource_version: str,
-        timeout: timedelta = WATCH_TIMEOUT,
+        timeout: timedelta = WATCH_TIMEOUT,  # noqa: ASYNC109 the port names it so
         field_selector: str | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         """Tell of what was put before the watch as well: a mirror takes what it knows for no change."""
