@@ -37,6 +37,8 @@ class TrackerEntry:
     waiting: str
     started: bool
     """Whether the workflow of the status's attempt has published that it runs."""
+    run_id: str
+    """Its newest run that was published; for log lines."""
     finalizer: bool
     deleting_since: datetime | None
     created: datetime | None
@@ -95,6 +97,7 @@ def read_tracker(document: Document) -> TrackerEntry:
         state=intern(str(status.get("state") or "")),
         waiting=intern(str((status.get("waitingFor") or {}).get("what") or "")),
         started=bool((status.get("workflow") or {}).get("startedAt")),
+        run_id=str((status.get("workflow") or {}).get("runId") or ""),
         finalizer=FINALIZER in (metadata.get("finalizers") or ()),
         deleting_since=_time(metadata.get("deletionTimestamp")),
         created=_time(metadata.get("creationTimestamp")),

@@ -61,6 +61,9 @@ class WorkflowsUnavailable(ConnectionError):
 class Promotions(Protocol):
     """Start, tell and ask promotions. Every method may be repeated and raises WorkflowsUnavailable, nothing else."""
 
+    def identify(self, attempt: Attempt) -> str:
+        """Return the id of the attempt's workflow, which need not exist."""
+
     async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
         """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from urllib.parse import quote
 
+from structlog.contextvars import bind_contextvars
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -59,9 +60,13 @@ class TemporalPromotions:
         self._ui_url = ui_url
         self._queues = Queues(installation=installation)
 
+    def identify(self, attempt: Attempt) -> str:
+        """Return the id of the attempt's workflow, which need not exist."""
+        return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
+
     async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
         """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
-        workflow_id = self._id(attempt)
+        workflow_id = self.identify(attempt)
         request = PromotionInput(
             installation=self._installation,
             tracker=TrackerRef(
@@ -75,7 +80,7 @@ class TemporalPromotions:
             generation=declaration.generation,
         )
         try:
-            await starting(
+            handle = await starting(
                 lambda: self._client.start_workflow(
                     PROMOTION_WORKFLOW,
                     request,
@@ -90,6 +95,8 @@ class TemporalPromotions:
             )
         except WorkflowAlreadyStartedError:
             return await self.read_state(attempt)
+        # No status names the run yet.
+        bind_contextvars(workflow_id=workflow_id, run_id=handle.first_execution_run_id or "")
         return WorkflowState.RUNNING
 
     async def read_state(self, attempt: Attempt) -> WorkflowState:
@@ -97,16 +104,17 @@ class TemporalPromotions:
         description = await found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
         if description is None:
             return WorkflowState.ABSENT
+        bind_contextvars(workflow_id=description.id, run_id=description.run_id)
         # A status that this version does not know is not the end of anything.
         return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
 
     async def tell_deleted(self, attempt: Attempt) -> bool:
         """Tell the workflow that its tracker is deleted; False where it does not run."""
-        return await self._signal(self._id(attempt), DELETED_SIGNAL)
+        return await self._signal(self.identify(attempt), DELETED_SIGNAL)
 
     async def poke(self, attempt: Attempt) -> bool:
         """Have the workflow look again at once; False where it does not run."""
-        return await self._signal(self._id(attempt), POKE_SIGNAL)
+        return await self._signal(self.identify(attempt), POKE_SIGNAL)
 
     async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
         """Have a place look again at once; False where nobody is on the way there."""
@@ -138,11 +146,8 @@ class TemporalPromotions:
             raise WorkflowsUnavailable("no workflow worker took the command in time") from None
         return None if answer is None else Answer(accepted=answer.accepted, message=answer.message)
 
-    def _id(self, attempt: Attempt) -> str:
-        return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
-
     def _handle(self, attempt: Attempt) -> WorkflowHandle[object, object]:
-        return self._client.get_workflow_handle(self._id(attempt))
+        return self._client.get_workflow_handle(self.identify(attempt))
 
     def _link(self, workflow_id: str) -> str:
         if not self._ui_url:

@@ -54,6 +54,9 @@ class FakePromotions:
         self.reads = 0
         self.away = False
 
+    def identify(self, attempt: Attempt) -> str:
+        return f"promotion/east/{attempt.namespace}/{attempt.name}/{attempt.uid}/{attempt.attempt}"
+
     async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
         self._reach()
         if attempt not in self.states:
@@ -293,7 +296,7 @@ def running_status(*, attempt: int = 1, state: str = "Testing", waiting: str = "
         "attempt": attempt,
         "sequence": 5,
         "waitingFor": {"what": waiting},
-        "workflow": {"id": "promotion/x", "startedAt": "2026-03-01T11:00:01Z"},
+        "workflow": {"id": "promotion/x", "runId": "run-1", "startedAt": "2026-03-01T11:00:01Z"},
     }
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import structlog
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -115,6 +116,16 @@ async def close(promotions: TemporalPromotions) -> WorkflowState:
 
     await become(closed)
     return await promotions.read_state(attempt())
+
+
+async def test_lines_that_follow_a_start_or_a_look_name_the_run(
+    client: Client, promotions: TemporalPromotions, worker: None
+) -> None:
+    for ask in (promotions.start(attempt(), DECLARATION), promotions.read_state(attempt())):
+        structlog.contextvars.clear_contextvars()
+        await ask
+        described = await client.get_workflow_handle(promotions.identify(attempt())).describe()
+        assert structlog.contextvars.get_contextvars() == {"workflow_id": described.id, "run_id": described.run_id}
 
 
 async def test_many_starts_make_one_workflow(

@@ -4,13 +4,18 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 import structlog
+from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Worker
 
 from activities.redaction import SECRET_VALUES
+from tests.worker.speaking import SpeakingWorkflow
 from worker.logs import configure_logs, tracker_of
+from worker.sandbox import workflow_runner
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +58,21 @@ async def test_every_line_of_an_activity_names_tracker_workflow_and_run(capsys: 
     await environment.run(speak)
     line = json.loads(capsys.readouterr().err)
     assert (line["tracker"], line["workflow_id"], line["run_id"]) == ("shop/web-412", workflow_id, "run-1")
+
+
+async def test_every_line_of_a_workflow_names_tracker_workflow_and_run(
+    temporal_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(style="json", level="info")
+    client = await Client.connect(temporal_server)
+    workflow_id, queue = f"promotion/east/shop/web-412/{uuid4()}/1", f"speaking-{uuid4()}"
+    async with Worker(client, task_queue=queue, workflows=[SpeakingWorkflow], workflow_runner=workflow_runner()):
+        handle = await client.start_workflow(SpeakingWorkflow.run, id=workflow_id, task_queue=queue)
+        await handle.result()
+    (line,) = [one for one in map(json.loads, capsys.readouterr().err.splitlines()) if "refused" in one["event"]]
+    assert line["event"] == "status was refused"
+    assert (line["tracker"], line["workflow_id"]) == ("shop/web-412", workflow_id)
+    assert line["run_id"] == handle.first_execution_run_id
 
 
 @pytest.mark.parametrize(
