@@ -3,10 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
@@ -44,6 +44,8 @@ class Together(World, ObservationActivities):
     """A world whose places are real."""
 
     installation: str = ""
+    history_limit: int = 500
+    """After how many events a place continues as new."""
     by_tracker: dict[str, TrackerStatus] = field(default_factory=dict)
     live: dict[str, TrackerRef] = field(default_factory=dict)
     handles: dict[str, WorkflowHandle[PromotionWorkflow, State]] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Together(World, ObservationActivities):
                 environment=request.environment,
                 repository=request.repository,
                 timings=request.timings,
+                history_limit=self.history_limit,
             ),
             id=environment_workflow_id(self.installation, "shop", request.environment, "web"),
             task_queue=Queues(installation=self.installation).promotions,
@@ -151,11 +154,19 @@ class Together(World, ObservationActivities):
         return [(record.target, record.result) for record in status.promotions]
 
 
-@asynccontextmanager
-async def together(address: str, *, dev: str) -> AsyncIterator[Together]:
+AnyWorld = TypeVar("AnyWorld", bound=Together)
+
+
+def together(address: str, *, dev: str) -> AbstractAsyncContextManager[Together]:
     """Serve a world of dev → staging → prod, in which OLD runs everywhere but in dev."""
+    return together_in(Together, address, dev=dev)
+
+
+@asynccontextmanager
+async def together_in(kind: type[AnyWorld], address: str, *, dev: str) -> AsyncIterator[AnyWorld]:
+    """Serve such a world of a given kind."""
     client = await Client.connect(address, data_converter=pydantic_data_converter)
-    world = Together(client=client, installation=f"t{uuid.uuid4().hex[:8]}")
+    world = kind(client=client, installation=f"t{uuid.uuid4().hex[:8]}")
     world.environment("dev", dev)
     world.environment("staging", OLD)
     world.environment("prod", OLD, final=True)
