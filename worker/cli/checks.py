@@ -4,14 +4,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from crds.conditions import Condition, ConditionStatus
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
-from crds.v1alpha1.tests_status import TestState
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
+from crds.v1alpha1.tests_status import TestState, TestStatus
 from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
 from worker.cli.evidence import Evidence
 from worker.cli.trackers import describe_artifact, short
 
 FINAL_FAILURES = frozenset({TestState.FAILED, TestState.TIMED_OUT, TestState.CANCELLED, TestState.ERROR})
+Connection = ScmProvider | ClusterScmProvider | TestRunner | ArgoCDInstance
+"""Kinds whose conditions tell whether a server accepts the credential of their Secret."""
+
 ARRIVED = "Completed"
 """Condition of a tracker that is no check: false all the way to the end."""
 AT_WORK = frozenset({TrackerState.PROMOTING, TrackerState.PROMOTION_FAILED})
@@ -35,7 +42,8 @@ class Check:
 def checks_of(evidence: Evidence) -> list[Check]:
     """Judge everything that was read."""
     return [
-        *(Check(subject="reference", ok=False, text=problem) for problem in evidence.unreadable),
+        *(Check(subject="reference", ok=False, text=problem) for problem in evidence.missing),
+        *(Check(subject="reference", ok=None, text=problem) for problem in evidence.unreadable),
         *_conditions(
             "tracker", f"PullRequestTracker {evidence.tracker.metadata.name}", evidence.tracker.status.conditions
         ),
@@ -64,13 +72,29 @@ def _references(evidence: Evidence) -> Iterator[Check]:
     repository = evidence.repository
     if repository is not None:
         yield from _conditions("repository", f"GitRepository {repository.metadata.name}", repository.status.conditions)
+    provider = evidence.provider
+    if provider is not None:
+        yield from _connection("provider", provider)
     used = {test.runner_ref.name for policy in evidence.policies for test in policy.spec.tests}
     known = {runner.metadata.name: runner for runner in evidence.runners}
     for name in sorted(used):
         if name in known:
-            yield from _conditions("runner", f"TestRunner {name}", known[name].status.conditions)
+            yield from _connection("runner", known[name])
         elif evidence.runners or not evidence.unreadable:
             yield Check(subject="runner", ok=False, text=f"TestRunner {name}: not found, but a policy names it")
+    for instance in evidence.instances:
+        yield from _connection("argocd", instance)
+
+
+def _connection(subject: str, connection: Connection) -> Iterator[Check]:
+    """Show what the check of a connection found; it is the Secret that a person has to mend where it found no."""
+    secret = connection.spec.secret_ref
+    credential = f" (Secret {secret.name})" if secret else ""
+    name = f"{connection.definition.kind} {connection.metadata.name}{credential}"
+    if connection.status.conditions:
+        yield from _conditions(subject, name, connection.status.conditions)
+    else:
+        yield Check(subject=subject, ok=None, text=f"{name}: not checked yet")
 
 
 def _merge(evidence: Evidence) -> Iterator[Check]:
@@ -147,8 +171,7 @@ def _policies(evidence: Evidence) -> Iterator[Check]:
 
 def _tests(evidence: Evidence) -> Iterator[Check]:
     for test in evidence.tracker.status.tests:
-        passed, failed = test.state is TestState.PASSED, test.state in FINAL_FAILURES
-        ok = True if passed else False if failed and test.required else None
+        ok = True if test.state is TestState.PASSED else False if test.required and _stuck(test) else None
         kind = "required" if test.required else "optional"
         details = "; ".join(part for part in (test.message, test.summary, test.url) if part)
         attempt = f", try {test.retry + 1}" if test.retry else ""
@@ -156,11 +179,18 @@ def _tests(evidence: Evidence) -> Iterator[Check]:
         yield Check(subject="test", ok=ok, text=f"{text}; {details}" if details else text)
 
 
+def _stuck(test: TestStatus) -> bool:
+    """Tell whether a test did not pass, or is not even begun because its CI system takes no trigger."""
+    return test.state in FINAL_FAILURES or (test.state is TestState.PENDING and bool(test.message))
+
+
 def _word(evidence: Evidence) -> Iterator[Check]:
     status = evidence.tracker.status
-    if status.state is TrackerState.HELD:
-        yield Check(subject="command", ok=False, text=f"held: {status.message or 'a person said hold'}")
     waiting = status.waiting_for
+    if status.state is TrackerState.HELD:
+        # The status' own message is that of the state to which the tracker goes back.
+        told = waiting.observed if waiting is not None and waiting.what is WaitingForWhat.RELEASE else None
+        yield Check(subject="command", ok=False, text=told or "held: a person said hold")
     if waiting is not None and waiting.what is WaitingForWhat.PROMOTE_COMMAND:
         text = "the policy wants a person's word: autoPromote is false, and no `promote` was given"
         yield Check(subject="command", ok=False, text=text)
