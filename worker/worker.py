@@ -103,7 +103,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
 
 async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event) -> None:
     telemetry = create_telemetry()
-    health = Health()
+    health = Health(ready={"temporal": lambda: False})
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             HealthServer(
@@ -121,6 +121,7 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         )
         activities = build_activities(dependencies)
         workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in queues]
+        health.ready = {}
         health.alive["temporal worker"] = lambda: all(worker.is_running for worker in workers)
         await _run_until(workers, stop)
 

@@ -128,6 +128,40 @@ async def test_a_worker_process_becomes_ready_and_leaves_on_sigterm(temporal_ser
     assert b"worker runs" in logs
 
 
+async def test_a_worker_that_is_not_connected_yet_is_alive_and_not_ready() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            **os.environ,
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{silent.getsockname()[1]}",
+            "PILOTAGE_INSTALLATION": "process",
+            "PILOTAGE_HTTP_HOST": "127.0.0.1",
+            "PILOTAGE_HTTP_PORT": str(port),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "worker", "worker", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            answers = [await _answer(f"http://127.0.0.1:{port}/{path}") for path in ("healthz", "readyz")]
+        finally:
+            process.kill()
+            await process.wait()
+    assert [status for status, _ in answers] == [200, 503]
+    assert "temporal" in answers[1][1]
+
+
+async def _answer(url: str) -> tuple[int, str]:
+    deadline = time.monotonic() + 6
+    async with aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(url) as response:
+                    return response.status, await response.text()
+            except aiohttp.ClientError:
+                assert time.monotonic() < deadline
+            await asyncio.sleep(timedelta(milliseconds=50).total_seconds())
+
+
 async def _when_ready(url: str) -> str:
     deadline = time.monotonic() + 30
     async with aiohttp.ClientSession() as session:
