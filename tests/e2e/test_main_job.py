@@ -5,7 +5,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
@@ -15,6 +17,8 @@ from deploy.local.environment import INSTALLATION
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.shop import Shop, until
 from workflows.identity import promotion_workflow_id
+
+PROCESSES = ("watcher-1", "worker-1", "worker-2")
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +98,29 @@ def test_the_status_reads_the_same_for_the_command_line(promoted: Shop, tmp_path
     shown = json.loads(promoted.pilotage("show", "web-412", "-o", "json"))
     assert shown["status"]["state"] == "Completed"
     assert "Completed" in promoted.pilotage("why", "web-412")
+
+
+def test_metrics_tell_of_the_promotion_and_of_what_it_cost(promoted: Shop) -> None:
+    shop = promoted.namespace
+    assert _measured(promoted, "pilotage_promotions_total", namespace=shop, target="staging", result="Promoted") == 1
+    assert _measured(promoted, "pilotage_promotions_total", namespace=shop, target="prod", result="Promoted") == 1
+    assert _measured(promoted, "pilotage_tests_total", namespace=shop, result="Passed") == 4
+    assert _measured(promoted, "pilotage_test_triggers_total", namespace=shop) == 4
+    assert _measured(promoted, "pilotage_test_polls_total", namespace=shop, state="Passed") == 4
+    assert _measured(promoted, "pilotage_test_polls_total", namespace=shop, state="Running") >= 1
+    # The integration test alone takes three seconds; states have no namespace, and other shops are counted as well.
+    assert _measured(promoted, "pilotage_state_seconds_count", state="Testing") >= 2
+    assert _measured(promoted, "pilotage_state_seconds_sum", state="Testing") >= 3
+    assert _measured(promoted, "scm_calls_total", git_repository_namespace=shop, operation="get") >= 1
+    assert _measured(promoted, "temporal_activity_execution_latency_seconds_count", activity_type="poll_tests") >= 2
+
+
+def _measured(shop: Shop, name: str, **labels: str) -> float:
+    """Add up one sample of all processes."""
+    pages = [httpx.get(f"{shop.environment.http_url(process)}/metrics", trust_env=False).text for process in PROCESSES]
+    families = [family for page in pages for family in text_string_to_metric_families(page)]
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
 def _history(shop: Shop) -> list[tuple[int, HistoryEvent]]:
