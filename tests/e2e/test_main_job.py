@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -66,6 +67,49 @@ def test_there_is_one_promotion_workflow_with_the_id_that_the_design_names(promo
     expected = promotion_workflow_id(INSTALLATION, promoted.namespace, "web-412", uid, 1)
     assert {one["execution"]["workflowId"] for one in listed} == {expected}
     assert promoted.status()["workflow"]["id"] == expected
+
+
+def test_the_workflow_is_found_by_everything_that_people_search_for(promoted: Shop) -> None:
+    wanted = {
+        "PilotageState": "Completed",
+        "PilotageNamespace": promoted.namespace,
+        "PilotageEnvironment": "prod",
+        "PilotagePullRequest": 412,
+        "PilotageRepository": "web",
+    }
+
+    async def described() -> dict[str, object]:
+        client = await Client.connect(promoted.environment.temporal_address)
+        found = await client.get_workflow_handle(promoted.status()["workflow"]["id"]).describe()
+        return {pair.key.name: pair.value for pair in found.typed_search_attributes if pair.key.name in wanted}
+
+    assert asyncio.run(described()) == wanted
+    query = " AND ".join(f"{name}={value!r}" for name, value in wanted.items())
+    until(
+        lambda: json.loads(promoted.temporal("workflow", "list", "--query", query, "-o", "json")),
+        lambda seen: [one["execution"]["workflowId"] for one in seen] == [promoted.status()["workflow"]["id"]],
+        "exactly one workflow is found",
+        30,
+    )
+
+
+def test_search_attributes_are_written_once_per_change_of_state_or_environment(promoted: Shop) -> None:
+    upserts = []
+    for _, event in _history(promoted):
+        if event.event_type == EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+            fields = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
+            upserts.append({name: json.loads(payload.data) for name, payload in fields.items()})
+    assert all(set(one) == {"PilotageState", "PilotageEnvironment"} for one in upserts)
+    told = [(one["PilotageEnvironment"], one["PilotageState"]) for one in upserts]
+    assert all(earlier != later for earlier, later in pairwise(told))
+    # What passes within moments, such as a lane that is free, is not shown.
+    lasting = ["Testing", "ReadyToPromote", "Promoting"]
+    assert [state for place, state in told if place == "staging" and state in lasting] == lasting
+    assert [state for place, state in told if place == "dev" and state in ("Testing", "Promoting")] == [
+        "Testing",
+        "Promoting",
+    ]
+    assert told[-1] == ("prod", "Completed")
 
 
 def test_the_tests_of_a_hop_are_triggered_in_one_workflow_task(promoted: Shop) -> None:
