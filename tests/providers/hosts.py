@@ -113,6 +113,7 @@ def github_actions(
     *,
     base: str = "https://github.example.com",
     token: str = TOKEN,
+    data: Mapping[str, str] | None = None,
     results: Mapping[str, str] | None = None,
 ) -> TestRuns:
     return build_test_runs(
@@ -120,7 +121,7 @@ def github_actions(
         base=base,
         owner="acme",
         repository="web",
-        credential=Credential(data={"token": token}),
+        credential=Credential(data=data or {"token": token}),
         http=http,
         results=results,
     )

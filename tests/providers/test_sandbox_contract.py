@@ -25,6 +25,7 @@ from providers.models import (
     Verdict,
 )
 from providers.ports import Deployments, ScmHost, TestRuns
+from tests.providers.apps import github_app
 from tests.providers.hosts import argocd, github, github_actions, gitlab_ci, jenkins, recorded_round_trips
 
 _FINAL = (RunPhase.PASSED, RunPhase.FAILED, RunPhase.TIMED_OUT, RunPhase.CANCELLED, RunPhase.ERROR)
@@ -59,6 +60,10 @@ def _actions(url: str, http: HttpClients, valid: bool) -> TestRuns:
     return github_actions(http, base=f"{url}/github", token=seed.GITHUB_TOKEN if valid else "wrong-token")
 
 
+def _actions_app(url: str, http: HttpClients, valid: bool) -> TestRuns:
+    return github_actions(http, base=f"{url}/github", data=github_app("pilotage" if valid else "stranger").secret)
+
+
 def _gitlab(url: str, http: HttpClients, valid: bool) -> TestRuns:
     return gitlab_ci(http, base=f"{url}/gitlab/api/v4", data={"token": seed.GITLAB_TOKEN if valid else "wrong-token"})
 
@@ -79,6 +84,7 @@ WORLDS = {
     "jenkins": CiWorld(job="web/integration", parameter="REVISION", open=_jenkins),
     "jenkins with a password": CiWorld(job="web/integration", parameter="REVISION", open=_jenkins_password),
     "github actions": CiWorld(job="contract.yml", parameter="revision", open=_actions),
+    "github actions by app": CiWorld(job="contract.yml", parameter="revision", open=_actions_app),
     "gitlab ci": CiWorld(job="main", parameter="REVISION", open=_gitlab),
     "gitlab ci by inputs": CiWorld(job="main", parameter="revision", open=_gitlab_inputs),
     "gitlab ci by trigger token": CiWorld(job="main", parameter="REVISION", open=_gitlab_trigger),
@@ -89,6 +95,7 @@ EACH_CI = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 @pytest_asyncio.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     contents = seed.default_seed()
+    contents["github"]["app"] = github_app("pilotage").known
     repository = contents["github"]["repos"][seed.REPOSITORY]
     workflow = {"run_name": "e2e ${{ inputs.promotion_key }}", "inputs": {"promotion_key": {}, "revision": {}}}
     repository["workflows"]["contract.yml"] = workflow
@@ -111,9 +118,30 @@ async def http() -> AsyncIterator[HttpClients]:
     await clients.aclose()
 
 
+OpenScm = Callable[[bool], ScmHost]
+"""Takes whether the credential is valid."""
+
+
+@pytest.fixture(params=["token", "app", "app whose installation is looked up"])
+def open_scm(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> OpenScm:
+    base = f"{sandbox.url}/github"
+
+    def open_host(valid: bool) -> ScmHost:
+        secret = github_app("pilotage" if valid else "stranger").secret
+        match str(request.param):
+            case "token":
+                return github(http, base=base, token=seed.GITHUB_TOKEN if valid else "wrong-token")
+            case "app":
+                return github(http, base=base, data=secret)
+            case _:
+                return github(http, base=base, data={"privateKey": secret["privateKey"]}, app_id=secret["appID"])
+
+    return open_host
+
+
 @pytest.fixture
-def scm(sandbox: Sandbox, http: HttpClients) -> ScmHost:
-    return github(http, base=f"{sandbox.url}/github", token=seed.GITHUB_TOKEN)
+def scm(open_scm: OpenScm) -> ScmHost:
+    return open_scm(True)
 
 
 @pytest.fixture
@@ -291,10 +319,23 @@ async def test_comments_are_listed_oldest_first_over_pages_and_edited_in_place(s
     assert (await scm.comments.list(seed.PULL_NUMBER))[0].body == "edited"
 
 
-async def test_an_scm_credential_is_proved_by_check(sandbox: Sandbox, http: HttpClients, scm: ScmHost) -> None:
-    assert await scm.check() == seed.REPOSITORY
+async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
+    assert await open_scm(True).check() == seed.REPOSITORY
     with pytest.raises(ProviderUnauthorized):
-        await github(http, base=f"{sandbox.url}/github", token="wrong-token").check()
+        await open_scm(False).check()
+
+
+async def test_an_app_s_token_that_was_revoked_is_replaced_in_the_middle_of_work(
+    sandbox: Sandbox, http: HttpClients
+) -> None:
+    scm = github(http, base=f"{sandbox.url}/github", data=github_app("pilotage").secret)
+    await scm.labels.add(seed.PULL_NUMBER, ["promoted/dev"])
+    minted = [token for token in sandbox.state.github.tokens if token.startswith("ghs_")]
+    for token in minted:
+        del sandbox.state.github.tokens[token]
+    await scm.labels.add(seed.PULL_NUMBER, ["promoted/staging"])
+    assert len(minted) == 1
+    assert await scm.labels.list(seed.PULL_NUMBER) == ("feature", "promoted/dev", "promoted/staging")
 
 
 async def test_an_application_is_read_listed_and_told_from_a_missing_or_forbidden_one(
