@@ -14,9 +14,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import FrameType
 
 from deploy.local.binaries import report_to_stderr
+from deploy.local.demo_ending import ENDING_SIGNALS, SIGNAL_EXIT_BASE, Ending
 from deploy.local.demo_report import expectations, print_report
 from deploy.local.demo_story import DemoFailed, Story
 from deploy.local.demo_world import NAMESPACE, TRACKER
@@ -28,6 +28,8 @@ from deploy.local.shell import write_shell_file
 WORKERS, WATCHERS = 2, 1
 LIMIT_SECONDS = 170.0
 KEEPER_SECONDS = 0.5
+# Whoever interrupts a demo does not wait for its activities.
+SHUTDOWN_GRACE_SECONDS = 1
 LOG_TAIL_LINES = 12
 VERDICT_FILE = "verdict"
 
@@ -48,20 +50,25 @@ TIMINGS = {
 
 
 def run_demo(*, keep: bool) -> int:
-    """Play the demo; 0 when everything promised happened, 1 when not. Nothing is left running unless `keep`."""
+    """Play the demo; 0 when everything promised happened, 1 when not. Nothing is left running unless `keep`.
+
+    Ctrl-C and SIGTERM raise SystemExit, with 130 and 143, when everything is stopped.
+    """
     directory = Path(tempfile.mkdtemp(prefix="pilotage-demo-"))
     if keep:
         return _play_and_leave(directory)
-    signal.signal(signal.SIGTERM, _end)
     code = 1
+    environment = _environment(directory)
+    ending = Ending(environment)
     try:
-        with _environment(directory) as environment:
-            code = _play(environment)
+        with environment:
+            ending.arm()
+            code = _play(environment, ending)
     finally:
         if code == 0:
             shutil.rmtree(directory, ignore_errors=True)
         else:
-            print(f"logs: {directory / 'logs'}", file=sys.stderr)
+            ending.farewell(str(directory / "logs"))
     return code
 
 
@@ -69,21 +76,24 @@ def _environment(directory: Path) -> LocalEnvironment:
     return LocalEnvironment(
         directory,
         temporal_ui=True,
-        process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
+        process_environment={
+            "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
+            "PILOTAGE_SHUTDOWN_GRACE_SECONDS": str(SHUTDOWN_GRACE_SECONDS),
+        },
         report=report_to_stderr,
     )
 
 
-def _play(environment: LocalEnvironment) -> int:
+def _play(environment: LocalEnvironment, ending: Ending) -> int:
     try:
         environment.start(*PIECES, workers=WORKERS, watchers=WATCHERS)
-        return asyncio.run(_tell(environment))
+        return ending.run(_tell(environment, ending))
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-async def _tell(environment: LocalEnvironment) -> int:
+async def _tell(environment: LocalEnvironment, ending: Ending) -> int:
     from temporalio.client import Client
     from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -92,7 +102,8 @@ async def _tell(environment: LocalEnvironment) -> int:
 
     client = await Client.connect(environment.temporal_address, data_converter=pydantic_data_converter)
     async with await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig)) as kubernetes:
-        view = LiveView() if sys.stdout.isatty() else LineView()
+        ending.screen_is_taken = sys.stdout.isatty()
+        view = LiveView() if ending.screen_is_taken else LineView()
         try:
             story = Story(environment, kubernetes, client, view)
             evidence = await asyncio.wait_for(story.tell(), LIMIT_SECONDS)
@@ -102,6 +113,7 @@ async def _tell(environment: LocalEnvironment) -> int:
             return 1
         finally:
             view.close()
+            ending.give_screen_back()
     judged = expectations(evidence)
     print_report(evidence, judged)
     broken = sum(not one.kept for one in judged)
@@ -122,17 +134,23 @@ async def _explain(environment: LocalEnvironment, problem: str) -> None:
 
 
 def _play_and_leave(directory: Path) -> int:
-    """Let a process of its own play and stay; return when it has played."""
+    """Let a process of its own play and stay; return when it has played, or was told to end."""
+    told: list[int] = []
+    # Before it is born: it has a session of its own, so that a Ctrl-C which came in between would leave it alone.
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _frame: told.append(number))
     keeper = subprocess.Popen(
         [sys.executable, "-m", "deploy.local.demo", str(directory)], cwd=ROOT, start_new_session=True
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _frame: os.kill(keeper.pid, number))
     verdict = directory / VERDICT_FILE
     while keeper.poll() is None and not verdict.exists():
+        if told:
+            # Not the signal itself: before the keeper is ready for it, Ctrl-C would be a traceback.
+            keeper.terminate()
         time.sleep(KEEPER_SECONDS)
     if keeper.poll() is not None:
-        return keeper.returncode if keeper.returncode > 0 else 1
+        return SIGNAL_EXIT_BASE + told[0] if told else max(keeper.returncode, 1)
     # Meant to outlive this process; this keeps the interpreter from warning about it.
     keeper.returncode = 0
     return int(verdict.read_text())
@@ -140,36 +158,37 @@ def _play_and_leave(directory: Path) -> int:
 
 def _keep(directory: Path) -> int:
     """Play and own the environment; after a success nothing stays of its directory."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
-    code = 1
+    environment = _environment(directory)
+    ending = Ending(environment)
     try:
-        code = _play_and_own(directory)
+        with environment:
+            ending.arm()
+            return _play_and_own(directory, environment, ending)
     finally:
         # A deliberate end raises SystemExit; only what failed leaves its logs.
         if (directory / VERDICT_FILE).exists() and (directory / VERDICT_FILE).read_text() == "0":
             shutil.rmtree(directory, ignore_errors=True)
-    return code
+        else:
+            ending.farewell(str(directory / "logs"))
 
 
-def _play_and_own(directory: Path) -> int:
+def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending) -> int:
     """Play, then own the environment until a signal, or until nothing of it is left."""
-    with _environment(directory) as environment:
-        code = _play(environment)
-        if not environment.names():
-            return code
-        write_shell_file(directory / "env", environment, workers=WORKERS)
-        _say_how(directory)
-        # Whoever reads the demo's output through a pipe must see its end.
-        with Path(os.devnull).open("r+") as nothing:
-            for stream in (sys.stdin, sys.stdout, sys.stderr):
-                os.dup2(nothing.fileno(), stream.fileno())
-        partial = directory / f"{VERDICT_FILE}.part"
-        partial.write_text(str(code))
-        partial.replace(directory / VERDICT_FILE)
-        while environment.names():
-            environment.reap()
-            time.sleep(KEEPER_SECONDS)
+    code = _play(environment, ending)
+    if not environment.names():
+        return code
+    write_shell_file(directory / "env", environment, workers=WORKERS)
+    _say_how(directory)
+    # Whoever reads the demo's output through a pipe must see its end.
+    with Path(os.devnull).open("r+") as nothing:
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            os.dup2(nothing.fileno(), stream.fileno())
+    partial = directory / f"{VERDICT_FILE}.part"
+    partial.write_text(str(code))
+    partial.replace(directory / VERDICT_FILE)
+    while environment.names():
+        environment.reap()
+        time.sleep(KEEPER_SECONDS)
     return code
 
 
@@ -184,13 +203,6 @@ def _say_how(directory: Path) -> None:
         f"  stop:  kill {os.getpid()}",
     )
     print("\n".join(lines), flush=True)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    # Once is enough: a second signal must not interrupt the stopping.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

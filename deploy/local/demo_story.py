@@ -93,7 +93,11 @@ class Story:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         for line in output.decode(errors="replace").splitlines():
             self._say(line)
         return process.returncode or 0
