@@ -60,7 +60,7 @@ class CiActivities(TestRunActivities):
                 try:
                     report = _to_report(ref, await runs.read(ref.job, _to_run(ref)))
                 except ProviderError as error:
-                    report = RunReport(key=ref.key, run=ref, state=RunState.RUNNING, error=describe(error))
+                    report = RunReport(key=ref.key, run=ref, state=RunState.RUNNING, error=_named(error))
             state = "error" if report.error else report.state.value
             count(Count.POLLS, namespace=request.namespace, runner=request.runner, state=state)
             return report
@@ -103,6 +103,11 @@ async def _refuse_blind_repetition(runs: TestRuns, request: TriggerTestInput) ->
         raise TriggerUnknown(
             f"an earlier trigger of `{request.job}` may have been accepted, and its runs do not show the promotion key"
         )
+
+
+def _named(error: ProviderError) -> str:
+    """Put the error's kind in front, as in a failure, so that both tell alike what is to be mended."""
+    return f"{type(error).__name__}: {describe(error)}"
 
 
 def _unheard(error: ProviderError) -> ApplicationError:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crds.conditions import ConditionType
+from crds.conditions import ConditionReason, ConditionType, TrackerReason
 from crds.documented import member_documents
 from crds.model import API_VERSION, CATEGORY, Scope
 from crds.resource import Resource
@@ -108,10 +108,18 @@ def _variables_page() -> str:
 def _conditions_page() -> str:
     lines = [_NOTE, "# Conditions\n"]
     lines += [
-        "Every type is positive: `True` is the state in which nobody has to act, `Unknown` that it was not looked"
+        "Every type is positive: `True` is the state in which nobody has to act, `Unknown` that it was not looked",
+        "at yet. Only `Completed` is `False` all along the way, also while everything goes well.\n",
     ]
-    lines += ["at yet.\n", "| Type | True means |", "|---|---|"]
-    lines += [f"| `{value}` | {text} |" for value, text in member_documents(ConditionType)]
+    lines += ["| Type | True means |", "|---|---|"]
+    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionType)]
+    lines += ["", "## Reasons\n", "Reasons are stable: alerts and scripts may match them.\n"]
+    lines += ["| Reason | Means |", "|---|---|"]
+    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionReason)]
+    lines += ["", "## Reasons of `Completed`\n"]
+    lines += ["The reason of a tracker's status, and of its `Completed`, is the name of the state, or one of these:\n"]
+    lines += ["| Reason | Means |", "|---|---|"]
+    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(TrackerReason)]
     return "\n".join(lines) + "\n"
 
 

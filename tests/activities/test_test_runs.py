@@ -92,6 +92,8 @@ async def test_one_unreadable_run_does_not_hide_the_others(environment: Activity
     result = await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
     assert [(report.state.final, bool(report.error)) for report in result.reports] == [(True, False), (False, True)]
     assert result.reports[0].state is RunState.PASSED
+    # The kind stands in front as in a failure: by it people are told what to mend.
+    assert result.reports[1].error.startswith("ProviderNotFound: ")
 
 
 async def test_cancelling_finds_every_run_by_key_and_leaves_finished_ones(environment: ActivityEnvironment) -> None:

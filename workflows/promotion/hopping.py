@@ -79,6 +79,7 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
     )
     if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
         ctx.event(found.outcome, text, warning=True)
+    ctx.story.policies = found.names
     return ctx.enter(State.AWAITING_POLICY, reason=found.outcome, message=text)
 
 

@@ -15,6 +15,7 @@ from activities.models.status import (
 )
 from workflows.promotion.aggregate import aggregate
 from workflows.promotion.context import Context
+from workflows.promotion.obstacles import Obstacle, find_obstacle
 from workflows.promotion.presentation import tests_of
 from workflows.promotion.state import Story
 from workflows.promotion.waiting import waiting_for
@@ -26,6 +27,7 @@ class View:
 
     state: State
     waiting: WaitingFor | None
+    obstacle: Obstacle | None
 
 
 def view(ctx: Context) -> View:
@@ -36,16 +38,29 @@ def view(ctx: Context) -> View:
     tracker = ctx.request.tracker
     source = ctx.places.view(story.environment)
     target = ctx.places.view(story.hop.policy.target) if story.hop else None
+
+    def say(verb: str) -> str:
+        return f"pilotage -n {tracker.namespace} {verb} {tracker.name}"
+
+    obstacle = find_obstacle(
+        story,
+        source=source,
+        target=target,
+        source_view=ctx.views.get(story.environment),
+        target_view=ctx.views.get(story.hop.policy.target) if story.hop else None,
+        say=say,
+    )
     waiting = waiting_for(
         story,
         source=source,
         target=target,
+        obstacle=obstacle,
         verdict_until=ctx.verdict_until,
         delivery_until=ctx.delivery_until,
         held=held,
-        say=lambda verb: f"pilotage -n {tracker.namespace} {verb} {tracker.name}",
+        say=say,
     )
-    return View(state=State.HELD if held else story.state, waiting=waiting)
+    return View(state=State.HELD if held else story.state, waiting=waiting, obstacle=obstacle)
 
 
 def note_state(story: Story, state: State) -> None:
@@ -67,14 +82,15 @@ def status(ctx: Context, now: View) -> TrackerStatus:
     story, request = ctx.story, ctx.request
     info = workflow.info()
     round_ = story.hop.round if story.hop else None
+    problem = story.problem if not story.state.terminal else ""
     last = story.records[-1] if story.records else None
     return TrackerStatus(
         state=now.state,
         sequence=0,
         attempt=request.tracker.attempt,
         observed_generation=request.generation,
-        reason="WaitingForReference" if story.problem else story.reason or str(now.state),
-        message=story.problem or story.message,
+        reason="WaitingForReference" if problem else story.reason or str(now.state),
+        message=problem or story.message,
         waiting_for=now.waiting,
         environment=story.environment,
         revision=_revision(ctx),
@@ -122,9 +138,9 @@ def _conditions(ctx: Context, now: View) -> tuple[ConditionStatus, ...]:
         ConditionStatus(type="Completed", status=ready, reason=story.reason or str(now.state), message=story.message),
         ConditionStatus(
             type="ReferencesResolved",
-            status="False" if story.problem else "True",
-            reason="WaitingForReference" if story.problem else "Resolved",
-            message=f"{story.problem_object}: {story.problem}" if story.problem else "",
+            status="False" if now.obstacle else "True",
+            reason=now.obstacle.reason if now.obstacle else "Resolved",
+            message=_advice(now.obstacle) if now.obstacle else "",
         ),
     ]
     if story.pull_request is not None:
@@ -136,3 +152,8 @@ def _conditions(ctx: Context, now: View) -> tuple[ConditionStatus, ...]:
             )
         )
     return tuple(found)
+
+
+def _advice(obstacle: Obstacle) -> str:
+    """Return what to do before why: a long answer of a host may be cut, the advice must not."""
+    return f"{obstacle.unblock_with} ({obstacle.text})"

@@ -55,6 +55,15 @@ def next_wake(round_: Round, policy: PolicySnapshot, now: datetime, poll: timede
     return max(min(waits, default=poll), timedelta(milliseconds=100))
 
 
+def wake_reason(round_: Round) -> str:
+    """Say what the next wake-up is for: to read the runs there are, else to send again what was refused."""
+    if runners := sorted({test.spec.runner for test in round_.tests if test.run and not test.final}):
+        return f"poll {', '.join(runners)}"
+    if refused := [test.spec.name for test in round_.tests if test.state is None]:
+        return f"trigger {', '.join(refused)} again"
+    return "end the round"
+
+
 def deadline(round_: Round, policy: PolicySnapshot, test: TestProgress) -> datetime:
     """Return when a run is over: its own timeout from its first trigger, or the round's."""
     whole = round_.started_at + policy.timeout

@@ -136,6 +136,8 @@ class Story:
     pull_request: PullRequest | None = None
     components: tuple[str, ...] | None = None
     """Components that the pull request touches; None until known."""
+    policies: tuple[str, ...] = ()
+    """Policies that were found for where the change is: the rivals, or the one that is invalid."""
     ahead: tuple[str, ...] = ()
     phase: Phase = Phase.WORKING
     member_of: dict[str, str] = field(default_factory=dict)

@@ -63,11 +63,7 @@ async def run_tests(ctx: Context) -> State:
                 or ctx.places.view(hop.policy.target) is not target
             )
 
-        await ctx.wait(
-            changed,
-            at_most=pause,
-            why=f"poll {', '.join(sorted({test.spec.runner for test in round_.tests if not test.final}))}",
-        )
+        await ctx.wait(changed, at_most=pause, why=rounds.wake_reason(round_))
         if ctx.pokes != pokes or workflow.now() >= poll_at:
             await poll_tests(ctx, round_)
             poll = min(poll * 1.5, ctx.timings.poll_maximum)

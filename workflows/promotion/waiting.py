@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from activities.models.configuration import PolicyOutcome
 from activities.models.places import PlaceSignal
 from activities.models.status import State, Waiting, WaitingFor
 from workflows.promotion.comparing import short
+from workflows.promotion.obstacles import Obstacle
 from workflows.promotion.state import Hop, Refusal, Story
 
 
@@ -14,6 +16,7 @@ def waiting_for(
     *,
     source: PlaceSignal | None,
     target: PlaceSignal | None,
+    obstacle: Obstacle | None = None,
     verdict_until: datetime | None = None,
     delivery_until: datetime | None = None,
     held: bool = False,
@@ -50,24 +53,24 @@ def waiting_for(
         case State.AWAITING_MERGE:
             return _plain(story, Waiting.MERGE, f"#{_number(story)}", "not merged", "merge the pull request", "merged")
         case State.AWAITING_SYNC | State.SYNCED:
-            return _sync(story, source)
+            return _sync(story, source, obstacle)
         case State.AWAITING_POLICY:
-            unblock = f"kubectl apply a PromotionPolicy with sourceEnvironment {story.environment}"
-            return _plain(
-                story, Waiting.POLICY, story.environment, story.message or story.reason, unblock, "one policy"
-            )
+            return _policy(story)
         case State.TESTING:
-            return _verdict(story, verdict_until)
+            return _verdict(story, verdict_until, obstacle)
         case State.TESTS_FAILED:
             return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, say("retest"))
         case State.READY_TO_PROMOTE:
-            return _ready(story, hop, target, say)
+            return _ready(story, hop, target, obstacle, say)
         case State.PROMOTING:
             observed = story.message or "being delivered"
-            found = _plain(story, Waiting.DELIVERY, _target(hop), observed, "nothing; Argo CD is at work", _wanted(hop))
-            return _until(found, delivery_until)
+            unblock = obstacle.unblock_with if obstacle else "nothing; Argo CD is at work"
+            return _until(
+                _plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), delivery_until
+            )
         case State.PROMOTION_FAILED:
-            return _plain(story, Waiting.RETRY, _target(hop), story.message, say("retry"), _wanted(hop))
+            unblock = f"mend why it failed, then {say('retry')}"
+            return _plain(story, Waiting.RETRY, _target(hop), story.message, unblock, _wanted(hop))
         case _:
             return _plain(story, Waiting.RELEASE, story.environment, str(story.state), say("release"))
 
@@ -103,15 +106,30 @@ def _wanted(hop: Hop | None) -> str:
     return ", ".join(f"{artifact.component} {short(artifact.revision)}" for artifact in artifacts)
 
 
-def _sync(story: Story, place: PlaceSignal | None) -> WaitingFor:
+def _policy(story: Story) -> WaitingFor:
+    names = ", ".join(f"PromotionPolicy/{name}" for name in story.policies)
+    repository = story.repository.name if story.repository else "this one"
+    match story.reason:
+        case PolicyOutcome.AMBIGUOUS:
+            unblock = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
+        case PolicyOutcome.INVALID:
+            unblock = f"mend the fields of {names} that are named here; the tracker goes on by itself"
+        case _:
+            unblock = f"kubectl apply a PromotionPolicy with sourceEnvironment {story.environment}"
+    return _plain(
+        story, Waiting.POLICY, names or story.environment, story.message or story.reason, unblock, "one valid policy"
+    )
+
+
+def _sync(story: Story, place: PlaceSignal | None, obstacle: Obstacle | None) -> WaitingFor:
     merge = story.pull_request.merge_sha if story.pull_request else None
     observed = story.message or ("; ".join(_running(place)) if place else "not observed yet")
     return _plain(
         story,
         Waiting.SYNC,
-        story.environment,
+        obstacle.object if obstacle else story.environment,
         observed,
-        f"deploy {short(merge)} to {story.environment}",
+        obstacle.unblock_with if obstacle else f"deploy {short(merge)} to {story.environment}",
         f"{short(merge)} or newer, Synced and Healthy",
     )
 
@@ -127,12 +145,12 @@ def _running(place: PlaceSignal) -> list[str]:
     ]
 
 
-def _verdict(story: Story, until: datetime | None) -> WaitingFor:
+def _verdict(story: Story, until: datetime | None, obstacle: Obstacle | None) -> WaitingFor:
     tests = story.hop.round.tests if story.hop and story.hop.round else []
     open_tests = [test for test in tests if not test.final]
     return WaitingFor(
         what=Waiting.VERDICT,
-        object=", ".join(test.spec.name for test in open_tests),
+        object=obstacle.object if obstacle else ", ".join(test.spec.name for test in open_tests),
         wanted="all required tests Passed",
         observed="; ".join(
             ": ".join(filter(None, (f"{test.spec.name} {test.state or 'not triggered'}", test.error or test.message)))
@@ -140,11 +158,17 @@ def _verdict(story: Story, until: datetime | None) -> WaitingFor:
         ),
         since=story.since,
         until=until,
-        unblock_with="nothing; the CI systems are at work",
+        unblock_with=obstacle.unblock_with if obstacle else "nothing; the CI systems are at work",
     )
 
 
-def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None, say: Callable[[str], str]) -> WaitingFor:
+def _ready(
+    story: Story,
+    hop: Hop | None,
+    target: PlaceSignal | None,
+    obstacle: Obstacle | None,
+    say: Callable[[str], str],
+) -> WaitingFor:
     name = _target(hop)
     if hop is not None and not hop.approved_by:
         return _plain(
@@ -155,6 +179,10 @@ def _ready(story: Story, hop: Hop | None, target: PlaceSignal | None, say: Calla
             say("promote"),
             "a promote command",
         )
+    if hop is not None and hop.refusal is Refusal.UNREADABLE:
+        unblock = obstacle.unblock_with if obstacle else f"mend what keeps Environment/{name} from being read"
+        place = obstacle.object if obstacle else name
+        return _plain(story, Waiting.TARGET, place, hop.refusal_message, unblock, "a target that can be read")
     if hop is not None and hop.refusal is not Refusal.NONE:
         return _plain(
             story,

@@ -1,0 +1,260 @@
+"""What stands in the way is said twice: what removes it in `waitingFor`, and what and why in a condition."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.models.configuration import EnvironmentView, FindPolicyResult, PolicyOutcome
+from activities.models.delivery import Observation
+from activities.models.places import Counter, PlaceSignal
+from activities.models.status import ConditionStatus, State, TrackerStatus, Waiting, WaitingFor
+from activities.models.testing import PollTestsInput, PollTestsResult
+from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
+from workflows.promotion.obstacles import Obstacle, find_obstacle
+from workflows.promotion.rounds import wake_reason
+from workflows.promotion.state import Hop, Refusal, Round, Story, TestProgress
+from workflows.promotion.waiting import waiting_for
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def say(verb: str) -> str:
+    return f"pilotage {verb} web-412"
+
+
+def resolved(status: TrackerStatus) -> ConditionStatus:
+    return next(one for one in status.conditions if one.type == "ReferencesResolved")
+
+
+def waited(status: TrackerStatus) -> WaitingFor:
+    assert status.waiting_for is not None
+    return status.waiting_for
+
+
+def hop_of(world: World, *errors: str) -> Hop:
+    """Return a hop whose tests were refused with these errors, one each."""
+    world.policy("dev", "staging", tests=tuple(a_test(f"t{number}") for number in range(len(errors))))
+    snapshot = world.policies["dev"].policy
+    assert snapshot is not None
+    tests = [TestProgress(spec=spec, error=error) for spec, error in zip(snapshot.tests, errors, strict=True)]
+    return Hop(number=0, policy=snapshot, round=Round(number=1, artifacts=(), tests=tests, started_at=NOON))
+
+
+@pytest.fixture
+def world() -> World:
+    made = World(client=None)  # type: ignore[arg-type]
+    made.environment("dev", MINE)
+    return made
+
+
+def in_testing(world: World, *errors: str) -> Story:
+    return Story(started_at=NOON, state=State.TESTING, environment="dev", hop=hop_of(world, *errors))
+
+
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        ("ProviderNotFound: GET /job/x answered 404", "create job `"),
+        ("ProviderUnauthorized: 401", "mend the credential of TestRunner/"),
+        ("ReferenceMissing: Secret/ci-token: it does not exist", "mend Secret/ci-token"),
+        ("ProviderRejected: no such parameter", "the parameters of test t0"),
+        ("InvalidParameters: parameters.X: no", "the parameters of test t0"),
+        ("ApiForbidden: secrets is forbidden", "let Pilotage's worker read"),
+        ("ProviderMalformed: HTML for JSON", "see to TestRunner/"),
+    ],
+)
+def test_a_refused_test_says_what_to_mend_by_the_kind_of_refusal(world: World, error: str, mend: str) -> None:
+    found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
+    assert found is not None
+    assert (found.reason, found.object.partition("/")[0]) == ("TestRefused", "TestRunner")
+    assert mend in found.unblock_with
+    assert found.unblock_with.endswith("; or mend PromotionPolicy/dev-to-staging, then pilotage retest web-412")
+    assert error in found.text
+
+
+def test_several_refused_tests_name_each_thing_to_mend_once(world: World) -> None:
+    story = in_testing(world, "ReferenceMissing: Secret/ci: none", "ReferenceMissing: Secret/ci: none", "")
+    found = find_obstacle(story, source=None, target=None, say=say)
+    assert found is not None
+    assert found.unblock_with.count("mend Secret/ci") == 1
+    assert found.object.count("TestRunner/") == 1
+    assert "t2" not in found.text
+
+
+@pytest.mark.parametrize("error", ["", "ProviderRateLimited: wait 60 s", "ProviderBusy: too many calls"])
+def test_what_ends_by_itself_is_nothing_to_mend(world: World, error: str) -> None:
+    story = in_testing(world, error)
+    assert find_obstacle(story, source=None, target=None, say=say) is None
+    found = waiting_for(story, source=None, target=None, say=say)
+    assert found is not None
+    assert found.unblock_with == "nothing; the CI systems are at work"
+
+
+def test_a_tracker_that_ended_has_nothing_in_its_way(world: World) -> None:
+    story = replace(in_testing(world, "ProviderNotFound: 404"), state=State.ABORTED, problem="404", problem_object="x")
+    assert find_obstacle(story, source=None, target=None, say=say) is None
+
+
+def place(*observed: Observation, environment: str = "dev", problem: str = "") -> PlaceSignal:
+    at = None if problem else NOON
+    return PlaceSignal(environment=environment, counter=Counter(), observed=observed, observed_at=at, problem=problem)
+
+
+def unread(problem: str) -> Observation:
+    return Observation(deployment="web-0", component="web", application="web-dev-0", problem=problem)
+
+
+def awaiting_sync(source: PlaceSignal, view: EnvironmentView | None) -> tuple[Obstacle, WaitingFor]:
+    story = Story(started_at=NOON, state=State.AWAITING_SYNC, environment="dev", components=("web",))
+    found = find_obstacle(story, source=source, target=None, source_view=view, say=say)
+    assert found is not None
+    waiting = waiting_for(story, source=source, target=None, obstacle=found, say=say)
+    assert waiting is not None
+    assert (waiting.what, waiting.object, waiting.unblock_with) == (Waiting.SYNC, found.object, found.unblock_with)
+    assert "deploy" not in waiting.unblock_with.partition(" ")[0]
+    return found, waiting
+
+
+def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_environment(world: World) -> None:
+    found, waiting = awaiting_sync(place(unread("answered 404")), world.environments["dev"])
+    assert (found.object, found.reason) == ("ArgoCDInstance/argocd", "DeploymentUnreadable")
+    assert "mend ArgoCDInstance/argocd" in waiting.unblock_with
+    assert "application web-dev-0 as Environment/dev names it" in waiting.unblock_with
+    assert found.text == "web-0: answered 404"
+    assert "answered 404" in waiting.observed
+
+
+def test_a_deployment_that_is_declared_no_more_names_the_environment(world: World) -> None:
+    found, _ = awaiting_sync(place(unread("answered 404")), None)
+    assert found.object == "Environment/dev"
+
+
+@pytest.mark.parametrize(
+    ("problem", "named"),
+    [
+        ("ArgoCDInstance/argocd: does not exist", "ArgoCDInstance/argocd"),
+        ("Environment/dev: does not exist", "Environment/dev"),
+        ("deployments cannot be read: no answer", "Environment/dev"),
+    ],
+)
+def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that(problem: str, named: str) -> None:
+    found, _ = awaiting_sync(place(problem=problem), None)
+    assert (found.object, found.text) == (named, problem)
+    assert f"mend {named}" in found.unblock_with
+
+
+def test_a_component_without_deployment_is_to_be_declared() -> None:
+    other = Observation(deployment="api", component="api", application="api-dev")
+    found, waiting = awaiting_sync(place(other), None)
+    assert found.reason == "ComponentNotDeployed"
+    assert waiting.unblock_with.startswith("add a deployment of component web to Environment/dev")
+
+
+def test_a_target_that_cannot_be_read_is_to_be_mended_and_not_overridden(world: World) -> None:
+    hop = replace(hop_of(world), approved_by="autoPromote", refusal=Refusal.UNREADABLE, refusal_message="web-0: 401")
+    story = Story(started_at=NOON, state=State.READY_TO_PROMOTE, environment="dev", components=("web",), hop=hop)
+    target = place(unread("401"), environment="staging")
+    found = find_obstacle(story, source=None, target=target, target_view=world.environments["dev"], say=say)
+    waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
+    assert found is not None
+    assert waiting is not None
+    assert (waiting.what, waiting.object) == (Waiting.TARGET, "ArgoCDInstance/argocd")
+    assert "promote" not in waiting.unblock_with
+
+
+@pytest.mark.parametrize(
+    ("outcome", "names", "unblock"),
+    [
+        (PolicyOutcome.NOT_FOUND, (), "kubectl apply a PromotionPolicy with sourceEnvironment dev"),
+        (PolicyOutcome.AMBIGUOUS, ("one", "two"), "delete all but one of PromotionPolicy/one, PromotionPolicy/two"),
+        (PolicyOutcome.INVALID, ("one",), "mend the fields of PromotionPolicy/one"),
+    ],
+)
+async def test_each_trouble_with_policies_has_its_own_way_out(
+    temporal_server: str, outcome: PolicyOutcome, names: tuple[str, ...], unblock: str
+) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.policies["dev"] = FindPolicyResult(outcome=outcome, names=names, errors=("spec.tests[0].job: bad",))
+        await start()
+        waiting = waited(await world.until(State.AWAITING_POLICY, reason=outcome))
+        assert waiting.unblock_with.startswith(unblock)
+        assert waiting.object == (", ".join(f"PromotionPolicy/{name}" for name in names) or "dev")
+        assert ("apply" in waiting.unblock_with) == (outcome is PolicyOutcome.NOT_FOUND)
+
+
+async def test_a_missing_job_is_in_a_condition_until_it_is_there(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.trigger_error = "ProviderNotFound"
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: resolved(world.status).status == "False")
+        condition, waiting = resolved(world.status), waited(world.status)
+        assert condition.reason == "TestRefused"
+        assert "job not found" in condition.message
+        assert condition.message.startswith(waiting.unblock_with)
+        assert waiting.unblock_with.startswith("create job `")
+        assert waiting.object.startswith("TestRunner/")
+        world.trigger_error = ""
+        status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert resolved(status) == ConditionStatus(type="ReferencesResolved", status="True", reason="Resolved")
+
+
+@dataclass
+class BlindWorld(World):
+    """A world in which Argo CD or the CI system refuses to be read."""
+
+    refused: set[str] = field(default_factory=set)
+
+    def observations(self, environment: str) -> tuple[Observation, ...]:
+        found = super().observations(environment)
+        return tuple(replace(one, problem="answered 401") for one in found) if environment in self.refused else found
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        if "ci" in self.refused:
+            raise ApplicationError("answered 401", type="ProviderUnauthorized", non_retryable=True)
+        return await super().poll_tests(request)
+
+
+async def test_an_argocd_that_refuses_is_in_a_condition_until_it_answers(temporal_server: str) -> None:
+    async with promotion_in(BlindWorld, temporal_server) as (world, start):
+        world.refused.add("dev")
+        await start()
+        await world.until(State.AWAITING_SYNC)
+        await world.eventually(lambda: resolved(world.status).status == "False")
+        assert resolved(world.status).reason == "DeploymentUnreadable"
+        assert "answered 401" in resolved(world.status).message
+        assert "mend ArgoCDInstance/argocd" in waited(world.status).unblock_with
+        world.refused.clear()
+        await world.say("dev")
+        status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert resolved(status).status == "True"
+
+
+async def test_a_poll_that_is_refused_is_in_a_condition_until_it_is_answered(temporal_server: str) -> None:
+    async with promotion_in(BlindWorld, temporal_server) as (world, start):
+        world.refused.add("ci")
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: resolved(world.status).status == "False")
+        assert "mend the credential of TestRunner/" in waited(world.status).unblock_with
+        world.refused.clear()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_failed_promotion_says_to_mend_before_the_retry(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.refuse_writes = "web-staging-0"
+        await start()
+        waiting = waited(await world.until(State.PROMOTION_FAILED))
+        assert waiting.unblock_with == "mend why it failed, then pilotage -n shop retry web-412"
+
+
+def test_a_timer_says_what_it_is_for(world: World) -> None:
+    round_ = hop_of(world, "ProviderNotFound: 404").round
+    assert round_ is not None
+    assert wake_reason(round_) == "trigger t0 again"
+    assert wake_reason(replace(round_, tests=[])) == "end the round"

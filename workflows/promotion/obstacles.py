@@ -1,0 +1,148 @@
+"""Pure: what only a person can mend before a promotion goes on, in words that say what to do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from activities.models.configuration import EnvironmentView
+from activities.models.delivery import Observation
+from activities.models.places import PlaceSignal
+from activities.models.status import State
+from workflows.promotion.state import Story, TestProgress
+
+PASSING = ("ProviderRateLimited", "ProviderBusy")
+"""Refusals that end by themselves; nobody has to mend anything."""
+
+UNTIL_MENDED = "the tracker goes on by itself"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obstacle:
+    """Name what is in the way, why, and what removes it."""
+
+    object: str
+    reason: str
+    """Reason of the condition ReferencesResolved."""
+    text: str
+    unblock_with: str
+
+
+def find_obstacle(
+    story: Story,
+    *,
+    source: PlaceSignal | None,
+    target: PlaceSignal | None,
+    source_view: EnvironmentView | None = None,
+    target_view: EnvironmentView | None = None,
+    say: Callable[[str], str],
+) -> Obstacle | None:
+    """Return what the current state cannot go on without; None where nothing is in the way."""
+    if story.state.terminal:
+        return None
+    if story.problem:
+        return Obstacle(
+            object=story.problem_object,
+            reason="WaitingForReference",
+            text=f"{story.problem_object}: {story.problem}",
+            unblock_with=f"mend {story.problem_object}; {UNTIL_MENDED}",
+        )
+    match story.state:
+        case State.AWAITING_SYNC | State.SYNCED:
+            return _of_place(story, source, source_view)
+        case State.TESTING:
+            return _of_tests(story, say)
+        case State.READY_TO_PROMOTE | State.PROMOTING | State.PROMOTION_FAILED:
+            return _of_place(story, target, target_view)
+        case _:
+            return None
+
+
+def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | None) -> Obstacle | None:
+    if place is None:
+        return None
+    environment = f"Environment/{place.environment}"
+    if place.problem:
+        what, _, rest = place.problem.partition(": ")
+        named = rest and "/" in what and " " not in what
+        found = what if named else environment
+        also = "" if found == environment else f", or what {environment} names"
+        return Obstacle(
+            object=found,
+            reason="DeploymentUnreadable",
+            text=place.problem,
+            unblock_with=f"mend {found}{also}; {UNTIL_MENDED}",
+        )
+    components = story.components or ()
+    unread = [one for one in place.observed if one.problem and one.component in components]
+    if unread:
+        return _unreadable(environment, unread, view)
+    deployed = {one.component for one in place.observed}
+    lacking = [one for one in components if one not in deployed]
+    if not lacking or place.observed_at is None:
+        return None
+    names = ", ".join(lacking)
+    return Obstacle(
+        object=environment,
+        reason="ComponentNotDeployed",
+        text=f"{environment} has no deployment of component {names}",
+        unblock_with=f"add a deployment of component {names} to {environment}; {UNTIL_MENDED}",
+    )
+
+
+def _unreadable(environment: str, unread: list[Observation], view: EnvironmentView | None) -> Obstacle:
+    declared = {one.name: one for one in view.deployments} if view else {}
+    instances = sorted(
+        {f"ArgoCDInstance/{declared[one.deployment].instance}" for one in unread if one.deployment in declared}
+    )
+    named = ", ".join(instances) or environment
+    applications = ", ".join(one.application for one in unread)
+    mend = f"{named} or its Secret, or application {applications} as {environment} names it"
+    return Obstacle(
+        object=named,
+        reason="DeploymentUnreadable",
+        text="; ".join(f"{one.deployment}: {one.problem}" for one in unread),
+        unblock_with=f"mend {mend if instances else environment}; {UNTIL_MENDED}",
+    )
+
+
+def _of_tests(story: Story, say: Callable[[str], str]) -> Obstacle | None:
+    hop = story.hop
+    if hop is None or hop.round is None:
+        return None
+    refused = [test for test in hop.round.tests if not test.final and test.error and _kind(test) not in PASSING]
+    if not refused:
+        return None
+    policy = f"PromotionPolicy/{hop.policy.name}"
+    mending = "; ".join(dict.fromkeys(_mending(test) for test in refused))
+    return Obstacle(
+        object=", ".join(dict.fromkeys(_runner(test) for test in refused)),
+        reason="TestRefused",
+        text="; ".join(f"{test.spec.name} at {_runner(test)}: {test.error}" for test in refused),
+        unblock_with=f"{mending}; or mend {policy}, then {say('retest')}",
+    )
+
+
+def _runner(test: TestProgress) -> str:
+    return f"TestRunner/{test.spec.runner}"
+
+
+def _kind(test: TestProgress) -> str:
+    """Return the class of error that the activity named in front of its text."""
+    return test.error.partition(":")[0]
+
+
+def _mending(test: TestProgress) -> str:
+    runner, job = _runner(test), f"job `{test.spec.job}`"
+    match _kind(test):
+        case "ProviderNotFound":
+            return f"create {job} at {runner}, or let its credential see it"
+        case "ProviderUnauthorized":
+            return f"mend the credential of {runner}, or its rights on {job}"
+        case "ReferenceMissing":
+            missing = test.error.split(": ")[1:2]
+            return f"mend {missing[0] if missing else runner}"
+        case "ProviderRejected" | "InvalidParameters":
+            return f"mend {job} or the parameters of test {test.spec.name}"
+        case "ApiForbidden":
+            return f"let Pilotage's worker read what {runner} refers to"
+        case _:
+            return f"see to {runner}, which gives no usable answer for {job}"
