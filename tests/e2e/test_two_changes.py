@@ -49,6 +49,7 @@ def test_the_older_is_brought_along_when_the_tests_of_the_newer_end_first(two: S
     _end_tests(two, NEWER_SHA)
     older = two.until(lambda seen: seen.get("promotions"), "brought along", tracker=OLDER)
     assert older["promotions"][0]["result"] == "AlreadyContained"
+    assert older["promotions"][0]["promoted"] is True
     assert older["promotions"][0]["broughtBy"] == NEWER
     two.until_state("Completed", tracker=NEWER)
     two.until_state("Completed", tracker=OLDER)

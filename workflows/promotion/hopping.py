@@ -172,7 +172,7 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
         story.labels.append(label)
     story.arrived.append(target)
     view = ctx.views.get(target)
-    final = record.promoted and view is not None and view.final
+    final = record.result == "Promoted" and view is not None and view.final
     story.environment, story.hop = target, None
     story.hops, story.rounds = story.hops + 1, 0
     story.retest = story.retry = False

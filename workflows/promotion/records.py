@@ -23,7 +23,7 @@ def build_promotion_record(
     tests = hop.round.tests if hop.round else []
     number = hop.round.number if hop.round else 0
     return PromotionRecord(
-        promoted=result == "Promoted",
+        promoted=result in ("Promoted", "AlreadyContained"),
         result=result,
         source=hop.policy.source,
         target=hop.policy.target,

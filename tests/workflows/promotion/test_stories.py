@@ -144,6 +144,7 @@ async def test_a_target_that_contains_the_change_ends_the_hop_without_tests(temp
         run = await start()
         assert await run.end() is State.COMPLETED
         assert [one.result for one in world.status.promotions] == ["AlreadyContained", "AlreadyContained"]
+        assert all(one.promoted for one in world.status.promotions)
         assert world.triggers == []
         assert world.writes == []
 
