@@ -45,6 +45,8 @@ class TrackerEntry:
     poke: str
     available: str
     """Reason of the condition WorkflowAvailable; empty where there is none."""
+    available_message: str
+    """Its message, which names the attempt that it speaks of."""
     accepted: bool
     repository: str
     number: int
@@ -103,6 +105,7 @@ def read_tracker(document: Document) -> TrackerEntry:
         created=_time(metadata.get("creationTimestamp")),
         poke=str((metadata.get("annotations") or {}).get(TrackerAnnotation.POKE.value, "")),
         available=intern(available.reason) if available is not None else "",
+        available_message=intern(available.message) if available is not None else "",
         accepted=ConditionType.ACCEPTED in conditions,
         repository=intern(spec["repositoryRef"]["name"]),
         number=int(spec["number"]),

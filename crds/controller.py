@@ -104,8 +104,7 @@ class TrackerController:
                 self._poked.discard(key)
             else:
                 self._due.add(key)
-        known = entry.running and entry.accepted and entry.available == ConditionReason.RUNNING
-        if known and key not in self._due:
+        if entry.running and _stands_there(entry, _running(entry)) and key not in self._due:
             # Most changes are our own status writes; asking Temporal at each would double its load.
             return None
         state = await self._ensure_workflow(entry)
@@ -123,30 +122,12 @@ class TrackerController:
         return await self._promotions.start(entry.current, entry.declaration)
 
     async def _say_running(self, entry: TrackerEntry) -> None:
-        if entry.accepted and entry.available == ConditionReason.RUNNING:
-            return
-        await self._publish(
-            entry,
-            WantedCondition(
-                type=ConditionType.WORKFLOW_AVAILABLE,
-                status=True,
-                reason=ConditionReason.RUNNING,
-                message=f"attempt {entry.attempt} is worked on",
-            ),
-        )
+        if not _stands_there(entry, wanted := _running(entry)):
+            await self._publish(entry, wanted)
 
     async def _say_finished(self, entry: TrackerEntry) -> None:
-        if not entry.accepted or entry.available == ConditionReason.FINISHED:
-            return
-        await self._publish(
-            entry,
-            WantedCondition(
-                type=ConditionType.WORKFLOW_AVAILABLE,
-                status=True,
-                reason=ConditionReason.FINISHED,
-                message=f"attempt {entry.attempt} ended as {entry.state}",
-            ),
-        )
+        if entry.accepted and not _stands_there(entry, wanted := _finished(entry)):
+            await self._publish(entry, wanted)
 
     async def _report_gone(self, entry: TrackerEntry, state: WorkflowState) -> None:
         # The cache may be older than the workflow's last words.
@@ -263,3 +244,26 @@ class TrackerController:
         except ApiConflict:
             return False
         return True
+
+
+def _running(entry: TrackerEntry) -> WantedCondition:
+    return WantedCondition(
+        type=ConditionType.WORKFLOW_AVAILABLE,
+        status=True,
+        reason=ConditionReason.RUNNING,
+        message=f"attempt {entry.attempt} is worked on",
+    )
+
+
+def _finished(entry: TrackerEntry) -> WantedCondition:
+    return WantedCondition(
+        type=ConditionType.WORKFLOW_AVAILABLE,
+        status=True,
+        reason=ConditionReason.FINISHED,
+        message=f"attempt {entry.attempt} ended as {entry.state}",
+    )
+
+
+def _stands_there(entry: TrackerEntry, wanted: WantedCondition) -> bool:
+    """Tell whether the tracker says so already; what it says of an earlier attempt does not count."""
+    return entry.accepted and (entry.available, entry.available_message) == (wanted.reason, wanted.message)

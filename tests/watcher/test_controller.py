@@ -113,6 +113,21 @@ async def test_an_ended_attempt_does_not_keep_the_next_one_from_starting(scene: 
     assert [started for started, _ in scene.promotions.started] == [attempt(2)]
 
 
+async def test_the_conditions_speak_of_the_attempt_at_hand(scene: Scene) -> None:
+    scene.show(tracker_document())
+    await scene.controller.reconcile(KEY)
+    assert scene.condition("Accepted")["message"] == "attempt 1 was taken on"
+    raised = tracker_document(attempt=2)
+    raised["status"] = {**running_status(), **scene.tracker["status"]}
+    scene.show(raised)
+    await scene.controller.reconcile(KEY)
+    assert scene.condition("Accepted")["message"] == "attempt 2 was taken on"
+    assert scene.condition("WorkflowAvailable")["message"] == "attempt 2 is worked on"
+    scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(attempt=2, state="Aborted")}})
+    await scene.controller.reconcile(KEY)
+    assert scene.condition("WorkflowAvailable")["message"] == "attempt 2 ended as Aborted"
+
+
 async def test_a_raised_attempt_ends_the_workflow_of_the_one_before(scene: Scene) -> None:
     scene.promotions.states[attempt(1)] = WorkflowState.RUNNING
     scene.show(tracker_document(attempt=2, status=running_status(attempt=1)))
