@@ -27,9 +27,15 @@ from activities.models.configuration import (
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
-from crds.field_errors import FieldError
+from crds.field_errors import FieldError, errors_of
 from crds.place_validation import validate_repository
-from crds.policy_selection import SelectionOutcome, environments_ahead, select_policy
+from crds.policy_selection import (
+    SelectionOutcome,
+    UnreadablePolicy,
+    environments_ahead,
+    select_policy,
+    unreadable_policy,
+)
 from crds.ports import Document, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.v1alpha1.environment import Environment
@@ -56,8 +62,8 @@ class ResourceConfigActivities(ConfigActivities):
     async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
         """Choose among all policies of the namespace; the chosen one is validated against all that it names."""
         namespace = request.namespace
-        policies, environments, runners, repositories = await asyncio.gather(
-            self._list(PromotionPolicy, namespace),
+        (policies, unreadable), environments, runners, repositories = await asyncio.gather(
+            self._list_policies(namespace),
             self._list(Environment, namespace),
             self._list(TestRunner, namespace),
             self._list(GitRepository, namespace),
@@ -74,6 +80,7 @@ class ResourceConfigActivities(ConfigActivities):
                 all_policies=policies,
                 repositories=_by_name(repositories),
             ),
+            unreadable=unreadable,
         )
         found = selection.outcome is SelectionOutcome.FOUND and selection.policy is not None
         return FindPolicyResult(
@@ -132,6 +139,18 @@ class ResourceConfigActivities(ConfigActivities):
     async def tell_environment(self, request: TellEnvironmentInput) -> None:
         """Pass the member's view on to the place."""
         await self._places.tell(request)
+
+    async def _list_policies(self, namespace: str) -> tuple[list[PromotionPolicy], list[UnreadablePolicy]]:
+        """List the policies; those that the model refuses are kept by name, as none of them may seem to be missing."""
+        page = await self._kubernetes.list_all(resource_of(PromotionPolicy.definition), namespace)
+        policies: list[PromotionPolicy] = []
+        unreadable: list[UnreadablePolicy] = []
+        for item in page.items:
+            try:
+                policies.append(PromotionPolicy.from_wire(item))
+            except ValidationError as invalid:
+                unreadable.append(unreadable_policy(item, errors_of(invalid)))
+        return policies, unreadable
 
     async def _list(self, kind: type[Kind], namespace: str) -> tuple[Kind, ...]:
         page = await self._kubernetes.list_all(resource_of(kind.definition), namespace)

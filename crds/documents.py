@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from crds.field_errors import FieldError
+from crds.field_errors import FieldError, errors_of
 from crds.model import API_VERSION, GROUP
 from crds.place_validation import validate_environment, validate_repository
 from crds.resource import Resource
@@ -128,7 +128,7 @@ def _read(document: Any) -> tuple[list[FieldError], Resource | None]:
     try:
         return [], model.from_wire(filled)
     except ValidationError as invalid:
-        return [_from_pydantic(detail["loc"], detail["msg"]) for detail in invalid.errors()], None
+        return list(errors_of(invalid)), None
 
 
 def _metadata_errors(document: Mapping[str, Any]) -> list[FieldError]:
@@ -142,13 +142,6 @@ def _lenient_metadata(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Let metadata have the fields that every object may have; the API server knows them without a schema."""
     metadata = {**schema["properties"]["metadata"], "additionalProperties": {}}
     return {**schema, "properties": {**schema["properties"], "metadata": metadata}}
-
-
-def _from_pydantic(location: Iterable[str | int], message: str) -> FieldError:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return FieldError(path=path.removeprefix(".") or ".", message=message)
 
 
 def _errors_among(namespace: _Namespace) -> list[DocumentError]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from crds.conditions import ConditionReason
 
 
@@ -21,3 +23,13 @@ class FieldError:
 def summarize(errors: Iterable[FieldError]) -> str:
     """Write all errors in one text, for a condition's message."""
     return "; ".join(str(error) for error in errors)
+
+
+def errors_of(invalid: ValidationError) -> tuple[FieldError, ...]:
+    """Name every field that a model refused."""
+    return tuple(FieldError(path=_path(error["loc"]), message=error["msg"]) for error in invalid.errors())
+
+
+def _path(location: Iterable[str | int]) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return path.removeprefix(".") or "."

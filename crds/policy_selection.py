@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from crds.field_errors import FieldError
+from crds.ports import Document
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 
@@ -21,13 +22,39 @@ class SelectionOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The answer for one (source environment, repository); `policy` is set for FOUND and INVALID."""
+    """The answer for one (source environment, repository); `policy` is set for FOUND, and for INVALID if readable."""
 
     outcome: SelectionOutcome
     policy: PromotionPolicy | None = None
     names: tuple[str, ...] = ()
     """Policies that match equally well, sorted; two or more when ambiguous."""
     errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadablePolicy:
+    """A policy that the model refuses, such as one of an older schema, as far as it tells what it is for."""
+
+    name: str
+    source: str
+    repositories: tuple[str, ...]
+    errors: tuple[FieldError, ...]
+
+
+def unreadable_policy(document: Document, errors: Sequence[FieldError]) -> UnreadablePolicy:
+    """Take from a refused policy whom it concerns; what is no name concerns nobody."""
+    spec = document.get("spec")
+    fields: Document = spec if isinstance(spec, dict) else {}
+    references = fields.get("repositoryRefs")
+    return UnreadablePolicy(
+        name=str(document["metadata"]["name"]),
+        source=str(fields.get("sourceEnvironment", "")),
+        repositories=tuple(
+            str(one.get("name", "")) if isinstance(one, dict) else ""
+            for one in (references if isinstance(references, list) else ())
+        ),
+        errors=tuple(errors),
+    )
 
 
 def _no_errors(_: PromotionPolicy) -> Sequence[FieldError]:
@@ -37,7 +64,8 @@ def _no_errors(_: PromotionPolicy) -> Sequence[FieldError]:
 class PolicyIndex:
     """The policies of one namespace by source environment and repository."""
 
-    def __init__(self, policies: Iterable[PromotionPolicy]) -> None:
+    def __init__(self, policies: Iterable[PromotionPolicy], unreadable: Iterable[UnreadablePolicy] = ()) -> None:
+        self._unreadable = tuple(unreadable)
         self._naming: defaultdict[tuple[str, str], list[PromotionPolicy]] = defaultdict(list)
         self._general: defaultdict[str, list[PromotionPolicy]] = defaultdict(list)
         for policy in sorted(policies, key=lambda policy: policy.metadata.name):
@@ -58,22 +86,40 @@ class PolicyIndex:
 
     def select(self, *, environment: str, repository: str, validate: Validate = _no_errors) -> Selection:
         """Choose the policy of a hop; a tie is never broken by name or age."""
-        found = self.candidates(environment=environment, repository=repository)
-        names = tuple(policy.metadata.name for policy in found)
-        if not found:
+        found, broken = self._rivals(environment, repository)
+        names = tuple(sorted([*(policy.metadata.name for policy in found), *(policy.name for policy in broken)]))
+        if not names:
             return Selection(outcome=SelectionOutcome.NOT_FOUND)
-        if len(found) > 1:
+        if len(names) > 1:
             return Selection(outcome=SelectionOutcome.AMBIGUOUS, names=names)
+        if broken:
+            return Selection(outcome=SelectionOutcome.INVALID, names=names, errors=broken[0].errors)
         errors = tuple(validate(found[0]))
         outcome = SelectionOutcome.INVALID if errors else SelectionOutcome.FOUND
         return Selection(outcome=outcome, policy=found[0], names=names, errors=errors)
 
+    def _rivals(
+        self, environment: str, repository: str
+    ) -> tuple[tuple[PromotionPolicy, ...], tuple[UnreadablePolicy, ...]]:
+        """List all that match best; a policy that cannot be read counts, or another would quietly take its place."""
+        broken = tuple(one for one in self._unreadable if one.source == environment)
+        found = self._naming.get((environment, repository))
+        naming = tuple(one for one in broken if repository in one.repositories)
+        if found or naming:
+            return tuple(found or ()), naming
+        return tuple(self._general.get(environment) or ()), tuple(one for one in broken if not one.repositories)
+
 
 def select_policy(
-    policies: Iterable[PromotionPolicy], *, environment: str, repository: str, validate: Validate = _no_errors
+    policies: Iterable[PromotionPolicy],
+    *,
+    environment: str,
+    repository: str,
+    validate: Validate = _no_errors,
+    unreadable: Iterable[UnreadablePolicy] = (),
 ) -> Selection:
     """Choose the policy of a hop among the policies of one namespace."""
-    return PolicyIndex(policies).select(environment=environment, repository=repository, validate=validate)
+    return PolicyIndex(policies, unreadable).select(environment=environment, repository=repository, validate=validate)
 
 
 @dataclass(frozen=True, kw_only=True)

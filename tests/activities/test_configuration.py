@@ -95,6 +95,15 @@ async def test_an_invalid_policy_is_never_snapshotted_and_names_every_field() ->
     assert any(error.startswith("spec.tests[0].runnerRef.name") for error in found.errors)
 
 
+async def test_a_policy_that_cannot_be_read_is_invalid_by_name_and_never_missing() -> None:
+    cluster = shop()
+    test = {"name": "e2e", "runnerRef": {"name": "jenkins"}, "job": "web/e2e", "timeout": "soon"}
+    cluster.add("PromotionPolicy", "dev-to-staging", policy("dev", "staging", tests=[test]))
+    found = await find(cluster)
+    assert (found.outcome, found.policy, found.names) == (PolicyOutcome.INVALID, None, ("dev-to-staging",))
+    assert any(error.startswith("spec.tests[0].timeout: ") for error in found.errors)
+
+
 async def test_an_environment_is_read_for_one_repository() -> None:
     view = (await read_place(shop())).environment
     assert view is not None

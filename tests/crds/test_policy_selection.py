@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds.field_errors import FieldError
-from crds.policy_selection import SelectionOutcome, environments_ahead, select_policy
+from crds.policy_selection import SelectionOutcome, environments_ahead, select_policy, unreadable_policy
+from crds.ports import Document
 from tests.crds.resources import environment, environments, policy
 
 GENERAL = policy("dev", "staging", name="general")
@@ -31,6 +32,46 @@ def test_two_policies_that_name_the_repository_are_ambiguous() -> None:
 def test_two_policies_for_all_repositories_are_ambiguous() -> None:
     chosen = select_policy([GENERAL, policy("dev", "qa")], environment="dev", repository="web")
     assert chosen.outcome is SelectionOutcome.AMBIGUOUS
+
+
+ERRORS = (FieldError(path="spec.timeout", message="no duration"),)
+
+
+def refused(source: str, *repositories: str, name: str = "refused") -> Document:
+    references = [{"name": repository} for repository in repositories]
+    return {"metadata": {"name": name}, "spec": {"sourceEnvironment": source, "repositoryRefs": references}}
+
+
+def test_a_policy_that_cannot_be_read_is_invalid_where_it_would_govern() -> None:
+    broken = [unreadable_policy(refused("dev", "web"), ERRORS)]
+    chosen = select_policy([GENERAL], environment="dev", repository="web", unreadable=broken)
+    assert (chosen.outcome, chosen.policy, chosen.names, chosen.errors) == (
+        SelectionOutcome.INVALID,
+        None,
+        ("refused",),
+        ERRORS,
+    )
+    assert select_policy([GENERAL], environment="dev", repository="api", unreadable=broken).policy == GENERAL
+    elsewhere = select_policy([GENERAL], environment="qa", repository="web", unreadable=broken)
+    assert elsewhere.outcome is SelectionOutcome.NOT_FOUND
+
+
+def test_a_general_policy_that_cannot_be_read_gives_way_to_one_that_names_the_repository() -> None:
+    broken = [unreadable_policy(refused("dev"), ERRORS)]
+    assert select_policy([FOR_WEB], environment="dev", repository="web", unreadable=broken).policy == FOR_WEB
+    rivals = select_policy([GENERAL], environment="dev", repository="api", unreadable=broken)
+    assert (rivals.outcome, rivals.names) == (SelectionOutcome.AMBIGUOUS, ("general", "refused"))
+
+
+def test_a_policy_whose_fields_are_no_fields_concerns_nobody() -> None:
+    broken = [
+        unreadable_policy({"metadata": {"name": "odd"}, "spec": "text"}, ERRORS),
+        unreadable_policy(
+            {"metadata": {"name": "odder"}, "spec": {"sourceEnvironment": "dev", "repositoryRefs": ["web"]}}, ERRORS
+        ),
+    ]
+    chosen = select_policy([], environment="dev", repository="web", unreadable=broken)
+    assert chosen.outcome is SelectionOutcome.NOT_FOUND
 
 
 def test_no_policy_from_the_environment_is_not_found() -> None:
