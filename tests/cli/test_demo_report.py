@@ -1,5 +1,6 @@
 """The demo's judgement: each broken promise is found in the evidence."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from deploy.local.demo_evidence import Evidence, Killed
 from deploy.local.demo_report import expectations, print_report
+from deploy.local.processes import ROOT
 from deploy.local.sandbox.seed import JENKINS_TOKEN
 from tests.cli.conftest import MERGED, tracker_spec
 
@@ -139,3 +141,12 @@ def test_the_report_shows_records_figures_and_judgement(evidence: Evidence, caps
     assert "argocd 4, github 1, gitlab 2, jenkins 1; 8 in all" in text
     assert "7@host -> 8@host" in text
     assert "✗" not in text
+
+
+def test_the_readme_shows_what_the_demo_promises_today(evidence: Evidence) -> None:
+    promises = [re.sub(r"\d+", "N", one.promise) for one in expectations(evidence)]
+    shown = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("✓ ")]
+
+    assert len(shown) == len(promises)
+    for line, promise in zip(shown, promises, strict=True):
+        assert re.sub(r"\d+", "N", line).startswith(f"✓ {promise}: ")
