@@ -39,9 +39,15 @@ from worker.registry import WORKFLOWS
 from workflows.identity import ENVIRONMENT_WORKFLOW
 
 TOLD_IN = {
-    "promotion": ("tests.workflows.promotion.test_stories", "tests.workflows.promotion.test_interruptions"),
+    "promotion": (
+        "tests.workflows.promotion.test_stories",
+        "tests.workflows.promotion.test_stories_firsts",
+        "tests.workflows.promotion.test_interruptions",
+        "tests.workflows.promotion.test_corners",
+    ),
     "place": ("tests.workflows.environment.test_workflow",),
     "together": ("tests.workflows.environment.test_with_promotions",),
+    "connection": ("tests.workflows.connection.test_workflow",),
 }
 """Prefix of a story -> the modules whose tests are such stories, if they need nothing but a server."""
 END_TO_END = "end-to-end"

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import uuid4
 
-import pytest
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
@@ -124,9 +124,10 @@ class World:
         await replayer.replay_workflow(await self.handle.fetch_history())
 
 
-@pytest.fixture
-async def world(temporal_server: str) -> AsyncIterator[World]:
-    world = World(client=await Client.connect(temporal_server, data_converter=pydantic_data_converter))
+@asynccontextmanager
+async def served(address: str) -> AsyncIterator[World]:
+    """Serve a resource of its own; what it left behind has to replay."""
+    world = World(client=await Client.connect(address, data_converter=pydantic_data_converter))
     queues = Queues(installation=world.installation)
     async with (
         Worker(
@@ -140,110 +141,121 @@ async def world(temporal_server: str) -> AsyncIterator[World]:
     ):
         yield world
         await world.replay()
-        await world.client.get_workflow_handle(world.workflow_id).terminate() if await running(world) else None
+        if await running(world):
+            await world.handle.terminate()
 
 
 async def running(world: World) -> bool:
     return (await world.handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
-async def test_a_resource_that_is_seen_is_checked_at_once_and_its_condition_written(world: World) -> None:
-    await world.port().tell_seen(JENKINS)
-    await world.settled(1)
-    assert world.published == [PublishConnectionInput(connection=REF, generation=1, outcome=GOOD)]
-    assert world.checks == 1
+async def test_a_resource_that_is_seen_is_checked_at_once_and_its_condition_written(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        await world.port().tell_seen(JENKINS)
+        await world.settled(1)
+        assert world.published == [PublishConnectionInput(connection=REF, generation=1, outcome=GOOD)]
+        assert world.checks == 1
 
 
-async def test_however_often_it_is_seen_or_looked_after_one_generation_is_checked_once(world: World) -> None:
-    port = world.port()
-    await asyncio.gather(*(port.tell_seen(JENKINS) for _ in range(5)), *(port.ensure(JENKINS) for _ in range(5)))
-    await world.settled(1)
-    await port.tell_seen(JENKINS)
-    await world.settled(1)
-    await asyncio.sleep(0.2)
-    assert (world.checks, len(world.published)) == (1, 1)
+async def test_however_often_it_is_seen_or_looked_after_one_generation_is_checked_once(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        port = world.port()
+        await asyncio.gather(*(port.tell_seen(JENKINS) for _ in range(5)), *(port.ensure(JENKINS) for _ in range(5)))
+        await world.settled(1)
+        await port.tell_seen(JENKINS)
+        await world.settled(1)
+        await asyncio.sleep(0.2)
+        assert (world.checks, len(world.published)) == (1, 1)
 
 
-async def test_looking_after_a_running_workflow_leaves_no_trace_in_its_history(world: World) -> None:
-    await world.port().ensure(JENKINS)
-    await world.settled(1)
-    before = (await world.handle.describe()).history_length
-    await world.port().ensure(JENKINS)
-    assert (await world.handle.describe()).history_length == before
+async def test_looking_after_a_running_workflow_leaves_no_trace_in_its_history(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        await world.port().ensure(JENKINS)
+        await world.settled(1)
+        before = (await world.handle.describe()).history_length
+        await world.port().ensure(JENKINS)
+        assert (await world.handle.describe()).history_length == before
 
 
-async def test_a_new_generation_is_checked_at_once(world: World) -> None:
-    await world.port().tell_seen(JENKINS)
-    await world.settled(1)
-    world.generation, world.outcome = 2, BAD
-    await world.port().tell_seen(replace(JENKINS, generation=2))
-    await world.until(lambda: len(world.published) == 2)
-    assert (world.published[-1].generation, world.published[-1].outcome) == (2, BAD)
+async def test_a_new_generation_is_checked_at_once(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        await world.port().tell_seen(JENKINS)
+        await world.settled(1)
+        world.generation, world.outcome = 2, BAD
+        await world.port().tell_seen(replace(JENKINS, generation=2))
+        await world.until(lambda: len(world.published) == 2)
+        assert (world.published[-1].generation, world.published[-1].outcome) == (2, BAD)
 
 
-async def test_a_poke_has_a_mended_secret_seen_at_once(world: World) -> None:
-    world.outcome = BAD
-    await world.port().tell_seen(JENKINS)
-    await world.settled(1)
-    world.outcome = GOOD
-    await world.port().poke(JENKINS)
-    await world.until(lambda: len(world.published) == 2)
-    assert world.published[-1].outcome.accepted
+async def test_a_poke_has_a_mended_secret_seen_at_once(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        world.outcome = BAD
+        await world.port().tell_seen(JENKINS)
+        await world.settled(1)
+        world.outcome = GOOD
+        await world.port().poke(JENKINS)
+        await world.until(lambda: len(world.published) == 2)
+        assert world.published[-1].outcome.accepted
 
 
-async def test_what_fails_is_checked_again_by_itself_and_written_when_it_changes(world: World) -> None:
-    world.outcome = BAD
-    await world.port(QUICK).tell_seen(JENKINS)
-    await world.until(lambda: world.checks >= 4)
-    assert len(world.published) == 1
-    world.outcome = GOOD
-    await world.until(lambda: len(world.published) == 2)
-    seen = world.checks
-    world.outcome = replace(GOOD, message="fine, 42 runs by now")
-    await world.until(lambda: world.checks >= seen + 3)
-    assert len(world.published) == 2
+async def test_what_fails_is_checked_again_by_itself_and_written_when_it_changes(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        world.outcome = BAD
+        await world.port(QUICK).tell_seen(JENKINS)
+        await world.until(lambda: world.checks >= 4)
+        assert len(world.published) == 1
+        world.outcome = GOOD
+        await world.until(lambda: len(world.published) == 2)
+        seen = world.checks
+        world.outcome = replace(GOOD, message="fine, 42 runs by now")
+        await world.until(lambda: world.checks >= seen + 3)
+        assert len(world.published) == 2
 
 
-async def test_it_ends_when_the_resource_is_gone(world: World) -> None:
-    await world.port().tell_seen(JENKINS)
-    await world.settled(1)
-    world.gone = True
-    await world.port().tell_gone(JENKINS)
-    await world.handle.result()
-    assert (await world.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-    assert len(world.published) == 1
-    # Whoever goes once more meets nobody.
-    await world.port().tell_gone(JENKINS)
+async def test_it_ends_when_the_resource_is_gone(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        await world.port().tell_seen(JENKINS)
+        await world.settled(1)
+        world.gone = True
+        await world.port().tell_gone(JENKINS)
+        await world.handle.result()
+        assert (await world.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+        assert len(world.published) == 1
+        # Whoever goes once more meets nobody.
+        await world.port().tell_gone(JENKINS)
 
 
-async def test_a_defect_of_ours_is_no_verdict_and_does_not_end_it(world: World) -> None:
-    world.broken = True
-    await world.port(QUICK).tell_seen(JENKINS)
-    await world.until(lambda: world.checks >= 2)
-    assert world.published == []
-    world.broken = False
-    await world.until(lambda: len(world.published) == 1)
-    assert world.published[0].outcome == GOOD
+async def test_a_defect_of_ours_is_no_verdict_and_does_not_end_it(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        world.broken = True
+        await world.port(QUICK).tell_seen(JENKINS)
+        await world.until(lambda: world.checks >= 2)
+        assert world.published == []
+        world.broken = False
+        await world.until(lambda: len(world.published) == 1)
+        assert world.published[0].outcome == GOOD
 
 
-async def test_a_long_history_is_cut_and_the_row_of_failures_carried_over(world: World) -> None:
-    world.outcome = BAD
-    request = ConnectionInput(
-        installation=world.installation, connection=REF, timings=QUICK, generation=1, history_limit=30
-    )
-    queue = Queues(installation=world.installation).promotions
-    first = await world.client.start_workflow(CONNECTION_WORKFLOW, request, id=world.workflow_id, task_queue=queue)
-    await world.until(lambda: world.checks >= 12)
-    assert (await world.handle.describe()).run_id != first.result_run_id
-    progress = await world.handle.query("progress", result_type=ConnectionProgress)
-    assert isinstance(progress, ConnectionProgress)
-    assert progress.failures >= 8
-    assert progress.outcome == BAD
+async def test_a_long_history_is_cut_and_the_row_of_failures_carried_over(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        world.outcome = BAD
+        request = ConnectionInput(
+            installation=world.installation, connection=REF, timings=QUICK, generation=1, history_limit=30
+        )
+        queue = Queues(installation=world.installation).promotions
+        first = await world.client.start_workflow(CONNECTION_WORKFLOW, request, id=world.workflow_id, task_queue=queue)
+        await world.until(lambda: world.checks >= 12)
+        assert (await world.handle.describe()).run_id != first.result_run_id
+        progress = await world.handle.query("progress", result_type=ConnectionProgress)
+        assert isinstance(progress, ConnectionProgress)
+        assert progress.failures >= 8
+        assert progress.outcome == BAD
 
 
-async def test_people_read_the_outcome_in_the_temporal_ui(world: World) -> None:
-    world.outcome = BAD
-    await world.port().tell_seen(JENKINS)
-    await world.settled(1)
-    details = await world.handle.query("__temporal_workflow_metadata")
-    assert "put a valid one into Secret `token`" in str(details)
+async def test_people_read_the_outcome_in_the_temporal_ui(temporal_server: str) -> None:
+    async with served(temporal_server) as world:
+        world.outcome = BAD
+        await world.port().tell_seen(JENKINS)
+        await world.settled(1)
+        details = await world.handle.query("__temporal_workflow_metadata")
+        assert "put a valid one into Secret `token`" in str(details)
