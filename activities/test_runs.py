@@ -21,7 +21,7 @@ from activities.models.testing import (
     TriggerTestInput,
     TriggerTestResult,
 )
-from activities.ports import Connections
+from activities.ports import Connections, ReferenceMissing
 from crds.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, TriggerUnknown
 from providers.models import Run, RunReading
@@ -43,7 +43,7 @@ class CiActivities(TestRunActivities):
         """Find the run of this key, else create it; the oldest of several counts and the others are cancelled."""
         try:
             return await self._found_or_created(request)
-        except ProviderError as error:
+        except (ProviderError, ReferenceMissing) as error:
             if activity.info().attempt == 1 or isinstance(error, TriggerUnknown):
                 raise
             raise _unheard(error) from None
@@ -110,7 +110,7 @@ def _named(error: ProviderError) -> str:
     return f"{type(error).__name__}: {describe(error)}"
 
 
-def _unheard(error: ProviderError) -> ApplicationError:
+def _unheard(error: ProviderError | ReferenceMissing) -> ApplicationError:
     """Keep a refusal that ends the last attempt from being taken for proof that no attempt was accepted."""
     failure = to_application_error(error)
     return ApplicationError(

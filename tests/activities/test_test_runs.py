@@ -141,3 +141,12 @@ async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_a
         await trigger(runs, bounded_environment(attempt=attempt))
     assert (caught.value.type, caught.value.non_retryable) == (kind.__name__, final)
     assert tuple(caught.value.details) == details
+
+
+@pytest.mark.parametrize(("attempt", "details"), [(1, ()), (2, (UNHEARD,))])
+async def test_a_runner_that_is_gone_says_as_little_about_the_attempts_before(
+    attempt: int, details: tuple[str, ...]
+) -> None:
+    with pytest.raises(ApplicationError, match="TestRunner/jenkins") as caught:
+        await bounded_environment(attempt=attempt).run(CiActivities(FakeConnections()).trigger_test, REQUEST)
+    assert (caught.value.type, tuple(caught.value.details)) == ("ReferenceMissing", details)

@@ -15,7 +15,15 @@ from workflows.promotion.state import Hop, Round, TestProgress
 
 TRIGGER_UNKNOWN = "TriggerUnknown"
 
-NOT_ACCEPTED = ("ProviderUnauthorized", "ProviderNotFound", "ProviderRejected", "ProviderRateLimited", "ProviderBusy")
+NOT_ACCEPTED = (
+    "ProviderUnauthorized",
+    "ProviderNotFound",
+    "ProviderRejected",
+    "ProviderRateLimited",
+    "ProviderBusy",
+    "ReferenceMissing",
+    "InvalidParameters",
+)
 """Refusals after which no run can have begun; after any other one may run unheard."""
 
 

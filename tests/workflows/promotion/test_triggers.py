@@ -16,6 +16,7 @@ class RefusingWorld(World):
     """A world whose first trigger is refused."""
 
     detail: tuple[str, ...] = ()
+    refusal: str = "ProviderRateLimited"
     asked: list[bool] = field(default_factory=list)
     """For each trigger whether it came with the warning that an earlier one may have been accepted."""
 
@@ -23,7 +24,7 @@ class RefusingWorld(World):
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         self.asked.append(request.again)
         if len(self.asked) == 1:
-            raise ApplicationError("wait", *self.detail, type="ProviderRateLimited", non_retryable=True)
+            raise ApplicationError("wait", *self.detail, type=self.refusal, non_retryable=True)
         return await super().trigger_test(request)
 
 
@@ -33,6 +34,21 @@ async def test_a_repetition_that_was_refused_is_no_proof_that_the_first_attempt_
 ) -> None:
     async with promotion_in(RefusingWorld, temporal_server) as (world, start):
         world.detail = detail
+        world.policy("dev", "staging", tests=(a_test("unit"),))
+        await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.asked[:2] == [False, warned]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "warned"),
+    [("ReferenceMissing", False), ("InvalidParameters", False), ("ProviderUnavailable", True)],
+)
+async def test_what_fails_before_anything_is_sent_leaves_the_next_trigger_a_first_one(
+    temporal_server: str, refusal: str, warned: bool
+) -> None:
+    async with promotion_in(RefusingWorld, temporal_server) as (world, start):
+        world.refusal = refusal
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
