@@ -1,5 +1,6 @@
 """Every process may die in the middle of a round: the promotion is completed, and nothing is done twice."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,9 @@ from tests.e2e.shop import Shop, until
 WORKERS = ("worker-1", "worker-2")
 PARTS = ("temporal-1", "kube-apiserver-1", *WORKERS, "watcher-1")
 SECONDS = 120.0
+WATCHER_DOWN_SECONDS = 10.0
+"""At least. With the timings of these tests that is twenty polls, and all of the way to prod; with the shipped ones it
+takes some 30 s."""
 
 
 @pytest.fixture
@@ -36,7 +40,9 @@ def test_both_workers_are_killed_while_tests_run_and_one_comes_back(shop: OpenSh
 def test_the_watcher_is_killed_and_the_promotion_goes_on_without_it(shop: OpenShop, mortal: LocalEnvironment) -> None:
     opened = _testing(shop("kill-watcher"))
     mortal.kill("watcher-1")
+    killed = time.monotonic()
     until(opened.running, lambda seen: seen["prod"] == MERGE_SHA, "prod is reached without a watcher", SECONDS)
+    time.sleep(max(0.0, WATCHER_DOWN_SECONDS - (time.monotonic() - killed)))
     assert opened.status()["state"] == "Testing"
     mortal.restart("watcher-1")
     _completed_once(opened)
