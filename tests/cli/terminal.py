@@ -1,5 +1,6 @@
 """A terminal for programs that draw on one: a pseudo-terminal, and the screen that a person would see."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -28,6 +29,8 @@ class Terminal:
         self._master, self._slave = pty.openpty()
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self._attributes = termios.tcgetattr(self._slave)
+        # What is read may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.written = ""
         """Everything that the program wrote, control sequences included."""
         self.process = subprocess.Popen(
@@ -98,5 +101,5 @@ class Terminal:
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], seconds)
         if ready:
-            self.written += os.read(self._master, 65536).decode()
+            self.written += self._decoder.decode(os.read(self._master, 65536))
         return bool(ready)

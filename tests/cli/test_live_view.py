@@ -85,3 +85,16 @@ def test_a_terminal_gets_colours_and_a_link_on_a_line_of_its_own(terminal: Termi
 
     assert "\x1b[36mTesting" in terminal.written
     assert max(map(len, terminal.screen())) <= 100
+
+
+def test_nothing_is_lost_beyond_the_edge_of_the_terminal(terminal: Terminal, written: Status) -> None:
+    terminal.await_text("Testing")
+    observed = " ".join(f"test{number} Running;" for number in range(20)) + " the end"
+    written.become(waitingFor={"what": "Verdict", "object": "dev-to-staging", "observed": observed})
+    link = f"https://jenkins.example.com/{'/job/deep' * 12}/1/"
+    written.become(tests=[{"name": "e2e", "runner": "jenkins", "required": True, "state": "Running", "url": link}])
+
+    terminal.await_text("the end")
+
+    assert max(map(len, terminal.screen())) <= 100
+    assert link in "".join(terminal.screen())

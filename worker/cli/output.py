@@ -43,13 +43,16 @@ STYLES = {
 }
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Return the console of this moment; a redirected stream gets neither colours nor wrapping."""
+def console(*, stderr: bool = False, soft_wrap: bool = True) -> "Console":
+    """Return the console of this moment; a redirected stream gets neither colours nor wrapping.
+
+    Soft wrapping leaves the breaking of long lines to the terminal, so that a link stays whole when it is copied.
+    """
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     if stream.isatty():
-        return Console(file=stream, highlight=False, soft_wrap=True)
+        return Console(file=stream, highlight=False, soft_wrap=soft_wrap)
     return Console(file=stream, highlight=False, soft_wrap=True, width=PLAIN_WIDTH, color_system=None)
 
 

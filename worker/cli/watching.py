@@ -127,7 +127,8 @@ class LiveView:
 
         from worker.cli.output import console
 
-        self._live = Live(console=console(), auto_refresh=False)
+        # A view that redraws itself would lose what stands beyond the terminal's edge.
+        self._live = Live(console=console(soft_wrap=False), auto_refresh=False)
         self._live.start()
 
     def show(self, tracker: "PullRequestTracker") -> None:
