@@ -23,6 +23,10 @@ AT_THE_SAME_TIME = 5
 Mend = Callable[[], object]
 
 
+PLACE = ("ReferencesResolved", "DeploymentUnreadable")
+TEST = ("ReferencesResolved", "TestRefused")
+
+
 def _tested(status: Document) -> object:
     return status.get("tests")
 
@@ -40,7 +44,11 @@ class Case:
     waits: str
     """What the tracker waits for meanwhile."""
     says: tuple[str, ...]
-    """What stands in `waitingFor`, for a person to know what to mend."""
+    """What stands in `waitingFor` and in the condition, for a person to know what is wrong."""
+    mend: tuple[str, ...]
+    """What `unblockWith` and the condition tell that person to mend."""
+    condition: tuple[str, str] = ("ReferencesResolved", "WaitingForReference")
+    """Type and reason of the condition that is False meanwhile."""
     tracker: str = TRACKER
     command: str = ""
     """The command that people give once it is mended; without one it goes on by itself."""
@@ -117,7 +125,10 @@ HTML = "<html><head><title>Bad Gateway</title></head><body>try again</body></htm
 
 CASES: dict[str, Case] = {
     "github-refuses-the-token": Case(
-        spoil=_secret("github-token", token="wrong-github-token"), waits="Reference", says=("pull request", "401")
+        spoil=_secret("github-token", token="wrong-github-token"),
+        waits="Reference",
+        says=("pull request", "401"),
+        mend=("the credential of GitRepository/",),
     ),
     "github-forbids-reading": Case(
         spoil=_seeded(
@@ -127,35 +138,64 @@ CASES: dict[str, Case] = {
         ),
         waits="Reference",
         says=("pull request", "403"),
+        mend=("the credential of GitRepository/", "its rights"),
     ),
     "github-secret-lacks-the-token": Case(
-        spoil=_secret("github-token", password="wrong"), waits="Reference", says=("Secret", "`token`")
+        spoil=_secret("github-token", password="wrong"),
+        waits="Reference",
+        says=("Secret", "`token`"),
+        mend=("mend the credential of GitRepository/",),
     ),
-    "github-does-not-answer": Case(spoil=_no_host, waits="Reference", says=("127.0.0.1:9",)),
+    "github-does-not-answer": Case(
+        spoil=_no_host, waits="Reference", says=("127.0.0.1:9",), mend=("see to the host of GitRepository/",)
+    ),
     "github-answers-garbage": Case(
         spoil=_scripted("github", "GET /github/.*repos/acme/{}/pulls/412$", status=200, body=HTML),
         waits="Reference",
         says=("pull request", "JSON"),
+        mend=("see to the host of GitRepository/",),
     ),
     "pull-request-missing": Case(
-        spoil=_no_pull_request, waits="Reference", says=("pull request #999", "404"), tracker="web-999"
+        spoil=_no_pull_request,
+        waits="Reference",
+        says=("pull request #999", "404"),
+        mend=("create pull request #999", "GitRepository/"),
+        tracker="web-999",
     ),
     "argocd-refuses-the-token": Case(
-        spoil=_secret("argocd-token", token="wrong-argocd-token"), waits="Sync", says=("401",)
+        spoil=_secret("argocd-token", token="wrong-argocd-token"),
+        waits="Sync",
+        says=("401",),
+        mend=("mend ArgoCDInstance/argocd",),
+        condition=PLACE,
     ),
     "argocd-forbids-reading": Case(
-        spoil=_argocd_token("stranger", {"elsewhere": ["get"]}), waits="Sync", says=("403",)
+        spoil=_argocd_token("stranger", {"elsewhere": ["get"]}),
+        waits="Sync",
+        says=("403",),
+        mend=("mend ArgoCDInstance/argocd",),
+        condition=PLACE,
     ),
-    "argocd-application-missing": Case(spoil=_no_application, waits="Sync", says=("-forgotten", "404")),
+    "argocd-application-missing": Case(
+        spoil=_no_application,
+        waits="Sync",
+        says=("-forgotten", "404"),
+        mend=("ArgoCDInstance/argocd", "-forgotten as Environment/dev names it"),
+        condition=PLACE,
+    ),
     "argocd-answers-garbage": Case(
         spoil=_scripted("argocd", "GET /argocd/.*/{}-dev", status=200, body=HTML),
         waits="Sync",
         says=("application", "JSON"),
+        mend=("mend ArgoCDInstance/argocd",),
+        condition=PLACE,
     ),
     "argocd-forbids-writing": Case(
         spoil=_argocd_token("reader", {PROJECT: ["get"]}),
         waits="Retry",
         says=("403", "update"),
+        mend=("mend why it failed, then pilotage",),
+        condition=("Completed", "WaveFailed"),
         command="retry",
         goes_on=_arrived,
     ),
@@ -163,6 +203,8 @@ CASES: dict[str, Case] = {
         spoil=_secret("jenkins-token", username="ci", token="wrong-jenkins-token"),
         waits="Verdict",
         says=("401",),
+        mend=("mend the credential of TestRunner/jenkins", "retest"),
+        condition=TEST,
         goes_on=_arrived,
     ),
     "jenkins-forbids-building": Case(
@@ -174,41 +216,67 @@ CASES: dict[str, Case] = {
         ),
         waits="Verdict",
         says=("403",),
+        mend=("mend the credential of TestRunner/jenkins", "its rights on job"),
+        condition=TEST,
         goes_on=_arrived,
     ),
-    "jenkins-job-missing": Case(spoil=_no_job, waits="Verdict", says=("forgotten", "404"), goes_on=_arrived),
+    "jenkins-job-missing": Case(
+        spoil=_no_job,
+        waits="Verdict",
+        says=("forgotten", "404"),
+        mend=("/forgotten` at TestRunner/jenkins", "mend PromotionPolicy/dev-to-staging, then pilotage"),
+        condition=TEST,
+        goes_on=_arrived,
+    ),
     "jenkins-answers-garbage": Case(
         spoil=_scripted("jenkins", "GET /jenkins/job/{}/job/integration/", status=200, body=HTML),
         waits="Verdict",
         says=("integration", "JSON"),
+        mend=("see to TestRunner/jenkins",),
+        condition=TEST,
         goes_on=_arrived,
     ),
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What the tracker said while the case was spoilt, and its conditions after it was mended."""
+
+    waiting: Document
+    spoilt: dict[str, Document]
+    mended: dict[str, Document]
+
+
 @pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, new_shop: OpenShop) -> Iterator[dict[str, "Future[Document]"]]:
-    """The outcome of each case that was asked for: what was waited for while it was spoilt."""
+def played(request: pytest.FixtureRequest, new_shop: OpenShop) -> Iterator[dict[str, "Future[Played]"]]:
+    """The outcome of each case that was asked for."""
     wanted = [name for name in CASES if any(f"[{name}]" in item.name for item in request.session.items)]
     with ThreadPoolExecutor(max_workers=AT_THE_SAME_TIME) as pool:
         yield {name: pool.submit(_play, new_shop(name), CASES[name]) for name in wanted}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_says_what_to_mend_and_goes_on_once_mended(name: str, played: dict[str, "Future[Document]"]) -> None:
-    waited = played[name].result()
-    assert waited["what"] == CASES[name].waits
-    assert waited["unblockWith"]
+def test_bad_input_says_what_to_mend_and_goes_on_once_mended(name: str, played: dict[str, "Future[Played]"]) -> None:
+    case, seen = CASES[name], played[name].result()
+    assert seen.waiting["what"] == case.waits
+    assert [text for text in case.mend if text not in seen.waiting["unblockWith"]] == []
+    kind, reason = case.condition
+    assert (seen.spoilt[kind]["status"], seen.spoilt[kind]["reason"]) == ("False", reason)
+    wanted = case.says if case.command else (*case.says, *case.mend)
+    assert [text for text in wanted if text not in seen.spoilt[kind]["message"]] == []
+    assert seen.mended["ReferencesResolved"]["status"] == "True"
 
 
-def _play(shop: Shop, case: Case) -> Document:
+def _play(shop: Shop, case: Case) -> Played:
     with closing(shop.open()):
         mend = case.spoil(shop)
         shop.apply_all()
-        waited = shop.until_waiting(case.waits, *case.says, tracker=case.tracker, seconds=SECONDS)
+        waiting = shop.until_waiting(case.waits, *case.says, *case.mend, tracker=case.tracker, seconds=SECONDS)
+        spoilt = shop.conditions("PullRequestTracker", case.tracker)
         assert shop.patches() == []
         mend()
         if case.command:
             shop.pilotage(case.command, case.tracker)
         shop.until(case.goes_on, "goes on", tracker=case.tracker, seconds=SECONDS)
-        return waited
+        return Played(waiting=waiting, spoilt=spoilt, mended=shop.conditions("PullRequestTracker", case.tracker))

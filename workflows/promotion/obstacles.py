@@ -39,12 +39,7 @@ def find_obstacle(
     if story.state.terminal:
         return None
     if story.problem:
-        return Obstacle(
-            object=story.problem_object,
-            reason="WaitingForReference",
-            text=f"{story.problem_object}: {story.problem}",
-            unblock_with=f"mend {story.problem_object}; {UNTIL_MENDED}",
-        )
+        return _of_reference(story)
     match story.state:
         case State.AWAITING_SYNC | State.SYNCED:
             return _of_place(story, source, source_view)
@@ -54,6 +49,25 @@ def find_obstacle(
             return _of_place(story, target, target_view)
         case _:
             return None
+
+
+def _of_reference(story: Story) -> Obstacle:
+    what = story.problem_object
+    host = f"GitRepository/{story.repository.name}" if story.repository and what.startswith("pull request") else what
+    match _kind(story.problem):
+        case "ProviderUnauthorized":
+            unblock = f"mend the credential of {host}, or its rights; {UNTIL_MENDED}"
+        case "ProviderNotFound":
+            unblock = f"create {what}, mend its name, or let the credential of {host} see it; {UNTIL_MENDED}"
+        case "ProviderUnavailable" | "ProviderMalformed":
+            unblock = f"see to the host of {host}, which gives no usable answer; {UNTIL_MENDED}"
+        case "ReferenceMissing":
+            unblock = f"mend {_named(story.problem) or what}; {UNTIL_MENDED}"
+        case kind if kind in PASSING:
+            unblock = f"nothing; the host of {host} asks to wait"
+        case _:
+            unblock = f"mend {what}; {UNTIL_MENDED}"
+    return Obstacle(object=what, reason="WaitingForReference", text=f"{what}: {story.problem}", unblock_with=unblock)
 
 
 def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | None) -> Obstacle | None:
@@ -108,7 +122,7 @@ def _of_tests(story: Story, say: Callable[[str], str]) -> Obstacle | None:
     hop = story.hop
     if hop is None or hop.round is None:
         return None
-    refused = [test for test in hop.round.tests if not test.final and test.error and _kind(test) not in PASSING]
+    refused = [test for test in hop.round.tests if not test.final and test.error and _kind(test.error) not in PASSING]
     if not refused:
         return None
     policy = f"PromotionPolicy/{hop.policy.name}"
@@ -125,21 +139,25 @@ def _runner(test: TestProgress) -> str:
     return f"TestRunner/{test.spec.runner}"
 
 
-def _kind(test: TestProgress) -> str:
+def _kind(text: str) -> str:
     """Return the class of error that the activity named in front of its text."""
-    return test.error.partition(":")[0]
+    return text.partition(":")[0]
+
+
+def _named(text: str) -> str:
+    """Return the object that a ReferenceMissing names after its kind."""
+    return text.split(": ")[1] if text.count(": ") > 1 else ""
 
 
 def _mending(test: TestProgress) -> str:
     runner, job = _runner(test), f"job `{test.spec.job}`"
-    match _kind(test):
+    match _kind(test.error):
         case "ProviderNotFound":
             return f"create {job} at {runner}, or let its credential see it"
         case "ProviderUnauthorized":
             return f"mend the credential of {runner}, or its rights on {job}"
         case "ReferenceMissing":
-            missing = test.error.split(": ")[1:2]
-            return f"mend {missing[0] if missing else runner}"
+            return f"mend {_named(test.error) or runner}"
         case "ProviderRejected" | "InvalidParameters":
             return f"mend {job} or the parameters of test {test.spec.name}"
         case "ApiForbidden":

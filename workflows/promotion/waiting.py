@@ -44,7 +44,7 @@ def waiting_for(
             wanted="a working reference",
             observed=story.problem,
             since=story.since,
-            unblock_with=f"mend {story.problem_object}; the tracker goes on by itself",
+            unblock_with=obstacle.unblock_with if obstacle else f"mend {story.problem_object}",
         )
     hop = story.hop
     match story.state:

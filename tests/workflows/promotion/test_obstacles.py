@@ -12,6 +12,7 @@ from activities.models.delivery import Observation
 from activities.models.places import Counter, PlaceSignal
 from activities.models.status import ConditionStatus, State, TrackerStatus, Waiting, WaitingFor
 from activities.models.testing import PollTestsInput, PollTestsResult
+from activities.models.tracking import RepositoryView
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
 from workflows.promotion.obstacles import Obstacle, find_obstacle
 from workflows.promotion.rounds import wake_reason
@@ -91,6 +92,29 @@ def test_what_ends_by_itself_is_nothing_to_mend(world: World, error: str) -> Non
     found = waiting_for(story, source=None, target=None, say=say)
     assert found is not None
     assert found.unblock_with == "nothing; the CI systems are at work"
+
+
+@pytest.mark.parametrize(
+    ("problem", "unblock"),
+    [
+        ("ProviderUnauthorized: answered 401", "mend the credential of GitRepository/web, or its rights"),
+        ("ProviderNotFound: answered 404", "create pull request #412, mend its name, or let the credential of GitRepo"),
+        ("ProviderMalformed: no JSON", "see to the host of GitRepository/web"),
+        ("ReferenceMissing: Secret/github: it does not exist", "mend Secret/github;"),
+        ("ProviderRateLimited: wait 60 s", "nothing; the host of GitRepository/web asks to wait"),
+        ("it contradicts itself", "mend pull request #412;"),
+    ],
+)
+def test_a_pull_request_that_cannot_be_read_says_what_to_mend(problem: str, unblock: str) -> None:
+    repository = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
+    story = Story(started_at=NOON, repository=repository, problem=problem, problem_object="pull request #412")
+    found = find_obstacle(story, source=None, target=None, say=say)
+    assert found is not None
+    waiting = waiting_for(story, source=None, target=None, obstacle=found, say=say)
+    assert waiting is not None
+    assert (waiting.what, waiting.unblock_with) == (Waiting.REFERENCE, found.unblock_with)
+    assert found.unblock_with.startswith(unblock)
+    assert problem in found.text
 
 
 def test_a_tracker_that_ended_has_nothing_in_its_way(world: World) -> None:
