@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 from activities.ports import ReferenceMissing
 from activities.redaction import redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
-from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 
 _logger = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ def to_application_error(error: Exception) -> ApplicationError:
         return ApplicationError(text, type=name, non_retryable=_attempts_bounded(), next_retry_delay=MENDABLE_DELAY)
     if isinstance(error, ProviderError):
         delay = None if error.retry_after is None else _no_sooner(error.retry_after)
-        return ApplicationError(text, type=name, non_retryable=not error.retryable, next_retry_delay=delay)
+        return ApplicationError(text, type=name, non_retryable=not _worth_repeating(error), next_retry_delay=delay)
     if isinstance(error, ApiError):
         return ApplicationError(text, type=name, non_retryable=isinstance(error, ApiInvalid))
     return ApplicationError(text, type=name)
@@ -80,6 +80,12 @@ def reported(
             raise failure from None
 
     return wrapper
+
+
+def _worth_repeating(error: ProviderError) -> bool:
+    """Tell whether to try again; what a host rejects, only where nobody else would until the deadline."""
+    patient = activity.in_activity() and (policy := activity.info().retry_policy) and policy.maximum_attempts == 0
+    return error.retryable or bool(patient and isinstance(error, ProviderRejected))
 
 
 def _attempts_bounded() -> bool:

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, PresentResult, Shown
 from activities.presentation import summary_marker
 from activities.pull_requests import ScmHostActivities
+from providers.errors import ProviderRejected
 from providers.models import Capabilities, Comment
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NEW, FakeConnections, FakeScm
@@ -109,3 +111,15 @@ async def test_a_host_without_labels_gets_the_rest(environment: ActivityEnvironm
     await present(scm, WANTED, environment)
     assert scm.label_names == []
     assert len(scm.stored_comments) == 2
+
+
+@pytest.mark.parametrize(("attempts", "final"), [(0, False), (4, True)])
+async def test_what_the_host_rejects_is_tried_again_only_where_attempts_are_unlimited(
+    scm: FakeScm, attempts: int, final: bool
+) -> None:
+    scm.errors["create_comment"] = [ProviderRejected("422 Validation Failed", status=422)]
+    with pytest.raises(ApplicationError) as refused:
+        await present(scm, WANTED, bounded_environment(attempts=attempts))
+    assert (refused.value.type, refused.value.non_retryable) == ("ProviderRejected", final)
+    again = await present(scm, WANTED, bounded_environment(attempts=attempts, attempt=2))
+    assert again.writes == 2

@@ -1,5 +1,8 @@
 """Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, Shown
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
@@ -18,6 +21,11 @@ ICONS = {
     "Running": "🔄",
     "Queued": "🕒",
 }
+PROMOTING_SHOWN_AFTER = timedelta(seconds=2)
+"""A delivery that ends sooner is not worth the calls that showing it would cost; others are shown once per wave."""
+COMMENT_LIMIT = 60_000
+"""Characters of the summary; hosts cut longer ones, and with the end the marker by which it is found again."""
+TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
 MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
 
 
@@ -38,7 +46,7 @@ def tests_of(story: Story) -> tuple[TestStatus, ...]:
     return story.records[-1].tests if story.records and story.state.terminal else ()
 
 
-def moment(story: Story, shown: State) -> tuple[object, ...] | None:
+def moment(story: Story, shown: State, now: datetime) -> tuple[object, ...] | None:
     """Return what makes a new presentation worth its calls; None where the last one still serves.
 
     Steps that pass in moments are not shown: entering Testing, waiting, failing and ending are.
@@ -46,8 +54,11 @@ def moment(story: Story, shown: State) -> tuple[object, ...] | None:
     hop = story.hop
     place = (shown, story.hops, len(story.records), story.problem)
     match shown:
-        case State.PENDING | State.SYNCED | State.PROMOTING:
+        case State.PENDING | State.SYNCED:
             return None
+        case State.PROMOTING:
+            lasts = story.since is not None and now - story.since >= PROMOTING_SHOWN_AFTER
+            return (*place, hop.wave, hop.attempt) if hop and (lasts or story.problem) else None
         case State.AWAITING_SYNC:
             return place if story.message else None
         case State.TESTING:
@@ -65,14 +76,19 @@ def moment(story: Story, shown: State) -> tuple[object, ...] | None:
 
 def details(story: Story, shown: State, waiting: WaitingFor | None) -> str:
     """Return the markdown of the Temporal UI: state, what it waits for, the tests, the records."""
-    return "\n".join(_body(story, shown, waiting))
+    return "\n".join([*_now(story, shown, waiting), *_table(tests_of(story)), *_records(story)])
 
 
 def present_input(request: PromotionInput, story: Story, shown: State, waiting: WaitingFor | None) -> PresentInput:
     """Return the whole wanted presentation on the pull request."""
     tracker = request.tracker
     link = [f"\n[Workflow]({request.ui_url})"] if request.ui_url else []
-    body = [f"### Pilotage: {_title(story, shown)}", "", *_body(story, shown, waiting), *link]
+    # The tests of a hop that ended are with its record.
+    tests = tests_of(story) if story.hop is not None else ()
+    body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
+    body += _records(story)
+    body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *link])))
+    body += link
     return PresentInput(
         namespace=tracker.namespace,
         repository=request.spec.repository,
@@ -99,7 +115,7 @@ def _title(story: Story, shown: State) -> str:
     return f"{shown} ({where})" if where else str(shown)
 
 
-def _body(story: Story, shown: State, waiting: WaitingFor | None) -> list[str]:
+def _now(story: Story, shown: State, waiting: WaitingFor | None) -> list[str]:
     lines = [f"**{shown}**" + (f" · {story.reason}" if story.reason not in ("", str(shown)) else "")]
     if story.hop is not None:
         lines[0] += f" · {story.hop.policy.source} → {story.hop.policy.target} (policy {story.hop.policy.name})"
@@ -112,12 +128,34 @@ def _body(story: Story, shown: State, waiting: WaitingFor | None) -> list[str]:
             lines.append(f"- observed: {_text(waiting.observed)}")
         if waiting.unblock_with:
             lines.append(f"- goes on with: {_text(waiting.unblock_with)}")
-    tests = tests_of(story)
-    if tests:
-        lines += ["", "| Test | Runner | Required | State | Link |", "|---|---|---|---|---|", *map(_test_row, tests)]
-    if story.records:
-        lines += ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
     return lines
+
+
+def _table(tests: Sequence[TestStatus]) -> list[str]:
+    return ["", *TABLE, *map(_test_row, tests)] if tests else []
+
+
+def _records(story: Story) -> list[str]:
+    if not story.records:
+        return []
+    return ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
+
+
+def _tests_of_records(story: Story, room: int) -> list[str]:
+    """Return the tests of each hop that ended, folded; the newest are kept where there is no room for all."""
+    kept: list[list[str]] = []
+    for record in reversed(story.records):
+        if not record.tests:
+            continue
+        passed = sum(test.state == "Passed" for test in record.tests)
+        title = f"Tests {record.source} → {record.target}: {passed} of {len(record.tests)} passed"
+        opened = " open" if story.hop is None and not kept else ""
+        block = ["", f"<details{opened}><summary>{title}</summary>", *_table(record.tests), "", "</details>"]
+        room -= len("\n".join(block)) + 1
+        if room < 0:
+            break
+        kept.insert(0, block)
+    return [line for block in kept for line in block]
 
 
 def _test_row(test: TestStatus) -> str:

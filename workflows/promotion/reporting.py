@@ -143,12 +143,13 @@ def _conditions(ctx: Context, now: View) -> tuple[ConditionStatus, ...]:
             message=_advice(now.obstacle) if now.obstacle else "",
         ),
     ]
-    if story.pull_request is not None:
+    if story.presented is not None:
         found.append(
             ConditionStatus(
                 type="Presented",
                 status="True" if story.presented else "False",
                 reason="Presented" if story.presented else "PresentationFailed",
+                message=story.presentation_error,
             )
         )
     return tuple(found)

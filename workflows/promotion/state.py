@@ -151,7 +151,9 @@ class Story:
     arrived: list[str] = field(default_factory=list)
     """Environments whose commit status is `success`."""
     shown: Shown | None = None
-    presented: bool = True
+    presented: bool | None = None
+    """Whether the pull request shows the state; None before it was tried."""
+    presentation_error: str = ""
     problem: str = ""
     """What a person must fix before the current step can go on, `object: message`."""
     problem_object: str = ""

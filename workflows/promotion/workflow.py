@@ -105,6 +105,7 @@ class PromotionWorkflow:
     async def _finish(self) -> None:
         """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
         ctx, story = self._ctx, self._story
+        self._finishing = True
         if story.state is State.COMPLETED:
             ctx.event("Completed", story.message or f"{story.environment} is final")
         else:
@@ -114,7 +115,7 @@ class PromotionWorkflow:
         for environment in sorted({*ctx.places.member_of, *(story.ahead if ctx.places.told_hold else ())}):
             await ctx.places.tell(environment, ctx.places.member_of.get(environment, "ahead"), Phase.GONE)
         story.hop = None if story.state is State.COMPLETED else story.hop
-        self._finishing = True
+        self._moment = None
         ctx.changed()
         ctx.flush()
         await self._settle()
@@ -147,7 +148,7 @@ class PromotionWorkflow:
                     SearchAttributeKey.for_keyword(SEARCH_ENVIRONMENT).value_set(searched[1]),
                 ]
             )
-        moment = presentation.moment(story, view.state)
+        moment = presentation.moment(story, view.state, workflow.now())
         if story.pull_request is not None and moment is not None and moment != self._moment:
             self._moment = moment
             self._presenter.offer(presentation.present_input(ctx.request, story, view.state, view.waiting))
@@ -168,16 +169,19 @@ class PromotionWorkflow:
             wanted = presentation.present_input(ctx.request, story, *reporting.shown(ctx))
             answer = await workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
         except ActivityError as refusal:
-            story.presented = False
+            story.presented, story.presentation_error = False, problem_of(refusal, "pull request")[1]
             story.shown = None
-            ctx.event("PresentationFailed", problem_of(refusal, "pull request")[1], warning=True)
+            ctx.event("PresentationFailed", story.presentation_error, warning=True)
             ctx.flush()
             return
         story.shown = answer.shown
         if not story.presented:
-            story.presented = True
+            recovered = story.presented is False
+            story.presented, story.presentation_error = True, ""
             ctx.changed()
-            ctx.flush()
+            # The first success travels with the next status, which is never far: a write of its own costs six events.
+            if recovered or self._finishing:
+                ctx.flush()
 
     # -- what comes in -----------------------------------------------------------------------------------------
 
