@@ -16,6 +16,7 @@ from temporalio.client import Client
 from deploy.local.demo_evidence import read_runs
 from deploy.local.environment import INSTALLATION
 from deploy.local.sandbox.seed import MERGE_SHA
+from tests.e2e.cluster import Document
 from tests.e2e.shop import Shop, until
 from workflows.identity import promotion_workflow_id
 
@@ -144,6 +145,38 @@ def test_the_status_reads_the_same_for_the_command_line(promoted: Shop, tmp_path
     assert "Completed" in promoted.pilotage("why", "web-412")
 
 
+def test_the_pull_request_tells_the_whole_way_in_one_comment_edited_in_place(promoted: Shop) -> None:
+    # The last presentation comes after the last status.
+    pull = until(promoted.pull, lambda seen: any("Pilotage: Completed" in one for one in _bodies(seen)), "shown", 30)
+    (summary,) = [body for body in _bodies(pull) if body.startswith("### Pilotage")]
+    assert summary.rstrip().endswith(f"<!-- pilotage:{INSTALLATION}/{promoted.namespace}/web-412 -->")
+    for record in promoted.status()["promotions"]:
+        source, target = record["source"], record["target"]
+        assert f"| {source} | {target} | Promoted | {record['promotedBy']} |" in summary
+        shown = summary.partition(f"<summary>Tests {source} → {target}: ")[2].partition("</details>")[0]
+        rows = {line.split(" | ")[0].strip("| "): line for line in shown.splitlines() if "](http" in line}
+        assert rows.keys() == {test["name"] for test in record["tests"]}
+        assert all("✅ Passed" in rows[test["name"]] for test in record["tests"])
+        assert all(f"]({test['url']})" in rows[test["name"]] for test in record["tests"])
+    # Only the policy to prod waits for a person.
+    (mention,) = [body for body in _bodies(pull) if body != summary]
+    assert mention.startswith("@ada tests passed; `pilotage promote` moves this change to prod")
+    assert {"pilotage/completed", "promoted/staging", "promoted/prod"} <= set(pull["labels"])
+    assert [one for one in pull["labels"] if one.startswith("pilotage/")] == ["pilotage/completed"]
+
+
+def test_the_merge_commit_has_a_status_for_each_environment_on_the_way(promoted: Shop) -> None:
+    def statuses() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for row in promoted.sandbox.state()["github"][f"acme/{promoted.name}"]["statuses"][MERGE_SHA]:
+            found.setdefault(row["context"], []).append(row["state"])
+        return found
+
+    last = {"pilotage/dev": "success", "pilotage/staging": "success", "pilotage/prod": "success"}
+    told = until(statuses, lambda seen: {name: rows[-1] for name, rows in seen.items()} == last, "all green", 30)
+    assert all(set(told[name][:-1]) == {"pending"} for name in ("pilotage/staging", "pilotage/prod"))
+
+
 def test_metrics_tell_of_the_promotion_and_of_what_it_cost(promoted: Shop) -> None:
     shop = promoted.namespace
     assert _measured(promoted, "pilotage_promotions_total", namespace=shop, target="staging", result="Promoted") == 1
@@ -157,6 +190,10 @@ def test_metrics_tell_of_the_promotion_and_of_what_it_cost(promoted: Shop) -> No
     assert _measured(promoted, "pilotage_state_seconds_sum", state="Testing") >= 3
     assert _measured(promoted, "scm_calls_total", git_repository_namespace=shop, operation="get") >= 1
     assert _measured(promoted, "temporal_activity_execution_latency_seconds_count", activity_type="poll_tests") >= 2
+
+
+def _bodies(pull: Document) -> list[str]:
+    return [str(body) for body in pull["comments"]]
 
 
 def _measured(shop: Shop, name: str, **labels: str) -> float:

@@ -123,7 +123,7 @@ async def test_a_delivery_that_lasts_is_shown_and_a_quick_one_costs_no_call(temp
     async with promotion(temporal_server) as (world, start):
         world.slow_syncs = True
         run = await start()
-        await world.eventually(lambda: world.presented[-1:] and world.presented[-1].state_label == "pilotage/promoting")
+        await world.eventually(lambda: "pilotage/promoting" in {one.state_label for one in world.presented})
         assert "**Waits for Delivery**" in world.presented[-1].comment
         await run.handle.terminate()
 
