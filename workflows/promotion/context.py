@@ -131,12 +131,16 @@ class Context:
         when the history has grown long enough. `quiet` publishes only when the wait turns out to be a long one: answers
         of places come within milliseconds, and a status nobody could read costs six events.
         """
-        limit = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
+        backstop = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
         if self.places.phase is Phase.HOLDER:
-            limit = min(limit, self.timings.holder_backstop)
+            backstop = min(backstop, self.timings.holder_backstop)
+        await self.places.answer()
+        # Counted from our last word and not from here: pokes and polls end each wait long before it is due.
+        if self.places.silent_for() >= backstop:
+            await self.places.tell_again()
+        limit = backstop - self.places.silent_for()
         if at_most is not None:
             limit = min(limit, at_most)
-        await self.places.answer()
         self.stop_if_ended()
         self._continue_if_due()
         if limit <= timedelta(0):
@@ -222,26 +226,29 @@ class Context:
         """Read an Environment, waiting until it and all that it names exist."""
 
         async def ask() -> EnvironmentView:
-            config = policies.config_read(self.queues, self.timings, summary=f"read environment {environment}")
-            answer = await workflow.execute_activity_method(
-                ConfigActivities.read_environment,
-                ReadEnvironmentInput(
-                    namespace=self.request.tracker.namespace,
-                    environment=environment,
-                    repository=self.request.spec.repository,
-                ),
-                **config,
-            )
-            if answer.environment is None:
-                raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
-            return answer.environment
+            return await self.look_up_environment(environment)
 
-        view = await self.insist(ask, object_=f"Environment/{environment}", why=f"environment {environment}")
-        self.views[environment] = view
+        return await self.insist(ask, object_=f"Environment/{environment}", why=f"environment {environment}")
+
+    async def look_up_environment(self, environment: str) -> EnvironmentView:
+        """Read an Environment once. Raises ActivityError, or Unreadable where a person must mend something."""
+        config = policies.config_read(self.queues, self.timings, summary=f"read environment {environment}")
+        answer = await workflow.execute_activity_method(
+            ConfigActivities.read_environment,
+            ReadEnvironmentInput(
+                namespace=self.request.tracker.namespace,
+                environment=environment,
+                repository=self.request.spec.repository,
+            ),
+            **config,
+        )
+        if answer.environment is None:
+            raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
+        self.views[environment] = answer.environment
         hop = self.story.hop
         if hop is not None and hop.policy.target == environment:
-            hop.view = view
-        return view
+            hop.view = answer.environment
+        return answer.environment
 
     async def observe(self, environment: str) -> tuple[Observation, ...]:
         """Read afresh what a place runs for our components; raises ActivityError when the read fails as a whole."""

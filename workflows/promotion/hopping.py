@@ -66,6 +66,9 @@ async def find_policy(ctx: Context) -> FindPolicyResult:
         )
 
     found = await ctx.insist(ask, object_="PromotionPolicy", why="policy")
+    if ctx.held and set(found.ahead) - set(ctx.story.ahead):
+        # Whoever said hold before the way was known meant all of it.
+        ctx.places.hold_changed()
     ctx.story.ahead = found.ahead
     return found
 

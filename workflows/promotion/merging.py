@@ -49,7 +49,11 @@ async def await_merge(ctx: Context) -> State:
         if pull_request.state is PullRequestState.CLOSED:
             raise Ended(State.CLOSED, "PullRequestClosed", f"#{pull_request.number} was closed without a merge")
         if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
-            return await _touched(ctx)
+            state = await _touched(ctx)
+            if ctx.held:
+                # Only now can places ahead tell which changes would carry this one past the hold.
+                ctx.places.hold_changed()
+            return state
         pokes = ctx.pokes
         await ctx.wait(lambda pokes=pokes: ctx.pokes != pokes, at_most=pause, why="look for the merge")  # type: ignore[misc]
         pause = min(pause * 2, ctx.timings.merge_maximum)

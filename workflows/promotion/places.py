@@ -1,8 +1,12 @@
 """What a promotion and its places say to each other (design §5): our standing in each, and their newest views."""
 
+from datetime import datetime, timedelta
+
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from activities.contracts import ConfigActivities
+from activities.models.configuration import FindPolicyInput
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.promotion import PromotionInput
 from workflows import policies
@@ -21,6 +25,8 @@ class Places:
         self.ready_counter: Counter | None = None
         self.granted = False
         self.told_hold = False
+        self._begun = workflow.now()
+        self._told_at: dict[str, datetime] = {}
         self._views: dict[str, PlaceSignal] = {}
         self._retell: set[str] = set()
         self._hold_to_tell = False
@@ -113,6 +119,7 @@ class Places:
             heard=heard.counter if heard else None,
         )
         self._retell.discard(environment)
+        self._told_at[environment] = workflow.now()
         await workflow.execute_activity_method(
             ConfigActivities.tell_environment,
             TellEnvironmentInput(
@@ -135,7 +142,13 @@ class Places:
     async def tell_again(self) -> None:
         """Repeat our view to every place that knows us: the backstop of a lost signal."""
         for environment in sorted(self.member_of):
+            self._told_at[environment] = workflow.now()
             await self._tell_as_is(environment)
+
+    def silent_for(self) -> timedelta:
+        """Return how long ago the place that we neglected most heard of us."""
+        now = workflow.now()
+        return max((now - self._told_at.get(one, self._begun) for one in self.member_of), default=timedelta(0))
 
     async def _tell_as_is(self, environment: str) -> None:
         """Repeat our view to one place; a grant that was heard is answered by taking or leaving it, never by Ready."""
@@ -155,11 +168,31 @@ class Places:
             await self._tell_as_is(environment)
         if self._hold_to_tell:
             self._hold_to_tell, self.told_hold = False, True
+            await self._learn_ahead()
             await self._tell_hold()
 
     def hold_changed(self) -> None:
         """Have every place ahead told of a hold or a release."""
         self._hold_to_tell = True
+
+    async def _learn_ahead(self) -> None:
+        """Find out which places are ahead before the first hop: untold, a newer change would carry this one past."""
+        story = self.story
+        if story.ahead or not self._held:
+            return
+        request = FindPolicyInput(
+            namespace=self.request.tracker.namespace,
+            environment=story.environment,
+            repository=self.request.spec.repository,
+        )
+        config = policies.config_read(self.queues, self.timings, summary=f"find who is ahead of {story.environment}")
+        try:
+            found = await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
+        except ActivityError as refusal:
+            # Only a refusal that no retry mends gets here; the step that needs the policy shows it.
+            workflow.logger.warning("places ahead are not known", exc_info=refusal)
+            return
+        story.ahead = found.ahead
 
     async def _tell_hold(self) -> None:
         """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""

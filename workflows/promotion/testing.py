@@ -114,7 +114,13 @@ async def _moves(ctx: Context, hop: Hop, round_: Round) -> list[str]:
     """Read the source afresh, as its place may not know yet; return from what to what it moved."""
 
     async def ask() -> tuple[Observation, ...]:
+        if _declared_since(ctx, hop):
+            await ctx.look_up_environment(hop.policy.source)
         observed = await ctx.observe(hop.policy.source)
+        if _unread(round_, observed):
+            # What cannot be read may be declared no more: an application that left must not be waited for.
+            await ctx.look_up_environment(hop.policy.source)
+            observed = await ctx.observe(hop.policy.source)
         if unread := _unread(round_, observed):
             what = f"Environment/{hop.policy.source}"
             raise Unreadable(Problem(what=what, reason="Unreadable", message="; ".join(unread)))
@@ -131,6 +137,14 @@ async def _moves(ctx: Context, hop: Hop, round_: Round) -> list[str]:
         # A new round waits until the place has seen what we saw, or it would test the old artifact again.
         ctx.outdated = ctx.places.view(hop.policy.source)
     return moves
+
+
+def _declared_since(ctx: Context, hop: Hop) -> bool:
+    """Tell whether the place knows deployments of ours that were declared after we read the environment."""
+    view, place = ctx.views.get(hop.policy.source), ctx.places.view(hop.policy.source)
+    known = {one.name for one in view.deployments} if view else set()
+    ours = [one for one in (place.observed if place else ()) if one.component in (ctx.story.components or ())]
+    return any(one.deployment not in known for one in ours)
 
 
 def _move(artifact: Artifact, runs: str) -> str:
