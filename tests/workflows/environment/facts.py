@@ -36,12 +36,17 @@ class Broken(AssertionError):
 class Commits:
     """The application repository: a main line, and hotfixes that leave it."""
 
-    def __init__(self) -> None:
-        self.ancestors: dict[str, frozenset[str]] = {"c0": frozenset()}
-        self.main = "c0"
+    def __init__(self, *, digits: int = 1) -> None:
+        self._digits = digits
+        """Where a name must look like a hash, it needs seven characters."""
+        self.first = self.main = self._name(0)
+        self.ancestors: dict[str, frozenset[str]] = {self.main: frozenset()}
+
+    def _name(self, number: int) -> str:
+        return f"c{number:0{self._digits}}"
 
     def add(self, *parents: str, main: bool) -> str:
-        name = f"c{len(self.ancestors)}"
+        name = self._name(len(self.ancestors))
         self.ancestors[name] = frozenset().union(*(self.ancestors[one] | {one} for one in parents))
         if main:
             self.main = name

@@ -1,0 +1,161 @@
+"""Rules of waves, rounds and holds, each taken away: the stories must notice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from activities.models.configuration import DeploymentSpec, EnvironmentView
+from activities.models.delivery import Observation
+from activities.models.tracking import Artifact
+from tests.workflows.journeys.moods import Kind
+from workflows.promotion import comparing, delivering, hopping, readiness, rounds, testing
+from workflows.promotion.context import Context
+from workflows.promotion.places import Places
+from workflows.promotion.state import Hop, Round
+
+Replace = Callable[[object, str, Any], None]
+
+
+async def _nothing(*_arguments: Any) -> None:
+    return None
+
+
+# -- rounds ----------------------------------------------------------------------------------------------------
+
+
+def confirm_a_round_without_reading_the_source(change: Replace) -> None:
+    async def believed(_ctx: Context, _hop: Hop, round_: Round) -> bool:
+        round_.confirmed = True
+        return False
+
+    change(testing, "_source_left", believed)
+
+
+def accept_a_verdict_although_the_source_moved(change: Replace) -> None:
+    moves = testing._moves
+
+    async def before_the_verdict_only(ctx: Context, hop: Hop, round_: Round) -> list[str]:
+        return [] if round_.confirmed else await moves(ctx, hop, round_)
+
+    change(testing, "_moves", before_the_verdict_only)
+
+
+def retest_for_ever(change: Replace) -> None:
+    change(testing, "SOURCE_MOVES_ALLOWED", 10**6)
+
+
+def count_a_verdict_of_an_earlier_round(change: Replace) -> None:
+    run_key = rounds.run_key
+
+    def same(request: Any, hop: Hop, round_: Round, test: Any) -> str:
+        return run_key(request, hop, replace(round_, number=1, artifacts=()), test)
+
+    change(rounds, "run_key", same)
+
+
+def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
+    change(testing, "_unread", lambda _round, _observed: [])
+
+
+def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
+    change(hopping, "lacking_components", lambda _ctx: [])
+    change(readiness, "lacking_components", lambda _ctx: [])
+
+
+def wait_for_an_application_that_left_the_source(change: Replace) -> None:
+    look_up = Context.look_up_environment
+
+    async def known_is_enough(self: Context, environment: str) -> EnvironmentView:
+        return self.views.get(environment) or await look_up(self, environment)
+
+    change(Context, "look_up_environment", known_is_enough)
+
+
+# -- waves -----------------------------------------------------------------------------------------------------
+
+
+def begin_the_next_wave_as_soon_as_one_is_written(change: Replace) -> None:
+    arrived = comparing.arrived
+
+    def written(relations: Any, artifact: Artifact, observation: Observation) -> bool:
+        return observation.written == artifact.revision or arrived(relations, artifact, observation)
+
+    change(comparing, "arrived", written)
+
+
+def go_on_with_the_next_wave_after_a_failure(change: Replace) -> None:
+    deliver = delivering._deliver
+
+    async def shrug(*arguments: Any) -> None:
+        try:
+            await deliver(*arguments)
+        except delivering.WaveFailed:
+            return
+
+    change(delivering, "_deliver", shrug)
+
+
+def keep_a_result_that_no_longer_holds(change: Replace) -> None:
+    change(delivering, "_drop_what_left", _nothing)
+
+
+def retry_from_scratch(change: Replace) -> None:
+    judge = delivering._judge_wave
+
+    async def forget(_ctx: Context, hop: Hop, _deployments: list[DeploymentSpec]) -> None:
+        hop.results.clear()
+
+    def all_behind(ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: Any, requested: set[str]) -> Any:
+        behind = judge(ctx, hop, wave, observed, requested)
+        again = [one for one in wave if hop.attempt and one.name in hop.results and one.name not in requested]
+        for one in again:
+            del hop.results[one.name]
+        return behind + again
+
+    change(delivering, "_drop_what_left", forget)
+    change(delivering, "_judge_wave", all_behind)
+
+
+def retry_under_the_key_of_the_failed_attempt(change: Replace) -> None:
+    key = delivering._key
+
+    def same(ctx: Context, hop: Hop, one: DeploymentSpec) -> str:
+        return key(ctx, replace(hop, attempt=0), one)
+
+    change(delivering, "_key", same)
+
+
+def begin_a_wave_while_held(change: Replace) -> None:
+    change(delivering, "_between_waves", _nothing)
+
+
+# -- speaking with places --------------------------------------------------------------------------------------
+
+
+def tell_nobody_of_a_hold_before_the_first_hop(change: Replace) -> None:
+    change(Places, "_learn_ahead", _nothing)
+
+
+def count_the_backstop_from_each_wait(change: Replace) -> None:
+    change(Places, "silent_for", lambda _self: timedelta(0))
+
+
+WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
+    (confirm_a_round_without_reading_the_source, Kind.BUSY, 0),
+    (accept_a_verdict_although_the_source_moved, Kind.BUSY, 4),
+    (retest_for_ever, Kind.BUSY, 8),
+    (count_a_verdict_of_an_earlier_round, Kind.BUSY, 4),
+    (confirm_a_source_that_lacks_a_component, Kind.REDECLARED, 12),
+    (take_a_target_that_lacks_a_component_for_one_that_has_it, Kind.REDECLARED, 33),
+    (wait_for_an_application_that_left_the_source, Kind.REDECLARED, 0),
+    (begin_the_next_wave_as_soon_as_one_is_written, Kind.MIXED, 0),
+    (go_on_with_the_next_wave_after_a_failure, Kind.FAILING, 3),
+    (keep_a_result_that_no_longer_holds, Kind.FAILING, 32),
+    (retry_from_scratch, Kind.FAILING, 3),
+    (retry_under_the_key_of_the_failed_attempt, Kind.FAILING, 3),
+    (begin_a_wave_while_held, Kind.HELD, 6),
+    (tell_nobody_of_a_hold_before_the_first_hop, Kind.HELD, 7),
+    (count_the_backstop_from_each_wait, Kind.MIXED, 7),
+)
+"""Each with a kind of story that notices it, and with one of the first of these: most stories get by without."""

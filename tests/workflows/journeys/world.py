@@ -1,0 +1,248 @@
+"""The world in which the real workflows live: what is declared, who speaks to whom, what gets lost on the way."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from activities.models.configuration import (
+    EnvironmentView,
+    FindPolicyInput,
+    FindPolicyResult,
+    ListTrackersInput,
+    ListTrackersResult,
+    PolicyOutcome,
+    PolicySnapshot,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+)
+from activities.models.places import MemberSignal, TellEnvironmentInput
+from activities.models.revisions import (
+    CompareRevisionsInput,
+    CompareRevisionsResult,
+    ListChangedFilesInput,
+    ListChangedFilesResult,
+    PresentInput,
+    PresentResult,
+    ReadPullRequestInput,
+    ReadPullRequestResult,
+    Shown,
+)
+from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
+from activities.models.tracking import Component, Problem, RepositoryView, Timings, TrackerRef
+from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits
+from tests.workflows.journeys.applications import Applications
+from tests.workflows.journeys.oracle import Oracle
+from tests.workflows.journeys.pipelines import Pipelines
+from tests.workflows.journeys.stage import Run, Stage
+from tests.workflows.journeys.traveller import INSTALLATION, NAMESPACE, REPOSITORY, Traveller
+from workflows.environment.state import EnvironmentStart
+from workflows.environment.workflow import EnvironmentWorkflow
+from workflows.identity import environment_workflow_id
+
+TIMINGS = Timings(
+    poll_initial=timedelta(seconds=4),
+    poll_maximum=timedelta(seconds=12),
+    poll_gap=timedelta(seconds=1),
+    backstop=timedelta(seconds=120),
+    holder_backstop=timedelta(seconds=40),
+    merge_initial=timedelta(seconds=30),
+    merge_maximum=timedelta(seconds=120),
+    reference_initial=timedelta(seconds=2),
+    reference_maximum=timedelta(seconds=20),
+    observe_initial=timedelta(seconds=5),
+    observe_maximum=timedelta(seconds=20),
+    watch=timedelta(seconds=20),
+    activity_start_to_close=timedelta(seconds=15),
+    present_deadline=timedelta(seconds=60),
+    listing_lag=timedelta(seconds=1),
+)
+
+WRITES = ("update_application", "sync_application")
+
+
+class World:
+    """Everything that is true, and the faults."""
+
+    def __init__(self, seed: int) -> None:
+        self.timings = TIMINGS
+        self.seed = seed
+        self._dice: dict[str, random.Random] = {}
+        self.calm = False
+        self.losses, self.lateness, self.slow_triggers = 0.05, 0.1, 0.05
+        self.stage = Stage(self)
+        self.commits = Commits(digits=7)
+        self.applications = Applications(self.stage)
+        self.pipelines = Pipelines(self.stage)
+        self.travellers: dict[str, Traveller] = {}
+        self.policies: dict[str, PolicySnapshot] = {}
+        self.wave_pause = timedelta(0)
+        self.delivered: dict[tuple[str, str], MemberSignal] = {}
+        """(environment, uid) -> newest view that any run of the place was given."""
+        self.writing: dict[int, tuple[str, str]] = {}
+        """Write and sync activities in flight: id of the request -> (environment, uid)."""
+        self._watching: dict[int, float] = {}
+        self.oracle = Oracle(self)
+        self.applications.started = self.oracle.operation_starts
+
+    def dice(self, concern: str) -> random.Random:
+        """Return dice for one concern alone, so that one more status written does not turn a story into another."""
+        if concern not in self._dice:
+            self._dice[concern] = random.Random(f"{self.seed} {concern}")
+        return self._dice[concern]
+
+    def travel(self, components: tuple[str, ...]) -> Traveller:
+        """Open a pull request."""
+        number = len(self.travellers) + 1
+        ref = TrackerRef(namespace=NAMESPACE, name=f"web-{number}", uid=f"u{number}", attempt=1)
+        made = self.travellers[ref.uid] = Traveller(self, ref, number, components)
+        return made
+
+    def place(self, environment: str) -> Run | None:
+        """Return the run of a place that is alive."""
+        return self.stage.runs.get(environment_workflow_id(INSTALLATION, NAMESPACE, environment, REPOSITORY))
+
+    def traveller_of(self, run: Run) -> Traveller | None:
+        return next((one for one in self.travellers.values() if one.workflow_id == run.workflow_id), None)
+
+    # -- the network -------------------------------------------------------------------------------------------
+
+    def send(self, deliver: Callable[[], None]) -> None:
+        """Deliver soon, sometimes late, twice or never."""
+        dice, copies = self.dice("network"), 1
+        if not self.calm:
+            copies = 0 if dice.random() < self.losses else 2 if dice.random() < self.losses else 1
+        for _ in range(copies):
+            late = not self.calm and dice.random() < self.lateness
+            self.stage.loop.call_later(dice.uniform(0.01, 25 if late else 1), deliver)
+
+    def signal(self, workflow_id: str, name: str, argument: Any) -> bool:
+        """Carry a place's signal to a tracker."""
+
+        def deliver() -> None:
+            if (run := self.stage.runs.get(workflow_id)) is not None:
+                run.call(name, argument)
+
+        if workflow_id not in self.stage.runs:
+            return False
+        self.send(deliver)
+        return True
+
+    def tell_environment(self, request: TellEnvironmentInput) -> str:
+        environment, signal = request.environment, request.signal
+
+        def deliver() -> None:
+            run = self.place(environment)
+            if run is None:
+                start = EnvironmentStart(
+                    installation=INSTALLATION,
+                    namespace=NAMESPACE,
+                    environment=environment,
+                    repository=REPOSITORY,
+                    timings=self.timings,
+                )
+                identity = environment_workflow_id(INSTALLATION, NAMESPACE, environment, REPOSITORY)
+                run = self.stage.start(identity, EnvironmentWorkflow, start)
+            before = self.delivered.get((environment, signal.tracker.uid))
+            if before is None or signal.counter.as_tuple() > before.counter.as_tuple():
+                self.delivered[environment, signal.tracker.uid] = signal
+            run.call("member", signal)
+
+        self.send(deliver)
+        return "told"
+
+    # -- activities --------------------------------------------------------------------------------------------
+
+    def begins(self, run: Run, name: str, request: Any) -> tuple[float, float]:
+        """Return how long an activity takes to act, and its answer to arrive."""
+        traveller = self.traveller_of(run)
+        if traveller is not None:
+            self.oracle.acts(traveller)
+            if name == "trigger_test":
+                self.oracle.trigger_begins(traveller, request.key)
+        if name in WRITES:
+            assert traveller is not None, "only a promotion writes"
+            self.oracle.write_begins(traveller, request)
+            environment = self.applications.all[request.deployment.application].environment
+            self.writing[id(request)] = (environment, traveller.ref.uid)
+        if name == "watch_deployments":
+            self._watching[id(request)] = self.stage.loop.clock
+        if self.calm:
+            return 0.02, 0.01
+        dice = self.dice(name)
+        slow = dice.random() < (0.2 if name in WRITES else self.slow_triggers if name == "trigger_test" else 0.05)
+        return dice.uniform(0.01, 12 if slow else 0.5), dice.uniform(0.01, 2 if slow else 0.1)
+
+    def loses_answer(self, run: Run, name: str, request: Any) -> bool:
+        """Tell whether nobody hears that an activity has acted."""
+        lost = not self.calm and self.dice(f"lost {name}").random() < 0.02
+        if name in WRITES and not (lost and run.alive):
+            self.writing.pop(id(request), None)
+        return lost
+
+    def act(self, _run: Run, name: str, request: Any) -> Any:
+        """Do what an activity does."""
+        for part in (self, self.applications, self.pipelines):
+            if name != "watch_deployments" and (found := getattr(part, name, None)) is not None:
+                return found(request)
+        return self.applications.watch_deployments(request, self._watching[id(request)])
+
+    def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        policy = self.policies.get(request.environment)
+        outcome = PolicyOutcome.FOUND if policy else PolicyOutcome.NOT_FOUND
+        ahead = ENVIRONMENTS[ENVIRONMENTS.index(request.environment) + 1 :]
+        return FindPolicyResult(outcome=outcome, policy=policy, ahead=ahead)
+
+    def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        declared = sorted(
+            (one.spec for one in self.applications.of(request.environment)), key=lambda one: (one.wave, one.name)
+        )
+        if not declared:
+            problem = Problem(what=request.environment, reason="NothingDeployed", message="no deployment")
+            return ReadEnvironmentResult(problem=problem)
+        view = EnvironmentView(
+            name=request.environment,
+            final=request.environment == ENVIRONMENTS[-1],
+            vars={},
+            delivery_timeout=timedelta(seconds=60),
+            deployments=tuple(declared),
+            wave_pause=self.wave_pause,
+        )
+        return ReadEnvironmentResult(environment=view)
+
+    def read_repository(self, _request: ReadRepositoryInput) -> ReadRepositoryResult:
+        components = tuple(Component(name=name, paths=(f"{name}/**",)) for name in COMPONENTS)
+        view = RepositoryView(
+            name=REPOSITORY, owner="acme", repository=REPOSITORY, full_name="acme/web", components=components
+        )
+        return ReadRepositoryResult(repository=view)
+
+    def list_trackers(self, _request: ListTrackersInput) -> ListTrackersResult:
+        live = tuple(one.ref for one in self.travellers.values() if one.vanished or not one.over)
+        return ListTrackersResult(trackers=live)
+
+    def _numbered(self, number: int) -> Traveller:
+        return next(one for one in self.travellers.values() if one.number == number)
+
+    def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        return ReadPullRequestResult(pull_request=self._numbered(request.number).pull_request())
+
+    def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
+        return ListChangedFilesResult(components=self._numbered(request.number).components, files=1)
+
+    def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        return CompareRevisionsResult(
+            relations=tuple(self.commits.relation(pair.base, pair.head) for pair in request.pairs)
+        )
+
+    def present_on_pull_request(self, _request: PresentInput) -> PresentResult:
+        return PresentResult(shown=Shown())
+
+    def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        self.oracle.published(self.travellers[request.tracker.uid], request.status)
+        return PublishStatusResult(written=True)
+
+    def publish_place(self, _request: PublishPlaceInput) -> PublishStatusResult:
+        return PublishStatusResult(written=True)
