@@ -120,13 +120,13 @@ class Chaos:
         if dice.random() < self.mood.commits:
             world.commits.add(world.commits.main, main=True)
             self.deploy_home()
-        if dice.random() < 0.006:
+        if everything and dice.random() < 0.006:
             one = dice.choice(everything)
             world.applications.deploy(one, world.commits.add(one.truth().runs or world.commits.first, main=False))
-        if dice.random() < 0.01:
+        if everything and dice.random() < 0.01:
             one = dice.choice(everything)
             world.applications.deploy(one, dice.choice(one.moments).runs or world.commits.first)
-        if dice.random() < 0.01:
+        if everything and dice.random() < 0.01:
             one = dice.choice(everything)
             one.unreadable = not one.unreadable
         if dice.random() < self.mood.redeclaring:
