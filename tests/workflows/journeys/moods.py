@@ -66,7 +66,7 @@ def mood(kind: Kind, dice: random.Random) -> Mood:
         case Kind.REDECLARED:
             return replace(mixed, failing_tests=0.05, redeclaring=0.05, uprooting=0.05, continuing=0.05)
         case Kind.HELD:
-            held = replace(mixed, unrest=0.05, holding=0.5, bustle=0.05, stopping=0.1, held_at_first=0.5)
+            held = replace(mixed, unrest=0.04, holding=0.4, bustle=0.04, stopping=0.08, held_at_first=0.5)
             return replace(held, failing_tests=0.02, losses=(0,), waves=(0, 1, 2))
         case _:
             return mixed

@@ -26,6 +26,9 @@ ROUNDS_WITHOUT_A_PERSON = 7
 LONGEST_UNSEEN = 60.0
 """Seconds that a view of a place may be old: a slow read, a pause, and a slow signal."""
 
+LONGEST_UNTOLD, LONGEST_UNTOLD_WRITING = 90.0, 150.0
+"""Seconds until a hold has been told: one place after the other, slowly; a write and its sync return first."""
+
 LONGEST_UNDECLARED = LONGEST_UNSEEN + 40.0
 """Seconds until everybody knows of a deployment that was declared: a place reads declarations every 40."""
 
@@ -193,7 +196,8 @@ class Oracle:
         """Tell whether a place knows of a hold, or must by now: a lost word is repeated at the backstop."""
         if one.story.hold is None or not view.held or view.revision is None:
             return False
-        patience = LONGEST_UNSEEN + (1.25 * self.world.timings.backstop.total_seconds() if self.world.losses else 0)
+        untold = LONGEST_UNTOLD_WRITING if one.promoting else LONGEST_UNTOLD
+        patience = untold + (1.25 * self.world.timings.backstop.total_seconds() if self.world.losses else 0)
         held_for = (self.world.stage.now() - one.story.hold.since).total_seconds()
         return view.phase not in LEAVING or held_for > patience
 

@@ -154,7 +154,7 @@ WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (keep_a_result_that_no_longer_holds, Kind.FAILING, 32),
     (retry_from_scratch, Kind.FAILING, 3),
     (retry_under_the_key_of_the_failed_attempt, Kind.FAILING, 3),
-    (begin_a_wave_while_held, Kind.HELD, 6),
+    (begin_a_wave_while_held, Kind.HELD, 8),
     (tell_nobody_of_a_hold_before_the_first_hop, Kind.HELD, 7),
     (count_the_backstop_from_each_wait, Kind.MIXED, 7),
 )
