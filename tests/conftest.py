@@ -1,10 +1,12 @@
 """Real servers for the tests that ask for them. Pure tests start nothing."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from types import FrameType
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.local.environment import LocalEnvironment
@@ -21,6 +23,18 @@ def pytest_configure() -> None:
     # How fast a machine is says nothing about what is tested.
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
+
+
+@pytest.fixture
+def logs_restored() -> Iterator[None]:
+    """Take back what a test configures of the logs, which are the whole process's."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.contextvars.clear_contextvars()
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,8 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        # A logger that is cached keeps the set-up that it first met, whatever is configured or captured afterwards.
+        cache_logger_on_first_use=False,
     )
     # The ids are fields of their own; the SDK would append them to every message as well.
     temporalio.workflow.logger.workflow_info_on_message = False

@@ -1,15 +1,13 @@
 """`pilotage validate --online`: tests whose lost triggers could not be found again are told beforehand."""
 
 import json
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import structlog
 from typer.testing import Result
 
 from crds.model import API_VERSION
@@ -18,6 +16,8 @@ from providers.http import HttpClients, HttpOptions
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import online, session
 from worker.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("logs_restored")
 
 Run = Callable[..., Result]
 Document = dict[str, Any]
@@ -97,16 +97,6 @@ class Hosts:
             return httpx.Response(404, text="no such job")
         named = [{"name": name} for name in self.parameters]
         return httpx.Response(200, json={"builds": [], "property": [{"parameterDefinitions": named}]})
-
-
-@pytest.fixture(autouse=True)
-def _logs_restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from crds.ports import Document
 from crds.promotions import WorkflowState
@@ -16,19 +14,10 @@ from tests.watcher.fakes import command_document, running_status, tracker_docume
 from tests.watcher.test_controller import KEY
 from worker.logs import configure_logs
 
+pytestmark = pytest.mark.usefixtures("logs_restored")
+
 WORKFLOW = "promotion/east/shop/web-412/uid-1/1"
 IDS = {"tracker": "shop/web-412", "workflow_id": WORKFLOW, "run_id": "run-1"}
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.contextvars.clear_contextvars()
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
