@@ -103,6 +103,8 @@ class Context:
         story = self.story
         if (story.state, story.reason) != (state, reason):
             story.since = workflow.now()
+        if story.state is not state:
+            story.problem = story.problem_object = ""
         story.state, story.reason, story.message = state, reason or str(state), message
         self.changed()
         return state
@@ -139,6 +141,7 @@ class Context:
         if self.places.silent_for() >= backstop:
             await self.places.tell_again()
         limit = backstop - self.places.silent_for()
+        neglects = at_most is None or at_most > limit
         if at_most is not None:
             limit = min(limit, at_most)
         self.stop_if_ended()
@@ -153,7 +156,7 @@ class Context:
             self.flush()
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
-            if at_most is None or at_most > limit:
+            if neglects:
                 await self.places.tell_again()
             return False
         self.stop_if_ended()
@@ -195,32 +198,39 @@ class Context:
     async def insist(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
         """Ask until answered; meanwhile the cause is shown, with what to mend, and a poke asks again at once."""
         pause = self.timings.reference_initial
-        while True:
-            try:
-                answer = await ask()
-            except (ActivityError, Unreadable) as refusal:
-                what, text = problem_of(refusal, object_)
-                if self.story.problem != text:
-                    self.story.problem, self.story.problem_object = text, what
-                    self.event("WaitingForReference", f"{what}: {text}", warning=True)
-            else:
-                if self.story.problem:
-                    self.story.problem = self.story.problem_object = ""
-                    self.changed()
-                return answer
+        while (answer := await self.ask_once(ask, object_=object_)) is None:
             pokes = self.pokes
             await self.wait(lambda pokes=pokes: self.pokes != pokes, at_most=pause, why=f"{why}: try again")  # type: ignore[misc]
             pause = min(pause * 2, self.timings.reference_maximum)
+        return answer
+
+    async def ask_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
+        """Ask, and show why there is no answer, with what to mend; None is for that case alone."""
+        try:
+            answer = await ask()
+        except (ActivityError, Unreadable) as refusal:
+            what, text = problem_of(refusal, object_)
+            if self.story.problem != text:
+                self.story.problem, self.story.problem_object = text, what
+                self.event("WaitingForReference", f"{what}: {text}", warning=True)
+            return None
+        if self.story.problem:
+            self.story.problem = self.story.problem_object = ""
+            self.changed()
+        return answer
 
     async def environment(self, environment: str) -> EnvironmentView:
         """Return an Environment as it was at the hop's start; selectors stay resolved as they were then.
 
         One that deploys not all of our components is read again: a deployment may have been declared since.
         """
+        return self._known(environment) or await self.read_environment(environment)
+
+    def _known(self, environment: str) -> EnvironmentView | None:
         known = self.views.get(environment)
         if known and set(self.story.components or ()) <= {one.component for one in known.deployments}:
             return known
-        return await self.read_environment(environment)
+        return None
 
     async def read_environment(self, environment: str) -> EnvironmentView:
         """Read an Environment, waiting until it and all that it names exist."""
@@ -251,8 +261,11 @@ class Context:
         return answer.environment
 
     async def observe(self, environment: str) -> tuple[Observation, ...]:
-        """Read afresh what a place runs for our components; raises ActivityError when the read fails as a whole."""
-        view = await self.environment(environment)
+        """Read afresh what a place runs for our components, once.
+
+        Raises ActivityError when the read fails as a whole, and Unreadable where a person must mend the environment.
+        """
+        view = self._known(environment) or await self.look_up_environment(environment)
         deployments = tuple(one for one in view.deployments if one.component in (self.story.components or ()))
         if not deployments:
             return ()

@@ -29,7 +29,6 @@ class Places:
         self._told_at: dict[str, datetime] = {}
         self._views: dict[str, PlaceSignal] = {}
         self._retell: set[str] = set()
-        self._hold_to_tell = False
 
     @property
     def phase(self) -> Phase:
@@ -159,21 +158,21 @@ class Places:
     @property
     def unanswered(self) -> bool:
         """Whether a place waits for our view."""
-        return bool(self._retell) or self._hold_to_tell
+        return bool(self._retell) or self.story.hold_untold
 
     async def answer(self) -> None:
         """Tell our view to every place that waits for it."""
         for environment in sorted(self._retell):
             self._retell.discard(environment)
             await self._tell_as_is(environment)
-        if self._hold_to_tell:
-            self._hold_to_tell, self.told_hold = False, True
+        if self.story.hold_untold:
+            self.story.hold_untold, self.told_hold = False, True
             await self._learn_ahead()
             await self._tell_hold()
 
     def hold_changed(self) -> None:
         """Have every place ahead told of a hold or a release."""
-        self._hold_to_tell = True
+        self.story.hold_untold = True
 
     async def _learn_ahead(self) -> None:
         """Find out which places are ahead before the first hop: untold, a newer change would carry this one past."""
@@ -197,10 +196,9 @@ class Places:
     async def _tell_hold(self) -> None:
         """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
         for environment in self.story.ahead:
-            role, phase = self.phase_at(environment)
-            if role == "ahead":
-                role, phase = "ahead", Phase.WORKING if self._held else Phase.GONE
-            await self.tell(environment, role, phase)
+            if self.member_of.get(environment, "ahead") == "ahead":
+                await self.tell(environment, "ahead", Phase.WORKING if self._held else Phase.GONE)
+            else:
+                await self._tell_as_is(environment)
         if self.story.environment in self.member_of:
-            role, phase = self.phase_at(self.story.environment)
-            await self.tell(self.story.environment, role, phase)
+            await self._tell_as_is(self.story.environment)

@@ -145,6 +145,8 @@ class Story:
     retry: bool = False
     hop: Hop | None = None
     hold: Hold | None = None
+    hold_untold: bool = False
+    """Whether the places ahead have yet to hear of the last hold or release."""
     records: list[PromotionRecord] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     """Labels that stay on the pull request."""

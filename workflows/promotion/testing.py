@@ -1,18 +1,20 @@
 """The Testing step: rounds of tests until one has its verdict, with deadlines, following the source."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from activities.models.configuration import SourceMoved
-from activities.models.delivery import Observation
 from activities.models.places import PlaceSignal
 from activities.models.status import State
-from activities.models.tracking import Artifact, Problem
-from workflows.promotion import comparing, rounds
+from activities.models.tracking import Artifact
+from workflows.promotion import rounds
 from workflows.promotion.aggregate import aggregate, may_retry, round_over
-from workflows.promotion.context import Context, Unreadable
+from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others
 from workflows.promotion.merging import source_artifacts
 from workflows.promotion.runs import cancel, cancel_open, poll_tests, trigger_due
+from workflows.promotion.source import SourceReader, move
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Round, TestProgress
 
 
@@ -23,6 +25,7 @@ async def run_tests(ctx: Context) -> State:
         return State.SYNCED
     poll = ctx.timings.poll_initial
     poll_at = workflow.now() + poll
+    source = SourceReader(ctx, hop)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         pokes, held, target = ctx.pokes, ctx.held, ctx.places.view(hop.policy.target)
@@ -36,15 +39,15 @@ async def run_tests(ctx: Context) -> State:
         if not ctx.held:
             _plan_retries(ctx, hop, round_)
             await trigger_due(ctx, hop, round_)
-            if not round_.confirmed and await _source_left(ctx, hop, round_):
+            if not round_.confirmed and await _source_left(ctx, hop, round_, source):
                 await cancel_open(ctx)
                 if hop.source_moves > SOURCE_MOVES_ALLOWED:
                     return _fail_moved(ctx, hop)
                 hop.round, poll = None, ctx.timings.poll_initial
                 continue
             await _keep_deadlines(ctx, hop, round_)
-            if round_over(round_.tests):
-                state = await _verdict(ctx, hop, round_)
+            if round_.confirmed and round_over(round_.tests) and (moves := await source.moves(round_)) is not None:
+                state = await _verdict(ctx, hop, round_, moves)
                 if state is not None:
                     return state
                 poll = ctx.timings.poll_initial
@@ -54,6 +57,7 @@ async def run_tests(ctx: Context) -> State:
         ctx.changed()
         poll_at = min(poll_at, now + poll)
         pause = rounds.next_wake(round_, hop.policy, now, poll_at - now) if not held else poll_at - now
+        pause = source.at_most(pause)
 
         def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
             return (
@@ -98,11 +102,11 @@ def _plan_retries(ctx: Context, hop: Hop, round_: Round) -> None:
             round_.tests[index] = TestProgress(spec=test.spec, retry=test.retry + 1, message=test.message)
 
 
-async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
+async def _source_left(ctx: Context, hop: Hop, round_: Round, source: SourceReader) -> bool:
     """Read the source after the newest trigger; True when it no longer runs what the round is about."""
-    left = await _moves(ctx, hop, round_)
+    left = await source.moves(round_)
     if not left:
-        round_.confirmed = True
+        round_.confirmed = left is not None
         return False
     hop.source_moved += left
     hop.source_moves += 1
@@ -110,64 +114,11 @@ async def _source_left(ctx: Context, hop: Hop, round_: Round) -> bool:
     return True
 
 
-async def _moves(ctx: Context, hop: Hop, round_: Round) -> list[str]:
-    """Read the source afresh, as its place may not know yet; return from what to what it moved."""
-
-    async def ask() -> tuple[Observation, ...]:
-        if _declared_since(ctx, hop):
-            await ctx.look_up_environment(hop.policy.source)
-        observed = await ctx.observe(hop.policy.source)
-        if _unread(round_, observed):
-            # What cannot be read may be declared no more: an application that left must not be waited for.
-            await ctx.look_up_environment(hop.policy.source)
-            observed = await ctx.observe(hop.policy.source)
-        if unread := _unread(round_, observed):
-            what = f"Environment/{hop.policy.source}"
-            raise Unreadable(Problem(what=what, reason="Unreadable", message="; ".join(unread)))
-        return observed
-
-    observed = await ctx.insist(ask, object_=f"Environment/{hop.policy.source}", why="read the source")
-    moves = [
-        _move(artifact, runs)
-        for artifact in round_.artifacts
-        for runs in sorted({one.runs or "" for one in observed if one.component == artifact.component})
-        if runs != artifact.revision
-    ]
-    if moves and _same(source_artifacts(ctx), round_.artifacts):
-        # A new round waits until the place has seen what we saw, or it would test the old artifact again.
-        ctx.outdated = ctx.places.view(hop.policy.source)
-    return moves
-
-
-def _declared_since(ctx: Context, hop: Hop) -> bool:
-    """Tell whether the place knows deployments of ours that were declared after we read the environment."""
-    view, place = ctx.views.get(hop.policy.source), ctx.places.view(hop.policy.source)
-    known = {one.name for one in view.deployments} if view else set()
-    ours = [one for one in (place.observed if place else ()) if one.component in (ctx.story.components or ())]
-    return any(one.deployment not in known for one in ours)
-
-
-def _move(artifact: Artifact, runs: str) -> str:
-    return f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(runs)}"
-
-
-def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> bool:
-    revisions = {one.component: one.revision for one in tested}
-    return now is not None and all(revisions.get(one.component) == one.revision for one in now)
-
-
-def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
-    """Name what keeps the source from being known: without it no round may be confirmed."""
-    seen = {one.component for one in observed}
-    lacking = [f"no deployment of {one.component}" for one in round_.artifacts if one.component not in seen]
-    return lacking + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]
-
-
 def _note_move(ctx: Context, hop: Hop, round_: Round, now: tuple[Artifact, ...] | None) -> None:
     """Record moves of the source after the last trigger (onSourceMoved Accept)."""
     tested = {artifact.component: artifact for artifact in round_.artifacts}
     moves = [
-        _move(tested[one.component], one.revision)
+        move(tested[one.component], one.revision)
         for one in now or ()
         if one.component in tested and one.revision != tested[one.component].revision
     ]
@@ -181,17 +132,25 @@ def _record(ctx: Context, hop: Hop, moves: list[str]) -> None:
 
 
 async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> None:
-    late = rounds.late(round_, hop.policy, workflow.now())
+    """End what is late, unless the CI system has its verdict: nobody may have been there to look in time."""
+    now = workflow.now()
+    late = rounds.late(round_, hop.policy, now)
+    if any(test.run and _unseen(ctx, rounds.deadline(round_, hop.policy, test)) for test in late):
+        await poll_tests(ctx, round_)
+        late = [test for test in late if not test.final]
     for test in late:
-        rounds.time_out(test, hop.policy, round_, workflow.now())
+        rounds.time_out(test, hop.policy, round_, now)
     if late:
         await cancel(ctx, late)
         ctx.changed()
 
 
-async def _verdict(ctx: Context, hop: Hop, round_: Round) -> State | None:
+def _unseen(ctx: Context, deadline: datetime) -> bool:
+    return ctx.last_poll is None or ctx.last_poll < deadline
+
+
+async def _verdict(ctx: Context, hop: Hop, round_: Round, moves: list[str]) -> State | None:
     """Judge a finished round; None when a new one must begin because the source moved and the policy says Retest."""
-    moves = await _moves(ctx, hop, round_)
     _record(ctx, hop, moves)
     if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
         hop.source_moves += 1

@@ -95,11 +95,8 @@ class PromotionWorkflow:
         if not self._resumed:
             return
         hop = self._story.hop
-        for environment in (self._story.environment, hop.policy.target if hop else ""):
-            if hop is not None and hop.view is not None and environment == hop.view.name:
-                self._ctx.views[environment] = hop.view
-            elif environment:
-                await self._ctx.read_environment(environment)
+        if hop is not None and hop.view is not None:
+            self._ctx.views[hop.view.name] = hop.view
         await self._ctx.places.tell_again()
 
     async def _finish(self) -> None:

@@ -1,17 +1,30 @@
 """What people and the outside do in the middle of things."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from temporalio import activity
 
 from activities.models.configuration import FindPolicyResult, PolicyOutcome, SourceMoved
 from activities.models.promotion import Verb
 from activities.models.status import State
-from activities.models.testing import RunState
+from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
-from tests.workflows.promotion.world import MINE, NEWER, OLD, World, a_test, merged, promotion
+from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test, merged, promotion, promotion_in
+
+
+@dataclass
+class PolledWorld(World):
+    """A world that counts how often its CI system is asked."""
+
+    polls: int = 0
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        self.polls += 1
+        return await super().poll_tests(request)
 
 
 async def test_a_policy_edited_or_deleted_while_testing_does_not_touch_the_snapshot(temporal_server: str) -> None:
@@ -194,3 +207,15 @@ async def test_a_wave_without_progress_fails_at_the_delivery_timeout(temporal_se
         await start()
         status = await world.until(State.PROMOTION_FAILED)
         assert "not delivered within 0:00:02" in status.message
+
+
+async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(temporal_server: str) -> None:
+    timings = replace(FAST, poll_initial=timedelta(seconds=2.5), poll_maximum=timedelta(seconds=2.5))
+    async with promotion_in(PolledWorld, temporal_server, timings=timings) as (world, start):
+        world.verdicts["look"] = RunState.RUNNING
+        world.grants, world.blocked_by = False, "web-411"
+        await start()
+        await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
+        polled, told = world.polls, len(world.members)
+        await world.eventually(lambda: world.polls >= polled + 2)
+        assert len(world.members) == told

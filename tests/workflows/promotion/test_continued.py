@@ -1,0 +1,115 @@
+"""What a run that continues as new owes to what was said before."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import pytest
+from temporalio import activity
+
+from activities.models.promotion import Verb
+from activities.models.status import PublishStatusInput, PublishStatusResult, State
+from activities.models.testing import RunState
+from activities.models.tracking import PullRequestState
+from tests.workflows.promotion.world import Run, World, merged, promotion, promotion_in
+
+
+class Length:
+    """How long a history may grow; a test makes every run give way to the next."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+
+    def allow(self, events: int) -> None:
+        """Have a run continue as new at so many events."""
+        self._patch.setattr("workflows.promotion.context.EVENTS_BEFORE_CONTINUING", events)
+
+
+@pytest.fixture
+def length(monkeypatch: pytest.MonkeyPatch) -> Length:
+    """Let histories end when a test says so."""
+    return Length(monkeypatch)
+
+
+@dataclass
+class UnheardWorld(World):
+    """A world whose watcher may be away, so that no status is written."""
+
+    there: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @activity.defn
+    async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        await self.there.wait()
+        return await super().publish_status(request)
+
+
+async def run_id(run: Run) -> str:
+    return (await run.handle.describe()).run_id or ""
+
+
+async def continued(run: Run, length: Length, *, before: str) -> None:
+    """Return once the next run has begun, which is not to end soon again."""
+    for _ in range(100):
+        if await run_id(run) != before:
+            length.allow(10_000)
+            return
+        await run.handle.signal("poke")
+        await asyncio.sleep(0.05)
+    raise AssertionError("never continued as new")
+
+
+async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
+    temporal_server: str, length: Length
+) -> None:
+    async with promotion_in(UnheardWorld, temporal_server) as (world, start):
+        world.there.set()
+        world.verdicts["unit"] = RunState.RUNNING
+        world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
+        run = await start()
+        await world.eventually(lambda: len(world.triggers) == 3)
+        await world.until(State.TESTING)
+        before = await run_id(run)
+        world.there.clear()
+        length.allow(1)
+        await run.handle.signal("poke")
+        await asyncio.sleep(0.5)
+        await run.say(Verb.HOLD)
+        assert not any(signal.held for _, signal in world.members)
+        length.allow(10_000)
+        world.there.set()
+        await world.eventually(lambda: {place for place, signal in world.members if signal.held} >= {"dev", "prod"})
+        assert await run_id(run) != before
+        await run.say(Verb.RELEASE)
+        world.verdicts["unit"] = RunState.PASSED
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert not [signal for place, signal in world.members if place == "prod"][-1].held
+
+
+async def test_a_run_that_continues_needs_no_place_before_its_step_does(temporal_server: str, length: Length) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
+        run = await start()
+        await world.until(State.AWAITING_MERGE)
+        del world.environments["dev"]
+        before = await run_id(run)
+        length.allow(1)
+        await continued(run, length, before=before)
+        world.pull_request = merged(world.pull_request, PullRequestState.CLOSED)
+        await run.handle.signal("poke")
+        assert await run.end() is State.CLOSED
+
+
+async def test_tests_triggered_after_a_run_was_continued_get_the_variables_of_the_source(
+    temporal_server: str, length: Length
+) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.environments["dev"] = replace(world.environments["dev"], vars={"region": "eu"})
+        world.verdicts["unit"] = RunState.RUNNING
+        run = await start()
+        await world.eventually(lambda: len(world.triggers) == 3)
+        await world.until(State.TESTING)
+        before = await run_id(run)
+        length.allow(1)
+        await continued(run, length, before=before)
+        await run.say(Verb.RETEST, target="staging")
+        await world.eventually(lambda: len(world.triggers) == 6)
+        assert {one.variables.get("source.vars.region") for one in world.triggers} == {"eu"}

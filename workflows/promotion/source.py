@@ -1,0 +1,94 @@
+"""Reads of the source that a round is about: its place may not know yet what moved."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from activities.models.delivery import Observation
+from activities.models.tracking import Artifact, Problem
+from workflows.promotion import comparing
+from workflows.promotion.context import Context, Unreadable
+from workflows.promotion.merging import source_artifacts
+from workflows.promotion.state import Hop, Round
+
+
+class SourceReader:
+    """Read the source afresh; one that cannot be read is tried again at its own pace, while the round goes on."""
+
+    def __init__(self, ctx: Context, hop: Hop) -> None:
+        self._ctx = ctx
+        self._hop = hop
+        self._pause = ctx.timings.reference_initial
+        self._due: datetime | None = None
+        self._pokes = ctx.pokes
+
+    async def moves(self, round_: Round) -> list[str] | None:
+        """Return from what to what the source moved since the round began; None while that cannot be told."""
+        ctx, environment = self._ctx, self._hop.policy.source
+        if self._due is not None and workflow.now() < self._due and ctx.pokes == self._pokes:
+            return None
+        self._pokes = ctx.pokes
+
+        async def ask() -> tuple[Observation, ...]:
+            return await self._observe(round_)
+
+        observed = await ctx.ask_once(ask, object_=f"Environment/{environment}")
+        if observed is None:
+            self._due = workflow.now() + self._pause
+            self._pause = min(self._pause * 2, ctx.timings.reference_maximum)
+            return None
+        self._due, self._pause = None, ctx.timings.reference_initial
+        moves = [
+            move(artifact, runs)
+            for artifact in round_.artifacts
+            for runs in sorted({one.runs or "" for one in observed if one.component == artifact.component})
+            if runs != artifact.revision
+        ]
+        if moves and _same(source_artifacts(ctx), round_.artifacts):
+            # A new round waits until the place has seen what we saw, or it would test the old artifact again.
+            ctx.outdated = ctx.places.view(environment)
+        return moves
+
+    def at_most(self, pause: timedelta) -> timedelta:
+        """Shorten a pause so that a read that failed is tried again when it is due."""
+        if self._due is None:
+            return pause
+        return max(min(pause, self._due - workflow.now()), timedelta(milliseconds=100))
+
+    async def _observe(self, round_: Round) -> tuple[Observation, ...]:
+        ctx, environment = self._ctx, self._hop.policy.source
+        if self._declared_since():
+            await ctx.look_up_environment(environment)
+        observed = await ctx.observe(environment)
+        if _unread(round_, observed):
+            # What cannot be read may be declared no more: an application that left must not be waited for.
+            await ctx.look_up_environment(environment)
+            observed = await ctx.observe(environment)
+        if unread := _unread(round_, observed):
+            raise Unreadable(Problem(what=f"Environment/{environment}", reason="Unreadable", message="; ".join(unread)))
+        return observed
+
+    def _declared_since(self) -> bool:
+        """Tell whether the place knows deployments of ours that were declared after we read the environment."""
+        ctx, environment = self._ctx, self._hop.policy.source
+        view, place = ctx.views.get(environment), ctx.places.view(environment)
+        known = {one.name for one in view.deployments} if view else set()
+        ours = [one for one in (place.observed if place else ()) if one.component in (ctx.story.components or ())]
+        return any(one.deployment not in known for one in ours)
+
+
+def move(artifact: Artifact, runs: str) -> str:
+    """Say from what to what a component moved."""
+    return f"{artifact.component} {comparing.short(artifact.revision)} -> {comparing.short(runs)}"
+
+
+def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> bool:
+    revisions = {one.component: one.revision for one in tested}
+    return now is not None and all(revisions.get(one.component) == one.revision for one in now)
+
+
+def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
+    """Name what keeps the source from being known: without it no round may be confirmed."""
+    seen = {one.component for one in observed}
+    lacking = [f"no deployment of {one.component}" for one in round_.artifacts if one.component not in seen]
+    return lacking + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]
