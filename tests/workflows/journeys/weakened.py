@@ -9,9 +9,10 @@ from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.tracking import Artifact
 from tests.workflows.journeys.moods import Kind
-from workflows.promotion import comparing, delivering, hopping, readiness, rounds, testing
+from workflows.promotion import comparing, delivering, hopping, readiness, rounds, source, testing
 from workflows.promotion.context import Context
 from workflows.promotion.places import Places
+from workflows.promotion.source import SourceReader
 from workflows.promotion.state import Hop, Round
 
 Replace = Callable[[object, str, Any], None]
@@ -25,7 +26,7 @@ async def _nothing(*_arguments: Any) -> None:
 
 
 def confirm_a_round_without_reading_the_source(change: Replace) -> None:
-    async def believed(_ctx: Context, _hop: Hop, round_: Round) -> bool:
+    async def believed(_ctx: Context, _hop: Hop, round_: Round, _source: SourceReader) -> bool:
         round_.confirmed = True
         return False
 
@@ -33,12 +34,12 @@ def confirm_a_round_without_reading_the_source(change: Replace) -> None:
 
 
 def accept_a_verdict_although_the_source_moved(change: Replace) -> None:
-    moves = testing._moves
+    moves = SourceReader.moves
 
-    async def before_the_verdict_only(ctx: Context, hop: Hop, round_: Round) -> list[str]:
-        return [] if round_.confirmed else await moves(ctx, hop, round_)
+    async def before_the_verdict_only(self: SourceReader, round_: Round) -> list[str] | None:
+        return [] if round_.confirmed else await moves(self, round_)
 
-    change(testing, "_moves", before_the_verdict_only)
+    change(SourceReader, "moves", before_the_verdict_only)
 
 
 def retest_for_ever(change: Replace) -> None:
@@ -55,7 +56,7 @@ def count_a_verdict_of_an_earlier_round(change: Replace) -> None:
 
 
 def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
-    change(testing, "_unread", lambda _round, _observed: [])
+    change(source, "_unread", lambda _round, _observed: [])
 
 
 def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
