@@ -7,24 +7,22 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.models.testing import UNHEARD, CancelTestsInput, PollTestsInput, RunRef, RunState, TriggerTestInput
+from activities.models.testing import (
+    NOT_ACCEPTED,
+    UNHEARD,
+    UNSENT,
+    CancelTestsInput,
+    PollTestsInput,
+    RunRef,
+    RunState,
+    TriggerTestInput,
+)
 from workflows import policies
 from workflows.promotion import rounds
 from workflows.promotion.context import Context, problem_of
 from workflows.promotion.state import Hop, Round, TestProgress
 
 TRIGGER_UNKNOWN = "TriggerUnknown"
-
-NOT_ACCEPTED = (
-    "ProviderUnauthorized",
-    "ProviderNotFound",
-    "ProviderRejected",
-    "ProviderRateLimited",
-    "ProviderBusy",
-    "ReferenceMissing",
-    "InvalidParameters",
-)
-"""Refusals after which no run can have begun; after any other one may run unheard."""
 
 
 async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
@@ -91,7 +89,9 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
 
 
 def _surely_unsent(cause: BaseException | None) -> bool:
-    return isinstance(cause, ApplicationError) and cause.type in NOT_ACCEPTED and UNHEARD not in cause.details
+    if not isinstance(cause, ApplicationError):
+        return False
+    return UNSENT in cause.details or (cause.type in NOT_ACCEPTED and UNHEARD not in cause.details)
 
 
 async def poll_tests(ctx: Context, round_: Round) -> None:
