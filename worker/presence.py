@@ -38,10 +38,12 @@ async def watch_presence(
     while True:
         try:
             run = await _holder(client, installation)
+            if away or not run or known not in (None, run):
+                # A server without memory lacks these as well, and would refuse every promotion. Where the name could
+                # not be claimed nothing else would tell.
+                await ensure_search_attributes(client)
             if known and run != known:
                 _logger.warning("Temporal holds another memory than before: the installation is claimed again")
-                # A server without memory lacks these as well, and would refuse every promotion.
-                await ensure_search_attributes(client)
                 await claim_patiently(client, kubernetes, installation)
                 run = await _holder(client, installation)
         except (WorkflowsUnavailable, TemporalUnavailable) as error:

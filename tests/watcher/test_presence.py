@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from tests.watcher.fakes import FakeKubernetes, become, until
 from worker import presence
 from worker.installation import InstallationTaken, claim
 from worker.presence import watch_presence
+from worker.temporal import TemporalUnavailable
 from workflows.identity import INSTALLATION_WORKFLOW, Queues, installation_workflow_id
 
 LOOK = timedelta(milliseconds=20)
@@ -149,6 +151,60 @@ async def test_all_is_looked_for_once_after_each_outage(
     async with watched(client, installation, lambda: times.append(asked)):
         await until(lambda: asked >= 8)
     assert times == [4]
+
+
+@dataclass
+class Restored:
+    """A Temporal that comes back without search attributes, which cannot be registered at the first tries."""
+
+    holder: str = ""
+    away: bool = False
+    failures: int = 2
+    asked: int = 0
+
+    async def find_holder(self, _client: Client, _installation: str) -> str:
+        if self.away:
+            raise WorkflowsUnavailable("away")
+        return self.holder
+
+    async def ensure(self, _client: Client) -> bool:
+        self.asked += 1
+        if self.failures:
+            self.failures -= 1
+            raise TemporalUnavailable("it starts")
+        return True
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> Restored:
+    restored = Restored()
+    monkeypatch.setattr(presence, "_holder", restored.find_holder)
+    monkeypatch.setattr(presence, "ensure_search_attributes", restored.ensure)
+    return restored
+
+
+async def test_search_attributes_are_asked_for_after_an_outage_until_temporal_tells(
+    client: Client, installation: str, restored: Restored
+) -> None:
+    restored.holder = "one"
+    times: list[int] = []
+    async with watched(client, installation, lambda: times.append(restored.asked)):
+        await asyncio.sleep(0.1)
+        assert restored.asked == 0
+        restored.away = True
+        await asyncio.sleep(0.1)
+        restored.away = False
+        await until(lambda: times == [3])
+        await asyncio.sleep(0.1)
+    assert (restored.asked, restored.failures) == (3, 0)
+
+
+async def test_search_attributes_are_asked_for_where_the_installation_may_not_be_claimed(
+    client: Client, installation: str, restored: Restored
+) -> None:
+    async with watched(client, installation, lambda: None):
+        await until(lambda: restored.asked >= 3)
+    assert restored.failures == 0
 
 
 async def test_a_watcher_that_could_not_claim_looks_for_nothing_without_an_outage(
