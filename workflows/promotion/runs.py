@@ -117,7 +117,7 @@ async def _poll_runner(ctx: Context, runner: str, tests: list[TestProgress]) -> 
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)
     except ActivityError as refusal:
         for test in tests:
-            test.error = problem_of(refusal, runner)[1]
+            rounds.miss_poll(test, problem_of(refusal, runner)[1])
         return
     reports = {report.key: report for report in answer.reports}
     for test in tests:
