@@ -7,10 +7,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.failures import bounded, describe, reported, to_application_error
+from activities.failures import bounded, describe, reported
 from activities.metrics import Count, count
 from activities.models.testing import (
-    UNHEARD,
     CancelTestsInput,
     CancelTestsResult,
     PollTestsInput,
@@ -21,7 +20,8 @@ from activities.models.testing import (
     TriggerTestInput,
     TriggerTestResult,
 )
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import Connections
+from activities.sending import Sending
 from crds.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, TriggerUnknown
 from providers.models import Run, RunReading
@@ -40,13 +40,18 @@ class CiActivities(TestRunActivities):
     @activity.defn
     @reported
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
-        """Find the run of this key, else create it; the oldest of several counts and the others are cancelled."""
+        """Find the run of this key, else create it; the oldest of several counts and the others are cancelled.
+
+        Safe to retry: where runs cannot be found by key, only attempts that surely began none are followed by another.
+        """
+        sending = Sending()
         try:
-            return await self._found_or_created(request)
-        except (ProviderError, ReferenceMissing) as error:
-            if activity.info().attempt == 1 or isinstance(error, TriggerUnknown):
-                raise
-            raise _unheard(error) from None
+            return await self._found_or_created(request, sending)
+        except ApplicationError as failure:
+            raise sending.judged(failure) from None
+        except asyncio.CancelledError:
+            sending.note()
+            raise
 
     @activity.defn
     @reported
@@ -79,12 +84,15 @@ class CiActivities(TestRunActivities):
         cancelled = (ref.key for ref, going in zip(request.runs, outcomes, strict=True) if going is True)
         return CancelTestsResult(cancelled=tuple(cancelled))
 
-    async def _found_or_created(self, request: TriggerTestInput) -> TriggerTestResult:
+    @reported
+    async def _found_or_created(self, request: TriggerTestInput, sending: Sending) -> TriggerTestResult:
         parameters = _rendered(request)
         runs = await self._connections.test_runs(request.namespace, request.runner)
         found = await runs.find(request.job, request.key)
         if not found:
-            await _refuse_blind_repetition(runs, request)
+            if request.again or sending.repeats:
+                await _refuse_blind_repetition(runs, request.job)
+            sending.begun = True
             created = await runs.create(request.job, request.key, parameters)
             count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
             return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
@@ -96,31 +104,17 @@ class CiActivities(TestRunActivities):
         return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1)
 
 
-async def _refuse_blind_repetition(runs: TestRuns, request: TriggerTestInput) -> None:
+async def _refuse_blind_repetition(runs: TestRuns, job: str) -> None:
     """Refuse a second trigger of a job whose runs cannot be found by key: the first may be running unseen."""
-    repeated = request.again or activity.info().attempt > 1
-    if repeated and isinstance(runs, TraceableRuns) and not await runs.traceable(request.job):
+    if isinstance(runs, TraceableRuns) and not await runs.traceable(job):
         raise TriggerUnknown(
-            f"an earlier trigger of `{request.job}` may have been accepted, and its runs do not show the promotion key"
+            f"an earlier trigger of `{job}` may have been accepted, and its runs do not show the promotion key"
         )
 
 
 def _named(error: ProviderError) -> str:
     """Put the error's kind in front, as in a failure, so that both tell alike what is to be mended."""
     return f"{type(error).__name__}: {describe(error)}"
-
-
-def _unheard(error: ProviderError | ReferenceMissing) -> ApplicationError:
-    """Keep a refusal that ends the last attempt from being taken for proof that no attempt was accepted."""
-    failure = to_application_error(error)
-    return ApplicationError(
-        failure.message,
-        UNHEARD,
-        type=failure.type,
-        non_retryable=failure.non_retryable,
-        next_retry_delay=failure.next_retry_delay,
-        category=failure.category,
-    )
 
 
 async def _cancel(runs: TestRuns, ref: RunRef) -> bool:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from crds.cache import FINALIZER, TrackerEntry, read_tracker
 from crds.conditions import ConditionReason, ConditionType
 from crds.log_lines import begin_key, bind_workflow
-from crds.ports import ApiConflict, ApiNotFound, EventTarget, Kubernetes, resource_of
-from crds.promotions import Promotions, WorkflowState
+from crds.ports import ApiConflict, ApiForbidden, ApiNotFound, EventTarget, Kubernetes, resource_of
+from crds.promotions import Promotions, WorkflowState, WorkflowsUnavailable
 from crds.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.queueing import KeyedQueue
 from crds.reflector import Change, Key
@@ -82,13 +82,16 @@ class TrackerController:
         begin_key(tracker=str(key))
         if entry is not None:
             bind_workflow(self._promotions, entry)
+        if entry is not None and entry.deleting_since is not None:
+            # First, since its limit holds whether or not others of its name can be told.
+            pause = await self._let_go(entry)
+            await self._tell_vanished(key)
+            return pause
         await self._tell_vanished(key)
         if entry is None:
             self._poked.discard(key)
             self._due.discard(key)
             return None
-        if entry.deleting_since is not None:
-            return await self._let_go(entry)
         if entry.terminal:
             self._poked.discard(key)
             self._due.discard(key)
@@ -181,20 +184,37 @@ class TrackerController:
     async def _let_go(self, entry: TrackerEntry) -> timedelta | None:
         if not entry.finalizer or entry.deleting_since is None:
             return None
+        late = self._clock() - entry.deleting_since >= DELETION_LIMIT
+        minutes = int(DELETION_LIMIT.total_seconds() // 60)
+        try:
+            ended = await self._ended(entry)
+            what = f"did not end within {minutes} minutes of the deletion"
+        except WorkflowsUnavailable:
+            if not late:
+                raise
+            # Whoever sees the tracker go tells the workflow once Temporal is back.
+            ended, what = False, f"could not be told within {minutes} minutes of the deletion: Temporal does not answer"
+        if not ended:
+            if not late:
+                return DELETION_LOOK
+            await self._warn_of_rest(entry, what)
+        return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
+
+    async def _ended(self, entry: TrackerEntry) -> bool:
+        """Tell the workflows of a deleted tracker, and whether none of them runs any more."""
         attempts = sorted({entry.attempt, entry.status_attempt} - {0})
         if entry.uid not in self._told_deleted:
             for attempt in attempts:
                 await self._promotions.tell_deleted(entry.of_attempt(attempt))
             self._told_deleted.add(entry.uid)
         states = [await self._promotions.read_state(entry.of_attempt(attempt)) for attempt in attempts]
-        if WorkflowState.RUNNING in states:
-            waited = self._clock() - entry.deleting_since
-            if waited < DELETION_LIMIT:
-                return DELETION_LOOK
-            await self._warn_of_rest(entry)
-        return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
+        return WorkflowState.RUNNING not in states
 
-    async def _warn_of_rest(self, entry: TrackerEntry) -> None:
+    async def _warn_of_rest(self, entry: TrackerEntry, what: str) -> None:
+        message = (
+            f"the workflow of attempt {entry.attempt} {what}; "
+            f"runs and operations of {entry.repository} #{entry.number} may still go on (state {entry.state})"
+        )
         target = EventTarget(
             api_version=TRACKERS.api_version,
             kind=TRACKERS.kind,
@@ -202,16 +222,18 @@ class TrackerController:
             name=entry.name,
             uid=entry.uid,
         )
-        minutes = int(DELETION_LIMIT.total_seconds() // 60)
-        await self._kubernetes.post_event(
-            target,
-            name=f"{entry.name}.{entry.uid}.deletion",
-            reason="DeletionIncomplete",
-            message=f"the workflow of attempt {entry.attempt} did not end within {minutes} minutes of the deletion; "
-            f"runs and operations of {entry.repository} #{entry.number} may still go on (state {entry.state})",
-            warning=True,
-            component=WATCHER_MANAGER,
-        )
+        try:
+            await self._kubernetes.post_event(
+                target,
+                name=f"{entry.name}.{entry.uid}.deletion",
+                reason="DeletionIncomplete",
+                message=message,
+                warning=True,
+                component=WATCHER_MANAGER,
+            )
+        except (ApiForbidden, ApiNotFound):
+            # A namespace that is being deleted takes no new events, and must not wait for one.
+            logger.warning("tracker %s/%s is let go: %s", entry.namespace, entry.name, message)
 
     async def _add_finalizer(self, entry: TrackerEntry) -> bool:
         return await self._change_finalizers(entry, lambda names: [*names, FINALIZER])

@@ -37,13 +37,15 @@ async def watch_presence(
     away = False
     while True:
         try:
-            run = await _holding_run(client, installation)
+            run = await _holder(client, installation)
+            if away or not run or known not in (None, run):
+                # A server without memory lacks these as well, and would refuse every promotion. Where the name could
+                # not be claimed nothing else would tell.
+                await ensure_search_attributes(client)
             if known and run != known:
                 _logger.warning("Temporal holds another memory than before: the installation is claimed again")
-                # A server without memory lacks these as well, and would refuse every promotion.
-                await ensure_search_attributes(client)
                 await claim_patiently(client, kubernetes, installation)
-                run = await _holding_run(client, installation)
+                run = await _holder(client, installation)
         except (WorkflowsUnavailable, TemporalUnavailable) as error:
             if not away:
                 _logger.warning("Temporal is away", error=str(error))
@@ -56,10 +58,13 @@ async def watch_presence(
         await asyncio.sleep(look.total_seconds())
 
 
-async def _holding_run(client: Client, installation: str) -> str:
-    """Return the run that holds the installation's name; empty where none does."""
+async def _holder(client: Client, installation: str) -> str:
+    """Return the first run of the workflow that holds the installation's name; empty where none does.
+
+    It continues as new every few days and for each worker version: only the first run tells one claim from another.
+    """
     handle = client.get_workflow_handle(installation_workflow_id(installation))
     description = await found(lambda: handle.describe(rpc_timeout=CALL_TIMEOUT))
     if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
         return ""
-    return description.run_id
+    return description.raw_info.first_run_id or description.run_id

@@ -48,6 +48,9 @@ SEARCH_ATTRIBUTES: dict[str, IndexedValueType.ValueType] = {
 }
 
 
+_LISTING_REFUSED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
+
 class TemporalUnavailable(Exception):
     """Temporal cannot be reached; the text names the address and the variables that set it."""
 
@@ -120,35 +123,40 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         ) from error
 
 
-async def ensure_search_attributes(client: Client) -> None:
+async def ensure_search_attributes(client: Client) -> bool:
     """Register the search attributes that the Temporal namespace lacks; without them no workflow could go on.
 
-    A server that does not let us look (Temporal Cloud) is trusted. Raises TemporalUnavailable, naming the command that
-    an administrator can run, where attributes are missing and may not be added.
+    False where the server does not let us look (Temporal Cloud): there they must exist. Raises TemporalUnavailable
+    where it cannot tell now, as while it starts, and, naming the command that an administrator can run, where
+    attributes are missing and may not be added.
     """
     service = client.operator_service
     try:
         known = await service.list_search_attributes(
-            ListSearchAttributesRequest(namespace=client.namespace), timeout=CALL_TIMEOUT
+            ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=CALL_TIMEOUT
         )
     except RPCError as error:
-        _logger.warning("search attributes cannot be listed, so they must exist", error=error.message)
-        return
+        if error.status in _LISTING_REFUSED:
+            return False
+        raise TemporalUnavailable(
+            f"Temporal does not tell the search attributes of namespace {client.namespace} now: {error.message}"
+        ) from error
     missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
     if not missing:
-        return
+        return True
     try:
         await service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=CALL_TIMEOUT
         )
     except RPCError as error:
         if error.status is RPCStatusCode.ALREADY_EXISTS:
-            return
+            return True
         raise TemporalUnavailable(
             f"the search attributes {', '.join(missing)} are missing in namespace {client.namespace} and cannot be "
             f"added: {error.message}. Add them with `temporal operator search-attribute create` "
             f"({SEARCH_PULL_REQUEST} is Int, the others are Keyword)."
         ) from error
+    return True
 
 
 class TemporalPlaces:

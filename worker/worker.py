@@ -111,7 +111,8 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             )
         )
         client = await connect(runtime=telemetry.runtime)
-        await ensure_search_attributes(client)
+        if not await ensure_search_attributes(client):
+            _logger.warning("search attributes may not be listed, so they must exist")
         kubernetes = await stack.enter_async_context(await connect_cluster(settings))
         clients = await stack.enter_async_context(open_clients(settings))
         dependencies = Dependencies(

@@ -33,8 +33,22 @@ class RunRef:
     url: str = ""
 
 
+NOT_ACCEPTED = (
+    "ProviderUnauthorized",
+    "ProviderNotFound",
+    "ProviderRejected",
+    "ProviderRateLimited",
+    "ProviderBusy",
+    "ReferenceMissing",
+    "InvalidParameters",
+)
+"""Kinds of failure after which the attempt that failed cannot have begun a run; after any other one may run unheard."""
+
 UNHEARD = "an earlier attempt may have been accepted"
 """Detail of a trigger's failure that speaks of its last attempt only: what refused that one says nothing of others."""
+
+UNSENT = "no attempt can have begun a run"
+"""Detail of a trigger's failure that speaks of all its attempts, whatever the last one failed of."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,8 @@ class GitLabCIRunner(Model):
 
     Variables: the key is the variable `PROMOTION_KEY`; show it by `workflow: name: $PROMOTION_KEY` where the token is
     no maintainer's. Inputs (GitLab 17.10 or newer, at most 20 with the key): the key is the input `promotion_key`,
-    which the CI file declares, as every parameter, and shows by `workflow: name: $[[ inputs.promotion_key ]]`.
+    which the CI file declares, as every parameter, and shows by `workflow: name: $[[ inputs.promotion_key ]]`; exact
+    JSON numbers, booleans and lists arrive as such (`5`, `true`), everything else as text (`1.20`).
     """
     manual: ManualResult = ManualResult.QUEUED
     """What a pipeline that waits for a manual job counts as."""

@@ -105,7 +105,8 @@ def _variables(key: str, parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _inputs(key: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    given = {KEY_INPUT: _as_text(key), **{name: value for name, value in parameters.items() if name != KEY_INPUT}}
+    others = {name: _as_input(value) for name, value in parameters.items() if name != KEY_INPUT}
+    given = {KEY_INPUT: _as_text(key), **others}
     if len(given) > _INPUT_LIMIT:
         raise ProviderRejected(
             f"parameters: {len(given)} inputs with `{KEY_INPUT}`, but a GitLab pipeline takes at most {_INPUT_LIMIT}"
@@ -113,13 +114,26 @@ def _inputs(key: str, parameters: Mapping[str, str]) -> dict[str, str]:
     return given
 
 
-def _as_text(key: str) -> str:
-    """Quote a key that GitLab would take for a number: it reads each input as JSON first."""
+def _as_input(value: str) -> str:
+    """Quote what GitLab would read as another value than it says, such as `1.20`.
+
+    What is a number or boolean as JSON writes it, a list or a text in quotes is left for inputs of that type.
+    """
     try:
-        json.loads(key)
+        read = json.loads(value)
     except ValueError:
-        return key
-    return json.dumps(key)
+        return value
+    exact = isinstance(read, bool | int | float) and json.dumps(read) == value
+    return value if exact or isinstance(read, list | str) else json.dumps(value)
+
+
+def _as_text(value: str) -> str:
+    """Quote a text that GitLab would take for a number: it reads each input as JSON first."""
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)
 
 
 def _workflow_name(config: str) -> str:

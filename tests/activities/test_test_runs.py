@@ -6,6 +6,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.models.testing import (
     UNHEARD,
+    UNSENT,
     CancelTestsInput,
     PollTestsInput,
     RunRef,
@@ -132,7 +133,7 @@ async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> No
         (ProviderRejected, True),
     ],
 )
-@pytest.mark.parametrize(("attempt", "details"), [(1, ()), (2, (UNHEARD,))])
+@pytest.mark.parametrize(("attempt", "details"), [(1, (UNSENT,)), (2, (UNHEARD,))])
 async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_attempts_before(
     kind: type[ProviderError], final: bool, attempt: int, details: tuple[str, ...]
 ) -> None:
@@ -143,7 +144,7 @@ async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_a
     assert tuple(caught.value.details) == details
 
 
-@pytest.mark.parametrize(("attempt", "details"), [(1, ()), (2, (UNHEARD,))])
+@pytest.mark.parametrize(("attempt", "details"), [(1, (UNSENT,)), (2, (UNHEARD,))])
 async def test_a_runner_that_is_gone_says_as_little_about_the_attempts_before(
     attempt: int, details: tuple[str, ...]
 ) -> None:

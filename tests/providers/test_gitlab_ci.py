@@ -1,8 +1,11 @@
 """GitLab CI as a CI system, request by request."""
 
+import json
+
 import httpx
 import pytest
 
+from deploy.local.sandbox.gitlab_inputs import check_inputs
 from providers.errors import (
     ProviderNotFound,
     ProviderRejected,
@@ -99,6 +102,34 @@ async def test_a_key_that_reads_as_a_number_arrives_as_a_text(host: FakeHost) ->
     host.always(answer(pipeline(5001), 201))
     await gitlab_ci(host.http(), parameters_as="Inputs").create("main", "12e4", {})
     assert host.body() == {"ref": "main", "inputs": {"promotion_key": '"12e4"'}}
+
+
+async def sent_input(host: FakeHost, value: str) -> str:
+    host.always(answer(pipeline(5001), 201))
+    await gitlab_ci(host.http(), parameters_as="Inputs").create("main", "k1", {"v": value})
+    inputs = host.body()["inputs"]
+    assert isinstance(inputs, dict)
+    return str(inputs["v"])
+
+
+@pytest.mark.parametrize("value", ["1.20", "1e5", "1234567e8", "-0", " 5 ", "null", '{"a": 1}', "v1.20", "007", ""])
+async def test_an_input_arrives_as_the_text_that_it_is(host: FakeHost, value: str) -> None:
+    assert check_inputs({"v": {}}, {"v": await sent_input(host, value)}) == {"v": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("412", "number"), ("-1.5", "number"), ("true", "boolean"), ("false", "boolean"), ('["a","b"]', "array")],
+)
+async def test_an_input_that_is_exactly_a_number_a_boolean_or_a_list_fits_that_type(
+    host: FakeHost, value: str, kind: str
+) -> None:
+    assert await sent_input(host, value) == value
+    assert json.loads(check_inputs({"v": {"type": kind}}, {"v": value})["v"]) == json.loads(value)
+
+
+async def test_an_input_in_quotes_is_a_text_whatever_is_in_them(host: FakeHost) -> None:
+    assert check_inputs({"v": {}}, {"v": await sent_input(host, '"412"')}) == {"v": "412"}
 
 
 async def test_a_run_with_inputs_is_found_by_name_alone_and_no_variables_are_asked_for(host: FakeHost) -> None:

@@ -14,6 +14,7 @@ from crds.ports import (
     PAGE_SIZE,
     WATCH_TIMEOUT,
     ApiConflict,
+    ApiForbidden,
     ApiNotFound,
     ApiResource,
     Document,
@@ -136,6 +137,7 @@ class FakeKubernetes:
         self.writes: list[tuple[str, str]] = []
         self.conflicts = 0
         """How many of the next applies meet a conflict."""
+        self.refuse_events = False
         self._versions = itertools.count(100)
 
     @property
@@ -242,6 +244,8 @@ class FakeKubernetes:
     async def post_event(
         self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
     ) -> bool:
+        if self.refuse_events:
+            raise ApiForbidden(f"events {name} is forbidden: the namespace is being terminated", status=403)
         known = name in self.events
         self.events.setdefault(name, (target, reason, message))
         return not known

@@ -210,6 +210,61 @@ async def test_after_ten_minutes_the_tracker_goes_with_a_warning_that_names_what
     assert "web #412" in message
 
 
+async def test_after_ten_minutes_the_tracker_goes_though_temporal_is_away_and_its_workflow_is_told_later(
+    scene: Scene,
+) -> None:
+    scene.promotions.states[attempt()] = WorkflowState.RUNNING
+    scene.promotions.away = True
+    scene.show(tracker_document(deleting=NOW, status=running_status()))
+    with pytest.raises(ConnectionError):
+        await scene.controller.reconcile(KEY)
+    assert scene.tracker["metadata"]["finalizers"] == [FINALIZER]
+    scene.now = NOW + timedelta(minutes=10)
+    assert await scene.controller.reconcile(KEY) is None
+    assert scene.tracker["metadata"]["finalizers"] == []
+    ((_, reason, message),) = scene.kubernetes.events.values()
+    assert reason == "DeletionIncomplete"
+    assert "Temporal does not answer" in message
+    scene.show(None)
+    scene.promotions.away = False
+    await scene.controller.reconcile(KEY)
+    assert scene.promotions.deleted == [attempt()]
+
+
+async def test_a_told_tracker_goes_after_ten_minutes_though_temporal_went_away_meanwhile(scene: Scene) -> None:
+    scene.promotions.states[attempt()] = WorkflowState.RUNNING
+    scene.show(tracker_document(deleting=NOW, status=running_status()))
+    await scene.controller.reconcile(KEY)
+    scene.promotions.away = True
+    scene.now = NOW + timedelta(minutes=10)
+    assert await scene.controller.reconcile(KEY) is None
+    assert scene.tracker["metadata"]["finalizers"] == []
+    assert len(scene.kubernetes.events) == 1
+
+
+async def test_a_tracker_of_a_vanished_ones_name_goes_after_ten_minutes_though_neither_can_be_told(
+    scene: Scene,
+) -> None:
+    scene.promotions.away = True
+    scene.show(tracker_document(status=running_status()))
+    scene.show(tracker_document(uid="uid-2", deleting=NOW))
+    scene.now = NOW + timedelta(minutes=10)
+    with pytest.raises(ConnectionError):
+        await scene.controller.reconcile(KEY)
+    assert scene.tracker["metadata"]["finalizers"] == []
+    scene.promotions.away = False
+    await scene.controller.reconcile(KEY)
+    assert attempt() in scene.promotions.deleted
+
+
+async def test_a_namespace_that_takes_no_events_does_not_keep_its_trackers(scene: Scene) -> None:
+    scene.promotions.states[attempt()] = WorkflowState.RUNNING
+    scene.show(tracker_document(deleting=NOW - timedelta(minutes=10), status=running_status()))
+    scene.kubernetes.refuse_events = True
+    assert await scene.controller.reconcile(KEY) is None
+    assert scene.tracker["metadata"]["finalizers"] == []
+
+
 async def test_other_finalizers_stay(scene: Scene) -> None:
     document = tracker_document(deleting=NOW)
     document["metadata"]["finalizers"].append("example.com/other")

@@ -3,20 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
 
 from crds.ports import Document
 from crds.promotions import WorkflowsUnavailable
-from tests.watcher.fakes import FakeKubernetes, until
+from tests.watcher.fakes import FakeKubernetes, become, until
 from worker import presence
 from worker.installation import InstallationTaken, claim
 from worker.presence import watch_presence
-from workflows.identity import installation_workflow_id
+from worker.temporal import TemporalUnavailable
+from workflows.identity import INSTALLATION_WORKFLOW, Queues, installation_workflow_id
 
 LOOK = timedelta(milliseconds=20)
 
@@ -86,6 +90,48 @@ async def test_an_installation_that_another_cluster_took_meanwhile_ends_the_watc
                 await asyncio.wait_for(task, 5)
 
 
+@workflow.defn(name=INSTALLATION_WORKFLOW, sandboxed=False)
+class Continuing:
+    """Hold the name as the workflow of the product does, and continue as new whenever told."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    @workflow.run
+    async def run(self, cluster: str) -> None:
+        await workflow.wait_condition(lambda: self.told)
+        workflow.continue_as_new(cluster)
+
+    @workflow.signal
+    def tell(self) -> None:
+        self.told = True
+
+
+async def test_a_holder_that_continues_as_new_is_the_same_memory(client: Client, installation: str) -> None:
+    await claim(client, installation, "cluster-a")
+    handle = client.get_workflow_handle(installation_workflow_id(installation))
+    first = (await handle.describe()).run_id
+    times: list[None] = []
+    queue = Queues(installation=installation).promotions
+    async with (
+        Worker(client, task_queue=queue, workflows=[Continuing]),
+        watched(client, installation, lambda: times.append(None)),
+    ):
+        await asyncio.sleep(0.2)
+        for _ in range(2):
+            await handle.signal("tell")
+
+        async def continued() -> bool:
+            return (await handle.describe()).run_id != first
+
+        await become(continued)
+        await asyncio.sleep(0.3)
+        assert times == []
+        # A claim of its own is another memory all the same.
+        await handle.terminate()
+        await until(lambda: len(times) == 1)
+
+
 async def test_all_is_looked_for_once_after_each_outage(
     client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,11 +146,65 @@ async def test_all_is_looked_for_once_after_each_outage(
             raise answer
         return answer
 
-    monkeypatch.setattr(presence, "_holding_run", look)
+    monkeypatch.setattr(presence, "_holder", look)
     times: list[int] = []
     async with watched(client, installation, lambda: times.append(asked)):
         await until(lambda: asked >= 8)
     assert times == [4]
+
+
+@dataclass
+class Restored:
+    """A Temporal that comes back without search attributes, which cannot be registered at the first tries."""
+
+    holder: str = ""
+    away: bool = False
+    failures: int = 2
+    asked: int = 0
+
+    async def find_holder(self, _client: Client, _installation: str) -> str:
+        if self.away:
+            raise WorkflowsUnavailable("away")
+        return self.holder
+
+    async def ensure(self, _client: Client) -> bool:
+        self.asked += 1
+        if self.failures:
+            self.failures -= 1
+            raise TemporalUnavailable("it starts")
+        return True
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> Restored:
+    restored = Restored()
+    monkeypatch.setattr(presence, "_holder", restored.find_holder)
+    monkeypatch.setattr(presence, "ensure_search_attributes", restored.ensure)
+    return restored
+
+
+async def test_search_attributes_are_asked_for_after_an_outage_until_temporal_tells(
+    client: Client, installation: str, restored: Restored
+) -> None:
+    restored.holder = "one"
+    times: list[int] = []
+    async with watched(client, installation, lambda: times.append(restored.asked)):
+        await asyncio.sleep(0.1)
+        assert restored.asked == 0
+        restored.away = True
+        await asyncio.sleep(0.1)
+        restored.away = False
+        await until(lambda: times == [3])
+        await asyncio.sleep(0.1)
+    assert (restored.asked, restored.failures) == (3, 0)
+
+
+async def test_search_attributes_are_asked_for_where_the_installation_may_not_be_claimed(
+    client: Client, installation: str, restored: Restored
+) -> None:
+    async with watched(client, installation, lambda: None):
+        await until(lambda: restored.asked >= 3)
+    assert restored.failures == 0
 
 
 async def test_a_watcher_that_could_not_claim_looks_for_nothing_without_an_outage(

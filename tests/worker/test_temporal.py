@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 import worker.temporal
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
@@ -57,9 +58,42 @@ async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.Monke
 
 
 async def test_search_attributes_are_registered_once(client: Client) -> None:
-    await ensure_search_attributes(client)
-    await ensure_search_attributes(client)
+    assert await ensure_search_attributes(client)
+    assert await ensure_search_attributes(client)
     assert client.namespace == "default"
+
+
+class Listing:
+    """An operator service that refuses to list."""
+
+    def __init__(self, status: RPCStatusCode) -> None:
+        self.status = status
+
+    async def list_search_attributes(self, *_: object, **__: object) -> None:
+        raise RPCError("not now", self.status, b"")
+
+
+def refuse_listing(status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Client, "operator_service", property(lambda _: Listing(status)))
+
+
+@pytest.mark.parametrize(
+    "status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.NOT_FOUND]
+)
+async def test_a_server_that_cannot_list_its_search_attributes_now_is_not_trusted_to_have_them(
+    client: Client, status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_listing(status, monkeypatch)
+    with pytest.raises(TemporalUnavailable, match="default now: not now"):
+        await ensure_search_attributes(client)
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
+async def test_a_server_that_lets_nobody_list_search_attributes_must_have_them(
+    client: Client, status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_listing(status, monkeypatch)
+    assert not await ensure_search_attributes(client)
 
 
 async def test_telling_a_place_starts_it_once_and_again_after_its_end(client: Client) -> None:

@@ -12,7 +12,21 @@ from workflows.promotion.state import Story, TestProgress
 PASSING = ("ProviderRateLimited", "ProviderBusy")
 """Refusals that end by themselves; nobody has to mend anything."""
 
+MENDABLE = (
+    "ProviderNotFound",
+    "ProviderUnauthorized",
+    "ProviderRejected",
+    "ReferenceMissing",
+    "InvalidParameters",
+    "ApiForbidden",
+)
+"""Refusals that stay until a person mends something; of any other one the next poll may know nothing."""
+
+UNREAD_POLLS = 3
+"""So many failed polls in a row are more than a slow answer. A trigger has its attempts within one activity."""
+
 UNTIL_MENDED = "the tracker goes on by itself"
+AGAIN = "it is asked again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,17 +136,35 @@ def _of_tests(story: Story, say: Callable[[str], str]) -> Obstacle | None:
     hop = story.hop
     if hop is None or hop.round is None:
         return None
-    refused = [test for test in hop.round.tests if not test.final and test.error and _kind(test.error) not in PASSING]
+    refused = [test for test in hop.round.tests if _stands_in_the_way(test)]
     if not refused:
         return None
-    policy = f"PromotionPolicy/{hop.policy.name}"
     mending = "; ".join(dict.fromkeys(_mending(test) for test in refused))
+    if not all(_of_our_own(test.error) for test in refused):
+        mending += f"; or mend PromotionPolicy/{hop.policy.name}, then {say('retest')}"
     return Obstacle(
         object=", ".join(dict.fromkeys(_runner(test) for test in refused)),
         reason="TestRefused",
         text="; ".join(f"{test.spec.name} at {_runner(test)}: {test.error}" for test in refused),
-        unblock_with=f"{mending}; or mend {policy}, then {say('retest')}",
+        unblock_with=mending,
     )
+
+
+def _stands_in_the_way(test: TestProgress) -> bool:
+    if test.final or not test.error or (kind := _kind(test.error)) in PASSING:
+        return False
+    return kind in MENDABLE or test.run is None or test.unread >= UNREAD_POLLS
+
+
+def _held_up(error: str) -> bool:
+    """Tell whether an attempt ran out of time within Pilotage: by its own bound, or as Temporal words it."""
+    return _kind(error) == "AttemptExpired" or (error.startswith("activity ") and error.endswith(" timeout"))
+
+
+def _of_our_own(error: str) -> bool:
+    """Tell whether an error says nothing of the CI system, nor of what a policy or a runner declares."""
+    kind = _kind(error)
+    return _held_up(error) or (kind.startswith("Api") and kind not in MENDABLE)
 
 
 def _runner(test: TestProgress) -> str:
@@ -151,6 +183,10 @@ def _named(text: str) -> str:
 
 def _mending(test: TestProgress) -> str:
     runner, job = _runner(test), f"job `{test.spec.job}`"
+    if _held_up(test.error):
+        return f"see to Pilotage's workers, which are held up; {AGAIN}"
+    if _of_our_own(test.error):
+        return f"see to the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
     match _kind(test.error):
         case "ProviderNotFound":
             return f"create {job} at {runner}, or let its credential see it"

@@ -97,9 +97,10 @@ def take_report(test: TestProgress, report: RunReport, now: datetime) -> None:
     """Write what the CI system showed into the test; a poll error is not a verdict."""
     test.run, test.url = report.run, report.run.url or test.url
     test.number, test.summary = report.number or test.number, report.summary or test.summary
-    test.error = report.error
     if report.error:
+        miss_poll(test, report.error)
         return
+    test.error, test.unread = "", 0
     test.state, test.message = report.state, report.message
     if report.waiting_for_approval:
         test.message = test.message or "waits for approval at the CI system"
@@ -108,6 +109,12 @@ def take_report(test: TestProgress, report: RunReport, now: datetime) -> None:
         test.message = "; ".join(filter(None, (f"in the queue since {since}: no runner has taken it", report.message)))
     if report.state.final and test.finished_at is None:
         test.finished_at = now
+
+
+def miss_poll(test: TestProgress, error: str) -> None:
+    """Write into the test that it could not be read."""
+    test.error = error
+    test.unread += 1
 
 
 def time_out(test: TestProgress, policy: PolicySnapshot, round_: Round, now: datetime) -> None:

@@ -7,24 +7,22 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.models.testing import UNHEARD, CancelTestsInput, PollTestsInput, RunRef, RunState, TriggerTestInput
+from activities.models.testing import (
+    NOT_ACCEPTED,
+    UNHEARD,
+    UNSENT,
+    CancelTestsInput,
+    PollTestsInput,
+    RunRef,
+    RunState,
+    TriggerTestInput,
+)
 from workflows import policies
 from workflows.promotion import rounds
 from workflows.promotion.context import Context, problem_of
 from workflows.promotion.state import Hop, Round, TestProgress
 
 TRIGGER_UNKNOWN = "TriggerUnknown"
-
-NOT_ACCEPTED = (
-    "ProviderUnauthorized",
-    "ProviderNotFound",
-    "ProviderRejected",
-    "ProviderRateLimited",
-    "ProviderBusy",
-    "ReferenceMissing",
-    "InvalidParameters",
-)
-"""Refusals after which no run can have begun; after any other one may run unheard."""
 
 
 async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
@@ -93,7 +91,9 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
 
 
 def _surely_unsent(cause: BaseException | None) -> bool:
-    return isinstance(cause, ApplicationError) and cause.type in NOT_ACCEPTED and UNHEARD not in cause.details
+    if not isinstance(cause, ApplicationError):
+        return False
+    return UNSENT in cause.details or (cause.type in NOT_ACCEPTED and UNHEARD not in cause.details)
 
 
 async def poll_tests(ctx: Context, round_: Round) -> None:
@@ -119,7 +119,7 @@ async def _poll_runner(ctx: Context, runner: str, tests: list[TestProgress]) -> 
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)
     except ActivityError as refusal:
         for test in tests:
-            test.error = problem_of(refusal, runner)[1]
+            rounds.miss_poll(test, problem_of(refusal, runner)[1])
         return
     reports = {report.key: report for report in answer.reports}
     for test in tests:

@@ -38,6 +38,8 @@ class TestProgress:
     summary: str = ""
     error: str = ""
     """Why the last trigger or poll failed; not a verdict."""
+    unread: int = 0
+    """Polls in a row that failed; each has one attempt, so that a single one says little."""
     attempts: int = 0
     """Triggers that failed for a cause that people can fix."""
     unheard: bool = False

@@ -10,12 +10,18 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import EnvironmentView, FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
 from activities.models.places import Counter, PlaceSignal
-from activities.models.status import ConditionStatus, State, TrackerStatus, Waiting, WaitingFor
-from activities.models.testing import PollTestsInput, PollTestsResult
+from activities.models.status import (
+    ConditionStatus,
+    State,
+    TrackerStatus,
+    Waiting,
+    WaitingFor,
+)
+from activities.models.testing import PollTestsInput, PollTestsResult, RunRef, RunReport, RunState
 from activities.models.tracking import RepositoryView
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
-from workflows.promotion.obstacles import Obstacle, find_obstacle
-from workflows.promotion.rounds import wake_reason
+from workflows.promotion.obstacles import UNREAD_POLLS, Obstacle, find_obstacle
+from workflows.promotion.rounds import take_report, wake_reason
 from workflows.promotion.state import Hop, Refusal, Round, Story, TestProgress
 from workflows.promotion.waiting import waiting_for
 
@@ -74,6 +80,55 @@ def test_a_refused_test_says_what_to_mend_by_the_kind_of_refusal(world: World, e
     assert mend in found.unblock_with
     assert found.unblock_with.endswith("; or mend PromotionPolicy/dev-to-staging, then pilotage retest web-412")
     assert error in found.text
+
+
+TRANSIENT = {
+    "ProviderUnavailable: `GET /job/unit/381` at jenkins: no answer in time": "see to TestRunner/ci",
+    "ProviderMalformed: HTML for JSON": "see to TestRunner/ci",
+    "AttemptExpired: the attempt is older than its 60 s": "see to Pilotage's workers",
+    "ApiUnavailable: kubernetes gives no answer": "see to the Kubernetes API",
+    "activity StartToClose timeout": "see to Pilotage's workers",
+}
+
+
+def polled(world: World, *errors: str) -> Obstacle | None:
+    """Return what is in the way after these polls of one run, the empty ones being answered."""
+    run = RunRef(runner="ci", job="web/t0", key="k", id="1")
+    story = in_testing(world, "")
+    assert story.hop is not None
+    assert story.hop.round is not None
+    (test,) = story.hop.round.tests
+    test.run, test.state = run, RunState.RUNNING
+    for error in errors:
+        take_report(test, RunReport(key="k", run=run, state=RunState.RUNNING, error=error), NOON)
+    return find_obstacle(story, source=None, target=None, say=say)
+
+
+@pytest.mark.parametrize(("error", "advice"), TRANSIENT.items())
+def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_see_to(
+    world: World, error: str, advice: str
+) -> None:
+    assert polled(world, error) is None
+    assert polled(world, error, error, "", error, error) is None
+    found = polled(world, "", error, error, error)
+    assert found is not None
+    assert found.unblock_with.startswith(advice)
+    assert error in found.text
+    # Nobody mends a policy for what Pilotage or the cluster suffers from.
+    assert ("PromotionPolicy/" in found.unblock_with) == error.startswith("Provider")
+    assert polled(world, error, error, error, "") is None
+
+
+@pytest.mark.parametrize("error", ["ProviderNotFound: 404", "ApiForbidden: secrets is forbidden"])
+def test_a_poll_that_only_a_person_can_mend_is_in_the_way_at_once(world: World, error: str) -> None:
+    assert polled(world, error) is not None
+
+
+def test_a_trigger_that_failed_was_tried_several_times_and_is_in_the_way_at_once(world: World) -> None:
+    error = "ProviderUnavailable: no answer in time at connect timeout"
+    found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
+    assert found is not None
+    assert found.unblock_with.startswith("see to TestRunner/")
 
 
 def test_several_refused_tests_name_each_thing_to_mend_once(world: World) -> None:
@@ -267,6 +322,32 @@ async def test_a_poll_that_is_refused_is_in_a_condition_until_it_is_answered(tem
         assert "mend the credential of TestRunner/" in waited(world.status).unblock_with
         world.refused.clear()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+@dataclass
+class FlappingWorld(World):
+    """A world whose CI system fails the first polls as a whole."""
+
+    failures: int = 0
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        if self.failures:
+            self.failures -= 1
+            raise ApplicationError("no answer in time", type="ProviderUnavailable")
+        return await super().poll_tests(request)
+
+
+@pytest.mark.parametrize(("failures", "told"), [(1, False), (UNREAD_POLLS, True)])
+async def test_a_poll_that_fails_now_and_then_does_not_make_the_condition_flap(
+    temporal_server: str, failures: int, told: bool
+) -> None:
+    async with promotion_in(FlappingWorld, temporal_server) as (world, start):
+        world.failures = failures
+        await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.failures == 0
+        assert any(resolved(status).status == "False" for status in world.statuses) == told
 
 
 async def test_a_failed_promotion_says_to_mend_before_the_retry(temporal_server: str) -> None:

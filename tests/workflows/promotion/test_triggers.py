@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.models.status import State
-from activities.models.testing import UNHEARD, TriggerTestInput, TriggerTestResult
+from activities.models.testing import UNHEARD, UNSENT, TriggerTestInput, TriggerTestResult
 from tests.workflows.promotion.world import World, a_test, promotion_in
 
 
@@ -41,14 +41,20 @@ async def test_a_repetition_that_was_refused_is_no_proof_that_the_first_attempt_
 
 
 @pytest.mark.parametrize(
-    ("refusal", "warned"),
-    [("ReferenceMissing", False), ("InvalidParameters", False), ("ProviderUnavailable", True)],
+    ("refusal", "detail", "warned"),
+    [
+        ("ReferenceMissing", (), False),
+        ("InvalidParameters", (), False),
+        ("ProviderUnavailable", (), True),
+        ("ProviderUnavailable", (UNSENT,), False),
+        ("ApiUnavailable", (UNSENT,), False),
+    ],
 )
 async def test_what_fails_before_anything_is_sent_leaves_the_next_trigger_a_first_one(
-    temporal_server: str, refusal: str, warned: bool
+    temporal_server: str, refusal: str, detail: tuple[str, ...], warned: bool
 ) -> None:
     async with promotion_in(RefusingWorld, temporal_server) as (world, start):
-        world.refusal = refusal
+        world.refusal, world.detail = refusal, detail
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")

@@ -1,0 +1,226 @@
+"""A trigger of a job whose runs cannot be found by key: repeated while nothing was sent, never after that."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import Worker
+
+from activities.models.testing import UNHEARD, UNSENT, TriggerTestInput, TriggerTestResult
+from activities.test_runs import CiActivities
+from crds.ports import ApiForbidden, ApiUnavailable
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderMalformed,
+    ProviderRateLimited,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from providers.ports import TestRuns
+from tests.activities.conftest import bounded_environment
+from tests.activities.fakes import FakeConnections, FakeRuns
+from worker.attempts import BoundedAttempts
+from worker.conversion import DATA_CONVERTER
+
+REQUEST = TriggerTestInput(namespace="shop", runner="gitlab", job="main", key="k1", parameters={}, variables={})
+LIMIT = timedelta(seconds=1)
+ATTEMPTS = 3
+
+
+@dataclass
+class UntraceableRuns(FakeRuns):
+    """A CI system whose runs exist and are not found by key."""
+
+    created: int = 0
+    refuse: list[ProviderError] = field(default_factory=list)
+    """What the host answers to the next requests for a run, which begins none."""
+
+    async def find(self, job: str, key: str) -> tuple[Any, ...]:
+        self.note("find")
+        return ()
+
+    async def create(self, job: str, key: str, parameters: Any) -> Any:
+        if self.refuse:
+            raise self.refuse.pop(0)
+        self.created += 1
+        return await super().create(job, key, parameters)
+
+    async def traceable(self, job: str) -> bool:
+        return False
+
+
+@dataclass
+class FailingConnections(FakeConnections):
+    """Connections that fail to be opened, as often as errors are queued."""
+
+    failures: list[Exception] = field(default_factory=list)
+
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+        if self.failures:
+            raise self.failures.pop(0)
+        return await super().test_runs(namespace, runner)
+
+
+@dataclass
+class Attempts:
+    """Run one attempt after the other, handing on what the SDK and the server do."""
+
+    runs: UntraceableRuns = field(default_factory=UntraceableRuns)
+    failures: list[Exception] = field(default_factory=list)
+    delivered: bool = True
+    number: int = 0
+    details: tuple[Any, ...] = ()
+
+    async def next(self) -> TriggerTestResult:
+        self.number += 1
+        environment = bounded_environment(attempt=self.number)
+        environment.info = replace(environment.info, heartbeat_details=list(self.details))
+
+        def noted(*details: Any) -> None:
+            if self.delivered:
+                self.details = details
+
+        environment.on_heartbeat = noted
+        connections = FailingConnections(runs=self.runs, failures=self.failures)
+        return await environment.run(CiActivities(connections).trigger_test, REQUEST)
+
+    async def refused(self) -> tuple[str | None, tuple[Any, ...]]:
+        with pytest.raises(ApplicationError) as caught:
+            await self.next()
+        return caught.value.type, tuple(caught.value.details)
+
+
+@pytest.mark.parametrize(
+    "error", [ProviderBusy("16 in flight"), ProviderRateLimited("wait"), ProviderUnavailable("down")]
+)
+async def test_a_trigger_that_failed_before_anything_was_sent_is_tried_again(error: ProviderError) -> None:
+    attempts = Attempts(runs=UntraceableRuns(errors={"find": [error, error]}))
+    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert not (await attempts.next()).found
+    assert attempts.runs.created == 1
+
+
+@pytest.mark.parametrize("error", [ApiUnavailable("no answer"), ApiForbidden("no", status=403)])
+async def test_an_outage_of_kubernetes_before_the_trigger_is_no_trigger(error: Exception) -> None:
+    attempts = Attempts(failures=[error])
+    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert not (await attempts.next()).found
+    assert attempts.runs.created == 1
+
+
+@pytest.mark.parametrize("error", [ProviderRateLimited("wait"), ProviderUnauthorized("no"), ProviderBusy("16")])
+async def test_a_request_that_the_host_refused_began_no_run(error: ProviderError) -> None:
+    attempts = Attempts(runs=UntraceableRuns(refuse=[error]))
+    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert not (await attempts.next()).found
+    assert attempts.runs.created == 1
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("no answer in time"), ProviderMalformed("<html>")])
+async def test_a_lost_reply_is_never_followed_by_another_request(error: ProviderError) -> None:
+    attempts = Attempts(runs=UntraceableRuns(lose_replies=[error]))
+    assert await attempts.refused() == (type(error).__name__, ())
+    assert await attempts.refused() == ("TriggerUnknown", ())
+    assert await attempts.refused() == ("TriggerUnknown", ())
+    assert attempts.runs.created == 1
+
+
+async def test_what_is_refused_after_a_lost_reply_proves_nothing_about_it() -> None:
+    attempts = Attempts(
+        runs=UntraceableRuns(errors={"find": [ProviderBusy("16")]}, lose_replies=[ProviderMalformed("")])
+    )
+    assert await attempts.refused() == ("ProviderBusy", (UNSENT,))
+    assert await attempts.refused() == ("ProviderMalformed", ())
+    attempts.runs.errors = {"find": [ProviderBusy("16")]}
+    assert await attempts.refused() == ("ProviderBusy", (UNHEARD,))
+    assert await attempts.refused() == ("TriggerUnknown", ())
+    assert attempts.runs.created == 1
+
+
+async def test_an_attempt_that_left_no_word_may_have_begun_a_run() -> None:
+    attempts = Attempts(runs=UntraceableRuns(errors={"find": [ProviderBusy("16")]}))
+    await attempts.refused()
+    # The second was killed, or its word was lost: the first one's must not speak for it.
+    attempts.number = 2
+    assert (await attempts.refused())[0] == "TriggerUnknown"
+    lost = Attempts(runs=UntraceableRuns(errors={"find": [ProviderBusy("16")]}), delivered=False)
+    await lost.refused()
+    assert (await lost.refused())[0] == "TriggerUnknown"
+    assert attempts.runs.created + lost.runs.created == 0
+
+
+async def test_what_an_earlier_activity_may_have_sent_is_not_forgotten_for_want_of_an_attempt() -> None:
+    runs = UntraceableRuns()
+    request = replace(REQUEST, again=True)
+    with pytest.raises(ApplicationError) as caught:
+        await bounded_environment().run(CiActivities(FakeConnections(runs=runs)).trigger_test, request)
+    assert (caught.value.type, runs.created) == ("TriggerUnknown", 0)
+
+
+@workflow.defn(sandboxed=False)
+class Triggers:
+    """Run the trigger as a promotion does: a few attempts, no heartbeat timeout."""
+
+    @workflow.run
+    async def run(self) -> int:
+        retry = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=ATTEMPTS)
+        await workflow.execute_activity(
+            "trigger_test", REQUEST, start_to_close_timeout=LIMIT, retry_policy=retry, result_type=TriggerTestResult
+        )
+        return 1
+
+
+@asynccontextmanager
+async def triggering(
+    server: str, runs: FakeRuns, *, failures: list[Exception] | None = None
+) -> AsyncIterator[Callable[[], Any]]:
+    """Serve the trigger from a real worker."""
+    client, queue = await Client.connect(server, data_converter=DATA_CONVERTER), f"sending-{uuid.uuid4()}"
+    activities = CiActivities(FailingConnections(runs=runs, failures=failures or []))
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[Triggers],
+        activities=[activities.trigger_test],
+        interceptors=[BoundedAttempts()],
+    ):
+        yield lambda: client.execute_workflow(Triggers.run, id=queue, task_queue=queue)
+
+
+async def test_temporal_hands_the_word_of_a_failed_attempt_to_the_next_one(temporal_server: str) -> None:
+    runs = UntraceableRuns(errors={"find": [ProviderUnavailable("down")]}, refuse=[ProviderRateLimited("wait")])
+    async with triggering(temporal_server, runs) as execute:
+        assert await execute() == 1
+    assert runs.created == 1
+
+
+@dataclass
+class SlowRuns(UntraceableRuns):
+    """A CI system that begins a run and answers after the attempt's time."""
+
+    async def create(self, job: str, key: str, parameters: Any) -> Any:
+        run = await super().create(job, key, parameters)
+        await asyncio.sleep(3 * LIMIT.total_seconds())
+        return run
+
+
+async def test_temporal_hands_on_no_word_of_an_attempt_that_ran_out_of_time_while_it_sent(temporal_server: str) -> None:
+    runs = SlowRuns(errors={"find": [ProviderUnavailable("down")]})
+    async with triggering(temporal_server, runs) as execute:
+        with pytest.raises(WorkflowFailureError) as caught:
+            await execute()
+    refusal = caught.value.cause
+    assert isinstance(refusal, ActivityError)
+    assert isinstance(refusal.cause, ApplicationError)
+    assert (refusal.cause.type, runs.created) == ("TriggerUnknown", 1)
