@@ -8,7 +8,7 @@ meanwhile; where it is not, nothing could be decided without the answer anyway.
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityConfig
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 from activities.models.tracking import Timings
 from workflows.identity import Queues
@@ -23,6 +23,12 @@ WATCH_GRACE = timedelta(seconds=30)
 """Time beyond the watch itself for the fresh read at its end."""
 
 UNLIMITED = 0
+
+PRESENT_ATTEMPTS = 4
+"""On the way: a presentation gives way to the next one."""
+
+PRESENT_BRIEFLY = timedelta(minutes=2)
+"""Well within the ten minutes that a finalizer waits, after what else ends a deleted tracker."""
 
 
 def config_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = UNLIMITED) -> ActivityConfig:
@@ -46,9 +52,19 @@ def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 
 
 
 def scm_present(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Show the whole wanted presentation: patient, since it never delays a step, but not for ever."""
-    config = _config(queues.scm, timings, _backoff(initial=5, maximum=300), summary)
-    config["schedule_to_close_timeout"] = timings.present_deadline
+    """Show the whole wanted presentation: few attempts, since a newer state may wait; the workflow's timer goes on."""
+    return _present(queues, timings, summary, attempts=PRESENT_ATTEMPTS)
+
+
+def scm_present_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show the end: patient, since nothing comes after it and nothing waits for it, but not for ever."""
+    return _present(queues, timings, summary, attempts=UNLIMITED)
+
+
+def scm_present_briefly(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show the end of a tracker that is being deleted: brief also where the host asks to wait for an hour."""
+    config = _present(queues, timings, summary, attempts=PRESENT_ATTEMPTS)
+    config["schedule_to_close_timeout"] = min(PRESENT_BRIEFLY, timings.present_deadline)
     return config
 
 
@@ -89,6 +105,14 @@ def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> Acti
 def kubernetes_publish(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Write status: unlimited, since a dead watcher delays status and must lose none; steps never wait for it."""
     return _config(queues.kubernetes, timings, _backoff(initial=1, maximum=30), summary)
+
+
+def _present(queues: Queues, timings: Timings, summary: str, *, attempts: int) -> ActivityConfig:
+    config = _config(queues.scm, timings, _backoff(initial=5, maximum=300, attempts=attempts), summary)
+    config["schedule_to_close_timeout"] = timings.present_deadline
+    # One that is cancelled ends with the attempt at work, so that the next one never writes beside it.
+    config["cancellation_type"] = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+    return config
 
 
 def _config(queue: str, timings: Timings, retry: RetryPolicy, summary: str) -> ActivityConfig:

@@ -113,6 +113,13 @@ async def test_an_ended_attempt_does_not_keep_the_next_one_from_starting(scene: 
     assert [started for started, _ in scene.promotions.started] == [attempt(2)]
 
 
+async def test_an_ended_attempt_that_still_presents_its_end_is_told_that_a_newer_one_begins(scene: Scene) -> None:
+    scene.promotions.states[attempt(1)] = WorkflowState.RUNNING
+    scene.show(tracker_document(attempt=2, status=running_status(attempt=1, state="Completed")))
+    await scene.controller.reconcile(KEY)
+    assert scene.promotions.deleted == [attempt(1)]
+
+
 async def test_the_conditions_speak_of_the_attempt_at_hand(scene: Scene) -> None:
     scene.show(tracker_document())
     await scene.controller.reconcile(KEY)

@@ -78,8 +78,8 @@ class Context:
         self.delivery_until: datetime | None = None
         self.checks: tuple[str, ...] = ()
         self.writing = False
-        self.at_boundary = False
-        """Whether a hold has taken effect between two waves."""
+        self.at_boundary = story.state is State.PROMOTING and story.hold is not None
+        """Whether a hold has taken effect between two waves; one carried over has: its run begins at a boundary."""
         self.outdated: PlaceSignal | None = None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None

@@ -102,14 +102,12 @@ async def _drop_what_left(ctx: Context, hop: Hop, deployments: list[DeploymentSp
 
 
 async def _between_waves(ctx: Context) -> None:
-    """Stop here while held, keeping the lane."""
+    """Stop here while held, keeping the lane; a run that continues as new meanwhile leaves the hold in effect."""
     ctx.at_boundary = True
-    try:
-        while ctx.held:
-            ctx.changed()
-            await ctx.wait(lambda: not ctx.held, why="held between waves")
-    finally:
-        ctx.at_boundary = False
+    while ctx.held:
+        ctx.changed()
+        await ctx.wait(lambda: not ctx.held, why="held between waves")
+    ctx.at_boundary = False
 
 
 async def _pause(ctx: Context, until: datetime) -> None:

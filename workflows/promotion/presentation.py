@@ -106,8 +106,12 @@ def present_input(request: PromotionInput, story: Story, shown: State, waiting: 
 
 
 def _seen(story: Story) -> Shown | None:
-    """Return what reading the pull request told of it, which spares a read; comments are looked for nevertheless."""
-    return Shown(labels=story.pull_request.labels) if story.pull_request else None
+    """Return what reading the pull request told of it, which spares a read; comments are looked for nevertheless.
+
+    Once anything was tried that no longer counts: what a failure left there only the host can tell.
+    """
+    unchanged = story.pull_request if story.presented is None else None
+    return Shown(labels=unchanged.labels) if unchanged else None
 
 
 def _title(story: Story, shown: State) -> str:

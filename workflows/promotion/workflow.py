@@ -2,25 +2,22 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ContinueAsNewVersioningBehavior
 
-from activities.contracts import ScmActivities
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
-from activities.models.revisions import PresentInput
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
-from workflows import policies
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
-from workflows.promotion.context import Context, Continue, Ended, problem_of
+from workflows.promotion.context import Context, Continue, Ended
+from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import ANSWERS_KEPT, PromotionStart, Story
-from workflows.publishing import Publisher, status_publisher
+from workflows.publishing import status_publisher
 
 Step = Callable[[Context], Awaitable[State]]
 
@@ -39,9 +36,6 @@ STEPS: dict[State, Step] = {
 
 TRACKER_GONE = ("Gone", "Recreated")
 
-PRESENT_ATTEMPTS_ON_THE_WAY = 4
-"""A presentation on the way gives way to the next one; the last one is tried until `present_deadline`."""
-
 
 @workflow.defn
 class PromotionWorkflow:
@@ -55,13 +49,9 @@ class PromotionWorkflow:
         self._publisher = status_publisher(
             self._ctx.queues, self._ctx.timings, sequence=self._story.sequence, answered=self._published
         )
-        self._presenter: Publisher[PresentInput] = Publisher(
-            send=self._present, stamp=lambda payload, _: payload, merge=lambda _, newer: newer, adds=lambda *_: True
-        )
-        self._moment: tuple[object, ...] | None = None
+        self._presenting = Presenting(self._ctx)
         self._searched: tuple[str, str] = ("", "")
         self._resumed = request.carried is not None
-        self._finishing = False
 
     @workflow.run
     async def run(self, request: PromotionStart) -> State:
@@ -102,7 +92,6 @@ class PromotionWorkflow:
     async def _finish(self) -> None:
         """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
         ctx, story = self._ctx, self._story
-        self._finishing = True
         if story.state is State.COMPLETED:
             ctx.event("Completed", story.message or f"{story.environment} is final")
         else:
@@ -112,7 +101,7 @@ class PromotionWorkflow:
         for environment in sorted({*ctx.places.member_of, *(story.ahead if ctx.places.told_hold else ())}):
             await ctx.places.tell(environment, ctx.places.member_of.get(environment, "ahead"), Phase.GONE)
         story.hop = None if story.state is State.COMPLETED else story.hop
-        self._moment = None
+        self._presenting.finish()
         ctx.changed()
         ctx.flush()
         await self._settle()
@@ -120,8 +109,8 @@ class PromotionWorkflow:
 
     async def _settle(self) -> None:
         """Wait until presentation and status are written, whichever was offered last."""
-        while not (self._presenter.idle and self._publisher.idle):
-            await self._presenter.drain()
+        while not (self._presenting.idle and self._publisher.idle):
+            await self._presenting.drain()
             await self._publisher.drain()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
@@ -145,40 +134,16 @@ class PromotionWorkflow:
                     SearchAttributeKey.for_keyword(SEARCH_ENVIRONMENT).value_set(searched[1]),
                 ]
             )
-        moment = presentation.moment(story, view.state, workflow.now())
-        if story.pull_request is not None and moment is not None and moment != self._moment:
-            self._moment = moment
-            self._presenter.offer(presentation.present_input(ctx.request, story, view.state, view.waiting))
+        self._presenting.offer(view.state)
 
     def _published(self, answer: PublishStatusResult) -> None:
         """End when the tracker is gone: one that was deleted while no watcher ran is told nothing else."""
         if not answer.written and answer.reason in TRACKER_GONE:
-            self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", f"the tracker is {answer.reason}")
+            self._delete(f"the tracker is {answer.reason}")
 
-    async def _present(self, payload: PresentInput) -> None:
-        ctx, story = self._ctx, self._story
-        config = policies.scm_present(ctx.queues, ctx.timings, summary=f"present {payload.state_label}")
-        if not self._finishing:
-            config["retry_policy"] = RetryPolicy(
-                initial_interval=timedelta(seconds=5), maximum_attempts=PRESENT_ATTEMPTS_ON_THE_WAY
-            )
-        try:
-            wanted = presentation.present_input(ctx.request, story, *reporting.shown(ctx))
-            answer = await workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
-        except ActivityError as refusal:
-            story.presented, story.presentation_error = False, problem_of(refusal, "pull request")[1]
-            story.shown = None
-            ctx.event("PresentationFailed", story.presentation_error, warning=True)
-            ctx.flush()
-            return
-        story.shown = answer.shown
-        if not story.presented:
-            recovered = story.presented is False
-            story.presented, story.presentation_error = True, ""
-            ctx.changed()
-            # The first success travels with the next status, which is never far: a write of its own costs six events.
-            if recovered or self._finishing:
-                ctx.flush()
+    def _delete(self, message: str) -> None:
+        self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", message)
+        self._presenting.give_up()
 
     # -- what comes in -----------------------------------------------------------------------------------------
 
@@ -195,7 +160,7 @@ class PromotionWorkflow:
     @workflow.signal(description="The tracker was deleted")
     def deleted(self) -> None:
         """End the promotion; runs are cancelled and nothing further is written."""
-        self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", "the tracker was deleted")
+        self._delete("the tracker was deleted")
 
     @workflow.query(description="State and what it waits for, as markdown")
     def progress(self) -> Progress:

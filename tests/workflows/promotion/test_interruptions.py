@@ -219,3 +219,21 @@ async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(temporal_se
         polled, told = world.polls, len(world.members)
         await world.eventually(lambda: world.polls >= polled + 2)
         assert len(world.members) == told
+
+
+async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_new(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.arrival_seconds = 1.0
+        run = await start()
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+        await run.say(Verb.HOLD)
+        held = await world.until(State.HELD)
+        before = len(world.statuses)
+        await run.continued()
+        await world.eventually(lambda: len(world.statuses) > before)
+        await asyncio.sleep(0.5)
+        assert {(one.state, one.state_since) for one in world.statuses[before:]} == {(State.HELD, held.state_since)}
+        await run.say(Verb.RELEASE)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == ["web-staging-0", "web-staging-1"]

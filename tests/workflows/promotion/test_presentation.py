@@ -252,6 +252,14 @@ def test_what_was_shown_is_handed_on_and_at_first_the_labels_that_were_read() ->
     assert present_input(REQUEST, story, State.TESTING, None).shown == story.shown
 
 
+@pytest.mark.parametrize("presented", [True, False])
+def test_once_anything_was_tried_the_labels_that_were_read_first_are_not_taken_for_shown(presented: bool) -> None:
+    story = in_hop(State.TESTS_FAILED)
+    story.pull_request = replace(PULL_REQUEST, labels=("bug",))
+    story.presented = presented
+    assert present_input(REQUEST, story, State.TESTS_FAILED, None).shown is None
+
+
 def test_a_quick_delivery_costs_no_call_and_a_lasting_one_is_shown_once_per_wave() -> None:
     story = in_hop(State.PROMOTING)
     assert story.hop is not None

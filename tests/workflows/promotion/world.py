@@ -79,6 +79,18 @@ class Run:
         )
         return answer
 
+    async def continued(self) -> None:
+        """Return once it continued as new, because of places that start anew again and again and are answered."""
+        first = (await self.handle.describe()).run_id
+        for _ in range(400):
+            self.world.epoch += 1
+            await self.world.say("dev")
+            await self.world.say("staging")
+            await asyncio.sleep(0.02)
+            if (await self.handle.describe()).run_id != first:
+                return
+        raise AssertionError("it never continued as new")
+
     async def end(self) -> State:
         """Return the final state."""
         return await asyncio.wait_for(self.handle.result(), 30)

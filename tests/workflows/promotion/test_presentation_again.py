@@ -1,0 +1,199 @@
+"""A presentation that failed is tried again while the state lasts, and given up for a tracker that goes."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.exceptions import ApplicationError
+
+from activities.models.promotion import Verb
+from activities.models.revisions import PresentInput, PresentResult, Shown
+from activities.models.status import ConditionStatus, State
+from activities.models.testing import RunState
+from activities.models.tracking import Timings
+from tests.workflows.promotion.world import FAST, Run, World, promotion_in
+
+LASTING = replace(FAST, present_deadline=Timings().present_deadline)
+UNASKED = replace(LASTING, reference_initial=timedelta(hours=1), reference_maximum=timedelta(hours=1))
+"""No timer tries again within a test."""
+OFTEN = replace(LASTING, reference_initial=timedelta(milliseconds=20), reference_maximum=timedelta(milliseconds=40))
+SILENT = "unit"
+AT_ONCE, LATER = timedelta(milliseconds=50), timedelta(hours=1)
+
+
+@dataclass
+class Host(World):
+    """A host that keeps labels as hosts do, and can be down."""
+
+    down: str = ""
+    """What it answers; empty while it is up."""
+    final: bool = True
+    """Whether the activity itself gives up at such an answer."""
+    asks_to_wait: timedelta = AT_ONCE
+    tries: int = 0
+    shows: set[str] = field(default_factory=set)
+    slow: asyncio.Event | None = None
+
+    @activity.defn
+    async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
+        self.tries += 1
+        if self.slow is not None:
+            await self.slow.wait()
+        if self.down:
+            kind, delay = "ProviderUnavailable", None if self.final else self.asks_to_wait
+            raise ApplicationError(self.down, type=kind, non_retryable=self.final, next_retry_delay=delay)
+        known = request.shown.labels if request.shown and activity.info().attempt == 1 else self.shows
+        self.shows -= {one for one in known if one.startswith(request.label_prefix) and one != request.state_label}
+        self.shows.add(request.state_label)
+        self.presented.append(request)
+        return PresentResult(writes=1, shown=Shown(labels=(request.state_label,), comment_id="1"))
+
+    @property
+    def condition(self) -> ConditionStatus | None:
+        return next((one for one in self.status.conditions if one.type == "Presented"), None)
+
+    def says(self, status: str, message: str = "") -> Callable[[], bool]:
+        """Return whether the condition says so, to be asked later."""
+        return lambda: (
+            self.condition is not None and (self.condition.status, self.condition.message) == (status, message)
+        )
+
+
+async def failed_tests(world: Host, run: Run) -> None:
+    """Bring a promotion to where its author must be told."""
+    await world.until(State.TESTS_FAILED)
+    await world.eventually(world.says("False", f"ProviderUnavailable: {world.down}"))
+
+
+async def test_an_old_state_s_label_goes_also_after_a_failure(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=OFTEN) as (world, start):
+        world.verdicts[SILENT] = RunState.RUNNING
+        await start()
+        await world.eventually(lambda: world.shows == {"pilotage/testing"})
+        world.down = "down"
+        world.verdicts[SILENT] = RunState.FAILED
+        await world.until(State.TESTS_FAILED)
+        await world.eventually(world.says("False", "ProviderUnavailable: down"))
+        world.down = ""
+        await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
+
+
+async def test_a_poke_has_what_failed_shown_again_with_the_mention_that_the_author_missed(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT], world.down = RunState.FAILED, "down"
+        run = await start()
+        await failed_tests(world, run)
+        triggers = len(world.triggers)
+        world.down = ""
+        await run.handle.signal("poke")
+        await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
+        assert [one.body.split()[0] for one in world.presented[-1].mentions] == ["@ada"]
+        await world.eventually(world.says("True"))
+        assert (world.status.state, len(world.triggers)) == (State.TESTS_FAILED, triggers)
+
+
+async def test_without_a_poke_it_is_shown_again_by_itself_and_each_error_is_told_once(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=OFTEN) as (world, start):
+        world.verdicts[SILENT], world.down = RunState.FAILED, "down"
+        run = await start()
+        await failed_tests(world, run)
+        published, tries = len(world.statuses), world.tries
+        await world.eventually(lambda: world.tries >= tries + 2)
+        assert (world.events.count("PresentationFailed"), len(world.statuses)) == (1, published)
+        world.down = "down for repair"
+        await world.eventually(world.says("False", "ProviderUnavailable: down for repair"))
+        assert world.events.count("PresentationFailed") == 2
+        world.down = ""
+        await world.eventually(world.says("True"))
+        tries = world.tries
+        await asyncio.sleep(1)
+        # Nothing is tried, and no timer runs, once it is shown.
+        assert world.tries == tries
+
+
+async def test_a_promotion_whose_presentations_succeed_has_no_timer_for_them(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=LASTING) as (world, start):
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        await run.say(Verb.PROMOTE, target="prod")
+        assert await run.end() is State.COMPLETED
+        events = (await run.handle.fetch_history()).events
+        timers = [one for one in events if one.event_type == EventType.EVENT_TYPE_TIMER_STARTED]
+        assert timers
+        assert not [one for one in timers if b"present again" in one.user_metadata.summary.data]
+
+
+async def test_a_run_that_continues_tries_at_once_what_its_predecessor_could_not_show(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT], world.down = RunState.FAILED, "down"
+        run = await start()
+        await failed_tests(world, run)
+        world.down = ""
+        await run.continued()
+        await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
+        await world.eventually(world.says("True"))
+
+
+async def test_a_deleted_tracker_is_presented_a_few_times_and_briefly(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT] = RunState.FAILED
+        run = await start()
+        await world.until(State.TESTS_FAILED)
+        await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
+        tries = world.tries
+        world.down, world.final = "Secret/github: does not exist", False
+        await run.handle.signal("deleted")
+        assert await run.end() is State.ABORTED
+        assert world.tries == tries + 4
+
+
+async def test_a_host_that_asks_to_wait_for_long_does_not_keep_a_deleted_tracker(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT] = RunState.RUNNING
+        world.down, world.final, world.asks_to_wait = "limit", False, LATER
+        run = await start()
+        await world.until(State.TESTING)
+        # Now one on the way waits for an hour, and would keep the last one from its turn.
+        await world.eventually(lambda: world.tries >= 1)
+        await run.handle.signal("deleted")
+        assert await run.end() is State.ABORTED
+
+
+async def test_the_last_presentation_of_an_end_before_is_given_up_when_the_tracker_goes(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT] = RunState.FAILED
+        run = await start()
+        await world.until(State.TESTS_FAILED)
+        world.down, world.final, world.asks_to_wait = "down", False, LATER
+        tries = world.tries
+        await run.say(Verb.ABORT)
+        await world.until(State.ABORTED)
+        await world.eventually(lambda: world.tries > tries)
+        await run.handle.signal("deleted")
+        assert await run.end() is State.ABORTED
+        # The attempt ended as it did; only its presentation ends with the tracker.
+        assert world.status.reason == "Aborted"
+        assert world.says("False", "given up: the tracker was deleted, or a newer attempt took over")()
+        world.down = ""
+        await asyncio.sleep(0.3)
+        assert "pilotage/aborted" not in world.shows
+
+
+async def test_an_attempt_at_work_when_the_tracker_goes_comes_to_its_end(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT] = RunState.FAILED
+        run = await start()
+        await world.until(State.TESTS_FAILED)
+        await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
+        world.slow, tries = asyncio.Event(), world.tries
+        await run.say(Verb.ABORT)
+        await world.eventually(lambda: world.tries > tries)
+        await run.handle.signal("deleted")
+        await asyncio.sleep(0.3)
+        world.slow.set()
+        assert await run.end() is State.ABORTED
+        assert (world.tries, world.shows) == (tries + 1, {"pilotage/aborted"})
+        assert "PresentationFailed" not in world.events

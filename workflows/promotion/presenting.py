@@ -1,0 +1,146 @@
+"""The pull request follows the story: one presentation at a time, tried again until shown; no step waits for it."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.workflow import ActivityConfig
+
+from activities.contracts import ScmActivities
+from activities.models.revisions import PresentResult
+from activities.models.status import State
+from workflows import policies
+from workflows.promotion import presentation, reporting
+from workflows.promotion.context import Context, problem_of
+
+INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
+"""Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
+down or refuses, and eleven events; whoever mended the cause can poke."""
+
+GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
+
+
+class Presenting:
+    """Show the newest state on the pull request.
+
+    One activity is at work at most, and it shows what is true when it begins. On the way it is given up after a few
+    attempts, so that a newer state gets its turn, and is tried again at a poke and on a timer. The last one is a single
+    activity that has until `present_deadline`, unless the tracker goes.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._moment: tuple[object, ...] | None = None
+        """What was sent last, whether or not it arrived."""
+        self._owed = ctx.story.presented is False
+        """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
+        self._wanted = False
+        self._last = False
+        self._gone = False
+        self._at_work: asyncio.Task[PresentResult] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is at work or about to be; another try of what failed can be left to a next run."""
+        return self._at_work is None and not self._wanted
+
+    def offer(self, shown: State) -> None:
+        """Have the state presented if that is worth its calls; nothing is awaited."""
+        story = self._ctx.story
+        moment = presentation.moment(story, shown, workflow.now())
+        if story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
+            return
+        self._owed, self._wanted = False, True
+        if self._task is None:
+            self._task = asyncio.create_task(self._present())
+
+    def finish(self) -> None:
+        """Take what is offered next for the last word: it is sent in any case, and patiently."""
+        self._last = self._owed = True
+
+    def give_up(self) -> None:
+        """Try only briefly from now on: the tracker is gone, and its deletion waits for us."""
+        if not self._gone and self._at_work is not None:
+            self._at_work.cancel()
+        self._gone = True
+
+    async def drain(self) -> None:
+        """Return when nothing is at work."""
+        await workflow.wait_condition(lambda: self.idle)
+
+    async def _present(self) -> None:
+        timings = self._ctx.timings
+        pause = initial = timings.reference_initial * INITIAL_PAUSE
+        try:
+            while self._wanted:
+                # Taken before anything is awaited: what is mended during a try must cause another one.
+                pokes, last = self._ctx.pokes, self._last
+                if await self._show():
+                    pause = initial
+                    continue
+                if last:
+                    self._wanted = False
+                    return
+                await self._pause(pokes, pause)
+                pause = min(pause * 2, timings.reference_maximum * LONGEST_PAUSE)
+                self._wanted = True
+        finally:
+            self._task = None
+
+    async def _pause(self, pokes: int, pause: timedelta) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._wanted or self._ctx.pokes != pokes, timeout=pause, timeout_summary="present again"
+            )
+        except TimeoutError:
+            return
+
+    async def _show(self) -> bool:
+        """Present what is true now; False, and noted for people, where that failed."""
+        ctx, story = self._ctx, self._ctx.story
+        state, waiting = reporting.shown(ctx)
+        self._moment, self._wanted = presentation.moment(story, state, workflow.now()), False
+        wanted = presentation.present_input(ctx.request, story, state, waiting)
+        config = self._config(wanted.state_label)
+        self._at_work = asyncio.create_task(
+            workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
+        )
+        try:
+            answer = await self._at_work
+        except (ActivityError, asyncio.CancelledError) as refusal:
+            given_up = is_cancelled_exception(refusal)
+            if given_up and not self._gone:
+                raise
+            self._note_failure(GIVEN_UP if given_up else problem_of(refusal, "pull request")[1])
+            return False
+        finally:
+            self._at_work = None
+        story.shown = answer.shown
+        if not story.presented:
+            recovered = story.presented is False
+            story.presented, story.presentation_error = True, ""
+            ctx.changed()
+            # The first success travels with the next status, which is never far: a write of its own costs six events.
+            if recovered or self._last:
+                ctx.flush()
+        return True
+
+    def _config(self, label: str) -> ActivityConfig:
+        queues, timings, summary = self._ctx.queues, self._ctx.timings, f"present {label}"
+        if self._gone:
+            return policies.scm_present_briefly(queues, timings, summary=summary)
+        if self._last:
+            return policies.scm_present_last(queues, timings, summary=summary)
+        return policies.scm_present(queues, timings, summary=summary)
+
+    def _note_failure(self, error: str) -> None:
+        """Say why, once as long as it stays the same."""
+        ctx, story = self._ctx, self._ctx.story
+        story.shown = None
+        if story.presented is False and story.presentation_error == error:
+            return
+        story.presented, story.presentation_error = False, error
+        ctx.event("PresentationFailed", error, warning=True)
+        ctx.flush()
