@@ -107,9 +107,9 @@ async def test_a_key_that_reads_as_a_number_arrives_as_a_text(host: FakeHost) ->
 async def sent_input(host: FakeHost, value: str) -> str:
     host.always(answer(pipeline(5001), 201))
     await gitlab_ci(host.http(), parameters_as="Inputs").create("main", "k1", {"v": value})
-    inputs = host.body()["inputs"]
-    assert isinstance(inputs, dict)
-    return str(inputs["v"])
+    body = host.body()
+    assert isinstance(body, dict)
+    return str(body["inputs"]["v"])
 
 
 @pytest.mark.parametrize("value", ["1.20", "1e5", "1234567e8", "-0", " 5 ", "null", '{"a": 1}', "v1.20", "007", ""])
