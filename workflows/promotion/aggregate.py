@@ -24,10 +24,13 @@ def aggregate(tests: Sequence[TestProgress]) -> TestAggregateResult:
     )
 
 
-def round_over(tests: Sequence[TestProgress]) -> bool:
-    """Tell whether the verdict stands: all required tests are final, or all tests where none is required."""
+def round_over(tests: Sequence[TestProgress], *, timed_out: bool = False) -> bool:
+    """Tell whether the verdict stands: all required tests are final, or all tests where none is required.
+
+    Once the round's own time is up nothing is retried: what failed has failed.
+    """
     deciding = [test for test in tests if test.spec.required] or list(tests)
-    return all(test.final and not may_retry(test) for test in deciding)
+    return all(test.final and (timed_out or not may_retry(test)) for test in deciding)
 
 
 def may_retry(test: TestProgress) -> bool:

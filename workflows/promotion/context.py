@@ -83,6 +83,8 @@ class Context:
         self.outdated: PlaceSignal | None = None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
+        self._unanswered = ""
+        """Whom the problem shown is about, as who asked calls it; empty also where an earlier run asked."""
         self.dirty = True
         self._publish = publish
 
@@ -210,11 +212,12 @@ class Context:
             answer = await ask()
         except (ActivityError, Unreadable) as refusal:
             what, text = problem_of(refusal, object_)
+            self._unanswered = object_
             if self.story.problem != text:
                 self.story.problem, self.story.problem_object = text, what
                 self.event("WaitingForReference", f"{what}: {text}", warning=True)
             return None
-        if self.story.problem:
+        if self.story.problem and self._unanswered in ("", object_):
             self.story.problem = self.story.problem_object = ""
             self.changed()
         return answer

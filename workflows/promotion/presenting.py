@@ -18,6 +18,7 @@ INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
 down or refuses, and eleven events; whoever mended the cause can poke."""
 
+NOT_YET = "not shown yet: the host has not answered"
 GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
 
 
@@ -38,6 +39,7 @@ class Presenting:
         self._wanted = False
         self._last = False
         self._gone = False
+        self._stopped = False
         self._at_work: asyncio.Task[PresentResult] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -50,7 +52,7 @@ class Presenting:
         """Have the state presented if that is worth its calls; nothing is awaited."""
         story = self._ctx.story
         moment = presentation.moment(story, shown, workflow.now())
-        if story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
+        if self._stopped or story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
             return
         self._owed, self._wanted = False, True
         if self._task is None:
@@ -59,6 +61,13 @@ class Presenting:
     def finish(self) -> None:
         """Take what is offered next for the last word: it is sent in any case, and patiently."""
         self._last = self._owed = True
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Leave the rest to the next run, which begins with a try: a host may ask to wait for an hour."""
+        self._stopped, self._wanted = True, False
+        if self._at_work is not None:
+            self._at_work.cancel()
 
     def give_up(self) -> None:
         """Try only briefly from now on: the tracker is gone, and its deletion waits for us."""
@@ -74,7 +83,7 @@ class Presenting:
         timings = self._ctx.timings
         pause = initial = timings.reference_initial * INITIAL_PAUSE
         try:
-            while self._wanted:
+            while self._wanted and not self._stopped:
                 # Taken before anything is awaited: what is mended during a try must cause another one.
                 pokes, last = self._ctx.pokes, self._last
                 if await self._show():
@@ -85,14 +94,16 @@ class Presenting:
                     return
                 await self._pause(pokes, pause)
                 pause = min(pause * 2, timings.reference_maximum * LONGEST_PAUSE)
-                self._wanted = True
+                self._wanted = not self._stopped
         finally:
             self._task = None
 
     async def _pause(self, pokes: int, pause: timedelta) -> None:
         try:
             await workflow.wait_condition(
-                lambda: self._wanted or self._ctx.pokes != pokes, timeout=pause, timeout_summary="present again"
+                lambda: self._wanted or self._stopped or self._ctx.pokes != pokes,
+                timeout=pause,
+                timeout_summary="present again",
             )
         except TimeoutError:
             return
@@ -100,8 +111,9 @@ class Presenting:
     async def _show(self) -> bool:
         """Present what is true now; False, and noted for people, where that failed."""
         ctx, story = self._ctx, self._ctx.story
+        self._wanted = False
         state, waiting = reporting.shown(ctx)
-        self._moment, self._wanted = presentation.moment(story, state, workflow.now()), False
+        self._moment = presentation.moment(story, state, workflow.now())
         wanted = presentation.present_input(ctx.request, story, state, waiting)
         config = self._config(wanted.state_label)
         self._at_work = asyncio.create_task(
@@ -110,10 +122,15 @@ class Presenting:
         try:
             answer = await self._at_work
         except (ActivityError, asyncio.CancelledError) as refusal:
-            given_up = is_cancelled_exception(refusal)
-            if given_up and not self._gone:
+            cancelled = is_cancelled_exception(refusal)
+            if cancelled and self._stopped:
+                story.shown = None
+                if story.presented is None:
+                    story.presented, story.presentation_error = False, NOT_YET
+                return False
+            if cancelled and not self._gone:
                 raise
-            self._note_failure(GIVEN_UP if given_up else problem_of(refusal, "pull request")[1])
+            self._note_failure(GIVEN_UP if cancelled else problem_of(refusal, "pull request")[1])
             return False
         finally:
             self._at_work = None

@@ -47,10 +47,13 @@ def due(round_: Round, now: datetime) -> list[TestProgress]:
     ]
 
 
-def next_wake(round_: Round, policy: PolicySnapshot, now: datetime, poll: timedelta) -> timedelta:
-    """Return how long to sleep: until the next poll, trigger or deadline, whichever comes first."""
+def next_wake(
+    round_: Round, policy: PolicySnapshot, now: datetime, poll: timedelta, *, triggers: bool = True
+) -> timedelta:
+    """Return how long to sleep: until the next poll, trigger (if any may be sent) or deadline, whichever is first."""
     waits = [poll] if any(test.run and not test.final for test in round_.tests) else []
-    waits += [test.next_trigger - now for test in round_.tests if test.state is None and test.next_trigger]
+    if triggers:
+        waits += [test.next_trigger - now for test in round_.tests if test.state is None and test.next_trigger]
     waits += [deadline(round_, policy, test) - now for test in round_.tests if not test.final]
     return max(min(waits, default=poll), timedelta(milliseconds=100))
 
@@ -117,14 +120,13 @@ def miss_poll(test: TestProgress, error: str) -> None:
     test.unread += 1
 
 
-def time_out(test: TestProgress, policy: PolicySnapshot, round_: Round, now: datetime) -> None:
+def time_out(test: TestProgress, policy: PolicySnapshot, now: datetime) -> None:
     """End a run by its deadline."""
     own = test.started_at is not None and test.started_at + test.spec.timeout <= now
     limit = test.spec.timeout if own else policy.timeout
     test.state, test.finished_at = RunState.TIMED_OUT, now
     cause = f": {test.error}" if test.error else ""
     test.message, test.error = f"no verdict within {_text(limit)}{cause}", ""
-    round_.timed_out = round_.timed_out or not own
 
 
 def variables(

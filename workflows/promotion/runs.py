@@ -31,8 +31,6 @@ async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
     if not tests:
         return
     round_.confirmed = False
-    # Its variables are the parameters'; only a run that was continued does not know them.
-    await ctx.environment(hop.policy.source)
     ctx.flush()
     await asyncio.gather(*(_trigger(ctx, hop, round_, test) for test in tests))
     ctx.changed()

@@ -1,15 +1,20 @@
 """Reads of the source that a round is about: its place may not know yet what moved."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 
+from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.tracking import Artifact, Problem
 from workflows.promotion import comparing
 from workflows.promotion.context import Context, Unreadable
 from workflows.promotion.merging import source_artifacts
 from workflows.promotion.state import Hop, Round
+
+Answer = TypeVar("Answer")
 
 
 class SourceReader:
@@ -22,22 +27,34 @@ class SourceReader:
         self._due: datetime | None = None
         self._pokes = ctx.pokes
 
+    @property
+    def unread(self) -> bool:
+        """Whether a read failed and is still to be tried again."""
+        return self._due is not None
+
+    @property
+    def declared(self) -> bool:
+        """Whether the source's declaration is known, whose variables are the tests' parameters."""
+        return self._hop.policy.source in self._ctx.views
+
+    async def declare(self) -> bool:
+        """Read the source's declaration, which a run that was continued does not know; False while it cannot be."""
+
+        async def ask() -> EnvironmentView:
+            return await self._ctx.look_up_environment(self._hop.policy.source)
+
+        return await self._ask(ask) is not None
+
     async def moves(self, round_: Round) -> list[str] | None:
         """Return from what to what the source moved since the round began; None while that cannot be told."""
         ctx, environment = self._ctx, self._hop.policy.source
-        if self._due is not None and workflow.now() < self._due and ctx.pokes == self._pokes:
-            return None
-        self._pokes = ctx.pokes
 
         async def ask() -> tuple[Observation, ...]:
             return await self._observe(round_)
 
-        observed = await ctx.ask_once(ask, object_=f"Environment/{environment}")
+        observed = await self._ask(ask)
         if observed is None:
-            self._due = workflow.now() + self._pause
-            self._pause = min(self._pause * 2, ctx.timings.reference_maximum)
             return None
-        self._due, self._pause = None, ctx.timings.reference_initial
         moves = [
             move(artifact, runs)
             for artifact in round_.artifacts
@@ -54,6 +71,19 @@ class SourceReader:
         if self._due is None:
             return pause
         return max(min(pause, self._due - workflow.now()), timedelta(milliseconds=100))
+
+    async def _ask(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        ctx = self._ctx
+        if self._due is not None and workflow.now() < self._due and ctx.pokes == self._pokes:
+            return None
+        self._pokes = ctx.pokes
+        answer = await ctx.ask_once(ask, object_=f"Environment/{self._hop.policy.source}")
+        if answer is None:
+            self._due = workflow.now() + self._pause
+            self._pause = min(self._pause * 2, ctx.timings.reference_maximum)
+        else:
+            self._due, self._pause = None, ctx.timings.reference_initial
+        return answer
 
     async def _observe(self, round_: Round) -> tuple[Observation, ...]:
         ctx, environment = self._ctx, self._hop.policy.source

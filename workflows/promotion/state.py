@@ -65,6 +65,7 @@ class Round:
     tests: list[TestProgress]
     started_at: datetime
     timed_out: bool = False
+    """Whether the round's own time is up."""
     confirmed: bool = False
     """Whether the source was read after the newest trigger and still ran the artifacts."""
 

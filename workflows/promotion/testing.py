@@ -36,17 +36,28 @@ async def run_tests(ctx: Context) -> State:
             continue
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
-        if not ctx.held:
-            _plan_retries(ctx, hop, round_)
-            await trigger_due(ctx, hop, round_)
+        if ctx.held:
+            if source.unread:
+                # A hold stops what we do, not what we see.
+                await source.moves(round_)
+        else:
+            if await _keep_deadlines(ctx, hop, round_):
+                continue
+            _plan_retries(ctx, round_)
+            if rounds.due(round_, workflow.now()):
+                if not source.declared and await source.declare():
+                    # What was said meanwhile comes first.
+                    continue
+                if source.declared:
+                    await trigger_due(ctx, hop, round_)
             if not round_.confirmed and await _source_left(ctx, hop, round_, source):
                 await cancel_open(ctx)
                 if hop.source_moves > SOURCE_MOVES_ALLOWED:
                     return _fail_moved(ctx, hop)
                 hop.round, poll = None, ctx.timings.poll_initial
                 continue
-            await _keep_deadlines(ctx, hop, round_)
-            if round_.confirmed and round_over(round_.tests) and (moves := await source.moves(round_)) is not None:
+            over = round_.confirmed and round_over(round_.tests, timed_out=round_.timed_out)
+            if over and (moves := await source.moves(round_)) is not None:
                 state = await _verdict(ctx, hop, round_, moves)
                 if state is not None:
                     return state
@@ -56,7 +67,9 @@ async def run_tests(ctx: Context) -> State:
         ctx.verdict_until = rounds.round_deadline(round_, hop.policy)
         ctx.changed()
         poll_at = min(poll_at, now + poll)
-        pause = rounds.next_wake(round_, hop.policy, now, poll_at - now) if not held else poll_at - now
+        pause = poll_at - now
+        if not held:
+            pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
         pause = source.at_most(pause)
 
         def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
@@ -95,7 +108,9 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     return None
 
 
-def _plan_retries(ctx: Context, hop: Hop, round_: Round) -> None:
+def _plan_retries(ctx: Context, round_: Round) -> None:
+    if round_.timed_out:
+        return
     for index, test in enumerate(round_.tests):
         if may_retry(test):
             ctx.event("TestRetried", f"{test.spec.name} {test.state}: retry {test.retry + 1} of {test.spec.retries}")
@@ -131,18 +146,24 @@ def _record(ctx: Context, hop: Hop, moves: list[str]) -> None:
         ctx.changed()
 
 
-async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> None:
-    """End what is late, unless the CI system has its verdict: nobody may have been there to look in time."""
+async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> bool:
+    """End what is late, unless the CI system has its verdict: nobody may have been there to look in time.
+
+    True where anything was late, since what people say while the CI systems are asked comes first.
+    """
     now = workflow.now()
+    round_.timed_out = now >= round_.started_at + hop.policy.timeout
     late = rounds.late(round_, hop.policy, now)
+    if not late:
+        return False
     if any(test.run and _unseen(ctx, rounds.deadline(round_, hop.policy, test)) for test in late):
         await poll_tests(ctx, round_)
-        late = [test for test in late if not test.final]
+        late = [test for test in late if not test.final and not ctx.held]
     for test in late:
-        rounds.time_out(test, hop.policy, round_, now)
-    if late:
-        await cancel(ctx, late)
-        ctx.changed()
+        rounds.time_out(test, hop.policy, now)
+    await cancel(ctx, late)
+    ctx.changed()
+    return True
 
 
 def _unseen(ctx: Context, deadline: datetime) -> bool:

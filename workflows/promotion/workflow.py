@@ -67,6 +67,7 @@ class PromotionWorkflow:
         except Ended as ended:
             ctx.enter(ended.state, reason=ended.reason, message=ended.message)
         except Continue:
+            self._presenting.stop()
             ctx.flush()
             await self._settle()
             if ctx.ended is None:

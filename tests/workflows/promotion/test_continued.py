@@ -2,14 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 from temporalio import activity
 
+from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.promotion import Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import RunState
-from activities.models.tracking import PullRequestState
+from activities.models.tracking import Problem, PullRequestState
 from tests.workflows.promotion.world import Run, World, merged, promotion, promotion_in
 
 
@@ -113,3 +115,47 @@ async def test_tests_triggered_after_a_run_was_continued_get_the_variables_of_th
         await run.say(Verb.RETEST, target="staging")
         await world.eventually(lambda: len(world.triggers) == 6)
         assert {one.variables.get("source.vars.region") for one in world.triggers} == {"eu"}
+
+
+@dataclass
+class UndeclaredWorld(World):
+    """A world in which an environment may be declared no more."""
+
+    undeclared: str = ""
+
+    @activity.defn
+    async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        if request.environment == self.undeclared:
+            problem = Problem(what=f"Environment/{self.undeclared}", reason="NotFound", message="does not exist")
+            return ReadEnvironmentResult(problem=problem)
+        return await super().read_environment(request)
+
+
+async def test_a_trigger_waits_for_the_source_s_variables_and_for_no_deadline(
+    temporal_server: str, length: Length
+) -> None:
+    async with promotion_in(UndeclaredWorld, temporal_server) as (world, start):
+        found = world.policies["dev"]
+        assert found.policy is not None
+        tests = tuple(replace(test, retries=1) for test in found.policy.tests)
+        policy = replace(found.policy, timeout=timedelta(seconds=6), tests=tests)
+        world.policies["dev"] = replace(found, policy=policy)
+        world.verdicts |= {"unit": RunState.RUNNING, "e2e": RunState.RUNNING, "look": RunState.RUNNING}
+        run = await start()
+        await world.eventually(lambda: len(world.triggers) == 3)
+        await world.until(State.TESTING)
+        before, world.undeclared = await run_id(run), "dev"
+        length.allow(1)
+        await continued(run, length, before=before)
+        world.verdicts["e2e"] = RunState.FAILED
+        await world.eventually(lambda: world.status.reason == "WaitingForReference")
+        await run.say(Verb.HOLD)
+        await world.until(State.HELD)
+        world.undeclared = ""
+        await run.handle.signal("poke")
+        await asyncio.sleep(1)
+        assert len(world.triggers) == 3
+        world.undeclared = "dev"
+        await run.say(Verb.RELEASE)
+        await world.eventually(lambda: len(world.cancelled) >= 2)
+        assert len(world.triggers) <= 4

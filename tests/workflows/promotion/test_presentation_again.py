@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import pytest
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
@@ -197,3 +198,23 @@ async def test_an_attempt_at_work_when_the_tracker_goes_comes_to_its_end(tempora
         assert await run.end() is State.ABORTED
         assert (world.tries, world.shows) == (tries + 1, {"pilotage/aborted"})
         assert "PresentationFailed" not in world.events
+
+
+async def test_a_host_that_asks_to_wait_holds_up_no_run_that_is_to_continue(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with promotion_in(Host, temporal_server, timings=UNASKED) as (world, start):
+        world.verdicts[SILENT] = RunState.RUNNING
+        world.down, world.final, world.asks_to_wait = "limit", False, LATER
+        run = await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: world.tries >= 1)
+        tried, first = world.tries, (await run.handle.describe()).run_id
+        monkeypatch.setattr("workflows.promotion.context.EVENTS_BEFORE_CONTINUING", 1)
+        await run.handle.signal("poke")
+        await asyncio.sleep(0.5)
+        monkeypatch.setattr("workflows.promotion.context.EVENTS_BEFORE_CONTINUING", 10_000)
+        world.down = ""
+        await world.eventually(lambda: world.tries > tried and world.shows == {"pilotage/testing"})
+        assert (await run.handle.describe()).run_id != first
+        await world.eventually(world.says("True"))

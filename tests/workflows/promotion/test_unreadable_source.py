@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.models.promotion import Verb
 from activities.models.status import State, Waiting
 from activities.models.testing import RunState
-from tests.workflows.promotion.world import FAST, World, promotion, promotion_in
+from tests.workflows.promotion.world import FAST, HOTFIX, Run, World, promotion, promotion_in
 
 
 @dataclass
@@ -32,16 +33,28 @@ class SilentWorld(World):
         return waiting is not None and text in waiting.observed
 
 
-def _round_of(world: World, seconds: float) -> None:
+SELDOM = replace(FAST, poll_initial=timedelta(minutes=1), poll_maximum=timedelta(minutes=1))
+CALM = replace(SELDOM, reference_initial=timedelta(seconds=20), reference_maximum=timedelta(seconds=20))
+ALL_RUNNING = {"unit": RunState.RUNNING, "e2e": RunState.RUNNING, "look": RunState.RUNNING}
+
+
+def _round_of(world: World, seconds: float, *, retries: int = 0) -> None:
     found = world.policies["dev"]
     assert found.policy is not None
-    world.policies["dev"] = replace(found, policy=replace(found.policy, timeout=timedelta(seconds=seconds)))
+    tests = tuple(replace(test, retries=retries) for test in found.policy.tests)
+    policy = replace(found.policy, timeout=timedelta(seconds=seconds), tests=tests)
+    world.policies["dev"] = replace(found, policy=policy)
+
+
+async def _timers(run: Run) -> int:
+    history = await run.handle.fetch_history()
+    return sum(1 for event in history.events if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED)
 
 
 async def test_deadlines_and_retest_hold_while_the_source_cannot_be_read(temporal_server: str) -> None:
     async with promotion_in(SilentWorld, temporal_server) as (world, start):
         _round_of(world, 2)
-        world.verdicts |= {"unit": RunState.RUNNING, "e2e": RunState.RUNNING, "look": RunState.RUNNING}
+        world.verdicts |= ALL_RUNNING
         world.before_confirm.append(lambda: setattr(world, "away", True))
         run = await start()
         await world.eventually(lambda: len(world.cancelled) == 3)
@@ -85,10 +98,52 @@ async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(temp
 
 
 async def test_a_verdict_that_nobody_looked_for_in_time_counts(temporal_server: str) -> None:
-    seldom = replace(FAST, poll_initial=timedelta(minutes=1), poll_maximum=timedelta(minutes=1))
-    async with promotion(temporal_server, timings=seldom) as (world, start):
+    async with promotion(temporal_server, timings=SELDOM) as (world, start):
         _round_of(world, 1)
         await start()
         await world.eventually(lambda: bool(world.statuses and world.status.promotions))
         assert world.cancelled == []
         assert world.writes == ["web-staging-0"]
+
+
+async def test_a_late_failure_is_not_retried_once_the_round_s_time_is_up(temporal_server: str) -> None:
+    async with promotion(temporal_server, timings=SELDOM) as (world, start):
+        _round_of(world, 1, retries=1)
+        world.verdicts["unit"] = RunState.FAILED
+        await start()
+        status = await world.until(State.TESTS_FAILED)
+        assert {test.name: test.state for test in status.tests}["unit"] == RunState.FAILED
+        assert len(world.triggers) == 3
+
+
+async def test_a_source_is_read_also_while_held_at_its_own_pace(temporal_server: str) -> None:
+    async with promotion_in(SilentWorld, temporal_server, timings=CALM) as (world, start):
+        world.verdicts |= ALL_RUNNING
+        world.before_confirm.append(lambda: setattr(world, "away", True))
+        run = await start()
+        await world.eventually(lambda: world.shows("503"))
+        await run.say(Verb.HOLD)
+        await world.until(State.HELD)
+        await asyncio.sleep(1)
+        before = await _timers(run)
+        await asyncio.sleep(4)
+        assert await _timers(run) == before
+        world.away = False
+        await run.handle.signal("poke")
+        await world.eventually(
+            lambda: world.status.state is State.HELD and world.status.reason != "WaitingForReference"
+        )
+
+
+async def test_what_else_is_answered_hides_no_source_that_cannot_be_read(temporal_server: str) -> None:
+    async with promotion_in(SilentWorld, temporal_server, timings=CALM) as (world, start):
+        world.verdicts |= ALL_RUNNING
+        world.before_confirm.append(lambda: setattr(world, "away", True))
+        await start()
+        await world.eventually(lambda: world.shows("503"))
+        compared = len(world.statuses)
+        world.environment("staging", HOTFIX)
+        await world.say("staging")
+        await asyncio.sleep(2)
+        assert world.shows("503")
+        assert all(one.reason == "WaitingForReference" for one in world.statuses[compared:])
