@@ -10,6 +10,7 @@ from activities.contracts import TestRunActivities
 from activities.failures import bounded, describe, reported
 from activities.metrics import Count, count
 from activities.models.testing import (
+    NOT_ACCEPTED,
     CancelTestsInput,
     CancelTestsResult,
     PollTestsInput,
@@ -93,7 +94,14 @@ class CiActivities(TestRunActivities):
             if request.again or sending.repeats:
                 await _refuse_blind_repetition(runs, request.job)
             sending.begun = True
-            created = await runs.create(request.job, request.key, parameters)
+            try:
+                created = await runs.create(request.job, request.key, parameters)
+            except ProviderError as error:
+                if type(error).__name__ not in NOT_ACCEPTED:
+                    # Whoever comes next must find what was accepted unheard. The pause before a next attempt does not
+                    # see to that: a Temporal server that is restarted meanwhile repeats the attempt at once.
+                    await asyncio.sleep(request.listing_lag.total_seconds())
+                raise
             count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
             return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
         for duplicate in found[1:]:

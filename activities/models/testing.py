@@ -1,6 +1,7 @@
 """Test runs as the workflows see them."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -65,6 +66,8 @@ class TriggerTestInput:
     test: str = ""
     again: bool = False
     """Whether an earlier trigger of this key may have been accepted without our hearing of it."""
+    listing_lag: timedelta = timedelta(0)
+    """How long a run that was accepted may be missing in the CI system's lists."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,10 @@
 """Exactly one counted run per key."""
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -24,7 +29,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import RunPhase
+from providers.models import Run, RunPhase
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections, FakeRuns
 
@@ -61,6 +66,41 @@ async def test_a_lost_reply_is_found_again_instead_of_triggered_twice(environmen
     result = await trigger(runs, environment)
     assert result.found
     assert len(runs.runs) == 1
+
+
+@dataclass
+class LaggingRuns(FakeRuns):
+    """A CI system whose lists show a run only after a while."""
+
+    lag: timedelta = timedelta(milliseconds=200)
+    created_at: float = 0.0
+
+    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+        found = await super().find(job, key)
+        return found if time.monotonic() - self.created_at >= self.lag.total_seconds() else ()
+
+    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        self.created_at = time.monotonic()
+        return await super().create(job, key, parameters)
+
+
+async def test_an_attempt_that_lost_its_reply_ends_once_the_lists_must_show_what_it_began() -> None:
+    runs = LaggingRuns(lose_replies=[ProviderUnavailable("no answer in time")])
+    trigger_test = CiActivities(FakeConnections(runs=runs)).trigger_test
+    request = replace(REQUEST, listing_lag=runs.lag)
+    with pytest.raises(ApplicationError):
+        await bounded_environment(attempt=1).run(trigger_test, request)
+    # At once, as a Temporal server does that was restarted.
+    result = await bounded_environment(attempt=2).run(trigger_test, request)
+    assert result.found
+    assert len(runs.runs) == 1
+
+
+async def test_a_refused_trigger_is_told_at_once(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns(errors={"create": [ProviderUnauthorized("no")]})
+    request = replace(REQUEST, listing_lag=timedelta(hours=1))
+    with pytest.raises(ApplicationError, match="no"):
+        await environment.run(CiActivities(FakeConnections(runs=runs)).trigger_test, request)
 
 
 async def test_of_two_runs_with_one_key_the_oldest_counts(environment: ActivityEnvironment) -> None:

@@ -61,6 +61,7 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
         ),
         test=test.spec.name,
         again=test.unheard,
+        listing_lag=ctx.timings.listing_lag,
     )
     try:
         result = await workflow.execute_activity_method(TestRunActivities.trigger_test, request, **config)
