@@ -92,7 +92,7 @@ def test_components_whose_paths_overlap_are_named_by_their_field(story: OpenStor
     shop.until_waiting("Reference", "spec.components[1].paths[0]", "overlaps")
     shop.document("GitRepository", "web")["spec"]["components"][1]["paths"] = ["site/**"]
     shop.apply("GitRepository", "web")
-    shop.until_state("Completed")
+    assert shop.until_state("Completed")["promotions"]
 
 
 def test_a_target_that_does_not_deploy_the_component_is_said(story: OpenStory) -> None:

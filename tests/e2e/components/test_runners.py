@@ -102,6 +102,7 @@ def test_a_workflow_that_waits_for_approval_says_so_and_goes_on_when_approved(st
     [run] = runs(shop)
     shop.sandbox.post("/_github/result", {"repo": "acme/approval", "run": run["id"]})
     shop.until_state("Completed")
+    assert len(runs(shop)) == 1
 
 
 def test_a_skipped_workflow_is_an_error_unless_the_runner_says_otherwise(story: OpenStory) -> None:
@@ -172,6 +173,7 @@ def test_a_pipeline_that_waits_for_a_person_says_so(story: OpenStory) -> None:
     [pipeline] = shop.sandbox.state()["gitlab"]["acme/manual"]
     shop.sandbox.post("/_gitlab/result", {"project": "acme/manual", "pipeline": pipeline["id"], "status": "success"})
     shop.until_state("Completed")
+    assert len(shop.sandbox.state()["gitlab"]["acme/manual"]) == 1
 
 
 def runs(shop: StoryShop) -> list[dict[str, object]]:
