@@ -123,6 +123,17 @@ class Shop:
         told = f"waitingFor {what} with {words}"
         return dict(self.until(said, told, tracker=tracker, seconds=seconds)["waitingFor"])
 
+    def until_presented(self, state: str, number: int = 412) -> Document:
+        """Wait until the pull request itself says so: its presentation comes after the status, its comment last of all.
+
+        Returns the pull request as the host has it.
+        """
+
+        def told(pull: Document) -> bool:
+            return any(f"Pilotage: {state}" in body for body in pull["comments"])
+
+        return until(lambda: self.pull(number), told, f"{self.name}#{number} says {state}", DEADLINE_SECONDS)
+
     def conditions(self, kind: str, name: str) -> dict[str, Document]:
         """Return an object's conditions by type."""
         status = self.cluster.get(kind, self.namespace, name).get("status") or {}

@@ -36,9 +36,7 @@ def test_a_promotion_by_an_app_shows_a_wrong_key_goes_on_with_the_right_one_and_
     assert _ready(opened, "GitRepository", "web", "True")["status"] == "True"
     opened.pilotage("promote", "web-412")
     opened.until_state("Completed")
-    pull = opened.pull()
-    assert "promoted/prod" in pull["labels"]
-    assert pull["comments"]
+    assert "promoted/prod" in opened.until_presented("Completed")["labels"]
     # Once by each of two workers and not for each call: what is minted is kept.
     journal = opened.sandbox.journal()
     mints = [one for one in journal if one["path"].endswith("/access_tokens") and one["status"] == 201]

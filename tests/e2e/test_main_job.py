@@ -33,6 +33,7 @@ def promoted(shipped: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     opened.kubectl("wait", "prt/web-412", "--for=jsonpath={.status.waitingFor.what}=PromoteCommand", "--timeout=50s")
     opened.pilotage("promote", "web-412")
     opened.until_state("Completed")
+    opened.until_presented("Completed")
     return opened
 
 
@@ -146,8 +147,7 @@ def test_the_status_reads_the_same_for_the_command_line(promoted: Shop, tmp_path
 
 
 def test_the_pull_request_tells_the_whole_way_in_one_comment_edited_in_place(promoted: Shop) -> None:
-    # The last presentation comes after the last status.
-    pull = until(promoted.pull, lambda seen: any("Pilotage: Completed" in one for one in _bodies(seen)), "shown", 30)
+    pull = promoted.pull()
     (summary,) = [body for body in _bodies(pull) if body.startswith("### Pilotage")]
     assert summary.rstrip().endswith(f"<!-- pilotage:{INSTALLATION}/{promoted.namespace}/web-412 -->")
     for record in promoted.status()["promotions"]:

@@ -37,6 +37,7 @@ def promoted(new_shop: OpenShop) -> Shop:
     opened.apply_all().until_waiting("PromoteCommand")
     opened.pilotage("promote", "web-412", "--reason", "all is well")
     opened.until_state("Completed")
+    opened.until_presented("Completed")
     return opened
 
 
