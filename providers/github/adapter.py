@@ -147,12 +147,22 @@ class GitHubRevisions:
         try:
             reply = await self._calls.call(wire.compare(self._calls.repository, base, head))
         except ProviderNotFound as error:
-            return Ancestry.DIVERGED if wire.is_unrelated(str(error)) else Ancestry.UNKNOWN
+            if wire.is_unrelated(str(error)):
+                return Ancestry.DIVERGED
+            await self._prove_seen()
+            return Ancestry.UNKNOWN
         return wire.read_comparison(reply.document())
 
     async def resolve(self, revision: str) -> str | None:
         reply = await self._calls.call(wire.get_commit(self._calls.repository, revision))
-        return wire.read_commit(reply.document()) if reply.ok else None
+        if reply.ok:
+            return wire.read_commit(reply.document())
+        await self._prove_seen()
+        return None
+
+    async def _prove_seen(self) -> None:
+        """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing commit."""
+        await self._calls.call(wire.check_repository(self._calls.repository))
 
 
 class GitHubCommitStatuses:

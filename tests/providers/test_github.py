@@ -2,7 +2,13 @@
 
 import pytest
 
-from providers.errors import ProviderMalformed, ProviderRateLimited, ProviderRejected, ProviderUnauthorized
+from providers.errors import (
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+)
 from providers.github.wire import base_url
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, Verdict
 from tests.providers.hosts import TOKEN, FakeHost, answer, github
@@ -127,8 +133,25 @@ async def test_a_commit_is_identical_to_itself_without_asking(host: FakeHost) ->
 async def test_an_unknown_commit_is_unknown_and_an_unrelated_one_diverged(
     host: FakeHost, said: str, wanted: Ancestry
 ) -> None:
-    host.always(answer({"message": said}, 404))
+    host.on("GET", f"{REPOSITORY}/compare/.*", answer({"message": said}, 404))
+    host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
     assert await github(host.http()).revisions.compare("a", "b") is wanted
+
+
+async def test_commits_of_a_repository_that_the_credential_does_not_see_are_not_called_unknown(host: FakeHost) -> None:
+    # GitHub answers 404 for a private repository, as it does for a commit that is not there.
+    host.always(answer({"message": "Not Found"}, 404))
+    revisions = github(host.http()).revisions
+    with pytest.raises(ProviderNotFound):
+        await revisions.compare("a", "b")
+    with pytest.raises(ProviderNotFound):
+        await revisions.resolve("abcdef0")
+
+
+async def test_an_abbreviation_of_no_commit_is_none(host: FakeHost) -> None:
+    host.on("GET", f"{REPOSITORY}/commits/.*", answer({"message": "No commit found for SHA: abcdef0"}, 422))
+    host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
+    assert await github(host.http()).revisions.resolve("abcdef0") is None
 
 
 async def test_the_newest_status_of_each_context_counts_over_pages(host: FakeHost) -> None:

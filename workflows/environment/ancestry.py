@@ -71,6 +71,11 @@ class Comparer:
             self._asking = True
             self._background.start(self._ask(tuple(pairs[:PAIRS_PER_CALL])))
 
+    def hurry(self) -> None:
+        """Ask again for what the host did not know or did not answer: somebody said that something changed."""
+        self.ancestry.forget_unknown()
+        self._again_at = None
+
     def next_deadline(self) -> datetime | None:
         """Return when a failed call is repeated."""
         return None if self._asking else self._again_at

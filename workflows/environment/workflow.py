@@ -74,12 +74,14 @@ class EnvironmentWorkflow:
             return
         if known.get(signal.tracker.uid) != (signal.hop, signal.role):
             self._observer.welcome(workflow.now())
+            self._comparer.hurry()
         self._background.wake()
 
     @workflow.signal(name=POKE_SIGNAL, description="Something may have changed: look again soon")
     def poke(self) -> None:
         """Look again soon."""
         self._observer.hurry(workflow.now())
+        self._comparer.hurry()
         self._background.wake()
 
     @workflow.query(name=PROGRESS_QUERY, description="The lane and what runs here")

@@ -72,6 +72,11 @@ def with_answers(pairs: Sequence[RevisionPair], answers: Sequence[Relation]) -> 
     return found
 
 
+def without_unknown(relations: Relations) -> dict[str, str]:
+    """Return what the host did know; a commit that it did not know it may know by now."""
+    return {pair: relation for pair, relation in relations.items() if relation != Relation.UNKNOWN}
+
+
 def compare(relations: Relations, artifact: Artifact, observation: Observation) -> Comparison:
     """Judge one deployment of the artifact's component."""
 

@@ -12,7 +12,17 @@ from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
-from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
+from workflows.promotion import (
+    commands,
+    comparing,
+    delivering,
+    hopping,
+    merging,
+    presentation,
+    readiness,
+    reporting,
+    testing,
+)
 from workflows.promotion.context import Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
@@ -34,7 +44,12 @@ STEPS: dict[State, Step] = {
     State.PROMOTION_FAILED: readiness.await_retry,
 }
 
-TRACKER_GONE = ("Gone", "Recreated")
+TRACKER_GONE = {
+    "Gone": "the tracker was deleted",
+    "Recreated": "the tracker was deleted, and another one created under its name",
+    "OtherAttempt": "a newer attempt took over",
+}
+"""What a publication may answer that leaves nobody to promote for: whoever should have told us was not there."""
 
 
 @workflow.defn
@@ -138,9 +153,9 @@ class PromotionWorkflow:
         self._presenting.offer(view.state)
 
     def _published(self, answer: PublishStatusResult) -> None:
-        """End when the tracker is gone: one that was deleted while no watcher ran is told nothing else."""
+        """End when the tracker is gone or at another attempt: no watcher may have known of this one to tell it."""
         if not answer.written and answer.reason in TRACKER_GONE:
-            self._delete(f"the tracker is {answer.reason}")
+            self._delete(TRACKER_GONE[answer.reason])
 
     def _delete(self, message: str) -> None:
         self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", message)
@@ -152,11 +167,16 @@ class PromotionWorkflow:
     def place(self, signal: PlaceSignal) -> None:
         """Take a place's view."""
         self._ctx.places.hear(signal)
+        self._look_again()
 
     @workflow.signal(description="Look now: something outside changed")
     def poke(self) -> None:
         """Cut the current wait; what is true is read, never taken from the poke."""
         self._ctx.pokes += 1
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._story.relations = comparing.without_unknown(self._story.relations)
 
     @workflow.signal(description="The tracker was deleted")
     def deleted(self) -> None:
@@ -242,6 +262,7 @@ class PromotionWorkflow:
             return story.answers[command.request_id]
         target = ctx.places.view(story.hop.policy.target) if story.hop else None
         commands.carry_out(story, verb, command, target=target, now=workflow.now())
+        self._look_again()
         if verb is Verb.ABORT:
             reason = f"by {command.actor}" + (f": {command.reason}" if command.reason else "")
             ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)

@@ -96,6 +96,21 @@ async def test_a_held_change_stops_a_newer_one_that_contains_it(temporal_server:
         await newer.hears(lambda said: said.grant is not None)
 
 
+async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        # The held change is the newer one, so that its hold does not concern the older once the host knows it.
+        held, older = await world.tracker(2, MAIN[2]), await world.tracker(1, MAIN[1])
+        world.unknown = {MAIN[2]}
+        await held.tell(Phase.WORKING, role="ahead", held=True)
+        await older.tell(Phase.WORKING)
+        await older.hears(lambda said: said.observed_at is not None)
+        await older.tell(Phase.READY)
+        await older.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
+        world.unknown = set()
+        await world.place.signal("poke")
+        await older.hears(lambda said: said.grant is not None)
+
+
 async def test_the_hold_of_a_vanished_tracker_ends_at_once(temporal_server: str) -> None:
     async with place(temporal_server) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])

@@ -95,6 +95,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     problem: Problem | None = None
     watchers: list[asyncio.Event] = field(default_factory=list)
     diverged: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    """Commits that the SCM host does not know."""
 
     @property
     def place_id(self) -> str:
@@ -178,7 +180,12 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         self.calls.append("compare_revisions")
-        return CompareRevisionsResult(relations=tuple(relation(one.base, one.head) for one in request.pairs))
+        return CompareRevisionsResult(
+            relations=tuple(
+                Relation.UNKNOWN if self.unknown & {one.base, one.head} else relation(one.base, one.head)
+                for one in request.pairs
+            )
+        )
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:

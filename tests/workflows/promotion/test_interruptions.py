@@ -9,7 +9,7 @@ from temporalio import activity
 
 from activities.models.configuration import FindPolicyResult, PolicyOutcome, SourceMoved
 from activities.models.promotion import Verb
-from activities.models.status import State
+from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test, merged, promotion, promotion_in
@@ -25,6 +25,18 @@ class PolledWorld(World):
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         self.polls += 1
         return await super().poll_tests(request)
+
+
+@dataclass
+class UnwatchedWorld(World):
+    """A world in which the tracker went, or went on, before anybody told the promotion."""
+
+    reason: str = "Gone"
+
+    @activity.defn
+    async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
+        await super().publish_status(request)
+        return PublishStatusResult(written=False, reason=self.reason)
 
 
 async def test_a_policy_edited_or_deleted_while_testing_does_not_touch_the_snapshot(temporal_server: str) -> None:
@@ -73,6 +85,18 @@ async def test_a_tracker_deleted_while_promoting_writes_nothing_further(temporal
         assert await run.end() is State.ABORTED
         assert world.writes == ["web-staging-0"]
         assert [signal.phase for place, signal in world.members if place == "staging"][-1] == "Gone"
+
+
+@pytest.mark.parametrize("reason", ["Gone", "Recreated", "OtherAttempt"])
+async def test_an_attempt_that_nobody_told_of_its_end_learns_of_it_from_its_own_status(
+    temporal_server: str, reason: str
+) -> None:
+    async with promotion_in(UnwatchedWorld, temporal_server) as (world, start):
+        world.reason = reason
+        run = await start()
+        assert await run.end() is State.ABORTED
+        assert world.writes == []
+        assert world.status.reason == "Deleted"
 
 
 async def test_a_source_that_moves_after_the_triggers_is_recorded_and_accepted(temporal_server: str) -> None:

@@ -1,0 +1,64 @@
+"""Commits that the SCM host does not know: it may know them by the next look, so nobody remembers that it did not."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.models.places import Phase
+from activities.models.promotion import Verb
+from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
+from activities.models.status import State
+from tests.workflows.promotion.world import NEWER, World, promotion_in
+
+
+@dataclass
+class LateWorld(World):
+    """A host that learns of the newest commits late."""
+
+    known: bool = False
+    compared: int = 0
+
+    @activity.defn
+    async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        self.compared += 1
+        if self.known:
+            return await super().compare_revisions(request)
+        return CompareRevisionsResult(relations=tuple(Relation.UNKNOWN for _ in request.pairs))
+
+
+async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(temporal_server: str) -> None:
+    async with promotion_in(LateWorld, temporal_server) as (world, start):
+        await world.deploy("dev", NEWER)
+        await start()
+        await world.until(State.AWAITING_SYNC)
+        await world.eventually(lambda: world.compared >= 1)
+        world.known = True
+        # The place may speak while the first answer is still on its way.
+        for _ in range(100):
+            await world.say("dev")
+            await asyncio.sleep(0.1)
+            if world.status.state is not State.AWAITING_SYNC:
+                break
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> None:
+    async with promotion_in(LateWorld, temporal_server) as (world, start):
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        world.known = True
+        compared = world.compared
+        await run.handle.signal("poke")
+        await world.eventually(lambda: world.compared > compared)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_target_is_compared_again_at_a_command(temporal_server: str) -> None:
+    async with promotion_in(LateWorld, temporal_server) as (world, start):
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        world.known = True
+        await run.say(Verb.RETEST)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert Phase.HOLDER in {signal.phase for place, signal in world.members if place == "staging"}
