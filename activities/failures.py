@@ -22,6 +22,9 @@ MENDABLE = (ProviderUnauthorized, ProviderNotFound, ReferenceMissing, ApiForbidd
 """What only a person can mend."""
 MENDABLE_DELAY = timedelta(seconds=30)
 BUSY_DELAY = timedelta(seconds=2)
+LONGEST_DELAY = timedelta(minutes=1)
+"""A host that asks for a longer wait ends an activity of bounded attempts: in the workflow's own wait it stops nothing
+else, is shown, and can be cut short."""
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -43,19 +46,24 @@ def to_application_error(error: Exception) -> ApplicationError:
     name = type(error).__name__
     text = describe(error)
     if isinstance(error, ProviderBusy):
+        delay = _no_sooner(error.retry_after or BUSY_DELAY)
         return ApplicationError(
             text,
             type=name,
-            next_retry_delay=_no_sooner(error.retry_after or BUSY_DELAY),
+            non_retryable=_too_long(delay),
+            next_retry_delay=delay,
             category=ApplicationErrorCategory.BENIGN,
         )
     if isinstance(error, MENDABLE):
         # With bounded attempts the workflow shows the cause at once and asks again by its own timer; without a bound
         # nobody else would, so that the activity itself tries again until the Secret or the name is mended.
-        return ApplicationError(text, type=name, non_retryable=_attempts_bounded(), next_retry_delay=MENDABLE_DELAY)
+        if _attempts_bounded():
+            return ApplicationError(text, type=name, non_retryable=True)
+        return ApplicationError(text, type=name, next_retry_delay=MENDABLE_DELAY)
     if isinstance(error, ProviderError):
-        delay = None if error.retry_after is None else _no_sooner(error.retry_after)
-        return ApplicationError(text, type=name, non_retryable=not _worth_repeating(error), next_retry_delay=delay)
+        asked = None if error.retry_after is None else _no_sooner(error.retry_after)
+        final = not _worth_repeating(error) or _too_long(asked)
+        return ApplicationError(text, type=name, non_retryable=final, next_retry_delay=asked)
     if isinstance(error, ApiError):
         return ApplicationError(text, type=name, non_retryable=isinstance(error, ApiInvalid))
     return ApplicationError(text, type=name)
@@ -91,6 +99,10 @@ def _worth_repeating(error: ProviderError) -> bool:
 def _attempts_bounded() -> bool:
     policy = activity.info().retry_policy if activity.in_activity() else None
     return policy is not None and policy.maximum_attempts > 0
+
+
+def _too_long(delay: timedelta | None) -> bool:
+    return delay is not None and delay > LONGEST_DELAY and _attempts_bounded()
 
 
 def _no_sooner(delay: timedelta) -> timedelta:

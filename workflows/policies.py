@@ -8,6 +8,7 @@ meanwhile; where it is not, nothing could be decided without the answer anyway.
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 from activities.models.tracking import Timings
@@ -105,6 +106,13 @@ def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> Acti
 def kubernetes_publish(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Write status: unlimited, since a dead watcher delays status and must lose none; steps never wait for it."""
     return _config(queues.kubernetes, timings, _backoff(initial=1, maximum=30), summary)
+
+
+def asked_wait(refusal: BaseException) -> timedelta:
+    """Return how long the host asked us to wait, where it did; zero else."""
+    cause = refusal.__cause__
+    asked = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
+    return asked or timedelta(0)
 
 
 def _present(queues: Queues, timings: Timings, summary: str, *, attempts: int) -> ActivityConfig:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from temporalio import workflow
@@ -17,6 +18,9 @@ from workflows.identity import Queues
 
 Payload = TypeVar("Payload")
 
+GRACE = timedelta(seconds=5)
+"""How long a run that continues as new waits for its last write: a watcher that is away must not hold it up."""
+
 
 def next_sequence(previous: int, now: datetime) -> int:
     """Return a sequence that only grows, also where a reset or a restart forgot the previous one."""
@@ -27,8 +31,9 @@ class Publisher(Generic[Payload]):
     """Write the newest payload offered, one write at a time.
 
     Payloads are offered without a sequence; it is stamped when the write is sent. A payload that says the same as the
-    last one written is dropped. `await drain()` before a workflow returns or continues as new: unawaited writes are
-    lost. After continue-as-new nothing counts as written, so the first offer is always sent.
+    last one written is dropped. `await drain()` before a workflow returns, since unawaited writes are lost; one that
+    continues as new takes what `give_up` returns along. In the next run nothing counts as written, so that its first
+    offer is always sent.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Publisher(Generic[Payload]):
         self._sequence = sequence
         self._pending: Payload | None = None
         self._sent: Payload | None = None
+        self._at_work: Payload | None = None
         self._writing: asyncio.Task[None] | None = None
 
     @property
@@ -71,6 +77,13 @@ class Publisher(Generic[Payload]):
         """Return when the last payload offered has been written."""
         await workflow.wait_condition(lambda: self.idle)
 
+    async def give_up(self) -> Payload | None:
+        """Wait a moment for the write under way, then return what was not written: nobody may be there to write."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.idle, timeout=GRACE, timeout_summary="write the last status")
+        at_work, pending = self._at_work, self._pending
+        return self._merge(at_work, pending) if at_work and pending else at_work or pending
+
     async def _write(self) -> None:
         try:
             while self._pending is not None:
@@ -78,7 +91,7 @@ class Publisher(Generic[Payload]):
                 if not self._worth_sending(payload):
                     continue
                 self._sequence = next_sequence(self._sequence, workflow.now())
-                self._sent = payload
+                self._sent = self._at_work = payload
                 try:
                     await self._send(self._stamp(payload, self._sequence))
                 except ActivityError as refusal:
@@ -86,7 +99,7 @@ class Publisher(Generic[Payload]):
                     self._sent = None
                     workflow.logger.warning("status was refused", exc_info=refusal)
         finally:
-            self._writing = None
+            self._writing = self._at_work = None
 
     def _worth_sending(self, payload: Payload) -> bool:
         return self._sent is None or self._adds(self._sent, payload)

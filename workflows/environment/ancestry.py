@@ -90,7 +90,7 @@ class Comparer:
             answer = await workflow.execute_activity_method(ScmActivities.compare_revisions, request, **config)
         except ActivityError as error:
             self.problem = f"revisions cannot be compared: {error.cause or error}"
-            self._again_at = workflow.now() + self._pause
+            self._again_at = workflow.now() + max(self._pause, policies.asked_wait(error))
             self._pause = min(self._pause * 2, start.timings.observe_maximum)
         else:
             for pair, relation in zip(pairs, answer.relations, strict=True):

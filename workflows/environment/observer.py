@@ -208,8 +208,8 @@ class Observer:
 
     def _fail(self, error: ActivityError) -> None:
         self._reading_problem = f"deployments cannot be read: {error.cause or error}"
-        self._again(changed=False)
+        self._again(changed=False, at_least=policies.asked_wait(error))
 
-    def _again(self, *, changed: bool) -> None:
+    def _again(self, *, changed: bool, at_least: timedelta = timedelta(0)) -> None:
         self._pause = observation.next_pause(self._pause, self._start.timings, changed=changed)
-        self._due = workflow.now() + self._pause
+        self._due = workflow.now() + max(self._pause, at_least)

@@ -213,7 +213,8 @@ class EnvironmentWorkflow:
         self._alarm.cancel()
         self._observer.stop_watching()
         await workflow.wait_condition(lambda: not self._background.busy)
-        await self._publisher.drain()
+        # The next run publishes first of all.
+        await self._publisher.give_up()
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._background.collect()
         state = EnvironmentState(

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from activities.models.places import PlaceSignal
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from workflows.promotion import rounds
@@ -54,7 +53,7 @@ def _out_of_place(story: Story, verb: Verb, command: Command) -> str:
             return ""
 
 
-def carry_out(story: Story, verb: Verb, command: Command, *, target: PlaceSignal | None, now: datetime) -> None:
+def carry_out(story: Story, verb: Verb, command: Command, *, now: datetime) -> None:
     """Change the story as the command says; abort is the caller's."""
     hop = story.hop
     match verb:
@@ -66,13 +65,14 @@ def carry_out(story: Story, verb: Verb, command: Command, *, target: PlaceSignal
                 hop.approved_by = command.actor
         case Verb.PROMOTE if hop is not None:
             hop.approved_by = command.actor
-            if hop.refusal is Refusal.DIVERGED and target is not None:
-                hop.override = target.observed
+            if hop.refusal is Refusal.DIVERGED:
+                hop.override = hop.refused
         case Verb.HOLD:
             story.hold = Hold(by=command.actor, since=now, reason=command.reason)
         case Verb.RELEASE if story.hold is not None:
             if hop is not None and hop.round is not None:
-                rounds.shift(hop.round, now - story.hold.since)
+                # A round may have begun while held.
+                rounds.shift(hop.round, now - max(story.hold.since, hop.round.started_at))
             story.hold = None
         case _:
             pass

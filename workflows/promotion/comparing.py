@@ -23,9 +23,14 @@ class Judgement(StrEnum):
 class Comparison:
     """Say how one deployment stands to the artifact, and why."""
 
-    deployment: str
+    observation: Observation
     judgement: Judgement
     why: str
+
+    @property
+    def deployment(self) -> str:
+        """The deployment that was judged."""
+        return self.observation.deployment
 
 
 def pair_key(base: str, head: str) -> str:
@@ -81,7 +86,7 @@ def compare(relations: Relations, artifact: Artifact, observation: Observation) 
     """Judge one deployment of the artifact's component."""
 
     def answer(judgement: Judgement, why: str) -> Comparison:
-        return Comparison(deployment=observation.deployment, judgement=judgement, why=why)
+        return Comparison(observation=observation, judgement=judgement, why=why)
 
     wanted = short(artifact.revision)
     if observation.problem:

@@ -83,6 +83,8 @@ class Context:
         self.outdated: PlaceSignal | None = None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
+        self.asked_wait = timedelta(0)
+        """How long the host that answered last in vain asked us to wait."""
         self._unanswered = ""
         """Whom the problem shown is about, as who asked calls it; empty also where an earlier run asked."""
         self.dirty = True
@@ -195,13 +197,23 @@ class Context:
         ):
             raise Continue
 
+    def until_known(self) -> timedelta | None:
+        """Return how long to wait at most before revisions are compared again; None where the host knew them all."""
+        if any(relation == Relation.UNKNOWN for relation in self.story.relations.values()):
+            return self.timings.reference_maximum
+        return None
+
+    def forget_unknown(self) -> None:
+        """Have the host asked again for what it did not know."""
+        self.story.relations = comparing.without_unknown(self.story.relations)
+
     # -- asking ------------------------------------------------------------------------------------------------
 
     async def insist(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
         """Ask until answered; meanwhile the cause is shown, with what to mend, and a poke asks again at once."""
         pause = self.timings.reference_initial
         while (answer := await self.ask_once(ask, object_=object_)) is None:
-            pokes = self.pokes
+            pokes, pause = self.pokes, max(pause, self.asked_wait)
             await self.wait(lambda pokes=pokes: self.pokes != pokes, at_most=pause, why=f"{why}: try again")  # type: ignore[misc]
             pause = min(pause * 2, self.timings.reference_maximum)
         return answer
@@ -212,6 +224,7 @@ class Context:
             answer = await ask()
         except (ActivityError, Unreadable) as refusal:
             what, text = problem_of(refusal, object_)
+            self.asked_wait = policies.asked_wait(refusal)
             self._unanswered = object_
             if self.story.problem != text:
                 self.story.problem, self.story.problem_object = text, what

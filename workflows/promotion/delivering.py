@@ -21,10 +21,12 @@ from activities.models.status import ApplicationResult, State
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.promotion import comparing, records, rounds
-from workflows.promotion.comparing import Judgement
+from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context, problem_of
 from workflows.promotion.hopping import end_hop, note_record
-from workflows.promotion.state import Hop, Refusal
+from workflows.promotion.runs import poll_tests
+from workflows.promotion.state import Hop, Refusal, Round
+from workflows.promotion.testing import keep_deadlines
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
@@ -40,6 +42,10 @@ class WaveFailed(Exception):
 
 class Diverged(Exception):
     """Leave the wave: the target holds what the artifact lacks, so automation must not write."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__(f"{comparison.deployment}: {comparison.why}")
+        self.observation = comparison.observation
 
 
 async def promote(ctx: Context) -> State:
@@ -71,10 +77,14 @@ async def promote(ctx: Context) -> State:
         return await _fail(ctx, hop, deployments, str(failure))
     except Diverged as refusal:
         hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, str(refusal), None
+        hop.refused = (refusal.observation,)
         hop.wave = hop.wave_started = None
+        # What diverged may be declared no more: the place, which gave us the lane, would not see it.
+        ctx.views.pop(hop.policy.target, None)
         ctx.event("TargetDiverged", str(refusal), warning=True)
         await ctx.places.speak(Phase.WORKING)
         return State.READY_TO_PROMOTE
+    await _read_optional(ctx, hop, hop.round)
     record = records.build_promotion_record(
         story,
         hop,
@@ -85,6 +95,13 @@ async def promote(ctx: Context) -> State:
     )
     ctx.delivery_until = None
     return await end_hop(ctx, record)
+
+
+async def _read_optional(ctx: Context, hop: Hop, round_: Round) -> None:
+    """Look once more for verdicts that nobody waits for: the record is the last to tell of them."""
+    if not all(test.final for test in round_.tests):
+        await poll_tests(ctx, round_)
+        await keep_deadlines(ctx, hop, round_)
 
 
 async def _drop_what_left(ctx: Context, hop: Hop, deployments: list[DeploymentSpec]) -> None:
@@ -187,7 +204,7 @@ def _judge_wave(
         comparison = comparing.compare(ctx.story.relations, artifact, observation)
         overriding = comparison.judgement is Judgement.DIVERGED
         if overriding and not comparing.accepted(hop.override, artifact, observation):
-            raise Diverged(f"{one.name}: {comparison.why}")
+            raise Diverged(comparison)
         if (comparison.judgement is Judgement.AHEAD or overriding) and one.write and one.name not in requested:
             behind.append(one)
     return behind

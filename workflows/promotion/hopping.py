@@ -13,7 +13,7 @@ from workflows import policies
 from workflows.promotion import comparing, records
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
-from workflows.promotion.merging import join, source_artifacts, tell_joining
+from workflows.promotion.merging import join, source_artifacts, source_with_change, tell_joining
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import RECORDS_KEPT, Hop
 
@@ -47,6 +47,8 @@ async def await_policy(ctx: Context) -> State:
     pokes = ctx.pokes
     pause = ctx.timings.reference_maximum
     await ctx.wait(lambda: ctx.pokes != pokes, at_most=pause, why="await a policy")
+    # Instead of giving it a policy, people may declare the environment final.
+    ctx.views.pop(ctx.story.environment, None)
     return await choose_hop(ctx)
 
 
@@ -87,9 +89,12 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
 
 
 async def _meet_target(ctx: Context, hop: Hop) -> State:
+    # A policy taken anew may name another target: the one before must not go on keeping its lane for us.
+    for former in [one for one, role in ctx.places.member_of.items() if role == "target" and one != hop.policy.target]:
+        await ctx.places.tell(former, "target", Phase.GONE)
     await asyncio.gather(ctx.read_environment(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
     await join(ctx, hop.policy.target, "target")
-    artifacts = source_artifacts(ctx)
+    artifacts = await source_with_change(ctx)
     if artifacts is not None and await target_contains(ctx, artifacts):
         return await end_contained(ctx)
     return State.TESTING

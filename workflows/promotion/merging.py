@@ -21,10 +21,16 @@ HEARING = timedelta(minutes=2)
 
 async def read(ctx: Context) -> State:
     """Read the repository and the pull request, waiting for whatever is missing."""
-    story, spec = ctx.story, ctx.request.spec
-    story.environment = spec.environment
+    ctx.story.environment = ctx.request.spec.environment
+    await _read_repository(ctx)
+    await _read_pull_request(ctx)
+    return State.AWAITING_MERGE
 
-    async def repository() -> RepositoryView:
+
+async def _read_repository(ctx: Context) -> RepositoryView:
+    spec = ctx.request.spec
+
+    async def ask() -> RepositoryView:
         answer = await workflow.execute_activity_method(
             ConfigActivities.read_repository,
             ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository),
@@ -35,9 +41,9 @@ async def read(ctx: Context) -> State:
             raise Unreadable(answer.problem or Problem(what=what, reason="Invalid", message="no answer"))
         return answer.repository
 
-    story.repository = await ctx.insist(repository, object_=f"GitRepository/{spec.repository}", why="repository")
-    await _read_pull_request(ctx)
-    return State.AWAITING_MERGE
+    found = await ctx.insist(ask, object_=f"GitRepository/{spec.repository}", why="repository")
+    ctx.story.repository = found
+    return found
 
 
 async def await_merge(ctx: Context) -> State:
@@ -57,6 +63,7 @@ async def await_merge(ctx: Context) -> State:
         pokes = ctx.pokes
         await ctx.wait(lambda pokes=pokes: ctx.pokes != pokes, at_most=pause, why="look for the merge")  # type: ignore[misc]
         pause = min(pause * 2, ctx.timings.merge_maximum)
+        story.awaited_merge = True
         await _read_pull_request(ctx)
 
 
@@ -83,9 +90,8 @@ async def _read_pull_request(ctx: Context) -> PullRequest:
 async def _touched(ctx: Context) -> State:
     """Learn which components the pull request touches; none of them is the end of its way."""
     story, spec = ctx.story, ctx.request.spec
-    if story.repository is None:
-        return State.PENDING
-    declared = story.repository.components
+    known = None if story.awaited_merge else story.repository
+    declared = (known or await _read_repository(ctx)).components
     if all(not component.paths for component in declared):
         story.components = tuple(component.name for component in declared)
         return State.AWAITING_SYNC
@@ -115,16 +121,18 @@ async def await_sync(ctx: Context) -> State:
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
         known, pokes = ctx.places.view(story.environment), ctx.pokes
-        artifacts = source_artifacts(ctx)
-        if artifacts is not None and await contains_change(ctx, artifacts):
+        if await source_with_change(ctx) is not None:
             story.message = ""
             return State.SYNCED
-        _say_why(ctx, artifacts)
+        _say_why(ctx, source_artifacts(ctx))
         poked = ctx.pokes
-        await ctx.wait(
+        woken = await ctx.wait(
             lambda known=known, pokes=pokes: ctx.places.view(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]
+            at_most=ctx.until_known(),
             why=f"await {story.environment}",
         )
+        if not woken:
+            ctx.forget_unknown()
         if ctx.pokes != poked:
             await ctx.read_environment(story.environment)
 
@@ -155,6 +163,12 @@ def source_artifacts(ctx: Context) -> tuple[Artifact, ...] | None:
     if place is None or place.problem:
         return None
     return comparing.place_artifacts(place.observed, ctx.story.components or ())
+
+
+async def source_with_change(ctx: Context) -> tuple[Artifact, ...] | None:
+    """Return what the source runs of our components if all of it contains the change: nothing else may be promoted."""
+    artifacts = source_artifacts(ctx)
+    return artifacts if artifacts is not None and await contains_change(ctx, artifacts) else None
 
 
 async def contains_change(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool:

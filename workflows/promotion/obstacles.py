@@ -57,6 +57,8 @@ def find_obstacle(
     match story.state:
         case State.AWAITING_SYNC | State.SYNCED:
             return _of_place(story, source, source_view)
+        case State.TESTING if story.hop is None or story.hop.round is None:
+            return _of_place(story, source, source_view)
         case State.TESTING:
             return _of_tests(story, say)
         case State.READY_TO_PROMOTE | State.PROMOTING | State.PROMOTION_FAILED:

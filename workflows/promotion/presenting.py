@@ -37,6 +37,7 @@ class Presenting:
         self._owed = ctx.story.presented is False
         """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
         self._wanted = False
+        self._asked_wait = timedelta(0)
         self._last = False
         self._gone = False
         self._stopped = False
@@ -92,7 +93,7 @@ class Presenting:
                 if last:
                     self._wanted = False
                     return
-                await self._pause(pokes, pause)
+                await self._pause(pokes, max(pause, self._asked_wait))
                 pause = min(pause * 2, timings.reference_maximum * LONGEST_PAUSE)
                 self._wanted = not self._stopped
         finally:
@@ -130,6 +131,7 @@ class Presenting:
                 return False
             if cancelled and not self._gone:
                 raise
+            self._asked_wait = policies.asked_wait(refusal)
             self._note_failure(GIVEN_UP if cancelled else problem_of(refusal, "pull request")[1])
             return False
         finally:

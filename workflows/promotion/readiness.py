@@ -1,16 +1,18 @@
 """The waiting steps around a person and the lane: TestsFailed, ReadyToPromote, PromotionFailed."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+
+from temporalio import workflow
 
 from activities.models.places import Phase
 from activities.models.status import State
+from workflows.promotion import comparing, rounds
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others, judge_target, lacking_components
 from workflows.promotion.runs import poll_tests
 from workflows.promotion.state import Hop, Refusal
-from workflows.promotion.testing import void_round
+from workflows.promotion.testing import keep_deadlines, void_round
 
 
 async def await_retest(ctx: Context) -> State:
@@ -83,12 +85,13 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
         refusal, fits = Refusal.UNREADABLE, False
     elif unreadable:
         refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
-    elif diverged and not _overridden(ctx, hop):
+    elif diverged and not _overridden(hop, diverged):
         refusal, message, fits = Refusal.DIVERGED, _named(diverged), False
     if (hop.refusal, hop.refusal_message) != (refusal, message):
         hop.refusal, hop.refusal_message = refusal, message
         if refusal is not Refusal.NONE:
             ctx.event(refusal, message, warning=True)
+    hop.refused = tuple(one.observation for one in diverged) if refusal is Refusal.DIVERGED else ()
     may = bool(hop.approved_by) and fits and not ctx.held and bool(comparisons)
     if may and ctx.places.phase is not Phase.READY:
         await ctx.places.speak(Phase.READY)
@@ -113,13 +116,10 @@ def _reason(ctx: Context, hop: Hop) -> str:
     return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
 
 
-def _overridden(ctx: Context, hop: Hop) -> bool:
-    """Tell whether a person accepted exactly this target: a target that moved since is judged anew."""
-    place = ctx.places.view(hop.policy.target)
-    if place is None or hop.override is None:
-        return False
-    seen = {one.deployment: (one.runs, one.written, one.operating) for one in hop.override}
-    return seen == {one.deployment: (one.runs, one.written, one.operating) for one in place.observed}
+def _overridden(hop: Hop, diverged: Sequence[Comparison]) -> bool:
+    """Tell whether a person accepted exactly what diverged: what moved since is judged anew."""
+    seen = {one.deployment: comparing.revisions_of(one) for one in hop.override or ()}
+    return all(seen.get(one.deployment) == comparing.revisions_of(one.observation) for one in diverged)
 
 
 def _view(ctx: Context) -> tuple[object, ...]:
@@ -138,10 +138,19 @@ def _view(ctx: Context) -> tuple[object, ...]:
 
 
 async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str, quiet: bool = False) -> None:
-    """Wait until anything that these steps look at changed; tests still running are read meanwhile."""
-    round_ = ctx.story.hop.round if ctx.story.hop else None
-    running = round_ is not None and any(test.run and not test.final for test in round_.tests)
-    at_most: timedelta | None = ctx.timings.poll_maximum if running else None
-    changed = await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet)
-    if running and round_ is not None and not changed:
+    """Wait until anything that these steps look at changed; optional tests are read and end by their deadlines."""
+    hop = ctx.story.hop
+    round_ = hop.round if hop else None
+    at_most = ctx.until_known()
+    if hop is None or round_ is None or all(test.final for test in round_.tests):
+        if not await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet):
+            ctx.forget_unknown()
+        return
+    if not ctx.held and await keep_deadlines(ctx, hop, round_):
+        return
+    at_most = min(at_most or ctx.timings.poll_maximum, ctx.timings.poll_maximum)
+    if not ctx.held:
+        at_most = rounds.next_wake(round_, hop.policy, workflow.now(), at_most, triggers=False)
+    if not await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet):
+        ctx.forget_unknown()
         await poll_tests(ctx, round_)

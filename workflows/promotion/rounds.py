@@ -162,13 +162,19 @@ def variables(
         "component.name": artifact.component if artifact else "",
         "artifact.image": (artifact.image or "") if artifact else "",
         "artifact.tag": (artifact.tag or "") if artifact else "",
-        "deployment.name": source.deployments[0].name if source and source.deployments else "",
+        "deployment.name": _deployment(source, artifact),
         "policy.name": hop.policy.name,
         "promotion.key": key,
     }
     found |= {f"source.vars.{name}": value for name, value in (source.vars if source else {}).items()}
     found |= {f"target.vars.{name}": value for name, value in (target.vars if target else {}).items()}
     return found
+
+
+def _deployment(source: EnvironmentView | None, artifact: Artifact | None) -> str:
+    """Name the source's first deployment of the artifact."""
+    deployments = source.deployments if source and artifact else ()
+    return next((one.name for one in deployments if artifact and one.component == artifact.component), "")
 
 
 def _text(duration: timedelta) -> str:

@@ -86,7 +86,8 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     test.error = text
     test.attempts += 1
     pause = ctx.timings.reference_initial * 2.0 ** min(test.attempts - 1, 10)
-    test.next_trigger = now + max(ctx.timings.listing_lag, min(pause, ctx.timings.reference_maximum))
+    pause = max(ctx.timings.listing_lag, min(pause, ctx.timings.reference_maximum))
+    test.next_trigger = now + max(pause, policies.asked_wait(refusal))
 
 
 def _surely_unsent(cause: BaseException | None) -> bool:

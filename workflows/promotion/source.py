@@ -79,7 +79,7 @@ class SourceReader:
         self._pokes = ctx.pokes
         answer = await ctx.ask_once(ask, object_=f"Environment/{self._hop.policy.source}")
         if answer is None:
-            self._due = workflow.now() + self._pause
+            self._due = workflow.now() + max(self._pause, ctx.asked_wait)
             self._pause = min(self._pause * 2, ctx.timings.reference_maximum)
         else:
             self._due, self._pause = None, ctx.timings.reference_initial

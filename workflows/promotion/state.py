@@ -104,6 +104,8 @@ class Hop:
     """End of the pause before the wave to come, so that continuing as new does not begin it again."""
     refusal: Refusal = Refusal.NONE
     refusal_message: str = ""
+    refused: tuple[Observation, ...] = ()
+    """The deployments that diverged, as they were when the message was made: what a person sees who promotes."""
     error: str = ""
 
 
@@ -136,6 +138,8 @@ class Story:
     rounds: int = 0
     """Rounds begun in this hop, over retests too, so that no key is ever used for two runs."""
     repository: RepositoryView | None = None
+    awaited_merge: bool = False
+    """Whether the merge was waited for: weeks, maybe, in which the repository's components were declared."""
     pull_request: PullRequest | None = None
     components: tuple[str, ...] | None = None
     """Components that the pull request touches; None until known."""

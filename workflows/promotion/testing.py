@@ -12,7 +12,7 @@ from workflows.promotion import rounds
 from workflows.promotion.aggregate import aggregate, may_retry, round_over
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others
-from workflows.promotion.merging import source_artifacts
+from workflows.promotion.merging import source_artifacts, source_with_change
 from workflows.promotion.runs import cancel, cancel_open, poll_tests, trigger_due
 from workflows.promotion.source import SourceReader, move
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Round, TestProgress
@@ -41,7 +41,7 @@ async def run_tests(ctx: Context) -> State:
                 # A hold stops what we do, not what we see.
                 await source.moves(round_)
         else:
-            if await _keep_deadlines(ctx, hop, round_):
+            if await keep_deadlines(ctx, hop, round_):
                 continue
             _plan_retries(ctx, round_)
             if rounds.due(round_, workflow.now()):
@@ -92,18 +92,21 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     """Return the open round, or begin one with what runs in the source; None after a wait for the source."""
     if hop.round is not None:
         return hop.round
-    known = ctx.places.view(hop.policy.source)
-    artifacts = source_artifacts(ctx) if known is None or known is not ctx.outdated else None
+    known, pokes = ctx.places.view(hop.policy.source), ctx.pokes
+    # A source may have been rolled back: without the change in it there is nothing to test or to promote.
+    artifacts = await source_with_change(ctx) if known is None or known is not ctx.outdated else None
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
         return hop.round
 
     def settled() -> bool:
-        return ctx.story.retest or ctx.places.view(hop.policy.source) is not known
+        return ctx.story.retest or ctx.places.view(hop.policy.source) is not known or ctx.pokes != pokes
 
     # A source that moved and came back shows its place nothing new.
-    at_most = ctx.timings.observe_maximum if ctx.outdated is not None else None
-    await ctx.wait(settled, at_most=at_most, why=f"{hop.policy.source} settles")
+    at_most = ctx.timings.observe_maximum if ctx.outdated is not None else ctx.until_known()
+    ctx.changed()
+    if not await ctx.wait(settled, at_most=at_most, why=f"{hop.policy.source} settles"):
+        ctx.forget_unknown()
     ctx.outdated = None
     return None
 
@@ -146,7 +149,7 @@ def _record(ctx: Context, hop: Hop, moves: list[str]) -> None:
         ctx.changed()
 
 
-async def _keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> bool:
+async def keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> bool:
     """End what is late, unless the CI system has its verdict: nobody may have been there to look in time.
 
     True where anything was late, since what people say while the CI systems are asked comes first.
@@ -200,6 +203,9 @@ def _fail_moved(ctx: Context, hop: Hop) -> State:
 async def void_round(ctx: Context) -> State:
     """Begin again after `retest`: earlier verdicts are void, and the policy's snapshot is taken anew."""
     await cancel_open(ctx)
+    if ctx.story.hop is not None:
+        # What made the tests fail may be the declaration of the source, whose variables they get.
+        ctx.views.pop(ctx.story.hop.policy.source, None)
     ctx.story.retest = False
     ctx.story.hop = None
     return State.SYNCED

@@ -56,6 +56,9 @@ def waiting_for(
             return _sync(story, source, obstacle)
         case State.AWAITING_POLICY:
             return _policy(story)
+        case State.TESTING if hop is None or hop.round is None:
+            # A round begins with a source that runs the change, which was rolled back or is still being deployed.
+            return _sync(story, source, obstacle)
         case State.TESTING:
             return _verdict(story, verdict_until, obstacle)
         case State.TESTS_FAILED:
@@ -194,11 +197,15 @@ def _ready(
         )
     blocked = target.blocked_by if target else None
     observed = f"{blocked.tracker} {blocked.reason}".strip() if blocked else "asked for the lane"
+    if blocked and blocked.tracker:
+        unblock = f"the end, release or abort of {blocked.tracker}"
+    else:
+        unblock = obstacle.unblock_with if obstacle else "nothing; the lane is handed on"
     return _plain(
         story,
         Waiting.LANE,
         blocked.tracker if blocked and blocked.tracker else name,
         observed,
-        "nothing; the lane is handed on" if not blocked else f"the end, release or abort of {blocked.tracker}",
+        unblock,
         f"the lane of {name}",
     )

@@ -14,7 +14,6 @@ from activities.models.status import PublishStatusInput, PublishStatusResult, St
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import (
     commands,
-    comparing,
     delivering,
     hopping,
     merging,
@@ -84,7 +83,10 @@ class PromotionWorkflow:
         except Continue:
             self._presenting.stop()
             ctx.flush()
-            await self._settle()
+            await self._presenting.drain()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            unwritten = await self._publisher.give_up()
+            story.pending_events = list(unwritten.events) if unwritten else []
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
                 # Also where only the history was long: who continues on the old version once a newer one asked has
@@ -167,16 +169,13 @@ class PromotionWorkflow:
     def place(self, signal: PlaceSignal) -> None:
         """Take a place's view."""
         self._ctx.places.hear(signal)
-        self._look_again()
+        self._ctx.forget_unknown()
 
     @workflow.signal(description="Look now: something outside changed")
     def poke(self) -> None:
         """Cut the current wait; what is true is read, never taken from the poke."""
         self._ctx.pokes += 1
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self._story.relations = comparing.without_unknown(self._story.relations)
+        self._ctx.forget_unknown()
 
     @workflow.signal(description="The tracker was deleted")
     def deleted(self) -> None:
@@ -252,7 +251,9 @@ class PromotionWorkflow:
         """Refuse a command that does not fit, before it enters the history; a repeated one passes to its answer."""
         if command.request_id in self._story.answers:
             return
-        refused = commands.refusal(self._story, verb, command)
+        ended = self._ctx.ended
+        # What ended it may still wait for writes that were under way.
+        refused = f"the tracker is {ended.state}" if ended else commands.refusal(self._story, verb, command)
         if refused:
             raise ApplicationError(refused, non_retryable=True)
 
@@ -260,9 +261,8 @@ class PromotionWorkflow:
         ctx, story = self._ctx, self._story
         if command.request_id in story.answers:
             return story.answers[command.request_id]
-        target = ctx.places.view(story.hop.policy.target) if story.hop else None
-        commands.carry_out(story, verb, command, target=target, now=workflow.now())
-        self._look_again()
+        commands.carry_out(story, verb, command, now=workflow.now())
+        ctx.forget_unknown()
         if verb is Verb.ABORT:
             reason = f"by {command.actor}" + (f": {command.reason}" if command.reason else "")
             ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)

@@ -117,25 +117,25 @@ def test_promote_accepts_a_diverged_target_exactly_as_it_was_seen(refused: Refus
     )
     assert story.hop is not None
     story.hop.refusal = refused
-    carry_out(story, Verb.PROMOTE, a_command(), target=seen, now=NOON)
+    carry_out(story, Verb.PROMOTE, a_command(), now=NOON)
     assert story.hop.approved_by == "ada"
     assert story.hop.override == (seen.observed if refused is Refusal.DIVERGED else None)
 
 
 def test_retest_and_retry_are_remembered_until_the_step_takes_them() -> None:
     story = a_story(State.PROMOTION_FAILED)
-    carry_out(story, Verb.RETEST, a_command(), target=None, now=NOON)
-    carry_out(story, Verb.RETRY, a_command(), target=None, now=NOON)
+    carry_out(story, Verb.RETEST, a_command(), now=NOON)
+    carry_out(story, Verb.RETRY, a_command(), now=NOON)
     assert story.hop is not None
     assert (story.retest, story.retry, story.hop.approved_by) == (True, True, "ada")
 
 
 def test_a_release_gives_the_round_back_the_time_that_it_was_held() -> None:
     story = a_story(State.TESTING)
-    carry_out(story, Verb.HOLD, a_command(reason="freeze"), target=None, now=NOON)
+    carry_out(story, Verb.HOLD, a_command(reason="freeze"), now=NOON)
     held = story.hold
     assert held == Hold(by="ada", since=NOON, reason="freeze")
-    carry_out(story, Verb.RELEASE, a_command(), target=None, now=NOON + timedelta(hours=3))
+    carry_out(story, Verb.RELEASE, a_command(), now=NOON + timedelta(hours=3))
     assert (story.hop and story.hop.round and story.hop.round.started_at) == NOON + timedelta(hours=3)
     assert refusal(story, Verb.RELEASE, a_command()) == "not held"
 
