@@ -64,7 +64,7 @@ class _Presenter:
         wanted = tuple(dict.fromkeys(label for label in (request.state_label, *request.labels) if label))
         present_labels = self._shown.labels if self._shown else await labels.list(request.number)
         for label in present_labels:
-            if request.label_prefix and label.startswith(request.label_prefix) and label not in wanted:
+            if label not in wanted and _stands_for_a_state(label, request):
                 await labels.remove(request.number, label)
                 self._writes += 1
         if missing := [label for label in wanted if label not in present_labels]:
@@ -119,6 +119,13 @@ class _Presenter:
         if self._comments is None:
             self._comments = await self._host.comments.list(self._request.number)
         return self._comments
+
+
+def _stands_for_a_state(label: str, request: PresentInput) -> bool:
+    if request.state_labels:
+        return label in request.state_labels
+    # Inputs from before the states were named; in those every label of the prefix was one.
+    return bool(request.label_prefix) and label.startswith(request.label_prefix)
 
 
 def _first_with(marker: str, comments: Sequence[Comment]) -> Comment | None:

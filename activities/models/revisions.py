@@ -117,7 +117,7 @@ class PresentInput:
     """The one label of the state, such as `pilotage/testing`; the other `state_labels` are removed."""
     label_prefix: str
     state_labels: tuple[str, ...] = ()
-    """Every label that stands for a state; others are never touched."""
+    """Every label that stands for a state; others are never touched. Empty in older inputs: all of the prefix are."""
     labels: tuple[str, ...] = ()
     """Labels that are to stay, such as `promoted/staging`."""
     statuses: tuple[DesiredStatus, ...] = ()

@@ -44,6 +44,23 @@ async def test_the_state_label_replaces_its_predecessor_and_foreign_labels_stay(
     assert scm.label_names == ["bug", "pilotage/testing", "promoted/staging"]
 
 
+async def test_a_label_of_our_prefix_that_stands_for_no_state_is_left_alone(
+    scm: FakeScm, environment: ActivityEnvironment
+) -> None:
+    scm.label_names = ["pilotage/synced", "pilotage/skip-e2e"]
+    states = ("pilotage/synced", "pilotage/testing")
+    await present(scm, replace(WANTED, state_labels=states), environment)
+    assert scm.label_names == ["pilotage/skip-e2e", "pilotage/testing", "promoted/staging"]
+
+
+async def test_an_input_that_names_no_states_exchanges_all_labels_of_the_prefix(
+    scm: FakeScm, environment: ActivityEnvironment
+) -> None:
+    scm.label_names = ["pilotage/synced", "pilotage/skip-e2e"]
+    await present(scm, WANTED, environment)
+    assert scm.label_names == ["pilotage/testing", "promoted/staging"]
+
+
 async def test_the_same_presentation_again_writes_nothing(scm: FakeScm, environment: ActivityEnvironment) -> None:
     first = await present(scm, WANTED, environment)
     again = await present(scm, WANTED, environment)
