@@ -13,6 +13,7 @@ from providers.errors import ProviderBusy, ProviderError
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REMEMBERED = 10_000
+_ASKED_AT_ONCE = 5
 Meanings = dict[str, str | None]
 
 
@@ -49,15 +50,24 @@ class FullRevisions:
         if not unknown:
             return found
         revisions = (await self._connections.repository(namespace, repository)).host.revisions
-        answers = await asyncio.gather(*(revisions.resolve(one) for one in unknown))
-        for one, full in zip(unknown, answers, strict=True):
+        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+        async def ask(one: str) -> None:
+            async with gate:
+                full = await revisions.resolve(one)
             # A branch or tag may be named like a hash; its commit is not what the name abbreviates.
-            if full is None or not full.startswith(one):
-                continue
-            found[one] = self._known[namespace, repository, one] = full
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            if full is not None and full.startswith(one):
+                found[one] = full
+                self._remember((namespace, repository, one), full)
+
+        await asyncio.gather(*map(ask, unknown))
         return found
+
+    def _remember(self, key: tuple[str, str, str], full: str) -> None:
+        """Keep an answer at once, so that an attempt that fails later leaves less to ask for."""
+        self._known[key] = full
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
 
 def _abbreviated(observation: Observation) -> Iterable[str]:

@@ -28,7 +28,7 @@ from providers.errors import ProviderError, ProviderNotFound, TriggerUnknown
 from providers.models import Run, RunReading
 from providers.ports import TestRuns, TraceableRuns
 
-_READ_AT_ONCE = 10
+_ASKED_AT_ONCE = 10
 _FINAL = frozenset(state.value for state in RunState if state.final)
 
 
@@ -59,7 +59,7 @@ class CiActivities(TestRunActivities):
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         """Read several runs, a few at a time; a run that cannot be read is reported as such, without a verdict."""
         runs = await self._connections.test_runs(request.namespace, request.runner)
-        gate = asyncio.Semaphore(_READ_AT_ONCE)
+        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def read(ref: RunRef) -> RunReport:
             async with gate:
@@ -76,9 +76,15 @@ class CiActivities(TestRunActivities):
     @activity.defn
     @reported
     async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
-        """Cancel every run of each key; all are tried before the first error is raised."""
+        """Cancel every run of each key, a few at a time; all are tried before the first error is raised."""
         runs = await self._connections.test_runs(request.namespace, request.runner)
-        outcomes = await asyncio.gather(*(_cancel(runs, ref) for ref in request.runs), return_exceptions=True)
+        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+        async def cancel(ref: RunRef) -> bool:
+            async with gate:
+                return await _cancel(runs, ref)
+
+        outcomes = await asyncio.gather(*map(cancel, request.runs), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

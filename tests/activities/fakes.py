@@ -10,7 +10,7 @@ from typing import Any
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Component, Problem, RepositoryView
 from activities.ports import ReferenceMissing, Repository
-from providers.errors import ProviderConflict, ProviderError, ProviderNotFound
+from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
 from providers.models import (
     Ancestry,
     ApplicationRef,
@@ -47,6 +47,21 @@ class Failing:
 
 
 @dataclass
+class Slots:
+    """Let so many calls be in flight at a time; a further one is refused at once, as HttpClients does."""
+
+    free: int
+
+    async def hold(self) -> None:
+        """Be in flight for a moment."""
+        if not self.free:
+            raise ProviderBusy("all slots are taken")
+        self.free -= 1
+        await asyncio.sleep(0)
+        self.free += 1
+
+
+@dataclass
 class FakeScm(Failing):
     """One repository at a host that holds everything in memory."""
 
@@ -71,6 +86,7 @@ class FakeScm(Failing):
     label_names: list[str] = field(default_factory=list)
     stored_comments: list[Comment] = field(default_factory=list)
     stored_statuses: list[tuple[str, CommitStatus]] = field(default_factory=list)
+    slots: Slots | None = None
 
     @property
     def pull_requests(self) -> "_PullRequests":
@@ -121,6 +137,8 @@ class _Revisions(_Part):
 
     async def resolve(self, revision: str) -> str | None:
         self.scm.note("resolve")
+        if self.scm.slots is not None:
+            await self.scm.slots.hold()
         found = [sha for sha in self.scm.commits if sha.startswith(revision)]
         return found[0] if len(found) == 1 else None
 
@@ -177,9 +195,12 @@ class FakeRuns(Failing):
     runs: list[RunReading] = field(default_factory=list)
     parameters: dict[str, dict[str, str]] = field(default_factory=dict)
     lose_replies: list[ProviderError] = field(default_factory=list)
+    slots: Slots | None = None
 
     async def find(self, job: str, key: str) -> tuple[Run, ...]:
         self.note("find")
+        if self.slots is not None:
+            await self.slots.hold()
         return tuple(reading.run for reading in self.runs if reading.run.key == key)
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:

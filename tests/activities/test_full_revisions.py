@@ -7,7 +7,7 @@ import pytest
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import Observation
 from providers.errors import ProviderBusy, ProviderUnavailable
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeScm
+from tests.activities.fakes import NEW, OLD, FakeConnections, FakeScm, Slots
 
 SEEN = Observation(deployment="web", component="web", application="web-dev", runs=OLD[:7], written=NEW[:8], tag="x")
 
@@ -59,3 +59,26 @@ async def test_a_busy_process_is_no_problem_of_the_deployment() -> None:
     scm.errors["resolve"] = [ProviderBusy("busy"), ProviderBusy("busy")]
     with pytest.raises(ProviderBusy):
         await complete(scm, SEEN)
+
+
+def many(count: int) -> tuple[FakeScm, tuple[Observation, ...]]:
+    """Return so many commits, and an observation of each that shows it abbreviated."""
+    commits = tuple(f"{number:07d}".ljust(40, "f") for number in range(count))
+    seen = tuple(replace(SEEN, deployment=commit, runs=commit[:7], written=None) for commit in commits)
+    return FakeScm(commits=commits), seen
+
+
+async def test_more_abbreviations_than_calls_may_be_in_flight_are_all_completed() -> None:
+    scm, seen = many(50)
+    scm.slots = Slots(free=20)
+    assert [one.runs for one in await complete(scm, *seen)] == list(scm.commits)
+
+
+async def test_what_was_answered_beside_a_failure_is_not_asked_for_again() -> None:
+    scm, seen = many(3)
+    scm.errors["resolve"] = [ProviderBusy("busy")]
+    revisions = FullRevisions(FakeConnections(scm=scm))
+    with pytest.raises(ProviderBusy):
+        await revisions.complete_all("shop", "web", seen)
+    await revisions.complete_all("shop", "web", seen)
+    assert len(scm.calls) == 3 + 1

@@ -31,7 +31,7 @@ from providers.errors import (
 )
 from providers.models import Run, RunPhase
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import FakeConnections, FakeRuns
+from tests.activities.fakes import FakeConnections, FakeRuns, Slots
 
 REQUEST = TriggerTestInput(
     namespace="shop",
@@ -155,6 +155,16 @@ async def test_one_key_that_cannot_be_cancelled_does_not_spare_the_others(enviro
     with pytest.raises(ApplicationError, match="down"):
         await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
     assert runs.runs[0].phase is RunPhase.CANCELLED
+
+
+async def test_more_runs_than_calls_may_be_in_flight_are_all_cancelled(environment: ActivityEnvironment) -> None:
+    runs = FakeRuns(slots=Slots(free=20))
+    keys = [f"k{number}" for number in range(50)]
+    for key in keys:
+        runs.add(key, RunPhase.RUNNING)
+    request = CancelTestsInput(namespace="shop", runner="jenkins", runs=tuple(map(ref, keys)))
+    result = await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
+    assert list(result.cancelled) == keys
 
 
 async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> None:
