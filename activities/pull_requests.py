@@ -51,15 +51,21 @@ class ScmHostActivities(ScmActivities):
     @activity.defn
     @reported
     async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
-        """Tell which components the changed files touch; a component without paths is always touched."""
+        """Tell which components the changed files touch; a component without paths is always touched.
+
+        All are where the host does not list every file, as GitHub beyond 3000: waiting in sight for a component too
+        many is better than ending as if there were nothing to deploy.
+        """
         repository = await self._connections.repository(request.namespace, request.repository)
-        files = await repository.host.pull_requests.changed_files(request.number)
+        changed = await repository.host.pull_requests.changed_files(request.number)
         touched = tuple(
             component.name
             for component in repository.view.components
-            if not component.paths or any(matches(glob, file) for glob in component.paths for file in files)
+            if not changed.complete
+            or not component.paths
+            or any(matches(glob, path) for glob in component.paths for path in changed.paths)
         )
-        return ListChangedFilesResult(components=touched, files=len(files))
+        return ListChangedFilesResult(components=touched, files=len(changed.paths))
 
     @activity.defn
     @reported

@@ -28,6 +28,16 @@ class Change:
     labels: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChangedFiles:
+    """What a pull request changes."""
+
+    paths: tuple[str, ...]
+    """A rename counts with both paths."""
+    complete: bool = True
+    """False where the host stopped at a limit of its own, so that there may be others."""
+
+
 class Ancestry(StrEnum):
     IDENTICAL = "Identical"
     AHEAD = "Ahead"

@@ -9,6 +9,7 @@ from providers.models import (
     ApplicationState,
     Capabilities,
     Change,
+    ChangedFiles,
     Comment,
     CommitStatus,
     Run,
@@ -21,8 +22,8 @@ class PullRequests(Protocol):
         """Read one pull request; ProviderNotFound when the host does not show it."""
         ...
 
-    async def changed_files(self, number: int) -> tuple[str, ...]:
-        """Return the paths of all changed files, over all pages; a rename counts with both paths."""
+    async def changed_files(self, number: int) -> ChangedFiles:
+        """Return the changed files over all pages, and whether the host lists them all."""
         ...
 
 

@@ -92,7 +92,7 @@ class Component(Model):
         tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], Field(min_length=1, max_length=50)
     ]
     """Globs of files; a pull request that changes one of them touches the component. `**` matches any number of
-    folders."""
+    folders. One with 3000 files or more touches every component: GitHub lists no more."""
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """Image built from the component, without tag; what runs is then recognised by image and tag."""
     tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None

@@ -12,7 +12,7 @@ from providers.github import wire
 from providers.github.auth import GitHubAuth
 from providers.http import HttpClients
 from providers.metrics import Recorder
-from providers.models import Ancestry, Capabilities, Change, Comment, CommitStatus, Credential
+from providers.models import Ancestry, Capabilities, Change, ChangedFiles, Comment, CommitStatus, Credential
 
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
 _REMEMBERED_PULLS = 10_000
@@ -132,9 +132,12 @@ class GitHubPullRequests:
             self._remembered.put(key, etag, change)
         return change
 
-    async def changed_files(self, number: int) -> tuple[str, ...]:
+    async def changed_files(self, number: int) -> ChangedFiles:
         replies = await self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page))
-        return tuple(dict.fromkeys(path for reply in replies for path in wire.read_files(reply)))
+        return ChangedFiles(
+            paths=tuple(dict.fromkeys(path for reply in replies for path in wire.read_files(reply))),
+            complete=sum(map(wire.items_on, replies)) < wire.FILES_LISTED,
+        )
 
 
 class GitHubRevisions:

@@ -12,6 +12,9 @@ HEADERS: Mapping[str, str] = {"Accept": "application/vnd.github+json", "X-GitHub
 PAGE_SIZE = 100
 # A host that always claims a next page must not keep us reading.
 PAGE_LIMIT = 100
+# Of a pull request that changes more files the rest is left out without a word:
+# https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
+FILES_LISTED = 3000
 DESCRIPTION_LIMIT = 140
 COMMENT_LIMIT = 65_536
 _LABEL_DESCRIPTION_LIMIT = 100

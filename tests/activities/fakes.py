@@ -17,6 +17,7 @@ from providers.models import (
     ApplicationState,
     Capabilities,
     Change,
+    ChangedFiles,
     ChangeState,
     Comment,
     CommitStatus,
@@ -80,6 +81,7 @@ class FakeScm(Failing):
         )
     )
     files: tuple[str, ...] = ()
+    lists_all_files: bool = True
     commits: tuple[str, ...] = (OLD, NEW, OTHER)
     relations: dict[tuple[str, str], Ancestry] = field(default_factory=dict)
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -125,9 +127,9 @@ class _PullRequests(_Part):
             raise ProviderNotFound(f"no pull request {number}")
         return self.scm.change
 
-    async def changed_files(self, number: int) -> tuple[str, ...]:
+    async def changed_files(self, number: int) -> ChangedFiles:
         self.scm.note("changed_files")
-        return self.scm.files
+        return ChangedFiles(paths=self.scm.files, complete=self.scm.lists_all_files)
 
 
 class _Revisions(_Part):

@@ -1,5 +1,7 @@
 """Reading pull requests and comparing commits."""
 
+from dataclasses import replace
+
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -43,6 +45,17 @@ async def test_components_are_touched_by_their_globs(environment: ActivityEnviro
         activities.list_changed_files, ListChangedFilesInput(namespace="shop", repository="web", number=412)
     )
     assert (result.components, result.files) == (("api", "all"), 2)
+
+
+async def test_every_component_is_touched_where_the_host_leaves_files_out(environment: ActivityEnvironment) -> None:
+    view = replace(
+        WEB, components=(Component(name="api", paths=("api/**",)), Component(name="site", paths=("site/**",)))
+    )
+    activities = ScmHostActivities(FakeConnections(scm=FakeScm(files=("api/a.py",), lists_all_files=False), view=view))
+    result = await environment.run(
+        activities.list_changed_files, ListChangedFilesInput(namespace="shop", repository="web", number=412)
+    )
+    assert result.components == ("api", "site")
 
 
 async def test_an_answer_for_full_hashes_is_asked_for_once(environment: ActivityEnvironment) -> None:

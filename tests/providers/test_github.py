@@ -86,9 +86,23 @@ async def test_changed_files_are_read_over_all_pages_and_renames_count_twice(hos
     first = [{"filename": f"src/{number}.py"} for number in range(100)]
     host.on("GET", r".*/files\?per_page=100&page=1", answer(first, link='<https://x/?page=2>; rel="next"'))
     host.on("GET", r".*/files\?per_page=100&page=2", answer([{"filename": "new.py", "previous_filename": "old.py"}]))
-    files = await github(host.http()).pull_requests.changed_files(412)
-    assert len(files) == 102
-    assert files[-2:] == ("new.py", "old.py")
+    changed = await github(host.http()).pull_requests.changed_files(412)
+    assert (len(changed.paths), changed.complete) == (102, True)
+    assert changed.paths[-2:] == ("new.py", "old.py")
+
+
+@pytest.mark.parametrize(("count", "complete"), [(2999, True), (3000, False)])
+async def test_a_list_that_reaches_the_hosts_limit_is_not_taken_for_complete(
+    host: FakeHost, count: int, complete: bool
+) -> None:
+    # A rename is one entry, though it has two paths.
+    files = [{"filename": f"new/{number}", "previous_filename": f"old/{number}"} for number in range(count)]
+    for page in range(1, 31):
+        link = '<https://x/>; rel="next"' if page < 30 else '<https://x/>; rel="prev"'
+        listed = files[(page - 1) * 100 : page * 100]
+        host.on("GET", rf".*/files\?per_page=100&page={page}", answer(listed, link=link))
+    changed = await github(host.http()).pull_requests.changed_files(412)
+    assert (len(changed.paths), changed.complete) == (2 * count, complete)
 
 
 async def test_a_full_page_without_a_link_is_not_taken_for_the_last(host: FakeHost) -> None:

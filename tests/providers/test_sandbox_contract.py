@@ -268,7 +268,7 @@ async def test_a_pull_request_is_read_with_its_files(scm: ScmHost) -> None:
     assert (change.state, change.merge_sha, change.head_sha) == (ChangeState.MERGED, seed.MERGE_SHA, seed.HEAD_SHA)
     assert (change.author, change.base_branch, change.labels) == (seed.AUTHOR, "main", ("feature",))
     assert await scm.pull_requests.get(seed.PULL_NUMBER) == change
-    assert await scm.pull_requests.changed_files(seed.PULL_NUMBER) == ("src/app.py",)
+    assert (await scm.pull_requests.changed_files(seed.PULL_NUMBER)).paths == ("src/app.py",)
     with pytest.raises(ProviderNotFound):
         await scm.pull_requests.get(9999)
 
