@@ -10,7 +10,7 @@ import jwt
 from providers.credentials import fingerprint, optional_secret
 from providers.documents import moment, required_text
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderUnauthorized
+from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from providers.exchange import Request, segment
 from providers.github import wire
 from providers.http import HttpClients
@@ -119,7 +119,17 @@ class GitHubAuth:
 
     async def _mint(self) -> tuple[str, datetime]:
         """Ask for an installation token, finding the installation of the repository first where none is named."""
-        installation = self._installation_id or self._tokens.installation or await self._find_installation()
+        if self._installation_id:
+            return await self._mint_for(self._installation_id)
+        if self._tokens.installation:
+            try:
+                return await self._mint_for(self._tokens.installation)
+            except ProviderNotFound:
+                # An App that was installed anew has another id.
+                self._tokens.installation = ""
+        return await self._mint_for(await self._find_installation())
+
+    async def _mint_for(self, installation: str) -> tuple[str, datetime]:
         reply = await self._app.call(
             Request(
                 method="POST",

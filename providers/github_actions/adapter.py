@@ -76,14 +76,17 @@ class GitHubActionsTestRuns:
         inputs = to_inputs(parameters, key, server=self._host.server)
         details = self._host.names_runs
         if not details and not await self._is_traceable(workflow, ref):
+            if await self._has_moved_on(workflow, ref):
+                return await self.create(job, key, parameters)
             raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
         try:
             run = await self._dispatch(workflow, ref, key, inputs, details=details)
         except ProviderRejected as error:
-            if not details or not wire.refuses_details(str(error)):
+            # Nothing was started, so sending it once more without what it was refused for is safe.
+            if details and wire.refuses_details(str(error)):
+                self._host.names_runs = False
+            elif not await self._has_moved_on(workflow, ref):
                 raise
-            # Refused for the field alone: nothing was started, so sending it without the field is safe.
-            self._host.names_runs = False
             return await self.create(job, key, parameters)
         if run is not None:
             return run
@@ -172,6 +175,17 @@ class GitHubActionsTestRuns:
             reply = await self._call(wire.get_repository(self._calls.repository))
             self._repository.default_branch = required_text(reply.document(), "default_branch")
         return self._repository.default_branch
+
+    async def _has_moved_on(self, workflow: wire.Job, ref: str) -> bool:
+        """Read the default branch afresh where it was used; say whether it is another one than it was."""
+        if workflow.ref:
+            return False
+        self._repository.default_branch = ""
+        try:
+            return await self._default_branch() != ref
+        except ProviderError:
+            # What the host said to the trigger tells a person more.
+            return False
 
     async def _is_surely_untraceable(self, workflow: wire.Job, ref: str) -> bool:
         """Judge a run that may have started; while the host fails nothing is sure, and the next attempt asks again."""

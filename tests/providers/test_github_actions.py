@@ -5,7 +5,7 @@ import pytest
 from providers.errors import ProviderNotFound, ProviderRejected, TriggerUnknown
 from providers.github_actions import adapter, wire
 from providers.models import Run, RunPhase
-from tests.providers.actions import DETAILS, DISPATCH, FLOW, WITHOUT_KEY, dispatches, run, world
+from tests.providers.actions import DETAILS, DISPATCH, FLOW, WITHOUT_KEY, dispatches, renamed, run, world
 from tests.providers.hosts import FakeHost, answer, github_actions
 
 
@@ -71,6 +71,40 @@ async def test_a_host_that_does_not_know_run_details_is_asked_once_more_without_
     assert dispatches(host) == 3
     bodies = [host.body(number) for number, path in enumerate(host.paths()) if path.endswith("/dispatches")]
     assert ["return_run_details" in str(body) for body in bodies] == [True, False, False]
+
+
+async def test_a_run_is_started_on_the_default_branch_of_today(host: FakeHost) -> None:
+    world(host)
+    host.on("POST", DISPATCH, DETAILS)
+    http = host.http()
+    await github_actions(http).create("e2e.yml", "k", {})
+    renamed(host)
+    assert (await github_actions(http).create("e2e.yml", "k2", {})).id == "7"
+    assert dispatches(host) == 3
+
+
+async def test_a_host_that_names_no_runs_is_asked_for_the_default_branch_of_today(host: FakeHost) -> None:
+    world(host, runs=[run(7, "e2e k"), run(8, "e2e k2")])
+    host.on("POST", DISPATCH, answer(status=204))
+    http = host.http()
+    await github_actions(http).create("e2e.yml", "k", {})
+    renamed(host, accepted=answer(status=204))
+    assert (await github_actions(http).create("e2e.yml", "k2", {})).id == "8"
+
+
+async def test_a_refusal_is_told_though_the_default_branch_cannot_be_read(host: FakeHost) -> None:
+    world(host)
+    host.on("GET", "/repos/acme/web", answer({"default_branch": "main"}), answer(status=503))
+    host.on("POST", DISPATCH, answer({"message": "No ref found for: main"}, 422))
+    with pytest.raises(ProviderRejected, match="No ref found"):
+        await github_actions(host.http()).create("e2e.yml", "k", {})
+
+
+async def test_a_branch_that_was_asked_for_is_never_replaced(host: FakeHost) -> None:
+    renamed(host)
+    with pytest.raises(ProviderRejected, match="No ref found for: main"):
+        await github_actions(host.http()).create("e2e.yml@main", "k", {})
+    assert host.paths() == [f"POST {DISPATCH}"]
 
 
 async def test_another_refusal_is_told_and_not_repeated(host: FakeHost) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from providers.errors import ProviderMalformed, ProviderUnauthorized
+from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from tests.providers.hosts import FakeHost, answer, github
 
 MINT = "/app/installations/99/access_tokens"
@@ -115,6 +115,30 @@ async def test_the_installation_of_a_repository_is_found_once(host: FakeHost, se
     await github(http, data=data, app_id="4711").check()
     assert host.paths().count("GET /repos/acme/web/installation") == 1
     assert host.paths().count(f"POST {MINT}") == 2
+
+
+async def test_an_app_that_was_installed_anew_is_found_again(host: FakeHost, secret: Mapping[str, str]) -> None:
+    data = {**secret, "installationID": ""}
+    host.on("GET", "/repos/acme/web/installation", answer({"id": 99}), answer({"id": 100}))
+    host.on("POST", MINT, minted("ghs_one"), answer({"message": "Not Found"}, 404))
+    host.on("POST", "/app/installations/100/access_tokens", minted("ghs_two"))
+    found = answer({"full_name": "acme/web"})
+    host.on("GET", "/repos/acme/web", found, answer({"message": "Bad credentials"}, 401), found)
+    http = host.http()
+    await github(http, data=data).check()
+    assert await github(http, data=data).check() == "acme/web"
+    assert host.requests[-1].headers["authorization"] == "Bearer ghs_two"
+
+
+@pytest.mark.parametrize("known", ["", "99"])
+async def test_an_installation_that_is_nowhere_is_not_looked_for_over_and_over(
+    host: FakeHost, secret: Mapping[str, str], known: str
+) -> None:
+    host.on("GET", "/repos/acme/web/installation", answer({"id": 99}))
+    host.on("POST", MINT, answer({"message": "Not Found"}, 404))
+    with pytest.raises(ProviderNotFound):
+        await github(host.http(), data={**secret, "installationID": known}).check()
+    assert host.paths().count(f"POST {MINT}") == 1
 
 
 async def test_an_app_is_checked_as_itself_without_a_repository(host: FakeHost, secret: Mapping[str, str]) -> None:
