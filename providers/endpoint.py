@@ -14,9 +14,8 @@ from providers.http import BODY_LIMIT_BYTES, HttpClients
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.redaction import shown, variants
-from providers.refusals import refusal
+from providers.refusals import moved, refusal
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
 _NAMES = frozenset({"username", "appID", "installationID"})
@@ -80,7 +79,11 @@ class Endpoint:
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an answer means, its text redacted and bounded."""
-        found = refusal(reply, self._name(request))
+        what = self._name(request)
+        if reply.redirects and not request.reads:
+            found: ProviderError = moved(reply, what, url=f"{self._base_url.strip().rstrip('/')}{request.path}")
+        else:
+            found = refusal(reply, what)
         if self._refine is not None:
             found = self._refine(request, reply, found)
         return type(found)(self.shown(str(found)), status=found.status, retry_after=found.retry_after)
@@ -107,7 +110,7 @@ class Endpoint:
         for _ in range(_REDIRECT_LIMIT):
             reply = await self._send(client, request, url, headers)
             location = reply.headers.get("location")
-            followed = request.method == "GET" and reply.status in _REDIRECTS and reply.status not in request.accepts
+            followed = request.reads and reply.redirects and reply.status not in request.accepts
             if not followed or not location:
                 return reply
             try:

@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 from providers.documents import Document, document, documents
 from providers.errors import ProviderMalformed, ProviderRejected
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -30,6 +32,11 @@ class Request:
     """Shorter bound for the whole round trip; None = the client's."""
 
     @property
+    def reads(self) -> bool:
+        """Whether sending it elsewhere as well can do no harm."""
+        return self.method == "GET"
+
+    @property
     def target(self) -> str:
         """Path and query as sent."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
@@ -48,6 +55,10 @@ class Reply:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def redirects(self) -> bool:
+        return self.status in _REDIRECTS
 
     @property
     def text(self) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
 
 from providers.errors import (
     ProviderConflict,
@@ -56,6 +57,16 @@ def refusal(reply: Reply, what: str) -> ProviderError:
     return kind(text, status=reply.status, retry_after=wait)
 
 
+def moved(reply: Reply, what: str, *, url: str) -> ProviderRejected:
+    """Make the error of a write that was answered with a redirect; `what` names the call. Not redacted yet.
+
+    The host did nothing, and a write is never sent to a place that nobody named.
+    """
+    where = _place(url, reply.headers.get("location", ""))
+    text = f"{what} answered {reply.status} and did nothing: it was moved to {where}; mend the address or the name"
+    return ProviderRejected(text, status=reply.status)
+
+
 def is_rate_limited(reply: Reply, said: str) -> bool:
     """Tell a limit from a missing right: GitHub answers both with 403.
 
@@ -99,6 +110,16 @@ def message_of(reply: Reply) -> str:
     except (ValueError, RecursionError):
         return reply.text[:2_000].strip() if kind.startswith("text/plain") else ""
     return "; ".join(dict.fromkeys(_words(value)))
+
+
+def _place(url: str, location: str) -> str:
+    """Return origin and path of a redirect; a query may hold what nobody should see."""
+    try:
+        place = urlsplit(urljoin(url, location))
+        port = f":{place.port}" if place.port else ""
+    except ValueError:
+        return "no URL"
+    return f"{place.scheme}://{place.hostname}{port}{place.path}" if location and place.hostname else "no URL"
 
 
 def _words(value: object) -> list[str]:

@@ -51,6 +51,7 @@ class GitHubCalls:
             credential=credential,
             record=record,
             headers=wire.HEADERS,
+            refine=wire.refine,
         )
 
     async def call(self, request: Request) -> Reply:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
+from providers.errors import ProviderError, ProviderRejected
 from providers.exchange import Reply, Request, segment
 from providers.models import Ancestry, Change, ChangeState, Comment, CommitStatus, Verdict
 from providers.redaction import shortened
@@ -241,6 +242,17 @@ def check_account(*, app: bool) -> Request:
 
 def read_account(value: object) -> str:
     return text(value, "full_name") or text(value, "login") or required_text(document(value), "slug")
+
+
+def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
+    """Name what a redirect of a write means: reads of a repository that was renamed go on as if nothing had happened.
+
+    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+    """
+    if request.reads or not reply.redirects or "/repositories/" not in reply.headers.get("location", ""):
+        return error
+    text = "the repository was renamed or moved: name it in the GitRepository as it is called now"
+    return ProviderRejected(f"{text} ({error})", status=error.status)
 
 
 def is_unrelated(said: str) -> bool:

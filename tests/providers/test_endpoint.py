@@ -118,11 +118,31 @@ async def test_a_redirect_loop_ends(host: FakeHost) -> None:
     assert len(host.requests) == 3
 
 
-async def test_a_redirect_of_a_write_is_never_followed(host: FakeHost) -> None:
-    host.always(answer(status=307, location="/ctx/y"))
-    with pytest.raises(ProviderMalformed):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "where"),
+    [
+        ("/ctx/y?token=abc", "https://host.example.com/ctx/y;"),
+        ("https://user:abc@new.example.com:8443/y#abc", "https://new.example.com:8443/y;"),
+        ("http://[abc", "no URL;"),
+        ("", "no URL;"),
+    ],
+)
+async def test_a_redirect_of_a_write_is_never_followed_and_says_where_it_leads(
+    host: FakeHost, status: int, location: str, where: str
+) -> None:
+    host.always(answer(status=status, location=location))
+    with pytest.raises(ProviderRejected) as caught:
         await endpoint(host.http()).call(Request(method="POST", path="/x", operation="trigger"))
     assert host.paths() == ["POST /ctx/x"]
+    assert f"moved to {where}" in str(caught.value)
+    assert "abc" not in str(caught.value)
+
+
+async def test_a_redirect_that_a_write_expects_is_its_answer(host: FakeHost) -> None:
+    host.always(answer(status=303, location="/ctx/y"))
+    request = Request(method="POST", path="/x", operation="trigger", accepts=frozenset({303}))
+    assert (await endpoint(host.http()).call(request)).headers["location"] == "/ctx/y"
 
 
 @pytest.mark.parametrize(

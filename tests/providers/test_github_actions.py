@@ -115,6 +115,17 @@ async def test_another_refusal_is_told_and_not_repeated(host: FakeHost) -> None:
     assert dispatches(host) == 1
 
 
+async def test_a_trigger_that_was_sent_to_a_renamed_repository_started_nothing(host: FakeHost) -> None:
+    world(host, file=WITHOUT_KEY)
+    host.on("GET", "/repos/acme/web", answer(status=301, location="/repositories/7"))
+    host.on("GET", "/repositories/7", answer({"full_name": "acme/shop", "default_branch": "main"}))
+    host.on("POST", DISPATCH, answer(status=307, location="https://github.example.com/repositories/7/x"))
+    said = r"renamed.*GitRepository.*https://github\.example\.com/repositories/7/x"
+    with pytest.raises(ProviderRejected, match=said):
+        await github_actions(host.http()).create("e2e.yml", "k", {})
+    assert dispatches(host) == 1
+
+
 async def test_a_workflow_that_is_missing_says_where_it_must_be(host: FakeHost) -> None:
     world(host)
     host.on("POST", DISPATCH, answer({"message": "Not Found"}, 404))
