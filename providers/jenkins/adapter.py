@@ -136,8 +136,10 @@ class JenkinsTestRuns:
         return wire.read_item(reply.document(), queue=queue, key=key)
 
     async def _read_build(self, job: str, build: int, run: Run) -> RunReading:
-        reply = await self._endpoint.call(wire.get_build(job, build))
-        reading = wire.read_build(reply.document(), run=run, results=self._results)
+        found = (await self._endpoint.call(wire.get_build(job, build))).document()
+        if not wire.may_carry(found, run.key):
+            raise ProviderNotFound(f"build {build} of job `{job}` carries another key", status=404)
+        reading = wire.read_build(found, run=run, results=self._results)
         reading = replace(reading, message=self._endpoint.shown(reading.message))
         if reading.phase in _GOING_ON:
             return reading

@@ -98,7 +98,7 @@ def read_builds(value: Document, key: str) -> tuple[Run, ...]:
 def find_build(value: Document, *, key: str, queue: int) -> Run | None:
     """Find the build that a queue item became: by the item's id, else by the key."""
     for build in documents(value, "builds"):
-        if queue and number(build, "queueId") == queue:
+        if queue and number(build, "queueId") == queue and may_carry(build, key):
             return _build_run(build, key)
     runs = read_builds(value, key)
     return runs[0] if runs else None
@@ -127,6 +127,14 @@ def key_of(value: Document) -> str:
             if at(parameter, "name") == KEY_PARAMETER:
                 return text(parameter, "value")
     return ""
+
+
+def may_carry(value: Document, key: str) -> bool:
+    """Say whether a build may be the one of this key: numbers begin anew with a job that was deleted and made again.
+
+    A parameter that Jenkins hides, as a password, shows no value.
+    """
+    return key_of(value) in ("", key)
 
 
 def trigger(job: str, key: str, parameters: Mapping[str, str]) -> Request:

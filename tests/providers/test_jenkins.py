@@ -154,7 +154,7 @@ async def test_an_item_that_left_the_queue_becomes_its_build(host: FakeHost) -> 
     assert (reading.phase, reading.run.id, reading.number) == (RunPhase.RUNNING, "build:7:42", "7")
 
 
-@pytest.mark.parametrize("found", [build(7), build(7, "masked", queueId=42)], ids=["by key", "by queue id"])
+@pytest.mark.parametrize("found", [build(7), build(7, "", queueId=42)], ids=["by key", "by queue id"])
 async def test_an_item_that_is_forgotten_is_found_among_the_builds(host: FakeHost, found: dict[str, object]) -> None:
     lists(host, builds=[build(9, "other"), found])
     host.on("GET", rf"{JOB}/7/api/json.*", answer({**found, "building": True}))
@@ -173,6 +173,31 @@ async def test_a_pruned_build_is_gone(host: FakeHost) -> None:
     lists(host, builds=[])
     with pytest.raises(ProviderNotFound, match="neither a build nor a queue item"):
         await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
+
+
+async def test_numbers_that_began_anew_with_the_job_name_no_run_of_ours(host: FakeHost) -> None:
+    foreign = build(7, "another", queueId=42, building=False, result="SUCCESS")
+    lists(host, builds=[foreign])
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(foreign))
+    with pytest.raises(ProviderNotFound, match="neither a build nor a queue item"):
+        await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
+
+
+async def test_a_build_whose_number_is_anothers_by_now_is_found_by_its_key(host: FakeHost) -> None:
+    ours = build(9, building=True)
+    lists(host, builds=[ours, build(7, "another")])
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, "another", building=False, result="SUCCESS")))
+    host.on("GET", rf"{JOB}/9/api/json.*", answer(ours))
+    reading = await jenkins(host.http()).read("web/integration", Run(id="build:7:42", key="k"))
+    assert (reading.phase, reading.number) == (RunPhase.RUNNING, "9")
+
+
+async def test_a_foreign_build_under_our_number_is_not_stopped(host: FakeHost) -> None:
+    foreign = build(7, "another", building=True)
+    lists(host, builds=[foreign])
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(foreign))
+    await jenkins(host.http()).cancel("web/integration", Run(id="build:7:42", key="k"))
+    assert not any(path.startswith("POST") for path in host.paths())
 
 
 @pytest.mark.parametrize(
