@@ -100,6 +100,7 @@ class RunReading:
 class ApplicationRef:
     project: str
     name: str
+    """`namespace/name` for an application outside the namespace that the server takes where none is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,7 @@ class ApplicationState:
     """What an Argo CD Application's spec and status say, before our own rules are applied to it."""
 
     name: str
+    """As an ApplicationRef names it."""
     project: str
     resource_version: str
     target_revisions: tuple[str, ...]
@@ -147,6 +149,7 @@ class ApplicationState:
     conditions: tuple[str, ...] = ()
     """`Type: message` of the application's conditions, errors first."""
     url: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

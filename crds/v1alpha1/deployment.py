@@ -64,9 +64,9 @@ class ArgoCDDeployment(Model):
     project: Annotated[str, Field(min_length=1, max_length=63)]
     """Argo CD project; always sent, so that a missing Application is told from a forbidden one."""
     application: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """Name of one Application."""
+    """Name of one Application; `namespace/name` for one outside Argo CD's own namespace."""
     selector: LabelSelector | None = None
-    """Selection of Applications by label; resolved at the start of a hop."""
+    """Selection of Applications by label, in all namespaces that Argo CD serves; resolved at the start of a hop."""
 
 
 class Deployment(Model):

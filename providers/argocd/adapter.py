@@ -2,16 +2,27 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from providers.argocd import wire
 from providers.argocd.applications import read_application
 from providers.credentials import secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError
+from providers.errors import ProviderError, ProviderNotFound, ProviderUnauthorized
 from providers.exchange import Request
 from providers.http import HttpClients
 from providers.metrics import Recorder
 from providers.models import ApplicationRef, ApplicationState, Credential
+
+# Asked for first where several namespaces are listed, so that one call mostly suffices.
+_USUAL_NAMESPACE = "argocd"
+
+
+class ControlPlane:
+    """Remember the namespace that a server takes where none is named."""
+
+    def __init__(self) -> None:
+        self.namespace = ""
 
 
 class ArgoCDDeployments:
@@ -28,19 +39,23 @@ class ArgoCDDeployments:
             authorize=self._headers,
             refine=wire.refine,
         )
+        self._control_plane = http.memory(ControlPlane, base_url)
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
-        return await self._application(wire.get(ref, refresh=refresh))
+        return await self._application(wire.get(ref, refresh=refresh), ref)
 
     async def list(self, project: str, *, selector: str = "") -> tuple[ApplicationState, ...]:
         reply = await self._endpoint.call(wire.list_applications(project, selector))
-        return wire.read_list(reply.document(), self._server)
+        states = wire.read_list(reply.document(), self._server)
+        if not self._control_plane.namespace:
+            await self._find_control_plane(states)
+        return wire.named(states, self._control_plane.namespace)
 
     async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
-        return await self._application(wire.patch(ref, operations))
+        return await self._application(wire.patch(ref, operations), ref)
 
     async def sync(self, ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> ApplicationState:
-        return await self._application(wire.sync(ref, revisions=revisions, key=key))
+        return await self._application(wire.sync(ref, revisions=revisions, key=key), ref)
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
         """Yield until the server ends the stream; close the iterator (aclosing) to give its connection back."""
@@ -50,16 +65,38 @@ class ArgoCDDeployments:
                     state = wire.read_event(line, self._server)
                 except ProviderError as error:
                     raise type(error)(self._endpoint.shown(str(error)), status=error.status) from None
-                yield state
+                yield replace(state, name=ref.name)
 
     async def check(self) -> str:
         reply = await self._endpoint.call(wire.version())
         await self._endpoint.call(wire.check())
         return wire.read_version(reply.document())
 
-    async def _application(self, request: Request) -> ApplicationState:
+    async def _application(self, request: Request, ref: ApplicationRef) -> ApplicationState:
         reply = await self._endpoint.call(request)
-        return read_application(reply.document(), self._server)
+        state = read_application(reply.document(), self._server)
+        if not wire.names(ref)[0]:
+            self._control_plane.namespace = state.namespace
+        return replace(state, name=ref.name)
+
+    async def _find_control_plane(self, states: Sequence[ApplicationState]) -> None:
+        """Read listed applications by their bare names until one is found: that one shows the namespace.
+
+        One that is not found, or not to be seen, is listed in other namespaces only: what the control plane's own
+        shows in a list it shows to the same token when read.
+        """
+        elsewhere: set[str] = set()
+        for state in sorted(states, key=lambda state: state.namespace != _USUAL_NAMESPACE):
+            if not state.namespace or state.namespace in elsewhere:
+                continue
+            try:
+                await self.get(ApplicationRef(project=state.project, name=state.name))
+            except (ProviderNotFound, ProviderUnauthorized) as error:
+                if error.status not in (403, 404):
+                    raise
+                elsewhere.update(one.namespace for one in states if one.name == state.name)
+            else:
+                return
 
     async def _headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {secret(self._credential, 'token')}"}

@@ -58,6 +58,7 @@ def read_application(value: Document, server: str) -> ApplicationState:
         helm_parameters={name: value for name, (value, _) in parameters.items()},
         helm_paths={name: path for name, (_, path) in parameters.items()},
         conditions=_conditions(status),
+        namespace=text(metadata, "namespace"),
         url=f"{server.rstrip('/')}/applications/{text(metadata, 'namespace', default='argocd')}/{name}",
     )
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from providers.argocd.applications import KEY_INFO, read_application
 from providers.documents import Document, at, document, documents, number, required_text, text
@@ -28,25 +29,25 @@ _SYNC_WINDOW = re.compile(r"sync window", re.IGNORECASE)
 _STATUS_OF_CODE: Mapping[int, int] = {3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 10: 409, 14: 503, 16: 401}
 
 
-def _names(ref: ApplicationRef) -> tuple[str, str]:
+def names(ref: ApplicationRef) -> tuple[str, str]:
     """Split `namespace/name` of an application outside the control plane's namespace."""
     namespace, _, name = ref.name.rpartition("/")
     return namespace, name
 
 
 def _path(ref: ApplicationRef, action: str = "") -> str:
-    return f"/api/v1/applications/{segment(_names(ref)[1])}{action}"
+    return f"/api/v1/applications/{segment(names(ref)[1])}{action}"
 
 
 def _identity(ref: ApplicationRef) -> dict[str, str]:
     """Always name the project: without it a missing application cannot be told from a forbidden one."""
-    namespace, name = _names(ref)
+    namespace, name = names(ref)
     return {"name": name, "project": ref.project, **({"appNamespace": namespace} if namespace else {})}
 
 
 def get(ref: ApplicationRef, *, refresh: bool) -> Request:
     """Read one application; with `refresh` the answer waits for the controller to compare again."""
-    namespace, _ = _names(ref)
+    namespace, _ = names(ref)
     query = {"project": ref.project}
     if namespace:
         query["appNamespace"] = namespace
@@ -56,13 +57,23 @@ def get(ref: ApplicationRef, *, refresh: bool) -> Request:
 
 
 def list_applications(project: str, selector: str) -> Request:
+    """List those of all enabled namespaces, although a read without a namespace knows the control plane's only.
+
+    https://argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace/
+    """
     query = {"projects": project, **({"selector": selector} if selector else {})}
     return Request(method="GET", path="/api/v1/applications", query=query, operation="list")
 
 
 def read_list(value: Document, server: str) -> tuple[ApplicationState, ...]:
-    """Read a list; no match is `"items": null`."""
-    found = (read_application(item, server) for item in documents(value, "items"))
+    """Read a list, each with its bare name; no match is `"items": null`."""
+    return tuple(read_application(item, server) for item in documents(value, "items"))
+
+
+def named(states: Iterable[ApplicationState], control_plane: str) -> tuple[ApplicationState, ...]:
+    """Name listed applications as references do; all that show a namespace are elsewhere if the own one is unknown."""
+    ours = ("", control_plane)
+    found = (one if one.namespace in ours else replace(one, name=f"{one.namespace}/{one.name}") for one in states)
     return tuple(sorted(found, key=lambda state: state.name))
 
 
@@ -85,7 +96,7 @@ def sync(ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> Request:
 
 def stream(ref: ApplicationRef) -> Request:
     """Follow one application; the first event is its present state."""
-    namespace, name = _names(ref)
+    namespace, name = names(ref)
     query = {"name": name, "projects": ref.project, **({"appNamespace": namespace} if namespace else {})}
     return Request(method="GET", path="/api/v1/stream/applications", query=query, operation="stream")
 

@@ -6,7 +6,13 @@ import httpx
 import pytest
 
 from providers.argocd.applications import read_application
-from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
+from providers.errors import (
+    ProviderError,
+    ProviderMalformed,
+    ProviderNotFound,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from providers.models import ApplicationRef, ApplicationState
 from tests.providers.hosts import TOKEN, FakeHost, answer, argocd
 
@@ -125,8 +131,70 @@ async def test_an_application_in_another_namespace_is_named_with_it(host: FakeHo
         "sourcePositions": ["1", "2"],
     }
     host.always(answer({"result": {"type": "ADDED", "application": application()}}))
-    assert [state.name async for state in deployments.stream(ref)] == ["web"]
+    assert [state.name async for state in deployments.stream(ref)] == ["team-a/web"]
     assert host.paths()[-1].endswith("/stream/applications?name=web&projects=shop&appNamespace=team-a")
+
+
+LIST = r"/api/v1/applications\?projects=shop.*"
+
+
+def placed(*places: str) -> httpx.Response:
+    """Answer with applications at `namespace/name`."""
+    metadata = [{"namespace": place.partition("/")[0], "name": place.partition("/")[2]} for place in places]
+    return answer({"items": [application(metadata=one) for one in metadata]})
+
+
+def control_plane(host: FakeHost, namespace: str, *names: str) -> None:
+    """Let reads without a namespace know these applications only."""
+    for name in names:
+        found = answer(application(metadata={"name": name, "namespace": namespace}))
+        host.on("GET", rf"/api/v1/applications/{name}\?project=shop", found)
+
+
+async def test_listed_applications_are_named_as_they_are_read(host: FakeHost) -> None:
+    host.on("GET", LIST, placed("argocd/web", "team-a/web", "team-b/web"))
+    control_plane(host, "argocd", "web")
+    listed = await argocd(host.http()).list("shop")
+    assert [state.name for state in listed] == ["team-a/web", "team-b/web", "web"]
+    assert len(host.requests) == 2
+
+
+async def test_the_namespace_of_the_control_plane_is_asked_for_once_and_by_the_usual_name_first(host: FakeHost) -> None:
+    host.on("GET", LIST, placed("a/one", "argocd/web", "b/two"))
+    control_plane(host, "argocd", "web")
+    http = host.http()
+    for _ in range(3):
+        await argocd(http).list("shop")
+    assert sum("/applications/" in path for path in host.paths()) == 1
+
+
+async def test_any_read_without_a_namespace_tells_where_the_control_plane_is(host: FakeHost) -> None:
+    host.on("GET", LIST, placed("cd/web", "argocd/web"))
+    control_plane(host, "cd", "web")
+    http = host.http()
+    await argocd(http).get(REF)
+    assert [state.name for state in await argocd(http).list("shop")] == ["argocd/web", "web"]
+    assert len(host.requests) == 2
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_application_that_cannot_be_read_by_its_bare_name_is_elsewhere(host: FakeHost, status: int) -> None:
+    host.on("GET", LIST, placed("team-a/web", "team-a/api", "team-b/web"))
+    host.on("GET", "/api/v1/applications/web.*", answer({"message": "no"}, status))
+    listed = await argocd(host.http()).list("shop", selector="app=web")
+    assert [state.name for state in listed] == ["team-a/api", "team-a/web", "team-b/web"]
+    # The one name says it of both namespaces.
+    assert len(host.requests) == 2
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, ProviderUnauthorized), (503, ProviderUnavailable)])
+async def test_an_outage_is_not_taken_for_an_application_that_is_elsewhere(
+    host: FakeHost, status: int, kind: type[ProviderError]
+) -> None:
+    host.on("GET", LIST, placed("argocd/web"))
+    host.on("GET", "/api/v1/applications/web.*", answer({"message": "no"}, status))
+    with pytest.raises(kind):
+        await argocd(host.http()).list("shop")
 
 
 async def test_a_sync_without_a_revision_takes_what_the_spec_wants(host: FakeHost) -> None:

@@ -77,8 +77,11 @@ async def test_an_application_is_asked_for_as_recorded_and_read(host: FakeHost) 
 
 
 async def test_a_list_is_asked_for_as_recorded_and_no_match_is_empty(host: FakeHost) -> None:
+    http = host.http()
+    replay(host, "get app with project")
+    await argocd(http).get(DEV)
     replay(host, "list by selector and project")
-    found = await argocd(host.http()).list("default", selector="env=dev")
+    found = await argocd(http).list("default", selector="env=dev")
     assert sent(host) == recorded("list by selector and project")
     assert [state.name for state in found] == ["web-dev"]
     replay(host, "list, nothing matches")

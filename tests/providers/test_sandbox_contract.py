@@ -354,6 +354,24 @@ async def test_an_application_is_read_listed_and_told_from_a_missing_or_forbidde
         await argocd(http, base=f"{sandbox.url}/argocd", token="wrong-token").check()
 
 
+async def test_applications_of_one_name_in_two_namespaces_are_told_apart(
+    sandbox: Sandbox, deployments: Deployments
+) -> None:
+    source = {"repoURL": seed.REPOSITORY_URL, "path": "deploy", "targetRevision": seed.MERGE_SHA}
+    placed = {"project": seed.PROJECT, "source": source, "labels": {"env": "dev"}, "revision": seed.MERGE_SHA}
+    sandbox.state.load({"argocd": {"apps": {f"team-a/{seed.STAGING_APP}": placed}}})
+    listed = {state.name: state for state in await deployments.list(seed.PROJECT)}
+    foreign = f"team-a/{seed.STAGING_APP}"
+    assert set(listed) == {seed.DEV_APP, seed.STAGING_APP, seed.PROD_APP, foreign}
+    for name, revision in ((seed.STAGING_APP, seed.PREVIOUS_SHA), (foreign, seed.MERGE_SHA)):
+        read = await deployments.get(ApplicationRef(project=seed.PROJECT, name=name))
+        assert (read.name, read.synced_revisions) == (listed[name].name, listed[name].synced_revisions)
+        assert read.synced_revisions == (revision,)
+    async with aclosing(deployments.stream(ApplicationRef(project=seed.PROJECT, name=foreign))) as states:  # type: ignore[type-var]
+        assert (await anext(states)).namespace == "team-a"
+    assert {one.name for one in await deployments.list(seed.PROJECT, selector="env=dev")} == {seed.DEV_APP, foreign}
+
+
 def replaced(old: str, new: str) -> list[dict[str, object]]:
     return [
         {"op": "test", "path": REVISION_PATH, "value": old},

@@ -88,6 +88,8 @@ async def list_applications(call: Call) -> Reply:
         if call.account.may("get", application.project)
         and (not projects or application.project in projects)
         and query.get("name") in (None, "", application.name)
+        # Without a namespace all of them are listed, although a read takes the control plane's.
+        and query.get("appNamespace") in (None, "", application.namespace)
         and selects(query.get("selector", ""), application.body["metadata"]["labels"])
     ]
     # A Go nil slice: the real server says null where nothing matches.
@@ -126,7 +128,7 @@ async def replace_spec(call: Call) -> Reply:
 async def delete_application(call: Call) -> Reply:
     application = call.application("delete")
     call.state.changed(application, "DELETED")
-    del call.state.applications[application.name]
+    del call.state.applications[application.key]
     return Reply(body={})
 
 

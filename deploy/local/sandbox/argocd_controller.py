@@ -82,7 +82,7 @@ class ArgoCDController:
 
     async def _compare_later(self, application: Application, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        if self._state.applications.get(application.name) is application:
+        if self._state.applications.get(application.key) is application:
             self.compare(application)
 
     async def _run(self, application: Application) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deploy.local.sandbox.argocd_controller import ArgoCDController
-from deploy.local.sandbox.argocd_state import Account, Application, ArgoCDState
+from deploy.local.sandbox.argocd_state import Account, Application, ArgoCDState, application_key
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.replies import Json, RefusedError, Reply
 from deploy.local.sandbox.state import STATE, SandboxState
@@ -65,9 +65,10 @@ class Call:
         and only who may see it learns that it is missing (404).
         """
         name = self.request.match_info["name"]
+        namespace = str(self.body.get("appNamespace") or self.request.query.get("appNamespace") or "")
         if self.project:
             self._require(verb, self.project, name)
-        application = self.state.applications.get(name)
+        application = self.state.applications.get(application_key(namespace, name))
         if application is None:
             raise self._missing(name) if self.project else refused(PERMISSION_DENIED, "permission denied")
         if not self.project:

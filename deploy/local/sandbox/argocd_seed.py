@@ -32,8 +32,9 @@ def load_argocd(state: ArgoCDState, seed: Mapping[str, Any]) -> None:
         _load_application(state, name, dict(wanted))
 
 
-def _load_application(state: ArgoCDState, name: str, wanted: Json) -> None:
+def _load_application(state: ArgoCDState, key: str, wanted: Json) -> None:
     """Build an Application; `revision` (or `revisions`) is what already runs, absent when never synced."""
+    namespace, _, name = key.rpartition("/")
     now = timestamp(state.clock.now())
     live = wanted.pop("revisions", None) or [wanted.pop("revision", None)]
     spec: Json = {"sources": wanted.pop("sources")} if "sources" in wanted else {"source": wanted.pop("source")}
@@ -44,7 +45,7 @@ def _load_application(state: ArgoCDState, name: str, wanted: Json) -> None:
     spec.update(wanted.pop("spec", {}))
     metadata: Json = {
         "name": name,
-        "namespace": CONTROL_PLANE_NAMESPACE,
+        "namespace": namespace or CONTROL_PLANE_NAMESPACE,
         "uid": str(uuid.uuid4()),
         "resourceVersion": "0",
         "generation": 1,
@@ -67,8 +68,8 @@ def _load_application(state: ArgoCDState, name: str, wanted: Json) -> None:
         **{field: wanted.pop(field) for field in _OWN_FIELDS if field in wanted},
     )
     if wanted:
-        raise ValueError(f"argocd app {name!r}: unknown fields {', '.join(sorted(wanted))}")
-    state.applications[name] = application
+        raise ValueError(f"argocd app {key!r}: unknown fields {', '.join(sorted(wanted))}")
+    state.applications[application.key] = application
     if live[0] is not None:
         application.live = Live(
             revisions=tuple(live),

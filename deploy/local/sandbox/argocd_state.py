@@ -17,6 +17,11 @@ _REPOSITORY_IN_URL = re.compile(r"[:/]([^/:]+/[^/]+?)(?:\.git)?/?$")
 CONTROL_PLANE_NAMESPACE = "argocd"
 
 
+def application_key(namespace: str, name: str) -> str:
+    """Return the key of an application; no namespace means the control plane's."""
+    return name if namespace in ("", CONTROL_PLANE_NAMESPACE) else f"{namespace}/{name}"
+
+
 @dataclass(kw_only=True)
 class Revision:
     """What is special about one revision: how its sync fails, the images it brings, the health it ends in."""
@@ -54,6 +59,15 @@ class Application:
     @property
     def name(self) -> str:
         return str(self.body["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.body["metadata"]["namespace"])
+
+    @property
+    def key(self) -> str:
+        """What the stand-in keeps it under: `namespace/name` outside the control plane's namespace."""
+        return application_key(self.namespace, self.name)
 
     @property
     def project(self) -> str:
@@ -104,6 +118,7 @@ class ArgoCDState:
     def __init__(self, clock: Clock, github: GitHubState) -> None:
         self.clock = clock
         self.applications: dict[str, Application] = {}
+        """By their key."""
         self.revisions: dict[str, Revision] = {}
         self.tokens: dict[str, Account] = {}
         self.users: dict[str, str] = {}

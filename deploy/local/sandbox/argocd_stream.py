@@ -3,11 +3,12 @@
 import asyncio
 import copy
 import json
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from deploy.local.sandbox.argocd_http import authenticate, selects
-from deploy.local.sandbox.argocd_state import Account
+from deploy.local.sandbox.argocd_state import CONTROL_PLANE_NAMESPACE, Account
 from deploy.local.sandbox.replies import Json, RefusedError
 from deploy.local.sandbox.state import STATE
 
@@ -48,11 +49,17 @@ async def stream_applications(request: web.Request) -> web.StreamResponse:
     return response
 
 
+def _is_meant(query: Mapping[str, str], metadata: Json) -> bool:
+    """Tell whether it is the one that is named; a namespace counts with a name only."""
+    name, namespace = query.get("name"), query.get("appNamespace") or CONTROL_PLANE_NAMESPACE
+    return not name or (name, namespace) == (metadata["name"], metadata["namespace"])
+
+
 def _concerns(request: web.Request, account: Account, application: Json) -> bool:
     query, metadata, project = request.query, application["metadata"], application["spec"].get("project", "default")
     projects = {*query.getall("projects", []), *query.getall("project", [])} - {""}
     return (
-        query.get("name") in (None, "", metadata["name"])
+        _is_meant(query, metadata)
         and (not projects or project in projects)
         and account.may("get", project)
         and selects(query.get("selector", ""), metadata["labels"])

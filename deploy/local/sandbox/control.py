@@ -215,7 +215,7 @@ def _delete_application(state: SandboxState, body: Json) -> None:
     """Let an application vanish: {app}."""
     application = _application(state, body)
     state.argocd.changed(application, "DELETED")
-    del state.argocd.applications[application.name]
+    del state.argocd.applications[application.key]
 
 
 def _compare_application(state: SandboxState, body: Json) -> None:

@@ -55,9 +55,9 @@ def default_seed() -> Json:
       ci_config?, ci_config_path?, status?, trigger_tokens?, accepts_variables?, inputs{name: {default?, type?,
       options?}}?, jobs?, duration_seconds?, queued_seconds?}}
     argocd: tokens{token: {subject, projects{name: [verbs]}}}, users{name: password},
-      revisions{sha: {fails?, images?, health?}}, apps{name: {project, source or sources, revision?, images?, labels?,
-      annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?, progressing_seconds?,
-      spec?}}
+      revisions{sha: {fails?, images?, health?}}, apps{name or namespace/name: {project, source or sources, revision?,
+      images?, labels?, annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?,
+      progressing_seconds?, spec?}}
     options: the fields of `Options`.
     A result, conclusion or status is a text, a list used up run by run (the last stays), or
     {"parameter": name, "values": {value: result}, "default": result}.
