@@ -1,6 +1,7 @@
 """Write results back to Kubernetes: the activities of the queue `kubernetes`, served by the watcher."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from activities.models.status import (
 )
 from activities.models.tracking import TrackerRef
 from crds.conditions import Condition, ConditionStatus
-from crds.ports import ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.ports import ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
 from crds.promotions import Attempt
 from crds.publishing import (
     WORKFLOW_MANAGER,
@@ -32,6 +33,8 @@ from crds.publishing import (
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
+
+logger = logging.getLogger(__name__)
 
 _NOT_OURS = frozenset({"Gone", "Recreated"})
 _DIGEST_LENGTH = 16
@@ -90,7 +93,7 @@ class KubernetesResources(ResourceActivities):
             name=tracker.name,
             uid=tracker.uid,
         )
-        for event in events:
+        for index, event in enumerate(events):
             try:
                 await self._kubernetes.post_event(
                     target,
@@ -102,6 +105,14 @@ class KubernetesResources(ResourceActivities):
                 )
             except ApiNotFound:
                 # Only the namespace can be missing here: nobody would read the event.
+                return
+            except ApiForbidden as error:
+                # A namespace that is being deleted takes no new events, and a Role may grant none: no status waits
+                # for them, least of all the last one, for which the finalizer of a deleted tracker stays.
+                left_out = "; ".join(f"{each.reason}: {each.message}" for each in events[index:])
+                logger.warning(
+                    "tracker %s/%s gets no events (%s): %s", tracker.namespace, tracker.name, error, left_out
+                )
                 return
 
 

@@ -19,12 +19,15 @@ from activities.models.status import (
 )
 from activities.models.tracking import Artifact
 from activities.resources import KubernetesResources, event_name
+from crds.cache import FINALIZER
 from crds.controller import TRACKERS
 from crds.kubernetes import KubernetesApi
 from crds.ports import (
     EVENTS,
+    NAMESPACES,
     ApiInvalid,
 )
+from tests.watcher.fakes import FakeKubernetes, tracker_document
 from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, full_status, ref_of, tracker
 
 
@@ -98,6 +101,36 @@ async def test_a_status_for_a_recreated_or_missing_tracker_is_dropped(api: Kuber
     assert (await resources.publish_status(request)).reason == "Recreated"
     assert "status" not in await api.get(TRACKERS, namespace, "web-412")
     assert (await api.list_all(EVENTS, namespace)).items == ()
+
+
+async def test_the_last_status_of_a_deleted_tracker_is_written_in_a_namespace_that_is_being_deleted(
+    api: KubernetesApi, namespace: str
+) -> None:
+    held = tracker()
+    held["metadata"]["finalizers"] = [FINALIZER]
+    created = await api.create(TRACKERS, namespace, held)
+    await api.delete(NAMESPACES, None, namespace)
+    await api.delete(TRACKERS, namespace, "web-412")
+    resources = KubernetesResources(kubernetes=api, observer=Quiet())
+    note = EventNote(id="web-412.1.9", warning=True, reason="Deleted", message="the tracker was deleted")
+    request = PublishStatusInput(tracker=ref_of(created), status=full_status(9, state=State.ABORTED), events=(note,))
+    assert (await resources.publish_status(request)).written
+    assert (await api.get(TRACKERS, namespace, "web-412"))["status"]["state"] == "Aborted"
+    assert (await resources.publish_status(request)).reason == "AlreadyWritten"
+    assert (await api.list_all(EVENTS, namespace)).items == ()
+
+
+async def test_a_status_is_written_though_no_event_may_be(caplog: pytest.LogCaptureFixture) -> None:
+    kubernetes = FakeKubernetes()
+    created = kubernetes.put(TRACKERS, tracker_document())
+    kubernetes.refuse_events = True
+    resources = KubernetesResources(kubernetes=kubernetes, observer=Quiet())
+    notes = tuple(EventNote(id=str(n), warning=False, reason=f"Reason{n}", message=f"told {n}") for n in range(2))
+    request = PublishStatusInput(tracker=ref_of(created), status=full_status(1), events=notes)
+    assert (await resources.publish_status(request)).written
+    (record,) = caplog.records
+    assert "is forbidden" in record.getMessage()
+    assert "Reason0: told 0; Reason1: told 1" in record.getMessage()
 
 
 async def test_a_status_of_another_attempt_is_dropped(api: KubernetesApi, namespace: str) -> None:
