@@ -19,9 +19,8 @@ logger = logging.getLogger(__name__)
 
 COMMANDS = resource_of(PromotionCommand.definition)
 
-STARTING_LIMIT = timedelta(seconds=60)
-"""How long a command waits for the workflow of a tracker that was created just before it."""
 STARTING_PAUSE = timedelta(seconds=1)
+"""How long a command waits before it looks again for a workflow that is about to start."""
 RESTARTS_KEPT = 10
 MESSAGE_LIMIT = 1024
 
@@ -110,11 +109,11 @@ class CommandExecutor:
         restart = f"`pilotage -n {tracker.namespace} restart {tracker.name}` begins a new attempt"
         if tracker.terminal:
             return _refuse(f"the promotion is over ({tracker.state}); {restart}")
-        young = entry.created is not None and self._clock() - entry.created < STARTING_LIMIT
-        if not tracker.running and young:
-            return None
         self._on_absent(Key(tracker.namespace, tracker.name))
         state = await self._promotions.read_state(tracker.current)
+        if _goes_on(tracker, state):
+            # However old the command is: it may have lain while nobody was there to start what it is meant to hold.
+            return None
         return _refuse(f"the workflow of attempt {tracker.attempt} does not run ({state.value}); {restart}")
 
     async def _restart(
@@ -127,7 +126,7 @@ class CommandExecutor:
         if spec.environment != tracker.environment:
             # The right to restart was asked for the environment in the command: it has to be the tracker's.
             return _refuse(f"restart speaks of the tracker's environment `{tracker.environment}`, not of another one")
-        if not tracker.terminal and await self._is_going_on(tracker):
+        if not tracker.terminal and _goes_on(tracker, await self._promotions.read_state(tracker.current)):
             return _refuse(f"attempt {tracker.attempt} still goes on ({tracker.state or 'starting'}); abort it first")
         attempt = tracker.attempt + 1
         changes = {
@@ -142,11 +141,6 @@ class CommandExecutor:
         except (ApiConflict, ApiNotFound):
             return None
         return Answer(accepted=True, message=f"attempt {attempt} begins")
-
-    async def _is_going_on(self, tracker: TrackerEntry) -> bool:
-        state = await self._promotions.read_state(tracker.current)
-        # A tracker that has not started yet is about to.
-        return state is WorkflowState.RUNNING or (state is WorkflowState.ABSENT and not tracker.running)
 
     async def _publish(self, key: Key, document: Document, answer: Answer) -> None:
         change = {
@@ -163,6 +157,11 @@ class CommandExecutor:
             )
         except ApiNotFound:
             logger.info("command %s was deleted before its answer", key)
+
+
+def _goes_on(tracker: TrackerEntry, state: WorkflowState) -> bool:
+    """Tell whether the workflow runs or will: a tracker that has not started yet is about to."""
+    return state is WorkflowState.RUNNING or (state is WorkflowState.ABSENT and not tracker.running)
 
 
 def _refuse(message: str) -> Answer:

@@ -1,6 +1,6 @@
 """How commands reach workflows, and that none is executed twice."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -8,7 +8,7 @@ from crds.cache import CommandEntry, read_command
 from crds.commands import COMMANDS, CommandExecutor
 from crds.controller import TRACKERS
 from crds.ports import ApiConflict, Document
-from crds.promotions import Answer, Attempt, WorkflowState
+from crds.promotions import Answer, Attempt, Order, WorkflowState
 from crds.reflector import Key
 from tests.watcher.fakes import (
     NOW,
@@ -31,6 +31,7 @@ class Scene:
         self.promotions.states[RUNNING] = WorkflowState.RUNNING
         self.kubernetes.put(TRACKERS, tracker_document(status=running_status()))
         self.entries: dict[Key, CommandEntry] = {}
+        self.looked_for: list[Key] = []
         self.now: datetime = NOW
 
     def executor(self) -> CommandExecutor:
@@ -38,6 +39,7 @@ class Scene:
             kubernetes=self.kubernetes,
             promotions=self.promotions,
             find=self.entries.get,
+            on_absent=self.looked_for.append,
             clock=lambda: self.now,
         )
 
@@ -147,6 +149,37 @@ async def test_a_command_right_after_its_tracker_waits_for_the_workflow(scene: S
     assert await scene.executor().execute(key) is not None
     assert scene.answer(key) == {}
     scene.promotions.states[RUNNING] = WorkflowState.RUNNING
+    assert await scene.executor().execute(key) is None
+    assert scene.answer(key)["accepted"] is True
+
+
+async def test_a_command_that_lay_while_the_watcher_was_away_waits_for_a_workflow_that_never_started(
+    scene: Scene,
+) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document())
+    scene.promotions.states.clear()
+    key = scene.give(command_document("hold"))
+    scene.now = NOW + timedelta(hours=1)
+    assert await scene.executor().execute(key) is not None
+    assert scene.answer(key) == {}
+    assert scene.looked_for == [Key("shop", "web-412")]
+    scene.promotions.states[RUNNING] = WorkflowState.RUNNING
+    assert await scene.executor().execute(key) is None
+    assert scene.answer(key)["accepted"] is True
+
+
+async def test_a_command_is_sent_again_to_a_workflow_that_started_between_two_looks(scene: Scene) -> None:
+    class StartingMeanwhile(FakePromotions):
+        async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+            answer = await super().execute(attempt, order)
+            self.states[attempt] = WorkflowState.RUNNING
+            return answer
+
+    scene.promotions = StartingMeanwhile()
+    scene.now = NOW + timedelta(hours=1)
+    key = scene.give(command_document("hold"))
+    assert await scene.executor().execute(key) is not None
+    assert scene.answer(key) == {}
     assert await scene.executor().execute(key) is None
     assert scene.answer(key)["accepted"] is True
 
