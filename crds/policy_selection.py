@@ -136,30 +136,29 @@ class Chain:
 def chains_from(
     index: PolicyIndex, *, start: PromotionPolicy, repository: str, environments: Mapping[str, Environment]
 ) -> tuple[Chain, ...]:
-    """Follow the hops from a policy to the end of the way; a tie is followed along each of its policies.
+    """Follow the hops from a policy to each end of the way; a tie is followed along each of its policies.
 
-    A change does not leave a final environment, so a policy from there is not followed.
+    A change does not leave a final environment, so a policy from there is not followed. An environment that ways meet
+    in is gone on from once, by the first of them: ties one after another would double the ways each time.
     """
     chains: list[Chain] = []
-
-    def follow(passed: tuple[str, ...], here: str) -> None:
-        reached = (*passed, here)
-        if here in passed:
-            chains.append(Chain(environments=reached, loops=True))
-            return
-        known = environments.get(here)
-        if known is not None and known.spec.final:
-            chains.append(Chain(environments=reached, ends_final=True))
-            return
-        targets = {
-            policy.spec.target_environment for policy in index.candidates(environment=here, repository=repository)
-        }
-        for target in sorted(targets):
-            follow(reached, target)
-        if not targets:
-            chains.append(Chain(environments=reached, ends_final=known is None))
-
-    follow((start.spec.source_environment,), start.spec.target_environment)
+    # The environments passed, each with those behind it that are still to be gone to.
+    way = {start.spec.source_environment: iter([start.spec.target_environment])}
+    reached = set(way)
+    while way:
+        here = next(way[next(reversed(way))], None)
+        if here is None:
+            way.popitem()
+        elif here in way:
+            chains.append(Chain(environments=(*way, here), loops=True))
+        elif here not in reached:
+            reached.add(here)
+            known = environments.get(here)
+            final = known is not None and known.spec.final
+            found = () if final else index.candidates(environment=here, repository=repository)
+            if not found:
+                chains.append(Chain(environments=(*way, here), ends_final=final or known is None))
+            way[here] = iter(sorted({policy.spec.target_environment for policy in found}))
     return tuple(chains)
 
 

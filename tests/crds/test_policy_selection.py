@@ -1,9 +1,21 @@
+from collections.abc import Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crds.field_errors import FieldError
-from crds.policy_selection import SelectionOutcome, environments_ahead, select_policy, unreadable_policy
+from crds.policy_selection import (
+    Chain,
+    PolicyIndex,
+    SelectionOutcome,
+    chains_from,
+    environments_ahead,
+    select_policy,
+    unreadable_policy,
+)
 from crds.ports import Document
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.promotion_policy import PromotionPolicy
 from tests.crds.resources import environment, environments, policy
 
 GENERAL = policy("dev", "staging", name="general")
@@ -102,7 +114,63 @@ def test_nothing_is_ahead_of_a_final_environment_and_a_loop_ends() -> None:
     assert environments_ahead(loop, environment="prod", repository="web", environments=final) == ()
 
 
+class Counting(PolicyIndex):
+    """Remember for which environments it was asked."""
+
+    asked: list[str]
+
+    def candidates(self, *, environment: str, repository: str) -> tuple[PromotionPolicy, ...]:
+        self.asked.append(environment)
+        return super().candidates(environment=environment, repository=repository)
+
+
+def follow(policies: list[PromotionPolicy], *places: Environment) -> tuple[list[str], tuple[Chain, ...]]:
+    """Follow the first of these policies; return for which environments policies were sought, and the chains."""
+    index = Counting(policies)
+    index.asked = []
+    chains = chains_from(index, start=policies[0], repository="web", environments=environments(*places))
+    return index.asked, chains
+
+
+def test_ties_one_after_another_do_not_multiply_the_ways_that_are_followed() -> None:
+    ladder = [policy(f"e{rung}", f"e{rung + step}") for rung in range(16) for step in (1, 2)]
+    asked, chains = follow(ladder)
+    assert sorted(asked) == sorted(f"e{number}" for number in range(1, 18))
+    assert [chain.environments[-1] for chain in chains] == ["e16", "e17"]
+
+
+def test_a_way_may_have_more_environments_than_calls_may_be_nested() -> None:
+    _, [chain] = follow([policy(f"e{number}", f"e{number + 1}") for number in range(2000)])
+    assert chain.environments == tuple(f"e{number}" for number in range(2001))
+
+
 names = st.sampled_from(["a", "b", "c"])
+places = st.sampled_from("abcdefg")
+
+
+def ways(policies: list[PromotionPolicy], finals: set[str], way: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Walk each way by itself, however many there are."""
+    ahead = {each.spec.target_environment for each in policies if each.spec.source_environment == way[-1]}
+    if way[-1] in way[:-1] or way[-1] in finals or not ahead:
+        yield way
+        return
+    for target in ahead:
+        yield from ways(policies, finals, (*way, target))
+
+
+@given(st.lists(st.tuples(places, places), min_size=1, max_size=12, unique=True), st.sets(places, max_size=2))
+def test_every_end_of_the_way_is_found_once_and_a_loop_where_there_is_one(
+    hops: list[tuple[str, str]], finals: set[str]
+) -> None:
+    policies = [policy(source, target) for source, target in hops]
+    _, chains = follow(policies, *(environment(name, final=name in finals) for name in "abcdefg"))
+    walked = set(ways(policies, finals, hops[0]))
+    looping = {way for way in walked if way[-1] in way[:-1]}
+    assert {chain.environments for chain in chains} <= walked
+    assert {chain.environments for chain in chains if chain.loops} <= looping
+    assert any(chain.loops for chain in chains) == bool(looping)
+    ends = [(chain.environments[-1], chain.ends_final) for chain in chains if not chain.loops]
+    assert sorted(ends) == sorted((end, end in finals) for end in {way[-1] for way in walked - looping})
 
 
 @given(
