@@ -87,10 +87,10 @@ class DeclarationController:
         self.queue: KeyedQueue[str] = KeyedQueue(name="declarations", handle=self.handle, workers=2)
 
     def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
-        """Take note of a changed declaration; a cluster-scoped one concerns every namespace."""
+        """Take note of a changed declaration; a cluster-scoped one concerns every namespace in use."""
         if change.old == change.new:
             return
-        namespaces = [change.key.namespace] if change.key.namespace else {one.namespace for one in self._trackers()}
+        namespaces = {change.key.namespace} if change.key.namespace else self._in_use()
         for namespace in namespaces:
             self._changed.setdefault(namespace, set()).add((kind, change.key.name))
             self.queue.add_after(namespace, self._debounce)
@@ -114,6 +114,11 @@ class DeclarationController:
             self._changed.setdefault(namespace, set()).update(changed)
             raise
         return None
+
+    def _in_use(self) -> set[str]:
+        """Name the namespaces that a cluster-scoped resource may concern; repositories are there before any tracker."""
+        repositories = {key.namespace for key in self._declared(GitRepository)}
+        return repositories | {one.namespace for one in self._trackers()}
 
     def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
         return {key.name: one for key, one in self._declared(kind).items() if key.namespace == namespace}

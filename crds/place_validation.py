@@ -5,13 +5,12 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from itertools import combinations
 
-from crds.conditions import ConditionReason
 from crds.field_errors import FieldError
 from crds.paths import overlap, path_error
 from crds.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import Component, GitRepository
-from crds.validation import template_errors
+from crds.validation import missing, template_errors
 
 # A tag must lead back from what runs to a revision, so that nothing else that changes may be part of it.
 _TAG_VARIABLES = frozenset({"revision", "repository.name", "repository.owner", "repository.fullName", "component.name"})
@@ -55,7 +54,7 @@ def _deployment_errors(
             errors.append(FieldError(path=f"{path}.name", message=message))
         argocd = deployment.argocd
         if instances is not None and argocd.instance_ref.name not in instances:
-            errors.append(_missing(f"{path}.argocd.instanceRef.name", "ArgoCDInstance", argocd.instance_ref.name))
+            errors.append(missing(f"{path}.argocd.instanceRef.name", "ArgoCDInstance", argocd.instance_ref.name))
         if argocd.selector is not None and not argocd.selector.to_query():
             errors.append(FieldError(path=f"{path}.argocd.selector", message="is empty, which selects nothing"))
         if argocd.application is not None:
@@ -73,7 +72,7 @@ def _component_errors(
 ) -> list[FieldError]:
     repository = repositories.get(repository_name)
     if repository is None:
-        return [_missing(f"{path}.repositoryRef.name", "GitRepository", repository_name)]
+        return [missing(f"{path}.repositoryRef.name", "GitRepository", repository_name)]
     known = [known.name for known in repository.spec.components]
     if component is None and known:
         message = f"must be one of {', '.join(known)}: GitRepository `{repository_name}` has components"
@@ -92,7 +91,7 @@ def validate_repository(repository: GitRepository, *, providers: Collection[str]
     errors: list[FieldError] = []
     reference = repository.spec.scm_provider_ref
     if providers is not None and f"{reference.kind.value}/{reference.name}" not in providers:
-        errors.append(_missing("spec.scmProviderRef.name", reference.kind.value, reference.name))
+        errors.append(missing("spec.scmProviderRef.name", reference.kind.value, reference.name))
     names: dict[str, int] = {}
     for index, component in enumerate(repository.spec.components):
         path = f"spec.components[{index}]"
@@ -152,11 +151,3 @@ def _tag_errors(template: str, path: str) -> list[FieldError]:
         message = f"`{example[:160]}` is not an image tag: letters, digits, `_`, `.` and `-`, at most 128"
         return [FieldError(path=path, message=message)]
     return []
-
-
-def _missing(path: str, kind: str, name: str) -> FieldError:
-    return FieldError(
-        path=path,
-        message=f"{kind} `{name}` does not exist in this namespace",
-        reason=ConditionReason.REFERENCE_NOT_FOUND,
-    )

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
 from crds.field_errors import FieldError, summarize
 from crds.jobs import job_error, parameters_error
+from crds.model import Scope
 from crds.policy_selection import Chain, PolicyIndex, chains_from
 from crds.substitution import SubstitutionError, allowed_names, names_in, unknown_names
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicy
 from crds.v1alpha1.test_runner import TestRunner
 
@@ -39,7 +41,7 @@ def validate_policy(
         errors += _chain_errors(policy, environments or {}, all_policies, require_final=require_final)
     if repositories is not None:
         errors += [
-            _missing(f"spec.repositoryRefs[{index}].name", "GitRepository", reference.name)
+            missing(f"spec.repositoryRefs[{index}].name", "GitRepository", reference.name)
             for index, reference in enumerate(policy.spec.repository_refs)
             if reference.name not in repositories
         ]
@@ -62,14 +64,6 @@ def valid_condition(errors: Iterable[FieldError], *, now: datetime, generation: 
     )
 
 
-def _missing(path: str, kind: str, name: str) -> FieldError:
-    return FieldError(
-        path=path,
-        message=f"{kind} `{name}` does not exist in this namespace",
-        reason=ConditionReason.REFERENCE_NOT_FOUND,
-    )
-
-
 def _environment_errors(policy: PromotionPolicy, environments: Mapping[str, Environment] | None) -> list[FieldError]:
     source, target = policy.spec.source_environment, policy.spec.target_environment
     errors: list[FieldError] = []
@@ -77,7 +71,7 @@ def _environment_errors(policy: PromotionPolicy, environments: Mapping[str, Envi
         if not name:
             errors.append(FieldError(path=path, message="must name an Environment"))
         elif environments is not None and name not in environments:
-            errors.append(_missing(path, "Environment", name))
+            errors.append(missing(path, "Environment", name))
     if source and source == target:
         errors.append(
             FieldError(path="spec.targetEnvironment", message=f"is `{target}`, the same as sourceEnvironment")
@@ -138,7 +132,7 @@ def _runner_errors(test: PolicyTest, path: str, runners: Mapping[str, TestRunner
         return []
     runner = runners.get(test.runner_ref.name)
     if runner is None:
-        return [_missing(f"{path}.runnerRef.name", "TestRunner", test.runner_ref.name)]
+        return [missing(f"{path}.runnerRef.name", "TestRunner", test.runner_ref.name)]
     try:
         runner_type = runner.spec.type
     except ValueError as error:
@@ -163,6 +157,14 @@ def _parameter_errors(
         if environments is not None:
             errors += _missing_vars(policy, field, value, environments)
     return errors
+
+
+def missing(path: str, kind: str, name: str) -> FieldError:
+    """Say that a named resource does not exist, and where it would have to."""
+    where = " in this namespace" if BY_KIND[kind].definition.scope is Scope.NAMESPACED else ""
+    return FieldError(
+        path=path, message=f"{kind} `{name}` does not exist{where}", reason=ConditionReason.REFERENCE_NOT_FOUND
+    )
 
 
 def template_errors(path: str, template: str) -> list[FieldError]:

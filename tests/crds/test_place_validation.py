@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
+from crds.conditions import ConditionReason
 from crds.place_validation import validate_environment, validate_repository
-from tests.crds.resources import deployment, environment, repository
+from crds.v1alpha1.git_repository import GitRepository
+from tests.crds.resources import deployment, document, environment, repository
 
 WEB = {"name": "web", "paths": ["web/**"]}
 IMAGE = "ghcr.io/acme/web"
@@ -82,7 +84,16 @@ def test_a_component_that_is_there_twice_is_an_error() -> None:
     assert [error.path for error in errors] == ["spec.components[1].name"]
 
 
-def test_a_provider_that_does_not_exist_is_an_error() -> None:
-    assert validate_repository(repository(), providers=["ScmProvider/github"]) == []
-    [error] = validate_repository(repository(), providers=["ClusterScmProvider/github"])
-    assert error.message == "ScmProvider `github` does not exist in this namespace"
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("ScmProvider", "ScmProvider `github` does not exist in this namespace"),
+        ("ClusterScmProvider", "ClusterScmProvider `github` does not exist"),
+    ],
+)
+def test_a_provider_that_does_not_exist_is_an_error(kind: str, says: str) -> None:
+    spec = {"scmProviderRef": {"kind": kind, "name": "github"}, "github": {"owner": "acme", "name": "web"}}
+    declared = GitRepository.from_wire(document("GitRepository", "web", spec))
+    assert validate_repository(declared, providers=[f"{kind}/github"]) == []
+    [error] = validate_repository(declared, providers=["ScmProvider/other", "ClusterScmProvider/other"])
+    assert (error.reason, error.message) == (ConditionReason.REFERENCE_NOT_FOUND, says)

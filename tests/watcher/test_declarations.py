@@ -1,5 +1,6 @@
 """Changed declarations are validated as a whole and wake exactly those who wait for them."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
-from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document
+from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document, until
 
 SECRET = {"name": "token"}
 
@@ -194,6 +195,24 @@ async def test_a_cluster_scoped_provider_concerns_every_namespace_with_trackers(
     scene.controller.follow(ClusterScmProvider, change)
     await scene.controller.handle("shop")
     assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+
+
+async def test_a_cluster_scoped_provider_makes_a_repository_valid_that_was_there_before_any_tracker(
+    scene: Scene,
+) -> None:
+    spec = {
+        "scmProviderRef": {"kind": "ClusterScmProvider", "name": "all"},
+        "github": {"owner": "acme", "name": "web"},
+    }
+    scene.declare(GitRepository, {"metadata": _metadata("web"), "spec": spec})
+    await scene.controller.handle("shop")
+    assert scene.valid(GitRepository, "web")["reason"] == "ReferenceNotFound"
+    provider = {"metadata": {"name": "all", "uid": "u"}, "spec": {"github": {}, "secretRef": SECRET}}
+    scene.controller.follow(ClusterScmProvider, scene.declare(ClusterScmProvider, provider))
+    running = asyncio.create_task(scene.controller.queue.run())
+    await until(lambda: scene.valid(GitRepository, "web")["status"] == "True")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_pokes_that_failed_are_sent_later(scene: Scene) -> None:
