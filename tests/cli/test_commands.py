@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from crds.ports import ApiForbidden
+from crds.ports import ApiForbidden, ApiUnavailable
 from tests.cli.conftest import MERGED, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 
@@ -51,6 +51,33 @@ def test_a_command_without_an_answer_exits_4_and_stays(tracked: FakeCluster, run
     assert "no answer after 0.3 s" in result.stdout
     assert "promotioncommand/web-412-promote-x7f2q stays" in result.stderr
     assert len(tracked.created) == 1
+
+
+def away(_command: dict[str, Any]) -> dict[str, Any]:
+    raise ApiUnavailable("the API server cannot be reached: connection refused")
+
+
+def test_an_api_server_that_goes_away_before_the_answer_is_waited_for(tracked: FakeCluster, run: Run) -> None:
+    def away_twice(command: dict[str, Any]) -> dict[str, Any]:
+        looks.append(command)
+        return away(command) if len(looks) <= 2 else {"accepted": True, "message": "the promotion goes on"}
+
+    looks: list[dict[str, Any]] = []
+    tracked.answer_command = away_twice
+
+    result = run("promote", "web-412")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "promote (staging) accepted" in result.stdout
+
+
+def test_where_it_stays_away_it_is_said_that_the_command_stands(tracked: FakeCluster, run: Run) -> None:
+    tracked.answer_command = away
+
+    result = run("promote", "web-412", "--timeout", "0.3")
+
+    assert result.exit_code == 4
+    assert "promotioncommand/web-412-promote-x7f2q stays" in result.stderr
 
 
 def test_without_waiting_the_name_of_the_command_is_printed(tracked: FakeCluster, run: Run) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crds.model import API_VERSION
-from crds.ports import Document, resource_of
+from crds.ports import ApiUnavailable, Document, resource_of
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cli.exits import ExitCode
@@ -89,7 +90,9 @@ async def _await_answer(session: Session, created: Document, timeout_seconds: fl
     while parse(PromotionCommand, document).status.accepted is None and loop.time() < deadline:
         await asyncio.sleep(min(pause_seconds, max(deadline - loop.time(), 0)))
         pause_seconds = min(pause_seconds * 1.5, POLL_MAXIMUM_SECONDS)
-        document = await session.document(PromotionCommand, created["metadata"]["name"])
+        # The command stands and is carried out, whether or not it can be read just now.
+        with suppress(ApiUnavailable):
+            document = await session.document(PromotionCommand, created["metadata"]["name"])
     return document
 
 
