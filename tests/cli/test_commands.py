@@ -1,5 +1,6 @@
 """`pilotage retest|retry|promote|hold|release|abort|restart`."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typer.testing import Result
 from crds.ports import ApiForbidden, ApiUnavailable
 from tests.cli.conftest import MERGED, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
+from worker.cli.speaking import CALLS_AT_ONCE
 
 Run = Callable[..., Result]
 
@@ -158,27 +160,113 @@ def test_restart_asks_for_the_trackers_environment_without_a_revision(tracked: F
     assert "revision" not in spec
 
 
+def with_workflow(status: dict[str, Any], reason: str, state: str = "Testing") -> dict[str, Any]:
+    condition = {
+        "type": "WorkflowAvailable",
+        "status": "False",
+        "reason": reason,
+        "lastTransitionTime": "2026-11-21T08:00:01Z",
+    }
+    return {**status, "state": state, "conditions": [condition]}
+
+
+def lose(cluster: FakeCluster, status: dict[str, Any], *numbers: int) -> None:
+    for number in numbers:
+        lost = with_workflow(status, "Lost")
+        cluster.add("PullRequestTracker", f"web-{number}", spec=tracker_spec(number), status=lost)
+
+
 def test_restart_of_all_lost_ones_leaves_the_others_alone(
     tracked: FakeCluster, status: dict[str, Any], run: Run
 ) -> None:
-    def with_workflow(reason: str, state: str = "Testing") -> dict[str, Any]:
-        condition = {
-            "type": "WorkflowAvailable",
-            "status": "False",
-            "reason": reason,
-            "lastTransitionTime": "2026-11-21T08:00:01Z",
-        }
-        return {**status, "state": state, "conditions": [condition]}
+    def add(number: int, *found: str) -> None:
+        spec = tracker_spec(number)
+        tracked.add("PullRequestTracker", f"web-{number}", spec=spec, status=with_workflow(status, *found))
 
-    tracked.add("PullRequestTracker", "web-1", spec=tracker_spec(1), status=with_workflow("Lost"))
-    tracked.add("PullRequestTracker", "web-2", spec=tracker_spec(2), status=with_workflow("Starting"))
-    tracked.add("PullRequestTracker", "web-3", spec=tracker_spec(3), status=with_workflow("Lost", "Completed"))
-    tracked.add("PullRequestTracker", "web-4", spec=tracker_spec(4), status=with_workflow("Terminated"))
+    add(1, "Lost")
+    add(2, "Starting")
+    add(3, "Lost", "Completed")
+    add(4, "Terminated")
 
     result = run("restart", "--lost")
 
     assert result.exit_code == 0
     assert [one["spec"]["trackerRef"]["name"] for one in tracked.created] == ["web-1", "web-4"]
+
+
+@pytest.fixture
+def refusing(cluster: FakeCluster, status: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """A cluster with three lost trackers, of which the second must not be restarted."""
+    create = cluster.create
+
+    async def refuse(resource: Any, namespace: str | None, document: dict[str, Any]) -> dict[str, Any]:
+        if document.get("spec", {}).get("trackerRef") == {"name": "web-2"}:
+            raise ApiForbidden("user alice may not restart in environment dev", status=403)
+        # The others are on their way when the refusal comes.
+        await asyncio.sleep(0.01)
+        return await create(resource, namespace, document)
+
+    monkeypatch.setattr(cluster, "create", refuse)
+    lose(cluster, status, 1, 2, 3)
+    return cluster
+
+
+def test_one_refusal_hides_no_other_answer_of_the_lost_ones(refusing: FakeCluster, run: Run) -> None:
+    result = run("restart", "--lost")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "web-1: restart (dev) accepted: the promotion goes on",
+        "web-2: restart failed: user alice may not restart in environment dev",
+        "web-3: restart (dev) accepted: the promotion goes on",
+    ]
+
+
+def test_a_refusal_among_the_lost_ones_is_a_status_of_its_own_in_json(refusing: FakeCluster, run: Run) -> None:
+    items = json.loads(run("restart", "--lost", "-o", "json").stdout)["items"]
+
+    assert [one["kind"] for one in items] == ["PromotionCommand", "Status", "PromotionCommand"]
+    assert (items[1]["status"], items[1]["details"]["name"]) == ("Failure", "web-2")
+
+
+def test_a_lost_tracker_that_is_gone_meanwhile_is_said_with_its_exit_code(
+    cluster: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose(cluster, status, 1, 2)
+    read = cluster.get
+
+    async def gone(resource: Any, namespace: str | None, name: str) -> dict[str, Any]:
+        return await read(resource, namespace, "web-0" if name == "web-1" else name)
+
+    monkeypatch.setattr(cluster, "get", gone)
+
+    result = run("restart", "--lost")
+
+    assert result.exit_code == 3
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["web-1", "web-2"]
+    assert [one["spec"]["trackerRef"]["name"] for one in cluster.created] == ["web-2"]
+
+
+def test_many_lost_ones_do_not_fall_upon_the_api_server_at_once(
+    cluster: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most = 0, 0
+    create = cluster.create
+
+    async def count(*arguments: Any) -> dict[str, Any]:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        return await create(*arguments)
+
+    monkeypatch.setattr(cluster, "create", count)
+    lose(cluster, status, *range(1, 101))
+
+    assert run("restart", "--lost", "--no-wait").exit_code == 0
+    assert len(cluster.created) == 100
+    assert most == CALLS_AT_ONCE
 
 
 def test_restart_wants_either_a_name_or_lost(tracked: FakeCluster, run: Run) -> None:

@@ -99,15 +99,17 @@ def restart(
     """Begin a new attempt; with --lost of all lost promotions."""
     from worker.cli.output import note
     from worker.cli.session import Session, with_session
-    from worker.cli.speaking import Answer, Word, lost_trackers, speak_to_all
+    from worker.cli.speaking import Answer, Word, lost_trackers, speak, speak_to_all
 
     if (name is None) == (not lost):
         raise typer.BadParameter("give either the name of one tracker or --lost", param_hint="NAME")
     word = Word(verb="restart", reason=_checked(reason))
 
     async def act(session: Session) -> list[Answer]:
-        names = await lost_trackers(session) if name is None else [name]
-        return await speak_to_all(session, names, word, timeout_seconds=timeout if wait else None)
+        patience = timeout if wait else None
+        if name is not None:
+            return [await speak(session, name, word, timeout_seconds=patience)]
+        return await speak_to_all(session, await lost_trackers(session), word, timeout_seconds=patience)
 
     answers = with_session(choose(invocation, namespace, kubeconfig, context), act)
     if not answers:

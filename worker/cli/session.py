@@ -113,7 +113,12 @@ def with_session(target: Target, action: Callable[[Session], Awaitable[Answer]])
     try:
         return asyncio.run(run())
     except ApiError as error:
-        raise CliError(error.message or str(error), code=_code(error), advice=_advice(error)) from error
+        raise for_people(error) from error
+
+
+def for_people(error: ApiError) -> CliError:
+    """Give an error of the API server its exit code, and advice where there is any."""
+    return CliError(error.message or str(error), code=_code(error), advice=_advice(error))
 
 
 def _code(error: ApiError) -> ExitCode:

@@ -2,21 +2,26 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
-from crds.model import API_VERSION
-from crds.ports import ApiUnavailable, Document, resource_of
+from crds.model import API_VERSION, GROUP
+from crds.ports import ApiError, ApiUnavailable, Document, resource_of
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from worker.cli.exits import ExitCode
-from worker.cli.session import Session, parse
+from worker.cli.exits import CliError, ExitCode
+from worker.cli.session import Session, for_people, parse
 from worker.cli.trackers import command_environment, lost
 
 POLL_INITIAL_SECONDS = 0.2
 POLL_MAXIMUM_SECONDS = 2.0
+# Thousands may be lost at once, and the API server serves others too.
+CALLS_AT_ONCE = 20
 # Room for the suffix that the API server adds to generateName.
 GENERATE_NAME_LENGTH = 50
+
+Turn = AbstractAsyncContextManager[None]
+NO_LIMIT: Turn = nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +39,49 @@ class Answer:
     """A command as it stands, and what to tell of it."""
 
     document: Document
+    """The command; a Kubernetes `Status` where there is none to show."""
     code: ExitCode
     text: str
     advice: str = ""
 
 
-async def speak(session: Session, name: str, word: Word, *, timeout_seconds: float | None) -> Answer:
+async def speak(
+    session: Session, name: str, word: Word, *, timeout_seconds: float | None, turn: Turn = NO_LIMIT
+) -> Answer:
     """Create the command for one tracker and wait for its answer; None waits for nothing."""
+    async with turn:
+        created = await _create(session, name, word)
+    if timeout_seconds is None:
+        command = created["metadata"]["name"]
+        return Answer(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
+    return _told(await _await_answer(session, created, timeout_seconds, turn), timeout_seconds)
+
+
+async def speak_to_all(
+    session: Session, names: Sequence[str], word: Word, *, timeout_seconds: float | None
+) -> list[Answer]:
+    """Say the same to several trackers; each has its own answer, an error too, and hides no other's."""
+    # Only calls take turns, not waits: where nobody answers, the last one has waited no longer than the first.
+    turn = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def speak_to(name: str) -> Answer:
+        try:
+            return await speak(session, name, word, timeout_seconds=timeout_seconds, turn=turn)
+        except ApiError as error:
+            return _failed(name, word, for_people(error))
+        except CliError as error:
+            return _failed(name, word, error)
+
+    return list(await asyncio.gather(*(speak_to(name) for name in names)))
+
+
+async def lost_trackers(session: Session) -> list[str]:
+    """Name the trackers whose workflow is gone."""
+    trackers = [parse(PullRequestTracker, document) for document in await session.documents(PullRequestTracker)]
+    return [tracker.metadata.name for tracker in trackers if lost(tracker)]
+
+
+async def _create(session: Session, name: str, word: Word) -> Document:
     tracker = await session.read(PullRequestTracker, name)
     requested_by = await session.user_name()
     # A restart is asked for where the tracker begins, everything else for the hop at hand.
@@ -62,27 +103,10 @@ async def speak(session: Session, name: str, word: Word, *, timeout_seconds: flo
         },
         "spec": {field: value for field, value in spec.items() if value},
     }
-    created = await session.kubernetes.create(resource_of(PromotionCommand.definition), session.namespace, document)
-    if timeout_seconds is None:
-        command = created["metadata"]["name"]
-        return Answer(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
-    return _told(await _await_answer(session, created, timeout_seconds), timeout_seconds)
+    return await session.kubernetes.create(resource_of(PromotionCommand.definition), session.namespace, document)
 
 
-async def speak_to_all(
-    session: Session, names: Sequence[str], word: Word, *, timeout_seconds: float | None
-) -> list[Answer]:
-    """Say the same to several trackers; each has its own answer."""
-    return list(await asyncio.gather(*(speak(session, name, word, timeout_seconds=timeout_seconds) for name in names)))
-
-
-async def lost_trackers(session: Session) -> list[str]:
-    """Name the trackers whose workflow is gone."""
-    trackers = [parse(PullRequestTracker, document) for document in await session.documents(PullRequestTracker)]
-    return [tracker.metadata.name for tracker in trackers if lost(tracker)]
-
-
-async def _await_answer(session: Session, created: Document, timeout_seconds: float) -> Document:
+async def _await_answer(session: Session, created: Document, timeout_seconds: float, turn: Turn) -> Document:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_seconds
     pause_seconds = POLL_INITIAL_SECONDS
@@ -92,7 +116,8 @@ async def _await_answer(session: Session, created: Document, timeout_seconds: fl
         pause_seconds = min(pause_seconds * 1.5, POLL_MAXIMUM_SECONDS)
         # The command stands and is carried out, whether or not it can be read just now.
         with suppress(ApiUnavailable):
-            document = await session.document(PromotionCommand, created["metadata"]["name"])
+            async with turn:
+                document = await session.document(PromotionCommand, created["metadata"]["name"])
     return document
 
 
@@ -116,3 +141,15 @@ def _told(document: Document, timeout_seconds: float) -> Answer:
         text=f"{subject} refused{message}",
         advice=f"`pilotage show {tracker}` shows the hop and revision at hand",
     )
+
+
+def _failed(name: str, word: Word, error: CliError) -> Answer:
+    status = {
+        "apiVersion": "v1",
+        "kind": "Status",
+        "status": "Failure",
+        "message": error.message,
+        "details": {"group": GROUP, "kind": PullRequestTracker.definition.kind, "name": name},
+    }
+    text = f"{name}: {word.verb} failed: {error.message}"
+    return Answer(document=status, code=error.code, text=text, advice=error.advice)
