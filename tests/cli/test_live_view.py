@@ -59,6 +59,18 @@ def test_the_view_is_redrawn_in_place_and_ends_with_the_promotion(terminal: Term
     assert terminal.as_before()
 
 
+def test_an_api_server_that_goes_away_is_told_above_the_view(terminal: Terminal, written: Status) -> None:
+    terminal.await_text("Testing")
+    written.path.unlink()
+    terminal.await_text("the API server cannot be reached: connection refused; watching goes on")
+    written.become(state="Completed", waitingFor=None)
+
+    assert terminal.await_end() == 0
+    shown = [line.split()[0] for line in terminal.screen() if line.startswith(("NAME", "web-412", "the API"))]
+    assert shown == ["the", "NAME", "web-412"]
+    assert terminal.as_before()
+
+
 def test_a_promotion_that_was_aborted_stays_on_the_screen(terminal: Terminal, written: Status) -> None:
     terminal.await_text("Testing")
     written.become(state="Aborted", waitingFor=None)

@@ -174,6 +174,45 @@ def test_watch_prints_changes_and_ends_with_the_promotion(
     assert len(lines) == len(set(lines))
 
 
+def test_watch_says_once_that_the_api_server_is_away_and_goes_on(
+    tracked: FakeCluster, status: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([status, None, None, None, {**status, "state": "Completed", "waitingFor": None}])
+    read = tracked.get
+
+    async def get(*arguments: Any) -> dict[str, Any]:
+        found = next(looks)
+        if found is None:
+            raise ApiUnavailable("the API server cannot be reached: refused")
+        tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=found)
+        return await read(*arguments)
+
+    monkeypatch.setattr(tracked, "get", get)
+    monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.0)
+
+    result = run("watch", "web-412")
+
+    assert (result.exit_code, result.stderr) == (0, "the API server cannot be reached: refused; watching goes on\n")
+
+
+def test_watch_ends_at_once_where_no_api_server_was_ever_reached(
+    tracked: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    async def get(*arguments: Any) -> dict[str, Any]:
+        looks.append(arguments)
+        raise ApiUnavailable("the API server cannot be reached: refused")
+
+    monkeypatch.setattr(tracked, "get", get)
+    monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.0)
+
+    result = run("watch", "web-412")
+
+    assert (result.exit_code, len(looks)) == (5, 1)
+    assert result.stderr.startswith("error: the API server cannot be reached: refused")
+
+
 def test_watch_exits_1_when_the_promotion_was_aborted(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "state": "Aborted"})
 

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
-from crds.ports import ApiResource, Document
+from crds.ports import ApiResource, ApiUnavailable, Document
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import session
@@ -19,14 +19,18 @@ from worker.cli.main import main
 
 
 class Watched(FakeCluster):
-    """Read the tracker's status anew at each look."""
+    """Read the tracker's status anew at each look; without the file there is no API server."""
 
     def __init__(self, status: Path) -> None:
         super().__init__()
         self._status = status
 
     async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
-        self.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=json.loads(self._status.read_text()))
+        try:
+            status = json.loads(self._status.read_text())
+        except FileNotFoundError:
+            raise ApiUnavailable("the API server cannot be reached: connection refused") from None
+        self.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=status)
         return await super().get(resource, namespace, name)
 
 

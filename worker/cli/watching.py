@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from worker.cli.session import Session
 
 REFRESH_SECONDS = 1.0
-# An API server that restarts must not end a watch that a person left open.
+# An API server that restarts must not end a watch that a person left open; one that never answered does not restart.
 TOLERATED_FAILURES = 30
 
 TimeoutOption = Annotated[
@@ -65,17 +65,20 @@ async def _follow(session: "Session", name: str, view: "LiveView | LineView") ->
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from crds.v1alpha1.tracker_status import TrackerState
     from worker.cli.exits import ExitCode
+    from worker.cli.output import note
 
-    failures = 0
+    failures, tolerated = 0, 0
     while True:
         try:
             tracker = await session.read(PullRequestTracker, name)
-        except ApiUnavailable:
+        except ApiUnavailable as error:
             failures += 1
-            if failures > TOLERATED_FAILURES:
+            if failures > tolerated:
                 raise
+            if failures == 1:
+                note(f"{error.message}; watching goes on")
         else:
-            failures = 0
+            failures, tolerated = 0, TOLERATED_FAILURES
             view.show(tracker)
             state = tracker.status.state
             # A status of an earlier attempt says nothing of the one that was just begun.
