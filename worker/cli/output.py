@@ -1,6 +1,5 @@
 """Print answers: rich on a terminal, aligned columns in a pipe, or the documents themselves."""
 
-import io
 import json
 import sys
 from collections.abc import Sequence
@@ -121,24 +120,12 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def documents(value: Any, output: Output) -> None:
     """Print JSON-ready data as JSON or YAML."""
-    line(json.dumps(value, indent=2, ensure_ascii=False) if output is Output.JSON else to_yaml(value).rstrip())
+    if output is Output.JSON:
+        line(json.dumps(value, indent=2, ensure_ascii=False))
+        return
+    from worker.cli.yaml_text import to_yaml
 
-
-def to_yaml(*values: Any) -> str:
-    """Write documents as a YAML stream."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe")
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    yaml.width = 140
-    yaml.representer.sort_base_mapping_type_on_output = False
-    stream = io.StringIO()
-    for number, value in enumerate(values):
-        if number:
-            stream.write("---\n")
-        yaml.dump(value, stream)
-    return stream.getvalue()
+    line(to_yaml(value).rstrip())
 
 
 def as_list(items: Sequence[Any]) -> dict[str, Any]:
