@@ -52,6 +52,15 @@ def test_a_rate_limit_sets_the_next_attempt() -> None:
     assert failure.next_retry_delay == timedelta(seconds=70)
 
 
+@pytest.mark.parametrize(("seconds", "final"), [(60, False), (61, True)])
+async def test_a_host_that_asks_for_a_long_wait_gets_it_where_nothing_else_waits(seconds: int, final: bool) -> None:
+    async def translate() -> ApplicationError:
+        return to_application_error(ProviderRateLimited("slow down", retry_after=timedelta(seconds=seconds)))
+
+    failure = await bounded_environment().run(translate)
+    assert (failure.non_retryable, failure.next_retry_delay) == (final, timedelta(seconds=seconds))
+
+
 def test_too_many_calls_in_flight_are_no_failure_worth_an_alert() -> None:
     failure = to_application_error(ProviderBusy("20 calls are in flight"))
     assert failure.category is ApplicationErrorCategory.BENIGN

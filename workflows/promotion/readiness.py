@@ -98,7 +98,7 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     elif not may and ctx.places.phase is Phase.READY:
         await ctx.places.speak(Phase.WORKING)
     reason = _reason(ctx, hop)
-    if ctx.story.reason != reason:
+    if (ctx.story.reason, ctx.story.message) != (reason, message):
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
     ctx.changed()
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.models.places import Phase
@@ -200,6 +201,28 @@ async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str)
         assert await world.replays()
         sequences = [status.sequence for status in world.statuses]
         assert sequences == sorted(set(sequences))
+
+
+async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.publishing.GRACE", timedelta(seconds=0.5))
+    async with place(temporal_server, history_limit=40) as world:
+        world.watcher_is_there.clear()
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        first = (await world.place.describe()).run_id
+
+        async def continued() -> bool:
+            await one.tell(Phase.WORKING)
+            return (await world.place.describe()).run_id != first
+
+        await eventually(continued)
+        await one.tell(Phase.READY)
+        await one.hears(lambda said: said.grant is not None)
+        assert world.statuses == []
+        world.watcher_is_there.set()
+        await eventually(lambda: world.statuses)
 
 
 async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_there(temporal_server: str) -> None:

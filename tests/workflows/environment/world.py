@@ -77,6 +77,12 @@ CALM = Timings(
 )
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActivities, ResourceActivities):
     """What is outside the place; tests change it while the workflow runs."""
@@ -95,6 +101,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     problem: Problem | None = None
     watchers: list[asyncio.Event] = field(default_factory=list)
     diverged: set[str] = field(default_factory=set)
+    watcher_is_there: asyncio.Event = field(default_factory=_set_event)
     unknown: set[str] = field(default_factory=set)
     """Commits that the SCM host does not know."""
 
@@ -226,6 +233,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     @activity.defn
     async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
+        await self.watcher_is_there.wait()
         self.statuses.append(request.status)
         return PublishStatusResult(written=True)
 

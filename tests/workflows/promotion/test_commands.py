@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import PolicySnapshot
-from activities.models.places import Counter, PlaceSignal
+from activities.models.delivery import Observation
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState
@@ -111,15 +111,12 @@ def test_a_second_approval_says_that_the_lane_is_missing() -> None:
 
 @pytest.mark.parametrize("refused", [Refusal.NONE, Refusal.DIVERGED])
 def test_promote_accepts_a_diverged_target_exactly_as_it_was_seen(refused: Refusal) -> None:
-    story, seen = (
-        a_story(),
-        PlaceSignal(environment="staging", counter=Counter(epoch=1, n=1), observed=(), observed_at=NOON),
-    )
+    story = a_story()
     assert story.hop is not None
-    story.hop.refusal = refused
+    story.hop.refusal, story.hop.refused = refused, (Observation(deployment="web", component="web", application="web"),)
     carry_out(story, Verb.PROMOTE, a_command(), now=NOON)
     assert story.hop.approved_by == "ada"
-    assert story.hop.override == (seen.observed if refused is Refusal.DIVERGED else None)
+    assert story.hop.override == (story.hop.refused if refused is Refusal.DIVERGED else None)
 
 
 def test_retest_and_retry_are_remembered_until_the_step_takes_them() -> None:
@@ -138,6 +135,16 @@ def test_a_release_gives_the_round_back_the_time_that_it_was_held() -> None:
     carry_out(story, Verb.RELEASE, a_command(), now=NOON + timedelta(hours=3))
     assert (story.hop and story.hop.round and story.hop.round.started_at) == NOON + timedelta(hours=3)
     assert refusal(story, Verb.RELEASE, a_command()) == "not held"
+
+
+def test_a_release_gives_a_round_that_began_while_held_only_its_own_time_back() -> None:
+    story = a_story(State.TESTING)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    story.hold = Hold(by="ada", since=NOON - timedelta(days=7), reason="freeze")
+    story.hop.round.started_at = NOON
+    carry_out(story, Verb.RELEASE, a_command(), now=NOON + timedelta(hours=3))
+    assert story.hop.round.started_at == NOON + timedelta(hours=3)
 
 
 def test_every_command_has_an_answer_for_people() -> None:

@@ -86,6 +86,30 @@ async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
         assert not [signal for place, signal in world.members if place == "prod"][-1].held
 
 
+async def test_a_run_gives_way_to_the_next_although_no_watcher_writes_its_status(
+    temporal_server: str, length: Length, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.publishing.GRACE", timedelta(seconds=0.5))
+    async with promotion_in(UnheardWorld, temporal_server) as (world, start):
+        world.there.set()
+        world.verdicts["unit"] = RunState.RUNNING
+        run = await start()
+        await world.eventually(lambda: len(world.triggers) == 3)
+        await world.until(State.TESTING)
+        before = await run_id(run)
+        world.there.clear()
+        world.verdicts["unit"] = RunState.PASSED
+        await run.say(Verb.HOLD, reason="freeze")
+        await run.say(Verb.RELEASE)
+        length.allow(1)
+        await continued(run, length, before=before)
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+        world.there.set()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        # What the run before could not write is said by the one after it.
+        assert {"CommandHold", "CommandRelease", "Promoted"} <= set(world.events)
+
+
 async def test_a_run_that_continues_needs_no_place_before_its_step_does(temporal_server: str, length: Length) -> None:
     async with promotion(temporal_server) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)

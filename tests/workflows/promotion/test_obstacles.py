@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.configuration import EnvironmentView, FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
-from activities.models.places import Counter, PlaceSignal
+from activities.models.places import BlockedBy, Counter, PlaceSignal
 from activities.models.status import (
     ConditionStatus,
     State,
@@ -242,6 +242,33 @@ def test_a_target_that_cannot_be_read_is_to_be_mended_and_not_overridden(world: 
     assert waiting is not None
     assert (waiting.what, waiting.object) == (Waiting.TARGET, "ArgoCDInstance/argocd")
     assert "promote" not in waiting.unblock_with
+
+
+@pytest.mark.parametrize(
+    ("blocked", "unblock"),
+    [
+        (None, "nothing; the lane is handed on"),
+        (BlockedBy(tracker="web-411", reason="is held"), "the end, release or abort of web-411"),
+        (BlockedBy(tracker="", reason="deployments cannot be read: 401"), "mend Environment/staging; the tracker goes"),
+    ],
+)
+def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_it(
+    world: World, blocked: BlockedBy | None, unblock: str
+) -> None:
+    story = Story(
+        started_at=NOON,
+        state=State.READY_TO_PROMOTE,
+        environment="dev",
+        components=("web",),
+        hop=replace(hop_of(world), approved_by="autoPromote"),
+    )
+    problem = blocked.reason if blocked and not blocked.tracker else ""
+    target = replace(place(environment="staging", problem=problem), observed_at=None, blocked_by=blocked)
+    found = find_obstacle(story, source=None, target=target, say=say)
+    waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
+    assert waiting is not None
+    assert waiting.what is Waiting.LANE
+    assert waiting.unblock_with.startswith(unblock)
 
 
 @pytest.mark.parametrize(

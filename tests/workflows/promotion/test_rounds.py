@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from activities.models.configuration import TestSpec
+import pytest
+
+from activities.models.configuration import DeploymentSpec, EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.testing import RunRef, RunReport, RunState
-from workflows.promotion.rounds import QUEUED_LONG, take_report
-from workflows.promotion.state import TestProgress
+from activities.models.tracking import Artifact
+from workflows.promotion.rounds import QUEUED_LONG, take_report, variables
+from workflows.promotion.state import Hop, Story, TestProgress
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -28,3 +31,33 @@ def test_a_run_that_stays_in_the_queue_says_that_no_runner_takes_it() -> None:
 def test_one_that_runs_or_waits_for_a_person_lacks_no_runner() -> None:
     assert progress(RunState.RUNNING, QUEUED_LONG * 2).message == "pending"
     assert progress(RunState.QUEUED, QUEUED_LONG * 2, approval=True).message == "pending"
+
+
+@pytest.mark.parametrize(("component", "deployment"), [("web", "web-eu"), ("api", "api-eu"), ("docs", "")])
+def test_the_deployment_of_a_test_is_the_first_one_of_its_artifact(component: str, deployment: str) -> None:
+    policy = PolicySnapshot(
+        name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=1), tests=()
+    )
+    deployments = tuple(
+        DeploymentSpec(
+            name=name,
+            component=name.partition("-")[0],
+            wave=0,
+            instance="argocd",
+            project="shop",
+            application=name,
+        )
+        for name in ("web-eu", "api-eu", "api-us")
+    )
+    found = variables(
+        Story(started_at=NOON),
+        Hop(number=0, policy=policy),
+        number=412,
+        key="k",
+        artifacts=(Artifact(component=component, revision="a" * 40),),
+        source=EnvironmentView(
+            name="dev", final=False, vars={}, delivery_timeout=timedelta(hours=1), deployments=deployments
+        ),
+        target=None,
+    )
+    assert (found["component.name"], found["deployment.name"]) == (component, deployment)

@@ -1,6 +1,7 @@
 """What a refused trigger says about earlier ones: only proof that nothing was sent lets the next one be a first one."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity
@@ -59,3 +60,33 @@ async def test_what_fails_before_anything_is_sent_leaves_the_next_trigger_a_firs
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.asked[:2] == [False, warned]
+
+
+WAIT = timedelta(seconds=4)
+
+
+@dataclass
+class LimitedWorld(World):
+    """A world whose CI system asks to wait, for longer than an activity would, before it takes the test `e2e`."""
+
+    begun: dict[str, datetime] = field(default_factory=dict)
+    taken: dict[str, datetime] = field(default_factory=dict)
+
+    @activity.defn
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        now = datetime.now(UTC)
+        if request.test == "e2e" and now - self.begun.setdefault("e2e", now) < WAIT:
+            raise ApplicationError("wait", type="ProviderRateLimited", non_retryable=True, next_retry_delay=WAIT)
+        self.taken[request.test] = now
+        return await super().trigger_test(request)
+
+
+async def test_a_ci_system_that_asks_to_wait_is_waited_for_and_stops_nothing_else(temporal_server: str) -> None:
+    async with promotion_in(LimitedWorld, temporal_server) as (world, start):
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Passed")
+        assert "e2e" not in world.taken
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.taken["e2e"] - world.begun["e2e"] >= WAIT
+        assert world.events.count("TriggerRefused") == 1

@@ -43,6 +43,16 @@ async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(tempora
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
+async def test_what_runs_is_compared_again_by_itself_after_a_while(temporal_server: str) -> None:
+    async with promotion_in(LateWorld, temporal_server) as (world, start):
+        world.environment("dev", NEWER)
+        await start()
+        await world.until(State.AWAITING_SYNC)
+        await world.eventually(lambda: world.compared >= 1)
+        world.known = True
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
 async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> None:
     async with promotion_in(LateWorld, temporal_server) as (world, start):
         run = await start()

@@ -1,0 +1,125 @@
+"""What people declare while a promotion waits is read before it goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from temporalio import activity
+
+from activities.models.configuration import EnvironmentView, ReadRepositoryInput, ReadRepositoryResult
+from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
+from activities.models.places import Phase
+from activities.models.promotion import Verb
+from activities.models.revisions import ListChangedFilesInput, ListChangedFilesResult
+from activities.models.status import State
+from activities.models.testing import RunState
+from activities.models.tracking import Component, PullRequestState
+from tests.workflows.promotion.world import HOTFIX, MINE, OLD, World, a_test, merged, promotion, promotion_in
+
+
+async def test_an_environment_declared_final_ends_the_wait_for_a_policy(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        del world.policies["dev"]
+        run = await start()
+        await world.until(State.AWAITING_POLICY)
+        world.environments["dev"] = replace(world.environments["dev"], final=True)
+        await run.handle.signal("poke")
+        assert await run.end() is State.COMPLETED
+
+
+async def test_a_retest_takes_the_variables_of_the_source_anew(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.environments["dev"] = replace(world.environments["dev"], vars={"url": "wrong"})
+        world.verdicts["unit"] = RunState.FAILED
+        run = await start()
+        await world.until(State.TESTS_FAILED)
+        world.environments["dev"] = replace(world.environments["dev"], vars={"url": "right"})
+        await run.say(Verb.RETEST)
+        await world.eventually(lambda: len(world.triggers) >= 6)
+        assert [one.variables["source.vars.url"] for one in world.triggers] == ["wrong"] * 3 + ["right"] * 3
+
+
+@dataclass
+class GrowingWorld(World):
+    """A repository whose components are declared while the pull request is open."""
+
+    components: tuple[Component, ...] = (Component(name="acme-web"),)
+
+    @activity.defn
+    async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
+        found = await super().read_repository(request)
+        assert found.repository is not None
+        return replace(found, repository=replace(found.repository, components=self.components))
+
+    @activity.defn
+    async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
+        return ListChangedFilesResult(components=("web",), files=1)
+
+
+async def test_components_declared_before_the_merge_count(temporal_server: str) -> None:
+    async with promotion_in(GrowingWorld, temporal_server) as (world, start):
+        world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
+        run = await start()
+        await world.until(State.AWAITING_MERGE)
+        world.components = (Component(name="web", paths=("src/**",)), Component(name="api", paths=("api/**",)))
+        world.pull_request = merged(world.pull_request, PullRequestState.MERGED)
+        await run.handle.signal("poke")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.runs["staging"] == {"web-0": MINE}
+
+
+def _told(world: World, place: str) -> Sequence[tuple[str, Phase]]:
+    return [(signal.role, signal.phase) for named, signal in world.members if named == place]
+
+
+async def test_a_target_that_the_policy_names_no_more_is_left(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.environment("qa", OLD)
+        world.verdicts["unit"] = RunState.FAILED
+        run = await start()
+        await world.until(State.TESTS_FAILED)
+        world.policy("dev", "qa", tests=(a_test("unit"),))
+        world.verdicts["unit"] = RunState.PASSED
+        world.slow_syncs = True
+        await run.say(Verb.RETEST)
+        await world.until(State.PROMOTING)
+        assert _told(world, "staging")[-1] == ("target", Phase.GONE)
+        # One that begins anew asks whoever it knows of.
+        world.epoch += 1
+        told = len(_told(world, "staging"))
+        await world.say("staging")
+        await world.eventually(lambda: len(_told(world, "staging")) > told)
+        assert _told(world, "staging")[-1] == ("ahead", Phase.GONE)
+        assert ("target", Phase.HOLDER) in _told(world, "qa")
+
+
+@dataclass
+class LeavingWorld(World):
+    """A world whose applications stay where they are when an environment names them no more."""
+
+    installed: EnvironmentView | None = None
+
+    @activity.defn
+    async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
+        declared = self.environments["staging"]
+        self.environments["staging"] = self.installed or declared
+        try:
+            return await super().read_deployments(request)
+        finally:
+            self.environments["staging"] = declared
+
+
+async def test_a_deployment_that_diverged_and_is_declared_no_more_stops_nobody(temporal_server: str) -> None:
+    async with promotion_in(LeavingWorld, temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.policy("dev", "staging", auto=False, tests=(a_test("unit"),))
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        world.installed = world.environments["staging"]
+        world.environments["staging"] = replace(world.installed, deployments=world.installed.deployments[:1])
+        # Somebody else's by now.
+        world.runs["staging"]["web-1"] = HOTFIX
+        await world.say("staging")
+        await run.say(Verb.PROMOTE)
+        await world.eventually(lambda: any(one.promoted for one in world.status.promotions))
+        assert world.events.count("TargetDiverged") == 1
+        assert world.runs["staging"]["web-0"] == MINE

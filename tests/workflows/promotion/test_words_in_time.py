@@ -1,0 +1,74 @@
+"""A person's word means what was to be seen when it was said."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from activities.models.promotion import Verb
+from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult
+from activities.models.status import State
+from activities.models.testing import TriggerTestInput, TriggerTestResult
+from tests.workflows.promotion.world import HOTFIX, MINE, World, promotion_in
+
+UNSEEN = "e" * 40
+
+
+@dataclass
+class DarkWorld(World):
+    """A world whose SCM host may be down."""
+
+    dark: bool = False
+
+    @activity.defn
+    async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        if self.dark:
+            raise ApplicationError("down", type="ProviderUnavailable", non_retryable=True)
+        return await super().compare_revisions(request)
+
+
+async def test_promote_accepts_what_was_shown_and_not_what_came_since(temporal_server: str) -> None:
+    async with promotion_in(DarkWorld, temporal_server) as (world, start):
+        world.environment("staging", HOTFIX)
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        world.dark = True
+        await world.deploy("staging", UNSEEN)
+        await world.eventually(lambda: world.status.reason == "WaitingForReference")
+        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        world.dark = False
+        await run.handle.signal("poke")
+        await world.eventually(lambda: UNSEEN[:8] in world.status.message)
+        assert (world.status.reason, world.writes) == ("TargetDiverged", [])
+        await run.say(Verb.PROMOTE, target="staging", reason="that one as well")
+        await world.eventually(lambda: world.runs["staging"] == {"web-0": MINE})
+
+
+@dataclass
+class SlowWorld(World):
+    """A world whose CI system takes its time to answer."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @activity.defn
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        self.asked.set()
+        await self.go.wait()
+        return await super().trigger_test(request)
+
+
+async def test_after_an_abort_nothing_is_promised_any_more(temporal_server: str) -> None:
+    async with promotion_in(SlowWorld, temporal_server) as (world, start):
+        run = await start()
+        await asyncio.wait_for(world.asked.wait(), 30)
+        await run.say(Verb.ABORT, request_id="a")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.say(Verb.HOLD)
+        assert "Aborted" in str(refused.value.cause)
+        assert (await run.say(Verb.ABORT, request_id="a")).accepted
+        world.go.set()
+        assert await run.end() is State.ABORTED
