@@ -64,7 +64,7 @@ def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) ->
     change(readiness, "lacking_components", lambda _ctx: [])
 
 
-def wait_for_an_application_that_left_the_source(change: Replace) -> None:
+def believe_the_first_declaration_of_a_place(change: Replace) -> None:
     look_up = Context.look_up_environment
 
     async def known_is_enough(self: Context, environment: str) -> EnvironmentView:
@@ -149,7 +149,7 @@ WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (count_a_verdict_of_an_earlier_round, Kind.BUSY, 4),
     (confirm_a_source_that_lacks_a_component, Kind.REDECLARED, 12),
     (take_a_target_that_lacks_a_component_for_one_that_has_it, Kind.REDECLARED, 33),
-    (wait_for_an_application_that_left_the_source, Kind.REDECLARED, 0),
+    (believe_the_first_declaration_of_a_place, Kind.REDECLARED, 140),
     (begin_the_next_wave_as_soon_as_one_is_written, Kind.MIXED, 0),
     (go_on_with_the_next_wave_after_a_failure, Kind.FAILING, 3),
     (keep_a_result_that_no_longer_holds, Kind.FAILING, 32),
