@@ -108,7 +108,7 @@ async def _drop_what_left(ctx: Context, hop: Hop, deployments: list[DeploymentSp
     """Forget results that no longer hold, such as an application that was rolled back before `retry`."""
     if not hop.results:
         return
-    observed = await _observe(ctx, hop, fresh=True)
+    observed = await _observe(ctx, hop)
     await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
     for one in deployments:
         observation, artifact = observed.get(one.name), _artifact(hop, one)
@@ -137,11 +137,12 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
     until = (hop.wave_started or workflow.now()) + view.delivery_timeout
     ctx.delivery_until = until
     requested: set[str] = set()
-    fresh, again_pause = True, COMPARE_AGAIN
+    since: datetime | None = None
+    again_pause = COMPARE_AGAIN
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         known, pokes = ctx.places.view(view.name), ctx.pokes
-        observed = await _observe(ctx, hop, fresh=fresh)
+        observed = await _observe(ctx, hop, since=since)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
         behind = _judge_wave(ctx, hop, wave, observed, requested)
         missing = [one for one in wave if one.name not in hop.results]
@@ -154,6 +155,9 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
             ctx.story.message = message
             ctx.changed()
         again = await _write_all(ctx, hop, behind, observed, requested) if behind else False
+        if behind or since is None:
+            # What the place saw before our newest write tells nothing of it, whenever its signal comes.
+            since = workflow.now()
         pause = min(again_pause if again else until - workflow.now(), until - workflow.now())
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
         woken = await ctx.wait(
@@ -164,13 +168,14 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
             why=f"deliver to {view.name}",
             quiet=True,
         )
-        fresh = again or not woken or ctx.pokes != pokes
+        if again or not woken or ctx.pokes != pokes:
+            since = None
 
 
-async def _observe(ctx: Context, hop: Hop, *, fresh: bool) -> dict[str, Observation]:
-    """Return observations by deployment: read by ourselves before we write, else those of the place."""
+async def _observe(ctx: Context, hop: Hop, *, since: datetime | None = None) -> dict[str, Observation]:
+    """Return observations by deployment: those of the place if it looked after `since`, else read by ourselves."""
     place = ctx.places.view(hop.policy.target)
-    if fresh or place is None:
+    if since is None or place is None or place.observed_at is None or place.observed_at <= since:
 
         async def ask() -> tuple[Observation, ...]:
             return await ctx.observe(hop.policy.target)
