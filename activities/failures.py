@@ -25,6 +25,8 @@ BUSY_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=1)
 """A host that asks for a longer wait ends an activity of bounded attempts: in the workflow's own wait it stops nothing
 else, is shown, and can be cut short."""
+PATIENT = frozenset({"cancel_tests", "update_application", "sync_application"})
+"""Activities that no workflow asks for again after the wait: they keep to it themselves."""
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -102,7 +104,9 @@ def _attempts_bounded() -> bool:
 
 
 def _too_long(delay: timedelta | None) -> bool:
-    return delay is not None and delay > LONGEST_DELAY and _attempts_bounded()
+    if delay is None or delay <= LONGEST_DELAY or not _attempts_bounded():
+        return False
+    return activity.info().activity_type not in PATIENT
 
 
 def _no_sooner(delay: timedelta) -> timedelta:

@@ -23,6 +23,8 @@ class ControlPlane:
 
     def __init__(self) -> None:
         self.namespace = ""
+        self.others: set[str] = set()
+        """Namespaces that proved to be others; asked no more."""
 
 
 class ArgoCDDeployments:
@@ -85,7 +87,7 @@ class ArgoCDDeployments:
         One that is not found, or not to be seen, is listed in other namespaces only: what the control plane's own
         shows in a list it shows to the same token when read.
         """
-        elsewhere: set[str] = set()
+        elsewhere = self._control_plane.others
         for state in sorted(states, key=lambda state: state.namespace != _USUAL_NAMESPACE):
             if not state.namespace or state.namespace in elsewhere:
                 continue

@@ -1,5 +1,6 @@
 """How errors of providers and of the Kubernetes API become failures."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -52,12 +53,19 @@ def test_a_rate_limit_sets_the_next_attempt() -> None:
     assert failure.next_retry_delay == timedelta(seconds=70)
 
 
-@pytest.mark.parametrize(("seconds", "final"), [(60, False), (61, True)])
-async def test_a_host_that_asks_for_a_long_wait_gets_it_where_nothing_else_waits(seconds: int, final: bool) -> None:
+@pytest.mark.parametrize(
+    ("asked_for", "seconds", "final"),
+    [("trigger_test", 60, False), ("trigger_test", 61, True), ("cancel_tests", 61, False)],
+)
+async def test_a_host_that_asks_for_a_long_wait_gets_it_where_nothing_else_waits(
+    asked_for: str, seconds: int, final: bool
+) -> None:
     async def translate() -> ApplicationError:
         return to_application_error(ProviderRateLimited("slow down", retry_after=timedelta(seconds=seconds)))
 
-    failure = await bounded_environment().run(translate)
+    environment = bounded_environment()
+    environment.info = replace(environment.info, activity_type=asked_for)
+    failure = await environment.run(translate)
     assert (failure.non_retryable, failure.next_retry_delay) == (final, timedelta(seconds=seconds))
 
 

@@ -168,6 +168,14 @@ async def test_the_namespace_of_the_control_plane_is_asked_for_once_and_by_the_u
     assert sum("/applications/" in path for path in host.paths()) == 1
 
 
+async def test_a_namespace_that_proved_to_be_another_one_is_asked_no_more(host: FakeHost) -> None:
+    host.on("GET", LIST, placed("a/one", "b/two"))
+    http = host.http()
+    for _ in range(3):
+        assert [state.name for state in await argocd(http).list("shop")] == ["a/one", "b/two"]
+    assert sum("/applications/" in path for path in host.paths()) == 2
+
+
 async def test_any_read_without_a_namespace_tells_where_the_control_plane_is(host: FakeHost) -> None:
     host.on("GET", LIST, placed("cd/web", "argocd/web"))
     control_plane(host, "cd", "web")

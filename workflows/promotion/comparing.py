@@ -97,8 +97,9 @@ def compare(relations: Relations, artifact: Artifact, observation: Observation) 
     if all(contains(relations, whole=artifact.revision, part=held) for held in present):
         runs = short(observation.runs) if observation.runs else "nothing"
         return answer(Judgement.AHEAD, f"wanted {wanted}, runs {runs}, which {wanted} contains")
-    strange = next(held for held in present if not contains(relations, whole=artifact.revision, part=held))
-    return answer(Judgement.DIVERGED, f"wanted {wanted}, but it holds {short(strange)}, which {wanted} lacks")
+    # All of them: who promotes anyway accepts what is named here.
+    strange = [short(held) for held in present if not contains(relations, whole=artifact.revision, part=held)]
+    return answer(Judgement.DIVERGED, f"wanted {wanted}, but it holds {' and '.join(strange)}, which {wanted} lacks")
 
 
 def compare_all(

@@ -24,9 +24,8 @@ from workflows.promotion import comparing, records, rounds
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context, problem_of
 from workflows.promotion.hopping import end_hop, note_record
-from workflows.promotion.runs import poll_tests
-from workflows.promotion.state import Hop, Refusal, Round
-from workflows.promotion.testing import keep_deadlines
+from workflows.promotion.runs import look_once_more
+from workflows.promotion.state import Hop, Refusal
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
@@ -84,7 +83,7 @@ async def promote(ctx: Context) -> State:
         ctx.event("TargetDiverged", str(refusal), warning=True)
         await ctx.places.speak(Phase.WORKING)
         return State.READY_TO_PROMOTE
-    await _read_optional(ctx, hop, hop.round)
+    await look_once_more(ctx, hop.round)
     record = records.build_promotion_record(
         story,
         hop,
@@ -95,13 +94,6 @@ async def promote(ctx: Context) -> State:
     )
     ctx.delivery_until = None
     return await end_hop(ctx, record)
-
-
-async def _read_optional(ctx: Context, hop: Hop, round_: Round) -> None:
-    """Look once more for verdicts that nobody waits for: the record is the last to tell of them."""
-    if not all(test.final for test in round_.tests):
-        await poll_tests(ctx, round_)
-        await keep_deadlines(ctx, hop, round_)
 
 
 async def _drop_what_left(ctx: Context, hop: Hop, deployments: list[DeploymentSpec]) -> None:

@@ -141,16 +141,16 @@ async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str
     """Wait until anything that these steps look at changed; optional tests are read and end by their deadlines."""
     hop = ctx.story.hop
     round_ = hop.round if hop else None
-    at_most = ctx.until_known()
-    if hop is None or round_ is None or all(test.final for test in round_.tests):
-        if not await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet):
-            ctx.forget_unknown()
+    tests = [test for test in round_.tests if not test.final] if round_ else []
+    running = any(test.run for test in tests)
+    limits = [ctx.until_known(), ctx.timings.poll_maximum if running else None]
+    if hop is not None and round_ is not None and tests and not ctx.held:
+        if await keep_deadlines(ctx, hop, round_):
+            return
+        limits.append(rounds.next_wake(round_, hop.policy, workflow.now(), ctx.timings.poll_maximum, triggers=False))
+    at_most = min((limit for limit in limits if limit is not None), default=None)
+    if await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet):
         return
-    if not ctx.held and await keep_deadlines(ctx, hop, round_):
-        return
-    at_most = min(at_most or ctx.timings.poll_maximum, ctx.timings.poll_maximum)
-    if not ctx.held:
-        at_most = rounds.next_wake(round_, hop.policy, workflow.now(), at_most, triggers=False)
-    if not await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet):
-        ctx.forget_unknown()
+    ctx.forget_unknown()
+    if running and round_ is not None:
         await poll_tests(ctx, round_)

@@ -24,6 +24,8 @@ from workflows.promotion.state import Hop, Round, TestProgress
 
 TRIGGER_UNKNOWN = "TriggerUnknown"
 
+LAST_LOOK = timedelta(seconds=5)
+
 
 async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
     """Send all due triggers at once; a failed one is retried alone, later."""
@@ -101,19 +103,35 @@ async def poll_tests(ctx: Context, round_: Round) -> None:
     if ctx.last_poll is not None and (gap := ctx.last_poll + ctx.timings.poll_gap - workflow.now()) > timedelta(0):
         await ctx.wait(lambda: False, at_most=gap, why="keep the gap between polls")
     ctx.last_poll = workflow.now()
+    await _poll(ctx, round_)
+
+
+async def look_once_more(ctx: Context, round_: Round) -> None:
+    """Look for verdicts that nobody waits for before the record tells of them; the lane is kept for moments at most."""
+    await _poll(ctx, round_, at_most=LAST_LOOK)
+
+
+async def _poll(ctx: Context, round_: Round, *, at_most: timedelta | None = None) -> None:
     open_tests = [test for test in round_.tests if test.run is not None and not test.final]
     runners = sorted({test.spec.runner for test in open_tests})
     if not runners:
         return
     await asyncio.gather(
-        *(_poll_runner(ctx, runner, [test for test in open_tests if test.spec.runner == runner]) for runner in runners)
+        *(
+            _poll_runner(ctx, runner, [test for test in open_tests if test.spec.runner == runner], at_most=at_most)
+            for runner in runners
+        )
     )
     ctx.changed()
 
 
-async def _poll_runner(ctx: Context, runner: str, tests: list[TestProgress]) -> None:
+async def _poll_runner(
+    ctx: Context, runner: str, tests: list[TestProgress], *, at_most: timedelta | None = None
+) -> None:
     runs = tuple(test.run for test in tests if test.run is not None)
     config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runner}: {len(runs)} runs")
+    if at_most is not None:
+        config["schedule_to_close_timeout"] = at_most
     request = PollTestsInput(namespace=ctx.request.tracker.namespace, runner=runner, runs=runs)
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)

@@ -78,6 +78,13 @@ def test_what_is_not_contained_and_not_older_is_never_written(case: tuple[Parent
         assert lost == set()
 
 
+def test_everything_strange_is_named_for_whoever_promotes_anyway() -> None:
+    observation = Observation(deployment="web", component="web", application="web", runs="b" * 40, written="c" * 40)
+    judged = comparing.compare({}, Artifact(component="web", revision="a" * 40), observation)
+    assert judged.judgement is Judgement.DIVERGED
+    assert "holds bbbbbbbb and cccccccc, which aaaaaaaa lacks" in judged.why
+
+
 @given(cases())
 def test_unknown_ancestry_never_counts_as_ahead_or_contained(case: tuple[Parents, str, Observation]) -> None:
     _, revision, observation = case
