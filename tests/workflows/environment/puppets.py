@@ -117,7 +117,7 @@ class Tracker:
         await self.puppet.terminate("vanished")
 
 
-async def eventually(read: Callable[[], Any], *, describe: Callable[[], Any] | None = None, seconds: float = 15) -> Any:
+async def eventually(read: Callable[[], Any], *, describe: Callable[[], Any] | None = None, seconds: float = 60) -> Any:
     """Return the first true answer."""
     for _ in range(int(seconds / 0.05)):
         answer = read()

@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+LOOKS = 1200
+"""One each 50 ms: what never happens is noticed after a minute, since a busy machine takes its time."""
+
+
 @dataclass
 class World(InstantWorld):
     """What the outside does; tests change it while the workflow runs, and ask."""
@@ -47,7 +51,7 @@ class World(InstantWorld):
 
     async def eventually(self, holds: Callable[[], bool]) -> None:
         """Return once it holds."""
-        for _ in range(300):
+        for _ in range(LOOKS):
             if holds():
                 return
             await asyncio.sleep(0.05)
@@ -55,7 +59,7 @@ class World(InstantWorld):
 
     async def until(self, state: State, *, reason: str = "") -> TrackerStatus:
         """Return the status once it shows the state (and reason)."""
-        for _ in range(300):
+        for _ in range(LOOKS):
             if self.statuses and self.status.state is state and reason in ("", self.status.reason):
                 return self.status
             await asyncio.sleep(0.05)
@@ -93,7 +97,7 @@ class Run:
 
     async def end(self) -> State:
         """Return the final state."""
-        return await asyncio.wait_for(self.handle.result(), 30)
+        return await asyncio.wait_for(self.handle.result(), 60)
 
 
 AnyWorld = TypeVar("AnyWorld", bound=World)
