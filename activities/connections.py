@@ -84,7 +84,7 @@ class ConnectionProofs(ConnectionActivities):
             case "GitRepository":
                 return await (await self._connections.repository_check(namespace, name)).check()
             case "TestRunner":
-                return await (await self._connections.test_runs(namespace, name)).check()
+                return await (await self._connections.runs_of(namespace, name)).check()
             case "ArgoCDInstance":
                 return await (await self._connections.deployments(namespace, name)).check()
             case _:

@@ -43,7 +43,7 @@ class Connections(Protocol):
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         ...
 
-    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
         ...
 

@@ -58,7 +58,7 @@ class CiActivities(TestRunActivities):
     @reported
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         """Read several runs, a few at a time; a run that cannot be read is reported as such, without a verdict."""
-        runs = await self._connections.test_runs(request.namespace, request.runner)
+        runs = await self._connections.runs_of(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def read(ref: RunRef) -> RunReport:
@@ -77,7 +77,7 @@ class CiActivities(TestRunActivities):
     @reported
     async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
         """Cancel every run of each key, a few at a time; all are tried before the first error is raised."""
-        runs = await self._connections.test_runs(request.namespace, request.runner)
+        runs = await self._connections.runs_of(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def cancel(ref: RunRef) -> bool:
@@ -94,7 +94,7 @@ class CiActivities(TestRunActivities):
     @reported
     async def _found_or_created(self, request: TriggerTestInput, sending: Sending) -> TriggerTestResult:
         parameters = _rendered(request)
-        runs = await self._connections.test_runs(request.namespace, request.runner)
+        runs = await self._connections.runs_of(request.namespace, request.runner)
         found = await runs.find(request.job, request.key)
         if not found:
             if request.again or sending.repeats:

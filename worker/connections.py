@@ -77,7 +77,7 @@ class ResourceConnections:
         scm = await self._credentials.provider(namespace, name)
         return self._at_host(build_scm_check, f"{scm.provider_kind}/{name}", scm, namespace, "", "", "")
 
-    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
         what = f"TestRunner/{runner}"
         spec = (await read_resource(self._kubernetes, TestRunner, namespace, runner)).spec

@@ -34,7 +34,7 @@ class Broken(FakeConnections):
         super().__init__()
         self._error = error
 
-    async def test_runs(self, namespace: str, runner: str) -> FakeRuns:
+    async def runs_of(self, namespace: str, runner: str) -> FakeRuns:
         raise self._error
 
 

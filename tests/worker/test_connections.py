@@ -58,7 +58,7 @@ async def test_what_did_not_change_stays_open(open_http: Opener) -> None:
 
 
 async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: Opener) -> None:
-    await connect(shop(), open_http).test_runs("shop", "jenkins")
+    await connect(shop(), open_http).runs_of("shop", "jenkins")
     assert "jenkins-api-token" not in redact("Jenkins said: jenkins-api-token is wrong")
 
 
@@ -149,7 +149,7 @@ async def test_a_runner_without_a_credential_says_which_keys_it_needs(open_http:
     cluster = shop()
     cluster.add("TestRunner", "jenkins", {"jenkins": {"url": "https://ci.example"}})
     with pytest.raises(ReferenceMissing, match="`username` and `token`"):
-        await connect(cluster, open_http).test_runs("shop", "jenkins")
+        await connect(cluster, open_http).runs_of("shop", "jenkins")
 
 
 async def test_a_runner_in_a_repository_uses_the_repositorys_credential(open_http: Opener) -> None:
@@ -162,7 +162,7 @@ async def test_a_runner_in_a_repository_uses_the_repositorys_credential(open_htt
     cluster = shop()
     block = {"repositoryRef": {"name": "web"}, "ref": "release"}
     cluster.add("TestRunner", "jenkins", {"githubActions": block})
-    runs = await connect(cluster, open_http, answer).test_runs("shop", "jenkins")
+    runs = await connect(cluster, open_http, answer).runs_of("shop", "jenkins")
     assert isinstance(runs, RunsAtRef)
     assert await runs.find("e2e.yml", "key") == ()
     assert all(header.endswith("ghp_0123456789abcdef") for header in seen)
@@ -188,7 +188,7 @@ async def test_a_gitlab_runner_sends_parameters_as_it_says(
     connections = connect(cluster, open_http, answer)
     for spec in ({}, block):
         cluster.add("TestRunner", "jenkins", {"gitlabCI": {"repositoryRef": {"name": "web"}, **spec}})
-        await (await connections.test_runs("shop", "jenkins")).create("main", "k", {})
+        await (await connections.runs_of("shop", "jenkins")).create("main", "k", {})
     assert [set(body) - {"ref"} for body in bodies] == [{"variables"}, {field}]
 
 

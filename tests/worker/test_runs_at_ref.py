@@ -84,4 +84,4 @@ async def test_every_runner_can_say_beforehand_whether_its_runs_are_found_again(
     open_http: Opener, spec: dict[str, Any]
 ) -> None:
     connections = ResourceConnections(cluster_with(spec).port(), open_http(Host().answer), system_namespace="pilotage")
-    assert isinstance(await connections.test_runs("shop", "ci"), TraceableRuns)
+    assert isinstance(await connections.runs_of("shop", "ci"), TraceableRuns)

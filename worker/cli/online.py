@@ -101,7 +101,7 @@ class _Runners:
                 message = "it names a Secret, and the cluster's differs from the file's: apply it first"
                 raise ReferenceMissing(Problem(what=f"TestRunner/{runner}", reason="NotApplied", message=message))
         connections = ResourceConnections(source, self.http, system_namespace=self.system_namespace)
-        runs = await connections.test_runs(namespace, runner)
+        runs = await connections.runs_of(namespace, runner)
         return spec.type, runs
 
 

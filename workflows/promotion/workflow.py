@@ -12,16 +12,7 @@ from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
-from workflows.promotion import (
-    commands,
-    delivering,
-    hopping,
-    merging,
-    presentation,
-    readiness,
-    reporting,
-    testing,
-)
+from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
 from workflows.promotion.context import Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
@@ -123,7 +114,6 @@ class PromotionWorkflow:
         ctx.changed()
         ctx.flush()
         await self._settle()
-        await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _settle(self) -> None:
         """Wait until presentation and status are written, whichever was offered last."""

@@ -9,7 +9,7 @@ from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
 from activities.models.status import State
-from tests.workflows.promotion.world import NEWER, World, promotion_in
+from tests.workflows.promotion.world import NEWER, Run, Starter, World, promotion_in
 
 
 @dataclass
@@ -53,11 +53,17 @@ async def test_what_runs_is_compared_again_by_itself_after_a_while(temporal_serv
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
+async def _diverged(world: LateWorld, start: Starter) -> Run:
+    """Come to a target that seems to have diverged, until the host is asked again."""
+    run = await start()
+    await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+    world.known = True
+    return run
+
+
 async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> None:
     async with promotion_in(LateWorld, temporal_server) as (world, start):
-        run = await start()
-        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
-        world.known = True
+        run = await _diverged(world, start)
         compared = world.compared
         await run.handle.signal("poke")
         await world.eventually(lambda: world.compared > compared)
@@ -66,9 +72,7 @@ async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> Non
 
 async def test_a_target_is_compared_again_at_a_command(temporal_server: str) -> None:
     async with promotion_in(LateWorld, temporal_server) as (world, start):
-        run = await start()
-        await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
-        world.known = True
+        run = await _diverged(world, start)
         await run.say(Verb.RETEST)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert Phase.HOLDER in {signal.phase for place, signal in world.members if place == "staging"}
