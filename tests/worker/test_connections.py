@@ -29,7 +29,7 @@ def connect(cluster: Cluster, open_http: Opener, handler: Any = None) -> Resourc
 
 
 async def problem_of(connections: ResourceConnections, kind: str) -> tuple[str, str]:
-    name = {"repository": "web", "test_runs": "jenkins", "deployments": "argocd"}[kind]
+    name = {"repository": "web", "runs_of": "jenkins", "deployments": "argocd"}[kind]
     with pytest.raises(ReferenceMissing) as caught:
         await getattr(connections, kind)("shop", name)
     return caught.value.problem.what, caught.value.problem.reason
@@ -64,7 +64,7 @@ async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: 
 
 @pytest.mark.parametrize(
     ("kind", "secret"),
-    [("repository", "github-token"), ("test_runs", "jenkins-token"), ("deployments", "argocd-token")],
+    [("repository", "github-token"), ("runs_of", "jenkins-token"), ("deployments", "argocd-token")],
 )
 async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Opener) -> None:
     cluster = shop()
@@ -77,7 +77,7 @@ async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Open
     [
         ("repository", "GitRepository", "web"),
         ("repository", "ScmProvider", "github"),
-        ("test_runs", "TestRunner", "jenkins"),
+        ("runs_of", "TestRunner", "jenkins"),
         ("deployments", "ArgoCDInstance", "argocd"),
     ],
 )
