@@ -19,7 +19,7 @@ $(STAMP): deploy/requirements/development.txt pyproject.toml
 	       "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked requirements into $(VENV)" >&2
-	@$(BIN)/python -m pip install --quiet --require-hashes -r deploy/requirements/development.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r deploy/requirements/development.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
