@@ -17,6 +17,14 @@ SEARCH_ATTRIBUTES: Mapping[str, str] = {
 }
 NAMESPACE = "default"
 
+PROMPT: Mapping[str, str] = {
+    "history.transferProcessorMaxPollRPS": "1000",
+    "history.timerProcessorMaxPollRPS": "1000",
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+}
+"""A shard hands out tasks at most 20 times a second, and timers up to a second late. A cluster has hundreds of shards,
+a development server one: with its defaults every step of every workflow would wait for the same beat."""
+
 
 @dataclass(kw_only=True)
 class TemporalServer:
@@ -28,6 +36,8 @@ class TemporalServer:
     environment: Mapping[str, str] = field(repr=False)
     report: Callable[[str], None]
     arguments: Sequence[str] = ()
+    stock: bool = False
+    """Leave the pace of the one shard as it comes."""
     port: int = field(default_factory=free_port)
     ui_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
@@ -49,12 +59,13 @@ class TemporalServer:
         # Without the news fetch the UI asks nothing outside this machine.
         ui = [f"--ui-port={self.ui_port}", "--ui-disable-news-fetch"] if self.ui else ["--headless"]
         database = [] if self.in_memory else [f"--db-filename={self.directory / 'temporal.sqlite'}"]
+        pace = [] if self.stock else [f"--dynamic-config-value={name}={value}" for name, value in PROMPT.items()]
         command = [
             str(find("temporal", report=self.report)),
             *("server", "start-dev", "--ip=127.0.0.1", f"--port={self.port}", f"--http-port={self.http_port}"),
             *(f"--metrics-port={self.metrics_port}", "--log-level=warn"),
             "--dynamic-config-value=frontend.enableServerVersionCheck=false",
-            *(*attributes, *ui, *database, *self.arguments),
+            *(*attributes, *ui, *database, *pace, *self.arguments),
         ]
         # The frontend listens before the attributes are registered; a workflow that starts in between fails.
         listed = f"http://127.0.0.1:{self.http_port}/api/v1/namespaces/{NAMESPACE}/search-attributes"

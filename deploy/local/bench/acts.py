@@ -13,7 +13,7 @@ from deploy.local.bench.killing import measure_kill
 from deploy.local.bench.latency import measure_latencies
 from deploy.local.bench.rows import Row
 from deploy.local.bench.scene import Scene
-from deploy.local.bench.stage import SERVER_ARGUMENTS, Say, staged
+from deploy.local.bench.stage import Say, staged
 from deploy.local.bench.stories import measure_hop, measure_rollout
 from deploy.local.bench.throughput import measure_throughput
 from deploy.local.bench.ticks import measure_ticks
@@ -40,8 +40,7 @@ Act = Callable[[Plan, Path, Say], AsyncIterator[Row]]
 
 async def _alone(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
     """Need Temporal alone: workflows in this process, over instant activities."""
-    arguments = () if plan.stock else SERVER_ARGUMENTS
-    with LocalEnvironment(directory, temporal_arguments=arguments, report=say) as environment:
+    with LocalEnvironment(directory, temporal_stock=plan.stock, report=say) as environment:
         environment.start("temporal")
         yield await measure_throughput(environment.temporal_address, promotions=plan.promotions)
         client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)

@@ -29,10 +29,6 @@ from worker.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 
 LOOK_SECONDS = 0.02
-QUEUES = ("transferProcessorMaxPollRPS", "timerProcessorMaxPollRPS")
-SERVER_ARGUMENTS = tuple(f"--dynamic-config-value=history.{name}=1000" for name in QUEUES)
-"""A shard hands out tasks at most 20 times a second. A cluster has hundreds of shards, a development server one: with
-its default every step of every workflow would wait for the same 50 ms beat."""
 Say = Callable[[str], None]
 TRACKERS = resource_of(PullRequestTracker.definition)
 
@@ -131,7 +127,7 @@ async def staged(
             LocalEnvironment(
                 directory,
                 process_environment=additions,
-                temporal_arguments=() if stock else SERVER_ARGUMENTS,
+                temporal_stock=stock,
                 report=say,
             )
         )
