@@ -1,6 +1,6 @@
 """Inputs, commands and answers of PromotionWorkflow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from activities.models.status import State
@@ -40,6 +40,8 @@ class Command:
     revision: str
     """The artifact's revision that the person saw; empty = whichever is at hand."""
     reason: str = ""
+    seen: dict[str, str] = field(default_factory=dict)
+    """`status.hop.diverged` as the person saw it: without it, or with another one, `promote` overrides nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

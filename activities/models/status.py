@@ -115,6 +115,8 @@ class HopStatus:
     target: str
     policy: PolicyRef | None = None
     round: int | None = None
+    diverged: dict[str, str] | None = None
+    """Deployment of the target that diverged -> the revisions that it holds; what `promote --reason` overrides."""
 
 
 @dataclass(frozen=True, kw_only=True)

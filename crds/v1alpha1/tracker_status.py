@@ -138,6 +138,8 @@ class Hop(Model):
     """Policy in force."""
     round: Annotated[int, Field(ge=0)] | None = None
     """Round of tests, from 1."""
+    diverged: Annotated[dict[str, ShortText], Field(max_length=MAX_APPLICATIONS)] | None = None
+    """Deployments of the target that diverged, with the revisions that each holds: what `promote` would override."""
 
 
 class ApplicationRecord(Model):

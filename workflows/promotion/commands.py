@@ -4,8 +4,8 @@ from datetime import datetime
 
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
-from workflows.promotion import rounds
-from workflows.promotion.state import Hold, Refusal, Story
+from workflows.promotion import comparing, rounds
+from workflows.promotion.state import Hold, Hop, Refusal, Story
 
 SHORTEST_REVISION = 7
 """Git's own shortest abbreviation; a shorter one could fit another commit."""
@@ -47,6 +47,11 @@ def _out_of_place(story: Story, verb: Verb, command: Command) -> str:
             return f"promote needs ReadyToPromote, but the tracker is {state}"
         case Verb.PROMOTE if hop is not None and hop.refusal is Refusal.DIVERGED and not command.reason:
             return f"the target diverged ({hop.refusal_message}); promoting it anyway needs a reason"
+        case Verb.PROMOTE if hop is not None and hop.refusal is Refusal.DIVERGED and not _saw(hop, command):
+            now = "; ".join(f"{name} holds {held}" for name, held in comparing.held_revisions(hop.refused).items())
+            if command.seen:
+                return f"the target is not what you saw: {now}; look again, then `pilotage promote --reason`"
+            return f"the target diverged: {now}; `pilotage promote --reason` names it, as status.hop.diverged shows it"
         case Verb.PROMOTE if hop is not None and hop.approved_by and hop.refusal is not Refusal.DIVERGED:
             return f"already approved by {hop.approved_by}; it waits for the lane"
         case _:
@@ -76,6 +81,11 @@ def carry_out(story: Story, verb: Verb, command: Command, *, now: datetime) -> N
             story.hold = None
         case _:
             pass
+
+
+def _saw(hop: Hop, command: Command) -> bool:
+    """Tell whether a person saw what an override would replace: all that diverged, as it is now."""
+    return command.seen == comparing.held_revisions(hop.refused)
 
 
 def _names(story: Story, revision: str) -> bool:

@@ -11,6 +11,9 @@ from activities.models.tracking import Artifact
 Relations = Mapping[str, str]
 """`base...head` -> Relation."""
 
+SEEN_LENGTH = 12
+"""Digits of a revision that a person repeats: enough to name one commit."""
+
 
 class Judgement(StrEnum):
     CONTAINED = "Contained"
@@ -65,6 +68,11 @@ def needed_pairs(
                 if revision != artifact.revision and key not in relations:
                     pairs[key] = RevisionPair(base=revision, head=artifact.revision)
     return tuple(pairs.values())
+
+
+def held_revisions(observations: Iterable[Observation]) -> dict[str, str]:
+    """Return what each deployment runs, has written to it and is being brought, as people read and repeat it."""
+    return {one.deployment: ", ".join(revision[:SEEN_LENGTH] for revision in revisions_of(one)) for one in observations}
 
 
 def with_answers(pairs: Sequence[RevisionPair], answers: Sequence[Relation]) -> dict[str, str]:

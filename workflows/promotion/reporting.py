@@ -13,6 +13,7 @@ from activities.models.status import (
     WaitingFor,
     WorkflowStatus,
 )
+from workflows.promotion import comparing
 from workflows.promotion.aggregate import aggregate
 from workflows.promotion.context import Context
 from workflows.promotion.obstacles import Obstacle, find_obstacle
@@ -119,6 +120,7 @@ def _hop(story: Story) -> HopStatus | None:
         target=hop.policy.target,
         policy=PolicyRef(name=hop.policy.name, generation=hop.policy.generation),
         round=hop.round.number if hop.round else None,
+        diverged=comparing.held_revisions(hop.refused) or None,
     )
 
 

@@ -117,6 +117,7 @@ class Traveller:
             target_environment=self.target or story.environment,
             revision="",
             reason=reason,
+            seen=(hop.diverged or {}) if (hop := self.status.hop if self.status else None) and reason else {},
         )
         try:
             run.call("_check", verb, command)

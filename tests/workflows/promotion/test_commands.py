@@ -41,8 +41,12 @@ def a_story(state: State = State.READY_TO_PROMOTE) -> Story:
     return story
 
 
-def a_command(*, target: str = "staging", revision: str = "", reason: str = "") -> Command:
-    return Command(request_id="1", actor="ada", target_environment=target, revision=revision, reason=reason)
+def a_command(
+    *, target: str = "staging", revision: str = "", reason: str = "", seen: dict[str, str] | None = None
+) -> Command:
+    return Command(
+        request_id="1", actor="ada", target_environment=target, revision=revision, reason=reason, seen=seen or {}
+    )
 
 
 FITTING = {
@@ -94,12 +98,20 @@ def test_a_command_for_another_target_is_refused_and_one_without_a_target_is_not
     assert refusal(a_story(), Verb.PROMOTE, a_command(target="")) == ""
 
 
-def test_a_diverged_target_is_promoted_only_with_a_reason() -> None:
+def test_a_diverged_target_is_promoted_only_with_a_reason_and_exactly_as_it_was_seen() -> None:
     story = a_story()
     assert story.hop is not None
     story.hop.refusal, story.hop.refusal_message = Refusal.DIVERGED, "staging runs a hotfix"
-    assert "staging runs a hotfix" in refusal(story, Verb.PROMOTE, a_command())
-    assert refusal(story, Verb.PROMOTE, a_command(reason="the hotfix is obsolete")) == ""
+    story.hop.refused = (
+        Observation(deployment="web", component="web", application="web", runs="c" * 40, written="d" * 40),
+    )
+    seen = {"web": f"{'c' * 12}, {'d' * 12}"}
+    because = "the hotfix is obsolete"
+    assert "staging runs a hotfix" in refusal(story, Verb.PROMOTE, a_command(seen=seen))
+    assert "status.hop.diverged" in refusal(story, Verb.PROMOTE, a_command(reason=because))
+    assert "look again" in refusal(story, Verb.PROMOTE, a_command(reason=because, seen={"web": "c" * 12}))
+    assert "look again" in refusal(story, Verb.PROMOTE, a_command(reason=because, seen={**seen, "api": "e" * 12}))
+    assert refusal(story, Verb.PROMOTE, a_command(reason=because, seen=seen)) == ""
 
 
 def test_a_second_approval_says_that_the_lane_is_missing() -> None:

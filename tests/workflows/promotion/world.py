@@ -75,9 +75,17 @@ class Run:
     handle: WorkflowHandle[PromotionWorkflow, State]
 
     async def say(self, verb: Verb, *, target: str = "", reason: str = "", request_id: str = "") -> CommandAnswer:
-        """Send a command as the watcher would."""
+        """Send a command as the watcher would: with what the status shows that an override would replace."""
         identity = request_id or str(uuid.uuid4())
-        command = Command(request_id=identity, actor="ada", target_environment=target, revision="", reason=reason)
+        hop = self.world.status.hop if self.world.statuses else None
+        command = Command(
+            request_id=identity,
+            actor="ada",
+            target_environment=target,
+            revision="",
+            reason=reason,
+            seen=(hop.diverged or {}) if hop and verb is Verb.PROMOTE and reason else {},
+        )
         answer: CommandAnswer = await self.handle.execute_update(
             verb.value, command, id=identity, result_type=CommandAnswer
         )
