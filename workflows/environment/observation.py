@@ -66,7 +66,8 @@ def essence(member: MemberSignal, observation: Observation) -> str:
     if member.role == "source":
         message = "" if one.settled else one.message[:SHOWN_MESSAGE]
         return f"{one.runs} {one.settled} {one.health} {message}"
-    return f"{one.runs} {one.written} {one.operating} {one.writable}"
+    # What contains a change has arrived only when it is settled: members who wait for that must be told.
+    return f"{one.runs} {one.written} {one.operating} {one.settled} {one.writable}"
 
 
 def _essence_for_holder(member: MemberSignal, one: Observation) -> str:

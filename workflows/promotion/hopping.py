@@ -113,10 +113,15 @@ async def judge_target(ctx: Context, artifacts: tuple[Artifact, ...]) -> tuple[C
 
 
 async def target_contains(ctx: Context, artifacts: tuple[Artifact, ...]) -> bool:
-    """Tell whether every deployment of the target contains the artifacts already, and none is lacking."""
+    """Tell whether the artifacts, or what contains them, arrived in every deployment of the target; none is lacking.
+
+    To contain is not enough: our own failed write is contained as well, and what ends here is shown as promoted.
+    """
     comparisons = await judge_target(ctx, artifacts)
-    contained = bool(comparisons) and all(one.judgement is Judgement.CONTAINED for one in comparisons)
-    return contained and not lacking_components(ctx)
+    arrived = bool(comparisons) and all(
+        one.judgement is Judgement.CONTAINED and one.observation.settled for one in comparisons
+    )
+    return arrived and not lacking_components(ctx)
 
 
 def lacking_components(ctx: Context) -> list[str]:
@@ -130,7 +135,7 @@ def lacking_components(ctx: Context) -> list[str]:
 
 
 async def ended_by_others(ctx: Context) -> State | None:
-    """End the hop as AlreadyContained if the target came to contain the artifact, which is looked up cheaply."""
+    """End the hop as AlreadyContained once what contains the artifact is settled and healthy in all of the target."""
     hop = ctx.story.hop
     if hop is None or hop.round is None or not await target_contains(ctx, hop.round.artifacts):
         return None

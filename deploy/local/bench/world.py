@@ -131,6 +131,8 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     counter: int = 0
     refuse_writes: str = ""
     sync_fails: str = ""
+    ill: set[str] = field(default_factory=set)
+    """Applications that stay Degraded whatever they run."""
     slow_syncs: bool = False
     """Syncs are accepted and never end."""
     present_fails: bool = False
@@ -222,9 +224,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
                     operation_key=key,
                     operation_phase=OperationPhase.FAILED if failed else OperationPhase.SUCCEEDED,
                     operation_message=failed[1] if failed else "",
-                    health=Health.HEALTHY,
+                    health=Health.DEGRADED if one.application in self.ill else Health.HEALTHY,
                     sync_status="Synced",
-                    settled=failed is None,
+                    settled=failed is None and one.application not in self.ill,
                 )
             )
         return tuple(found)

@@ -42,11 +42,11 @@ def test_a_holder_hears_of_failures_and_of_others_at_once(event: Observation) ->
     assert observation.essence(HOLDER, event) != ""
 
 
-def test_who_waits_for_the_target_hears_of_each_revision_and_not_of_health() -> None:
+def test_who_waits_for_the_target_hears_of_each_revision_and_of_its_arrival_but_not_of_health_on_the_way() -> None:
     waiting = member(3, "3", Phase.WORKING)
-    seen = [observation.essence(waiting, step) for step in (OLD, WRITTEN, OPERATING, ROLLING)]
-    assert len(set(seen)) == 4
-    assert observation.essence(waiting, DONE) == observation.essence(waiting, ROLLING)
+    seen = [observation.essence(waiting, step) for step in (OLD, WRITTEN, OPERATING, ROLLING, DONE)]
+    assert len(set(seen)) == 5
+    assert observation.essence(waiting, replace(ROLLING, health=Health.DEGRADED)) == seen[3]
 
 
 def test_a_source_hears_when_its_change_has_settled() -> None:
