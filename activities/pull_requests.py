@@ -23,7 +23,7 @@ from activities.models.revisions import (
 from activities.models.tracking import PullRequest, PullRequestState
 from activities.ports import Connections
 from activities.presentation import present
-from crds.paths import matches
+from crds.paths import matches_any
 from providers.models import Change
 from providers.ports import ScmHost
 
@@ -58,12 +58,15 @@ class ScmHostActivities(ScmActivities):
         """
         repository = await self._connections.repository(request.namespace, request.repository)
         changed = await repository.host.pull_requests.changed_files(request.number)
-        touched = tuple(
-            component.name
-            for component in repository.view.components
-            if not changed.complete
-            or not component.paths
-            or any(matches(glob, path) for glob in component.paths for path in changed.paths)
+        # Thousands of files against thousands of globs take seconds, in which the loop must not stand still.
+        touched = await asyncio.to_thread(
+            lambda: tuple(
+                component.name
+                for component in repository.view.components
+                if not changed.complete
+                or not component.paths
+                or any(matches_any(component.paths, path) for path in changed.paths)
+            )
         )
         return ListChangedFilesResult(components=touched, files=len(changed.paths))
 

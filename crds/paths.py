@@ -2,19 +2,33 @@
 
 `*` and `?` match within one folder or file name, `**` any number of folders; a glob also matches everything below a
 folder that it matches.
+
+Globs are written by tenants and matched in a process that serves all of them, so no glob may cost more than its length:
+files are matched by RE2, which is linear in the text, and `Overlaps` counts its steps and gives up at a bound.
 """
 
-import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
+from typing import Any
 
-from crds.v1alpha1.git_repository import Component
+import re2
+
+STEPS_ALLOWED = 150_000
+"""Elementary comparisons for one repository, about 50 ms: a folder in front of each glob needs a hundredth of it."""
 
 _ANY_DEPTH = "**"
+_WILDCARDS = frozenset("*?")
+_PROGRAM_BYTES = 64 << 20
+
+
+class TooCostly(Exception):
+    """The globs of a repository begin too much alike to be compared within the bound."""
 
 
 def path_error(glob: str) -> str | None:
-    """Say why a glob can match no file of a repository; None if it can."""
+    """Return why a glob can match no file of a repository; None if it can."""
     parts = _parts(glob)
     if glob.startswith("/") or "\\" in glob:
         return f"`{glob}` matches nothing: write it relative to the root of the repository, with `/`"
@@ -25,65 +39,122 @@ def path_error(glob: str) -> str | None:
     return None
 
 
-def matches(glob: str, path: str) -> bool:
-    """Tell whether a glob matches a file."""
-    return _matcher(glob).fullmatch(path) is not None
-
-
-def touched_components(components: Iterable[Component], files: Iterable[str]) -> tuple[str, ...]:
-    """List the components that have a file among those changed, in their order."""
-    order = tuple(components)
-    waiting = list(order)
-    touched: set[str] = set()
-    for file in files:
-        hit = [component for component in waiting if any(matches(glob, file) for glob in component.paths)]
-        touched.update(component.name for component in hit)
-        waiting = [component for component in waiting if component not in hit]
-        if not waiting:
-            break
-    return tuple(component.name for component in order if component.name in touched)
+def matches_any(globs: Sequence[str], path: str) -> bool:
+    """Return whether one of the globs matches a file. Linear in the length of the path."""
+    return bool(globs) and _matcher(tuple(globs)).fullmatch(path) is not None
 
 
 def overlap(left: str, right: str) -> bool:
-    """Tell whether two globs can match the same file."""
-    return _parts_overlap((*_parts(left), _ANY_DEPTH), (*_parts(right), _ANY_DEPTH))
+    """Return whether two globs can match the same file. Raises TooCostly beyond STEPS_ALLOWED."""
+    return Overlaps().between(left, right)
+
+
+class Overlaps:
+    """Find globs that can match the same file; all comparisons together take at most `steps`."""
+
+    def __init__(self, steps: int = STEPS_ALLOWED) -> None:
+        self._steps = steps
+
+    def between(self, left: str, right: str) -> bool:
+        """Return whether two globs can match the same file. Raises TooCostly."""
+        return self._parts_meet((*_parts(left), _ANY_DEPTH), (*_parts(right), _ANY_DEPTH))
+
+    def among(self, groups: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (group, position, other group, position) of globs of different groups that overlap; raises TooCostly.
+
+        Only globs of which one's folders lead to the other's are compared: folders that differ before any wildcard
+        have no file in common.
+        """
+        known: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+        deeper: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+        for group, globs in enumerate(groups):
+            for position, glob in enumerate(globs):
+                folders = _folders(glob)
+                self._take(len(folders) + 1)
+                above = [folders[:depth] for depth in range(len(folders) + 1)]
+                for other, place in chain(*(known[prefix] for prefix in above), deeper[folders]):
+                    self._take(1)
+                    if other != group and self.between(groups[other][place], glob):
+                        yield group, position, other, place
+                known[folders].append((group, position))
+                for prefix in above[:-1]:
+                    deeper[prefix].append((group, position))
+
+    def _take(self, steps: int) -> None:
+        self._steps -= steps
+        if self._steps < 0:
+            raise TooCostly
+
+    def _parts_meet(self, left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+        """Go through both globs from their ends: row `i` says where `right` may begin to meet `left[i:]`."""
+        below: list[bool] = []
+        for i in range(len(left), -1, -1):
+            row = [False] * (len(right) + 1)
+            for j in range(len(right), -1, -1):
+                self._take(1)
+                if i == len(left):
+                    row[j] = j == len(right) or (right[j] == _ANY_DEPTH and row[j + 1])
+                elif j == len(right):
+                    row[j] = left[i] == _ANY_DEPTH and below[j]
+                elif left[i] == _ANY_DEPTH:
+                    row[j] = below[j] or row[j + 1]
+                elif right[j] == _ANY_DEPTH:
+                    row[j] = row[j + 1] or below[j]
+                else:
+                    row[j] = below[j + 1] and self._names_meet(left[i], right[j])
+            below = row
+        return below[0]
+
+    def _names_meet(self, left: str, right: str) -> bool:
+        """Do the same for one folder or file name, letter by letter."""
+        if not _WILDCARDS & {*left, *right}:
+            return left == right
+        for one, other in ((left[:1], right[:1]), (left[-1:], right[-1:])):
+            if one != other and not _WILDCARDS & {one, other} and one and other:
+                return False
+        below: list[bool] = []
+        for i in range(len(left), -1, -1):
+            self._take(len(right) + 1)
+            row = [False] * (len(right) + 1)
+            for j in range(len(right), -1, -1):
+                if i == len(left):
+                    row[j] = j == len(right) or (right[j] == "*" and row[j + 1])
+                elif j == len(right):
+                    row[j] = left[i] == "*" and below[j]
+                elif left[i] == "*" or right[j] == "*":
+                    row[j] = below[j] or row[j + 1]
+                else:
+                    row[j] = below[j + 1] and (left[i] == right[j] or "?" in (left[i], right[j]))
+            below = row
+        return below[0]
 
 
 def _parts(glob: str) -> tuple[str, ...]:
     return tuple(glob.removesuffix("/").split("/"))
 
 
+def _folders(glob: str) -> tuple[str, ...]:
+    """Return the parts in front of the first wildcard."""
+    parts = _parts(glob)
+    return parts[: next((index for index, part in enumerate(parts) if _WILDCARDS & {*part}), len(parts))]
+
+
 @lru_cache(maxsize=1024)
-def _matcher(glob: str) -> re.Pattern[str]:
+def _matcher(globs: tuple[str, ...]) -> Any:
+    options = re2.Options()
+    options.max_mem = _PROGRAM_BYTES
+    options.dot_nl = True
+    options.log_errors = False
+    return re2.compile("|".join(f"(?:{_pattern(glob)})" for glob in globs), options)
+
+
+def _pattern(glob: str) -> str:
     pattern = ""
     for part in _parts(glob):
         if part == _ANY_DEPTH:
             pattern += r"(?:[^/]+/)*"
         else:
-            text = re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-            pattern += text + "/"
+            pattern += re2.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") + "/"
     # A glob that ends in `**` matches files below; any other also the file that it names.
     ending = r"[^/]+(?:/.*)?" if pattern.endswith(")*") else r"(?:/.*)?"
-    return re.compile(pattern.removesuffix("/") + ending, re.DOTALL)
-
-
-@lru_cache(maxsize=4096)
-def _parts_overlap(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
-    if not left or not right:
-        return all(part == _ANY_DEPTH for part in left or right)
-    if left[0] == _ANY_DEPTH:
-        return _parts_overlap(left[1:], right) or _parts_overlap(left, right[1:])
-    if right[0] == _ANY_DEPTH:
-        return _parts_overlap(left, right[1:]) or _parts_overlap(left[1:], right)
-    return _names_overlap(left[0], right[0]) and _parts_overlap(left[1:], right[1:])
-
-
-@lru_cache(maxsize=4096)
-def _names_overlap(left: str, right: str) -> bool:
-    if not left or not right:
-        return not (left or right).strip("*")
-    if left[0] == "*":
-        return _names_overlap(left[1:], right) or _names_overlap(left, right[1:])
-    if right[0] == "*":
-        return _names_overlap(left, right[1:]) or _names_overlap(left[1:], right)
-    return (left[0] == right[0] or "?" in (left[0], right[0])) and _names_overlap(left[1:], right[1:])
+    return pattern.removesuffix("/") + ending

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from itertools import combinations
 
 from crds.field_errors import FieldError
-from crds.paths import overlap, path_error
+from crds.paths import Overlaps, TooCostly, path_error
 from crds.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import Component, GitRepository
@@ -109,14 +108,18 @@ def validate_repository(repository: GitRepository, *, providers: Collection[str]
 
 
 def _overlap_errors(components: tuple[Component, ...]) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for (first, left), (second, right) in combinations(enumerate(components), 2):
-        for position, glob in enumerate(right.paths):
-            shared = next((other for other in left.paths if overlap(other, glob)), None)
-            if shared is not None:
-                message = f"`{glob}` overlaps `{shared}` of spec.components[{first}] (`{left.name}`)"
-                errors.append(FieldError(path=f"spec.components[{second}].paths[{position}]", message=message))
-    return errors
+    errors: dict[tuple[int, int, int], FieldError] = {}
+    try:
+        for second, position, first, other in Overlaps().among([component.paths for component in components]):
+            if (second, position, first) not in errors:
+                glob, shared = components[second].paths[position], components[first].paths[other]
+                message = f"`{glob}` overlaps `{shared}` of spec.components[{first}] (`{components[first].name}`)"
+                path = f"spec.components[{second}].paths[{position}]"
+                errors[second, position, first] = FieldError(path=path, message=message)
+    except TooCostly:
+        message = "too many globs begin with a wildcard to be compared: begin them with the folder that they are about"
+        return [*errors.values(), FieldError(path="spec.components", message=message)]
+    return list(errors.values())
 
 
 def _image_errors(component: Component, path: str) -> list[FieldError]:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crds.paths import matches, overlap, path_error, touched_components
+from crds.paths import Overlaps, TooCostly, matches_any, overlap, path_error
+from crds.place_validation import validate_repository
 from tests.crds.resources import repository
 
 
@@ -29,7 +30,7 @@ from tests.crds.resources import repository
     ],
 )
 def test_a_glob_matches_files_by_folder(glob: str, path: str, expected: bool) -> None:
-    assert matches(glob, path) is expected
+    assert matches_any([glob], path) is expected
 
 
 @pytest.mark.parametrize("glob", ["/web/**", "web//a", "./web", "../web", "web/./a", "web\\a", "web/a**", ""])
@@ -68,15 +69,39 @@ FILES = st.lists(st.sampled_from(["a", "b", "ab", "ba"]), min_size=1, max_size=4
 
 @given(GLOBS, GLOBS, FILES)
 def test_globs_that_match_one_file_are_found_to_overlap(left: str, right: str, path: str) -> None:
-    if matches(left, path) and matches(right, path):
+    if matches_any([left], path) and matches_any([right], path):
         assert overlap(left, right)
     assert overlap(left, left)
 
 
-def test_a_pull_request_touches_the_components_of_its_files() -> None:
-    components = repository(
-        {"name": "web", "paths": ["web/**"]}, {"name": "api", "paths": ["api/**", "go.mod"]}
-    ).spec.components
-    assert touched_components(components, ["go.mod", "docs/x.md"]) == ("api",)
-    assert touched_components(components, iter(["web/a", "api/b"])) == ("web", "api")
-    assert touched_components(components, ["README.md"]) == ()
+SEVERE = ["a/" + "**/a/" * 12 + "b", "*a" * 120, "?*" * 120, "**", "a/" * 120 + "*", "[(+\\d", "é*/🙂?"]
+
+
+@pytest.mark.parametrize("glob", SEVERE)
+def test_no_glob_costs_more_than_its_length(glob: str) -> None:
+    # A backtracking matcher needs longer than the universe for the first of them.
+    assert matches_any([glob, "never"], "a/" * 2000 + "c") is (glob in ("**", "a/" * 120 + "*"))
+
+
+@pytest.mark.parametrize("glob", SEVERE[:5])
+def test_comparing_severe_globs_ends_at_the_bound(glob: str) -> None:
+    overlaps = Overlaps(steps=20_000)
+    with pytest.raises(TooCostly):
+        all(overlaps.between(glob, glob) for _ in range(20_000))
+
+
+def test_globs_of_a_full_repository_are_compared_within_the_bound() -> None:
+    innocent = [[f"services/s{group}/{number}/**" for number in range(50)] for group in range(50)]
+    assert list(Overlaps().among(innocent)) == []
+    assert list(Overlaps().among([*innocent, ["services/s7/3/deep"]])) == [(50, 0, 7, 3)]
+    assert list(Overlaps().among([["services/s7/3/deep"], *innocent])) == [(8, 3, 0, 0)]
+    assert list(Overlaps().among([*innocent, ["*.md"]])) == []
+
+
+def test_globs_that_cannot_be_compared_within_the_bound_are_an_error_of_the_repository() -> None:
+    severe = [[f"**/s{group}x{number}*/**" for number in range(10)] for group in range(2)]
+    components = [{"name": f"c{index}", "paths": globs} for index, globs in enumerate(severe)]
+    errors = validate_repository(repository(*components))
+    assert [error.path for error in errors if "wildcard" in error.message] == []
+    many = [{"name": f"c{group}", "paths": [f"**/s{group}x{n}*/**" for n in range(50)]} for group in range(50)]
+    assert [error.path for error in validate_repository(repository(*many))][-1] == "spec.components"
