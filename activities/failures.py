@@ -1,6 +1,7 @@
 """Turn errors of providers and of the Kubernetes API into failures that Temporal records: the only such translation."""
 
 import functools
+import random
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
@@ -12,6 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 from activities.ports import ReferenceMissing
 from activities.redaction import redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
+from providers.admission import calling_for
 from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 
 _logger = structlog.get_logger(__name__)
@@ -22,6 +24,9 @@ MENDABLE = (ProviderUnauthorized, ProviderNotFound, ReferenceMissing, ApiForbidd
 """What only a person can mend."""
 MENDABLE_DELAY = timedelta(seconds=30)
 BUSY_DELAY = timedelta(seconds=2)
+SPREAD = 0.1
+"""How much later than asked, at most, an attempt comes: those who were told the same time must not come together."""
+LEAST_SPREAD = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=1)
 """A host that asks for a longer wait ends an activity of bounded attempts: in the workflow's own wait it stops nothing
 else, is shown, and can be cut short."""
@@ -53,7 +58,7 @@ def to_application_error(error: Exception) -> ApplicationError:
             text,
             type=name,
             non_retryable=_too_long(delay),
-            next_retry_delay=delay,
+            next_retry_delay=spread(delay),
             category=ApplicationErrorCategory.BENIGN,
         )
     if isinstance(error, MENDABLE):
@@ -65,7 +70,8 @@ def to_application_error(error: Exception) -> ApplicationError:
     if isinstance(error, ProviderError):
         asked = None if error.retry_after is None else _no_sooner(error.retry_after)
         final = not _worth_repeating(error) or _too_long(asked)
-        return ApplicationError(text, type=name, non_retryable=final, next_retry_delay=asked)
+        later = None if asked is None else spread(asked)
+        return ApplicationError(text, type=name, non_retryable=final, next_retry_delay=later)
     if isinstance(error, ApiError):
         return ApplicationError(text, type=name, non_retryable=isinstance(error, ApiInvalid))
     return ApplicationError(text, type=name)
@@ -79,7 +85,8 @@ def reported(
     @functools.wraps(function)
     async def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
         try:
-            return await function(*args, **kwargs)
+            with calling_for(tenant_of(args[-1] if args else None)):
+                return await function(*args, **kwargs)
         except TemporalError:
             raise
         except Exception as error:
@@ -90,6 +97,23 @@ def reported(
             raise failure from None
 
     return wrapper
+
+
+def tenant_of(request: object) -> str:
+    """Name in whose turn an activity's calls wait: its namespace with its repository, or what it names instead."""
+    named = [getattr(request, name, "") for name in ("namespace", "repository")]
+    connection = getattr(request, "connection", None)
+    if connection is not None:
+        named = [connection.namespace, connection.name]
+    deployment = getattr(request, "deployment", None)
+    if deployment is not None:
+        named[1] = deployment.repository
+    return "/".join(part for part in named if isinstance(part, str) and part)
+
+
+def spread(delay: timedelta) -> timedelta:
+    """Return a delay that is never shorter, and a little longer by chance."""
+    return delay + random.uniform(0.0, 1.0) * max(delay * SPREAD, LEAST_SPREAD)
 
 
 def _worth_repeating(error: ProviderError) -> bool:

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import httpx
 
+from providers.admission import Admission
 from providers.credentials import fingerprint
 from providers.errors import ProviderError, ProviderMalformed, ProviderUnavailable
 from providers.exchange import Reply, Request
@@ -14,7 +16,7 @@ from providers.http import BODY_LIMIT_BYTES, HttpClients
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.redaction import shown, variants
-from providers.refusals import moved, refusal
+from providers.refusals import is_rate_limited, message_of, moved, refusal, retry_after
 
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
@@ -60,22 +62,27 @@ class Endpoint:
         url = self._http.address(self._base_url)
         client = self._http.client(self._credential.ca_pem)
         headers = await self._all_headers(request)
-        with self._http.slot(url.host, self.credential_id):
+        admission = self._http.admission(url.host, self.credential_id)
+        async with admission.place():
             reply = await self._follow(client, request, url, headers)
-        if reply.ok or reply.status in request.accepts:
-            return reply
-        raise self.error(request, reply)
+            if reply.ok or reply.status in request.accepts:
+                return reply
+            # While the place is held, so that the call that gets it next is not sent.
+            admission.note(_asked_wait(reply))
+            raise self.error(request, reply)
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a streamed answer until it ends or falls silent; recorded once, when it opens."""
         url = self._http.address(self._base_url)
         client = self._http.client(self._credential.ca_pem)
         headers = await self._all_headers(request)
-        with self._http.slot(url.host, self.credential_id, stream=True):
-            async with AsyncExitStack() as stack:
-                response = await self._open(stack, client, request, url, headers)
-                async for line in _lines(response):
-                    yield line
+        admission = self._http.admission(url.host, self.credential_id)
+        streams = self._http.admission(url.host, self.credential_id, stream=True)
+        admission.refuse_while_quiet()
+        async with streams.place(waits=False), AsyncExitStack() as stack:
+            response = await self._open(stack, client, request, url, headers, admission)
+            async for line in _lines(response):
+                yield line
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an answer means, its text redacted and bounded."""
@@ -158,6 +165,7 @@ class Endpoint:
         request: Request,
         base: httpx.URL,
         headers: Mapping[str, str],
+        admission: Admission,
     ) -> httpx.Response:
         started = time.perf_counter()
         code = 500
@@ -175,7 +183,9 @@ class Endpoint:
                         return response
                     body = await _read(response)
             answered = {name.lower(): value for name, value in response.headers.items()}
-            raise self.error(request, Reply(status=code, headers=answered, body=body))
+            reply = Reply(status=code, headers=answered, body=body)
+            admission.note(_asked_wait(reply))
+            raise self.error(request, reply)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             failure = unanswered(error, self._name(request), self._secrets)
             code = failure.status or code
@@ -194,6 +204,13 @@ def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> Pr
         return ProviderUnavailable(shown(f"{what}: no connection: {error}", secrets), status=503)
     # Other texts of the HTTP library may quote a header, so only the kind is shown.
     return ProviderUnavailable(f"{what}: no complete answer ({type(error).__name__})", status=500)
+
+
+def _asked_wait(reply: Reply) -> timedelta | None:
+    """Return the time that a host named before which it wants no call at all; other refusals concern one call."""
+    if reply.status == 503 or is_rate_limited(reply, message_of(reply)):
+        return retry_after(reply.headers)
+    return None
 
 
 def _join(base: httpx.URL, target: str) -> httpx.URL:

@@ -2,8 +2,6 @@
 
 import hashlib
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -11,12 +9,15 @@ from typing import TypeVar, cast
 
 import httpx
 
-from providers.errors import ProviderBusy, ProviderNotFound, ProviderUnauthorized
+from providers.admission import Admission
+from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.tracing import Trace, untraced
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _HIGHEST_PORT = 65_535
+# Longer than the longest pause between two polls, so that a poll costs no handshake; hosts close earlier if they wish.
+_KEPT_ALIVE_SECONDS = 150.0
 
 T = TypeVar("T")
 
@@ -34,7 +35,11 @@ class HttpOptions:
     timeout: timedelta = timedelta(seconds=25)
     """Bound of one whole round trip, body included; below every activity's start-to-close timeout."""
     in_flight_limit: int = 16
-    """Calls at a time per (host, credential); beyond it ProviderBusy. GitHub's secondary limit is 100 per user."""
+    """Calls at a time per (host, credential); further ones wait in turn. GitHub's secondary limit is 100 per user."""
+    waiting_per_place: int = 2
+    """Calls that wait per place at most, since a waiting one holds an activity slot; then ProviderBusy."""
+    patience: timedelta = timedelta(seconds=5)
+    """How long a call waits for its place; then ProviderBusy."""
     stream_limit: int = 256
     """Open streams at a time per (host, credential)."""
     user_agent: str = "pilotage"
@@ -50,7 +55,7 @@ class HttpClients:
     def __init__(self, options: HttpOptions | None = None) -> None:
         self.options = options or HttpOptions()
         self._clients: dict[str, httpx.AsyncClient] = {}
-        self._in_flight: dict[tuple[str, ...], int] = {}
+        self._admissions: dict[tuple[str, ...], Admission] = {}
         self._memory: dict[tuple[object, ...], object] = {}
 
     def client(self, ca_pem: str | None) -> httpx.AsyncClient:
@@ -60,21 +65,21 @@ class HttpClients:
             self._clients[key] = self._make_client(ca_pem)
         return self._clients[key]
 
-    @contextmanager
-    def slot(self, host: str, credential: str, *, stream: bool = False) -> Iterator[None]:
-        """Hold one of the places for calls in flight. Raises ProviderBusy at once when none is free."""
-        limit = self.options.stream_limit if stream else self.options.in_flight_limit
+    def admission(self, host: str, credential: str, *, stream: bool = False) -> Admission:
+        """Return what admits the calls, or the open streams, of one (host, credential)."""
         key = (host, credential, "stream" if stream else "call")
-        taken = self._in_flight.get(key, 0)
-        if taken >= limit:
-            raise ProviderBusy(f"{limit} calls to {host} are in flight", retry_after=timedelta(seconds=1))
-        self._in_flight[key] = taken + 1
-        try:
-            yield
-        finally:
-            self._in_flight[key] -= 1
-            if not self._in_flight[key]:
-                del self._in_flight[key]
+        found = self._admissions.get(key)
+        if found is None:
+            # Credentials are renewed: those that are in no use any more are let go.
+            self._admissions = {each: one for each, one in self._admissions.items() if not one.idle}
+            limit = self.options.stream_limit if stream else self.options.in_flight_limit
+            found = self._admissions[key] = Admission(
+                host=host,
+                limit=limit,
+                waiting_limit=limit * self.options.waiting_per_place,
+                patience=self.options.patience,
+            )
+        return found
 
     def memory(self, kind: type[T], *key: str) -> T:
         """Return what this process keeps under a key, such as a token cache; made by `kind()` at first."""
@@ -119,7 +124,9 @@ class HttpClients:
             transport=self.options.transport,
             timeout=httpx.Timeout(self.options.timeout.total_seconds(), connect=_CONNECT_TIMEOUT_SECONDS),
             # In-flight slots bound the calls; a second bound here would only hide who waits.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT_ALIVE_SECONDS
+            ),
             follow_redirects=False,
             trust_env=self.options.trust_env,
             cookies=no_cookies,

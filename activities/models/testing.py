@@ -68,6 +68,8 @@ class TriggerTestInput:
     """Whether an earlier trigger of this key may have been accepted without our hearing of it."""
     listing_lag: timedelta = timedelta(0)
     """How long a run that was accepted may be missing in the CI system's lists."""
+    repository: str = ""
+    """The GitRepository in whose turn the calls wait, where many share a CI system and its credential."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,8 @@ class PollTestsInput:
     namespace: str
     runner: str
     runs: tuple[RunRef, ...]
+    repository: str = ""
+    """As a trigger's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,8 @@ class CancelTestsInput:
     namespace: str
     runner: str
     runs: tuple[RunRef, ...]
+    repository: str = ""
+    """As a trigger's."""
 
 
 @dataclass(frozen=True, kw_only=True)

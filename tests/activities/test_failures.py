@@ -7,7 +7,10 @@ import pytest
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
-from activities.failures import TEXT_LIMIT, reported, to_application_error
+from activities.failures import LEAST_SPREAD, SPREAD, TEXT_LIMIT, reported, tenant_of, to_application_error
+from activities.models.connections import CheckConnectionInput, ConnectionRef
+from activities.models.revisions import ReadPullRequestInput
+from activities.models.testing import PollTestsInput
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
 from activities.redaction import SECRET_VALUES
@@ -24,6 +27,11 @@ from providers.errors import (
     TriggerUnknown,
 )
 from tests.activities.conftest import bounded_environment
+
+
+def is_spread(delay: timedelta | None, asked: timedelta) -> bool:
+    """Say whether a delay is the one asked for or a little longer, never shorter."""
+    return delay is not None and asked <= delay <= asked + max(asked * SPREAD, LEAST_SPREAD)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_the_class_decides_whether_a_failure_is_retried(error: Exception, retrya
 
 def test_a_rate_limit_sets_the_next_attempt() -> None:
     failure = to_application_error(ProviderRateLimited("slow down", retry_after=timedelta(seconds=70)))
-    assert failure.next_retry_delay == timedelta(seconds=70)
+    assert is_spread(failure.next_retry_delay, timedelta(seconds=70))
 
 
 @pytest.mark.parametrize(
@@ -66,13 +74,21 @@ async def test_a_host_that_asks_for_a_long_wait_gets_it_where_nothing_else_waits
     environment = bounded_environment()
     environment.info = replace(environment.info, activity_type=asked_for)
     failure = await environment.run(translate)
-    assert (failure.non_retryable, failure.next_retry_delay) == (final, timedelta(seconds=seconds))
+    assert failure.non_retryable is final
+    assert is_spread(failure.next_retry_delay, timedelta(seconds=seconds))
 
 
 def test_too_many_calls_in_flight_are_no_failure_worth_an_alert() -> None:
     failure = to_application_error(ProviderBusy("20 calls are in flight"))
     assert failure.category is ApplicationErrorCategory.BENIGN
-    assert failure.next_retry_delay == timedelta(seconds=2)
+    assert is_spread(failure.next_retry_delay, timedelta(seconds=2))
+
+
+def test_those_who_are_told_the_same_time_do_not_come_together() -> None:
+    asked = timedelta(hours=1)
+    delays = {to_application_error(ProviderRateLimited("1 h", retry_after=asked)).next_retry_delay for _ in range(50)}
+    assert len(delays) > 40
+    assert all(is_spread(delay, asked) for delay in delays)
 
 
 def test_what_a_person_must_mend_is_tried_every_half_minute_while_nobody_else_would() -> None:
@@ -94,7 +110,7 @@ async def test_a_retry_after_never_undercuts_the_lag_of_the_list() -> None:
         return to_application_error(ProviderUnavailable("503", retry_after=timedelta(seconds=1)))
 
     failure = await bounded_environment(initial=10).run(translate)
-    assert failure.next_retry_delay == timedelta(seconds=10)
+    assert is_spread(failure.next_retry_delay, timedelta(seconds=10))
 
 
 def test_a_missing_reference_says_what_to_fix() -> None:
@@ -116,3 +132,11 @@ async def test_no_credential_and_no_cause_leaves_with_a_failure(environment: Act
     assert "hunter2" not in str(caught.value)
     assert len(caught.value.message) <= TEXT_LIMIT
     assert caught.value.__cause__ is None
+
+
+def test_the_calls_of_an_activity_wait_in_the_turn_of_its_repository() -> None:
+    lookup = ReadPullRequestInput(namespace="shop", repository="web", number=1)
+    poll = PollTestsInput(namespace="shop", runner="jenkins", runs=(), repository="web")
+    check = CheckConnectionInput(connection=ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="1"))
+    assert [tenant_of(one) for one in (lookup, poll, check)] == ["shop/web", "shop/web", "shop/jenkins"]
+    assert tenant_of(None) == ""

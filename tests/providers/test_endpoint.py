@@ -192,7 +192,7 @@ async def test_cookies_of_one_credential_never_reach_another(host: FakeHost) -> 
     assert "cookie" not in host.requests[1].headers
 
 
-async def test_calls_beyond_the_bound_are_refused_without_being_sent_until_a_place_is_free(host: FakeHost) -> None:
+async def test_calls_beyond_all_bounds_are_refused_without_being_sent_until_a_place_is_free(host: FakeHost) -> None:
     gate = asyncio.Event()
 
     class Waiting(httpx.AsyncBaseTransport):
@@ -201,14 +201,14 @@ async def test_calls_beyond_the_bound_are_refused_without_being_sent_until_a_pla
             return host.handle(request)
 
     host.always(answer({}))
-    http = HttpClients(HttpOptions(transport=Waiting(), in_flight_limit=2))
+    http = HttpClients(HttpOptions(transport=Waiting(), in_flight_limit=2, waiting_per_place=0))
     one, other = endpoint(http), endpoint(http, token="another-credential")
     going = [asyncio.create_task(one.call(GET)) for _ in range(2)]
     await asyncio.sleep(0)
     calls: list[Call] = []
     with pytest.raises(ProviderBusy) as caught:
         await endpoint(http, calls=calls).call(GET)
-    assert caught.value.retry_after == timedelta(seconds=1)
+    assert caught.value.retry_after is not None
     assert calls == []
     going.append(asyncio.create_task(other.call(GET)))
     gate.set()
@@ -249,7 +249,7 @@ async def test_a_cancelled_call_is_recorded_once_and_frees_its_place() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [call.response_code for call in calls] == [500]
-    with http.slot("host.example.com", endpoint(http).credential_id):
+    async with http.admission("host.example.com", endpoint(http).credential_id).place(waits=False):
         pass
 
 

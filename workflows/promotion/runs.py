@@ -64,6 +64,7 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
         test=test.spec.name,
         again=test.unheard,
         listing_lag=ctx.timings.listing_lag,
+        repository=ctx.request.spec.repository,
     )
     try:
         result = await workflow.execute_activity_method(TestRunActivities.trigger_test, request, **config)
@@ -132,7 +133,9 @@ async def _poll_runner(
     config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runner}: {len(runs)} runs")
     if at_most is not None:
         config["schedule_to_close_timeout"] = at_most
-    request = PollTestsInput(namespace=ctx.request.tracker.namespace, runner=runner, runs=runs)
+    request = PollTestsInput(
+        namespace=ctx.request.tracker.namespace, runner=runner, runs=runs, repository=ctx.request.spec.repository
+    )
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)
     except ActivityError as refusal:
@@ -161,7 +164,9 @@ async def cancel(ctx: Context, tests: list[TestProgress]) -> None:
         refs = tuple(test.run or RunRef(runner=runner, job=test.spec.job, key=test.key, id="") for test in mine)
         if not refs:
             continue
-        request = CancelTestsInput(namespace=ctx.request.tracker.namespace, runner=runner, runs=refs)
+        request = CancelTestsInput(
+            namespace=ctx.request.tracker.namespace, runner=runner, runs=refs, repository=ctx.request.spec.repository
+        )
         config = policies.ci_cancel(ctx.queues, ctx.timings, summary=f"cancel {len(refs)} runs at {runner}", attempts=3)
         try:
             await workflow.execute_activity_method(TestRunActivities.cancel_tests, request, **config)
