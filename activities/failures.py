@@ -10,6 +10,8 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, TemporalError
 
+from activities.models.bounds import cut
+from activities.models.budgets import TEXT_BYTES
 from activities.ports import ReferenceMissing
 from activities.redaction import redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
@@ -18,8 +20,6 @@ from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, Prov
 
 _logger = structlog.get_logger(__name__)
 
-TEXT_LIMIT = 1000
-"""Longest message in characters: Temporal cuts a pending activity's failure at 4 KiB, without a word."""
 MENDABLE = (ProviderUnauthorized, ProviderNotFound, ReferenceMissing, ApiForbidden)
 """What only a person can mend."""
 MENDABLE_DELAY = timedelta(seconds=30)
@@ -39,8 +39,7 @@ Answer = TypeVar("Answer")
 
 def bounded(text: str) -> str:
     """Return the text without credentials, cut to what a failure may hold."""
-    clean = redact(text)
-    return clean if len(clean) <= TEXT_LIMIT else clean[: TEXT_LIMIT - 1] + "…"
+    return cut(redact(text), TEXT_BYTES)
 
 
 def describe(error: BaseException) -> str:

@@ -68,7 +68,7 @@ class KubernetesResources(ResourceActivities):
         if publication.previous is not None:
             self._observer.tracker_written(tracker, publication.previous, status)
         if publication.reason not in _NOT_OURS:
-            await self._post_events(tracker, request.events)
+            await self._post_events(tracker, (*_left_out(request), *request.events))
         return PublishStatusResult(written=publication.written, reason=publication.reason)
 
     @activity.defn
@@ -114,6 +114,15 @@ class KubernetesResources(ResourceActivities):
                     "tracker %s/%s gets no events (%s): %s", tracker.namespace, tracker.name, error, left_out
                 )
                 return
+
+
+def _left_out(request: PublishStatusInput) -> tuple[EventNote, ...]:
+    """Return the event that stands for those left out while nobody wrote them."""
+    if not request.events_dropped:
+        return ()
+    message = f"{request.events_dropped} older events were left out while no watcher wrote them; the status is complete"
+    identity = f"{request.tracker.name}.{request.tracker.attempt}.left-out.{request.status.sequence}"
+    return (EventNote(id=identity, warning=True, reason="EventsLeftOut", message=message),)
 
 
 def event_name(tracker: TrackerRef, event: EventNote) -> str:

@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
+from activities.models.bounds import cut
 from activities.models.tracking import Timings
 from workflows.identity import Queues
 
@@ -128,7 +129,7 @@ def _config(queue: str, timings: Timings, retry: RetryPolicy, summary: str) -> A
         task_queue=queue,
         start_to_close_timeout=timings.activity_start_to_close,
         retry_policy=retry,
-        summary=_bounded(summary),
+        summary=cut(summary, SUMMARY_BYTES),
     )
 
 
@@ -139,8 +140,3 @@ def _backoff(*, initial: float, maximum: float, attempts: int = UNLIMITED) -> Re
         maximum_interval=timedelta(seconds=maximum),
         maximum_attempts=attempts,
     )
-
-
-def _bounded(text: str) -> str:
-    """Cut at the limit in bytes without splitting a character."""
-    return text.encode()[:SUMMARY_BYTES].decode(errors="ignore")

@@ -1,7 +1,7 @@
 """The publisher loop: at most one write in flight, newest wins, steps never wait for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,10 +11,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import ResourceActivities
+from activities.models.budgets import EVENTS_BYTES, EVENTS_KEPT
 from activities.models.status import EventNote, PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Timings
 from workflows import policies
 from workflows.identity import Queues
+from workflows.sizes import encoded_size
 
 Payload = TypeVar("Payload")
 
@@ -142,10 +144,26 @@ def _stamp_status(payload: PublishStatusInput, sequence: int) -> PublishStatusIn
 
 def _merge_status(older: PublishStatusInput, newer: PublishStatusInput) -> PublishStatusInput:
     events: dict[str, EventNote] = {event.id: event for event in (*older.events, *newer.events)}
-    return replace(newer, events=tuple(events.values()))
+    kept, dropped = newest_events(tuple(events.values()))
+    return replace(newer, events=kept, events_dropped=older.events_dropped + newer.events_dropped + dropped)
+
+
+def newest_events(events: Sequence[EventNote]) -> tuple[tuple[EventNote, ...], int]:
+    """Return the newest events that fit into a publication, oldest first, and how many were left out."""
+    kept: list[EventNote] = []
+    room = EVENTS_BYTES
+    for event in reversed(events):
+        room -= encoded_size(event)
+        if len(kept) == EVENTS_KEPT or room < 0:
+            break
+        kept.append(event)
+    return tuple(reversed(kept)), len(events) - len(kept)
 
 
 def _status_adds(sent: PublishStatusInput, payload: PublishStatusInput) -> bool:
-    if payload.events:
+    if payload.events or payload.events_dropped:
         return True
-    return replace(sent, events=(), status=replace(sent.status, sequence=payload.status.sequence)) != payload
+    return (
+        replace(sent, events=(), events_dropped=0, status=replace(sent.status, sequence=payload.status.sequence))
+        != payload
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from activities.models.bounds import Bounded, Line, Link
 from activities.models.configuration import DeploymentSpec
 from activities.models.tracking import Artifact
 
@@ -28,7 +29,7 @@ class OperationPhase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observation:
+class Observation(Bounded):
     """Show what one deployment runs: its synced artifact, the revision written to it and that of an operation.
 
     `settled` is the done test of design §5 guarantee 5: no operation, Synced, Healthy, and a reconciliation newer
@@ -52,15 +53,15 @@ class Observation:
     operation_key: str = ""
     """`promotion-key` in the infos of the current or last operation."""
     operation_phase: OperationPhase = OperationPhase.NONE
-    operation_message: str = ""
+    operation_message: Line = ""
     """Why the operation failed, naming the failing resource."""
     health: Health = Health.UNKNOWN
     sync_status: str = "Unknown"
     settled: bool = False
-    message: str = ""
-    url: str = ""
-    problem: str = ""
-    writable: str = ""
+    message: Line = ""
+    url: Link = ""
+    problem: Line = ""
+    writable: Line = ""
     """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
 
 
@@ -126,7 +127,7 @@ class SyncApplicationInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteResult:
+class WriteResult(Bounded):
     outcome: WriteOutcome
-    message: str = ""
+    message: Line = ""
     written_raw: str = ""

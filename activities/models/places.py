@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from activities.models.bounds import Bounded, Line, Text
 from activities.models.delivery import Observation
 from activities.models.tracking import Artifact, Timings, TrackerRef
 
@@ -62,16 +63,16 @@ class Grant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockedBy:
+class BlockedBy(Bounded):
     """Say whom a Ready member waits for and why."""
 
     tracker: str
     """Name of the tracker in the way; empty where no single one is."""
-    reason: str
+    reason: Line
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceSignal:
+class PlaceSignal(Bounded):
     """Tell a member the whole view of a place."""
 
     environment: str
@@ -82,7 +83,7 @@ class PlaceSignal:
     """Name of the tracker that holds the lane; empty when it is free."""
     grant: Grant | None = None
     blocked_by: BlockedBy | None = None
-    problem: str = ""
+    problem: Text = ""
     """Why the place cannot be observed at all, such as a missing Argo CD instance."""
     moved_by: dict[str, str] | None = None
     """Deployment -> name of the tracker that the place knows to have brought what runs there."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from activities.models.bounds import Bounded, Line, Text
 from activities.models.status import State
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 
@@ -30,24 +31,24 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(Bounded):
     """A person's word for one hop. `request_id` is the PromotionCommand's uid: the same id is executed once."""
 
     request_id: str
-    actor: str
+    actor: Line
     target_environment: str
     """The hop's target; before any hop the tracker's environment."""
     revision: str
     """The artifact's revision that the person saw; empty = whichever is at hand."""
-    reason: str = ""
+    reason: Text = ""
     seen: dict[str, str] = field(default_factory=dict)
     """`status.hop.diverged` as the person saw it: without it, or with another one, `promote` overrides nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandAnswer:
+class CommandAnswer(Bounded):
     accepted: bool
-    message: str
+    message: Text
 
 
 @dataclass(frozen=True, kw_only=True)

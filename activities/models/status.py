@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
+from activities.models import budgets
+from activities.models.bounds import Bounded, Last, Line, Link, Short, Text
 from activities.models.tracking import Artifact, PullRequest, TrackerRef
 
 
@@ -45,18 +48,18 @@ class Waiting(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaitingFor:
+class WaitingFor(Bounded):
     what: Waiting
-    object: str = ""
-    wanted: str = ""
-    observed: str = ""
+    object: Line = ""
+    wanted: Text = ""
+    observed: Text = ""
     since: datetime | None = None
     until: datetime | None = None
-    unblock_with: str = ""
+    unblock_with: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestStatus:
+class TestStatus(Bounded):
     __test__ = False
 
     name: str
@@ -64,19 +67,19 @@ class TestStatus:
     required: bool
     state: str
     """A RunState, or `Pending` before its trigger was accepted."""
-    url: str = ""
-    number: str = ""
+    url: Link = ""
+    number: Short = ""
     key: str = ""
     round: int = 1
     retry: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    message: str = ""
-    summary: str = ""
+    message: Line = ""
+    summary: Line = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestAggregateResult:
+class TestAggregateResult(Bounded):
     """Sum up a round; `all_passed` speaks of required tests only."""
 
     __test__ = False
@@ -86,18 +89,18 @@ class TestAggregateResult:
     any_running: bool
     any_timeout: bool
     results: dict[str, str] = field(default_factory=dict)
-    failure_reasons: tuple[str, ...] = ()
+    failure_reasons: tuple[Line, ...] = ()
     optional_tests_failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationResult:
+class ApplicationResult(Bounded):
     deployment: str
     application: str
     result: str
     """Promoted, AlreadyContained, Failed, NotArrived, NotWritten or Observed."""
     artifact: Artifact | None = None
-    message: str = ""
+    message: Line = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,7 @@ class HopStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromotionRecord:
+class PromotionRecord(Bounded):
     """Record how one hop ended."""
 
     promoted: bool
@@ -133,35 +136,35 @@ class PromotionRecord:
     artifacts: tuple[Artifact, ...] = ()
     tests: tuple[TestStatus, ...] = ()
     aggregate: TestAggregateResult | None = None
-    source_moved: tuple[str, ...] = ()
+    source_moved: Annotated[tuple[Line, ...], Last(budgets.MOVES_KEPT)] = ()
     """`from -> to` per component, in order."""
-    promoted_by: str = ""
+    promoted_by: Line = ""
     """`autoPromote`, or who gave the promote command."""
     brought_by: str = ""
     """Tracker that brought the artifact where it was already contained."""
     applications: tuple[ApplicationResult, ...] = ()
-    error: str = ""
+    error: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowStatus:
+class WorkflowStatus(Bounded):
     id: str
     run_id: str
     started_at: datetime
-    url: str = ""
+    url: Link = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionStatus:
+class ConditionStatus(Bounded):
     type: str
     status: str
     """True, False or Unknown."""
     reason: str
-    message: str = ""
+    message: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackerStatus:
+class TrackerStatus(Bounded):
     """The whole status that the workflow owns."""
 
     state: State
@@ -169,7 +172,7 @@ class TrackerStatus:
     attempt: int
     observed_generation: int = 0
     reason: str = ""
-    message: str = ""
+    message: Text = ""
     waiting_for: WaitingFor | None = None
     environment: str = ""
     revision: str = ""
@@ -188,13 +191,13 @@ class TrackerStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventNote:
+class EventNote(Bounded):
     """A Kubernetes event on the tracker. `id` makes its repetition harmless."""
 
     id: str
     warning: bool
     reason: str
-    message: str
+    message: Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +205,8 @@ class PublishStatusInput:
     tracker: TrackerRef
     status: TrackerStatus
     events: tuple[EventNote, ...] = ()
+    events_dropped: int = 0
+    """Older events that were left out while nobody wrote them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,13 +217,13 @@ class PublishStatusResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentStatus:
+class DeploymentStatus(Bounded):
     name: str
     artifact: Artifact | None
     health: str
     since: datetime | None = None
-    problem: str = ""
-    not_writable: str = ""
+    problem: Line = ""
+    not_writable: Line = ""
     """Why a promotion could not write it; empty when it could, or need not."""
 
 

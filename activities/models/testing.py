@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from activities.models.bounds import Bounded, Line, Link, Short
+
 
 class RunState(StrEnum):
     """Say how far a run is; the last five are final."""
@@ -23,7 +25,7 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRef:
+class RunRef(Bounded):
     """Name one run at its CI system. `id` is opaque to workflows and may change while a run leaves a queue."""
 
     runner: str
@@ -31,7 +33,7 @@ class RunRef:
     key: str
     """The promotion key, by which the run is found again when a reply was lost."""
     id: str
-    url: str = ""
+    url: Link = ""
 
 
 NOT_ACCEPTED = (
@@ -91,18 +93,18 @@ class PollTestsInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunReport:
+class RunReport(Bounded):
     """Say what the CI system shows of one run. A poll that failed for this run alone has `error` and no verdict."""
 
     key: str
     run: RunRef
     state: RunState
-    message: str = ""
-    number: str = ""
-    summary: str = ""
+    message: Line = ""
+    number: Short = ""
+    summary: Line = ""
     """Counts of test cases where the host has them, such as `41 passed, 1 failed`."""
     waiting_for_approval: bool = False
-    error: str = ""
+    error: Line = ""
 
 
 @dataclass(frozen=True, kw_only=True)

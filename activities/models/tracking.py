@@ -3,6 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Annotated
+
+from activities.models import budgets
+from activities.models.bounds import Bounded, First, Line, Link, Short, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +36,20 @@ class PullRequestState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PullRequest:
+class PullRequest(Bounded):
     """Describe a pull request as its host last showed it."""
 
     number: int
-    title: str
-    author: str
-    url: str
+    title: Line
+    author: Short
+    url: Link
     state: PullRequestState
     head_sha: str
     merge_sha: str | None = None
     """The commit that the merge produced; None until merged."""
-    branch: str = ""
-    base_branch: str = ""
-    labels: tuple[str, ...] = ()
+    branch: Line = ""
+    base_branch: Line = ""
+    labels: Annotated[tuple[Short, ...], First(budgets.LABELS_KEPT)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +119,13 @@ class Timings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(Bounded):
     """Say what is missing or wrong, in words that tell a person what to fix."""
 
     what: str
     """The object meant, such as `TestRunner/jenkins` or `Secret/jenkins-token`."""
     reason: str
     """A CamelCase reason for the condition, such as `NotFound`, `Unauthorized`, `Invalid`."""
-    message: str
-    fields: tuple[str, ...] = field(default_factory=tuple)
+    message: Text
+    fields: Annotated[tuple[Line, ...], First(budgets.FIELDS_KEPT)] = field(default_factory=tuple)
     """Field paths with their messages, where a validation failed."""

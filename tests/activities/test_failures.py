@@ -7,7 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
-from activities.failures import LEAST_SPREAD, SPREAD, TEXT_LIMIT, reported, tenant_of, to_application_error
+from activities.failures import LEAST_SPREAD, SPREAD, reported, tenant_of, to_application_error
+from activities.models.budgets import TEXT_BYTES
 from activities.models.connections import CheckConnectionInput, ConnectionRef
 from activities.models.revisions import ReadPullRequestInput
 from activities.models.testing import PollTestsInput
@@ -130,7 +131,7 @@ async def test_no_credential_and_no_cause_leaves_with_a_failure(environment: Act
     with pytest.raises(ApplicationError) as caught:
         await environment.run(fail)
     assert "hunter2" not in str(caught.value)
-    assert len(caught.value.message) <= TEXT_LIMIT
+    assert len(caught.value.message.encode()) <= TEXT_BYTES
     assert caught.value.__cause__ is None
 
 

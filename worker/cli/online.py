@@ -8,7 +8,8 @@ from typing import cast
 from pydantic import ValidationError
 
 from activities.environments import read_resource
-from activities.failures import TEXT_LIMIT, describe
+from activities.failures import describe
+from activities.models.budgets import TEXT_BYTES
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
 from crds.ports import ApiError, ApiResource, Document, Kubernetes
@@ -45,7 +46,7 @@ class _Test:
     finding: Finding
 
     def warn(self, message: str) -> Finding:
-        return replace(self.finding, message=shown(message, limit=TEXT_LIMIT))
+        return replace(self.finding, message=shown(message, limit=TEXT_BYTES))
 
 
 class _Planned:

@@ -75,6 +75,20 @@ def held_revisions(observations: Iterable[Observation]) -> dict[str, str]:
     return {one.deployment: ", ".join(revision[:SEEN_LENGTH] for revision in revisions_of(one)) for one in observations}
 
 
+def kept(
+    relations: Relations, artifacts: Iterable[Artifact], observations: Sequence[Observation], *, at_most: int
+) -> dict[str, str]:
+    """Return what to remember: all that this judgement reads, however much, then what was used or learnt last."""
+    read: dict[str, str] = {}
+    for pair in needed_pairs({}, artifacts, observations):
+        for key in (pair_key(pair.base, pair.head), pair_key(pair.head, pair.base)):
+            if key in relations:
+                read[key] = relations[key]
+    others = [(key, relation) for key, relation in relations.items() if key not in read]
+    room = max(at_most - len(read), 0)
+    return dict(others[len(others) - room :]) | read if room else read
+
+
 def with_answers(pairs: Sequence[RevisionPair], answers: Sequence[Relation]) -> dict[str, str]:
     """Return both directions of each answered pair."""
     opposite = {Relation.AHEAD: Relation.BEHIND, Relation.BEHIND: Relation.AHEAD}

@@ -8,6 +8,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
+from activities.models.bounds import cut
+from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.places import Phase, PlaceSignal
@@ -118,7 +120,7 @@ class Context:
         self.story.events += 1
         tracker = self.request.tracker
         identity = f"{tracker.name}.{tracker.attempt}.{self.story.events}"
-        self.story.pending_events.append(EventNote(id=identity, warning=warning, reason=reason, message=message[:1000]))
+        self.story.pending_events.append(EventNote(id=identity, warning=warning, reason=reason, message=message))
         self.changed()
 
     @property
@@ -318,16 +320,15 @@ class Context:
                 ask, object_=f"GitRepository/{self.request.spec.repository}", why="compare revisions"
             )
             self.story.relations |= comparing.with_answers(batch, relations)
-        while len(self.story.relations) > RELATIONS_KEPT:
-            self.story.relations.pop(next(iter(self.story.relations)))
+        self.story.relations = comparing.kept(self.story.relations, artifacts, observations, at_most=RELATIONS_KEPT)
 
 
 def problem_of(refusal: BaseException, object_: str) -> tuple[str, str]:
     """Return the object meant and the text that tells a person what to fix."""
     if isinstance(refusal, Unreadable):
         fields = f" ({'; '.join(refusal.problem.fields)})" if refusal.problem.fields else ""
-        return refusal.problem.what, refusal.problem.message + fields
+        return refusal.problem.what, cut(refusal.problem.message + fields, TEXT_BYTES)
     cause = refusal.__cause__
     if isinstance(cause, ApplicationError):
-        return object_, f"{cause.type}: {cause.message}" if cause.type else cause.message
-    return object_, str(cause or refusal)
+        return object_, cut(f"{cause.type}: {cause.message}" if cause.type else cause.message, TEXT_BYTES)
+    return object_, cut(str(cause or refusal), TEXT_BYTES)

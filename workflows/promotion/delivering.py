@@ -7,6 +7,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import DeliveryActivities
+from activities.models.bounds import cut, together
+from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import (
     Observation,
@@ -36,7 +38,11 @@ COMPARE_AGAIN_AT_MOST = timedelta(seconds=30)
 
 
 class WaveFailed(Exception):
-    """Leave the wave: nothing further is written."""
+    """Leave the wave: nothing further is written. `lines` hold what is known of each deployment that did not arrive."""
+
+    def __init__(self, error: str, lines: dict[str, str] | None = None) -> None:
+        super().__init__(error)
+        self.lines = lines or {}
 
 
 class Diverged(Exception):
@@ -73,7 +79,7 @@ async def promote(ctx: Context) -> State:
                 hop.wave, hop.wave_started, hop.pause_until = number, workflow.now(), None
             await _deliver(ctx, hop, view, wave)
     except WaveFailed as failure:
-        return await _fail(ctx, hop, deployments, str(failure))
+        return await _fail(ctx, hop, deployments, failure)
     except Diverged as refusal:
         hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, str(refusal), None
         hop.refused = (refusal.observation,)
@@ -141,8 +147,9 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         if not missing:
             return
         if workflow.now() >= until:
-            raise WaveFailed(f"not delivered within {view.delivery_timeout}: {_lagging(missing, observed)}")
-        message = _lagging(missing, observed)
+            lines = {one.name: _lag(one, observed) for one in missing}
+            raise WaveFailed(f"not delivered within {view.delivery_timeout}: {together(lines.values())}", lines)
+        message = together(_lag(one, observed) for one in missing)
         if message != ctx.story.message:
             ctx.story.message = message
             ctx.changed()
@@ -197,7 +204,8 @@ def _judge_wave(
             OperationPhase.ERROR,
         ):
             hop.results.pop(one.name, None)
-            raise WaveFailed(f"{one.name} ({one.application}): {observation.operation_message}")
+            line = f"{one.name} ({one.application}): {observation.operation_message}"
+            raise WaveFailed(line, {one.name: line})
         comparison = comparing.compare(ctx.story.relations, artifact, observation)
         overriding = comparison.judgement is Judgement.DIVERGED
         if overriding and not comparing.accepted(hop.override, artifact, observation):
@@ -228,7 +236,8 @@ async def _write_all(
             if one.name in requested:
                 continue
             if outcome.outcome is WriteOutcome.REFUSED:
-                raise WaveFailed(f"{one.name} ({one.application}): {outcome.message}")
+                line = f"{one.name} ({one.application}): {outcome.message}"
+                raise WaveFailed(line, {one.name: line})
             again = True
     return again
 
@@ -272,14 +281,16 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
         return WriteResult(outcome=WriteOutcome.BUSY, message=text)
 
 
-async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], error: str) -> State:
+async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failure: WaveFailed) -> State:
     """Record a failed wave, name what moved, and hand the lane back."""
+    error = cut(str(failure), TEXT_BYTES)
     moved = [name for name, result in hop.results.items() if result.result == "Promoted"]
     for one in deployments:
         if one.name not in hop.results:
             failed = error.startswith(f"{one.name} ")
             result = "Failed" if failed else "NotArrived" if one.name in hop.requested else "NotWritten"
-            hop.results[one.name] = _result(one, _artifact(hop, one), result, error)
+            # Its own line only: the text of all in each of them would grow with the square of their number.
+            hop.results[one.name] = _result(one, _artifact(hop, one), result, failure.lines.get(one.name, ""))
     record = records.build_promotion_record(
         ctx.story,
         hop,
@@ -292,7 +303,7 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], error
     note_record(ctx, record)
     hop.results = {name: result for name, result in hop.results.items() if name in moved}
     hop.error, ctx.delivery_until = error, None
-    message = f"{error}; moved: {', '.join(moved)}" if moved else error
+    message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
     state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
     await ctx.places.speak(Phase.FAILED)
     return state
@@ -316,14 +327,11 @@ def _result(one: DeploymentSpec, artifact: Artifact | None, result: str, message
     )
 
 
-def _lagging(missing: list[DeploymentSpec], observed: dict[str, Observation]) -> str:
-    lines = []
-    for one in missing:
-        seen = observed.get(one.name)
-        if seen is None:
-            lines.append(f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more")
-        else:
-            detail = seen.problem or seen.operation_message or seen.message
-            runs = f"{one.name}: runs {comparing.short(seen.runs)}, {seen.sync_status}, {seen.health}"
-            lines.append(f"{runs}; {detail}" if detail else runs)
-    return "; ".join(lines)
+def _lag(one: DeploymentSpec, observed: dict[str, Observation]) -> str:
+    """Describe how far a deployment is."""
+    seen = observed.get(one.name)
+    if seen is None:
+        return f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more"
+    detail = seen.problem or seen.operation_message or seen.message
+    runs = f"{one.name}: runs {comparing.short(seen.runs)}, {seen.sync_status}, {seen.health}"
+    return f"{runs}; {detail}" if detail else runs

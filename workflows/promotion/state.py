@@ -171,6 +171,8 @@ class Story:
     """Counter n of our member signals."""
     events: int = 0
     pending_events: list[EventNote] = field(default_factory=list)
+    events_dropped: int = 0
+    """Events that were left out of those that wait to be written."""
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
     relations: dict[str, str] = field(default_factory=dict)
     """`base...head` -> Relation; answers for full hashes never change."""

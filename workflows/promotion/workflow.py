@@ -17,7 +17,7 @@ from workflows.promotion.context import Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import ANSWERS_KEPT, PromotionStart, Story
-from workflows.publishing import status_publisher
+from workflows.publishing import newest_events, status_publisher
 
 Step = Callable[[Context], Awaitable[State]]
 
@@ -78,6 +78,7 @@ class PromotionWorkflow:
             await workflow.wait_condition(workflow.all_handlers_finished)
             unwritten = await self._publisher.give_up()
             story.pending_events = list(unwritten.events) if unwritten else []
+            story.events_dropped = unwritten.events_dropped if unwritten else 0
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
                 # Also where only the history was long: who continues on the old version once a newer one asked has
@@ -130,8 +131,11 @@ class PromotionWorkflow:
         view = reporting.view(ctx)
         reporting.note_state(story, view.state)
         status = reporting.status(ctx, view)
-        events, story.pending_events = tuple(story.pending_events), []
-        self._publisher.offer(PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events))
+        events, dropped = newest_events(story.pending_events)
+        dropped, story.pending_events, story.events_dropped = dropped + story.events_dropped, [], 0
+        self._publisher.offer(
+            PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events, events_dropped=dropped)
+        )
         workflow.set_current_details(presentation.details(story, view.state, view.waiting))
         searched = (str(view.state), story.environment)
         if searched != self._searched:

@@ -1,0 +1,41 @@
+"""How many bytes and entries the values may have that histories, signals and statuses carry, each with its reason.
+
+The server refuses a payload above 2 MB and a message above 4 MB, and fails the workflow task that made it for good;
+etcd takes no object above 1.5 MB. Everything stays far below.
+"""
+
+LINE_BYTES = 300
+"""A text about one application, one test or one member: a value holds some hundreds of them."""
+
+TEXT_BYTES = 1000
+"""A text of which a value holds a few: a Kubernetes event takes 1,024 bytes, a status text as many characters."""
+
+LINK_BYTES = 512
+"""An address that people open. A longer one would not lead anywhere once cut, so that it is left out."""
+
+SHORT_BYTES = 128
+"""A word of others, such as a label, a login or a build number."""
+
+LABELS_KEPT = 100
+"""Labels of a pull request: the host allows as many."""
+
+FIELDS_KEPT = 50
+"""Field paths that one problem names."""
+
+MOVES_KEPT = 20
+"""Moves of a source that one record names, the newest."""
+
+VALUE_BYTES = 1_000_000
+"""One payload, and all signals that one workflow task sends: half and a quarter of what the server takes."""
+
+STATUS_BYTES = 900_000
+"""One tracker's status: the object with its spec, its metadata and the field managers stays below etcd's 1.5 MB."""
+
+RECORDS_BYTES = 250_000
+"""All records of a tracker: status, carried story and every publication hold them."""
+
+EVENTS_KEPT = 100
+"""Events that wait for a watcher that is away: the newest are worth a write each, older ones are counted."""
+
+EVENTS_BYTES = 60_000
+"""The events of one publication."""

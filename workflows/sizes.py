@@ -1,0 +1,10 @@
+"""How large a value is on the wire: measured with the converter that also writes it, so that no estimate is trusted."""
+
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+
+_CONVERTER = PydanticPayloadConverter()
+
+
+def encoded_size(value: object) -> int:
+    """Return the bytes of a value's payload."""
+    return sum(len(payload.data) for payload in _CONVERTER.to_payloads([value]))
