@@ -1,10 +1,17 @@
 """What the attempts of one trigger have sent: a run that may exist already must never be begun a second time."""
 
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.models.testing import NOT_ACCEPTED, UNHEARD, UNSENT
 from providers.errors import TriggerUnknown
+
+SENT = "a run may have begun at"
+"""Word of an attempt that lost its reply, with the server's time."""
 
 
 class Sending:
@@ -13,11 +20,17 @@ class Sending:
     An attempt that ends without having begun a run says so in its heartbeat, with its number: the SDK delivers it
     before the failure, and the next attempt reads it. One that was killed or ran out of time leaves no such word, and
     a word that was not delivered is none, so that in doubt an attempt counts as having begun a run.
+
+    One that lost its reply leaves the time: the CI system's lists may show its run only after a lag, and a Temporal
+    server that was restarted repeats the attempt at once, whatever its interval. Times are the server's, which started
+    the attempts: no clock of a worker's machine counts.
     """
 
     def __init__(self) -> None:
         info = activity.info()
         self._attempt = info.attempt
+        self._started, self._begun_at = info.started_time, time.monotonic()
+        self._sent_at = _sent_at(info.heartbeat_details)
         self.begun = False
         """Whether this attempt has asked the CI system for a run."""
         self.repeats = info.attempt > 1 and list(info.heartbeat_details) != [UNSENT, info.attempt - 1]
@@ -43,7 +56,26 @@ class Sending:
             category=failure.category,
         )
 
+    def hidden_for(self, lag: timedelta) -> timedelta:
+        """Return how long the lists may still hide a run that an attempt before has begun; zero once they must not."""
+        if self._sent_at is None:
+            return timedelta(0)
+        return max(self._sent_at + lag - self._now(), timedelta(0))
+
     def note(self) -> None:
-        """Leave word to the next attempt where none so far has begun a run."""
-        if not self.begun and not self.repeats:
+        """Leave word to the next attempt: when this one may have begun a run, or that none so far has."""
+        if self.begun:
+            activity.heartbeat(SENT, self._now().isoformat())
+        elif not self.repeats:
             activity.heartbeat(UNSENT, self._attempt)
+
+    def _now(self) -> datetime:
+        return self._started + timedelta(seconds=time.monotonic() - self._begun_at)
+
+
+def _sent_at(details: Sequence[object]) -> datetime | None:
+    match list(details):
+        case [word, str(moment)] if word == SENT:
+            return datetime.fromisoformat(moment)
+        case _:
+            return None

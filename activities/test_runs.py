@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -10,7 +11,6 @@ from activities.contracts import TestRunActivities
 from activities.failures import bounded, describe, reported
 from activities.metrics import Count, count
 from activities.models.testing import (
-    NOT_ACCEPTED,
     CancelTestsInput,
     CancelTestsResult,
     PollTestsInput,
@@ -24,7 +24,7 @@ from activities.models.testing import (
 from activities.ports import Connections
 from activities.sending import Sending
 from crds.substitution import SubstitutionError, render
-from providers.errors import ProviderError, ProviderNotFound, TriggerUnknown
+from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Run, RunReading
 from providers.ports import TestRuns, TraceableRuns
 
@@ -76,11 +76,14 @@ class CiActivities(TestRunActivities):
     @activity.defn
     @reported
     async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
-        """Cancel every run of each key, a few at a time; all are tried before the first error is raised."""
+        """Cancel every run of each key, a few at a time; all are tried before the first error is raised.
+
+        A run that may have begun unheard is looked for until the lists must show it, by a later attempt.
+        """
         runs = await self._connections.runs_of(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
-        async def cancel(ref: RunRef) -> bool:
+        async def cancel(ref: RunRef) -> bool | None:
             async with gate:
                 return await _cancel(runs, ref)
 
@@ -88,26 +91,27 @@ class CiActivities(TestRunActivities):
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        if None in outcomes and (hidden := _hidden_for(request.listing_lag)):
+            raise ProviderUnavailable("a run that may have begun is not listed yet", retry_after=hidden)
         cancelled = (ref.key for ref, going in zip(request.runs, outcomes, strict=True) if going is True)
         return CancelTestsResult(cancelled=tuple(cancelled))
 
     @reported
     async def _found_or_created(self, request: TriggerTestInput, sending: Sending) -> TriggerTestResult:
         parameters = _rendered(request)
+        if hidden := sending.hidden_for(request.listing_lag):
+            # The look would find nothing yet, and the wait for it must not hold a slot that others need.
+            raise ProviderUnavailable(
+                "an earlier trigger may have been accepted; its run is looked for once the lists must show it",
+                retry_after=hidden,
+            )
         runs = await self._connections.runs_of(request.namespace, request.runner)
         found = await runs.find(request.job, request.key)
         if not found:
             if request.again or sending.repeats:
                 await _refuse_blind_repetition(runs, request.job)
             sending.begun = True
-            try:
-                created = await runs.create(request.job, request.key, parameters)
-            except ProviderError as error:
-                if type(error).__name__ not in NOT_ACCEPTED:
-                    # Whoever comes next must find what was accepted unheard. The pause before a next attempt does not
-                    # see to that: a Temporal server that is restarted meanwhile repeats the attempt at once.
-                    await asyncio.sleep(request.listing_lag.total_seconds())
-                raise
+            created = await runs.create(request.job, request.key, parameters)
             count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
             return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
         for duplicate in found[1:]:
@@ -131,11 +135,19 @@ def _named(error: ProviderError) -> str:
     return f"{type(error).__name__}: {describe(error)}"
 
 
-async def _cancel(runs: TestRuns, ref: RunRef) -> bool:
-    """Return whether any run of the key was still going."""
+def _hidden_for(lag: timedelta) -> timedelta:
+    """Return how long the lists may still hide what began before this activity was asked for, by the server's time."""
+    info = activity.info()
+    return max(lag - (info.started_time - info.scheduled_time), timedelta(0))
+
+
+async def _cancel(runs: TestRuns, ref: RunRef) -> bool | None:
+    """Return whether any run of the key was still going; None where there is none."""
     found: Sequence[Run] = await runs.find(ref.job, ref.key)
     if ref.id and all(run.id != ref.id for run in found):
         found = (*found, _to_run(ref))
+    if not found:
+        return None
     going = False
     for run in found:
         try:

@@ -121,6 +121,8 @@ class CancelTestsInput:
     runs: tuple[RunRef, ...]
     repository: str = ""
     """As a trigger's."""
+    listing_lag: timedelta = timedelta(0)
+    """How long a run that is not found may be missing in the lists; zero where each is known or surely never began."""
 
 
 @dataclass(frozen=True, kw_only=True)

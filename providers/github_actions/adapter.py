@@ -25,8 +25,6 @@ from providers.models import Run, RunPhase, RunReading
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
 # What the host says of a file that the credential may not read; any other refusal says nothing about the file.
 _UNREADABLE = (401, 403, 404)
-# A run accepted with 204 shows in the list some seconds later; together below a trigger activity's time.
-_LOOK_AGAIN_SECONDS = (1.0, 2.0, 3.0, 4.0)
 _UNTRACEABLE = (
     "workflow `{file}` does not show the key in its run-name, so a run whose start was not confirmed cannot be found; "
     "add `run-name: ${{{{ inputs." + wire.KEY_INPUT + " }}}}`"
@@ -137,17 +135,14 @@ class GitHubActionsTestRuns:
     async def _listed(self, job: str, key: str) -> Run | None:
         """Look for a run that was accepted without its id.
 
-        Neither a lagging list nor a host that fails now is a reason to start another, so that no error leaves.
+        Neither a lagging list nor a host that fails now is a reason to start another, so that no error leaves. Looking
+        again here would hold up others: a poll finds the run by its key as well.
         """
-        for pause_seconds in _LOOK_AGAIN_SECONDS:
-            try:
-                found = await self.find(job, key)
-            except ProviderError:
-                return None
-            if found:
-                return found[0]
-            await asyncio.sleep(pause_seconds)
-        return None
+        try:
+            found = await self.find(job, key)
+        except ProviderError:
+            return None
+        return found[0] if found else None
 
     async def _read(self, run: Run) -> RunReading:
         reply = await self._call(wire.get_run(self._calls.repository, run.id))

@@ -60,6 +60,17 @@ class UntraceableRuns(FakeRuns):
 
 
 @dataclass
+class ListingRuns(UntraceableRuns):
+    """A CI system whose runs are found by key."""
+
+    async def find(self, job: str, key: str) -> tuple[Any, ...]:
+        return await FakeRuns.find(self, job, key)
+
+    async def traceable(self, job: str) -> bool:
+        return True
+
+
+@dataclass
 class FailingConnections(FakeConnections):
     """Connections that fail to be opened, as often as errors are queued."""
 
@@ -80,11 +91,16 @@ class Attempts:
     delivered: bool = True
     number: int = 0
     details: tuple[Any, ...] = ()
+    lag: timedelta = timedelta(0)
+    passed: timedelta = timedelta(0)
+    """Time that has passed for the server since the first attempt."""
 
     async def next(self) -> TriggerTestResult:
         self.number += 1
+        self.passed += timedelta(seconds=1)
         environment = bounded_environment(attempt=self.number)
-        environment.info = replace(environment.info, heartbeat_details=list(self.details))
+        started = environment.info.started_time + self.passed
+        environment.info = replace(environment.info, heartbeat_details=list(self.details), started_time=started)
 
         def noted(*details: Any) -> None:
             if self.delivered:
@@ -92,7 +108,8 @@ class Attempts:
 
         environment.on_heartbeat = noted
         connections = FailingConnections(runs=self.runs, failures=self.failures)
-        return await environment.run(CiActivities(connections).trigger_test, REQUEST)
+        request = replace(REQUEST, listing_lag=self.lag)
+        return await environment.run(CiActivities(connections).trigger_test, request)
 
     async def refused(self) -> tuple[str | None, tuple[Any, ...]]:
         with pytest.raises(ApplicationError) as caught:
@@ -134,6 +151,32 @@ async def test_a_lost_reply_is_never_followed_by_another_request(error: Provider
     assert await attempts.refused() == ("TriggerUnknown", ())
     assert await attempts.refused() == ("TriggerUnknown", ())
     assert attempts.runs.created == 1
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("no answer in time"), ProviderMalformed("<html>")])
+async def test_an_attempt_that_lost_its_reply_ends_at_once_and_the_first_look_comes_when_the_lists_must_show_the_run(
+    error: ProviderError,
+) -> None:
+    lag = timedelta(hours=1)
+    attempts = Attempts(runs=ListingRuns(lose_replies=[error]), lag=lag)
+    async with asyncio.timeout(30):
+        assert await attempts.refused() == (type(error).__name__, ())
+        # At once, as a Temporal server does that was restarted: the look would find nothing, and begin another run.
+        assert await attempts.refused() == ("ProviderUnavailable", (UNHEARD,))
+    assert attempts.runs.calls == ["find", "create"]
+    attempts.passed = lag + timedelta(minutes=1)
+    assert (await attempts.next()).found
+    assert attempts.runs.created == 1
+
+
+async def test_an_attempt_that_comes_too_early_waits_for_the_rest_of_the_lag_and_holds_no_slot() -> None:
+    attempts = Attempts(runs=ListingRuns(lose_replies=[ProviderUnavailable("late")]), lag=timedelta(minutes=10))
+    await attempts.refused()
+    attempts.passed = timedelta(minutes=7)
+    with pytest.raises(ApplicationError) as caught:
+        await attempts.next()
+    assert caught.value.next_retry_delay is not None
+    assert timedelta(minutes=2.9) <= caught.value.next_retry_delay < timedelta(minutes=4)
 
 
 async def test_what_is_refused_after_a_lost_reply_proves_nothing_about_it() -> None:

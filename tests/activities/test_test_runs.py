@@ -1,8 +1,6 @@
 """Exactly one counted run per key."""
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -29,7 +27,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import Run, RunPhase
+from providers.models import RunPhase
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections, FakeRuns, Slots
 
@@ -64,34 +62,6 @@ async def test_a_lost_reply_is_found_again_instead_of_triggered_twice(environmen
     with pytest.raises(ApplicationError):
         await trigger(runs, environment)
     result = await trigger(runs, environment)
-    assert result.found
-    assert len(runs.runs) == 1
-
-
-@dataclass
-class LaggingRuns(FakeRuns):
-    """A CI system whose lists show a run only after a while."""
-
-    lag: timedelta = timedelta(milliseconds=200)
-    created_at: float = 0.0
-
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
-        found = await super().find(job, key)
-        return found if time.monotonic() - self.created_at >= self.lag.total_seconds() else ()
-
-    async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
-        self.created_at = time.monotonic()
-        return await super().create(job, key, parameters)
-
-
-async def test_an_attempt_that_lost_its_reply_ends_once_the_lists_must_show_what_it_began() -> None:
-    runs = LaggingRuns(lose_replies=[ProviderUnavailable("no answer in time")])
-    trigger_test = CiActivities(FakeConnections(runs=runs)).trigger_test
-    request = replace(REQUEST, listing_lag=runs.lag)
-    with pytest.raises(ApplicationError):
-        await bounded_environment(attempt=1).run(trigger_test, request)
-    # At once, as a Temporal server does that was restarted.
-    result = await bounded_environment(attempt=2).run(trigger_test, request)
     assert result.found
     assert len(runs.runs) == 1
 
@@ -146,6 +116,33 @@ async def test_cancelling_finds_every_run_by_key_and_leaves_finished_ones(enviro
     result = await environment.run(CiActivities(FakeConnections(runs=runs)).cancel_tests, request)
     assert result.cancelled == ("k1",)
     assert [reading.phase for reading in runs.runs] == [RunPhase.CANCELLED, RunPhase.CANCELLED, RunPhase.PASSED]
+
+
+@pytest.mark.parametrize("lag", [timedelta(0), timedelta(seconds=10)])
+async def test_a_run_that_may_have_begun_is_looked_for_until_the_lists_must_show_it_and_in_no_slot(
+    lag: timedelta,
+) -> None:
+    runs = FakeRuns()
+    request = CancelTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1"), ref("k2")), listing_lag=lag)
+    runs.add("k2", RunPhase.RUNNING)
+    cancel_tests = CiActivities(FakeConnections(runs=runs)).cancel_tests
+    first = bounded_environment(attempts=10, initial=2)
+    if not lag:
+        assert (await first.run(cancel_tests, request)).cancelled == ("k2",)
+        return
+    with pytest.raises(ApplicationError) as caught:
+        await first.run(cancel_tests, request)
+    assert not caught.value.non_retryable
+    assert caught.value.next_retry_delay is not None
+    assert caught.value.next_retry_delay >= lag
+    assert runs.runs[0].phase is RunPhase.CANCELLED
+    runs.add("k1", RunPhase.RUNNING)
+    second = bounded_environment(attempt=2, attempts=10, initial=2)
+    second.info = replace(second.info, started_time=first.info.scheduled_time + lag)
+    assert (await second.run(cancel_tests, request)).cancelled == ("k1",)
+    third = bounded_environment(attempt=3, attempts=10, initial=2)
+    third.info = second.info
+    assert (await third.run(cancel_tests, replace(request, runs=(ref("never"),)))).cancelled == ()
 
 
 async def test_one_key_that_cannot_be_cancelled_does_not_spare_the_others(environment: ActivityEnvironment) -> None:

@@ -3,15 +3,10 @@
 import pytest
 
 from providers.errors import ProviderNotFound, ProviderRejected, TriggerUnknown
-from providers.github_actions import adapter, wire
+from providers.github_actions import wire
 from providers.models import Run, RunPhase
 from tests.providers.actions import DETAILS, DISPATCH, FLOW, WITHOUT_KEY, dispatches, renamed, run, world
 from tests.providers.hosts import FakeHost, answer, github_actions
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "_LOOK_AGAIN_SECONDS", (0.0, 0.0))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from providers.errors import (
     ProviderUnavailable,
     TriggerUnknown,
 )
-from providers.github_actions import adapter
 from providers.http import HttpClients
 from providers.models import Run
 from providers.ports import TestRuns, TraceableRuns
@@ -40,11 +39,6 @@ OUTAGES: list[tuple[Answer, type[ProviderError]]] = [
     (SECONDARY, ProviderRateLimited),
     (SPENT, ProviderRateLimited),
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "_LOOK_AGAIN_SECONDS", (0.0, 0.0))
 
 
 async def traceable(runs: TestRuns) -> bool:

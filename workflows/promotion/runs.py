@@ -164,8 +164,13 @@ async def cancel(ctx: Context, tests: list[TestProgress]) -> None:
         refs = tuple(test.run or RunRef(runner=runner, job=test.spec.job, key=test.key, id="") for test in mine)
         if not refs:
             continue
+        perhaps = any(test.unheard if test.run is None else not test.run.id for test in mine)
         request = CancelTestsInput(
-            namespace=ctx.request.tracker.namespace, runner=runner, runs=refs, repository=ctx.request.spec.repository
+            namespace=ctx.request.tracker.namespace,
+            runner=runner,
+            runs=refs,
+            repository=ctx.request.spec.repository,
+            listing_lag=ctx.timings.listing_lag if perhaps else timedelta(0),
         )
         config = policies.ci_cancel(ctx.queues, ctx.timings, summary=f"cancel {len(refs)} runs at {runner}", attempts=3)
         try:
