@@ -13,17 +13,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): deploy/requirements/development.txt pyproject.toml
+# Asked each time: an interpreter that was replaced, or a tree that was moved, has no time stamp.
+$(STAMP): FORCE
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: Pilotage needs Python 3.11 or newer; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 | head -n 1)." \
 	       "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the locked requirements into $(VENV)" >&2
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r deploy/requirements/development.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	@$(PYTHON) -m deploy.local.installation --directory $(VENV) $(if $(OLDEST_PIP),--oldest-pip) \
+	  $(if $(filter command environment,$(firstword $(origin PYTHON))),--this-python)
 
-venv: $(STAMP) ## Create the virtual environment
+FORCE:
+
+venv: $(STAMP) ## Create the virtual environment, or bring it to what the locks say (OLDEST_PIP=1 by the oldest pip)
 
 binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and temporal
 	@$(LOCAL) binaries

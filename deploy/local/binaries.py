@@ -73,8 +73,8 @@ def _obtain(program: Program, report: Report) -> Path:
     with _locked(directory / ".lock", report):
         target = directory / program
         # Another run may have finished the same work while this one waited for the lock.
-        if not target.is_file() and not envtest.download(directory, report):
-            toolchain.build(program, target, report)
+        if not target.is_file() and (reason := envtest.download(directory, report)):
+            toolchain.build(program, target, report, without_archive=reason)
         return target
 
 

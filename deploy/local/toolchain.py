@@ -1,12 +1,13 @@
 """Build etcd, kube-apiserver and kubectl from the pinned tool module in this directory."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -22,20 +23,31 @@ PACKAGES = {
 # Measured cold on two cores; only for the line that tells a newcomer how long this will take.
 EXPECTED = {"etcd": "1 minute", "kube-apiserver": "5 minutes", "kubectl": "1 minute"}
 PROGRESS_SECONDS = 10.0
+GO_VERSION = "1.24"
+# https://go.dev/ref/mod: how the command words a module that it cannot reach, and a file whose hash is another.
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|i/o timeout|connection re(fused|set)|module lookup disabled|proxyconnect"
+)
+_TAMPERED = re.compile(r"checksum mismatch|SECURITY ERROR")
+_TOO_OLD = re.compile(r"requires go >= ([0-9.]+)|invalid go version|unknown directive: tool")
 
 
-def build(program: str, target: Path, report: Callable[[str], None]) -> None:
+def build(program: str, target: Path, report: Callable[[str], None], *, without_archive: str) -> None:
     """Build one program into `target`, which appears complete or not at all.
 
-    Raises LocalEnvironmentError with the compiler's last lines.
+    `without_archive` says why the envtest archive is no way out. Raises LocalEnvironmentError: one line where a module
+    could not be fetched or no fitting `go` is there, else the compiler's last lines.
     """
     go = shutil.which("go")
     if go is None:
         raise LocalEnvironmentError(
-            f"`{program}` is not installed and there is no `go` to build it with: put {program} on PATH, "
-            "set KUBEBUILDER_ASSETS to an envtest directory, or install Go 1.24 or newer"
+            f"`{program}` is not installed, the envtest archive could not be fetched ({without_archive}), and there is "
+            f"no `go` to build it with: {_ways_out(program)}, or install Go {GO_VERSION} or newer"
         )
-    report(f"building {program} {KUBERNETES_VERSION} once, about {EXPECTED[program]} on two cores")
+    report(
+        f"building {program} {KUBERNETES_VERSION} once, about {EXPECTED[program]} on two cores; "
+        f"no envtest archive ({without_archive})"
+    )
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{program}-") as scratch:
         output = Path(scratch) / program
         _compile(
@@ -45,6 +57,28 @@ def build(program: str, target: Path, report: Callable[[str], None]) -> None:
         )
         output.replace(target)
     report(f"{program} built")
+
+
+def _ways_out(program: str) -> str:
+    return f"put {program} on PATH, set KUBEBUILDER_ASSETS to an envtest directory"
+
+
+def _explain(program: str, lines: Sequence[str]) -> str:
+    """Say in one line what is wrong with the machine; anything else is the compiler's to say."""
+    causes = (
+        (_TAMPERED, f"a Go module of {program} is not the one that go.sum pins: correct GOPROXY, or clean its cache"),
+        (_TOO_OLD, f"`go` is too old to build {program}: install Go {GO_VERSION} or newer, or {_ways_out(program)}"),
+        (
+            _UNREACHABLE,
+            f"the Go modules of {program} could not be fetched: connect this machine or name a reachable GOPROXY; "
+            + _ways_out(program),
+        ),
+    )
+    for pattern, advice in causes:
+        cause = next((line.strip() for line in lines if pattern.search(line)), None)
+        if cause is not None:
+            return f"{advice} ({cause[:200]})"
+    return f"building {program} failed:\n" + "".join(lines[-12:]).rstrip()
 
 
 def _linker_flags() -> str:
@@ -57,7 +91,14 @@ def _linker_flags() -> str:
 
 def _compile(command: list[str], program: str, report: Callable[[str], None]) -> None:
     # An enclosing go.work or a GOFLAGS=-mod=vendor of the caller would build something else than go.mod pins.
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false -mod=readonly"}
+    # GOTOOLCHAIN=local: another compiler would be fetched without a hash in go.sum.
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+        "GOFLAGS": "-buildvcs=false -mod=readonly",
+        "GOTOOLCHAIN": "local",
+    }
     process = subprocess.Popen(
         command,
         cwd=MODULE,
@@ -79,7 +120,7 @@ def _compile(command: list[str], program: str, report: Callable[[str], None]) ->
                 seconds = round(time.monotonic() - started)
                 report(f"  {program}: {len(lines)} packages compiled or fetched, {seconds} s")
         if process.wait() != 0:
-            raise LocalEnvironmentError(f"building {program} failed:\n" + "".join(lines[-12:]).rstrip())
+            raise LocalEnvironmentError(_explain(program, lines))
     finally:
         # Interrupted, `go` removes its working directory, which is large.
         process.send_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(envtest, "INDEX", "http://127.0.0.1:9/refused")
+    monkeypatch.setattr(envtest, "ADDRESS", "http://127.0.0.1:9/{version}/{system}")
     envtest._attempt.cache_clear()
     return tmp_path
 
@@ -51,12 +52,56 @@ def test_temporal_is_found_beside_the_interpreter(machine: Path) -> None:
     assert os.access(binaries.find("temporal"), os.X_OK)
 
 
-def test_without_network_and_go_the_error_names_every_way_out(machine: Path) -> None:
+def test_without_network_and_go_one_line_says_what_is_missing_and_names_every_way_out(machine: Path) -> None:
     lines: list[str] = []
-    with pytest.raises(LocalEnvironmentError, match=r"put kubectl on PATH.*KUBEBUILDER_ASSETS.*install Go"):
+    with pytest.raises(LocalEnvironmentError, match=r"put kubectl on PATH.*KUBEBUILDER_ASSETS.*install Go") as raised:
         binaries.find("kubectl", report=lines.append)
-    assert len(lines) == 1
-    assert lines[0].startswith("no envtest archive (")
+    assert lines == []
+    assert "\n" not in str(raised.value)
+    assert "the envtest archive could not be fetched (" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        (
+            'example@v1.0.0: Get "http://127.0.0.1:9/@v/v1.0.0.zip": dial tcp 127.0.0.1:9: connect: connection refused',
+            r"^the Go modules of etcd could not be fetched: .*GOPROXY.*put etcd on PATH",
+        ),
+        ("module lookup disabled by GOPROXY=off", r"^the Go modules of etcd could not be fetched: .*GOPROXY"),
+        ("verifying example@v1.0.0: checksum mismatch", r"^a Go module of etcd is not the one that go\.sum pins"),
+        (
+            "go: go.mod requires go >= 1.24.0 (running go 1.22.1; GOTOOLCHAIN=local)",
+            r"^`go` is too old to build etcd: install Go 1\.24 or newer",
+        ),
+    ],
+)
+def test_what_a_build_cannot_fetch_is_one_line(machine: Path, said: str, advice: str) -> None:
+    (machine / "said").write_text(f"go: downloading example v1.0.0\n{said}\n")
+    program(
+        machine / "path" / "go", f'#!/bin/sh\nwhile read -r line; do echo "$line" >&2; done < {machine}/said\nexit 1\n'
+    )
+    with pytest.raises(LocalEnvironmentError, match=advice) as raised:
+        binaries.find("etcd", report=lambda _line: None)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_build_fetches_no_other_compiler(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOTOOLCHAIN", "auto")
+    monkeypatch.setenv("GOFLAGS", "-mod=mod")
+    program(machine / "path" / "go", f'#!/bin/sh\necho "$GOTOOLCHAIN $GOFLAGS" > {machine}/seen\nexit 1\n')
+    with pytest.raises(LocalEnvironmentError):
+        binaries.find("etcd", report=lambda _line: None)
+    assert (machine / "seen").read_text() == "local -buildvcs=false -mod=readonly\n"
+
+
+def test_every_module_of_the_tools_is_pinned_by_hash() -> None:
+    module = (toolchain.MODULE / "go.mod").read_text()
+    sums = {tuple(line.split()[:2]) for line in (toolchain.MODULE / "go.sum").read_text().splitlines()}
+    replaced = dict(re.findall(r"^\t(\S+) => \S+ (\S+)$", module, re.MULTILINE))
+    required = dict(re.findall(r"^\t(\S+) (v\S+)(?: // indirect)?$", module, re.MULTILINE))
+    assert required["k8s.io/kubernetes"] == toolchain.KUBERNETES_VERSION
+    assert [name for name, version in required.items() if (name, replaced.get(name, version)) not in sums] == []
 
 
 def test_a_program_is_built_when_nothing_else_is_left(machine: Path) -> None:
@@ -76,13 +121,10 @@ def test_a_failed_build_shows_the_compiler_and_leaves_no_file(machine: Path) -> 
     assert not (binaries.cache_directory() / "etcd").exists()
 
 
-def test_the_newest_archive_of_the_minor_release_is_selected() -> None:
-    releases = {
-        version: {f"envtest-{version}-linux-amd64.tar.gz": {"selfLink": version, "hash": f"hash of {version}"}}
-        for version in ("v1.33.9", "v1.34.2", "v1.34.10", "v1.34.11-rc.0", "v1.35.0")
-    }
-    assert envtest.select({"releases": releases}, "linux-amd64") == ("v1.34.10", "hash of v1.34.10")
-    assert envtest.select({"releases": releases}, "linux-riscv64") is None
+@pytest.mark.parametrize("system", ["linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"])
+def test_an_archive_of_the_minor_release_is_pinned_by_hash(system: str) -> None:
+    assert envtest.VERSION.rpartition(".")[0] == toolchain.KUBERNETES_VERSION.rpartition(".")[0]
+    assert re.fullmatch("[0-9a-f]{128}", envtest.SHA512[system])
 
 
 def archive(*names: str) -> bytes:
@@ -97,10 +139,9 @@ def archive(*names: str) -> bytes:
 
 def test_an_archive_fills_the_cache_once_its_digest_is_right(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = archive("etcd", "kube-apiserver", "kubectl")
-    name = f"envtest-{toolchain.KUBERNETES_VERSION}-system.tar.gz"
-    entry = {"selfLink": "archive", "hash": hashlib.sha512(content).hexdigest()}
-    index = f'{{"releases": {{"{toolchain.KUBERNETES_VERSION}": {{"{name}": {entry}}}}}}}'.encode()
-    answers = {envtest.INDEX: index, "archive": content}
+    answers = {"archive": content}
+    monkeypatch.setattr(envtest, "ADDRESS", "archive")
+    monkeypatch.setitem(envtest.SHA512, "system", hashlib.sha512(content).hexdigest())
     monkeypatch.setattr(envtest, "_get", lambda address, _limit: answers[address])
 
     assert envtest._attempt(machine, "system", lambda _line: None) == ""
