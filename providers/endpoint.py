@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import httpx
 
 from providers.admission import Admission
+from providers.bodies import read_body, read_lines
 from providers.credentials import fingerprint
 from providers.errors import ProviderError, ProviderMalformed, ProviderUnavailable
 from providers.exchange import Reply, Request
-from providers.http import BODY_LIMIT_BYTES, HttpClients
+from providers.http import HttpClients
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.redaction import shown, variants
@@ -81,7 +82,7 @@ class Endpoint:
         admission.refuse_while_quiet()
         async with streams.place(waits=False), AsyncExitStack() as stack:
             response = await self._open(stack, client, request, url, headers, admission)
-            async for line in _lines(response):
+            async for line in read_lines(response):
                 yield line
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
@@ -147,7 +148,7 @@ class Endpoint:
                     answered = {name.lower(): value for name, value in response.headers.items()}
                     code = response.status_code
                     span.answered(code)
-                    body = await _read(response)
+                    body = await read_body(response)
             return Reply(status=code, headers=answered, body=body, cookies=_cookies(response))
         except ProviderMalformed as error:
             raise ProviderMalformed(f"{self._name(request)}: {error}", status=code) from None
@@ -181,7 +182,7 @@ class Endpoint:
                     span.answered(code)
                     if response.is_success:
                         return response
-                    body = await _read(response)
+                    body = await read_body(response)
             answered = {name.lower(): value for name, value in response.headers.items()}
             reply = Reply(status=code, headers=answered, body=body)
             admission.note(_asked_wait(reply))
@@ -245,32 +246,3 @@ def _call(request: Request, code: int, started: float, headers: Mapping[str, str
 
 def _cookies(response: httpx.Response) -> tuple[str, ...]:
     return tuple(value.partition(";")[0].strip() for value in response.headers.get_list("set-cookie"))
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """Read a body up to the limit, counted after decompression."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > BODY_LIMIT_BYTES:
-            raise ProviderMalformed(f"the answer is larger than {BODY_LIMIT_BYTES} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Split a stream into lines; a cut connection ends it as EOF does, since the caller reads afresh anyway."""
-    rest = b""
-    try:
-        async for chunk in response.aiter_bytes():
-            *complete, rest = (rest + chunk).split(b"\n")
-            for line in complete:
-                if line.strip():
-                    yield line
-            if len(rest) > BODY_LIMIT_BYTES:
-                raise ProviderMalformed(f"a line of the stream is larger than {BODY_LIMIT_BYTES} bytes")
-    except (httpx.HTTPError, httpx.StreamError):
-        return
-    if rest.strip():
-        yield rest

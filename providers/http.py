@@ -10,10 +10,10 @@ from typing import TypeVar, cast
 import httpx
 
 from providers.admission import Admission
+from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.tracing import Trace, untraced
 
-BODY_LIMIT_BYTES = 8 * 1024 * 1024
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _HIGHEST_PORT = 65_535
 # Longer than the longest pause between two polls, so that a poll costs no handshake; hosts close earlier if they wish.
@@ -130,7 +130,7 @@ class HttpClients:
             follow_redirects=False,
             trust_env=self.options.trust_env,
             cookies=no_cookies,
-            headers={"User-Agent": self.options.user_agent},
+            headers={"User-Agent": self.options.user_agent, "Accept-Encoding": ACCEPTED_CODING},
         )
 
     def _trust(self, ca_pem: str | None) -> ssl.SSLContext | bool:

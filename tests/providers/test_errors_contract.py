@@ -6,6 +6,7 @@ from contextlib import aclosing
 import httpx
 import pytest
 
+from providers.bodies import BODY_LIMIT_BYTES
 from providers.errors import (
     ProviderConflict,
     ProviderError,
@@ -16,7 +17,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.http import BODY_LIMIT_BYTES, HttpClients
+from providers.http import HttpClients
 from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Run, Verdict
 from tests.providers.hosts import (
     TOKEN,
