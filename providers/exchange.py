@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 from providers.documents import Document, document, documents
 from providers.errors import ProviderMalformed, ProviderRejected
 
+LIST_LIMIT_BYTES = 32 * 1024 * 1024
+"""Of all pages of one list together: a hundred full pages would be most of a gigabyte."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -81,6 +83,20 @@ class Reply:
     def documents(self) -> tuple[Document, ...]:
         """Parse the body as a list of JSON objects."""
         return documents(self.value())
+
+
+class ListBound:
+    """Count the bytes of a list's pages. Give each page back before the next one is asked for."""
+
+    def __init__(self, limit: int = LIST_LIMIT_BYTES) -> None:
+        self._limit = self._left = limit
+
+    def take(self, reply: Reply) -> Reply:
+        """Return the page. Raises ProviderMalformed where all pages so far are larger than the limit."""
+        self._left -= len(reply.body)
+        if self._left < 0:
+            raise ProviderMalformed(f"the pages of a list are larger than {self._limit} bytes", status=reply.status)
+        return reply
 
 
 def segment(name: str) -> str:

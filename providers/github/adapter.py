@@ -1,13 +1,13 @@
 """GitHub as an SCM host: one repository with one credential."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.credentials import fingerprint
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
-from providers.exchange import Reply, Request, has_next_page
+from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.github import wire
 from providers.github.auth import GitHubAuth
 from providers.http import HttpClients
@@ -68,15 +68,15 @@ class GitHubCalls:
         """Make a host's text fit to be shown."""
         return self._endpoint.shown(text)
 
-    async def pages(self, request: Callable[[int], Request], *path: str) -> list[Reply]:
-        """Read all pages; `path` leads to the list of items within a page."""
-        replies: list[Reply] = []
+    async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
+        """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
+        bound = ListBound()
         for page in range(1, wire.PAGE_LIMIT + 1):
-            reply = await self.call(request(page))
-            replies.append(reply)
+            reply = bound.take(await self.call(request(page)))
+            yield reply
             full = "link" not in reply.headers and wire.items_on(reply, *path) == wire.PAGE_SIZE
             if not (full or has_next_page(reply)):
-                return replies
+                return
         raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
 
 
@@ -134,11 +134,12 @@ class GitHubPullRequests:
         return change
 
     async def changed_files(self, number: int) -> ChangedFiles:
-        replies = await self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page))
-        return ChangedFiles(
-            paths=tuple(dict.fromkeys(path for reply in replies for path in wire.read_files(reply))),
-            complete=sum(map(wire.items_on, replies)) < wire.FILES_LISTED,
-        )
+        paths: dict[str, None] = {}
+        listed = 0
+        async for reply in self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)):
+            paths.update(dict.fromkeys(wire.read_files(reply)))
+            listed += wire.items_on(reply)
+        return ChangedFiles(paths=tuple(paths), complete=listed < wire.FILES_LISTED)
 
 
 class GitHubRevisions:
@@ -174,11 +175,10 @@ class GitHubCommitStatuses:
         self._calls = calls
 
     async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
-        replies = await self._calls.pages(
-            lambda page: wire.list_statuses(self._calls.repository, sha, page), "statuses"
-        )
         found: dict[str, CommitStatus] = {}
-        for reply in replies:
+        async for reply in self._calls.pages(
+            lambda page: wire.list_statuses(self._calls.repository, sha, page), "statuses"
+        ):
             for status in wire.read_statuses(reply):
                 found.setdefault(status.context, status)
         return found
@@ -193,8 +193,8 @@ class GitHubLabels:
         self._known = known
 
     async def list(self, number: int) -> tuple[str, ...]:
-        replies = await self._calls.pages(lambda page: wire.list_labels(self._calls.repository, number, page))
-        return tuple(name for reply in replies for name in wire.read_labels(reply))
+        pages = self._calls.pages(lambda page: wire.list_labels(self._calls.repository, number, page))
+        return tuple([name async for reply in pages for name in wire.read_labels(reply)])
 
     async def add(self, number: int, names: Sequence[str]) -> None:
         if not names:
@@ -214,8 +214,8 @@ class GitHubComments:
         self._calls = calls
 
     async def list(self, number: int) -> tuple[Comment, ...]:
-        replies = await self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
-        return tuple(comment for reply in replies for comment in wire.read_comments(reply))
+        pages = self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
+        return tuple([comment async for reply in pages for comment in wire.read_comments(reply)])
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

@@ -15,7 +15,7 @@ from providers.errors import (
     ProviderUnavailable,
     TriggerUnknown,
 )
-from providers.exchange import Reply, Request, has_next_page
+from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.github.adapter import GitHubCalls
 from providers.github_actions import run_names, wire
 from providers.github_actions.inputs import to_inputs
@@ -60,9 +60,10 @@ class GitHubActionsTestRuns:
     async def find(self, job: str, key: str) -> tuple[Run, ...]:
         workflow = wire.read_job(job)
         found: list[Run] = []
+        bound = ListBound()
         for page in range(1, wire.PAGE_LIMIT + 1):
             request = wire.list_runs(self._calls.repository, workflow, page=page, now=datetime.now(UTC))
-            reply = await self._call(request)
+            reply = bound.take(await self._call(request))
             found.extend(wire.read_runs(reply.document(), key))
             if not has_next_page(reply):
                 break

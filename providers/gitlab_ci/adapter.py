@@ -8,7 +8,7 @@ from providers.credentials import optional_secret
 from providers.documents import Document, required_text, text
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
-from providers.exchange import Reply, Request, has_next_page
+from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.gitlab_ci import starting, wire
 from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients
@@ -138,9 +138,10 @@ class GitLabTestRuns:
     async def _listed(self, ref: str, name: str = "") -> tuple[tuple[Document, ...], bool]:
         """List what API calls and trigger tokens started on a ref lately, and whether that is all."""
         listed: list[Document] = []
+        bound = ListBound()
         for page in range(1, wire.PAGE_LIMIT + 1):
             request = wire.list_pipelines(self._project, ref=ref, page=page, now=datetime.now(UTC), name=name)
-            reply = await self._endpoint.call(request)
+            reply = bound.take(await self._endpoint.call(request))
             listed.extend(wire.candidates(reply))
             if not _has_more(reply):
                 return tuple(listed), True
