@@ -113,6 +113,14 @@ async def test_a_full_page_without_a_link_is_not_taken_for_the_last(host: FakeHo
     assert len(host.requests) == 2
 
 
+async def test_all_pages_of_a_list_are_bounded_together(host: FakeHost) -> None:
+    heavy = [{"filename": "a", "patch": "x" * 4_000_000}]
+    host.always(answer(heavy, link='<https://x/?page=2>; rel="next"'))
+    with pytest.raises(ProviderMalformed, match="pages of a list"):
+        await github(host.http()).pull_requests.changed_files(1)
+    assert len(host.requests) == 9
+
+
 async def test_a_host_that_always_names_a_next_page_is_left(host: FakeHost) -> None:
     host.always(answer([], link='<https://x/?page=2>; rel="next"'))
     with pytest.raises(ProviderMalformed, match="pages"):
@@ -129,14 +137,6 @@ async def test_a_host_that_always_names_a_next_page_is_left(host: FakeHost) -> N
         ("sideways", Ancestry.UNKNOWN),
     ],
 )
-async def test_all_pages_of_a_list_are_bounded_together(host: FakeHost) -> None:
-    heavy = [{"filename": "a", "patch": "x" * 4_000_000}]
-    host.always(answer(heavy, link='<https://x/?page=2>; rel="next"'))
-    with pytest.raises(ProviderMalformed, match="pages of a list"):
-        await github(host.http()).pull_requests.changed_files(1)
-    assert len(host.requests) == 9
-
-
 async def test_ancestry_is_read_without_files(host: FakeHost, status: str, wanted: Ancestry) -> None:
     host.always(answer({"status": status}))
     assert await github(host.http()).revisions.compare("a", "b") is wanted
