@@ -121,6 +121,10 @@ class CommandEntry:
     uid: str
     spec: PromotionCommandSpec | None = None
     created: datetime | None = None
+    version: int = 0
+    """Its resourceVersion, which orders commands of one second; 0 where it is no number."""
+    claimed: bool = False
+    """Whether some watcher has begun to execute it."""
 
     @property
     def answered(self) -> bool:
@@ -129,13 +133,16 @@ class CommandEntry:
 
 def read_command(document: Document) -> CommandEntry:
     """Keep what is to be done, or that it was."""
-    metadata = document["metadata"]
-    if status_of(document).get("accepted") is not None or metadata.get("deletionTimestamp"):
+    metadata, status = document["metadata"], status_of(document)
+    if status.get("accepted") is not None or metadata.get("deletionTimestamp"):
         return CommandEntry(uid=metadata["uid"])
+    version = str(metadata.get("resourceVersion", ""))
     return CommandEntry(
         uid=metadata["uid"],
         spec=PromotionCommandSpec.from_wire(document["spec"]),
         created=_time(metadata.get("creationTimestamp")),
+        version=int(version) if version.isdecimal() else 0,
+        claimed=bool(status.get("claimedBy")),
     )
 
 

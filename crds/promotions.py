@@ -46,6 +46,8 @@ class Order:
     environment: str
     revision: str
     reason: str
+    keep_refusal: bool = False
+    """Whether a refusal must stand as well: another watcher may have sent the order, or may send it yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,9 +25,10 @@ class KeyedQueue(Generic[K]):
         *,
         name: str,
         handle: Callable[[K], Awaitable[timedelta | None]],
-        workers: int = 4,
+        workers: int | None = 4,
         backoff: Backoff = STANDARD,
     ) -> None:
+        """Serve so many keys at once; None lets no key wait for another one: the handler bounds what it uses."""
         self._name = name
         self._handle = handle
         self._workers = workers
@@ -78,33 +79,46 @@ class KeyedQueue(Generic[K]):
         """Handle keys until cancelled. No failure of a handler ends it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for _ in range(self._workers):
+                if self._workers is None:
+                    await self._spawn(tasks)
+                for _ in range(self._workers or 0):
                     tasks.create_task(self._work())
         finally:
             for timer in self._timers.values():
                 timer.cancel()
             self._timers.clear()
 
+    async def _spawn(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            tasks.create_task(self._serve(await self._take()))
+
     async def _work(self) -> None:
         while True:
-            key = await self._ready.get()
-            self._waiting.discard(key)
-            self._handling.add(key)
-            delay: timedelta | None = None
-            try:
-                delay = await self._handle(key)
-                self._failures.pop(key, None)
-            except Exception as error:
-                failures = self._failures[key] = self._failures.get(key, 0) + 1
-                delay = self._backoff.pause(failures)
-                # An unexpected error is a defect: its trace is wanted. The others explain themselves.
-                expected = isinstance(error, ApiError | ConnectionError | TimeoutError)
-                logger.warning("%s: %s is tried again: %s", self._name, key, error, exc_info=not expected)
-            finally:
-                self._handling.discard(key)
-            again = key in self._again
-            self._again.discard(key)
-            if again and key not in self._failures:
-                self.add(key)
-            elif delay is not None:
-                self.add_after(key, delay)
+            await self._serve(await self._take())
+
+    async def _take(self) -> K:
+        key = await self._ready.get()
+        # With no await in between: a key that is added meanwhile is handled once more, not twice at once.
+        self._waiting.discard(key)
+        self._handling.add(key)
+        return key
+
+    async def _serve(self, key: K) -> None:
+        delay: timedelta | None = None
+        try:
+            delay = await self._handle(key)
+            self._failures.pop(key, None)
+        except Exception as error:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            delay = self._backoff.pause(failures)
+            # An unexpected error is a defect: its trace is wanted. The others explain themselves.
+            expected = isinstance(error, ApiError | ConnectionError | TimeoutError)
+            logger.warning("%s: %s is tried again: %s", self._name, key, error, exc_info=not expected)
+        finally:
+            self._handling.discard(key)
+        again = key in self._again
+        self._again.discard(key)
+        if again and key not in self._failures:
+            self.add(key)
+        elif delay is not None:
+            self.add_after(key, delay)

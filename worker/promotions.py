@@ -129,6 +129,7 @@ class TemporalPromotions:
             target_environment=order.environment,
             revision=order.revision,
             reason=order.reason,
+            keep_refusal=order.keep_refusal,
         )
         try:
             answer = await found(

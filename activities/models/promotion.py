@@ -43,6 +43,8 @@ class Command(Bounded):
     reason: Text = ""
     seen: dict[str, str] = field(default_factory=dict)
     """`status.hop.diverged` as the person saw it: without it, or with another one, `promote` overrides nothing."""
+    keep_refusal: bool = False
+    """Whether a refusal is kept as an answer: another sender of the same id must get the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, ObjectName, Text, Time
+from crds.fields import Name, ObjectName, ShortText, Text, Time
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 
@@ -55,6 +55,14 @@ class PromotionCommandStatus(ConditionedStatus):
     """What was done, or why not."""
     executed_at: Time | None = None
     """When it was answered."""
+    claimed_by: ShortText | None = None
+    """Watcher that executes it, or did."""
+    claimed_at: Time | None = None
+    """When that watcher last began to; another one takes the command over some time later."""
+    claims: Annotated[int, Field(ge=0)] | None = None
+    """How many watchers have claimed it; more than one where one of them died, or was held up, before the answer."""
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """Attempt of the tracker that it was claimed for; a later one does not get it."""
 
 
 class PromotionCommand(Resource):

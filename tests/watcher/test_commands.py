@@ -1,13 +1,15 @@
 """How commands reach workflows, and that none is executed twice."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from crds.cache import CommandEntry, read_command
 from crds.commands import COMMANDS, CommandExecutor
 from crds.controller import TRACKERS
-from crds.ports import ApiConflict, Document
+from crds.ports import ApiConflict, ApiResource, Document
 from crds.promotions import Answer, Attempt, Order, WorkflowState
 from crds.reflector import Key
 from tests.watcher.fakes import (
@@ -22,19 +24,50 @@ from tests.watcher.fakes import (
 RUNNING = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
 
 
+class LosingAnswers(FakeKubernetes):
+    """Refuse to write answers, as where somebody labels the command at the same moment."""
+
+    lost = 0
+
+    async def apply(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        document: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> Document:
+        if self.lost and "accepted" in document["status"]:
+            self.lost -= 1
+            raise ApiConflict("the object has been modified", status=409)
+        return await super().apply(
+            resource, namespace, name, document, field_manager=field_manager, force=force, subresource=subresource
+        )
+
+
 class Scene:
     """An executor, and a tracker whose workflow runs."""
 
     def __init__(self) -> None:
-        self.kubernetes = FakeKubernetes()
+        self.kubernetes = LosingAnswers()
         self.promotions = FakePromotions()
         self.promotions.states[RUNNING] = WorkflowState.RUNNING
         self.kubernetes.put(TRACKERS, tracker_document(status=running_status()))
         self.entries: dict[Key, CommandEntry] = {}
         self.looked_for: list[Key] = []
         self.now: datetime = NOW
+        self.watcher: CommandExecutor | None = None
 
     def executor(self) -> CommandExecutor:
+        """One watcher; the same one each time, which tries again."""
+        if self.watcher is None:
+            self.watcher = self.another_watcher()
+        return self.watcher
+
+    def another_watcher(self) -> CommandExecutor:
         return CommandExecutor(
             kubernetes=self.kubernetes,
             promotions=self.promotions,
@@ -55,8 +88,10 @@ class Scene:
         return self.answer(key)
 
     def answer(self, key: Key) -> Document:
+        """The status without the claim."""
         status: Document = self.kubernetes.objects[COMMANDS.plural, key.namespace, key.name].get("status", {})
-        return status
+        claim = ("claimedBy", "claimedAt", "claims", "attempt")
+        return {name: value for name, value in status.items() if name not in claim}
 
     @property
     def tracker(self) -> Document:
@@ -66,6 +101,53 @@ class Scene:
 @pytest.fixture
 async def scene() -> Scene:
     return Scene()
+
+
+async def test_a_retry_asks_the_workflow_of_the_attempt_that_had_the_command_first(scene: Scene) -> None:
+    key = scene.give(command_document("hold"))
+    scene.kubernetes.lost = 1
+    with pytest.raises(ApiConflict):
+        await scene.executor().execute(key)
+    scene.kubernetes.put(TRACKERS, tracker_document(attempt=2, status=running_status(attempt=2)))
+    second = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=2)
+    scene.promotions.states[second] = WorkflowState.RUNNING
+    await scene.executor().execute(key)
+    assert scene.answer(key)["accepted"] is True
+    assert [attempt for attempt, _ in scene.promotions.orders] == [RUNNING]
+
+
+async def test_a_command_of_an_attempt_that_never_took_it_is_not_given_to_the_next(scene: Scene) -> None:
+    key = scene.give(command_document("hold"))
+    scene.promotions.away = True
+    with pytest.raises(ConnectionError):
+        await scene.executor().execute(key)
+    scene.promotions.away = False
+    scene.kubernetes.put(TRACKERS, tracker_document(attempt=2, status=running_status(attempt=2)))
+    scene.promotions.states = {
+        RUNNING: WorkflowState.COMPLETED,
+        Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=2): WorkflowState.RUNNING,
+    }
+    await scene.executor().execute(key)
+    assert scene.answer(key)["accepted"] is False
+    assert "attempt 2 has taken over" in scene.answer(key)["message"]
+    assert scene.promotions.orders == []
+
+
+async def test_what_a_workflow_took_is_recorded_although_its_tracker_is_being_deleted_by_then(scene: Scene) -> None:
+    key = scene.give(command_document("abort"))
+    scene.kubernetes.lost = 1
+    with pytest.raises(ApiConflict):
+        await scene.executor().execute(key)
+    scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(), deleting=NOW))
+    await scene.executor().execute(key)
+    assert scene.answer(key)["accepted"] is True
+
+
+async def test_a_command_for_a_tracker_that_is_being_deleted_is_not_sent(scene: Scene) -> None:
+    scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(), deleting=NOW))
+    status = await scene.run(command_document("promote"))
+    assert status["accepted"] is False
+    assert scene.promotions.orders == []
 
 
 @pytest.mark.parametrize("verb", ["retest", "retry", "promote", "hold", "release", "abort"])
@@ -97,7 +179,7 @@ async def test_a_command_is_sent_again_while_temporal_is_away_and_then_answered(
 
 async def test_an_answer_that_was_not_written_does_not_execute_the_command_again(scene: Scene) -> None:
     key = scene.give(command_document("promote"))
-    scene.kubernetes.conflicts = 1
+    scene.kubernetes.lost = 1
     with pytest.raises(ApiConflict):
         await scene.executor().execute(key)
     await scene.executor().execute(key)
@@ -215,7 +297,7 @@ async def test_restart_needs_the_right_on_the_tracker_s_own_environment(scene: S
 async def test_a_restart_whose_answer_was_lost_raises_the_attempt_once(scene: Scene) -> None:
     scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(state="Completed")))
     key = scene.give(command_document("restart", environment="dev"))
-    scene.kubernetes.conflicts = 1
+    scene.kubernetes.lost = 1
     with pytest.raises(ApiConflict):
         await scene.executor().execute(key)
     # Meanwhile even the second attempt may have ended.

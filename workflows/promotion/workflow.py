@@ -243,18 +243,23 @@ class PromotionWorkflow:
 
     def _check(self, verb: Verb, command: Command) -> None:
         """Refuse a command that does not fit, before it enters the history; a repeated one passes to its answer."""
-        if command.request_id in self._story.answers:
+        if command.request_id in self._story.answers or command.keep_refusal:
             return
+        if refused := self._refusal(verb, command):
+            raise ApplicationError(refused, non_retryable=True)
+
+    def _refusal(self, verb: Verb, command: Command) -> str:
         ended = self._ctx.ended
         # What ended it may still wait for writes that were under way.
-        refused = f"the tracker is {ended.state}" if ended else commands.refusal(self._story, verb, command)
-        if refused:
-            raise ApplicationError(refused, non_retryable=True)
+        return f"the tracker is {ended.state}" if ended else commands.refusal(self._story, verb, command)
 
     def _execute(self, verb: Verb, command: Command) -> CommandAnswer:
         ctx, story = self._ctx, self._story
         if command.request_id in story.answers:
             return story.answers[command.request_id]
+        if refused := self._refusal(verb, command):
+            # Passed by the validator only to be kept; a sender who comes later must not be accepted.
+            return self._keep(command, CommandAnswer(accepted=False, message=refused))
         commands.carry_out(story, verb, command, now=workflow.now())
         ctx.forget_unknown()
         if verb is Verb.ABORT:
@@ -262,11 +267,15 @@ class PromotionWorkflow:
             ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)
         if verb in (Verb.HOLD, Verb.RELEASE):
             ctx.places.hold_changed()
-        answer = CommandAnswer(accepted=True, message=commands.ACCEPTED[verb])
-        story.answers[command.request_id] = answer
-        while len(story.answers) > ANSWERS_KEPT:
-            story.answers.pop(next(iter(story.answers)))
+        answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
         why = f": {command.reason}" if command.reason else ""
         ctx.event(f"Command{verb.capitalize()}", f"{command.actor}{why}")
         ctx.flush()
+        return answer
+
+    def _keep(self, command: Command, answer: CommandAnswer) -> CommandAnswer:
+        answers = self._story.answers
+        answers[command.request_id] = answer
+        while len(answers) > ANSWERS_KEPT:
+            answers.pop(next(iter(answers)))
         return answer

@@ -72,3 +72,19 @@ async def test_after_an_abort_nothing_is_promised_any_more(temporal_server: str)
         assert (await run.say(Verb.ABORT, request_id="a")).accepted
         world.go.set()
         assert await run.end() is State.ABORTED
+
+
+async def test_a_refusal_that_is_kept_stands_although_the_command_would_fit_by_now(temporal_server: str) -> None:
+    async with promotion_in(SlowWorld, temporal_server) as (world, start):
+        run = await start()
+        await asyncio.wait_for(world.asked.wait(), 30)
+        with pytest.raises(WorkflowUpdateFailedError):
+            await run.say(Verb.RELEASE, request_id="unkept")
+        refused = await run.say(Verb.RELEASE, request_id="kept", keep_refusal=True)
+        assert not refused.accepted
+        await run.say(Verb.HOLD)
+        assert await run.say(Verb.RELEASE, request_id="kept") == refused
+        assert (await run.say(Verb.RELEASE, request_id="unkept")).accepted
+        await run.say(Verb.ABORT)
+        world.go.set()
+        assert await run.end() is State.ABORTED

@@ -74,7 +74,9 @@ class Run:
     world: World
     handle: WorkflowHandle[PromotionWorkflow, State]
 
-    async def say(self, verb: Verb, *, target: str = "", reason: str = "", request_id: str = "") -> CommandAnswer:
+    async def say(
+        self, verb: Verb, *, target: str = "", reason: str = "", request_id: str = "", keep_refusal: bool = False
+    ) -> CommandAnswer:
         """Send a command as the watcher would: with what the status shows that an override would replace."""
         identity = request_id or str(uuid.uuid4())
         hop = self.world.status.hop if self.world.statuses else None
@@ -85,6 +87,7 @@ class Run:
             revision="",
             reason=reason,
             seen=(hop.diverged or {}) if hop and verb is Verb.PROMOTE and reason else {},
+            keep_refusal=keep_refusal,
         )
         answer: CommandAnswer = await self.handle.execute_update(
             verb.value, command, id=identity, result_type=CommandAnswer
