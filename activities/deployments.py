@@ -1,14 +1,12 @@
 """DeliveryActivities: read and move Argo CD applications in short calls, each by compare-and-set."""
 
-from collections.abc import Mapping
-
 from temporalio import activity
 
 from activities.contracts import DeliveryActivities
 from activities.failures import describe, reported
 from activities.full_revisions import FullRevisions
 from activities.metrics import Count, count
-from activities.models.configuration import DeploymentSpec, WriteKind
+from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import (
     ReadDeploymentsInput,
     ReadDeploymentsResult,
@@ -17,18 +15,11 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
-from activities.observing import (
-    kustomize_entry,
-    not_writable,
-    observe,
-    operation_under_way,
-    source_index,
-    wanted_raw,
-    with_tag,
-    written_raw,
-)
+from activities.observing import observe
 from activities.ports import Connections
 from activities.reading import explain, read_all, reference
+from activities.running import operation_under_way
+from activities.targets import not_writable, patch_operations, wanted_raw, written_raw
 from providers.errors import ProviderConflict, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.models import ApplicationState
 
@@ -82,7 +73,7 @@ class ArgoCDActivities(DeliveryActivities):
         except ProviderConflict as error:
             return WriteResult(outcome=WriteOutcome.CONFLICT, message=describe(error))
         except _REFUSALS as error:
-            return WriteResult(outcome=WriteOutcome.REFUSED, message=explain(deployment, error))
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=_refusal(deployment, error, "write"))
         return WriteResult(outcome=WriteOutcome.DONE, written_raw=wanted)
 
     async def _sync(self, request: SyncApplicationInput) -> WriteResult:
@@ -94,31 +85,13 @@ class ArgoCDActivities(DeliveryActivities):
             if (verdict := before_sync(request, state)) is not None:
                 return verdict
             try:
-                await port.sync(ref, revisions=sync_revisions(request, state), key=request.key)
+                revisions = sync_revisions(request, state)
+                await port.sync(ref, revisions=revisions, key=request.key, prune=prunes(deployment, state))
             except ProviderConflict as error:
                 return before_sync(request, await port.get(ref)) or _busy(request, describe(error))
         except _REFUSALS as error:
-            return WriteResult(outcome=WriteOutcome.REFUSED, message=_refusal(deployment, error))
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=_refusal(deployment, error, "sync"))
         return WriteResult(outcome=WriteOutcome.DONE, written_raw=written_raw(deployment, state))
-
-
-def patch_operations(
-    deployment: DeploymentSpec, state: ApplicationState, wanted: str
-) -> tuple[Mapping[str, object], ...]:
-    """Build the JSON patch whose `test` operations make it a compare-and-set."""
-    write = deployment.write
-    if write is not None and write.kind is WriteKind.KUSTOMIZE_IMAGE:
-        entry = kustomize_entry(state, write.image or "") or ""
-        path = state.kustomize_paths[state.kustomize_images.index(entry)]
-        return _replacement(path, entry, with_tag(entry, wanted))
-    if write is not None and write.kind is WriteKind.HELM_PARAMETER:
-        name = write.parameter or ""
-        path = state.helm_paths[name]
-        # The name is tested as well: somebody may have moved the entry meanwhile.
-        same_entry = {"op": "test", "path": f"{path}/name", "value": name}
-        return (same_entry, *_replacement(f"{path}/value", state.helm_parameters[name], wanted))
-    path = f"{state.source_paths[source_index(deployment, state)]}/targetRevision"
-    return _replacement(path, written_raw(deployment, state) or None, wanted)
 
 
 def before_sync(request: SyncApplicationInput, state: ApplicationState) -> WriteResult | None:
@@ -130,7 +103,7 @@ def before_sync(request: SyncApplicationInput, state: ApplicationState) -> Write
         return WriteResult(outcome=WriteOutcome.CONFLICT, message=message, written_raw=raw)
     allowed = {request.artifact.revision, *request.allowed}
     seen = observe(deployment, state)
-    if deployment.image is not None and seen.problem:
+    if seen.problem:
         return WriteResult(outcome=WriteOutcome.CONFLICT, message=seen.problem, written_raw=raw)
     for revision in (seen.runs, seen.operating):
         # A tag may carry an abbreviated hash; that it means one of these was found out when they were compared.
@@ -140,10 +113,22 @@ def before_sync(request: SyncApplicationInput, state: ApplicationState) -> Write
     if state.operation_key == request.key:
         return WriteResult(outcome=WriteOutcome.ALREADY, written_raw=raw)
     if not operation_under_way(state):
+        if leaves_to_argocd(state) and deployment.write is not None and not request.insist:
+            return WriteResult(outcome=WriteOutcome.ALREADY, message="left to Argo CD's auto-sync", written_raw=raw)
         return None
     if state.auto_sync and seen.operating == request.artifact.revision:
         return WriteResult(outcome=WriteOutcome.ALREADY, message="Argo CD syncs it by itself", written_raw=raw)
     return _busy(request, "an operation that is not ours runs")
+
+
+def prunes(deployment: DeploymentSpec, state: ApplicationState) -> bool:
+    """Tell whether our sync prunes: as auto-sync would where it is on, else as the Environment says."""
+    return state.auto_prune if state.auto_sync else deployment.write is not None and deployment.write.prune
+
+
+def leaves_to_argocd(state: ApplicationState) -> bool:
+    """Tell whether auto-sync does it: it tries each revision and spec once, and ours may only be in its way."""
+    return state.auto_sync and not state.operation_of_spec
 
 
 def sync_revisions(request: SyncApplicationInput, state: ApplicationState) -> tuple[str, ...]:
@@ -152,21 +137,20 @@ def sync_revisions(request: SyncApplicationInput, state: ApplicationState) -> tu
     return (request.artifact.revision,) if by_revision else ()
 
 
-def _replacement(path: str, old: str | None, new: str) -> tuple[Mapping[str, object], ...]:
-    return (
-        {"op": "test", "path": path, "value": old},
-        {"op": "add" if old is None else "replace", "path": path, "value": new},
-    )
-
-
 def _busy(request: SyncApplicationInput, why: str) -> WriteResult:
     return WriteResult(outcome=WriteOutcome.BUSY, message=f"{request.deployment.application}: {why}")
 
 
-def _refusal(deployment: DeploymentSpec, error: ProviderError) -> str:
-    if isinstance(error, ProviderRejected):
-        return f"Argo CD refuses to sync {deployment.application}: {describe(error)}"
-    return explain(deployment, error)
+def _refusal(deployment: DeploymentSpec, error: ProviderError, verb: str) -> str:
+    """Say what was refused: an application that cannot be written may well be read."""
+    if isinstance(error, ProviderNotFound):
+        return explain(deployment, error)
+    cannot = f"application {deployment.application} in project {deployment.project} of {deployment.instance} cannot be"
+    done = "written" if verb == "write" else "synced"
+    if isinstance(error, ProviderUnauthorized):
+        right = "update" if verb == "write" else "sync"
+        return f"{cannot} {done}: mend the token, or its right {right} ({describe(error)})"
+    return f"{cannot} {done}: Argo CD refuses it: {describe(error)}"
 
 
 def _counted(operation: str, namespace: str, deployment: DeploymentSpec, result: WriteResult) -> WriteResult:

@@ -141,6 +141,10 @@ def to_write_spec(write: Write | None) -> WriteSpec | None:
         image=argocd.image,
         parameter=argocd.parameter,
         allow_managed=argocd.allow_managed,
+        source_name=argocd.source.name if argocd.source else None,
+        source_path=argocd.source.path if argocd.source else None,
+        source_position=argocd.source.position if argocd.source else None,
+        prune=argocd.prune,
     )
 
 

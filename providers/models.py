@@ -1,7 +1,7 @@
 """Vendor-neutral values that ports take and return."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -104,6 +104,14 @@ class ApplicationRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HelmParameter:
+    name: str
+    value: str
+    pointer: str
+    """JSON pointer of the entry."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApplicationState:
     """What an Argo CD Application's spec and status say, before our own rules are applied to it."""
 
@@ -129,12 +137,25 @@ class ApplicationState:
     operation_key: str = ""
     operation_synced_revisions: tuple[str, ...] = ()
     deployed_revisions: tuple[str, ...] = ()
-    """Of the newest entry of status.history: what the last complete sync brought, whatever the spec wants now."""
+    """Of the newest entry of status.history, by the spec's sources: what the last complete sync brought, whatever the
+    spec wants now. Empty for a source that it did not have."""
+    history_kept: bool = True
+    """False where `revisionHistoryLimit: 0` leaves no trace of what was synced."""
     finished_at: datetime | None = None
     reconciled_at: datetime | None = None
     owner: str = ""
     """Who would revert our write, such as `ApplicationSet/web`; empty when nobody is known to."""
     auto_sync: bool = False
+    auto_prune: bool = False
+    """Whether auto-sync prunes."""
+    prunable: tuple[str, ...] = ()
+    """Resources that only a sync with prune would bring into sync, such as `ConfigMap shop/web-abc`."""
+    ill: tuple[str, ...] = ()
+    """Resources that are not healthy, and why, as far as the server says so."""
+    operation_automated: bool = False
+    """Whether the operation shown by `phase` was begun by auto-sync."""
+    operation_of_spec: bool = False
+    """Whether that operation, which has ended, was about the sources as the spec has them now."""
     repo_urls: tuple[str, ...] = ()
     source_paths: tuple[str, ...] = ("/spec/source",)
     """JSON pointer of each source, in the order of `target_revisions`."""
@@ -142,10 +163,13 @@ class ApplicationState:
     """Overrides of all sources."""
     kustomize_paths: tuple[str, ...] = ()
     """JSON pointer of each of them."""
-    helm_parameters: Mapping[str, str] = field(default_factory=dict)
-    """Parameters of all sources; the first of a name counts."""
-    helm_paths: Mapping[str, str] = field(default_factory=dict)
-    """JSON pointer of each entry, by the parameter's name."""
+    helm_parameters: tuple[HelmParameter, ...] = ()
+    """Parameters of all sources."""
+    source_names: tuple[str, ...] = ()
+    source_dirs: tuple[str, ...] = ()
+    """The path within its repository, of each source."""
+    source_charts: tuple[str, ...] = ()
+    """The Helm chart of each source; its target revision is a version, no commit."""
     conditions: tuple[str, ...] = ()
     """`Type: message` of the application's conditions, errors first."""
     url: str = ""

@@ -151,7 +151,9 @@ class Deployments(Protocol):
         """Apply a JSON patch; a failing `test` operation raises ProviderConflict."""
         ...
 
-    async def sync(self, ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> ApplicationState:
+    async def sync(
+        self, ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False
+    ) -> ApplicationState:
         """Request one sync marked with the key; ProviderConflict when an operation is in progress."""
         ...
 

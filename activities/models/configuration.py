@@ -86,6 +86,14 @@ class WriteSpec:
     image: str | None = None
     parameter: str | None = None
     allow_managed: bool = False
+    source_name: str | None = None
+    """Name of the source that is meant in an application with several."""
+    source_path: str | None = None
+    """Path of that source within its repository."""
+    source_position: int | None = None
+    """Position of that source, counted from 1."""
+    prune: bool = False
+    """Whether our syncs prune; where auto-sync is on, its own setting counts."""
 
 
 @dataclass(frozen=True, kw_only=True)

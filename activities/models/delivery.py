@@ -124,6 +124,8 @@ class SyncApplicationInput:
     key: str
     allowed: tuple[str, ...] = ()
     """Revisions that may run before our sync: those that the artifact contains."""
+    insist: bool = False
+    """Sync also where auto-sync is on: it did not begin by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,19 @@ class ArgoCDSet(StrEnum):
     """An entry of `spec.source.helm.parameters`."""
 
 
+class ArgoCDSource(Model):
+    """One source of an Application with several."""
+
+    rules: ClassVar = (exactly_one_of("name", "path", "position"),)
+
+    name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """`name` of the source."""
+    path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """`path` of the source within its repository."""
+    position: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Position of the source, counted from 1 as Argo CD does."""
+
+
 class ArgoCDWrite(Model):
     """Write to the Argo CD Application itself."""
 
@@ -42,6 +55,11 @@ class ArgoCDWrite(Model):
     """Image as the kustomization names it, without tag; for KustomizeImage."""
     parameter: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Helm parameter that takes the tag, such as `image.tag`; for HelmParameter."""
+    source: ArgoCDSource | None = None
+    """Source that is written where an Application has several that match."""
+    prune: bool = False
+    """Delete what the change removed when Pilotage syncs, as Argo CD's sync with prune does. Where automated sync is
+    on, `syncPolicy.automated.prune` of the Application counts instead."""
     allow_managed: bool = False
     """Write also to an Application that an ApplicationSet or another Application owns, although the owner may revert
     it."""

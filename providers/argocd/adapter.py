@@ -56,8 +56,10 @@ class ArgoCDDeployments:
     async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
         return await self._application(wire.patch(ref, operations), ref)
 
-    async def sync(self, ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> ApplicationState:
-        return await self._application(wire.sync(ref, revisions=revisions, key=key), ref)
+    async def sync(
+        self, ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False
+    ) -> ApplicationState:
+        return await self._application(wire.sync(ref, revisions=revisions, key=key, prune=prune), ref)
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
         """Yield until the server ends the stream; close the iterator (aclosing) to give its connection back."""

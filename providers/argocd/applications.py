@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 
-from providers.documents import Document, at, document, documents, moment, required_text, text, texts
-from providers.models import ApplicationState
+from providers.documents import Document, at, document, documents, moment, number, required_text, text, texts
+from providers.models import ApplicationState, HelmParameter
 from providers.redaction import shown
 
 KEY_INFO = "promotion-key"
+# Worst first. A resource that is Missing is not applied yet; one that is Suspended waits for a person.
+_ILL = ("Degraded", "Missing", "Suspended", "Progressing", "Unknown")
+_ILL_SHOWN = 3
 _FINISHED = ("Succeeded", "Failed", "Error")
 _TRACKING_ID = "argocd.argoproj.io/tracking-id"
-_INSTANCE_LABELS = ("argocd.argoproj.io/instance", "app.kubernetes.io/instance")
+# Argo CD writes this label alone; `app.kubernetes.io/instance` is on whatever a Helm chart made.
+_INSTANCE_LABEL = "argocd.argoproj.io/instance"
 
 
 def read_application(value: Document, server: str) -> ApplicationState:
@@ -18,7 +22,6 @@ def read_application(value: Document, server: str) -> ApplicationState:
     name = required_text(metadata, "name")
     sources = _sources(spec)
     paths = _paths(spec, sources)
-    parameters = _parameters(paths, sources)
     state = at(status, "operationState")
     pending = at(value, "operation")
     if isinstance(pending, dict) and text(state, "phase") in _FINISHED:
@@ -32,7 +35,8 @@ def read_application(value: Document, server: str) -> ApplicationState:
         resource_version=text(metadata, "resourceVersion"),
         target_revisions=tuple(text(source, "targetRevision") for source in sources),
         synced_revisions=_revisions(at(status, "sync")),
-        deployed_revisions=_deployed(status),
+        deployed_revisions=_deployed(status, sources),
+        history_kept=at(spec, "revisionHistoryLimit") != 0,
         images=texts(status, "summary", "images"),
         sync_status=text(status, "sync", "status", default="Unknown"),
         health=text(status, "health", "status", default="Unknown"),
@@ -47,6 +51,11 @@ def read_application(value: Document, server: str) -> ApplicationState:
         reconciled_at=moment(status, "reconciledAt"),
         owner=_owner(metadata, name),
         auto_sync=_is_automated(spec),
+        auto_prune=_is_automated(spec) and at(spec, "syncPolicy", "automated", "prune") is True,
+        prunable=_prunable(status),
+        ill=_ill(status),
+        operation_automated=at(operation, "initiatedBy", "automated") is True,
+        operation_of_spec=_is_of_spec(state, sources),
         repo_urls=tuple(shown(text(source, "repoURL")) for source in sources),
         source_paths=paths,
         kustomize_images=tuple(image for source in sources for image in texts(source, "kustomize", "images")),
@@ -55,8 +64,10 @@ def read_application(value: Document, server: str) -> ApplicationState:
             for path, source in zip(paths, sources, strict=True)
             for index, _ in enumerate(texts(source, "kustomize", "images"))
         ),
-        helm_parameters={name: value for name, (value, _) in parameters.items()},
-        helm_paths={name: path for name, (_, path) in parameters.items()},
+        helm_parameters=_parameters(paths, sources),
+        source_names=tuple(text(source, "name") for source in sources),
+        source_dirs=tuple(text(source, "path") for source in sources),
+        source_charts=tuple(text(source, "chart") for source in sources),
         conditions=_conditions(status),
         namespace=text(metadata, "namespace"),
         url=f"{server.rstrip('/')}/applications/{text(metadata, 'namespace', default='argocd')}/{name}",
@@ -77,14 +88,16 @@ def _paths(spec: Document, sources: tuple[Document, ...]) -> tuple[str, ...]:
     return ("/spec/source",) * len(sources)
 
 
-def _parameters(paths: tuple[str, ...], sources: tuple[Document, ...]) -> dict[str, tuple[str, str]]:
-    """Return (value, JSON pointer) of each Helm parameter, by name."""
-    found: dict[str, tuple[str, str]] = {}
-    for path, source in zip(paths, sources, strict=True):
-        for index, parameter in enumerate(documents(source, "helm", "parameters")):
-            where = f"{path}/helm/parameters/{index}"
-            found.setdefault(text(parameter, "name"), (text(parameter, "value"), where))
-    return found
+def _parameters(paths: tuple[str, ...], sources: tuple[Document, ...]) -> tuple[HelmParameter, ...]:
+    return tuple(
+        HelmParameter(
+            name=text(parameter, "name"),
+            value=text(parameter, "value"),
+            pointer=f"{path}/helm/parameters/{index}",
+        )
+        for path, source in zip(paths, sources, strict=True)
+        for index, parameter in enumerate(documents(source, "helm", "parameters"))
+    )
 
 
 def _revisions(value: object) -> tuple[str, ...]:
@@ -93,9 +106,21 @@ def _revisions(value: object) -> tuple[str, ...]:
     return several or ((single,) if single else ())
 
 
-def _deployed(status: object) -> tuple[str, ...]:
+def _deployed(status: object, sources: tuple[Document, ...]) -> tuple[str, ...]:
+    """Return the revisions of the last complete sync, in the order of the sources that the spec has now."""
     history = documents(status, "history")
-    return _revisions(history[-1]) if history else ()
+    if not history:
+        return ()
+    revisions = _revisions(history[-1])
+    then = documents(history[-1], "sources")
+    if not then or len(revisions) != len(then):
+        return revisions if len(revisions) == len(sources) else ("",) * len(sources)
+    by_source = {_identity(source): revision for source, revision in zip(then, revisions, strict=True)}
+    return tuple(by_source.get(_identity(source), "") for source in sources)
+
+
+def _identity(source: Document) -> tuple[str, ...]:
+    return tuple(text(source, field) for field in ("repoURL", "path", "chart", "ref", "name"))
 
 
 def _wanted(operation: object, sources: tuple[Document, ...]) -> tuple[str, ...]:
@@ -108,13 +133,55 @@ def _key(operation: object) -> str:
 
 
 def _message(state: object) -> str:
-    """Say how the operation went, naming each resource that failed."""
+    """Say how the operation goes or went, naming each resource that failed and each hook that runs."""
+    resources = documents(state, "syncResult", "resources")
     failed = [
-        f"{text(resource, 'kind')} {text(resource, 'namespace')}/{text(resource, 'name')}: {text(resource, 'message')}"
-        for resource in documents(state, "syncResult", "resources")
+        f"{_named(resource)}: {text(resource, 'message')}"
+        for resource in resources
         if at(resource, "status") == "SyncFailed" or at(resource, "hookPhase") in ("Failed", "Error")
     ]
-    return shown("; ".join(part for part in (*failed, text(state, "message")) if part))
+    running = [
+        f"{text(resource, 'hookType')} hook {_named(resource)} runs"
+        for resource in resources
+        if at(resource, "hookType") and at(resource, "hookPhase") == "Running" and text(state, "phase") == "Running"
+    ]
+    retries = number(state, "retryCount", default=0)
+    again = [f"retried {retries} time{'s' if retries > 1 else ''}"] if retries else []
+    return shown("; ".join(part for part in (*failed, *running, text(state, "message"), *again) if part))
+
+
+def _named(resource: Document) -> str:
+    return f"{text(resource, 'kind')} {text(resource, 'namespace')}/{text(resource, 'name')}"
+
+
+def _prunable(status: object) -> tuple[str, ...]:
+    """Name what is out of sync because it is to be deleted, which a sync without prune leaves alone."""
+    found = [resource for resource in documents(status, "resources") if at(resource, "requiresPruning") is True]
+    return tuple(shown(_named(resource)) for resource in found)
+
+
+def _ill(status: object) -> tuple[str, ...]:
+    """Name the resources that are not healthy, the worst first; servers that keep no health of resources say none."""
+    found = [
+        (_ILL.index(str(at(resource, "health", "status"))), resource)
+        for resource in documents(status, "resources")
+        if at(resource, "health", "status") in _ILL
+    ]
+    found.sort(key=lambda pair: pair[0])
+    return tuple(
+        shown(f"{_named(one)} is {_ILL[rank]}" + (f": {why}" if (why := text(one, "health", "message")) else ""))
+        for rank, one in found[:_ILL_SHOWN]
+    )
+
+
+def _is_of_spec(state: object, sources: tuple[Document, ...]) -> bool:
+    """Tell whether an operation that ended was about the sources as they are now."""
+    if text(state, "phase") not in _FINISHED:
+        return False
+    result = at(state, "syncResult")
+    several = documents(result, "sources")
+    then = several or tuple(one for one in (at(result, "source"),) if isinstance(one, dict) and one)
+    return bool(then) and then == sources
 
 
 def _owner(metadata: Document, name: str) -> str:
@@ -129,11 +196,8 @@ def _owner(metadata: Document, name: str) -> str:
             return f"Application/{parent.rpartition('_')[2]}"
         case _ if tracked:
             return ""
-    for label in _INSTANCE_LABELS:
-        parent = text(metadata, "labels", label)
-        if parent and parent != name:
-            return f"Application/{parent}"
-    return ""
+    parent = text(metadata, "labels", _INSTANCE_LABEL)
+    return f"Application/{parent}" if parent and parent != name else ""
 
 
 def _is_automated(spec: Document) -> bool:

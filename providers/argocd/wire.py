@@ -83,9 +83,14 @@ def patch(ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> Re
     return Request(method="PATCH", path=_path(ref), json=body, headers=_WRITES, operation="patch")
 
 
-def sync(ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> Request:
-    """Request a sync; several revisions go to the sources in order, whose positions count from 1."""
+def sync(ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False) -> Request:
+    """Request a sync, which prunes only if told to, whatever the sync policy says.
+
+    Several revisions go to the sources in order, whose positions count from 1.
+    """
     body: dict[str, object] = {**_identity(ref), "infos": [{"name": KEY_INFO, "value": key}]}
+    if prune:
+        body["prune"] = True
     if len(revisions) == 1:
         body["revision"] = revisions[0]
     elif revisions:

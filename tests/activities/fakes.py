@@ -245,6 +245,8 @@ class FakeDeployments(Failing):
     applications: dict[str, ApplicationState] = field(default_factory=dict)
     patches: list[tuple[Mapping[str, object], ...]] = field(default_factory=list)
     syncs: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    pruned: list[bool] = field(default_factory=list)
+    """Whether each sync was to prune."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
@@ -269,8 +271,11 @@ class FakeDeployments(Failing):
         self.applications[ref.name] = replace(state, target_revisions=(str(operations[-1]["value"]),))
         return self.applications[ref.name]
 
-    async def sync(self, ref: ApplicationRef, *, revisions: Sequence[str], key: str) -> ApplicationState:
+    async def sync(
+        self, ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False
+    ) -> ApplicationState:
         self.note("sync")
+        self.pruned.append(prune)
         self.syncs.append((ref.name, tuple(revisions), key))
         state = replace(self.applications[ref.name], operation_pending=True, operation_key=key)
         self.applications[ref.name] = replace(state, operation_revisions=tuple(revisions))

@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.deployments import ArgoCDActivities, patch_operations
+from activities.deployments import ArgoCDActivities
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import (
     Observation,
@@ -18,7 +18,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.tracking import Artifact
-from activities.observing import not_writable, observe
+from activities.observing import observe
 from providers.errors import (
     ProviderConflict,
     ProviderError,
@@ -26,6 +26,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from providers.models import HelmParameter
 from tests.activities.fakes import NEW, OLD, OTHER, FakeConnections, FakeDeployments, application
 
 SPEC = DeploymentSpec(
@@ -120,57 +121,56 @@ async def test_a_missing_right_is_refused_with_what_to_mend(operation: str) -> N
     assert "mend the token" in result.message
 
 
+async def test_a_refused_write_is_said_to_be_one() -> None:
+    argocd = server()
+    argocd.errors["patch"] = [ProviderUnauthorized("permission denied: applications, update", status=403)]
+    result = await update(argocd)
+    assert (result.outcome, argocd.patches) == (WriteOutcome.REFUSED, [])
+    assert "cannot be written" in result.message
+    assert "right update" in result.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "prune", "pruned"),
+    [
+        ({}, False, [False]),
+        ({}, True, [True]),
+        # What auto-sync would do counts where it is on, and it does it itself but for what it tried already.
+        ({"auto_sync": True, "auto_prune": True}, False, []),
+        ({"auto_sync": True, "auto_prune": True, "operation_of_spec": True}, False, [True]),
+        ({"auto_sync": True, "operation_of_spec": True}, True, [False]),
+    ],
+)
+async def test_a_sync_prunes_as_the_application_or_the_environment_says(
+    changes: dict[str, Any], prune: bool, pruned: list[bool]
+) -> None:
+    argocd = server(target_revisions=(NEW,), **changes)
+    result = await sync(argocd, deployment=replace(SPEC, write=WriteSpec(prune=prune)))
+    assert result.outcome is (WriteOutcome.DONE if pruned else WriteOutcome.ALREADY)
+    assert argocd.pruned == pruned
+
+
+async def test_a_sync_that_auto_sync_did_not_begin_is_ours() -> None:
+    argocd = server(target_revisions=(NEW,), auto_sync=True, auto_prune=True)
+    request = SyncApplicationInput(
+        namespace="shop", deployment=SPEC, artifact=ARTIFACT, key="k", allowed=(OLD,), insist=True
+    )
+    done = await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)
+    assert (done.outcome, argocd.pruned) == (WriteOutcome.DONE, [True])
+
+
 async def test_an_image_write_needs_a_tag() -> None:
     deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="acme/web"))
-    result = await update(server(kustomize_images=("acme/web:old",)), deployment=deployment)
+    result = await update(server(kustomize_images=("acme/web:old",), kustomize_paths=("/x",)), deployment=deployment)
     assert (result.outcome, "image tag" in result.message) == (WriteOutcome.REFUSED, True)
-
-
-def test_a_kustomize_image_is_replaced_in_its_place() -> None:
-    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="web"))
-    path = "/spec/sources/1/kustomize/images/1"
-    state = application(
-        kustomize_images=("db:1", "web=registry:5000/acme/web:old"),
-        kustomize_paths=("/spec/sources/1/kustomize/images/0", path),
-    )
-    assert patch_operations(deployment, state, "new") == (
-        {"op": "test", "path": path, "value": "web=registry:5000/acme/web:old"},
-        {"op": "replace", "path": path, "value": "web=registry:5000/acme/web:new"},
-    )
-
-
-def test_a_helm_parameter_is_tested_by_name_and_value() -> None:
-    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="image.tag"))
-    path = "/spec/source/helm/parameters/1"
-    state = application(helm_parameters={"image.tag": "old"}, helm_paths={"image.tag": path})
-    assert patch_operations(deployment, state, "new") == (
-        {"op": "test", "path": f"{path}/name", "value": "image.tag"},
-        {"op": "test", "path": f"{path}/value", "value": "old"},
-        {"op": "replace", "path": f"{path}/value", "value": "new"},
-    )
-
-
-def test_the_source_of_the_application_repository_is_written_among_several() -> None:
-    state = application(
-        target_revisions=("main", OLD),
-        source_paths=("/spec/sources/0", "/spec/sources/1"),
-        repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
-    )
-    assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
-
-
-def test_a_revision_is_never_written_to_another_repository() -> None:
-    spec = replace(SPEC, repository="acme/web")
-    elsewhere = ("https://scm.example/acme/values", "https://scm.example/acme/charts")
-    assert not_writable(spec, application(repo_urls=elsewhere)).startswith("NoSource")
-    assert not_writable(spec, application(repo_urls=(*elsewhere, "git@scm.example:acme/web.git"))) == ""
 
 
 async def test_a_sync_follows_a_tag_that_abbreviates_what_was_compared() -> None:
     image = replace(
         SPEC, image="acme/web", tag="${revision}", write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="tag")
     )
-    argocd = server(images=(f"acme/web:{OLD[:8]}",), helm_parameters={"tag": NEW[:8]}, helm_paths={"tag": "/x"})
+    parameter = HelmParameter(name="tag", value=NEW[:8], pointer="/x")
+    argocd = server(images=(f"acme/web:{OLD[:8]}",), helm_parameters=(parameter,))
     artifact = Artifact(component="web", revision=NEW, tag=NEW[:8])
     request = SyncApplicationInput(namespace="shop", deployment=image, artifact=artifact, key="k", allowed=(OLD,))
     done = await ActivityEnvironment().run(ArgoCDActivities(FakeConnections(argocd=argocd)).sync_application, request)

@@ -8,7 +8,8 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import OperationPhase
-from activities.observing import differs, is_settled, kustomize_entry, needs_refresh, observe, revision_of_tag, with_tag
+from activities.observing import differs, is_settled, needs_refresh, observe
+from activities.running import revision_of_tag
 from tests.activities.fakes import NEW, NOON, OLD, application
 
 SPEC = DeploymentSpec(
@@ -73,6 +74,7 @@ def test_an_artifact_is_recognised_by_image_and_tag() -> None:
     state = application(
         images=(f"registry:5000/acme/web:sha-{NEW}@sha256:{'0' * 64}", "redis:7"),
         kustomize_images=(f"registry:5000/acme/web:sha-{NEW}",),
+        kustomize_paths=("/spec/source/kustomize/images/0",),
     )
     seen = observe(BY_IMAGE, state)
     assert (seen.runs, seen.written, seen.tag) == (NEW, NEW, f"sha-{NEW}")
@@ -83,6 +85,8 @@ def test_during_a_rollout_the_old_image_runs_and_nothing_is_settled() -> None:
     state = application(
         images=(f"registry:5000/acme/web:sha-{NEW}", f"registry:5000/acme/web:sha-{OLD}"),
         kustomize_images=(f"registry:5000/acme/web:sha-{NEW}",),
+        kustomize_paths=("/spec/source/kustomize/images/0",),
+        health="Progressing",
     )
     seen = observe(BY_IMAGE, state)
     assert (seen.runs, seen.operating, seen.settled) == (OLD, NEW, False)
@@ -94,9 +98,57 @@ def test_an_image_whose_tag_no_template_made_runs_nothing_known() -> None:
     assert "`latest`" in seen.problem
 
 
-def test_an_image_without_a_tag_is_a_problem_and_one_that_does_not_run_is_none() -> None:
+def test_an_image_without_a_tag_and_one_that_is_not_listed_are_problems_that_say_so() -> None:
     assert "without a tag" in observe(BY_IMAGE, application(images=("registry:5000/acme/web@sha256:00",))).problem
-    assert observe(BY_IMAGE, application(images=("redis:7",))).problem == ""
+    assert "lists no image registry:5000/acme/web" in observe(BY_IMAGE, application(images=("redis:7",))).problem
+    assert "scaled to zero" in observe(BY_IMAGE, application(images=())).problem
+
+
+NEVER: dict[str, Any] = {
+    "synced_revisions": (NEW,),
+    "deployed_revisions": (),
+    "operation_synced_revisions": (),
+    "sync_status": "OutOfSync",
+    "health": "Missing",
+    "phase": "",
+}
+
+
+@pytest.mark.parametrize("spec", [SPEC, BY_IMAGE], ids=["by revision", "by image"])
+def test_only_an_application_that_was_never_deployed_runs_nothing(spec: DeploymentSpec) -> None:
+    seen = observe(spec, application(**NEVER))
+    assert (seen.runs, seen.problem) == (None, "")
+    # Its first sync failed: nothing of it is complete, and the next change must be able to repair it.
+    seen = observe(spec, application(**{**NEVER, "phase": "Failed", "health": "Degraded"}))
+    assert (seen.runs, seen.problem) == (None, "")
+    assert observe(spec, application(**{**NEVER, "history_kept": False, "health": "Healthy"})).problem
+
+
+def test_a_history_that_is_not_kept_leaves_what_the_last_sync_brought() -> None:
+    state = application(sync_status="OutOfSync", deployed_revisions=(), history_kept=False, synced_revisions=(NEW,))
+    assert (observe(SPEC, state).runs, observe(SPEC, state).problem) == (OLD, "")
+
+
+def test_a_source_that_the_last_sync_did_not_have_runs_nothing_known() -> None:
+    state = application(
+        sync_status="OutOfSync",
+        deployed_revisions=("",),
+        repo_urls=("https://scm.example/acme/web.git",),
+    )
+    seen = observe(replace(SPEC, repository="acme/web"), state)
+    assert (seen.runs, "had other sources" in seen.problem) == (None, True)
+
+
+def test_two_tags_are_named_and_do_not_block_where_the_spec_shows_ours() -> None:
+    images = (f"registry:5000/acme/web:sha-{OLD}", f"registry:5000/acme/web:sha-{NEW}")
+    written: dict[str, Any] = {"kustomize_images": (f"registry:5000/acme/web:sha-{NEW}",), "kustomize_paths": ("/x",)}
+    seen = observe(BY_IMAGE, application(images=images, **written))
+    assert (seen.runs, seen.operating, seen.tag, seen.settled) == (NEW, None, f"sha-{NEW}", True)
+    assert all(image.rpartition(":")[2] in seen.message for image in images)
+    by_revision = replace(BY_IMAGE, write=WriteSpec())
+    unknown = observe(by_revision, application(images=images))
+    assert (unknown.settled, {unknown.runs, unknown.operating}) == (False, {OLD, NEW})
+    assert all(image.rpartition(":")[2] in unknown.message for image in images)
 
 
 def test_an_application_that_deploys_another_repository_says_so() -> None:
@@ -118,22 +170,21 @@ def test_a_tag_leads_back_to_its_revision(template: str, tag: str, revision: str
     assert revision_of_tag(template, tag) == revision
 
 
-@pytest.mark.parametrize(
-    ("entry", "image", "written"),
-    [
-        ("acme/web:1", "acme/web", "acme/web:2"),
-        ("web=acme/web:1", "web", "web=acme/web:2"),
-        ("host:5000/web", "host:5000/web", "host:5000/web:2"),
-        ("acme/web@sha256:00", "acme/web", "acme/web:2"),
-    ],
-)
-def test_every_form_of_a_kustomize_entry_takes_a_tag(entry: str, image: str, written: str) -> None:
-    assert kustomize_entry(application(kustomize_images=("other:1", entry)), image) == entry
-    assert with_tag(entry, "2") == written
-
-
 def test_texts_that_flap_are_no_change_that_matters() -> None:
     known = observe(SPEC, application(health_message="1 of 2 updated"))
     assert not differs(known, observe(SPEC, application(health_message="2 of 2 updated")))
     assert differs(known, observe(SPEC, application(health="Degraded")))
     assert differs(None, known)
+
+
+def test_what_a_sync_without_prune_left_is_named_with_the_way_out() -> None:
+    left: dict[str, Any] = {"sync_status": "OutOfSync", "prunable": ("ConfigMap shop/web-1", "ConfigMap shop/web-2")}
+    assert "ConfigMap shop/web-1 and 1 more" in observe(SPEC, application(**left)).message
+    assert "write.argocd.prune" in observe(SPEC, application(**left)).message
+    assert "confirm or delete" in observe(SPEC, application(**left, auto_prune=True)).message
+    assert "pruned" not in observe(SPEC, application(**left, operation_pending=True)).message
+
+
+def test_the_resource_that_is_not_well_is_named() -> None:
+    seen = observe(SPEC, application(health="Degraded", ill=("Deployment shop/web is Degraded: exceeded deadline",)))
+    assert "Deployment shop/web is Degraded: exceeded deadline" in seen.message

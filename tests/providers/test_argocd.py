@@ -13,7 +13,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import ApplicationRef, ApplicationState
+from providers.models import ApplicationRef, ApplicationState, HelmParameter
 from tests.providers.hosts import TOKEN, FakeHost, answer, argocd
 
 REF = ApplicationRef(project="shop", name="web")
@@ -51,9 +51,10 @@ def read(**changes: object) -> ApplicationState:
         ),
         ({"annotations": {"argocd.argoproj.io/tracking-id": "apps:argoproj.io/Application:argocd/other"}}, ""),
         ({"annotations": {"argocd.argoproj.io/tracking-id": "odd"}}, ""),
-        ({"labels": {"app.kubernetes.io/instance": "apps"}}, "Application/apps"),
+        # An ordinary label of what a Helm chart made.
+        ({"labels": {"app.kubernetes.io/instance": "apps"}}, ""),
         ({"labels": {"argocd.argoproj.io/instance": "apps"}}, "Application/apps"),
-        ({"labels": {"app.kubernetes.io/instance": "web"}}, ""),
+        ({"labels": {"argocd.argoproj.io/instance": "web"}}, ""),
         ({}, ""),
     ],
 )
@@ -66,8 +67,10 @@ def test_several_sources_have_several_revisions_parameters_and_images() -> None:
         "project": "shop",
         "source": {"targetRevision": "ignored"},
         "sources": [
-            {"repoURL": "https://user:hunter2hunter2@x/a.git", "targetRevision": "a"},
+            {"repoURL": "https://user:hunter2hunter2@x/a.git", "targetRevision": "a", "chart": "web"},
             {
+                "name": "app",
+                "path": "deploy",
                 "targetRevision": "b",
                 "kustomize": {"images": ["ghcr.io/acme/web:1"]},
                 "helm": {"parameters": [{"name": "image.tag", "value": "1"}]},
@@ -89,7 +92,10 @@ def test_several_sources_have_several_revisions_parameters_and_images() -> None:
     assert state.synced_revisions == state.deployed_revisions == ("a", "b")
     assert state.repo_urls[0] == "https://***@x/a.git"
     assert state.kustomize_images == state.images == ("ghcr.io/acme/web:1",)
-    assert state.helm_parameters == {"image.tag": "1"}
+    pointer = "/spec/sources/1/helm/parameters/0"
+    assert state.helm_parameters == (HelmParameter(name="image.tag", value="1", pointer=pointer),)
+    assert (state.source_names, state.source_dirs, state.source_charts) == (("", "app"), ("", "deploy"), ("web", ""))
+    assert state.auto_prune
     assert state.auto_sync
     assert state.conditions == ("ComparisonError: failed with Bearer ***", "SharedResourceWarning: shared")
 
@@ -248,3 +254,50 @@ async def test_check_reads_the_version_and_proves_the_token(host: FakeHost) -> N
     host.on("GET", r"/api/v1/applications\?name=.*", answer({"items": None}))
     assert await argocd(host.http()).check() == "v3.5.7"
     assert len(host.requests) == 2
+
+
+def test_what_only_a_prune_would_bring_into_sync_is_named() -> None:
+    left = {"kind": "ConfigMap", "namespace": "shop", "name": "web-1", "status": "OutOfSync", "requiresPruning": True}
+    kept = {"kind": "ConfigMap", "namespace": "shop", "name": "web-2", "status": "Synced"}
+    assert read(status={"resources": [left, kept]}).prunable == ("ConfigMap shop/web-1",)
+
+
+def test_the_resources_that_are_not_healthy_are_named_worst_first() -> None:
+    def resource(name: str, status: str, message: str = "") -> dict[str, object]:
+        health = {"status": status, **({"message": message} if message else {})}
+        return {"kind": "Deployment", "namespace": "shop", "name": name, "health": health}
+
+    found = [resource("a", "Progressing"), resource("b", "Healthy"), resource("c", "Degraded", "no such image")]
+    assert read(status={"resources": found}).ill == (
+        "Deployment shop/c is Degraded: no such image",
+        "Deployment shop/a is Progressing",
+    )
+
+
+def test_a_hook_that_runs_and_tries_again_are_said_while_they_last() -> None:
+    hook = {"kind": "Job", "namespace": "shop", "name": "migrate", "hookType": "PreSync", "hookPhase": "Running"}
+    state = {"phase": "Running", "retryCount": 2, "message": "waiting", "syncResult": {"resources": [hook]}}
+    said = read(status={"operationState": state}).operation_message
+    assert said == "PreSync hook Job shop/migrate runs; waiting; retried 2 times"
+
+
+def test_what_the_last_sync_brought_follows_its_source_and_not_its_place() -> None:
+    first, second = {"repoURL": "https://x/a", "path": "a"}, {"repoURL": "https://x/b", "path": "b"}
+    history = [{"revisions": ["1", "2"], "sources": [first, second]}]
+    moved = read(spec={"sources": [second, first, {"repoURL": "https://x/c"}]}, status={"history": history})
+    assert moved.deployed_revisions == ("2", "1", "")
+    single = read(spec={"sources": [first, second]}, status={"history": [{"revision": "1", "source": first}]})
+    assert single.deployed_revisions == ("", "")
+
+
+def test_an_operation_is_of_the_spec_only_while_its_sources_are_the_same() -> None:
+    source = {"repoURL": "https://github.example.com/acme/web.git", "targetRevision": "abc"}
+    done = {
+        "phase": "Failed",
+        "operation": {"initiatedBy": {"automated": True}},
+        "syncResult": {"revision": "abc", "source": source},
+    }
+    state = read(status={"operationState": done})
+    assert (state.operation_of_spec, state.operation_automated) == (True, True)
+    done["syncResult"] = {"revision": "abc", "source": {**source, "targetRevision": "main"}}
+    assert not read(status={"operationState": done}).operation_of_spec

@@ -272,7 +272,14 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
         config["summary"] = f"sync {one.application}"
         return await workflow.execute_activity_method(
             DeliveryActivities.sync_application,
-            SyncApplicationInput(namespace=namespace, deployment=one, artifact=artifact, key=key, allowed=allowed),
+            SyncApplicationInput(
+                namespace=namespace,
+                deployment=one,
+                artifact=artifact,
+                key=key,
+                allowed=allowed,
+                insist=hop.attempt > 0,
+            ),
             **config,
         )
     except ActivityError as refusal:

@@ -1,0 +1,171 @@
+"""Where a write goes: every source that matches, or none until the Environment names one."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
+from activities.observing import observe
+from activities.targets import not_writable, patch_operations, targets, with_tag
+from providers.models import ApplicationState, HelmParameter
+from tests.activities.fakes import NEW, OLD, OTHER, application
+
+SPEC = DeploymentSpec(
+    name="web",
+    component="web",
+    wave=0,
+    instance="argocd",
+    project="shop",
+    application="web-staging",
+    write=WriteSpec(),
+    repository="acme/web",
+)
+OURS = "https://scm.example/acme/web.git"
+CHARTS = "https://charts.example"
+HELM = WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="image.tag")
+KUSTOMIZE = WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="web")
+
+
+def sourced(*urls: str, revisions: tuple[str, ...] = (), **changes: Any) -> ApplicationState:
+    """Return an application of several sources that runs what they name."""
+    found = revisions or (OLD,) * len(urls)
+    return application(
+        repo_urls=urls,
+        source_paths=tuple(f"/spec/sources/{index}" for index, _ in enumerate(urls)),
+        **{
+            "target_revisions": found,
+            "synced_revisions": found,
+            "deployed_revisions": found,
+            "operation_synced_revisions": found,
+            **changes,
+        },
+    )
+
+
+def written(write: WriteSpec, state: ApplicationState) -> list[str]:
+    """Return the pointers that a write would replace."""
+    return [one.pointer for one in targets(replace(SPEC, write=write), state)]
+
+
+def test_a_kustomize_image_is_replaced_in_its_place() -> None:
+    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image="web"))
+    path = "/spec/sources/1/kustomize/images/1"
+    state = application(
+        kustomize_images=("db:1", "web=registry:5000/acme/web:old"),
+        kustomize_paths=("/spec/sources/1/kustomize/images/0", path),
+    )
+    assert patch_operations(deployment, state, "new") == (
+        {"op": "test", "path": path, "value": "web=registry:5000/acme/web:old"},
+        {"op": "replace", "path": path, "value": "web=registry:5000/acme/web:new"},
+    )
+
+
+def test_a_helm_parameter_is_tested_by_name_and_value() -> None:
+    deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="image.tag"))
+    path = "/spec/source/helm/parameters/1"
+    state = application(helm_parameters=(HelmParameter(name="image.tag", value="old", pointer=path),))
+    assert patch_operations(deployment, state, "new") == (
+        {"op": "test", "path": f"{path}/name", "value": "image.tag"},
+        {"op": "test", "path": f"{path}/value", "value": "old"},
+        {"op": "replace", "path": f"{path}/value", "value": "new"},
+    )
+
+
+def test_the_source_of_the_application_repository_is_written_among_several() -> None:
+    state = application(
+        target_revisions=("main", OLD),
+        source_paths=("/spec/sources/0", "/spec/sources/1"),
+        repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
+    )
+    assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
+
+
+def test_a_revision_is_never_written_to_another_repository() -> None:
+    elsewhere = ("https://scm.example/acme/values", "https://scm.example/acme/charts")
+    assert not_writable(SPEC, sourced(*elsewhere)).startswith("NoSource")
+    assert not_writable(SPEC, sourced(*elsewhere, "git@scm.example:acme/web.git")) == ""
+
+
+@pytest.mark.parametrize(
+    ("entry", "image", "written_as"),
+    [
+        ("acme/web:1", "acme/web", "acme/web:2"),
+        ("web=acme/web:1", "web", "web=acme/web:2"),
+        ("host:5000/web", "host:5000/web", "host:5000/web:2"),
+        ("acme/web@sha256:00", "acme/web", "acme/web:2"),
+    ],
+)
+def test_every_form_of_a_kustomize_entry_takes_a_tag(entry: str, image: str, written_as: str) -> None:
+    state = application(kustomize_images=("other:1", entry), kustomize_paths=("/0", "/1"))
+    assert written(WriteSpec(kind=WriteKind.KUSTOMIZE_IMAGE, image=image), state) == ["/1"]
+    assert with_tag(entry, "2") == written_as
+
+
+def test_all_sources_of_our_repository_move_in_one_patch() -> None:
+    state = sourced(OURS, CHARTS, OURS)
+    replaced = [one["path"] for one in patch_operations(SPEC, state, NEW) if one["op"] == "replace"]
+    assert replaced == ["/spec/sources/0/targetRevision", "/spec/sources/2/targetRevision"]
+    assert not_writable(SPEC, state) == ""
+
+
+def test_sources_of_our_repository_that_run_different_revisions_have_not_arrived() -> None:
+    seen = observe(SPEC, sourced(OURS, OURS, target_revisions=(NEW, NEW), synced_revisions=(NEW, OLD)))
+    assert not seen.settled
+    assert {seen.runs, seen.operating} == {OLD, NEW}
+    assert observe(SPEC, sourced(OURS, OURS, revisions=(NEW, NEW))).settled
+
+
+def test_sources_that_hold_different_values_are_ambiguous_until_one_is_named() -> None:
+    state = sourced(OURS, OURS, revisions=(OLD, OTHER), source_names=("app", "base"), source_dirs=("deploy", "base"))
+    why = not_writable(SPEC, state)
+    assert why.startswith("Ambiguous")
+    assert "sources/0" in why
+    assert "sources/1" in why
+    for named in (
+        WriteSpec(source_name="base"),
+        WriteSpec(source_path="/base/"),
+        WriteSpec(source_position=2),
+    ):
+        assert not_writable(replace(SPEC, write=named), state) == ""
+        assert written(named, state) == ["/spec/sources/1/targetRevision"]
+        assert observe(replace(SPEC, write=named), state).runs == OTHER
+
+
+@pytest.mark.parametrize(
+    "named", [WriteSpec(source_name="gone"), WriteSpec(source_position=3), WriteSpec(source_path="deploy")]
+)
+def test_a_named_source_that_fits_none_or_several_is_said(named: WriteSpec) -> None:
+    state = sourced(OURS, OURS, source_names=("app", "base"), source_dirs=("deploy", "deploy"))
+    assert not_writable(replace(SPEC, write=named), state).startswith("NoSource")
+
+
+def test_a_helm_parameter_of_two_sources_is_ambiguous_even_with_one_value() -> None:
+    found = tuple(
+        HelmParameter(name="image.tag", value="1", pointer=f"/spec/sources/{index}/helm/parameters/0")
+        for index in (0, 1)
+    )
+    state = sourced(CHARTS, CHARTS, helm_parameters=found, source_charts=("cache", "web"))
+    assert not_writable(replace(SPEC, write=HELM), state).startswith("Ambiguous")
+    named = replace(HELM, source_position=2)
+    assert not_writable(replace(SPEC, write=named), state) == ""
+    assert written(named, state) == ["/spec/sources/1/helm/parameters/0/value"]
+
+
+@pytest.mark.parametrize(("other", "why"), [("web=acme/web:1", ""), ("web=else/web:9", "Ambiguous")])
+def test_kustomize_entries_of_two_sources_move_together_only_where_they_are_the_same(other: str, why: str) -> None:
+    paths = tuple(f"/spec/sources/{index}/kustomize/images/0" for index in (0, 1))
+    state = sourced(OURS, OURS, kustomize_images=("web=acme/web:1", other), kustomize_paths=paths)
+    assert not_writable(replace(SPEC, write=KUSTOMIZE), state).partition(":")[0] == why
+    assert written(KUSTOMIZE, state) == list(paths)
+    assert written(replace(KUSTOMIZE, source_position=1), state) == [paths[0]]
+
+
+@pytest.mark.parametrize("url", [CHARTS, OURS])
+def test_a_charts_version_is_never_replaced_by_a_commit(url: str) -> None:
+    state = application(repo_urls=(url,), target_revisions=("1.2.3",), source_charts=("web",))
+    why = not_writable(SPEC, state)
+    assert why.startswith("NoSource")
+    assert "no commit" in why
+    assert "no commit" in observe(SPEC, state).problem
+    assert patch_operations(SPEC, state, NEW) == ()
