@@ -24,6 +24,7 @@ from crds.resource import Resource
 from providers.errors import (
     ProviderBusy,
     ProviderError,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderRejected,
@@ -134,6 +135,9 @@ def explain(error: ProviderError, connection: ConnectionRef, document: Document)
     if isinstance(error, ProviderUnauthorized):
         text = f"the server does not accept the credential: put a valid one into {secret}"
         return _refused(ConditionReason.UNAUTHORIZED, f"{text} ({said})")
+    if isinstance(error, ProviderMisconfigured):
+        # Nothing was sent, and the message names the field or setting: no word on credentials belongs here.
+        return _refused(ConditionReason.INVALID, said)
     if isinstance(error, ProviderNotFound):
         what = "the address" if connection.kind.endswith(("Instance", "Provider")) else "the address or name"
         text = f"the server shows nothing there: mend {what} in the spec, or let the credential of {secret} see it"

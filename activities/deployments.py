@@ -20,10 +20,17 @@ from activities.ports import Connections
 from activities.reading import explain, read_all, reference
 from activities.running import operation_under_way
 from activities.targets import not_writable, patch_operations, wanted_raw, written_raw
-from providers.errors import ProviderConflict, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
+from providers.errors import (
+    ProviderConflict,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnauthorized,
+)
 from providers.models import ApplicationState
 
-_REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected)
+_REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderMisconfigured)
 
 
 class ArgoCDActivities(DeliveryActivities):

@@ -20,7 +20,7 @@ from crds.resource import Resource
 from crds.v1alpha1.deployment import Deployment, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
-from providers.errors import ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderMisconfigured, ProviderNotFound, ProviderUnauthorized
 
 Kind = TypeVar("Kind", bound=Resource)
 
@@ -60,6 +60,13 @@ def view_repository(repository: GitRepository) -> RepositoryView:
         full_name=hosted.full_name,
         components=components or (Component(name=name),),
     )
+
+
+_LIST_REASONS = {
+    ProviderUnauthorized: "Unauthorized",
+    ProviderNotFound: "NotFound",
+    ProviderMisconfigured: "Invalid",
+}
 
 
 class EnvironmentReader:
@@ -117,10 +124,10 @@ class EnvironmentReader:
         selector = argocd.selector.to_query()
         try:
             states = await port.list(argocd.project, selector=selector) if selector else ()
-        except (ProviderUnauthorized, ProviderNotFound) as error:
+        except (ProviderUnauthorized, ProviderNotFound, ProviderMisconfigured) as error:
             what = f"ArgoCDInstance/{argocd.instance_ref.name}"
             message = f"its applications cannot be listed in project {argocd.project}: {describe(error)}"
-            reason = "Unauthorized" if isinstance(error, ProviderUnauthorized) else "NotFound"
+            reason = _LIST_REASONS[type(error)]
             raise ReferenceMissing(Problem(what=what, reason=reason, message=message)) from None
         if not states:
             message = f"the selector `{selector}` of deployment `{deployment.name}` matches no application"

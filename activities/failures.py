@@ -2,7 +2,8 @@
 
 import functools
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,26 +13,65 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 
 from activities.models.bounds import cut
 from activities.models.budgets import TEXT_BYTES
+from activities.models.failures import Failure, FailureKind
 from activities.ports import ReferenceMissing
 from activities.redaction import redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
 from providers.admission import calling_for
-from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
+from providers.errors import (
+    ProviderBusy,
+    ProviderConflict,
+    ProviderError,
+    ProviderMalformed,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+    TriggerUnknown,
+)
 
 _logger = structlog.get_logger(__name__)
 
-MENDABLE = (ProviderUnauthorized, ProviderNotFound, ReferenceMissing, ApiForbidden)
-"""What only a person can mend."""
-MENDABLE_DELAY = timedelta(seconds=30)
+_BENIGN = ApplicationErrorCategory.BENIGN
+FIXABLE_DELAY = timedelta(seconds=30)
 BUSY_DELAY = timedelta(seconds=2)
 SPREAD = 0.1
 """How much later than asked, at most, an attempt comes: those who were told the same time must not come together."""
 LEAST_SPREAD = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=1)
 """A host that asks for a longer wait ends an activity of bounded attempts: in the workflow's own wait it stops nothing
-else, is shown, and can be cut short."""
-PATIENT = frozenset({"cancel_tests", "update_application", "sync_application"})
-"""Activities that no workflow asks for again after the wait: they keep to it themselves."""
+else, is shown, and can be cut short. One without a bound keeps to the wait itself, since no workflow asks again."""
+
+KINDS: Mapping[type[Exception], FailureKind] = {
+    ProviderBusy: FailureKind.BUSY,
+    ProviderRateLimited: FailureKind.RATE_LIMITED,
+    ProviderUnavailable: FailureKind.UNAVAILABLE,
+    ProviderMalformed: FailureKind.MALFORMED,
+    ProviderUnauthorized: FailureKind.UNAUTHORIZED,
+    ProviderNotFound: FailureKind.NOT_FOUND,
+    ProviderMisconfigured: FailureKind.MISCONFIGURED,
+    ProviderRejected: FailureKind.REJECTED,
+    ProviderConflict: FailureKind.CONFLICT,
+    TriggerUnknown: FailureKind.UNTRACEABLE,
+    ProviderError: FailureKind.UNAVAILABLE,
+    ReferenceMissing: FailureKind.REFERENCE_MISSING,
+    ApiForbidden: FailureKind.API_FORBIDDEN,
+    ApiInvalid: FailureKind.API_INVALID,
+    ApiError: FailureKind.API_UNAVAILABLE,
+}
+"""The only translation of errors to kinds; a class that is not named counts as the nearest one above it."""
+_AWAITS_A_PERSON = frozenset(
+    {
+        FailureKind.UNAUTHORIZED,
+        FailureKind.NOT_FOUND,
+        FailureKind.MISCONFIGURED,
+        FailureKind.REFERENCE_MISSING,
+        FailureKind.API_FORBIDDEN,
+    }
+)
+"""Fixed outside the request, so that the same request succeeds later."""
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -47,33 +87,65 @@ def describe(error: BaseException) -> str:
     return bounded(str(error) or type(error).__name__)
 
 
+def kind_of(error: Exception) -> FailureKind:
+    """Return the kind of an error by its class."""
+    return next((KINDS[one] for one in type(error).__mro__ if one in KINDS), FailureKind.UNEXPECTED)
+
+
+def failure_from(error: Exception) -> Failure:
+    """Return what an error means as a value that may leave the process."""
+    kind = kind_of(error)
+    if isinstance(error, ReferenceMissing):
+        problem = error.problem
+        fields = f" ({'; '.join(problem.fields)})" if problem.fields else ""
+        return Failure(kind=kind, object=problem.what, message=bounded(problem.message + fields))
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    message = describe(error)
+    if kind is FailureKind.UNEXPECTED:
+        message = f"{type(error).__name__}: {message}"
+    return Failure(kind=kind, message=message, retry_after=asked)
+
+
 def to_application_error(error: Exception) -> ApplicationError:
     """Translate one error. Its class name is the failure's type; the original stays out of history."""
-    name = type(error).__name__
-    text = describe(error)
-    if isinstance(error, ProviderBusy):
-        delay = _no_sooner(error.retry_after or BUSY_DELAY)
-        return ApplicationError(
-            text,
-            type=name,
-            non_retryable=_too_long(delay),
-            next_retry_delay=spread(delay),
-            category=ApplicationErrorCategory.BENIGN,
-        )
-    if isinstance(error, MENDABLE):
-        # With bounded attempts the workflow shows the cause at once and asks again by its own timer; without a bound
-        # nobody else would, so that the activity itself tries again until the Secret or the name is mended.
-        if _attempts_bounded():
-            return ApplicationError(text, type=name, non_retryable=True)
-        return ApplicationError(text, type=name, next_retry_delay=MENDABLE_DELAY)
-    if isinstance(error, ProviderError):
-        asked = None if error.retry_after is None else _no_sooner(error.retry_after)
-        final = not _worth_repeating(error) or _too_long(asked)
-        later = None if asked is None else spread(asked)
-        return ApplicationError(text, type=name, non_retryable=final, next_retry_delay=later)
-    if isinstance(error, ApiError):
-        return ApplicationError(text, type=name, non_retryable=isinstance(error, ApiInvalid))
-    return ApplicationError(text, type=name)
+    failure = failure_from(error)
+    asked = failure.retry_after or (BUSY_DELAY if failure.kind is FailureKind.BUSY else None)
+    asked = None if asked is None else _no_sooner(asked)
+    delay, final = None if asked is None else spread(asked), _too_long(asked)
+    match failure.kind:
+        case kind if kind in _AWAITS_A_PERSON:
+            # With bounded attempts the workflow shows the cause at once and asks again by its own timer; without a
+            # bound nobody else would, so that the activity itself tries again until the cause is fixed.
+            final = _attempts_bounded()
+            delay = None if final else FIXABLE_DELAY
+        case FailureKind.API_INVALID:
+            final = True
+        case _ if isinstance(error, ProviderError):
+            final = final or not _worth_repeating(error)
+    return application_error(failure, error=type(error).__name__, text=describe(error), final=final, delay=delay)
+
+
+def application_error(
+    failure: Failure, *, error: str = "", text: str = "", final: bool = False, delay: timedelta | None = None
+) -> ApplicationError:
+    """Return what carries a failure to the workflow; `final` ends the activity, else the next attempt waits `delay`."""
+    return ApplicationError(
+        text or failure.message,
+        replace(failure, retry_after=delay),
+        type=error or failure.kind.value,
+        non_retryable=final,
+        next_retry_delay=delay,
+        # Our own bound at work is no failure that anybody must be alerted to.
+        category=_BENIGN if failure.kind is FailureKind.BUSY else ApplicationErrorCategory.UNSPECIFIED,
+    )
+
+
+def carried(error: ApplicationError) -> Failure:
+    """Return the failure that an ApplicationError of ours carries."""
+    (failure,) = error.details
+    if not isinstance(failure, Failure):
+        raise TypeError(f"{error.type} carries no failure")
+    return failure
 
 
 def reported(
@@ -90,7 +162,7 @@ def reported(
             raise
         except Exception as error:
             failure = to_application_error(error)
-            expected = isinstance(error, ProviderError | ApiError | ReferenceMissing)
+            expected = kind_of(error) is not FailureKind.UNEXPECTED
             _logger.info("activity failed", error_type=failure.type, error=failure.message, exc_info=not expected)
             # The original's text and traceback may hold what the host echoed, so that it must not become the cause.
             raise failure from None
@@ -127,9 +199,7 @@ def _attempts_bounded() -> bool:
 
 
 def _too_long(delay: timedelta | None) -> bool:
-    if delay is None or delay <= LONGEST_DELAY or not _attempts_bounded():
-        return False
-    return activity.info().activity_type not in PATIENT
+    return delay is not None and delay > LONGEST_DELAY and _attempts_bounded()
 
 
 def _no_sooner(delay: timedelta) -> timedelta:

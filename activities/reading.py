@@ -11,7 +11,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.observing import needs_refresh, observe, unreadable
 from activities.ports import Connections, ReferenceMissing
-from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderBusy, ProviderError, ProviderMisconfigured, ProviderNotFound, ProviderUnauthorized
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
 
@@ -96,4 +96,6 @@ def explain(deployment: DeploymentSpec, error: ProviderError) -> str:
         )
     if isinstance(error, ProviderUnauthorized):
         return f"Argo CD refuses {where}: mend the token, or its rights get, sync and update ({describe(error)})"
+    if isinstance(error, ProviderMisconfigured):
+        return f"ArgoCDInstance `{deployment.instance}` cannot be called: {describe(error)}"
     return f"{where} cannot be read: {describe(error)}"

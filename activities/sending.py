@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.models.testing import NOT_ACCEPTED, UNHEARD, UNSENT
-from providers.errors import TriggerUnknown
+from activities.failures import carried
+from activities.models.failures import FailureKind
+
+UNSENT = "no attempt can have begun a run"
+"""Word of an attempt to the next one."""
 
 SENT = "a run may have begun at"
 """Word of an attempt that lost its reply, with the server's time."""
@@ -38,18 +42,15 @@ class Sending:
 
     def judged(self, failure: ApplicationError) -> ApplicationError:
         """Return the failure of this attempt with what is known of all of them, and leave word to the next one."""
-        if failure.type == TriggerUnknown.__name__:
+        value = carried(failure)
+        if value.kind is FailureKind.UNTRACEABLE:
             return failure
-        if failure.type in NOT_ACCEPTED:
+        if value.kind.began_nothing:
             self.begun = False
         self.note()
-        if self.repeats:
-            detail: tuple[str, ...] = (UNHEARD,)
-        else:
-            detail = () if self.begun else (UNSENT,)
         return ApplicationError(
             failure.message,
-            *detail,
+            replace(value, began=self.begun or self.repeats),
             type=failure.type,
             non_retryable=failure.non_retryable,
             next_retry_delay=failure.next_retry_delay,

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.failures import bounded, describe, reported
+from activities.failures import application_error, bounded, failure_from, reported
 from activities.metrics import Count, count
+from activities.models.bounds import cut
+from activities.models.budgets import LINE_BYTES
+from activities.models.failures import Failure, FailureKind
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -66,7 +70,11 @@ class CiActivities(TestRunActivities):
                 try:
                     report = _to_report(ref, await runs.read(ref.job, _to_run(ref)))
                 except ProviderError as error:
-                    report = RunReport(key=ref.key, run=ref, state=RunState.RUNNING, error=_named(error))
+                    failure = failure_from(error)
+                    failure = replace(failure, message=cut(failure.message, LINE_BYTES))
+                    report = RunReport(
+                        key=ref.key, run=ref, state=RunState.RUNNING, error=failure.text, failure=failure
+                    )
             state = "error" if report.error else report.state.value
             count(Count.POLLS, namespace=request.namespace, runner=request.runner, state=state)
             return report
@@ -130,11 +138,6 @@ async def _refuse_blind_repetition(runs: TestRuns, job: str) -> None:
         )
 
 
-def _named(error: ProviderError) -> str:
-    """Put the error's kind in front, as in a failure, so that both tell alike what is to be mended."""
-    return f"{type(error).__name__}: {describe(error)}"
-
-
 def _hidden_for(lag: timedelta) -> timedelta:
     """Return how long the lists may still hide what began before this activity was asked for, by the server's time."""
     info = activity.info()
@@ -167,7 +170,8 @@ def _rendered(request: TriggerTestInput) -> dict[str, str]:
             rendered[name] = render(template, request.variables)
         except SubstitutionError as error:
             message = bounded(f"parameters.{name}: {error}")
-            raise ApplicationError(message, type="InvalidParameters", non_retryable=True) from None
+            failure = Failure(kind=FailureKind.INVALID_PARAMETERS, message=message)
+            raise application_error(failure, final=True) from None
     return rendered
 
 

@@ -3,23 +3,23 @@
 import hashlib
 import json
 
-from providers.errors import ProviderUnauthorized
+from providers.errors import ProviderMisconfigured
 from providers.models import Credential
 
 
 def secret(credential: Credential, key: str) -> str:
-    """Return one value without surrounding blanks. Raises ProviderUnauthorized when it is missing or cannot be sent."""
+    """Return one value without surrounding blanks. Raises ProviderMisconfigured where it is missing or unusable."""
     value = optional_secret(credential, key)
     if not value:
-        raise ProviderUnauthorized(f"the Secret has no key `{key}`")
+        raise ProviderMisconfigured(f"the Secret has no key `{key}`: add it")
     return value
 
 
 def optional_secret(credential: Credential, key: str) -> str:
-    """Return one value, or an empty text. Raises ProviderUnauthorized when it cannot be sent in a header."""
+    """Return one value, or an empty text. Raises ProviderMisconfigured when it cannot be sent in a header."""
     value = credential.data.get(key, "").strip()
     if not value.isascii() or not value.isprintable():
-        raise ProviderUnauthorized(f"the Secret's key `{key}` holds characters that cannot be sent")
+        raise ProviderMisconfigured(f"the Secret's key `{key}` holds characters that cannot be sent: fix it")
     return value
 
 

@@ -1,6 +1,7 @@
 """One system at one address with one credential: sends, records each round trip, raises outcome errors only."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ import httpx
 from providers.admission import Admission
 from providers.bodies import read_body, read_lines
 from providers.credentials import fingerprint
-from providers.errors import ProviderError, ProviderMalformed, ProviderUnavailable
+from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnavailable
 from providers.exchange import Reply, Request
 from providers.http import HttpClients
 from providers.metrics import Call, Recorder
@@ -201,6 +202,11 @@ def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> Pr
         return ProviderMalformed(f"{what}: the answer cannot be decoded", status=500)
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return ProviderUnavailable(f"{what}: no answer in time", status=504)
+    if isinstance(error, httpx.ConnectError) and (untrusted := _untrusted(error)) is not None:
+        text = f"{what}: the server's certificate is not trusted ({untrusted.verify_message})"
+        return ProviderMisconfigured(
+            f"{text}: fix the address, or put the authority that signed it into `ca.crt` of `caSecretRef`", status=503
+        )
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return ProviderUnavailable(shown(f"{what}: no connection: {error}", secrets), status=503)
     # Other texts of the HTTP library may quote a header, so only the kind is shown.
@@ -211,6 +217,16 @@ def _asked_wait(reply: Reply) -> timedelta | None:
     """Return the time that a host named before which it wants no call at all; other refusals concern one call."""
     if reply.status == 503 or is_rate_limited(reply, message_of(reply)):
         return retry_after(reply.headers)
+    return None
+
+
+def _untrusted(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Find the refusal of a certificate among the causes; the HTTP library keeps it two levels down."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
     return None
 
 

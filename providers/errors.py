@@ -34,6 +34,13 @@ class ProviderNotFound(ProviderError):
     """404, or what a host hides as such: a person must mend a name or rights; shown, and tried again."""
 
 
+class ProviderMisconfigured(ProviderError):
+    """A field of a resource, or a setting of Pilotage, keeps anything from being sent; the message names it.
+
+    No credential helps: the message says which field or setting to fix.
+    """
+
+
 class ProviderRejected(ProviderError):
     """The host understood and refuses; the same request will be refused again."""
 

@@ -11,7 +11,7 @@ import httpx
 
 from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
-from providers.errors import ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderMisconfigured
 from providers.tracing import Trace, untraced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -59,7 +59,7 @@ class HttpClients:
         self._memory: dict[tuple[object, ...], object] = {}
 
     def client(self, ca_pem: str | None) -> httpx.AsyncClient:
-        """Return the client that trusts this CA beside the usual ones. Raises ProviderUnauthorized for a bad CA."""
+        """Return the client that trusts this CA beside the usual ones. Raises ProviderMisconfigured for a bad CA."""
         key = hashlib.sha256((ca_pem or "").encode()).hexdigest()
         if key not in self._clients:
             self._clients[key] = self._make_client(ca_pem)
@@ -86,19 +86,22 @@ class HttpClients:
         return cast(T, self._memory.setdefault((kind, *key), kind()))
 
     def address(self, base_url: str) -> httpx.URL:
-        """Check a base address against the operator's rules. Raises ProviderNotFound or ProviderUnauthorized."""
+        """Check a base address against the operator's rules. Raises ProviderMisconfigured."""
         try:
             url = httpx.URL(base_url.strip())
         except httpx.InvalidURL:
-            raise ProviderNotFound("the configured address is not a URL") from None
+            raise ProviderMisconfigured("the address in the spec is not a URL: fix it") from None
         if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > _HIGHEST_PORT:
-            raise ProviderNotFound("the configured address is not an http(s) URL")
+            raise ProviderMisconfigured("the address in the spec is not an http(s) URL: fix it")
         if url.userinfo or url.query or url.fragment:
-            raise ProviderUnauthorized("the configured address must hold no user, password, query or fragment")
+            text = "the address in the spec holds a user, password, query or fragment: remove it from there"
+            raise ProviderMisconfigured(f"{text}; a credential belongs into the Secret")
         if url.scheme == "http" and not self.options.allow_http:
-            raise ProviderUnauthorized(f"http:// to {url.host} is not allowed: use https or set PILOTAGE_ALLOW_HTTP")
+            text = f"http:// to {url.host} is not allowed: use https:// in the spec's address"
+            raise ProviderMisconfigured(f"{text}, or set PILOTAGE_ALLOW_HTTP for Pilotage's workers")
         if not self._is_allowed(url.host):
-            raise ProviderUnauthorized(f"host {url.host} is not among PILOTAGE_ALLOWED_HOSTS")
+            text = f"host {url.host} is not allowed: fix the spec's address"
+            raise ProviderMisconfigured(f"{text}, or add the host to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
         return url
 
     async def aclose(self) -> None:
@@ -141,5 +144,6 @@ class HttpClients:
             try:
                 context.load_verify_locations(cadata=ca_pem)
             except (ssl.SSLError, ValueError):
-                raise ProviderUnauthorized("the CA certificate is not PEM") from None
+                text = "key `ca.crt` of the Secret that `caSecretRef` names holds no certificate in PEM: fix it"
+                raise ProviderMisconfigured(text) from None
         return context

@@ -12,6 +12,7 @@ from providers.errors import (
     ProviderConflict,
     ProviderError,
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderRejected,
@@ -57,14 +58,14 @@ def refusal(reply: Reply, what: str) -> ProviderError:
     return kind(text, status=reply.status, retry_after=wait)
 
 
-def moved(reply: Reply, what: str, *, url: str) -> ProviderRejected:
+def moved(reply: Reply, what: str, *, url: str) -> ProviderMisconfigured:
     """Make the error of a write that was answered with a redirect; `what` names the call. Not redacted yet.
 
     The host did nothing, and a write is never sent to a place that nobody named.
     """
     where = _place(url, reply.headers.get("location", ""))
-    text = f"{what} answered {reply.status} and did nothing: it was moved to {where}; mend the address or the name"
-    return ProviderRejected(text, status=reply.status)
+    text = f"{what} answered {reply.status} and did nothing: it was moved to {where}; fix the address or the name"
+    return ProviderMisconfigured(text, status=reply.status)
 
 
 def is_rate_limited(reply: Reply, said: str) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 
 import structlog
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-_logger = structlog.get_logger(__name__)
+from activities.failures import application_error
+from activities.models.failures import Failure, FailureKind
 
-EXPIRED = "AttemptExpired"
+_logger = structlog.get_logger(__name__)
 
 
 class BoundedAttempts(Interceptor):
@@ -52,4 +52,4 @@ class _BoundedAttempt(ActivityInboundInterceptor):
                 age_at_start_seconds=round(age.total_seconds(), 3),
                 limit_seconds=limit.total_seconds(),
             )
-            raise ApplicationError(text, type=EXPIRED) from None
+            raise application_error(Failure(kind=FailureKind.EXPIRED, message=text)) from None

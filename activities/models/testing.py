@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Link, Short
+from activities.models.failures import Failure
 
 
 class RunState(StrEnum):
@@ -34,24 +35,6 @@ class RunRef(Bounded):
     """The promotion key, by which the run is found again when a reply was lost."""
     id: str
     url: Link = ""
-
-
-NOT_ACCEPTED = (
-    "ProviderUnauthorized",
-    "ProviderNotFound",
-    "ProviderRejected",
-    "ProviderRateLimited",
-    "ProviderBusy",
-    "ReferenceMissing",
-    "InvalidParameters",
-)
-"""Kinds of failure after which the attempt that failed cannot have begun a run; after any other one may run unheard."""
-
-UNHEARD = "an earlier attempt may have been accepted"
-"""Detail of a trigger's failure that speaks of its last attempt only: what refused that one says nothing of others."""
-
-UNSENT = "no attempt can have begun a run"
-"""Detail of a trigger's failure that speaks of all its attempts, whatever the last one failed of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +88,9 @@ class RunReport(Bounded):
     """Counts of test cases where the host has them, such as `41 passed, 1 failed`."""
     waiting_for_approval: bool = False
     error: Line = ""
+    """What people read of a failed poll."""
+    failure: Failure | None = None
+    """Why the run could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True)

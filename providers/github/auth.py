@@ -10,7 +10,7 @@ import jwt
 from providers.credentials import fingerprint, optional_secret
 from providers.documents import moment, required_text
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderNotFound
 from providers.exchange import Request, segment
 from providers.github import wire
 from providers.http import HttpClients
@@ -89,21 +89,21 @@ class GitHubAuth:
         if not self.is_app:
             token = optional_secret(self._credential, "token")
             if not token:
-                raise ProviderUnauthorized("the Secret has neither key `token` nor key `privateKey`")
+                raise ProviderMisconfigured("the Secret has neither key `token` nor key `privateKey`: add one")
             return {"Authorization": f"Bearer {token}"}
         return {"Authorization": f"Bearer {await self._tokens.token(self._mint)}"}
 
     async def app_headers(self) -> Mapping[str, str]:
         """Return the header for calls as the App itself: a short-lived JWT."""
         if not self._app_id:
-            raise ProviderUnauthorized("a `privateKey` needs the App's id: set `appID` in the Secret or the provider")
+            raise ProviderMisconfigured("a `privateKey` needs the App's id: set `appID` in the Secret or the provider")
         now = int(time.time())
         claims = {"iss": self._app_id, "iat": now - _ISSUED_AGO_SECONDS, "exp": now + _EXPIRES_IN_SECONDS}
         key = self._credential.data["privateKey"].strip()
         try:
             signed = jwt.encode(claims, key, algorithm="RS256")
         except (jwt.PyJWTError, ValueError, TypeError):
-            raise ProviderUnauthorized("the Secret's key `privateKey` is no RSA private key in PEM") from None
+            raise ProviderMisconfigured("the Secret's key `privateKey` is no RSA private key in PEM: fix it") from None
         return {"Authorization": f"Bearer {signed}"}
 
     def renew(self, used: Mapping[str, str]) -> bool:
@@ -146,7 +146,7 @@ class GitHubAuth:
 
     async def _find_installation(self) -> str:
         if not self._owner:
-            raise ProviderUnauthorized("an App needs an installation: set `installationID`")
+            raise ProviderMisconfigured("an App needs an installation: set `installationID`")
         path = f"{wire.repository_path(self._owner, self._repository)}/installation"
         reply = await self._app.call(Request(method="GET", path=path, api="PullRequest", operation="get-installation"))
         self._tokens.installation = required_text(reply.document(), "id")

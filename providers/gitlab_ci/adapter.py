@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from providers.credentials import optional_secret
 from providers.documents import Document, required_text, text
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
+from providers.errors import (
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnauthorized,
+)
 from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.gitlab_ci import starting, wire
 from providers.gitlab_ci.starting import ParametersAs
@@ -213,8 +219,8 @@ class GitLabTestRuns:
         if token:
             return {"PRIVATE-TOKEN": token}
         if optional_secret(self._credential, "triggerToken"):
-            raise ProviderUnauthorized("a `triggerToken` can only start pipelines: add a `token` with scope read_api")
-        raise ProviderUnauthorized("the Secret has no key `token`")
+            raise ProviderMisconfigured("a `triggerToken` can only start pipelines: add a `token` with scope read_api")
+        raise ProviderMisconfigured("the Secret has no key `token`: add it")
 
 
 class GitLabAccess:

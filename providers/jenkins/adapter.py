@@ -11,6 +11,7 @@ from providers.endpoint import Endpoint
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnauthorized,
@@ -180,7 +181,7 @@ class JenkinsTestRuns:
     async def _headers(self) -> Mapping[str, str]:
         password = optional_secret(self._credential, "token") or optional_secret(self._credential, "password")
         if not password:
-            raise ProviderUnauthorized("the Secret has neither key `token` nor key `password`")
+            raise ProviderMisconfigured("the Secret has neither key `token` nor key `password`: add one")
         pair = f"{secret(self._credential, 'username')}:{password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
 

@@ -15,6 +15,7 @@ from providers.errors import (
     ProviderBusy,
     ProviderError,
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderRejected,
@@ -88,12 +89,13 @@ async def test_a_cluster_scoped_provider_is_checked_too() -> None:
     ("error", "reason", "advice"),
     [
         (ProviderUnauthorized("401 Bad credentials", status=401), "Unauthorized", "put a valid one into"),
-        (ProviderUnauthorized("the Secret has no key `token`"), "Unauthorized", "no key `token`"),
+        (ProviderMisconfigured("the Secret has no key `token`: add it"), "Invalid", "no key `token`"),
         (ProviderUnauthorized("403 denied", status=403), "Forbidden", "grant it"),
         (ProviderNotFound("404", status=404), "NotFound", "mend the"),
         (ProviderUnavailable("connection refused"), "Unavailable", "address"),
         (ProviderMalformed("HTML for JSON"), "Unavailable", "no usable answer"),
-        (ProviderRejected("http:// is not allowed"), "Invalid", "mend the spec"),
+        (ProviderRejected("no such project"), "Invalid", "mend the spec"),
+        (ProviderMisconfigured("http:// is not allowed: use https://"), "Invalid", "use https://"),
     ],
 )
 @pytest.mark.parametrize(("kind", "name"), ALL)
@@ -104,6 +106,13 @@ async def test_each_refusal_has_a_reason_and_says_what_to_fix(
     assert (outcome.accepted, outcome.reason) == (False, reason)
     assert advice in outcome.message
     assert str(error) in outcome.message
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+async def test_what_keeps_anything_from_being_sent_is_no_word_about_the_credential(kind: str, name: str) -> None:
+    outcome = (await check(refusing(ProviderMisconfigured("http:// is not allowed: use https://")), kind, name)).outcome
+    assert "credential" not in outcome.message
+    assert "Secret" not in outcome.message
 
 
 async def test_the_secret_to_mend_is_named() -> None:

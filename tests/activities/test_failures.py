@@ -7,18 +7,29 @@ import pytest
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
-from activities.failures import LEAST_SPREAD, SPREAD, reported, tenant_of, to_application_error
+from activities.failures import (
+    KINDS,
+    LEAST_SPREAD,
+    SPREAD,
+    carried,
+    kind_of,
+    reported,
+    tenant_of,
+    to_application_error,
+)
 from activities.models.budgets import TEXT_BYTES
 from activities.models.connections import CheckConnectionInput, ConnectionRef
+from activities.models.failures import FailureKind
 from activities.models.revisions import ReadPullRequestInput
 from activities.models.testing import PollTestsInput
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
 from activities.redaction import SECRET_VALUES
-from crds.ports import ApiForbidden, ApiInvalid, ApiUnavailable
+from crds.ports import ApiError, ApiForbidden, ApiInvalid, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,
+    ProviderError,
     ProviderMalformed,
     ProviderNotFound,
     ProviderRateLimited,
@@ -57,6 +68,30 @@ def test_the_class_decides_whether_a_failure_is_retried(error: Exception, retrya
     assert failure.type == type(error).__name__
 
 
+def _below(kind: type[Exception]) -> set[type[Exception]]:
+    return {kind}.union(*(_below(one) for one in kind.__subclasses__()))
+
+
+def test_every_outcome_error_has_its_kind_and_the_kind_is_named_like_it() -> None:
+    for error in _below(ProviderError) - {ProviderError}:
+        if error.__module__ == "providers.errors":
+            assert KINDS[error] == error.__name__
+    assert {ReferenceMissing, ApiError, ApiForbidden, ApiInvalid} <= set(KINDS)
+    # Whatever is not named counts as the nearest class above it.
+    assert kind_of(ApiUnavailable("down")) is FailureKind.API_UNAVAILABLE
+    assert kind_of(ValueError("a bug")) is FailureKind.UNEXPECTED
+
+
+def test_a_failure_leaves_as_a_value_that_needs_no_text_to_be_understood() -> None:
+    problem = Problem(what="Secret/ci", reason="NotFound", message="create it", fields=("spec.url: bad",))
+    failure = carried(to_application_error(ReferenceMissing(problem)))
+    assert (failure.kind, failure.object) == (FailureKind.REFERENCE_MISSING, "Secret/ci")
+    assert failure.message == "create it (spec.url: bad)"
+    limited = carried(to_application_error(ProviderRateLimited("wait", retry_after=timedelta(minutes=7))))
+    assert limited.kind is FailureKind.RATE_LIMITED
+    assert is_spread(limited.retry_after, timedelta(minutes=7))
+
+
 def test_a_rate_limit_sets_the_next_attempt() -> None:
     failure = to_application_error(ProviderRateLimited("slow down", retry_after=timedelta(seconds=70)))
     assert is_spread(failure.next_retry_delay, timedelta(seconds=70))
@@ -64,7 +99,7 @@ def test_a_rate_limit_sets_the_next_attempt() -> None:
 
 @pytest.mark.parametrize(
     ("asked_for", "seconds", "final"),
-    [("trigger_test", 60, False), ("trigger_test", 61, True), ("cancel_tests", 61, False)],
+    [("trigger_test", 60, False), ("trigger_test", 61, True), ("cancel_tests", 61, True)],
 )
 async def test_a_host_that_asks_for_a_long_wait_gets_it_where_nothing_else_waits(
     asked_for: str, seconds: int, final: bool
@@ -126,7 +161,7 @@ async def test_no_credential_and_no_cause_leaves_with_a_failure(environment: Act
 
     @reported
     async def fail() -> None:
-        raise ProviderUnavailable("GET https://ci:hunter2-of-the-jenkins@ci.example failed " + "x" * 3000)
+        raise ProviderUnavailable("GET https://ci:hunter2-of-the-jenkins@ci.example failed " + "ü" * 3000)
 
     with pytest.raises(ApplicationError) as caught:
         await environment.run(fail)

@@ -15,7 +15,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
 
-from activities.models.testing import UNHEARD, UNSENT, TriggerTestInput, TriggerTestResult
+from activities.failures import carried
+from activities.models.testing import TriggerTestInput, TriggerTestResult
 from activities.test_runs import CiActivities
 from crds.ports import ApiForbidden, ApiUnavailable
 from providers.errors import (
@@ -111,10 +112,10 @@ class Attempts:
         request = replace(REQUEST, listing_lag=self.lag)
         return await environment.run(CiActivities(connections).trigger_test, request)
 
-    async def refused(self) -> tuple[str | None, tuple[Any, ...]]:
+    async def refused(self) -> tuple[str | None, bool | None]:
         with pytest.raises(ApplicationError) as caught:
             await self.next()
-        return caught.value.type, tuple(caught.value.details)
+        return caught.value.type, carried(caught.value).began
 
 
 @pytest.mark.parametrize(
@@ -122,8 +123,8 @@ class Attempts:
 )
 async def test_a_trigger_that_failed_before_anything_was_sent_is_tried_again(error: ProviderError) -> None:
     attempts = Attempts(runs=UntraceableRuns(errors={"find": [error, error]}))
-    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
-    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert await attempts.refused() == (type(error).__name__, False)
+    assert await attempts.refused() == (type(error).__name__, False)
     assert not (await attempts.next()).found
     assert attempts.runs.created == 1
 
@@ -131,7 +132,7 @@ async def test_a_trigger_that_failed_before_anything_was_sent_is_tried_again(err
 @pytest.mark.parametrize("error", [ApiUnavailable("no answer"), ApiForbidden("no", status=403)])
 async def test_an_outage_of_kubernetes_before_the_trigger_is_no_trigger(error: Exception) -> None:
     attempts = Attempts(failures=[error])
-    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert await attempts.refused() == (type(error).__name__, False)
     assert not (await attempts.next()).found
     assert attempts.runs.created == 1
 
@@ -139,7 +140,7 @@ async def test_an_outage_of_kubernetes_before_the_trigger_is_no_trigger(error: E
 @pytest.mark.parametrize("error", [ProviderRateLimited("wait"), ProviderUnauthorized("no"), ProviderBusy("16")])
 async def test_a_request_that_the_host_refused_began_no_run(error: ProviderError) -> None:
     attempts = Attempts(runs=UntraceableRuns(refuse=[error]))
-    assert await attempts.refused() == (type(error).__name__, (UNSENT,))
+    assert await attempts.refused() == (type(error).__name__, False)
     assert not (await attempts.next()).found
     assert attempts.runs.created == 1
 
@@ -147,9 +148,9 @@ async def test_a_request_that_the_host_refused_began_no_run(error: ProviderError
 @pytest.mark.parametrize("error", [ProviderUnavailable("no answer in time"), ProviderMalformed("<html>")])
 async def test_a_lost_reply_is_never_followed_by_another_request(error: ProviderError) -> None:
     attempts = Attempts(runs=UntraceableRuns(lose_replies=[error]))
-    assert await attempts.refused() == (type(error).__name__, ())
-    assert await attempts.refused() == ("TriggerUnknown", ())
-    assert await attempts.refused() == ("TriggerUnknown", ())
+    assert await attempts.refused() == (type(error).__name__, True)
+    assert await attempts.refused() == ("TriggerUnknown", None)
+    assert await attempts.refused() == ("TriggerUnknown", None)
     assert attempts.runs.created == 1
 
 
@@ -160,9 +161,9 @@ async def test_an_attempt_that_lost_its_reply_ends_at_once_and_the_first_look_co
     lag = timedelta(hours=1)
     attempts = Attempts(runs=ListingRuns(lose_replies=[error]), lag=lag)
     async with asyncio.timeout(30):
-        assert await attempts.refused() == (type(error).__name__, ())
+        assert await attempts.refused() == (type(error).__name__, True)
         # At once, as a Temporal server does that was restarted: the look would find nothing, and begin another run.
-        assert await attempts.refused() == ("ProviderUnavailable", (UNHEARD,))
+        assert await attempts.refused() == ("ProviderUnavailable", True)
     assert attempts.runs.calls == ["find", "create"]
     attempts.passed = lag + timedelta(minutes=1)
     assert (await attempts.next()).found
@@ -183,11 +184,11 @@ async def test_what_is_refused_after_a_lost_reply_proves_nothing_about_it() -> N
     attempts = Attempts(
         runs=UntraceableRuns(errors={"find": [ProviderBusy("16")]}, lose_replies=[ProviderMalformed("")])
     )
-    assert await attempts.refused() == ("ProviderBusy", (UNSENT,))
-    assert await attempts.refused() == ("ProviderMalformed", ())
+    assert await attempts.refused() == ("ProviderBusy", False)
+    assert await attempts.refused() == ("ProviderMalformed", True)
     attempts.runs.errors = {"find": [ProviderBusy("16")]}
-    assert await attempts.refused() == ("ProviderBusy", (UNHEARD,))
-    assert await attempts.refused() == ("TriggerUnknown", ())
+    assert await attempts.refused() == ("ProviderBusy", True)
+    assert await attempts.refused() == ("TriggerUnknown", None)
     assert attempts.runs.created == 1
 
 

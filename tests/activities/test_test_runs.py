@@ -7,9 +7,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.failures import carried
+from activities.models.failures import FailureKind
 from activities.models.testing import (
-    UNHEARD,
-    UNSENT,
     CancelTestsInput,
     PollTestsInput,
     RunRef,
@@ -104,7 +104,8 @@ async def test_one_unreadable_run_does_not_hide_the_others(environment: Activity
     assert [(report.state.final, bool(report.error)) for report in result.reports] == [(True, False), (False, True)]
     assert result.reports[0].state is RunState.PASSED
     # The kind stands in front as in a failure: by it people are told what to mend.
-    assert result.reports[1].error.startswith("ProviderNotFound: ")
+    assert result.reports[1].failure is not None
+    assert result.reports[1].failure.kind is FailureKind.NOT_FOUND
 
 
 async def test_cancelling_finds_every_run_by_key_and_leaves_finished_ones(environment: ActivityEnvironment) -> None:
@@ -180,21 +181,21 @@ async def test_a_missing_runner_is_named(environment: ActivityEnvironment) -> No
         (ProviderRejected, True),
     ],
 )
-@pytest.mark.parametrize(("attempt", "details"), [(1, (UNSENT,)), (2, (UNHEARD,))])
+@pytest.mark.parametrize(("attempt", "began"), [(1, False), (2, True)])
 async def test_a_refusal_of_a_repetition_says_that_it_proves_nothing_about_the_attempts_before(
-    kind: type[ProviderError], final: bool, attempt: int, details: tuple[str, ...]
+    kind: type[ProviderError], final: bool, attempt: int, began: bool
 ) -> None:
     runs = FakeRuns(errors={"find": [kind("no")]})
     with pytest.raises(ApplicationError) as caught:
         await trigger(runs, bounded_environment(attempt=attempt))
     assert (caught.value.type, caught.value.non_retryable) == (kind.__name__, final)
-    assert tuple(caught.value.details) == details
+    assert carried(caught.value).began is began
 
 
-@pytest.mark.parametrize(("attempt", "details"), [(1, (UNSENT,)), (2, (UNHEARD,))])
-async def test_a_runner_that_is_gone_says_as_little_about_the_attempts_before(
-    attempt: int, details: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(("attempt", "began"), [(1, False), (2, True)])
+async def test_a_runner_that_is_gone_says_as_little_about_the_attempts_before(attempt: int, began: bool) -> None:
     with pytest.raises(ApplicationError, match="TestRunner/jenkins") as caught:
         await bounded_environment(attempt=attempt).run(CiActivities(FakeConnections()).trigger_test, REQUEST)
-    assert (caught.value.type, tuple(caught.value.details)) == ("ReferenceMissing", details)
+    failure = carried(caught.value)
+    assert (failure.kind, failure.began) == (FailureKind.REFERENCE_MISSING, began)
+    assert failure.object == "TestRunner/jenkins"

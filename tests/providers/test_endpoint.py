@@ -4,18 +4,21 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from providers.endpoint import Endpoint, unanswered
 from providers.errors import (
     ProviderBusy,
-    ProviderError,
     ProviderMalformed,
-    ProviderNotFound,
+    ProviderMisconfigured,
     ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
@@ -132,7 +135,7 @@ async def test_a_redirect_of_a_write_is_never_followed_and_says_where_it_leads(
     host: FakeHost, status: int, location: str, where: str
 ) -> None:
     host.always(answer(status=status, location=location))
-    with pytest.raises(ProviderRejected) as caught:
+    with pytest.raises(ProviderMisconfigured) as caught:
         await endpoint(host.http()).call(Request(method="POST", path="/x", operation="trigger"))
     assert host.paths() == ["POST /ctx/x"]
     assert f"moved to {where}" in str(caught.value)
@@ -146,25 +149,23 @@ async def test_a_redirect_that_a_write_expects_is_its_answer(host: FakeHost) -> 
 
 
 @pytest.mark.parametrize(
-    ("base", "kind"),
+    "base",
     [
-        ("not a url", ProviderNotFound),
-        ("ftp://host", ProviderNotFound),
-        ("https://", ProviderNotFound),
-        ("https://host:99999", ProviderNotFound),
-        ("https://host:port", ProviderNotFound),
-        ("http://host.example.com", ProviderUnauthorized),
-        ("https://user:pass@host.example.com", ProviderUnauthorized),
-        ("https://host.example.com?x=1", ProviderUnauthorized),
-        ("https://other.example.org", ProviderUnauthorized),
-        ("https://evilexample.com", ProviderUnauthorized),
+        "not a url",
+        "ftp://host",
+        "https://",
+        "https://host:99999",
+        "https://host:port",
+        "http://host.example.com",
+        "https://user:pass@host.example.com",
+        "https://host.example.com?x=1",
+        "https://other.example.org",
+        "https://evilexample.com",
     ],
 )
-async def test_an_address_that_may_not_be_called_is_an_error_of_the_first_call(
-    host: FakeHost, base: str, kind: type[ProviderError]
-) -> None:
+async def test_an_address_that_may_not_be_called_is_an_error_of_the_first_call(host: FakeHost, base: str) -> None:
     http = host.http({"allowed_hosts": ("*.example.com",)})
-    with pytest.raises(kind) as caught:
+    with pytest.raises(ProviderMisconfigured) as caught:
         await endpoint(http, base=base).call(GET)
     assert "pass" not in str(caught.value).replace("password", "")
     assert host.requests == []
@@ -289,10 +290,36 @@ async def test_names_in_a_secret_are_no_secrets(host: FakeHost) -> None:
         await endpoint(host.http(), username="builder", token=TOKEN).call(GET)
 
 
-async def test_a_ca_that_is_no_pem_is_a_credential_to_mend() -> None:
+async def test_a_ca_that_is_no_pem_is_named_as_such() -> None:
     http = HttpClients()
-    with pytest.raises(ProviderUnauthorized, match="CA certificate"):
+    with pytest.raises(ProviderMisconfigured, match=r"`ca\.crt`"):
         http.client("no pem")
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """Return what serves `localhost` with a certificate that nobody trusts."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "tls.pem").write_bytes(certificate + key.private_bytes(serialization.Encoding.PEM, *plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.pem")
+    return context
+
+
+async def test_a_certificate_that_is_not_trusted_is_no_outage_and_names_the_field_of_the_ca(tmp_path: Path) -> None:
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0, ssl=self_signed(tmp_path))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ProviderMisconfigured, match="`caSecretRef`") as caught:
+            await endpoint(HttpClients(), base=f"https://127.0.0.1:{port}").call(GET)
+    assert "self-signed" in str(caught.value)
 
 
 async def test_clients_are_shared_by_their_ca_and_closed_together() -> None:

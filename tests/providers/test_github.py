@@ -4,10 +4,10 @@ import pytest
 
 from providers.errors import (
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderRejected,
-    ProviderUnauthorized,
 )
 from providers.github.wire import base_url
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, Verdict
@@ -269,7 +269,7 @@ async def test_a_secondary_limit_says_how_long_to_wait(host: FakeHost) -> None:
 async def test_an_unusable_secret_names_its_key_and_sends_nothing(
     host: FakeHost, data: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(ProviderUnauthorized, match=said):
+    with pytest.raises(ProviderMisconfigured, match=said):
         await github(host.http(), data=data).check()
     assert host.requests == []
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderNotFound, ProviderUnauthorized
 from tests.providers.hosts import FakeHost, answer, github
 
 MINT = "/app/installations/99/access_tokens"
@@ -153,7 +153,7 @@ async def test_an_app_is_checked_as_itself_without_a_repository(host: FakeHost, 
 async def test_an_unusable_app_secret_says_what_to_mend(
     host: FakeHost, secret: Mapping[str, str], change: Mapping[str, str], said: str
 ) -> None:
-    with pytest.raises(ProviderUnauthorized, match=said):
+    with pytest.raises(ProviderMisconfigured, match=said):
         await github(host.http(), data={**secret, **change}).check()
     assert host.requests == []
 
@@ -161,7 +161,7 @@ async def test_an_unusable_app_secret_says_what_to_mend(
 async def test_an_app_without_installation_and_repository_is_told_to_name_one(
     host: FakeHost, secret: Mapping[str, str]
 ) -> None:
-    with pytest.raises(ProviderUnauthorized, match="installationID"):
+    with pytest.raises(ProviderMisconfigured, match="installationID"):
         await github(host.http(), owner="", data={**secret, "installationID": ""}).comments.list(1)
 
 

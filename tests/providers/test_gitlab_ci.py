@@ -7,6 +7,7 @@ import pytest
 
 from deploy.local.sandbox.gitlab_inputs import check_inputs
 from providers.errors import (
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnauthorized,
@@ -63,9 +64,9 @@ async def test_a_trigger_token_starts_and_the_other_token_reads(host: FakeHost) 
 
 
 async def test_a_trigger_token_alone_is_not_enough(host: FakeHost) -> None:
-    with pytest.raises(ProviderUnauthorized, match="read_api"):
+    with pytest.raises(ProviderMisconfigured, match="read_api"):
         await gitlab_ci(host.http(), data={"triggerToken": "glptt-x"}).check()
-    with pytest.raises(ProviderUnauthorized, match="key `token`"):
+    with pytest.raises(ProviderMisconfigured, match="key `token`"):
         await gitlab_ci(host.http(), data={"other": "x"}).check()
     assert host.requests == []
 

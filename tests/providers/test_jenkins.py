@@ -11,6 +11,7 @@ import pytest
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnauthorized,
@@ -348,5 +349,5 @@ async def test_a_missing_right_is_not_taken_for_a_stale_crumb(host: FakeHost) ->
 
 @pytest.mark.parametrize(("data", "said"), [({"username": "bot"}, "password"), ({"token": "secret1"}, "username")])
 async def test_an_unusable_secret_says_which_key_is_missing(host: FakeHost, data: dict[str, str], said: str) -> None:
-    with pytest.raises(ProviderUnauthorized, match=said):
+    with pytest.raises(ProviderMisconfigured, match=said):
         await jenkins(host.http(), data=data).check()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.errors import ProviderRejected, ProviderUnauthorized
+from providers.errors import ProviderMisconfigured, ProviderRejected
 from providers.models import Credential
 from providers.ports import TraceableRuns
 from providers.registry import SCM_HOSTS, TEST_RUNS, build_deployments, build_scm_host, build_test_runs
@@ -41,9 +41,9 @@ async def test_building_with_an_empty_secret_fails_at_the_first_call(host: FakeH
     checks = [scm.check, *(port.check for port in runs)]
     assert len(checks) == len(SCM_HOSTS) + len(TEST_RUNS)
     for check in checks:
-        with pytest.raises(ProviderUnauthorized, match="Secret"):
+        with pytest.raises(ProviderMisconfigured, match="Secret"):
             await check()
-    with pytest.raises(ProviderUnauthorized, match="Secret"):
+    with pytest.raises(ProviderMisconfigured, match="Secret"):
         await build_deployments(base="https://x", credential=NOTHING, http=http).list("shop")
     assert host.requests == []
 

@@ -15,7 +15,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
-from worker.attempts import EXPIRED, BoundedAttempts
+from activities.models.failures import FailureKind
+from worker.attempts import BoundedAttempts
 
 LIMIT = timedelta(seconds=1)
 
@@ -96,7 +97,7 @@ async def test_an_attempt_that_waited_for_too_long_in_this_process_does_not_begi
 
     with pytest.raises(ApplicationError, match="older than its 1 s") as caught:
         await bounded(begin, age=timedelta(seconds=2), limit=LIMIT)
-    assert caught.value.type == EXPIRED
+    assert caught.value.type == FailureKind.EXPIRED
     assert not caught.value.non_retryable
     assert begun == []
 

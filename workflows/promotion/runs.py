@@ -4,25 +4,16 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 from activities.contracts import TestRunActivities
-from activities.models.testing import (
-    NOT_ACCEPTED,
-    UNHEARD,
-    UNSENT,
-    CancelTestsInput,
-    PollTestsInput,
-    RunRef,
-    RunState,
-    TriggerTestInput,
-)
+from activities.models.failures import FailureKind
+from activities.models.testing import CancelTestsInput, PollTestsInput, RunRef, RunState, TriggerTestInput
 from workflows import policies
+from workflows.failures import failure_of
 from workflows.promotion import rounds
 from workflows.promotion.context import Context, problem_of
 from workflows.promotion.state import Hop, Round, TestProgress
-
-TRIGGER_UNKNOWN = "TriggerUnknown"
 
 LAST_LOOK = timedelta(seconds=5)
 
@@ -78,12 +69,12 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
 def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     """Show why a trigger failed and plan the next one; only a trigger that must not be repeated is final."""
     what, text = problem_of(refusal, f"TestRunner/{test.spec.runner}")
+    failure = failure_of(refusal)
     now = workflow.now()
-    cause = refusal.__cause__
-    if isinstance(cause, ApplicationError) and cause.type == TRIGGER_UNKNOWN:
+    if failure.kind is FailureKind.UNTRACEABLE:
         test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, text, True
         return
-    test.unheard = test.unheard or not _surely_unsent(cause)
+    test.unheard = test.unheard or not failure.surely_unsent
     if test.error != text:
         ctx.event("TriggerRefused", f"{test.spec.name}: {what}: {text}", warning=True)
     test.error = text
@@ -91,12 +82,6 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     pause = ctx.timings.reference_initial * 2.0 ** min(test.attempts - 1, 10)
     pause = max(ctx.timings.listing_lag, min(pause, ctx.timings.reference_maximum))
     test.next_trigger = now + max(pause, policies.asked_wait(refusal))
-
-
-def _surely_unsent(cause: BaseException | None) -> bool:
-    if not isinstance(cause, ApplicationError):
-        return False
-    return UNSENT in cause.details or (cause.type in NOT_ACCEPTED and UNHEARD not in cause.details)
 
 
 async def poll_tests(ctx: Context, round_: Round) -> None:

@@ -7,8 +7,9 @@ import pytest
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.models.failures import Failure, FailureKind
 from activities.models.status import State
-from activities.models.testing import UNHEARD, UNSENT, TriggerTestInput, TriggerTestResult
+from activities.models.testing import TriggerTestInput, TriggerTestResult
 from tests.workflows.promotion.world import World, a_test, promotion_in
 
 
@@ -16,7 +17,7 @@ from tests.workflows.promotion.world import World, a_test, promotion_in
 class RefusingWorld(World):
     """A world whose first trigger is refused."""
 
-    detail: tuple[str, ...] = ()
+    began: bool | None = None
     refusal: str = "ProviderRateLimited"
     asked: list[bool] = field(default_factory=list)
     """For each trigger whether it came with the warning that an earlier one may have been accepted."""
@@ -25,16 +26,17 @@ class RefusingWorld(World):
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         self.asked.append(request.again)
         if len(self.asked) == 1:
-            raise ApplicationError("wait", *self.detail, type=self.refusal, non_retryable=True)
+            failure = Failure(kind=FailureKind(self.refusal), message="wait", began=self.began)
+            raise ApplicationError("wait", failure, type=self.refusal, non_retryable=True)
         return await super().trigger_test(request)
 
 
-@pytest.mark.parametrize(("detail", "warned"), [((), False), ((UNHEARD,), True)], ids=["first", "repetition"])
+@pytest.mark.parametrize(("began", "warned"), [(None, False), (True, True)], ids=["first", "repetition"])
 async def test_a_repetition_that_was_refused_is_no_proof_that_the_first_attempt_was(
-    temporal_server: str, detail: tuple[str, ...], warned: bool
+    temporal_server: str, began: bool | None, warned: bool
 ) -> None:
     async with promotion_in(RefusingWorld, temporal_server) as (world, start):
-        world.detail = detail
+        world.began = began
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -42,20 +44,20 @@ async def test_a_repetition_that_was_refused_is_no_proof_that_the_first_attempt_
 
 
 @pytest.mark.parametrize(
-    ("refusal", "detail", "warned"),
+    ("refusal", "began", "warned"),
     [
-        ("ReferenceMissing", (), False),
-        ("InvalidParameters", (), False),
-        ("ProviderUnavailable", (), True),
-        ("ProviderUnavailable", (UNSENT,), False),
-        ("ApiUnavailable", (UNSENT,), False),
+        ("ReferenceMissing", None, False),
+        ("InvalidParameters", None, False),
+        ("ProviderUnavailable", None, True),
+        ("ProviderUnavailable", False, False),
+        ("ApiUnavailable", False, False),
     ],
 )
 async def test_what_fails_before_anything_is_sent_leaves_the_next_trigger_a_first_one(
-    temporal_server: str, refusal: str, detail: tuple[str, ...], warned: bool
+    temporal_server: str, refusal: str, began: bool | None, warned: bool
 ) -> None:
     async with promotion_in(RefusingWorld, temporal_server) as (world, start):
-        world.refusal, world.detail = refusal, detail
+        world.refusal, world.began = refusal, began
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")

@@ -1,0 +1,127 @@
+"""Failures as values: what an attempt failed of, as workflows decide on it, keep it and show it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from activities.models.bounds import Bounded, Short, Text
+
+
+class FailureKind(StrEnum):
+    """Name what an attempt failed of. Where Pilotage raises it, the value is the failure's type in Temporal as well."""
+
+    BUSY = "ProviderBusy"
+    """Our own bound of calls in flight; nothing was sent."""
+    RATE_LIMITED = "ProviderRateLimited"
+    UNAVAILABLE = "ProviderUnavailable"
+    """No answer, or 5xx."""
+    MALFORMED = "ProviderMalformed"
+    UNAUTHORIZED = "ProviderUnauthorized"
+    NOT_FOUND = "ProviderNotFound"
+    MISCONFIGURED = "ProviderMisconfigured"
+    """A field or setting keeps Pilotage from sending anything; the message names it."""
+    REJECTED = "ProviderRejected"
+    CONFLICT = "ProviderConflict"
+    UNTRACEABLE = "TriggerUnknown"
+    """A run may have begun that nobody can find."""
+    REFERENCE_MISSING = "ReferenceMissing"
+    INVALID_PARAMETERS = "InvalidParameters"
+    API_FORBIDDEN = "ApiForbidden"
+    API_INVALID = "ApiInvalid"
+    API_UNAVAILABLE = "ApiUnavailable"
+    """The Kubernetes API gives no usable answer."""
+    EXPIRED = "AttemptExpired"
+    """The attempt ran out of time within Pilotage, or no worker took it."""
+    UNEXPECTED = "Unexpected"
+
+    @property
+    def passing(self) -> bool:
+        """Whether it usually ends by itself within minutes; nobody has done anything wrong."""
+        return self in _PASSING
+
+    @property
+    def asks_to_wait(self) -> bool:
+        """Whether it is a request for quiet: the host's own, or ours on its behalf."""
+        return self in (FailureKind.BUSY, FailureKind.RATE_LIMITED)
+
+    @property
+    def fixable(self) -> bool:
+        """Whether it stays until a person fixes something, so that one refusal is proof enough."""
+        return self in _FIXABLE
+
+    @property
+    def began_nothing(self) -> bool:
+        """Whether an attempt that failed of it cannot have begun anything; after any other one a run may go on."""
+        return self in _BEGAN_NOTHING
+
+    @property
+    def ours(self) -> bool:
+        """Whether it says nothing of the system that was to be called, nor of what is declared."""
+        return self in _OURS
+
+
+_PASSING = frozenset(
+    {
+        FailureKind.BUSY,
+        FailureKind.RATE_LIMITED,
+        FailureKind.UNAVAILABLE,
+        FailureKind.API_UNAVAILABLE,
+        FailureKind.EXPIRED,
+    }
+)
+_FIXABLE = frozenset(
+    {
+        FailureKind.UNAUTHORIZED,
+        FailureKind.NOT_FOUND,
+        FailureKind.MISCONFIGURED,
+        FailureKind.REJECTED,
+        FailureKind.REFERENCE_MISSING,
+        FailureKind.INVALID_PARAMETERS,
+        FailureKind.API_FORBIDDEN,
+    }
+)
+_BEGAN_NOTHING = frozenset(
+    {
+        FailureKind.BUSY,
+        FailureKind.RATE_LIMITED,
+        FailureKind.UNAUTHORIZED,
+        FailureKind.NOT_FOUND,
+        FailureKind.MISCONFIGURED,
+        FailureKind.REJECTED,
+        FailureKind.REFERENCE_MISSING,
+        FailureKind.INVALID_PARAMETERS,
+    }
+)
+_OURS = frozenset({FailureKind.EXPIRED, FailureKind.API_UNAVAILABLE, FailureKind.API_INVALID})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure(Bounded):
+    """Say what an attempt failed of. The message is bounded and without credentials."""
+
+    kind: FailureKind
+    message: Text
+    object: Short = ""
+    """The object meant, such as `TestRunner/jenkins` or `Secret/jenkins-token`; empty where only the caller knows."""
+    retry_after: timedelta | None = None
+    """How long the host, or our own bound, asks us to wait."""
+    began: bool | None = None
+    """Of a trigger, over all its attempts: True = one may have begun a run, False = none has, None = see the kind."""
+
+    @property
+    def text(self) -> str:
+        """Return what people read."""
+        # A missing reference and a surprise are complete sentences of ours.
+        if self.kind in (FailureKind.REFERENCE_MISSING, FailureKind.UNEXPECTED):
+            return self.message
+        return f"{self.kind}: {self.message}"
+
+    @property
+    def wait(self) -> timedelta:
+        """Return how long to wait at least; zero where nothing was asked."""
+        return self.retry_after or timedelta(0)
+
+    @property
+    def surely_unsent(self) -> bool:
+        """Whether no attempt of a trigger can have begun a run."""
+        return self.kind.began_nothing if self.began is None else not self.began
