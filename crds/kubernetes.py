@@ -36,6 +36,8 @@ from crds.ports import (
     WatchEvent,
     event_document,
 )
+from texts.json_document import to_json
+from texts.plain import plain_values
 
 CALL_TIMEOUT = timedelta(seconds=30)
 CONNECT_TIMEOUT = timedelta(seconds=5)
@@ -43,7 +45,8 @@ WATCH_GRACE = timedelta(seconds=10)
 """How long after the server's own end of a watch the client takes the connection for dead."""
 
 _MERGE_PATCH = "application/merge-patch+json"
-_APPLY_PATCH = "application/apply-patch+yaml"
+# With its parameter the client leaves the body alone; else it writes JSON that go-yaml refuses.
+_APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
 _LOADERS: Any = kubernetes_config
 _IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -335,8 +338,13 @@ class KubernetesApi:
         settings: Any = await self._configuration.auth_settings()
         for setting in settings.values():
             headers[setting["key"]] = setting["value"]
+        data: Any = body
+        if content_type == _APPLY_PATCH:
+            data = to_json(body)
+        elif body is not None:
+            data = plain_values(body)
         answer = await self._client.rest_client.request(
-            method, url, headers=headers, body=body, _request_timeout=limits
+            method, url, headers=headers, body=data, _request_timeout=limits
         )
         response: aiohttp.ClientResponse = answer.response
         return response

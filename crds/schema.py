@@ -23,8 +23,9 @@ def object_schema(model: type[Resource]) -> Schema:
         "apiVersion": {"type": "string", "description": f"`{GROUP}/{VERSION}`."},
         "kind": {"type": "string", "description": f"`{model.definition.kind}`."},
         "metadata": _metadata(model.definition),
-        "spec": properties["spec"],
-        "status": _without_default(properties["status"]),
+        "spec": _with_atomic_objects(properties["spec"]),
+        # The status itself is written by several field managers.
+        "status": _with_atomic_objects(_without_default(properties["status"])),
     }
     return {**schema, "required": ["spec"], "properties": described}
 
@@ -108,6 +109,28 @@ def _structural(raw: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schem
     if schema.get("type") == "integer":
         schema["format"] = _INTEGER_FORMAT
     return schema
+
+
+def _with_atomic_objects(schema: Schema) -> Schema:
+    """Declare the fields that may hold an empty object to be replaced as a whole by server-side apply.
+
+    Merged by key, one that goes from filled to empty is left as null, which its own type refuses: a status is never
+    written again, and neither is what a person applied.
+    """
+    nested: Schema = {}
+    if isinstance(schema.get("properties"), dict):
+        nested["properties"] = {name: _as_field(field) for name, field in schema["properties"].items()}
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            nested[name] = _with_atomic_objects(schema[name]) if name == "items" else _as_field(schema[name])
+    return {**schema, **nested}
+
+
+def _as_field(schema: Schema) -> Schema:
+    described = _with_atomic_objects(schema)
+    if schema.get("type") == "object" and not schema.get("required"):
+        described["x-kubernetes-map-type"] = "atomic"
+    return described
 
 
 def _resolve(raw: Schema, definitions: Mapping[str, Any]) -> Schema:

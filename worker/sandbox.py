@@ -17,13 +17,13 @@ FORBIDDEN_MODULES = frozenset({"aiohttp", "crds", "httpx", "kubernetes", "provid
 def shared_modules() -> tuple[str, ...]:
     """Name the modules that all workflow instances share instead of loading them anew.
 
-    These are the contracts, the wire types and every module of `workflows` that defines no workflow: none of them
-    keeps state. A module called `workflow` defines one, and each instance has its own.
+    These are the contracts, the wire types, the texts and every module of `workflows` that defines no workflow: none
+    of them keeps state. A module called `workflow` defines one, and each instance has its own.
     """
     found = pkgutil.walk_packages(workflows.__path__, prefix="workflows.")
     rules = (module.name for module in found if not module.ispkg and not module.name.endswith(".workflow"))
     # OpenTelemetry's context travels through workflows when tracing is on.
-    return ("activities.contracts", "activities.models", "opentelemetry", *sorted(rules))
+    return ("activities.contracts", "activities.models", "opentelemetry", "texts", *sorted(rules))
 
 
 RESTRICTIONS = SandboxRestrictions(
