@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from crds.durations import MAX_LENGTH, PATTERN, format_duration, parse_duration
 from crds.model import Model, Rule, extra
+from texts.plain import plain
 
 NAME_MAX_LENGTH = 63
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -29,8 +30,9 @@ ObjectName = Annotated[
 
 
 def truncate(text: str, limit: int) -> str:
-    """Cut a text to a number of characters, ending in an ellipsis where something was cut."""
-    return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
+    """Make a text plain and cut it to a number of characters, ending in an ellipsis where something was cut."""
+    fit = plain(text)
+    return fit if len(fit) <= limit else fit[: limit - 1] + ELLIPSIS
 
 
 def _cutting(limit: int) -> Callable[[Any], Any]:

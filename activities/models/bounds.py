@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from activities.models import budgets
+from texts.plain import plain
 
 ELLIPSIS = "…"
 
@@ -13,25 +14,26 @@ ELLIPSIS = "…"
 def cut(text: str, limit: int) -> str:
     """Return the text in at most `limit` bytes of UTF-8, ending in an ellipsis where something was cut.
 
-    No character is split. A lone surrogate, which UTF-8 does not know, becomes a question mark.
+    No character is split, and what no payload or status may hold is replaced as `plain` does.
     """
-    encoded = text.encode(errors="replace")
+    fit = plain(text)
+    encoded = fit.encode()
     if len(encoded) <= limit:
-        return encoded.decode()
+        return fit
     room = max(limit - len(ELLIPSIS.encode()), 0)
     return encoded[:room].decode(errors="ignore") + (ELLIPSIS if limit >= len(ELLIPSIS.encode()) else "")
 
 
 def together(lines: Iterable[str], limit: int = budgets.TEXT_BYTES) -> str:
     """Join lines in at most `limit` bytes; the number of those left out stands at the end."""
-    found = list(lines)
+    found = [plain(line) for line in lines]
     text = "; ".join(found)
-    if len(text.encode(errors="replace")) <= limit:
+    if len(text.encode()) <= limit:
         return text
     kept: list[str] = []
     room = limit - len(f"; and {len(found)} more")
     for line in found:
-        room -= len(line.encode(errors="replace")) + len("; ")
+        room -= len(line.encode()) + len("; ")
         if room < 0:
             break
         kept.append(line)

@@ -25,7 +25,7 @@ SHORT_NAMES = {
 STRUCTURAL = {
     "additionalProperties", "default", "description", "enum", "format", "items", "maxItems", "maxLength",
     "maxProperties", "maximum", "minItems", "minLength", "minimum", "pattern", "properties", "required", "type",
-    "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-validations",
+    "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-validations",
 }  # fmt: skip
 
 

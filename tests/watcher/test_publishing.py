@@ -47,7 +47,7 @@ async def test_a_full_status_is_accepted_and_published_again_without_a_trace(
     assert status["workflow"]["runID"] == "run-1"
     assert status["waitingFor"]["what"] == "Verdict"
     assert status["aggregate"]["all_passed"] is True
-    assert len(status["message"]) == 1024
+    assert 900 < len(status["message"]) <= 1024
     assert len(status["promotions"]) == 20
     assert status["promotions"][0]["policy"] == {"name": "dev-to-staging", "generation": 3}
     assert status["uid"] == created["metadata"]["uid"]
