@@ -1,4 +1,4 @@
-"""What a person's command means in the state at hand: refused with a reason, or carried out at once."""
+"""What a person's command means in the state at hand: refused with a reason, carried out, or kept for its step."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from workflows.promotion import comparing, rounds
 from workflows.promotion.state import Hold, Hop, Refusal, Story
+from workflows.runtime.inbox import Accepted
 
 SHORTEST_REVISION = 7
 """Git's own shortest abbreviation; a shorter one could fit another commit."""
@@ -21,7 +22,7 @@ ACCEPTED = {
 
 
 def refusal(story: Story, verb: Verb, command: Command) -> str:
-    """Return why the command is not carried out; empty when it is."""
+    """Return why the command does not fit the state at hand; empty when it may be executed."""
     if story.state.terminal:
         return f"the tracker is {story.state}; restart begins a new attempt"
     wanted = story.hop.policy.target if story.hop else story.environment
@@ -29,7 +30,20 @@ def refusal(story: Story, verb: Verb, command: Command) -> str:
         return f"meant for {command.target_environment}, but the hop at hand goes to {wanted}"
     if command.revision and not _names(story, command.revision):
         return f"meant for revision {command.revision[:12]}, but another one is at hand; look again"
-    return _out_of_place(story, verb, command)
+    return "" if repeats(story, verb) else _out_of_place(story, verb, command)
+
+
+def repeats(story: Story, verb: Verb) -> str:
+    """Return why the command is no second one: the same word was accepted, and its effect cannot be seen yet.
+
+    Two people, or two clicks, say the same within moments. The second is answered by name and never kept: later it
+    would act on something that nobody had seen.
+    """
+    waiting = story.inbox.get(verb)
+    command = waiting.command if waiting is not None else story.inbox.under_way.get(verb)
+    if verb not in (Verb.RETEST, Verb.RETRY) or command is None:
+        return ""
+    return f"the {verb} of {command.actor} is being carried out; this one adds nothing"
 
 
 def _out_of_place(story: Story, verb: Verb, command: Command) -> str:
@@ -39,11 +53,11 @@ def _out_of_place(story: Story, verb: Verb, command: Command) -> str:
             return f"already held by {story.hold.by}"
         case Verb.RELEASE if story.hold is None:
             return "not held"
-        case Verb.RETEST if state not in (State.TESTING, State.TESTS_FAILED, State.READY_TO_PROMOTE):
+        case Verb.RETEST if not _may_retest(story):
             return f"retest needs a round of tests, but the tracker is {state}"
         case Verb.RETRY if state is not State.PROMOTION_FAILED:
             return f"retry needs PromotionFailed, but the tracker is {state}"
-        case Verb.PROMOTE if state is not State.READY_TO_PROMOTE or hop is None:
+        case Verb.PROMOTE if hop is None or not _may_promote(story):
             return f"promote needs ReadyToPromote, but the tracker is {state}"
         case Verb.PROMOTE if hop is not None and hop.refusal is Refusal.DIVERGED and not command.reason:
             return f"the target diverged ({hop.refusal_message}); promoting it anyway needs a reason"
@@ -52,26 +66,60 @@ def _out_of_place(story: Story, verb: Verb, command: Command) -> str:
             if command.seen:
                 return f"the target is not what you saw: {now}; look again, then `pilotage promote --reason`"
             return f"the target diverged: {now}; `pilotage promote --reason` names it, as status.hop.diverged shows it"
-        case Verb.PROMOTE if hop is not None and hop.approved_by and hop.refusal is not Refusal.DIVERGED:
-            return f"already approved by {hop.approved_by}; it waits for the lane"
+        case Verb.PROMOTE if (by := approver(story)) and hop is not None and hop.refusal is not Refusal.DIVERGED:
+            return f"already approved by {by}; it waits for the lane"
         case _:
             return ""
 
 
+def _may_retest(story: Story) -> bool:
+    if story.state is State.PROMOTING:
+        return story.hop is not None and story.hop.untouched
+    return story.state in (State.TESTING, State.TESTS_FAILED, State.READY_TO_PROMOTE)
+
+
+def _may_promote(story: Story) -> bool:
+    """Tell whether an approval has its place: before the lane, or while a `retest` has not begun its round yet.
+
+    People are shown ReadyToPromote until then; what they say of it counts for the round to come.
+    """
+    between = story.hop is not None and story.hop.round is None and Verb.RETEST in story.inbox.under_way
+    return story.state is State.READY_TO_PROMOTE or between
+
+
+def approver(story: Story) -> str:
+    """Return who approved the hop: whose `promote` was carried out or waits for the lane, or `autoPromote`."""
+    if story.hop is not None and story.hop.approved_by:
+        return story.hop.approved_by
+    accepted = story.inbox.get(Verb.PROMOTE)
+    return accepted.command.actor if accepted is not None else ""
+
+
+def command_waits(story: Story) -> bool:
+    """Tell whether the step at hand is to carry out a command before anything else; hold keeps some of them."""
+    free, retest = story.hold is None, story.inbox.get(Verb.RETEST) is not None
+    match story.state:
+        case State.TESTING:
+            return retest
+        case State.TESTS_FAILED | State.READY_TO_PROMOTE:
+            return retest and free
+        case State.PROMOTING:
+            return retest and story.hop is not None and story.hop.untouched
+        case State.PROMOTION_FAILED:
+            return free and story.inbox.get(Verb.RETRY) is not None
+        case _:
+            return False
+
+
 def carry_out(story: Story, verb: Verb, command: Command, *, now: datetime) -> None:
-    """Change the story as the command says; abort is the caller's."""
+    """Hold and release at once, and keep in the inbox what a step's transition carries out; abort is the caller's."""
     hop = story.hop
     match verb:
-        case Verb.RETEST:
-            story.retest = True
-        case Verb.RETRY:
-            story.retry = True
-            if hop is not None:
-                hop.approved_by = command.actor
+        case Verb.RETEST | Verb.RETRY:
+            story.inbox.offer(verb, Accepted(command=command))
         case Verb.PROMOTE if hop is not None:
-            hop.approved_by = command.actor
-            if hop.refusal is Refusal.DIVERGED:
-                hop.override = hop.refused
+            artifacts = hop.round.artifacts if hop.round is not None else hop.voided
+            story.inbox.offer(verb, Accepted(command=command, artifacts=artifacts))
         case Verb.HOLD:
             story.hold = Hold(by=command.actor, since=now, reason=command.reason)
         case Verb.RELEASE if story.hold is not None:
@@ -83,6 +131,21 @@ def carry_out(story: Story, verb: Verb, command: Command, *, now: datetime) -> N
             pass
 
 
+def outdated_approval(story: Story) -> str:
+    """Return why an approval that waits does not fit the hop at hand; empty when it does, or none waits."""
+    accepted, hop = story.inbox.get(Verb.PROMOTE), story.hop
+    if accepted is None or hop is None:
+        return ""
+    wanted = accepted.command.target_environment
+    if wanted and wanted != hop.policy.target:
+        return f"it was meant for {wanted}, but the hop goes to {hop.policy.target} now"
+    if hop.round is not None and accepted.artifacts:
+        now = {(one.component, one.revision) for one in hop.round.artifacts}
+        if {(one.component, one.revision) for one in accepted.artifacts} != now:
+            return f"it was meant for another revision than {hop.policy.source} runs now; look again"
+    return ""
+
+
 def _saw(hop: Hop, command: Command) -> bool:
     """Tell whether a person saw what an override would replace: all that diverged, as it is now."""
     return command.seen == comparing.held_revisions(hop.refused)
@@ -90,7 +153,9 @@ def _saw(hop: Hop, command: Command) -> bool:
 
 def _names(story: Story, revision: str) -> bool:
     """Tell whether a person may have seen this revision: the merge commit, the head, or an artifact of the hop."""
-    known = [artifact.revision for artifact in (story.hop.round.artifacts if story.hop and story.hop.round else ())]
+    hop = story.hop
+    artifacts = (hop.round.artifacts if hop.round else hop.voided) if hop is not None else ()
+    known = [artifact.revision for artifact in artifacts]
     if story.pull_request is not None:
         known += [story.pull_request.head_sha, story.pull_request.merge_sha or ""]
     return len(revision) >= SHORTEST_REVISION and any(one.startswith(revision) for one in known)

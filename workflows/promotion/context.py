@@ -13,15 +13,15 @@ from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.places import Phase, PlaceSignal
-from activities.models.promotion import PromotionInput
+from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
 from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
 from activities.models.status import EventNote, State
 from activities.models.tracking import Artifact, Problem
 from workflows import policies
 from workflows.identity import Queues
-from workflows.promotion import comparing
+from workflows.promotion import commands, comparing
 from workflows.promotion.places import Places
-from workflows.promotion.state import RELATIONS_KEPT, Story
+from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Story
 
 Answer = TypeVar("Answer")
 
@@ -54,6 +54,10 @@ class Ended(Exception):
 
 class Continue(Exception):
     """Leave the current wait so that the workflow continues as new in a clean state, on a newer version if asked."""
+
+
+class CommandWaits(Exception):
+    """Leave the step before it decides: a command was accepted that the step carries out first, begun again."""
 
 
 class Unreadable(Exception):
@@ -105,7 +109,15 @@ class Context:
             self._publish()
 
     def enter(self, state: State, *, reason: str = "", message: str = "") -> State:
-        """Move the story to a state and say so."""
+        """Move the story to a state: in the same task as the decision, before anything is awaited for its effects.
+
+        Raises Ended instead where an abort or a deletion was accepted before the decision.
+        """
+        self.stop_if_ended()
+        return self.set_state(state, reason=reason, message=message)
+
+    def set_state(self, state: State, *, reason: str = "", message: str = "") -> State:
+        """Move the story to a state, also to what ended it."""
         story = self.story
         if (story.state, story.reason) != (state, reason):
             story.since = workflow.now()
@@ -127,6 +139,33 @@ class Context:
     def held(self) -> bool:
         """Whether a person said hold."""
         return self.story.hold is not None
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    @property
+    def command_waits(self) -> bool:
+        """Whether the step is to carry out a command before anything else."""
+        return commands.command_waits(self.story)
+
+    def heed_commands(self) -> None:
+        """Leave the step where a command came while something was awaited: called before what it would undo."""
+        self.stop_if_ended()
+        if self.command_waits:
+            raise CommandWaits
+
+    def take(self, verb: Verb) -> Command | None:
+        """Take a command out of the inbox; the caller's transition carries it out in the same task."""
+        self.stop_if_ended()
+        return self.story.inbox.take(verb)
+
+    def supersede(self, why: str, *verbs: Verb) -> None:
+        """Answer accepted commands that cannot be carried out any more: with an event, in the status and in `why`."""
+        story = self.story
+        for verb, command in story.inbox.drop(*verbs):
+            text = f"the {verb} of {command.actor} is not carried out: {why}"
+            self.event("CommandSuperseded", text, warning=True)
+            story.answers[command.request_id] = CommandAnswer(accepted=True, message=text)
+            story.superseded = [*story.superseded, f"{command.request_id}: {text}"[:500]][-SUPERSEDED_KEPT:]
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
@@ -216,7 +255,13 @@ class Context:
         pause = self.timings.reference_initial
         while (answer := await self.ask_once(ask, object_=object_)) is None:
             pokes, pause = self.pokes, max(pause, self.asked_wait)
-            await self.wait(lambda pokes=pokes: self.pokes != pokes, at_most=pause, why=f"{why}: try again")  # type: ignore[misc]
+            self.heed_commands()
+            await self.wait(
+                lambda pokes=pokes: self.pokes != pokes or self.command_waits,  # type: ignore[misc]
+                at_most=pause,
+                why=f"{why}: try again",
+            )
+            self.heed_commands()
             pause = min(pause * 2, self.timings.reference_maximum)
         return answer
 

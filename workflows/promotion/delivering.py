@@ -28,6 +28,7 @@ from workflows.promotion.context import Context, problem_of
 from workflows.promotion.hopping import end_hop, note_record
 from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal
+from workflows.promotion.testing import void_round
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
@@ -58,12 +59,16 @@ async def promote(ctx: Context) -> State:
     story, hop = ctx.story, ctx.story.hop
     if hop is None or hop.round is None:
         return State.SYNCED
+    if ctx.command_waits:
+        return await void_round(ctx)
     view = await ctx.environment(hop.policy.target)
+    ctx.heed_commands()
     ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
     if not deployments:
+        state = ctx.enter(State.READY_TO_PROMOTE)
         await ctx.places.speak(Phase.WORKING)
-        return State.READY_TO_PROMOTE
+        return state
     await _drop_what_left(ctx, hop, deployments)
     waves = sorted({one.wave for one in deployments})
     try:
@@ -79,17 +84,21 @@ async def promote(ctx: Context) -> State:
                 hop.wave, hop.wave_started, hop.pause_until = number, workflow.now(), None
             await _deliver(ctx, hop, view, wave)
     except WaveFailed as failure:
+        ctx.heed_commands()
         return await _fail(ctx, hop, deployments, failure)
     except Diverged as refusal:
+        ctx.heed_commands()
         hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, str(refusal), None
         hop.refused = (refusal.observation,)
         hop.wave = hop.wave_started = None
         # What diverged may be declared no more: the place, which gave us the lane, would not see it.
         ctx.views.pop(hop.policy.target, None)
         ctx.event("TargetDiverged", str(refusal), warning=True)
+        state = ctx.enter(State.READY_TO_PROMOTE)
         await ctx.places.speak(Phase.WORKING)
-        return State.READY_TO_PROMOTE
+        return state
     await look_once_more(ctx, hop.round)
+    ctx.heed_commands()
     record = records.build_promotion_record(
         story,
         hop,
@@ -121,13 +130,15 @@ async def _between_waves(ctx: Context) -> None:
     ctx.at_boundary = True
     while ctx.held:
         ctx.changed()
-        await ctx.wait(lambda: not ctx.held, why="held between waves")
+        ctx.heed_commands()
+        await ctx.wait(lambda: not ctx.held or ctx.command_waits, why="held between waves")
     ctx.at_boundary = False
 
 
 async def _pause(ctx: Context, until: datetime) -> None:
     while (left := until - workflow.now()) > timedelta(0):
-        await ctx.wait(lambda: False, at_most=left, why="pause between waves")
+        ctx.heed_commands()
+        await ctx.wait(lambda: ctx.command_waits, at_most=left, why="pause between waves")
 
 
 async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[DeploymentSpec]) -> None:
@@ -143,6 +154,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         observed = await _observe(ctx, hop, since=since)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
         behind = _judge_wave(ctx, hop, wave, observed, requested)
+        ctx.heed_commands()
         missing = [one for one in wave if one.name not in hop.results]
         if not missing:
             return
@@ -161,7 +173,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
         woken = await ctx.wait(
             lambda known=known, pokes=pokes, again=again: (  # type: ignore[misc]
-                not again and (ctx.places.view(view.name) is not known or ctx.pokes != pokes)
+                ctx.command_waits or (not again and (ctx.places.view(view.name) is not known or ctx.pokes != pokes))
             ),
             at_most=pause,
             why=f"deliver to {view.name}",
@@ -223,7 +235,7 @@ async def _write_all(
     for start in range(0, len(behind), WRITES_AT_ONCE):
         ctx.stop_if_ended()
         batch = behind[start : start + WRITES_AT_ONCE]
-        ctx.writing = True
+        hop.untouched, ctx.writing = False, True
         try:
             outcomes = await asyncio.gather(*(_write(ctx, hop, one, observed[one.name]) for one in batch))
         finally:

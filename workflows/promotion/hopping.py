@@ -7,14 +7,16 @@ from temporalio import workflow
 from activities.contracts import ConfigActivities
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.places import Phase
+from activities.models.promotion import Verb
 from activities.models.status import ApplicationResult, PromotionRecord, State
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.promotion import comparing, records
+from workflows.promotion.commands import outdated_approval
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.merging import join, source_artifacts, source_with_change, tell_joining
-from workflows.promotion.runs import cancel_open
+from workflows.promotion.runs import abandon, cancel
 from workflows.promotion.state import RECORDS_KEPT, Hop
 
 PROMOTED_BY_POLICY = "autoPromote"
@@ -38,7 +40,10 @@ async def choose_hop(ctx: Context) -> State:
     if found.policy is None:
         return _await_policy(ctx, found)
     approved_by = PROMOTED_BY_POLICY if found.policy.auto_promote else ""
-    story.hop = Hop(number=story.hops, policy=found.policy, approved_by=approved_by)
+    voided = story.hop.voided if story.hop is not None else ()
+    story.hop = Hop(number=story.hops, policy=found.policy, approved_by=approved_by, voided=voided)
+    if outdated := outdated_approval(story):
+        ctx.supersede(outdated, Verb.PROMOTE)
     return await _meet_target(ctx, story.hop)
 
 
@@ -85,6 +90,9 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
     if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
         ctx.event(found.outcome, text, warning=True)
     ctx.story.policies = found.names
+    ctx.story.hop = None
+    ctx.story.inbox.done(Verb.RETEST)
+    ctx.supersede(text, Verb.PROMOTE)
     return ctx.enter(State.AWAITING_POLICY, reason=found.outcome, message=text)
 
 
@@ -139,6 +147,7 @@ async def ended_by_others(ctx: Context) -> State | None:
     hop = ctx.story.hop
     if hop is None or hop.round is None or not await target_contains(ctx, hop.round.artifacts):
         return None
+    ctx.heed_commands()
     return await end_contained(ctx)
 
 
@@ -147,7 +156,7 @@ async def end_contained(ctx: Context) -> State:
     story, hop = ctx.story, ctx.story.hop
     if hop is None:
         return State.AWAITING_SYNC
-    await cancel_open(ctx)
+    open_tests = abandon(hop.round) if hop.round else []
     place = ctx.places.view(hop.policy.target)
     artifacts = hop.round.artifacts if hop.round else (source_artifacts(ctx) or ())
     brought_by = sorted(set((place.moved_by or {}).values())) if place else []
@@ -170,11 +179,13 @@ async def end_contained(ctx: Context) -> State:
         applications=results,
         brought_by=", ".join(name for name in brought_by if name != ctx.request.tracker.name),
     )
-    return await end_hop(ctx, record)
+    state = await end_hop(ctx, record)
+    await cancel(ctx, open_tests)
+    return state
 
 
 async def end_hop(ctx: Context, record: PromotionRecord) -> State:
-    """Write the record, move the story to the target and hand back whatever the places keep for us."""
+    """Move the story to the target with its record, then hand back whatever the places keep for us."""
     story, hop = ctx.story, ctx.story.hop
     if hop is None:
         return State.AWAITING_SYNC
@@ -188,8 +199,10 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
     final = record.result == "Promoted" and view is not None and view.final
     story.environment, story.hop = target, None
     story.hops, story.rounds = story.hops + 1, 0
-    story.retest = story.retry = False
+    ctx.supersede(f"{target} has the change: {record.result}", Verb.RETEST, Verb.RETRY, Verb.PROMOTE)
+    story.inbox.done(*Verb)
     ctx.places.leave_line()
+    state = ctx.enter(State.COMPLETED if final else State.AWAITING_SYNC)
     ctx.checks = ()
     # The target is the next hop's source: saying so hands the lane back and stays a member, in one signal.
     farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
@@ -197,7 +210,7 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
     if source in ctx.places.member_of:
         leaving.append(ctx.places.tell(source, "source", Phase.GONE))
     await asyncio.gather(*leaving)
-    return State.COMPLETED if final else State.AWAITING_SYNC
+    return state
 
 
 def note_record(ctx: Context, record: PromotionRecord) -> None:

@@ -8,6 +8,7 @@ from activities.models.revisions import CommitState, DesiredStatus, Mention, Pre
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from workflows.promotion.aggregate import test_status
+from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
 from workflows.promotion.state import Story
 
@@ -210,7 +211,7 @@ def _mentions(story: Story, shown: State) -> tuple[Mention, ...]:
     pull_request, hop = story.pull_request, story.hop
     if pull_request is None or hop is None or shown not in MENTIONED:
         return ()
-    if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or hop.approved_by):
+    if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or approver(story)):
         return ()
     text = {
         State.TESTS_FAILED: f"tests failed for {hop.policy.target}: {story.message}",

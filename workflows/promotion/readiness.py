@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 from activities.models.places import Phase
+from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from workflows.promotion import comparing, rounds
+from workflows.promotion.commands import approver, outdated_approval
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others, judge_target, lacking_components
@@ -19,7 +21,7 @@ async def await_retest(ctx: Context) -> State:
     """Wait for `retest`, or until another change brings this one along."""
     while True:
         before = _view(ctx)
-        if ctx.story.retest and not ctx.held:
+        if ctx.command_waits:
             return await void_round(ctx)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
@@ -33,19 +35,31 @@ async def await_turn(ctx: Context) -> State:
         return State.SYNCED
     while True:
         before = _view(ctx)
-        if ctx.story.retest and not ctx.held:
-            if ctx.places.phase is Phase.READY:
-                await ctx.places.speak(Phase.WORKING)
+        if ctx.command_waits:
             return await void_round(ctx)
+        if hop.policy.target not in ctx.views:
+            # What was fixed before `retry` may be the declaration itself, or which applications it selects.
+            await ctx.read_environment(hop.policy.target)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         await _stand_in_line(ctx, hop)
+        ctx.heed_commands()
         if ctx.places.granted and ctx.places.phase is Phase.READY and not ctx.held:
-            await ctx.places.speak(Phase.HOLDER)
-            return State.PROMOTING
+            return await _take_lane(ctx, hop)
         await _wait_for_change(
             ctx, before, why=f"await the lane of {hop.policy.target}", quiet=ctx.places.phase is Phase.READY
         )
+
+
+async def _take_lane(ctx: Context, hop: Hop) -> State:
+    """Begin to promote with the lane that was granted, by the approval that waited for it."""
+    if (command := ctx.take(Verb.PROMOTE)) is not None:
+        hop.approved_by = command.actor
+    ctx.story.inbox.done(Verb.PROMOTE, Verb.RETRY)
+    hop.untouched = True
+    state = ctx.enter(State.PROMOTING)
+    await ctx.places.speak(Phase.HOLDER)
+    return state
 
 
 async def await_retry(ctx: Context) -> State:
@@ -57,17 +71,23 @@ async def await_retry(ctx: Context) -> State:
         await ctx.places.speak(Phase.FAILED)
     while True:
         before = _view(ctx)
-        if ctx.story.retry and not ctx.held:
-            ctx.story.retry = False
-            hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
-            hop.requested.clear()
-            # What was mended may be the declaration itself, or which applications it selects.
-            await ctx.read_environment(hop.policy.target)
-            await ctx.places.speak(Phase.WORKING)
-            return State.READY_TO_PROMOTE
+        if ctx.command_waits and (command := ctx.take(Verb.RETRY)) is not None:
+            return await _retry(ctx, hop, command)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         await _wait_for_change(ctx, before, why="await retry")
+
+
+async def _retry(ctx: Context, hop: Hop, command: Command) -> State:
+    """Go on from the first application that is not done, under keys of a new attempt."""
+    hop.approved_by = command.actor
+    hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
+    hop.requested.clear()
+    hop.view = None
+    ctx.views.pop(hop.policy.target, None)
+    state = ctx.enter(State.READY_TO_PROMOTE)
+    await ctx.places.speak(Phase.WORKING)
+    return state
 
 
 async def _stand_in_line(ctx: Context, hop: Hop) -> None:
@@ -75,6 +95,9 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     artifacts = hop.round.artifacts if hop.round else ()
     fits = True
     comparisons = await judge_target(ctx, artifacts)
+    ctx.heed_commands()
+    if outdated := outdated_approval(ctx.story):
+        ctx.supersede(outdated, Verb.PROMOTE)
     unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
     diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
     refusal, message = Refusal.NONE, ""
@@ -85,14 +108,16 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
         refusal, fits = Refusal.UNREADABLE, False
     elif unreadable:
         refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
-    elif diverged and not _overridden(hop, diverged):
+    elif diverged and not _overridden(ctx, hop, diverged):
         refusal, message, fits = Refusal.DIVERGED, _named(diverged), False
     if (hop.refusal, hop.refusal_message) != (refusal, message):
         hop.refusal, hop.refusal_message = refusal, message
         if refusal is not Refusal.NONE:
             ctx.event(refusal, message, warning=True)
     hop.refused = tuple(one.observation for one in diverged) if refusal is Refusal.DIVERGED else ()
-    may = bool(hop.approved_by) and fits and not ctx.held and bool(comparisons)
+    if refusal is Refusal.DIVERGED and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
+        ctx.supersede(f"the target changed since it was seen: {message}", Verb.PROMOTE)
+    may = bool(approver(ctx.story)) and fits and not ctx.held and bool(comparisons)
     if may and ctx.places.phase is not Phase.READY:
         await ctx.places.speak(Phase.READY)
     elif not may and ctx.places.phase is Phase.READY:
@@ -108,7 +133,7 @@ def _named(comparisons: Sequence[Comparison]) -> str:
 
 
 def _reason(ctx: Context, hop: Hop) -> str:
-    if not hop.approved_by:
+    if not approver(ctx.story):
         return "AwaitingPromote"
     if hop.refusal is not Refusal.NONE:
         return str(hop.refusal)
@@ -116,8 +141,13 @@ def _reason(ctx: Context, hop: Hop) -> str:
     return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
 
 
-def _overridden(hop: Hop, diverged: Sequence[Comparison]) -> bool:
-    """Tell whether a person accepted exactly what diverged: what moved since is judged anew."""
+def _overridden(ctx: Context, hop: Hop, diverged: Sequence[Comparison]) -> bool:
+    """Tell whether a person accepted exactly what diverged: what moved since is judged again."""
+    accepted = ctx.story.inbox.get(Verb.PROMOTE)
+    if accepted is not None and accepted.command.seen:
+        now = comparing.held_revisions(one.observation for one in diverged)
+        if now.items() <= accepted.command.seen.items():
+            hop.override = tuple(one.observation for one in diverged)
     seen = {one.deployment: comparing.revisions_of(one) for one in hop.override or ()}
     return all(seen.get(one.deployment) == comparing.revisions_of(one.observation) for one in diverged)
 
@@ -128,12 +158,10 @@ def _view(ctx: Context) -> tuple[object, ...]:
     return (
         ctx.places.view(hop.policy.target) if hop else None,
         ctx.held,
-        ctx.story.retest,
-        ctx.story.retry,
+        ctx.command_waits,
+        ctx.story.inbox.get(Verb.PROMOTE),
         ctx.places.granted,
         ctx.pokes,
-        hop.approved_by if hop else "",
-        hop.override if hop else None,
     )
 
 

@@ -137,9 +137,16 @@ async def _poll_runner(
 async def cancel_open(ctx: Context) -> None:
     """Cancel every run of the hop's round that still goes on, and those whose trigger may have been accepted."""
     hop = ctx.story.hop
-    if hop is None or hop.round is None:
-        return
-    await cancel(ctx, [test for test in hop.round.tests if test.key and not test.final])
+    if hop is not None and hop.round is not None:
+        await cancel(ctx, abandon(hop.round))
+
+
+def abandon(round_: Round) -> list[TestProgress]:
+    """Take the runs that still go on, and those whose trigger may have been accepted, for cancelled; `cancel` them."""
+    open_tests = [test for test in round_.tests if test.key and not test.final]
+    for test in open_tests:
+        test.state, test.finished_at = RunState.CANCELLED, workflow.now()
+    return open_tests
 
 
 async def cancel(ctx: Context, tests: list[TestProgress]) -> None:

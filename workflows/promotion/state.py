@@ -12,9 +12,11 @@ from activities.models.revisions import Shown
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
 from activities.models.testing import RunRef, RunState
 from activities.models.tracking import Artifact, PullRequest, RepositoryView
+from workflows.runtime.inbox import Inbox
 
 RECORDS_KEPT = 20
 ANSWERS_KEPT = 100
+SUPERSEDED_KEPT = 5
 RELATIONS_KEPT = 300
 SOURCE_MOVES_ALLOWED = 5
 """How many new rounds a moving source may cause in one hop before the tracker waits and says so."""
@@ -88,9 +90,13 @@ class Hop:
     source_moves: int = 0
     source_moved: list[str] = field(default_factory=list)
     approved_by: str = ""
-    """Who gave `promote`, or `autoPromote`."""
+    """Who gave the `promote` or `retry` that was carried out, or `autoPromote`; one that waits is in the inbox."""
     override: tuple[Observation, ...] | None = None
     """The target as the person saw it who promotes although it diverged."""
+    untouched: bool = False
+    """Promoting, and nothing was written since the lane was taken: `retest` still gives it back."""
+    voided: tuple[Artifact, ...] = ()
+    """What the round was about that a `retest` has voided; the next one has not begun."""
     attempt: int = 0
     """Grows with each `retry`, so that a retried sync has a key of its own."""
     results: dict[str, ApplicationResult] = field(default_factory=dict)
@@ -148,8 +154,10 @@ class Story:
     ahead: tuple[str, ...] = ()
     phase: Phase = Phase.WORKING
     member_of: dict[str, str] = field(default_factory=dict)
-    retest: bool = False
-    retry: bool = False
+    inbox: Inbox = field(default_factory=Inbox)
+    """Accepted commands that no transition has carried out yet."""
+    superseded: list[str] = field(default_factory=list)
+    """The last accepted commands that could not be carried out any more, with the reason."""
     hop: Hop | None = None
     hold: Hold | None = None
     hold_untold: bool = False

@@ -5,17 +5,19 @@ from datetime import datetime
 from temporalio import workflow
 
 from activities.models.configuration import SourceMoved
-from activities.models.places import PlaceSignal
+from activities.models.places import Phase, PlaceSignal
+from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
 from workflows.promotion import rounds
 from workflows.promotion.aggregate import aggregate, may_retry, round_over
+from workflows.promotion.commands import outdated_approval
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others
 from workflows.promotion.merging import source_artifacts, source_with_change
-from workflows.promotion.runs import cancel, cancel_open, poll_tests, trigger_due
+from workflows.promotion.runs import abandon, cancel, poll_tests, trigger_due
 from workflows.promotion.source import SourceReader, move
-from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Round, TestProgress
+from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
 
 
 async def run_tests(ctx: Context) -> State:
@@ -29,7 +31,7 @@ async def run_tests(ctx: Context) -> State:
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         pokes, held, target = ctx.pokes, ctx.held, ctx.places.view(hop.policy.target)
-        if ctx.story.retest:
+        if ctx.command_waits:
             return await void_round(ctx)
         round_ = await _current_round(ctx, hop)
         if round_ is None:
@@ -51,10 +53,13 @@ async def run_tests(ctx: Context) -> State:
                 if source.declared:
                     await trigger_due(ctx, hop, round_)
             if not round_.confirmed and await _source_left(ctx, hop, round_, source):
-                await cancel_open(ctx)
-                if hop.source_moves > SOURCE_MOVES_ALLOWED:
-                    return _fail_moved(ctx, hop)
-                hop.round, poll = None, ctx.timings.poll_initial
+                open_tests = abandon(round_)
+                state = _fail_moved(ctx, hop) if hop.source_moves > SOURCE_MOVES_ALLOWED else None
+                if state is None:
+                    hop.round, poll = None, ctx.timings.poll_initial
+                await cancel(ctx, open_tests)
+                if state is not None:
+                    return state
                 continue
             over = round_.confirmed and round_over(round_.tests, timed_out=round_.timed_out)
             if over and (moves := await source.moves(round_)) is not None:
@@ -76,7 +81,7 @@ async def run_tests(ctx: Context) -> State:
             return (
                 ctx.pokes != pokes
                 or ctx.held != held
-                or ctx.story.retest
+                or ctx.command_waits
                 or ctx.places.view(hop.policy.target) is not target
             )
 
@@ -95,12 +100,16 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     known, pokes = ctx.places.view(hop.policy.source), ctx.pokes
     # A source may have been rolled back: without the change in it there is nothing to test or to promote.
     artifacts = await source_with_change(ctx) if known is None or known is not ctx.outdated else None
+    ctx.heed_commands()
     if artifacts is not None:
         hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
+        ctx.story.inbox.done(Verb.RETEST)
+        if outdated := outdated_approval(ctx.story):
+            ctx.supersede(outdated, Verb.PROMOTE)
         return hop.round
 
     def settled() -> bool:
-        return ctx.story.retest or ctx.places.view(hop.policy.source) is not known or ctx.pokes != pokes
+        return ctx.command_waits or ctx.places.view(hop.policy.source) is not known or ctx.pokes != pokes
 
     # A source that moved and came back shows its place nothing new.
     at_most = ctx.timings.observe_maximum if ctx.outdated is not None else ctx.until_known()
@@ -178,34 +187,52 @@ async def _verdict(ctx: Context, hop: Hop, round_: Round, moves: list[str]) -> S
     _record(ctx, hop, moves)
     if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
         hop.source_moves += 1
-        await cancel_open(ctx)
+        open_tests, state = abandon(round_), None
         if hop.source_moves > SOURCE_MOVES_ALLOWED:
-            return _fail_moved(ctx, hop)
-        ctx.event("SourceMoved", "a new round begins: the policy says Retest")
-        hop.round = None
-        return None
+            state = _fail_moved(ctx, hop)
+        else:
+            ctx.event("SourceMoved", "a new round begins: the policy says Retest")
+            hop.round = None
+        await cancel(ctx, open_tests)
+        return state
     result = aggregate(round_.tests)
     if result.all_passed:
         optional = "; an optional one failed" if result.optional_tests_failed else ""
         ctx.event("TestsPassed", f"round {round_.number} for {hop.policy.target}{optional}")
-        return State.READY_TO_PROMOTE
+        return ctx.enter(State.READY_TO_PROMOTE)
     message = "; ".join(result.failure_reasons)
     ctx.event("TestsFailed", message, warning=True)
+    ctx.supersede("the tests failed", Verb.PROMOTE)
     return ctx.enter(State.TESTS_FAILED, message=message)
 
 
 def _fail_moved(ctx: Context, hop: Hop) -> State:
     message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
     ctx.event("SourceMoved", message, warning=True)
+    ctx.supersede(message, Verb.PROMOTE)
     return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
 
 
 async def void_round(ctx: Context) -> State:
-    """Begin again after `retest`: earlier verdicts are void, and the policy's snapshot is taken anew."""
-    await cancel_open(ctx)
-    if ctx.story.hop is not None:
+    """Begin again after `retest`: earlier verdicts are void, and the policy's snapshot is taken again.
+
+    An approval that waits is kept: it counts for the round to come, if that is about the same revisions.
+    """
+    story, hop = ctx.story, ctx.story.hop
+    ctx.take(Verb.RETEST)
+    story.inbox.done(Verb.RETRY)
+    open_tests: list[TestProgress] = []
+    in_line = ctx.places.phase is not Phase.WORKING
+    ctx.at_boundary, ctx.delivery_until = False, None
+    if hop is not None:
         # What made the tests fail may be the declaration of the source, whose variables they get.
-        ctx.views.pop(ctx.story.hop.policy.source, None)
-    ctx.story.retest = False
-    ctx.story.hop = None
-    return State.SYNCED
+        ctx.views.pop(hop.policy.source, None)
+        if hop.round is not None:
+            open_tests, hop.voided, hop.round = abandon(hop.round), hop.round.artifacts, None
+        hop.refusal, hop.refusal_message, hop.refused = Refusal.NONE, "", ()
+    state = ctx.enter(State.SYNCED)
+    if in_line:
+        # The lane is handed back before anything slow: a CI system may take its time to cancel.
+        await ctx.places.speak(Phase.WORKING)
+    await cancel(ctx, open_tests)
+    return state

@@ -6,6 +6,7 @@ from datetime import datetime
 from activities.models.configuration import PolicyOutcome
 from activities.models.places import PlaceSignal
 from activities.models.status import State, Waiting, WaitingFor
+from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
 from workflows.promotion.obstacles import Obstacle
 from workflows.promotion.state import Hop, Refusal, Story
@@ -173,7 +174,7 @@ def _ready(
     say: Callable[[str], str],
 ) -> WaitingFor:
     name = _target(hop)
-    if hop is not None and not hop.approved_by:
+    if hop is not None and not approver(story):
         return _plain(
             story,
             Waiting.PROMOTE_COMMAND,

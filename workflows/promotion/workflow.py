@@ -13,7 +13,7 @@ from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
-from workflows.promotion.context import Context, Continue, Ended
+from workflows.promotion.context import CommandWaits, Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import ANSWERS_KEPT, PromotionStart, Story
@@ -66,11 +66,14 @@ class PromotionWorkflow:
         try:
             await self._resume()
             while not story.state.terminal:
-                state = await STEPS[story.state](ctx)
+                try:
+                    state = await STEPS[story.state](ctx)
+                except CommandWaits:
+                    continue
                 if state is not story.state:
                     ctx.enter(state)
         except Ended as ended:
-            ctx.enter(ended.state, reason=ended.reason, message=ended.message)
+            ctx.set_state(ended.state, reason=ended.reason, message=ended.message)
         except Continue:
             self._presenting.stop()
             ctx.flush()
@@ -86,7 +89,7 @@ class PromotionWorkflow:
                 upgrade = workflow.info().is_target_worker_deployment_version_changed()
                 behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
                 workflow.continue_as_new(replace(request, carried=story), initial_versioning_behavior=behavior)
-            ctx.enter(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
+            ctx.set_state(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
         await self._finish()
         return story.state
 
@@ -102,6 +105,9 @@ class PromotionWorkflow:
     async def _finish(self) -> None:
         """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
         ctx, story = self._ctx, self._story
+        ctx.supersede(f"the tracker is {story.state}", *Verb)
+        if story.hold is not None:
+            ctx.event("HoldEnded", f"the hold of {story.hold.by} ends: the tracker is {story.state}")
         if story.state is State.COMPLETED:
             ctx.event("Completed", story.message or f"{story.environment} is final")
         else:
@@ -184,7 +190,7 @@ class PromotionWorkflow:
             state=view.state,
             reason=self._story.reason,
             details=presentation.details(self._story, view.state, view.waiting),
-            checks=self._ctx.checks,
+            checks=(*self._ctx.checks, *self._story.superseded),
         )
 
     @workflow.update(description="Void the verdicts and run the tests again")
@@ -257,9 +263,11 @@ class PromotionWorkflow:
         ctx, story = self._ctx, self._story
         if command.request_id in story.answers:
             return story.answers[command.request_id]
-        if refused := self._refusal(verb, command):
+        if refused := self._refusal(verb, command) or commands.repeats(story, verb):
             # Passed by the validator only to be kept; a sender who comes later must not be accepted.
             return self._keep(command, CommandAnswer(accepted=False, message=refused))
+        if verb is Verb.PROMOTE:
+            ctx.supersede(f"{command.actor} promotes the diverged target instead", verb)
         commands.carry_out(story, verb, command, now=workflow.now())
         ctx.forget_unknown()
         if verb is Verb.ABORT:

@@ -12,6 +12,7 @@ from tests.workflows.journeys.applications import Application
 from tests.workflows.journeys.moods import Kind, mood
 from tests.workflows.journeys.traveller import Traveller
 from tests.workflows.journeys.world import World
+from workflows.promotion.commands import approver
 from workflows.promotion.state import Refusal
 
 VERBS = (Verb.RELEASE, Verb.RETEST, Verb.RETRY, Verb.PROMOTE)
@@ -247,7 +248,7 @@ class Chaos:
             elif story.state is State.READY_TO_PROMOTE and story.hop is not None:
                 if story.hop.refusal is Refusal.DIVERGED:
                     one.say(Verb.RETEST)
-                elif not story.hop.approved_by:
+                elif not approver(story):
                     one.say(Verb.PROMOTE)
             elif story.state in (State.AWAITING_MERGE, State.AWAITING_SYNC):
                 one.poke()

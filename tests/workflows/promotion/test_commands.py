@@ -1,5 +1,6 @@
 """Which command is refused in which state, and what an accepted one changes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,14 @@ from activities.models.delivery import Observation
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState
-from workflows.promotion.commands import ACCEPTED, carry_out, refusal
+from workflows.promotion.commands import (
+    ACCEPTED,
+    carry_out,
+    command_waits,
+    outdated_approval,
+    refusal,
+    repeats,
+)
 from workflows.promotion.state import Hold, Hop, Refusal, Round, Story
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -121,22 +129,85 @@ def test_a_second_approval_says_that_the_lane_is_missing() -> None:
     assert refusal(story, Verb.PROMOTE, a_command()) == "already approved by grace; it waits for the lane"
 
 
-@pytest.mark.parametrize("refused", [Refusal.NONE, Refusal.DIVERGED])
-def test_promote_accepts_a_diverged_target_exactly_as_it_was_seen(refused: Refusal) -> None:
+@pytest.mark.parametrize("verb", FITTING)
+def test_an_accepted_command_waits_in_the_inbox_for_its_transition(verb: Verb) -> None:
+    story = a_story(FITTING[verb][-1])
+    assert story.hop is not None
+    assert story.hop.round is not None
+    carry_out(story, verb, a_command(), now=NOON)
+    accepted = story.inbox.get(verb)
+    assert accepted is not None
+    assert accepted.command.actor == "ada"
+    assert accepted.artifacts == (story.hop.round.artifacts if verb is Verb.PROMOTE else ())
+    assert story.hop.approved_by == ""
+
+
+@pytest.mark.parametrize("verb", [Verb.RETEST, Verb.RETRY])
+def test_the_same_command_again_adds_nothing_until_the_first_one_can_be_seen(verb: Verb) -> None:
+    story = a_story(FITTING[verb][0])
+    assert repeats(story, verb) == ""
+    carry_out(story, verb, a_command(), now=NOON)
+    assert "of ada is being carried out" in repeats(story, verb)
+    story.inbox.take(verb)
+    story.state = State.SYNCED
+    assert "of ada is being carried out" in repeats(story, verb)
+    assert refusal(story, verb, a_command()) == ""
+    story.inbox.done(verb)
+    assert repeats(story, verb) == ""
+    assert refusal(story, verb, a_command()).endswith("but the tracker is Synced")
+
+
+def test_an_approval_is_accepted_while_a_retest_has_not_begun_its_round() -> None:
     story = a_story()
     assert story.hop is not None
-    story.hop.refusal, story.hop.refused = refused, (Observation(deployment="web", component="web", application="web"),)
-    carry_out(story, Verb.PROMOTE, a_command(), now=NOON)
-    assert story.hop.approved_by == "ada"
-    assert story.hop.override == (story.hop.refused if refused is Refusal.DIVERGED else None)
-
-
-def test_retest_and_retry_are_remembered_until_the_step_takes_them() -> None:
-    story = a_story(State.PROMOTION_FAILED)
+    assert story.hop.round is not None
     carry_out(story, Verb.RETEST, a_command(), now=NOON)
-    carry_out(story, Verb.RETRY, a_command(), now=NOON)
+    story.inbox.take(Verb.RETEST)
+    story.hop.voided, story.hop.round, story.state = story.hop.round.artifacts, None, State.SYNCED
+    assert refusal(story, Verb.PROMOTE, a_command(revision=ARTIFACT)) == ""
+    carry_out(story, Verb.PROMOTE, a_command(), now=NOON)
+    assert "already approved by ada" in refusal(story, Verb.PROMOTE, a_command())
+
+
+@pytest.mark.parametrize(
+    ("target", "revision", "outdated"),
+    [("staging", ARTIFACT, ""), ("prod", ARTIFACT, "goes to prod now"), ("staging", MERGE, "another revision")],
+)
+def test_an_approval_counts_for_what_its_sender_was_shown(target: str, revision: str, outdated: str) -> None:
+    story = a_story()
     assert story.hop is not None
-    assert (story.retest, story.retry, story.hop.approved_by) == (True, True, "ada")
+    assert story.hop.round is not None
+    carry_out(story, Verb.PROMOTE, a_command(), now=NOON)
+    story.hop.policy = replace(story.hop.policy, target=target)
+    story.hop.round.artifacts = (Artifact(component="web", revision=revision),)
+    found = outdated_approval(story)
+    assert (outdated in found) if outdated else (found == "")
+
+
+@pytest.mark.parametrize("untouched", [True, False])
+def test_a_retest_is_accepted_while_promoting_until_something_was_written(untouched: bool) -> None:
+    story = a_story(State.PROMOTING)
+    assert story.hop is not None
+    story.hop.untouched = untouched
+    assert (refusal(story, Verb.RETEST, a_command()) == "") is untouched
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize(
+    ("state", "verb", "while_held"),
+    [
+        (State.TESTING, Verb.RETEST, True),
+        (State.TESTS_FAILED, Verb.RETEST, False),
+        (State.READY_TO_PROMOTE, Verb.RETEST, False),
+        (State.PROMOTION_FAILED, Verb.RETRY, False),
+    ],
+)
+def test_a_hold_keeps_a_command_for_its_release(state: State, verb: Verb, while_held: bool, held: bool) -> None:
+    story = a_story(state)
+    assert not command_waits(story)
+    carry_out(story, verb, a_command(), now=NOON)
+    story.hold = Hold(by="grace", since=NOON) if held else None
+    assert command_waits(story) is (while_held or not held)
 
 
 def test_a_release_gives_the_round_back_the_time_that_it_was_held() -> None:

@@ -1,0 +1,1 @@
+"""What every workflow is made of, whatever it decides."""
