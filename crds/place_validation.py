@@ -9,7 +9,7 @@ from crds.paths import Overlaps, TooCostly, path_error
 from crds.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import Component, GitRepository
-from crds.validation import missing, template_errors
+from crds.validation import missing, repository_errors, template_errors
 
 # A tag must lead back from what runs to a revision, so that nothing else that changes may be part of it.
 _TAG_VARIABLES = frozenset({"revision", "repository.name", "repository.owner", "repository.fullName", "component.name"})
@@ -69,9 +69,9 @@ def _deployment_errors(
 def _component_errors(
     path: str, repository_name: str, component: str | None, repositories: Mapping[str, GitRepository]
 ) -> list[FieldError]:
-    repository = repositories.get(repository_name)
-    if repository is None:
-        return [missing(f"{path}.repositoryRef.name", "GitRepository", repository_name)]
+    if errors := repository_errors(f"{path}.repositoryRef.name", repository_name, repositories):
+        return errors
+    repository = repositories[repository_name]
     known = [known.name for known in repository.spec.components]
     if component is None and known:
         message = f"must be one of {', '.join(known)}: GitRepository `{repository_name}` has components"

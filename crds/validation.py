@@ -39,13 +39,20 @@ def validate_policy(
     errors += _test_errors(policy, runners, environments, repositories)
     if policy.spec.source_environment != policy.spec.target_environment:
         errors += _chain_errors(policy, environments or {}, all_policies, require_final=require_final)
-    if repositories is not None:
-        errors += [
-            missing(f"spec.repositoryRefs[{index}].name", "GitRepository", reference.name)
-            for index, reference in enumerate(policy.spec.repository_refs)
-            if reference.name not in repositories
-        ]
+    for index, reference in enumerate(policy.spec.repository_refs):
+        errors += repository_errors(f"spec.repositoryRefs[{index}].name", reference.name, repositories)
     return errors
+
+
+def repository_errors(path: str, name: str, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:
+    """Find what keeps the pull requests of a repository that is named from being promoted."""
+    if repositories is None:
+        return []
+    repository = repositories.get(name)
+    if repository is None:
+        return [missing(path, "GitRepository", name)]
+    error = repository.spec.promotion_error
+    return [FieldError(path=path, message=f"GitRepository `{name}` {error}")] if error else []
 
 
 def valid_condition(errors: Iterable[FieldError], *, now: datetime, generation: int | None = None) -> Condition:

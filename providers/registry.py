@@ -213,5 +213,5 @@ DEPLOYMENTS: Mapping[str, Callable[[Parts], Deployments]] = {"argocd": _argocd}
 
 def _chosen(table: Mapping[str, Factory], kind: str, what: str) -> Factory:
     if kind not in table:
-        raise ProviderRejected(f"`{kind}` is no known {what}; known: {', '.join(table)}")
+        raise ProviderRejected(f"`{kind}` is no {what} that this version works with; it works with {', '.join(table)}")
     return table[kind]

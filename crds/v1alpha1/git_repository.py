@@ -8,7 +8,7 @@ from pydantic import Field
 from crds.fields import Name
 from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of, extra
 from crds.resource import ConditionedStatus, Resource
-from crds.v1alpha1.scm_host import HOST_FIELDS, ScmHost, only_host
+from crds.v1alpha1.scm_host import HOST_FIELDS, PROMOTED_AT, ScmHost, only_host, supported_hosts
 
 Part = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -105,24 +105,24 @@ HostedRepository = OwnedRepository | GitLabRepository | BitbucketDataCenterRepos
 class GitRepositorySpec(Model):
     """Where the repository is, and what it is made of."""
 
-    rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
+    rules: ClassVar = (exactly_one_of(*HOST_FIELDS), *supported_hosts())
 
     scm_provider_ref: ScmProviderReference
     """Host and credential."""
     github: OwnedRepository | None = None
     """A repository at GitHub."""
     gitlab: GitLabRepository | None = None
-    """A project at GitLab."""
+    """A project at GitLab, for its pipelines; its merge requests cannot be promoted by this version."""
     gitea: OwnedRepository | None = None
-    """A repository at Gitea."""
+    """A repository at Gitea; refused by this version."""
     forgejo: OwnedRepository | None = None
-    """A repository at Forgejo."""
+    """A repository at Forgejo; refused by this version."""
     bitbucket_cloud: OwnedRepository | None = None
-    """A repository at Bitbucket Cloud; the owner is the workspace."""
+    """A repository at Bitbucket Cloud, by workspace; refused by this version."""
     bitbucket_data_center: BitbucketDataCenterRepository | None = None
-    """A repository at Bitbucket Data Center."""
+    """A repository at Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsRepository | None = None
-    """A repository at Azure DevOps."""
+    """A repository at Azure DevOps; refused by this version."""
     components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Parts that are built and deployed for themselves; none means that the repository is one component."""
 
@@ -130,6 +130,17 @@ class GitRepositorySpec(Model):
     def host(self) -> ScmHost:
         """The host block that is set. Raises ValueError where none or several are."""
         return only_host(self)
+
+    @property
+    def promotion_error(self) -> str:
+        """Why pull requests of the repository cannot be promoted; empty where they can."""
+        try:
+            host = self.host
+        except ValueError as error:
+            return str(error)
+        if host in PROMOTED_AT:
+            return ""
+        return f"is at {host.value}; this version promotes pull requests at {', '.join(PROMOTED_AT)} only"
 
     @property
     def hosted(self) -> HostedRepository:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from crds.fields import SecretReference
-from crds.model import Model, exactly_one_of
+from crds.model import Model, Rule, exactly_one_of
 
 Domain = Annotated[
     str,
@@ -32,6 +32,25 @@ class ScmHost(StrEnum):
 
 
 HOST_FIELDS = tuple(host.value for host in ScmHost)
+PROMOTED_AT = (ScmHost.GITHUB,)
+"""Hosts whose pull requests this version promotes."""
+PIPELINES_AT = (ScmHost.GITLAB,)
+"""Hosts that serve a TestRunner's pipelines and nothing else."""
+
+
+def supported_hosts() -> tuple[Rule, ...]:
+    """Refuse each host that this version does nothing with."""
+    used = (*PROMOTED_AT, *PIPELINES_AT)
+    return tuple(
+        Rule(
+            rule=f"!has(self.{host.value})",
+            message=f"{host.value} is not supported by this version; supported are "
+            + ", ".join(supported.value for supported in used),
+            field_path=f".{host.value}",
+        )
+        for host in ScmHost
+        if host not in used
+    )
 
 
 def only_host(spec: Model) -> ScmHost:
@@ -102,22 +121,22 @@ class AzureDevOpsHost(Model):
 class ScmProviderSpec(Model):
     """Exactly one host, and its credential."""
 
-    rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
+    rules: ClassVar = (exactly_one_of(*HOST_FIELDS), *supported_hosts())
 
     github: GitHubHost | None = None
     """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
     gitlab: GitLabHost | None = None
-    """GitLab, SaaS or self-managed."""
+    """GitLab, SaaS or self-managed; for pipelines only."""
     gitea: GiteaHost | None = None
-    """Gitea."""
+    """Gitea; refused by this version."""
     forgejo: ForgejoHost | None = None
-    """Forgejo."""
+    """Forgejo; refused by this version."""
     bitbucket_cloud: BitbucketCloudHost | None = None
-    """Bitbucket Cloud."""
+    """Bitbucket Cloud; refused by this version."""
     bitbucket_data_center: BitbucketDataCenterHost | None = None
-    """Bitbucket Data Center."""
+    """Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsHost | None = None
-    """Azure DevOps Services or Server."""
+    """Azure DevOps Services or Server; refused by this version."""
     secret_ref: SecretReference
     """Secret with the credential; which keys it needs, each host block says."""
     ca_secret_ref: SecretReference | None = None

@@ -49,6 +49,30 @@ def _repository(**spec: object) -> Document:
     return document("GitRepository", "web", {"scmProviderRef": {"name": "github"}, **spec})
 
 
+_DOMAIN = {"domain": "git.example"}
+_SECRET = {"secretRef": {"name": "token"}}
+_OWNED = {"owner": "acme", "name": "web"}
+_OF_PROJECT = {"project": "acme", "name": "web"}
+_HOSTS = {
+    "gitea": _DOMAIN,
+    "forgejo": _DOMAIN,
+    "bitbucketCloud": {},
+    "bitbucketDataCenter": _DOMAIN,
+    "azureDevOps": {"organization": "acme"},
+}
+_REPOSITORIES = {
+    "gitea": _OWNED,
+    "forgejo": _OWNED,
+    "bitbucketCloud": _OWNED,
+    "bitbucketDataCenter": _OF_PROJECT,
+    "azureDevOps": _OF_PROJECT,
+}
+UNSUPPORTED: tuple[tuple[str, Document, dict[str, Document]], ...] = (
+    ("ScmProvider", _SECRET, _HOSTS),
+    ("ClusterScmProvider", _SECRET, _HOSTS),
+    ("GitRepository", {"scmProviderRef": {"name": "p"}}, _REPOSITORIES),
+)
+
 _NAME_RULE = "the name of a tracker must be <repository>-<number>, such as web-412"
 _GITHUB = {"owner": "acme", "name": "web"}
 _JENKINS = {"url": "https://ci.example"}
@@ -216,6 +240,18 @@ BAD_DOCUMENTS = (
         "spec.secretRef: is required",
     ),
     bad("repository without a host", _repository(), "spec", HOSTS),
+    *(
+        bad(
+            f"{kind} at {host}",
+            document(
+                kind, "unsupported", {**common, host: block}, namespace="" if kind.startswith("Cluster") else "shop"
+            ),
+            f"spec.{host}",
+            f"{host} is not supported by this version",
+        )
+        for kind, common, blocks in UNSUPPORTED
+        for host, block in blocks.items()
+    ),
     bad("repository at two hosts", _repository(github=_GITHUB, gitea=_GITHUB), "spec", HOSTS),
     bad(
         "repository with a component twice",

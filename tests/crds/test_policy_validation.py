@@ -5,10 +5,12 @@ import pytest
 
 from crds.conditions import ConditionReason, ConditionStatus
 from crds.field_errors import FieldError
+from crds.place_validation import validate_environment
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.validation import valid_condition, validate_policy
-from tests.crds.resources import a_test, deployment, environment, environments, policy, repository, runner
+from tests.crds.resources import a_test, deployment, document, environment, environments, policy, repository, runner
 
 JENKINS = {"jenkins": runner("jenkins", jenkins={"url": "https://ci.example"})}
 PLACES = environments(environment("dev"), environment("staging"), environment("prod", final=True))
@@ -111,6 +113,15 @@ def test_a_test_for_an_unknown_component_is_an_error() -> None:
 def test_a_repository_that_does_not_exist_is_an_error() -> None:
     [error] = errors_of(policy("dev", "staging", "web"), repositories={})
     assert (error.path, error.reason) == ("spec.repositoryRefs[0].name", ConditionReason.REFERENCE_NOT_FOUND)
+
+
+def test_a_repository_of_a_host_that_is_not_promoted_is_an_error_of_who_names_it() -> None:
+    spec = {"scmProviderRef": {"name": "gitlab"}, "gitlab": {"namespace": "acme", "name": "web"}}
+    known = {"web": GitRepository.from_wire(document("GitRepository", "web", spec))}
+    [error] = errors_of(policy("dev", "staging", "web"), repositories=known)
+    assert (error.path, "is at gitlab" in error.message) == ("spec.repositoryRefs[0].name", True)
+    [error] = validate_environment(environment("dev"), repositories=known)
+    assert (error.path, "is at gitlab" in error.message) == ("spec.deployments[0].repositoryRef.name", True)
 
 
 def test_a_way_that_visits_an_environment_twice_is_an_error_of_every_policy_on_it() -> None:

@@ -15,11 +15,11 @@ NOTHING = Credential(data={})
 
 def test_an_unknown_kind_names_the_known_ones(host: FakeHost) -> None:
     http = host.http()
-    with pytest.raises(ProviderRejected, match="known: github"):
+    with pytest.raises(ProviderRejected, match="works with github"):
         build_scm_host("svn", base="", owner="", repository="", credential=NOTHING, identity=IDENTITY, http=http)
-    with pytest.raises(ProviderRejected, match="known: jenkins, githubActions, gitlabCI"):
+    with pytest.raises(ProviderRejected, match="works with jenkins, githubActions, gitlabCI"):
         build_test_runs("bamboo", base="", credential=NOTHING, http=http)
-    with pytest.raises(ProviderRejected, match="known: argocd"):
+    with pytest.raises(ProviderRejected, match="works with argocd"):
         build_deployments("spinnaker", base="", credential=NOTHING, http=http)
 
 

@@ -128,5 +128,5 @@ async def test_a_host_that_this_version_does_not_speak_with_says_so(open_http: O
     cluster.add("ScmProvider", "gitea", {"gitea": {"domain": "git.example"}, "secretRef": {"name": "github-token"}})
     outcome = await check(cluster, open_http, hosts, "ScmProvider", "gitea")
     assert (outcome.accepted, outcome.reason) == (False, "Invalid")
-    assert "`gitea` is no known SCM host" in outcome.message
+    assert "`gitea` is no SCM host that this version works with" in outcome.message
     assert hosts.paths == []
