@@ -76,6 +76,8 @@ class ConditionReason(StrEnum):
     """A field holds what it must not, or the fields contradict each other; the message names them all."""
     TARGET_NOT_WRITABLE = "TargetNotWritable"
     """The policy's target has no deployment that may be written."""
+    GATE_MISSING = "GateMissing"
+    """The policy lacks what `spec.gates` of its target requires; the message names the gate and the field."""
     REFERENCE_NOT_FOUND = "ReferenceNotFound"
     """A named resource does not exist."""
     SECRET_NOT_FOUND = "SecretNotFound"

@@ -1,4 +1,4 @@
-"""Write `deploy/crds/*.yaml` and `docs/reference/*.md` from the models: `python -m crds.generate [--check]`."""
+"""Write definitions, admission policies, roles and reference from the models: `python -m crds.generate [--check]`."""
 
 import argparse
 import sys
@@ -9,13 +9,19 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from crds.admission import ADMISSIONS, admission_documents
 from crds.reference import reference_pages
+from crds.roles import role_documents
 from crds.schema import custom_resource_definition
 from crds.v1alpha1.kinds import KINDS
 
 CRD_FOLDER = "deploy/crds"
+ADMISSION_FOLDER = "deploy/manifests/admission"
+ROLES_FOLDER = "deploy/manifests/roles"
 REFERENCE_FOLDER = "docs/reference"
 _HEADER = "# Generated from crds/v1alpha1 by `python -m crds.generate`; edit the models, not this file.\n"
+_POLICY_HEADER = "# Generated from crds/admission.py by `python -m crds.generate`, where the reasons stand.\n"
+_ROLES_HEADER = "# Generated from crds/roles.py by `python -m crds.generate`; docs/security.md says who needs which.\n"
 
 
 def to_yaml(documents: Iterable[Mapping[str, Any]]) -> str:
@@ -37,8 +43,8 @@ def all_definitions() -> tuple[dict[str, Any], ...]:
 
 
 def render_crds() -> str:
-    """Write all CustomResourceDefinitions as one YAML stream, for `kubectl apply -f -`."""
-    return _HEADER + to_yaml(all_definitions())
+    """Write all definitions and admission policies as one YAML stream, for `kubectl apply -f -`."""
+    return _HEADER + to_yaml((*all_definitions(), *admission_documents()))
 
 
 def generated_files() -> dict[str, str]:
@@ -47,6 +53,11 @@ def generated_files() -> dict[str, str]:
         f"{CRD_FOLDER}/{model.definition.crd_name}.yaml": _HEADER + to_yaml([custom_resource_definition(model)])
         for model in KINDS
     }
+    files |= {
+        f"{ADMISSION_FOLDER}/{admission.plural}.yaml": _POLICY_HEADER + to_yaml(admission.documents())
+        for admission in ADMISSIONS
+    }
+    files[f"{ROLES_FOLDER}/people.yaml"] = _ROLES_HEADER + to_yaml(role_documents())
     files |= {f"{REFERENCE_FOLDER}/{name}": text for name, text in reference_pages().items()}
     return files
 
@@ -57,7 +68,12 @@ def stale_files(root: Path) -> tuple[str, ...]:
     stale = [path for path, text in wanted.items() if not _holds(root / path, text)]
     present = [
         path.relative_to(root).as_posix()
-        for folder, pattern in ((CRD_FOLDER, "*.yaml"), (REFERENCE_FOLDER, "*.md"))
+        for folder, pattern in (
+            (CRD_FOLDER, "*.yaml"),
+            (ADMISSION_FOLDER, "*.yaml"),
+            (ROLES_FOLDER, "*.yaml"),
+            (REFERENCE_FOLDER, "*.md"),
+        )
         for path in sorted((root / folder).glob(pattern))
     ]
     return tuple(stale + [path for path in present if path not in wanted])

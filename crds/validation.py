@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
 from crds.field_errors import FieldError, summarize
+from crds.gates import gate_errors
 from crds.jobs import job_error, parameters_error
 from crds.model import Scope
 from crds.policy_selection import Chain, PolicyIndex, chains_from
@@ -36,6 +37,7 @@ def validate_policy(
     """
     errors = _environment_errors(policy, environments)
     errors += _target_errors(policy, environments)
+    errors += gate_errors(policy, (environments or {}).get(policy.spec.target_environment))
     errors += _test_errors(policy, runners, environments, repositories)
     if policy.spec.source_environment != policy.spec.target_environment:
         errors += _chain_errors(policy, environments or {}, all_policies, require_final=require_final)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Duration, PositiveDuration, Variables
+from crds.fields import Duration, Name, NameReference, PositiveDuration, Variables
 from crds.model import AGE, Definition, Model, PrinterColumn, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
@@ -13,6 +13,30 @@ from crds.v1alpha1.environment_status import RepositoryStatus
 
 DEFAULT_DELIVERY_TIMEOUT = timedelta(minutes=15)
 NO_PAUSE = timedelta(0)
+
+
+class GateTest(Model):
+    """A test that every policy into the environment must require."""
+
+    name: Name
+    """Name of the test, as in `spec.tests` of the policies."""
+    runner_ref: NameReference | None = None
+    """TestRunner that it must run at; none means any."""
+    job: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Job that it must be; none means any."""
+    repository_refs: Annotated[
+        tuple[NameReference, ...], Field(max_length=100, json_schema_extra=extra(keys=("name",)))
+    ] = ()
+    """Repositories whose changes need it; empty means all."""
+
+
+class Gates(Model):
+    """What the owner of the environment requires of every policy that leads there."""
+
+    tests: Annotated[tuple[GateTest, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
+    """Tests that must be required; a policy without them is not valid."""
+    people: bool = False
+    """Whether a person must approve each hop: a policy with `autoPromote: true` is not valid."""
 
 
 class EnvironmentSpec(Model):
@@ -32,6 +56,8 @@ class EnvironmentSpec(Model):
     """What runs here."""
     write: Write | None = None
     """How deployments are written that do not say it themselves; none means that they are observed only."""
+    gates: Gates = Gates()
+    """What every policy into this environment must contain; its author cannot remove it."""
 
 
 class EnvironmentStatus(ConditionedStatus):

@@ -18,9 +18,9 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Api:
-    """Speaks as one user."""
+    """Acts as one user; the administrator may act as anybody else."""
 
-    def __init__(self, access: KubernetesAccess, user: str = "admin") -> None:
+    def __init__(self, access: KubernetesAccess, user: str = "admin", *, impersonated: str = "") -> None:
         self._access = access
         self._kubeconfig = access.kubeconfig if user == "admin" else access.kubeconfig_for(user)
         config = YAML(typ="safe").load(self._kubeconfig.read_text())
@@ -28,7 +28,10 @@ class Api:
         self._client = httpx.Client(
             base_url=access.url,
             verify=False,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={
+                "Authorization": f"Bearer {token}",
+                **({"Impersonate-User": impersonated} if impersonated else {}),
+            },
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
         )
@@ -44,6 +47,9 @@ class Api:
         path = self._path(document, named=True) + ("/status" if status else "")
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._client.patch(path, json=dict(change), headers=headers)
+
+    def delete(self, document: Document) -> httpx.Response:
+        return self._client.delete(self._path(document, named=True))
 
     def create_other(self, path: str, document: Document) -> httpx.Response:
         return self._client.post(path, json=document)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from crds.admission import admission_documents
 from crds.generate import all_definitions, generated_files, main, render_crds, stale_files, to_yaml, write_files
 from crds.model import Model
 from crds.resource import Resource
@@ -46,7 +47,7 @@ def test_check_names_stale_files_and_fails(tmp_path: Path, capsys: pytest.Captur
 
 def test_all_definitions_print_as_one_stream() -> None:
     documents = list(YAML(typ="safe").load_all(render_crds()))
-    assert documents == list(all_definitions())
+    assert documents == [*all_definitions(), *admission_documents()]
     assert list(YAML(typ="safe").load_all(to_yaml([{"a": "x" * 300}]))) == [{"a": "x" * 300}]
 
 

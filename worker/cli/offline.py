@@ -26,18 +26,17 @@ WriteOption = Annotated[
 
 
 def crds(check: CheckOption = False, write: WriteOption = False) -> None:
-    """Print all definitions and the admission policy, for kubectl.
+    """Print all definitions and admission policies, for kubectl.
 
     Use: pilotage crds | kubectl apply --server-side -f -
     """
     from crds.generate import main as generate
-    from crds.generate import render_crds, to_yaml
-    from worker.cli.admission import admission_documents
+    from crds.generate import render_crds
 
     if check and write:
         raise typer.BadParameter("--check and --write exclude each other", param_hint="--check")
     if not check and not write:
-        typer.echo(render_crds() + to_yaml(admission_documents()), nl=False)
+        typer.echo(render_crds(), nl=False)
         return
     _require_checkout()
     raise typer.Exit(generate(["--check"] if check else []))

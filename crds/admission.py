@@ -1,0 +1,177 @@
+"""Admission policies: what a person needs beside the right to write an object, judged by the API server itself.
+
+RBAC knows objects, not what comes of them: who may create a PromotionPolicy could let a change pass without tests, who
+may edit an Environment could point it at another team's application. So each write that decides over a place needs a
+verb on the Environment, which its owner grants like any right:
+
+    - {apiGroups: [pilotage.dev], resources: [environments], resourceNames: [prod], verbs: [promote, configure]}
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.promotion_command import PromotionCommand
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.tracker_status import TERMINAL_STATES
+
+API_GROUP = "admissionregistration.k8s.io"
+_API_VERSION = f"{API_GROUP}/v1"
+_LABELS = {"app.kubernetes.io/part-of": "pilotage"}
+_SPEC_CHANGES = "request.operation != 'UPDATE' || object.spec != oldObject.spec"
+# The controllers of Kubernetes itself collect what has no owner any more and empty namespaces that are deleted.
+_BY_A_PERSON = "!('system:serviceaccounts:kube-system' in request.userInfo.groups)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """One policy over one kind, and its binding."""
+
+    plural: str
+    operations: tuple[str, ...]
+    validations: tuple[Mapping[str, str], ...]
+    conditions: Mapping[str, str]
+    """Requests that are judged, by the name of the condition; all must hold."""
+
+    @property
+    def name(self) -> str:
+        """The name of policy and binding."""
+        return f"{self.plural}.pilotage.dev"
+
+    def documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the ValidatingAdmissionPolicy and its binding."""
+        metadata = {"name": self.name, "labels": dict(_LABELS)}
+        rule = {
+            "apiGroups": ["pilotage.dev"],
+            "apiVersions": ["*"],
+            "resources": [self.plural],
+            "operations": list(self.operations),
+            "scope": "Namespaced",
+        }
+        spec: dict[str, Any] = {
+            # What cannot be judged is refused: it can be repeated, a wrong promotion cannot be undone.
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+        }
+        if self.conditions:
+            spec["matchConditions"] = [{"name": name, "expression": text} for name, text in self.conditions.items()]
+        spec["validations"] = [dict(one) for one in self.validations]
+        policy = {
+            "apiVersion": _API_VERSION,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": metadata,
+            "spec": spec,
+        }
+        binding = {
+            "apiVersion": _API_VERSION,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": metadata,
+            "spec": {"policyName": self.name, "validationActions": ["Deny"]},
+        }
+        return policy, binding
+
+
+def _needs(verb: str, environment: str, act: str) -> dict[str, str]:
+    """Ask for a verb on an environment; `verb` and `environment` are CEL, `act` is what the person is told."""
+    allowed = (
+        "authorizer.group('pilotage.dev').resource('environments').namespace(request.namespace)"
+        f".name({environment}).check({verb}).allowed()"
+    )
+    explained = (
+        f"'user ' + request.userInfo.username + ' may not {act} in environment ' + {environment} + ' of namespace ' + "
+        f"request.namespace + ': RBAC grants no verb ' + {verb} + ' on environments.pilotage.dev/' + {environment}"
+    )
+    return {
+        "expression": allowed,
+        "messageExpression": explained,
+        "message": "RBAC does not grant the verb on the environment",
+        "reason": "Forbidden",
+    }
+
+
+def _only(applies: str, rule: Mapping[str, str]) -> dict[str, str]:
+    """Let a rule judge only requests of which `applies` is true."""
+    return {**rule, "expression": f"!({applies}) || {rule['expression']}"}
+
+
+_OWN_NAME = {
+    "expression": "object.spec.requestedBy == request.userInfo.username",
+    "messageExpression": (
+        "'spec.requestedBy must be your own user name, ' + request.userInfo.username + "
+        "', not ' + object.spec.requestedBy"
+    ),
+    "message": "spec.requestedBy must be your own user name",
+    "reason": "Forbidden",
+}
+
+
+def _attempt(side: str) -> str:
+    return f"(has({side}.spec.attempt) ? {side}.spec.attempt : 1)"
+
+
+# A status that speaks of an earlier attempt says nothing of the one that runs.
+_ENDED = (
+    "has(oldObject.status) && has(oldObject.status.state) && has(oldObject.status.attempt)"
+    f" && oldObject.status.attempt == {_attempt('oldObject')}"
+    f" && oldObject.status.state in {sorted(state.value for state in TERMINAL_STATES)}"
+)
+
+
+ADMISSIONS: Sequence[Admission] = (
+    Admission(
+        plural=PromotionCommand.definition.plural,
+        # The spec is immutable by a rule of the definition, so that an update cannot change what was allowed here.
+        operations=("CREATE",),
+        conditions={},
+        validations=(
+            _OWN_NAME,
+            _needs("object.spec.verb", "object.spec.environment", "' + object.spec.verb + '"),
+        ),
+    ),
+    Admission(
+        # A policy without tests that goes on by itself is a `promote` for every change to come, and one that names a
+        # repository takes the place of one that does not; deleting it brings the other one back.
+        plural=PromotionPolicy.definition.plural,
+        operations=("CREATE", "UPDATE", "DELETE"),
+        conditions={"spec-changes": _SPEC_CHANGES},
+        validations=(
+            _only(
+                "request.operation != 'DELETE'",
+                _needs("'promote'", "object.spec.targetEnvironment", "decide what is promoted"),
+            ),
+            _only(
+                "request.operation != 'CREATE'",
+                _needs("'promote'", "oldObject.spec.targetEnvironment", "decide what is promoted"),
+            ),
+        ),
+    ),
+    Admission(
+        plural=Environment.definition.plural,
+        operations=("CREATE", "UPDATE", "DELETE"),
+        conditions={"spec-changes": _SPEC_CHANGES, "by-a-person": _BY_A_PERSON},
+        validations=(_needs("'configure'", "request.name", "decide what is deployed"),),
+    ),
+    Admission(
+        plural=PullRequestTracker.definition.plural,
+        operations=("UPDATE", "DELETE"),
+        conditions={
+            "ends-or-restarts": (
+                f"request.operation == 'DELETE' ? !({_ENDED}) : {_attempt('object')} > {_attempt('oldObject')}"
+            ),
+            "by-a-person": _BY_A_PERSON,
+        },
+        validations=(
+            _only("request.operation == 'DELETE'", _needs("'abort'", "oldObject.spec.environment", "abort a change")),
+            _only(
+                "request.operation == 'UPDATE'", _needs("'restart'", "oldObject.spec.environment", "restart a change")
+            ),
+        ),
+    ),
+)
+
+
+def admission_documents(admissions: Iterable[Admission] = ADMISSIONS) -> tuple[dict[str, Any], ...]:
+    """Build all policies and their bindings."""
+    return tuple(document for one in admissions for document in one.documents())
