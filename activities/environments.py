@@ -1,6 +1,7 @@
 """Read an Environment for one repository: selectors resolved, references proved, the first missing thing named."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -78,7 +79,10 @@ class EnvironmentReader:
         self._request = request
 
     async def read(self) -> EnvironmentView:
-        """Return the view. Raises ReferenceMissing for the first thing that a person must provide."""
+        """Return the view. Raises ReferenceMissing for the first thing that a person must provide.
+
+        What only some deployments lack, such as their ArgoCDInstance or its Secret, is their own problem.
+        """
         request = self._request
         environment = await read_resource(self._kubernetes, Environment, request.namespace, request.environment)
         ours = [one for one in environment.spec.deployments if one.repository_ref.name == request.repository]
@@ -89,11 +93,20 @@ class EnvironmentReader:
             await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
         )
         found: list[DeploymentSpec] = []
+        missing: list[ReferenceMissing] = []
         for deployment in ours:
             component = self._component(repository, deployment)
             write = to_write_spec(environment.write_of(deployment))
-            names = await self._applications(deployment)
-            found += [_to_spec(deployment, repository, component, write, name) for name in names]
+            try:
+                names = await self._applications(deployment)
+            except ReferenceMissing as error:
+                missing.append(error)
+                found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, error))
+            else:
+                found += [_to_spec(deployment, repository, component, write, name) for name in names]
+        if len(missing) == len(ours):
+            # Nothing of the environment can be seen, so that its problem is this one.
+            raise missing[0]
         spec = environment.spec
         return EnvironmentView(
             name=environment.metadata.name,
@@ -123,16 +136,16 @@ class EnvironmentReader:
             return (argocd.application or "",)
         selector = argocd.selector.to_query()
         try:
-            states = await port.list(argocd.project, selector=selector) if selector else ()
+            names = await port.names(argocd.project, selector=selector) if selector else ()
         except (ProviderUnauthorized, ProviderNotFound, ProviderMisconfigured) as error:
             what = f"ArgoCDInstance/{argocd.instance_ref.name}"
             message = f"its applications cannot be listed in project {argocd.project}: {describe(error)}"
             reason = _LIST_REASONS[type(error)]
             raise ReferenceMissing(Problem(what=what, reason=reason, message=message)) from None
-        if not states:
+        if not names:
             message = f"the selector `{selector}` of deployment `{deployment.name}` matches no application"
             raise ReferenceMissing(self._problem("NothingSelected", f"{message} in project {argocd.project}"))
-        return sorted(state.name for state in states)
+        return names
 
     def _problem(self, reason: str, message: str) -> Problem:
         return Problem(what=f"Environment/{self._request.environment}", reason=reason, message=message)
@@ -153,6 +166,13 @@ def to_write_spec(write: Write | None) -> WriteSpec | None:
         source_position=argocd.source.position if argocd.source else None,
         prune=argocd.prune,
     )
+
+
+def _unresolved(spec: DeploymentSpec, deployment: Deployment, error: ReferenceMissing) -> DeploymentSpec:
+    """Return the spec of a deployment that lacks something; one that names its application is read anyway."""
+    if deployment.argocd.application:
+        return replace(spec, application=deployment.argocd.application)
+    return replace(spec, name=deployment.name, problem=describe(error))
 
 
 def _to_spec(

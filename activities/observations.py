@@ -44,14 +44,13 @@ class StreamActivities(ObservationActivities):
         heartbeat = asyncio.create_task(_beat())
         watch = _Watch(self._connections, self._revisions, request)
         try:
-            async with asyncio.timeout(request.duration.total_seconds()):
-                await watch.until_changed()
-        except TimeoutError:
-            pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(request.duration.total_seconds()):
+                    await watch.until_changed()
+            answer = await read_all(self._connections, request.namespace, request.deployments, refresh=True)
+            return await self._revisions.complete(request.namespace, request.repository, answer)
         finally:
             await _stop([heartbeat])
-        answer = await read_all(self._connections, request.namespace, request.deployments, refresh=True)
-        return await self._revisions.complete(request.namespace, request.repository, answer)
 
 
 class _Watch:

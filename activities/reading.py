@@ -4,82 +4,122 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from activities.failures import describe
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.observing import needs_refresh, observe, unreadable
 from activities.ports import Connections, ReferenceMissing
-from providers.errors import ProviderBusy, ProviderError, ProviderMisconfigured, ProviderNotFound, ProviderUnauthorized
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderMalformed,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderUnauthorized,
+)
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
 
 LISTED_FROM = 5
-"""From so many deployments of one project on, one list costs less than single reads."""
+"""From so many deployments of one project on, one list may cost less than single reads."""
+REFRESHING = timedelta(seconds=20)
+"""How long all refreshes of one answer may last together, of which each takes as long as a reconciliation. What was
+not refreshed in time is shown as it is known, and not settled, so that the next read asks for it again."""
 _AT_ONCE = 8
+
+
+@dataclass(kw_only=True)
+class _Reading:
+    """One deployment while it is read: where, and its state or why there is none."""
+
+    deployment: DeploymentSpec
+    port: Deployments | None = None
+    state: ApplicationState | None = None
+    problem: str = ""
+
+    def observation(self) -> Observation:
+        if self.state is None:
+            return unreadable(self.deployment, self.problem)
+        return observe(self.deployment, self.state)
 
 
 async def read_all(
     connections: Connections, namespace: str, deployments: Sequence[DeploymentSpec], *, refresh: bool
 ) -> ReadDeploymentsResult:
-    """Read the deployments, in their order."""
-    groups: defaultdict[tuple[str, str], list[DeploymentSpec]] = defaultdict(list)
-    for deployment in deployments:
-        groups[deployment.instance, deployment.project].append(deployment)
+    """Read the deployments, in their order; with `refresh` those whose state is not believable yet are refreshed."""
+    readings = [_Reading(deployment=one, problem=one.problem) for one in deployments]
+    groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
+    for reading in readings:
+        if not reading.problem:
+            groups[reading.deployment.instance, reading.deployment.project].append(reading)
     gate = asyncio.Semaphore(_AT_ONCE)
-    answers = await asyncio.gather(
-        *(_read_group(connections, namespace, group, gate, refresh=refresh) for group in groups.values())
-    )
-    observed = {observation.deployment: observation for answer in answers for observation in answer}
+    await asyncio.gather(*(_read_group(connections, namespace, group, gate) for group in groups.values()))
+    if refresh:
+        await _refresh(readings, gate)
     return ReadDeploymentsResult(
-        observations=tuple(observed[deployment.name] for deployment in deployments), read_at=datetime.now(UTC)
+        observations=tuple(reading.observation() for reading in readings), read_at=datetime.now(UTC)
     )
 
 
 async def _read_group(
-    connections: Connections,
-    namespace: str,
-    group: Sequence[DeploymentSpec],
-    gate: asyncio.Semaphore,
-    *,
-    refresh: bool,
-) -> list[Observation]:
+    connections: Connections, namespace: str, group: Sequence[_Reading], gate: asyncio.Semaphore
+) -> None:
+    one = group[0].deployment
     try:
-        port = await connections.deployments(namespace, group[0].instance)
-        listed = await _list(port, group) if len(group) >= LISTED_FROM else {}
+        port = await connections.deployments(namespace, one.instance)
+        listed = await _list(port, one.project, len(group))
     except ProviderBusy:
         raise
     except (ReferenceMissing, ProviderError) as error:
-        return [unreadable(deployment, describe(error)) for deployment in group]
+        for reading in group:
+            reading.problem = describe(error)
+        return
 
-    async def read(deployment: DeploymentSpec) -> Observation:
-        async with gate:
-            return await read_one(port, deployment, listed.get(deployment.application), refresh=refresh)
+    async def read(reading: _Reading) -> None:
+        reading.port = port
+        reading.state = listed.get(reading.deployment.application)
+        if reading.state is None:
+            async with gate:
+                await _read_one(port, reading)
 
-    return list(await asyncio.gather(*map(read, group)))
+    await asyncio.gather(*map(read, group))
 
 
-async def _list(port: Deployments, group: Sequence[DeploymentSpec]) -> dict[str, ApplicationState]:
-    return {state.name: state for state in await port.list(group[0].project)}
-
-
-async def read_one(
-    port: Deployments, deployment: DeploymentSpec, state: ApplicationState | None, *, refresh: bool
-) -> Observation:
-    """Observe one deployment; a state at hand spares the read, and what is not believable yet is refreshed once."""
-    ref = reference(deployment)
+async def _list(port: Deployments, project: str, wanted: int) -> dict[str, ApplicationState]:
+    """Return what one list shows; nothing where single reads cost less, or where the list is of no use."""
+    if wanted < LISTED_FROM or not await port.favours_list(project, wanted):
+        return {}
     try:
-        current = state if state is not None else await port.get(ref)
+        return {state.name: state for state in await port.list(project)}
+    except ProviderMalformed:
+        # It holds others' applications as well, whose size or shape must not hide ours.
+        return {}
+
+
+async def _read_one(port: Deployments, reading: _Reading) -> None:
+    try:
+        reading.state = await port.get(reference(reading.deployment))
     except ProviderBusy:
         raise
     except ProviderError as error:
-        return unreadable(deployment, explain(deployment, error))
-    if refresh and needs_refresh(current):
-        # A refresh lasts as long as a reconciliation: without its answer the old state is still worth showing.
-        with suppress(ProviderError):
-            current = await port.get(ref, refresh=True)
-    return observe(deployment, current)
+        reading.problem = explain(reading.deployment, error)
+
+
+async def _refresh(readings: Sequence[_Reading], gate: asyncio.Semaphore) -> None:
+    """Have Argo CD compare again what is not believable yet; without an answer the old state is still worth showing."""
+
+    async def refresh(reading: _Reading, port: Deployments) -> None:
+        async with gate:
+            with suppress(ProviderError):
+                reading.state = await port.get(reference(reading.deployment), refresh=True)
+
+    due = [(one, one.port) for one in readings if one.port and one.state and needs_refresh(one.state)]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REFRESHING.total_seconds()):
+            await asyncio.gather(*(refresh(reading, port) for reading, port in due))
 
 
 def reference(deployment: DeploymentSpec) -> ApplicationRef:

@@ -145,7 +145,17 @@ class Deployments(Protocol):
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState: ...
 
-    async def list(self, project: str, *, selector: str = "") -> tuple[ApplicationState, ...]: ...
+    async def names(self, project: str, *, selector: str = "") -> tuple[str, ...]:
+        """Return the names of a project's applications as references have them, in order; costs little."""
+        ...
+
+    async def list(self, project: str) -> tuple[ApplicationState, ...]:
+        """Read all applications of a project at once; ProviderMalformed where that is more than is read."""
+        ...
+
+    async def favours_list(self, project: str, wanted: int) -> bool:
+        """Say whether `list` costs less than single reads of so many of the project's applications."""
+        ...
 
     async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
         """Apply a JSON patch; a failing `test` operation raises ProviderConflict."""

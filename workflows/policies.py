@@ -21,8 +21,9 @@ SUMMARY_BYTES = 200
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A watching worker that died is noticed after this long; shorter would punish a busy event loop."""
 
-WATCH_GRACE = timedelta(seconds=30)
-"""Time beyond the watch itself for the fresh read at its end."""
+WATCH_GRACE = timedelta(minutes=3)
+"""Time beyond the watch itself for the fresh read at its end, of a hundred applications at a slow Argo CD as well; a
+worker that died is noticed by its heartbeat long before."""
 
 UNLIMITED = 0
 

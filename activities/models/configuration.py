@@ -114,6 +114,8 @@ class DeploymentSpec:
     tag: str | None = None
     repository: str = ""
     """Full name of the application repository, by which its source is found in a multi-source application."""
+    problem: str = ""
+    """Why its application is not known, such as an ArgoCDInstance that is missing; it is observed as unreadable."""
 
 
 @dataclass(frozen=True, kw_only=True)

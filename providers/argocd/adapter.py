@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from providers.argocd import wire
 from providers.argocd.applications import read_application
+from providers.argocd.projects import ProjectSizes
 from providers.credentials import secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderError, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from providers.exchange import Request
 from providers.http import HttpClients
 from providers.metrics import Recorder
@@ -42,16 +43,38 @@ class ArgoCDDeployments:
             refine=wire.refine,
         )
         self._control_plane = http.memory(ControlPlane, base_url)
+        self._sizes = http.memory(ProjectSizes, base_url, self._endpoint.credential_id)
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
         return await self._application(wire.get(ref, refresh=refresh), ref)
 
-    async def list(self, project: str, *, selector: str = "") -> tuple[ApplicationState, ...]:
-        reply = await self._endpoint.call(wire.list_applications(project, selector))
-        states = wire.read_list(reply.document(), self._server)
+    async def names(self, project: str, *, selector: str = "") -> tuple[str, ...]:
+        listed = wire.read_names((await self._endpoint.call(wire.list_names(project, selector))).document())
         if not self._control_plane.namespace:
-            await self._find_control_plane(states)
-        return wire.named(states, self._control_plane.namespace)
+            await self._find_control_plane(project, listed)
+        return tuple(sorted(wire.referred(one, self._control_plane.namespace) for one in listed))
+
+    async def list(self, project: str) -> tuple[ApplicationState, ...]:
+        try:
+            reply = await self._endpoint.call(wire.list_applications(project))
+            states = wire.read_list(reply.document(), self._server)
+        except ProviderMalformed:
+            # Too large, or one application of somebody else's hides all others: no list for a while.
+            self._sizes.note(project, None)
+            raise
+        self._sizes.note(project, len(states))
+        if not self._control_plane.namespace:
+            await self._find_control_plane(project, tuple(map(wire.listed, states)))
+        found = (replace(one, name=wire.referred(wire.listed(one), self._control_plane.namespace)) for one in states)
+        return tuple(sorted(found, key=lambda state: state.name))
+
+    async def favours_list(self, project: str, wanted: int) -> bool:
+        if not self._sizes.is_known(project):
+            try:
+                self._sizes.note(project, len(await self.names(project)))
+            except ProviderMalformed:
+                self._sizes.note(project, None)
+        return self._sizes.favour_list(project, wanted)
 
     async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
         return await self._application(wire.patch(ref, operations), ref)
@@ -83,22 +106,22 @@ class ArgoCDDeployments:
             self._control_plane.namespace = state.namespace
         return replace(state, name=ref.name)
 
-    async def _find_control_plane(self, states: Sequence[ApplicationState]) -> None:
+    async def _find_control_plane(self, project: str, listed: Sequence[wire.Listed]) -> None:
         """Read listed applications by their bare names until one is found: that one shows the namespace.
 
         One that is not found, or not to be seen, is listed in other namespaces only: what the control plane's own
         shows in a list it shows to the same token when read.
         """
         elsewhere = self._control_plane.others
-        for state in sorted(states, key=lambda state: state.namespace != _USUAL_NAMESPACE):
-            if not state.namespace or state.namespace in elsewhere:
+        for candidate in sorted(listed, key=lambda one: one.namespace != _USUAL_NAMESPACE):
+            if not candidate.namespace or candidate.namespace in elsewhere:
                 continue
             try:
-                await self.get(ApplicationRef(project=state.project, name=state.name))
+                await self.get(ApplicationRef(project=project, name=candidate.name))
             except (ProviderNotFound, ProviderUnauthorized) as error:
                 if error.status not in (403, 404):
                     raise
-                elsewhere.update(one.namespace for one in states if one.name == state.name)
+                elsewhere.update(one.namespace for one in listed if one.name == candidate.name)
             else:
                 return
 

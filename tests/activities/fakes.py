@@ -243,6 +243,8 @@ class FakeDeployments(Failing):
     """An Argo CD server with applications in memory; it patches `targetRevision` only."""
 
     applications: dict[str, ApplicationState] = field(default_factory=dict)
+    favoured: bool = True
+    """Whether a list is said to cost less than single reads."""
     patches: list[tuple[Mapping[str, object], ...]] = field(default_factory=list)
     syncs: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     pruned: list[bool] = field(default_factory=list)
@@ -258,9 +260,16 @@ class FakeDeployments(Failing):
             self.applications[ref.name] = replace(state, reconciled_at=NOON + timedelta(hours=1))
         return self.applications[ref.name]
 
-    async def list(self, project: str, *, selector: str = "") -> tuple[ApplicationState, ...]:
+    async def names(self, project: str, *, selector: str = "") -> tuple[str, ...]:
+        self.note("names")
+        return tuple(sorted(state.name for state in self.applications.values() if state.project == project))
+
+    async def list(self, project: str) -> tuple[ApplicationState, ...]:
         self.note("list")
         return tuple(state for state in self.applications.values() if state.project == project)
+
+    async def favours_list(self, project: str, wanted: int) -> bool:
+        return self.favoured
 
     async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
         self.note("patch")

@@ -1,5 +1,6 @@
 """Policies, environments, repositories and live trackers, read from resources."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from activities.models.places import Counter, MemberSignal, Phase, TellEnvironme
 from activities.models.tracking import Timings, TrackerRef
 from crds.ports import ApiForbidden, ApiUnavailable
 from providers.errors import ProviderUnauthorized
+from providers.ports import Deployments
 from tests.activities.cluster import Cluster, environment, policy, shop
 from tests.activities.fakes import FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
 
@@ -165,11 +167,36 @@ async def test_a_missing_argo_cd_instance_is_a_problem_of_the_environment() -> N
     assert problem.what == "ArgoCDInstance/argocd"
 
 
+@pytest.mark.parametrize("chosen", [{"application": "web-far"}, {"selector": {"matchLabels": {"app": "web"}}}])
+async def test_a_missing_instance_of_one_deployment_leaves_the_others_readable(chosen: dict[str, Any]) -> None:
+    @dataclass
+    class OneMissing(FakeConnections):
+        async def deployments(self, namespace: str, instance: str) -> Deployments:
+            if instance == "far":
+                return await FakeConnections().deployments(namespace, instance)
+            return await super().deployments(namespace, instance)
+
+    cluster = shop()
+    spec = environment("staging")
+    far = {"instanceRef": {"name": "far"}, "project": "shop", **chosen}
+    spec["deployments"].append({"name": "far", "repositoryRef": {"name": "web"}, "argocd": far})
+    cluster.add("Environment", "staging", spec)
+    view = (await read_place(cluster, connections=OneMissing(argocd=FakeDeployments()))).environment
+    assert view is not None
+    assert [(one.name, one.application) for one in view.deployments] == [
+        ("far", chosen.get("application", "")),
+        ("web", "web-staging"),
+    ]
+    # One whose application is known learns at each read whether its instance is there by now.
+    expected = "" if "application" in chosen else "ArgoCDInstance/far: it does not exist: create it"
+    assert view.deployments[0].problem == expected
+
+
 @pytest.mark.parametrize("refused", [True, False])
 async def test_a_selector_that_yields_nothing_says_why(refused: bool) -> None:
     cluster = shop()
     cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
-    argocd = FakeDeployments(errors={"list": [ProviderUnauthorized("permission denied")]} if refused else {})
+    argocd = FakeDeployments(errors={"names": [ProviderUnauthorized("permission denied")]} if refused else {})
     problem = (await read_place(cluster, connections=FakeConnections(argocd=argocd))).problem
     assert problem is not None
     assert problem.reason == ("Unauthorized" if refused else "NothingSelected")

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from providers.argocd.applications import read_application
+from providers.bodies import BODY_LIMIT_BYTES
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
@@ -195,8 +196,8 @@ async def test_any_read_without_a_namespace_tells_where_the_control_plane_is(hos
 async def test_an_application_that_cannot_be_read_by_its_bare_name_is_elsewhere(host: FakeHost, status: int) -> None:
     host.on("GET", LIST, placed("team-a/web", "team-a/api", "team-b/web"))
     host.on("GET", "/api/v1/applications/web.*", answer({"message": "no"}, status))
-    listed = await argocd(host.http()).list("shop", selector="app=web")
-    assert [state.name for state in listed] == ["team-a/api", "team-a/web", "team-b/web"]
+    listed = await argocd(host.http()).names("shop", selector="app=web")
+    assert list(listed) == ["team-a/api", "team-a/web", "team-b/web"]
     # The one name says it of both namespaces.
     assert len(host.requests) == 2
 
@@ -209,6 +210,33 @@ async def test_an_outage_is_not_taken_for_an_application_that_is_elsewhere(
     host.on("GET", "/api/v1/applications/web.*", answer({"message": "no"}, status))
     with pytest.raises(kind):
         await argocd(host.http()).list("shop")
+
+
+NAMES = r"/api/v1/applications\?projects=shop&fields=items.metadata.name%2Citems.metadata.namespace"
+
+
+@pytest.mark.parametrize(("wanted", "favoured"), [(5, False), (224, False), (225, True), (900, True)])
+async def test_a_list_is_favoured_where_it_holds_little_else_than_what_is_wanted(
+    host: FakeHost, wanted: int, favoured: bool
+) -> None:
+    items = [{"metadata": {"name": f"web-{number}", "namespace": "argocd"}} for number in range(900)]
+    host.on("GET", NAMES, answer({"items": items}))
+    control_plane(host, "argocd", "web-0")
+    http = host.http()
+    for _ in range(2):
+        assert await argocd(http).favours_list("shop", wanted) is favoured
+    # The size is asked for once, and where the control plane is.
+    assert len(host.requests) == 2
+
+
+async def test_a_list_that_proved_to_be_too_large_is_favoured_no_more(host: FakeHost) -> None:
+    host.on("GET", NAMES, answer({"items": [{"metadata": {"name": "web"}}]}))
+    host.on("GET", r"/api/v1/applications\?projects=shop", answer({"items": ["x" * BODY_LIMIT_BYTES]}))
+    http = host.http()
+    assert await argocd(http).favours_list("shop", 5)
+    with pytest.raises(ProviderMalformed):
+        await argocd(http).list("shop")
+    assert not await argocd(http).favours_list("shop", 5)
 
 
 async def test_a_sync_without_a_revision_takes_what_the_spec_wants(host: FakeHost) -> None:

@@ -81,11 +81,12 @@ async def test_a_list_is_asked_for_as_recorded_and_no_match_is_empty(host: FakeH
     replay(host, "get app with project")
     await argocd(http).get(DEV)
     replay(host, "list by selector and project")
-    found = await argocd(http).list("default", selector="env=dev")
-    assert sent(host) == recorded("list by selector and project")
-    assert [state.name for state in found] == ["web-dev"]
+    assert await argocd(http).names("default", selector="env=dev") == ("web-dev",)
+    asked = recorded("list by selector and project")
+    assert sent(host) == {**asked, "path": f"{asked['path']}&fields=items.metadata.name%2Citems.metadata.namespace"}
+    assert [state.name for state in await argocd(http).list("default")] == ["web-dev"]
     replay(host, "list, nothing matches")
-    assert await argocd(host.http()).list("default", selector="env=none") == ()
+    assert await argocd(host.http()).list("default") == ()
 
 
 async def test_a_refresh_is_asked_for_as_recorded(host: FakeHost) -> None:

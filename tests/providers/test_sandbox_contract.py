@@ -344,8 +344,9 @@ async def test_an_application_is_read_listed_and_told_from_a_missing_or_forbidde
     assert "3.5.7" in await deployments.check()
     state = await deployments.get(TOUCHED, refresh=True)
     assert (state.sync_status, state.health, state.target_revisions) == ("Synced", "Healthy", (seed.PREVIOUS_SHA,))
-    assert [found.name for found in await deployments.list(seed.PROJECT, selector="env=dev")] == [seed.DEV_APP]
-    assert await deployments.list(seed.PROJECT, selector="env=none") == ()
+    assert await deployments.names(seed.PROJECT, selector="env=dev") == (seed.DEV_APP,)
+    assert await deployments.names(seed.PROJECT, selector="env=none") == ()
+    assert await deployments.favours_list(seed.PROJECT, 10)
     with pytest.raises(ProviderNotFound):
         await deployments.get(ApplicationRef(project=seed.PROJECT, name="nope"))
     with pytest.raises(ProviderUnauthorized):
@@ -369,7 +370,7 @@ async def test_applications_of_one_name_in_two_namespaces_are_told_apart(
         assert read.synced_revisions == (revision,)
     async with aclosing(deployments.stream(ApplicationRef(project=seed.PROJECT, name=foreign))) as states:  # type: ignore[type-var]
         assert (await anext(states)).namespace == "team-a"
-    assert {one.name for one in await deployments.list(seed.PROJECT, selector="env=dev")} == {seed.DEV_APP, foreign}
+    assert set(await deployments.names(seed.PROJECT, selector="env=dev")) == {seed.DEV_APP, foreign}
 
 
 def replaced(old: str, new: str) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from deploy.local.sandbox.argocd_http import (
     Call,
     endpoint,
     refused,
+    select_fields,
     selects,
 )
 from deploy.local.sandbox.argocd_patch import PatchError, apply_patch
@@ -92,6 +93,8 @@ async def list_applications(call: Call) -> Reply:
         and query.get("appNamespace") in (None, "", application.namespace)
         and selects(query.get("selector", ""), application.body["metadata"]["labels"])
     ]
+    if wanted := query.get("fields"):
+        found = [select_fields(body, wanted) for body in found]
     # A Go nil slice: the real server says null where nothing matches.
     return Reply(body={"metadata": {"resourceVersion": str(call.state.resource_version)}, "items": found or None})
 

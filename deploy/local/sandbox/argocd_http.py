@@ -92,6 +92,12 @@ class Call:
 
 
 Action = Callable[[Call], Awaitable[Reply]]
+# https://github.com/argoproj/argo-cd/blob/v3.5.7/server/application/forwarder_overwrite.go, without what nobody needs.
+_FIELDS = frozenset({
+    "metadata.name", "metadata.namespace", "metadata.annotations", "metadata.labels", "metadata.creationTimestamp",
+    "spec", "status.sync.status", "status.health", "status.summary", "status.operationState.startedAt",
+    "status.operationState.finishedAt", "status.operationState.phase",
+})  # fmt: skip
 _OPEN = Account(subject="", projects={})
 
 
@@ -126,6 +132,22 @@ def authenticate(request: web.Request, sandbox: SandboxState) -> Account:
     if account is None:
         raise refused(UNAUTHENTICATED, _MALFORMED_TOKEN)
     return account
+
+
+def select_fields(body: Json, wanted: str) -> Json:
+    """Keep what `fields` names of a listed application; fields that the server does not know are left out."""
+    names = {name.removeprefix("items.") for name in wanted.split(",")} & _FIELDS
+    kept: Json = {}
+    for name in sorted(names):
+        *path, last = name.split(".")
+        value, place = body, kept
+        for part in path:
+            value = value.get(part) or {}
+        if value.get(last) is not None:
+            for part in path:
+                place = place.setdefault(part, {})
+            place[last] = value[last]
+    return kept
 
 
 def selects(selector: str, labels: Json) -> bool:

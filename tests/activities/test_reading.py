@@ -1,0 +1,134 @@
+"""Reading many deployments: what it costs, what hides nobody, and how long it may last."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+import activities.observations
+import activities.reading
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation, WatchDeploymentsInput
+from activities.observations import StreamActivities
+from activities.observing import observe
+from activities.reading import LISTED_FROM, read_all
+from providers.errors import ProviderMalformed, ProviderUnavailable
+from providers.models import ApplicationRef, ApplicationState
+from providers.ports import Deployments
+from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application
+from tests.activities.test_deployments import SPEC
+
+UNBELIEVABLE = NOON - timedelta(seconds=5)
+
+
+def specs(number: int) -> list[DeploymentSpec]:
+    return [replace(SPEC, name=f"web-{one}", application=f"web-{one}") for one in range(number)]
+
+
+def server(number: int, *, favoured: bool = True) -> FakeDeployments:
+    return FakeDeployments(
+        applications={f"web-{one}": application(name=f"web-{one}") for one in range(number)}, favoured=favoured
+    )
+
+
+async def read(argocd: Deployments, number: int, *, refresh: bool = False) -> tuple[Observation, ...]:
+    return (await read_all(FakeConnections(argocd=argocd), "shop", specs(number), refresh=refresh)).observations
+
+
+async def test_few_of_a_large_project_are_read_one_by_one() -> None:
+    argocd = server(LISTED_FROM, favoured=False)
+    assert not any(one.problem for one in await read(argocd, LISTED_FROM))
+    assert argocd.calls == ["get"] * LISTED_FROM
+
+
+@pytest.mark.parametrize("why", ["the answer is larger than 8388608 bytes", "`metadata.name` is missing"])
+async def test_a_list_that_others_make_useless_hides_nobody(why: str) -> None:
+    argocd = server(LISTED_FROM)
+    argocd.errors["list"] = [ProviderMalformed(why)]
+    assert not any(one.problem for one in await read(argocd, LISTED_FROM))
+    assert argocd.calls == ["list"] + ["get"] * LISTED_FROM
+
+
+async def test_a_list_that_fails_is_the_problem_of_all_and_costs_no_call_for_each() -> None:
+    argocd = server(LISTED_FROM)
+    argocd.errors["list"] = [ProviderUnavailable("503")]
+    assert all("503" in one.problem for one in await read(argocd, LISTED_FROM))
+    assert argocd.calls == ["list"]
+
+
+@dataclass
+class SlowRefresh(FakeDeployments):
+    """An Argo CD server on which a refresh never ends for some."""
+
+    stuck: set[str] = field(default_factory=set)
+
+    async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
+        if refresh and ref.name in self.stuck:
+            await asyncio.Event().wait()
+        return await super().get(ref, refresh=refresh)
+
+
+async def test_refreshes_end_in_time_and_what_was_not_refreshed_is_shown_as_it_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(activities.reading, "REFRESHING", timedelta(milliseconds=100))
+    states = {f"web-{one}": application(name=f"web-{one}", reconciled_at=UNBELIEVABLE) for one in range(3)}
+    observed = await read(SlowRefresh(applications=states, stuck={"web-1"}), 3, refresh=True)
+    assert [(one.settled, one.problem) for one in observed] == [(True, ""), (False, ""), (True, "")]
+
+
+async def test_a_watch_beats_until_its_answer_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activities.observations, "HEARTBEAT", timedelta(milliseconds=5))
+    environment, read_at, beats = ActivityEnvironment(), asyncio.Event(), 0
+    answered = asyncio.Event()
+
+    @dataclass
+    class SlowServer(FakeDeployments):
+        async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
+            read_at.set()
+            await answered.wait()
+            return await super().get(ref, refresh=refresh)
+
+        async def stream(self, ref: ApplicationRef):  # type: ignore[no-untyped-def]
+            yield application(health="Degraded")
+
+    def beat(*_: object) -> None:
+        nonlocal beats
+        beats += read_at.is_set()
+        if beats == 3:
+            answered.set()
+
+    environment.on_heartbeat = beat
+    request = WatchDeploymentsInput(
+        namespace="shop",
+        repository="web",
+        deployments=(SPEC,),
+        known=(observe(SPEC, application()),),
+        duration=timedelta(seconds=30),
+    )
+    watch = StreamActivities(FakeConnections(argocd=SlowServer(applications={"web-staging": application()})))
+    answer = await asyncio.wait_for(environment.run(watch.watch_deployments, request), timeout=10)
+    assert answer.observations[0].problem == ""
+
+
+@dataclass
+class Instances(FakeConnections):
+    """Several instances, of which one may be missing."""
+
+    missing: str = ""
+
+    async def deployments(self, namespace: str, instance: str) -> Deployments:
+        if instance == self.missing:
+            return await FakeConnections().deployments(namespace, instance)
+        return await super().deployments(namespace, instance)
+
+
+async def test_what_could_not_be_resolved_is_unreadable_and_the_others_are_observed() -> None:
+    connections = Instances(argocd=server(2), missing="far")
+    far, near = (replace(one, instance=instance) for one, instance in zip(specs(2), ("far", "near"), strict=True))
+    unresolved = replace(SPEC, name="eu", application="", problem="Secret/argocd-eu: create it")
+    observed = (await read_all(connections, "shop", [far, near, unresolved], refresh=True)).observations
+    assert [one.deployment for one in observed] == ["web-0", "web-1", "eu"]
+    assert [one.problem.partition(":")[0] for one in observed] == ["ArgoCDInstance/far", "", "Secret/argocd-eu"]
