@@ -220,6 +220,7 @@ def _order(entry: CommandEntry, spec: PromotionCommandSpec, claim: Claim) -> Ord
         environment=spec.environment,
         revision=spec.revision or "",
         reason=spec.reason or "",
+        target_revisions=spec.target_revisions or {},
         keep_refusal=claim.taken_over,
     )
 

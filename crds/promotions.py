@@ -1,6 +1,7 @@
 """The port through which the controller reaches workflows; it decides, the port's owner knows Temporal."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -46,6 +47,8 @@ class Order:
     environment: str
     revision: str
     reason: str
+    target_revisions: Mapping[str, str] = field(default_factory=dict)
+    """What the person saw the target hold, by deployment, who promotes although it diverged."""
     keep_refusal: bool = False
     """Whether a refusal must stand as well: another watcher may have sent the order, or may send it yet."""
 

@@ -129,6 +129,7 @@ class TemporalPromotions:
             target_environment=order.environment,
             revision=order.revision,
             reason=order.reason,
+            seen=dict(order.target_revisions),
             keep_refusal=order.keep_refusal,
         )
         try:

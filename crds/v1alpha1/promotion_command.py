@@ -8,6 +8,7 @@ from pydantic import Field
 from crds.fields import Name, ObjectName, ShortText, Text, Time
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
+from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 
 
 class CommandVerb(StrEnum):
@@ -40,6 +41,13 @@ class PromotionCommandSpec(Model):
     """Environment whose RBAC is asked: the target of the hop; before any hop, and for restart, the tracker's own."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Revision that the person saw; a command for another one is refused."""
+    target_revisions: (
+        Annotated[dict[str, Annotated[str, Field(max_length=256)]], Field(max_length=MAX_APPLICATIONS)] | None
+    ) = None
+    """For `promote` over a diverged target: the tracker's `status.hop.diverged` as the person saw it.
+
+    Where the target holds anything else by now, or nothing is given, nothing is overridden.
+    """
     requested_by: Annotated[str, Field(min_length=1, max_length=256)]
     """User name as the API server authenticated it."""
     reason: Annotated[str, Field(min_length=1, max_length=1024)] | None = None

@@ -44,6 +44,51 @@ def test_a_refused_command_exits_1_with_the_answer(tracked: FakeCluster, run: Ru
     assert "`pilotage show web-412`" in result.stderr
 
 
+def test_a_refusal_that_names_the_command_for_now_points_to_no_status_that_may_be_behind(
+    tracked: FakeCluster, run: Run
+) -> None:
+    message = "meant for staging, but the hop at hand goes to prod: `pilotage -n shop promote web-412 -e prod`"
+    tracked.answer_command = lambda _: {"accepted": False, "message": message}
+
+    result = run("promote", "web-412")
+
+    assert result.exit_code == 1
+    assert message in result.stdout
+    assert result.stderr == ""
+
+
+HELD_BY_STAGING = {"web": "bbbbbbbbbbbb", "api": ""}
+
+
+def test_promote_names_what_the_diverged_target_was_seen_to_hold(
+    cluster: FakeCluster, run: Run, status: dict[str, Any]
+) -> None:
+    diverged = {**status, "hop": {**status["hop"], "diverged": HELD_BY_STAGING}}
+    cluster.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=diverged)
+
+    result = run("promote", "web-412", "--reason", "the hotfix is obsolete")
+
+    assert cluster.created[0]["spec"]["targetRevisions"] == HELD_BY_STAGING
+    assert "web holds bbbbbbbbbbbb" in result.stderr
+
+    run("hold", "web-412")
+    assert "targetRevisions" not in cluster.created[1]["spec"]
+
+
+@pytest.mark.parametrize("verb", ["hold", "promote", "abort"])
+def test_nothing_is_filled_in_from_the_status_of_an_earlier_attempt(
+    cluster: FakeCluster, run: Run, status: dict[str, Any], verb: str
+) -> None:
+    earlier = {**status, "attempt": 1, "hop": {**status["hop"], "diverged": HELD_BY_STAGING}}
+    cluster.add("PullRequestTracker", "web-412", spec={**tracker_spec(412), "attempt": 2}, status=earlier)
+
+    run(verb, "web-412")
+
+    spec = cluster.created[0]["spec"]
+    assert spec["environment"] == "dev"
+    assert not spec.keys() & {"revision", "targetRevisions"}
+
+
 def test_a_command_without_an_answer_exits_4_and_stays(tracked: FakeCluster, run: Run) -> None:
     tracked.answer_command = lambda _: None
 

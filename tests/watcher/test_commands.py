@@ -160,6 +160,14 @@ async def test_a_command_reaches_the_workflow_under_its_own_uid(scene: Scene, ve
     assert (order.environment, order.revision, order.reason) == ("staging", "abc", "because")
 
 
+async def test_what_a_person_saw_at_the_target_reaches_the_workflow(scene: Scene) -> None:
+    document = command_document("promote")
+    document["spec"]["targetRevisions"] = {"web": "bbbbbbbbbbbb", "api": ""}
+    await scene.run(document)
+    ((_, order),) = scene.promotions.orders
+    assert order.target_revisions == {"web": "bbbbbbbbbbbb", "api": ""}
+
+
 async def test_a_refusal_is_answered_with_the_workflow_s_words(scene: Scene) -> None:
     scene.promotions.answers["promote"] = Answer(accepted=False, message="tests still run")
     status = await scene.run(command_document("promote"))

@@ -84,13 +84,16 @@ async def lost_trackers(session: Session) -> list[str]:
 async def _create(session: Session, name: str, word: Word) -> Document:
     tracker = await session.read(PullRequestTracker, name)
     requested_by = await session.user_name()
-    # A restart is asked for where the tracker begins, everything else for the hop at hand.
-    environment = tracker.spec.environment if word.verb == "restart" else command_environment(tracker)
+    # A restart is asked for where the tracker begins, and so is everything for an attempt of which no status speaks
+    # yet: hop and revision of the one before are past. Everything else is for the hop at hand.
+    hop_known = word.verb != "restart" and tracker.status.attempt in (None, tracker.spec.attempt)
+    hop = tracker.status.hop if hop_known else None
     spec = {
         "trackerRef": {"name": name},
         "verb": word.verb,
-        "environment": word.environment or environment,
-        "revision": word.revision or (tracker.status.revision if word.verb != "restart" else None),
+        "environment": word.environment or (command_environment(tracker) if hop_known else tracker.spec.environment),
+        "revision": word.revision or (tracker.status.revision if hop_known else None),
+        "targetRevisions": hop.diverged if hop is not None and word.verb == "promote" else None,
         "requestedBy": requested_by,
         "reason": word.reason,
     }
@@ -134,12 +137,19 @@ def _told(document: Document, timeout_seconds: float) -> Answer:
             advice=f"promotioncommand/{command.metadata.name} stays and is answered as soon as a watcher runs",
         )
     if command.status.accepted:
-        return Answer(document=document, code=ExitCode.OK, text=f"{subject} accepted{message}")
+        replaced = "; ".join(f"{name} holds {held}" for name, held in (command.spec.target_revisions or {}).items())
+        return Answer(
+            document=document,
+            code=ExitCode.OK,
+            text=f"{subject} accepted{message}",
+            advice=f"it replaces what diverged: {replaced}" if replaced else "",
+        )
     return Answer(
         document=document,
         code=ExitCode.FAILED,
         text=f"{subject} refused{message}",
-        advice=f"`pilotage show {tracker}` shows the hop and revision at hand",
+        # The answer is newer than the status: where it names a command the status may be behind.
+        advice="" if "`pilotage " in message else f"`pilotage show {tracker}` shows the hop and revision at hand",
     )
 
 

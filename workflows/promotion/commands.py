@@ -4,12 +4,14 @@ from datetime import datetime
 
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
+from activities.models.tracking import TrackerRef
 from workflows.promotion import comparing, rounds
 from workflows.promotion.state import Hold, Hop, Refusal, Story
 from workflows.runtime.inbox import Accepted
 
 SHORTEST_REVISION = 7
 """Git's own shortest abbreviation; a shorter one could fit another commit."""
+SHOWN_REVISION = 12
 
 ACCEPTED = {
     Verb.RETEST: "a new round of tests begins",
@@ -21,15 +23,26 @@ ACCEPTED = {
 }
 
 
-def refusal(story: Story, verb: Verb, command: Command) -> str:
-    """Return why the command does not fit the state at hand; empty when it may be executed."""
+def command_line(tracker: TrackerRef, verb: str) -> str:
+    """Return what a person types to give a command."""
+    return f"pilotage -n {tracker.namespace} {verb} {tracker.name}"
+
+
+def refusal(tracker: TrackerRef, story: Story, verb: Verb, command: Command) -> str:
+    """Return why the command does not fit the state at hand; empty when it may be executed.
+
+    A command for a hop or revision that is past names how to give it for the one at hand: the status that the person
+    read may be behind.
+    """
     if story.state.terminal:
         return f"the tracker is {story.state}; restart begins a new attempt"
     wanted = story.hop.policy.target if story.hop else story.environment
     if command.target_environment and wanted and command.target_environment != wanted:
-        return f"meant for {command.target_environment}, but the hop at hand goes to {wanted}"
+        at_hand = f"the hop at hand goes to {wanted}" if story.hop else f"the change is at {wanted}, between two hops"
+        return f"meant for {command.target_environment}, but {at_hand}: `{_for_now(tracker, story, verb, wanted)}`"
     if command.revision and not _names(story, command.revision):
-        return f"meant for revision {command.revision[:12]}, but another one is at hand; look again"
+        now = _for_now(tracker, story, verb, wanted)
+        return f"meant for revision {command.revision[:12]}, but another one is at hand: `{now}`"
     return "" if repeats(story, verb) else _out_of_place(story, verb, command)
 
 
@@ -146,6 +159,12 @@ def outdated_approval(story: Story) -> str:
     return ""
 
 
+def _for_now(tracker: TrackerRef, story: Story, verb: Verb, environment: str) -> str:
+    revision = next(reversed(_revisions(story)), "")
+    named = f" --revision {revision[:SHOWN_REVISION]}" if revision else ""
+    return f"{command_line(tracker, verb)} --environment {environment}{named}"
+
+
 def _saw(hop: Hop, command: Command) -> bool:
     """Tell whether a person saw what an override would replace: all that diverged, as it is now."""
     return command.seen == comparing.held_revisions(hop.refused)
@@ -153,9 +172,15 @@ def _saw(hop: Hop, command: Command) -> bool:
 
 def _names(story: Story, revision: str) -> bool:
     """Tell whether a person may have seen this revision: the merge commit, the head, or an artifact of the hop."""
-    hop = story.hop
-    artifacts = (hop.round.artifacts if hop.round else hop.voided) if hop is not None else ()
-    known = [artifact.revision for artifact in artifacts]
+    return len(revision) >= SHORTEST_REVISION and any(one.startswith(revision) for one in _revisions(story))
+
+
+def _revisions(story: Story) -> list[str]:
+    """Return the revisions that name the change, the one that is promoted last."""
+    known: list[str] = []
     if story.pull_request is not None:
         known += [story.pull_request.head_sha, story.pull_request.merge_sha or ""]
-    return len(revision) >= SHORTEST_REVISION and any(one.startswith(revision) for one in known)
+    hop = story.hop
+    artifacts = (hop.round.artifacts if hop.round else hop.voided) if hop is not None else ()
+    known += [artifact.revision for artifact in artifacts]
+    return [revision for revision in known if revision]

@@ -15,6 +15,7 @@ from activities.models.status import (
 )
 from workflows.promotion import comparing
 from workflows.promotion.aggregate import aggregate
+from workflows.promotion.commands import command_line
 from workflows.promotion.context import Context
 from workflows.promotion.obstacles import Obstacle, find_obstacle
 from workflows.promotion.presentation import tests_of
@@ -41,7 +42,7 @@ def view(ctx: Context) -> View:
     target = ctx.places.view(story.hop.policy.target) if story.hop else None
 
     def say(verb: str) -> str:
-        return f"pilotage -n {tracker.namespace} {verb} {tracker.name}"
+        return command_line(tracker, verb)
 
     obstacle = find_obstacle(
         story,

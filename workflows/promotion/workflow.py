@@ -257,7 +257,9 @@ class PromotionWorkflow:
     def _refusal(self, verb: Verb, command: Command) -> str:
         ended = self._ctx.ended
         # What ended it may still wait for writes that were under way.
-        return f"the tracker is {ended.state}" if ended else commands.refusal(self._story, verb, command)
+        if ended is not None:
+            return f"the tracker is {ended.state}"
+        return commands.refusal(self._ctx.request.tracker, self._story, verb, command)
 
     def _execute(self, verb: Verb, command: Command) -> CommandAnswer:
         ctx, story = self._ctx, self._story

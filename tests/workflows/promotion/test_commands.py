@@ -9,15 +9,9 @@ from activities.models.configuration import PolicySnapshot
 from activities.models.delivery import Observation
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
-from activities.models.tracking import Artifact, PullRequest, PullRequestState
-from workflows.promotion.commands import (
-    ACCEPTED,
-    carry_out,
-    command_waits,
-    outdated_approval,
-    refusal,
-    repeats,
-)
+from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
+from workflows.promotion import commands
+from workflows.promotion.commands import ACCEPTED, carry_out, command_waits, outdated_approval, repeats
 from workflows.promotion.state import Hold, Hop, Refusal, Round, Story
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -55,6 +49,10 @@ def a_command(
     return Command(
         request_id="1", actor="ada", target_environment=target, revision=revision, reason=reason, seen=seen or {}
     )
+
+
+def refusal(story: Story, verb: Verb, command: Command) -> str:
+    return commands.refusal(TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1), story, verb, command)
 
 
 FITTING = {
@@ -104,6 +102,23 @@ def test_a_command_for_another_target_is_refused_and_one_without_a_target_is_not
         a_story(), Verb.PROMOTE, a_command(target="prod")
     )
     assert refusal(a_story(), Verb.PROMOTE, a_command(target="")) == ""
+
+
+@pytest.mark.parametrize("past", [a_command(target="prod"), a_command(revision="c" * 40)])
+def test_a_refusal_for_what_is_past_names_the_command_that_fits_now(past: Command) -> None:
+    answer = refusal(a_story(), Verb.PROMOTE, past)
+    _, line, _ = answer.split("`")
+    *words, environment, revision = line.replace("--environment ", "").replace("--revision ", "").split()
+    assert words == ["pilotage", "-n", "shop", "promote", "web-412"]
+    assert refusal(a_story(), Verb.PROMOTE, a_command(target=environment, revision=revision)) == ""
+
+
+def test_between_two_hops_a_refusal_names_where_the_change_is() -> None:
+    story = a_story(State.AWAITING_POLICY)
+    story.hop, story.environment = None, "staging"
+    answer = refusal(story, Verb.HOLD, a_command(target="prod"))
+    assert "between two hops" in answer
+    assert "`pilotage -n shop hold web-412 --environment staging --revision aaaaaaaaaaaa`" in answer
 
 
 def test_a_diverged_target_is_promoted_only_with_a_reason_and_exactly_as_it_was_seen() -> None:
