@@ -2,15 +2,18 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from pydantic import ValidationError
 from temporalio import activity
 
+from activities import reduced_status
 from activities.contracts import ResourceActivities
-from activities.failures import reported
+from activities.failures import describe, reported
 from activities.models.status import (
     EventNote,
     PlaceStatus,
@@ -21,7 +24,16 @@ from activities.models.status import (
 )
 from activities.models.tracking import TrackerRef
 from crds.conditions import Condition, ConditionStatus
-from crds.ports import ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.ports import (
+    ApiForbidden,
+    ApiInvalid,
+    ApiNotFound,
+    ApiUnavailable,
+    Document,
+    EventTarget,
+    Kubernetes,
+    resource_of,
+)
 from crds.promotions import Attempt
 from crds.publishing import (
     WORKFLOW_MANAGER,
@@ -30,6 +42,7 @@ from crds.publishing import (
     publish_place_status,
     publish_tracker_status,
 )
+from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
@@ -37,6 +50,7 @@ from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
 logger = logging.getLogger(__name__)
 
 _NOT_OURS = frozenset({"Gone", "Recreated"})
+_REFUSALS = (ApiInvalid, ValidationError)
 _DIGEST_LENGTH = 16
 
 
@@ -45,6 +59,9 @@ class PublicationObserver(Protocol):
 
     def tracker_written(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         """See a tracker's status beside the one before it."""
+
+    def status_refused(self, kind: str, namespace: str) -> None:
+        """Learn of a status that the API server, or its own type, refused."""
 
 
 class KubernetesResources(ResourceActivities):
@@ -58,31 +75,57 @@ class KubernetesResources(ResourceActivities):
     @reported
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
         """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
-        tracker, status = request.tracker, request.status
-        publication = await publish_tracker_status(
-            self._kubernetes,
-            Attempt(namespace=tracker.namespace, name=tracker.name, uid=tracker.uid, attempt=tracker.attempt),
-            status.sequence,
-            lambda document: render_tracker_status(status, document),
-        )
+        tracker, status, events = request.tracker, request.status, (*_left_out(request), *request.events)
+        attempt = Attempt(namespace=tracker.namespace, name=tracker.name, uid=tracker.uid, attempt=tracker.attempt)
+
+        def render(document: Document) -> Document:
+            return render_tracker_status(status, document)
+
+        refusal = ""
+        try:
+            publication = await publish_tracker_status(self._kubernetes, attempt, status.sequence, render)
+        except _REFUSALS as error:
+            refusal = self._refused(PullRequestTracker.definition.kind, tracker.namespace, tracker.name, error)
+            part = reduced_status.reduced_tracker_status(status, refusal)
+
+            def render_part(document: Document) -> Document:
+                return reduced_status.with_past(render_tracker_status(part, document), document)
+
+            with _again_if_refused():
+                publication = await publish_tracker_status(self._kubernetes, attempt, status.sequence, render_part)
+            events = (*events, reduced_status.refusal_event(request, refusal))
         if publication.previous is not None:
             self._observer.tracker_written(tracker, publication.previous, status)
         if publication.reason not in _NOT_OURS:
-            await self._post_events(tracker, (*_left_out(request), *request.events))
-        return PublishStatusResult(written=publication.written, reason=publication.reason)
+            await self._post_events(tracker, events)
+        reason = reduced_status.REASON if refusal and publication.written else publication.reason
+        return PublishStatusResult(written=publication.written, reason=reason)
 
     @activity.defn
     @reported
     async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
         """Write one repository's entry of an Environment's status unless a newer sequence is there."""
-        publication = await publish_place_status(
-            self._kubernetes,
-            request.namespace,
-            request.environment,
-            request.status.repository,
-            render_place_status(request.status),
-        )
+        namespace, environment, repository = request.namespace, request.environment, request.status.repository
+        try:
+            publication = await publish_place_status(
+                self._kubernetes, namespace, environment, repository, render_place_status(request.status)
+            )
+        except _REFUSALS as error:
+            refusal = self._refused(Environment.definition.kind, namespace, environment, error)
+            with _again_if_refused():
+                document = await self._kubernetes.get(resource_of(Environment.definition), namespace, environment)
+                part = reduced_status.reduced_place_entry(request.status, document, refusal)
+                publication = await publish_place_status(self._kubernetes, namespace, environment, repository, part)
+            return PublishStatusResult(written=publication.written, reason=reduced_status.REASON)
         return PublishStatusResult(written=publication.written, reason=publication.reason)
+
+    def _refused(self, kind: str, namespace: str, name: str, error: Exception) -> str:
+        refusal = describe(error)
+        self._observer.status_refused(kind, namespace)
+        logger.warning(
+            "the status of %s %s/%s was refused, a part of it is written: %s", kind, namespace, name, refusal
+        )
+        return refusal
 
     async def _post_events(self, tracker: TrackerRef, events: Sequence[EventNote]) -> None:
         resource = resource_of(PullRequestTracker.definition)
@@ -114,6 +157,15 @@ class KubernetesResources(ResourceActivities):
                     "tracker %s/%s gets no events (%s): %s", tracker.namespace, tracker.name, error, left_out
                 )
                 return
+
+
+@contextmanager
+def _again_if_refused() -> Iterator[None]:
+    """Have Temporal try again: what refuses even the part is no field of it, but a webhook or a policy."""
+    try:
+        yield
+    except _REFUSALS as error:
+        raise ApiUnavailable(f"even a part of the status is refused: {describe(error)}") from None
 
 
 def _left_out(request: PublishStatusInput) -> tuple[EventNote, ...]:

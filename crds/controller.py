@@ -21,6 +21,8 @@ TRACKERS = resource_of(PullRequestTracker.definition)
 DELETION_LIMIT = timedelta(minutes=10)
 """How long the finalizer waits for the workflow to cancel its runs."""
 DELETION_LOOK = timedelta(seconds=2)
+LAST_LOOK = timedelta(seconds=5)
+"""How often a workflow that published its end is looked for until it ended."""
 CONFLICT_PAUSE = timedelta(milliseconds=200)
 
 _GONE: Mapping[WorkflowState, tuple[ConditionReason, str]] = {
@@ -95,8 +97,7 @@ class TrackerController:
         if entry.terminal:
             self._poked.discard(key)
             self._due.discard(key)
-            await self._say_finished(entry)
-            return None
+            return await self._say_finished(entry)
         if not entry.finalizer and not await self._add_finalizer(entry):
             return CONFLICT_PAUSE
         if entry.status_attempt not in (0, entry.attempt):
@@ -128,9 +129,15 @@ class TrackerController:
         if not _stands_there(entry, wanted := _running(entry)):
             await self._publish(entry, wanted)
 
-    async def _say_finished(self, entry: TrackerEntry) -> None:
-        if entry.accepted and not _stands_there(entry, wanted := _finished(entry)):
-            await self._publish(entry, wanted)
+    async def _say_finished(self, entry: TrackerEntry) -> timedelta | None:
+        if not entry.accepted or _stands_there(entry, wanted := _finished(entry)):
+            return None
+        if await self._promotions.read_state(entry.current) is WorkflowState.RUNNING:
+            # Its last presentation may take long, and its status may be one that is replaced once more.
+            await self._say_running(entry)
+            return LAST_LOOK
+        await self._publish(entry, wanted)
+        return None
 
     async def _report_gone(self, entry: TrackerEntry, state: WorkflowState) -> None:
         # The cache may be older than the workflow's last words.

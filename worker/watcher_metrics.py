@@ -41,6 +41,12 @@ class WatcherMetrics:
             ("resource", "reason"),
             registry=registry,
         )
+        self._refused = Counter(
+            "pilotage_status_refused",
+            "Statuses that were refused, so that only a part of them was written.",
+            ("kind", "namespace"),
+            registry=registry,
+        )
         self._depth = Gauge(
             "pilotage_queue_depth", "Keys that wait to be reconciled now.", ("queue",), registry=registry
         )
@@ -48,6 +54,10 @@ class WatcherMetrics:
     def watch_restarted(self, resource: str, reason: str) -> None:
         """Count a watch that began again."""
         self._restarts.labels(resource, reason).inc()
+
+    def status_refused(self, kind: str, namespace: str) -> None:
+        """Count a status that was refused."""
+        self._refused.labels(kind, namespace).inc()
 
     def follow_queues(self, queues: Iterable[KeyedQueue[Any]]) -> None:
         """Read the depth of these queues at each scrape."""

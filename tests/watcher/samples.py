@@ -120,3 +120,6 @@ class Quiet:
 
     def tracker_written(self, *_: object) -> None:
         return
+
+    def status_refused(self, *_: object) -> None:
+        pass

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crds.cache import FINALIZER, TrackerEntry, read_tracker
-from crds.controller import TRACKERS, TrackerController
+from crds.controller import LAST_LOOK, TRACKERS, TrackerController
 from crds.ports import Document
 from crds.promotions import Attempt, WorkflowState
 from crds.reflector import Change, Key
@@ -98,11 +98,14 @@ async def test_a_tracker_that_ended_is_never_started_again(scene: Scene, state: 
     assert scene.kubernetes.writes == []
 
 
-async def test_the_end_of_an_attempt_is_no_missing_workflow(scene: Scene) -> None:
+async def test_an_attempt_is_finished_once_its_workflow_ended_and_that_is_no_missing_workflow(scene: Scene) -> None:
     scene.show(tracker_document())
     await scene.controller.reconcile(KEY)
     scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(state="Completed")}})
-    await scene.controller.reconcile(KEY)
+    assert await scene.controller.reconcile(KEY) == LAST_LOOK
+    assert scene.condition("WorkflowAvailable")["reason"] == "Running"
+    scene.promotions.states[attempt()] = WorkflowState.COMPLETED
+    assert await scene.controller.reconcile(KEY) is None
     condition = scene.condition("WorkflowAvailable")
     assert (condition["status"], condition["reason"]) == ("True", "Finished")
 
@@ -131,6 +134,7 @@ async def test_the_conditions_speak_of_the_attempt_at_hand(scene: Scene) -> None
     assert scene.condition("Accepted")["message"] == "attempt 2 was taken on"
     assert scene.condition("WorkflowAvailable")["message"] == "attempt 2 is worked on"
     scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(attempt=2, state="Aborted")}})
+    scene.promotions.states[attempt(2)] = WorkflowState.COMPLETED
     await scene.controller.reconcile(KEY)
     assert scene.condition("WorkflowAvailable")["message"] == "attempt 2 ended as Aborted"
 
