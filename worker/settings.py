@@ -141,6 +141,10 @@ class Settings(BaseSettings):
     cached_workflows: Annotated[int, Field(ge=1, le=100000)] = 1500
     """How many workflows stay in memory between their tasks, about 220 KB each: 330 MB in all."""
 
+    clock_skew_seconds: Annotated[int, Field(ge=1, le=30)] = 10
+    """How far this machine's clock may be from Temporal's; a worker that is further off does not serve, as its attempts
+    would fail at once or last too long."""
+
     shutdown_grace_seconds: Annotated[int, Field(ge=0, le=600)] = 25
     """How long running activities may go on after SIGTERM; less than the pod's terminationGracePeriodSeconds."""
 

@@ -14,6 +14,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from crds.ports import ApiUnavailable
 from worker.attempts import BoundedAttempts
+from worker.clock import ClockOff, ClockWatch
 from worker.cluster import connect_cluster
 from worker.connections import ResourceConnections, open_clients
 from worker.health import Health, HealthServer
@@ -96,7 +97,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     except (InvalidSettings, TemporalMisconfigured) as error:
         _logger.error("worker has a wrong setting", error=str(error))
         raise SystemExit(EXIT_CODE) from None
-    except (TemporalUnavailable, ApiUnavailable) as error:
+    except (TemporalUnavailable, ApiUnavailable, ClockOff) as error:
         _logger.error("worker cannot run", error=str(error))
         raise SystemExit(1) from None
 
@@ -121,10 +122,37 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             places=TemporalPlaces(client, settings.installation),
         )
         activities = build_activities(dependencies)
+        clock = ClockWatch(
+            client,
+            installation=settings.installation,
+            allowed=timedelta(seconds=settings.clock_skew_seconds),
+        )
+        if not await _agrees(clock, health, stop):
+            return
         workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in queues]
         health.ready = {}
         health.alive["temporal worker"] = lambda: all(worker.is_running for worker in workers)
-        await _run_until(workers, stop)
+        watch = asyncio.create_task(clock.until_off())
+        watch.add_done_callback(lambda _: stop.set())
+        try:
+            await _run_until(workers, stop)
+        finally:
+            watch.cancel()
+        if clock.problem:
+            raise ClockOff(clock.problem)
+
+
+async def _agrees(clock: ClockWatch, health: Health, stop: asyncio.Event) -> bool:
+    """Wait until the clock may be trusted, shown as not ready with the reason; False where the process is to stop."""
+    await clock.look()
+    health.ready = {clock.problem or "clock": lambda: False}
+    waiting = [asyncio.create_task(clock.until_right()), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    return not stop.is_set()
 
 
 async def _run_until(workers: Sequence[Worker], stop: asyncio.Event) -> None:

@@ -77,3 +77,8 @@ class Queues:
     @property
     def kubernetes(self) -> str:
         return f"{self.installation}.kubernetes"
+
+    @property
+    def clock(self) -> str:
+        """Never has a task: it is polled to learn Temporal's time."""
+        return f"{self.installation}.clock"
