@@ -22,10 +22,11 @@ OPPOSITE = {Relation.AHEAD: Relation.BEHIND, Relation.BEHIND: Relation.AHEAD}
 
 
 class KnownAncestry:
-    """Remember relations in both directions, the newest ones only."""
+    """Remember relations in both directions: all that a decision reads, and of others those that were read last."""
 
     def __init__(self, known: Sequence[KnownRelation] = ()) -> None:
         self._relations: dict[tuple[str, str], Relation] = {}
+        self._read: dict[tuple[str, str], Relation] = {}
         for one in known:
             self.learn(one.base, one.head, one.relation)
 
@@ -33,16 +34,32 @@ class KnownAncestry:
         """Return how `head` stands to `base`; None when it must be asked."""
         if base == head:
             return Relation.IDENTICAL
-        if (base, head) in self._relations:
-            return self._relations[base, head]
+        known = self._relations.get((base, head))
+        if known is not None:
+            self._read[base, head] = known
+            return known
         opposite = self._relations.get((head, base))
-        return None if opposite is None else OPPOSITE.get(opposite, opposite)
+        if opposite is None:
+            return None
+        self._read[head, base] = opposite
+        return OPPOSITE.get(opposite, opposite)
 
     def learn(self, base: str, head: str, relation: Relation) -> None:
         """Remember an answer of the host."""
         self._relations[base, head] = relation
-        while len(self._relations) > RELATIONS_KEPT:
-            del self._relations[next(iter(self._relations))]
+
+    def decided(self) -> None:
+        """End a decision: what it did not read is trimmed, least recently read first; what it read never is.
+
+        A decision that lacks answers is made again with all that it read before. One that read nothing says nothing
+        of what the next one will read.
+        """
+        if not self._read:
+            return
+        others = [pair for pair in self._relations if pair not in self._read]
+        room = max(RELATIONS_KEPT - len(self._read), 0)
+        kept = {pair: self._relations[pair] for pair in others[max(len(others) - room, 0) :]}
+        self._relations, self._read = kept | self._read, {}
 
     def forget_unknown(self) -> None:
         """Have commits asked for again that the host did not know: it may know them by now."""
@@ -66,7 +83,8 @@ class Comparer:
         self._pause = start.timings.observe_initial
 
     def pursue(self, pairs: Sequence[RevisionPair], now: datetime) -> None:
-        """Start a call for what is lacking unless one runs or has just failed."""
+        """Start a call for what a decision lacked unless one runs or has just failed."""
+        self.ancestry.decided()
         if pairs and not self._asking and (self._again_at is None or now >= self._again_at):
             self._asking = True
             self._background.start(self._ask(tuple(pairs[:PAIRS_PER_CALL])))

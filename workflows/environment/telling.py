@@ -50,6 +50,15 @@ class Teller:
         self._vanished = vanished
         self._busy: set[str] = set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a signal is on its way."""
+        return bool(self._busy)
+
+    def carried(self) -> dict[str, Told]:
+        """Return what members were told for certain: a signal under way may get lost with the run that sends it."""
+        return {uid: told for uid, told in self.told.items() if uid not in self._busy}
+
     def tell(self, page: Page) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
         asked = {tracker.uid for tracker in page.ask}

@@ -1,5 +1,6 @@
 """EnvironmentWorkflow: the state of one place for one repository, its only observer, and the lane through it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,13 +17,13 @@ from workflows import policies
 from workflows.environment import presentation
 from workflows.environment.ancestry import Comparer
 from workflows.environment.background import Alarm, Background
-from workflows.environment.lane import Decision, LaneView, decide
+from workflows.environment.lane import Decision, LaneView, asks_for_lane, decide
 from workflows.environment.members import Roster
 from workflows.environment.observer import Observer
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.environment.telling import Page, Teller
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
-from workflows.publishing import place_publisher
+from workflows.publishing import GRACE, place_publisher
 
 LONGEST_LINGER = timedelta(hours=24)
 
@@ -108,7 +109,7 @@ class EnvironmentWorkflow:
         if decision.grant is not None:
             self._roster.give(decision.grant, now)
         self._comparer.pursue(decision.pairs, now)
-        self._blocked_by = decision.blocked_by
+        self._blocked_by = self._waits(decision)
         if self._comparer.problem and decision.pairs:
             block = BlockedBy(tracker="", reason=self._comparer.problem)
             asking = {one.tracker.uid: block for one in self._roster.members if one.phase is Phase.READY}
@@ -135,6 +136,14 @@ class EnvironmentWorkflow:
             missing=self._missing(),
         )
         return decide(view, self._comparer.ancestry)
+
+    def _waits(self, decision: Decision) -> dict[str, BlockedBy]:
+        """Return whom each Ready member waits for; while revisions are compared that is whom it waited for before."""
+        if not decision.pairs:
+            return decision.blocked_by
+        ready = {one.tracker.uid for one in self._roster.members if asks_for_lane(one)}
+        before = {uid: block for uid, block in self._blocked_by.items() if uid in ready}
+        return before | decision.blocked_by
 
     def _missing(self) -> tuple[str, ...]:
         if self._roster.listed:
@@ -209,10 +218,14 @@ class EnvironmentWorkflow:
         return info.get_current_history_length() >= self._start.history_limit
 
     async def _continue(self) -> None:
-        """Hand everything to the next run once nothing is half done; what arrives meanwhile is handed over too."""
+        """Hand everything to the next run; what arrives meanwhile is handed over too.
+
+        Only signals under way and the last status are awaited, and only a moment: reads may last for as long as a
+        server is away. The next run begins what was under way again, since what it is due to do is carried.
+        """
         self._alarm.cancel()
-        self._observer.stop_watching()
-        await workflow.wait_condition(lambda: not self._background.busy)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: not self._teller.busy, timeout=GRACE, timeout_summary="last signals")
         # The next run publishes first of all.
         await self._publisher.give_up()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -220,7 +233,7 @@ class EnvironmentWorkflow:
         state = EnvironmentState(
             roster=self._roster.state(),
             observer=self._observer.state(),
-            told=self._teller.told,
+            told=self._teller.carried(),
             relations=self._comparer.ancestry.relations(),
             sequence=self._publisher.sequence,
             lonely_since=self._lonely_since,

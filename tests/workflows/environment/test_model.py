@@ -1,6 +1,6 @@
 """Guarantees 3 and 4, one writer per place, holds and progress, under every fault that the model knows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from activities.models.places import MemberSignal, Phase
 from tests.workflows.environment import facts, model
 from tests.workflows.environment.simulated_tracker import SimTracker
-from workflows.environment import lane, members
+from workflows.environment import holds, lane, members
 from workflows.environment.state import RosterState
 
 CHUNK = 50
@@ -69,12 +69,10 @@ def never_take_ready_for_declining(change: Replace) -> None:
 
 
 def let_only_ready_members_hold(change: Replace) -> None:
-    stands_between = lane._stands_between
+    def only_ready(members: Iterable[MemberSignal], *rest: Any) -> holds.Holds:
+        return holds.Holds([one for one in members if one.phase is Phase.READY], *rest)
 
-    def only_ready(member: MemberSignal, *rest: Any) -> bool:
-        return member.phase is Phase.READY and stands_between(member, *rest)
-
-    change(lane, "_stands_between", only_ready)
+    change(lane, "Holds", only_ready)
 
 
 def say_failed_while_a_write_runs(change: Replace) -> None:
