@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from activities.models.bounds import cut
 from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.places import MemberSignal, Phase
 from activities.models.status import ArtifactSet
@@ -13,12 +14,18 @@ from workflows.environment.newest import artifacts_of
 from workflows.environment.state import Observed
 
 HISTORY_KEPT = 20
-SHOWN_MESSAGE = 200
+SHOWN_BYTES = 200
+"""What Argo CD says of one application, as a member is told: a place tells hundreds of members of hundreds of them."""
 
 
 def matters(before: Sequence[Observation], after: Sequence[Observation]) -> bool:
     """Tell whether anything but wording changed between two observations of a place."""
-    return [_without_wording(one) for one in before] != [_without_wording(one) for one in after]
+    return as_compared(before) != as_compared(after)
+
+
+def as_compared(observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Return observations without their wording, by which nothing is compared."""
+    return tuple(_without_wording(one) for one in observations)
 
 
 def _without_wording(observation: Observation) -> Observation:
@@ -54,6 +61,24 @@ def concerning(member: MemberSignal, observations: Sequence[Observation]) -> tup
     return tuple(one for one in observations if not member.components or one.component in member.components)
 
 
+def as_told(member: MemberSignal, observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Return the observations that concern a member, each with what this member judges by or shows, and no more."""
+    return tuple(_for_member(member, one) for one in concerning(member, observations))
+
+
+def _for_member(member: MemberSignal, one: Observation) -> Observation:
+    if member.phase is Phase.HOLDER:
+        return replace(one, url="")
+    message = cut(one.message, SHOWN_BYTES) if member.role == "source" and not one.settled else ""
+    return replace(one, url="", message=message, operation_message="", operation_key="")
+
+
+def moves_concerning(member: MemberSignal | None, observed: Observed) -> dict[str, str]:
+    """Return who brought what runs, for the deployments that a member is told of."""
+    told = concerning(member, observed.observations) if member is not None else ()
+    return {one.deployment: observed.moved_by[one.deployment] for one in told if one.deployment in observed.moved_by}
+
+
 def essence(member: MemberSignal, observation: Observation) -> str:
     """Return what of a deployment this member acts on; empty = nothing new as long as it stays so.
 
@@ -65,7 +90,7 @@ def essence(member: MemberSignal, observation: Observation) -> str:
     if member.phase is Phase.HOLDER:
         return _essence_for_holder(member, one)
     if member.role == "source":
-        message = "" if one.settled else one.message[:SHOWN_MESSAGE]
+        message = "" if one.settled else cut(one.message, SHOWN_BYTES)
         return f"{one.runs} {one.settled} {one.health} {message}"
     # What contains a change has arrived only when it is settled: members who wait for that must be told.
     return f"{one.runs} {one.written} {one.operating} {one.settled} {one.writable}"
@@ -75,7 +100,7 @@ def _essence_for_holder(member: MemberSignal, one: Observation) -> str:
     if one.settled:
         return f"settled: {' '.join(revisions_of(one))} {one.writable}"
     if one.operation_phase in (OperationPhase.FAILED, OperationPhase.ERROR):
-        return f"{one.operation_phase}: {one.operation_key} {one.operation_message[:SHOWN_MESSAGE]}"
+        return f"{one.operation_phase}: {one.operation_key} {cut(one.operation_message, SHOWN_BYTES)}"
     ours = next((artifact.revision for artifact in artifacts_of(member) if artifact.component == one.component), None)
     foreign = [revision for revision in (one.written, one.operating) if revision and revision != ours]
     ill = one.health in (Health.DEGRADED, Health.MISSING)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
-from activities.models.places import BlockedBy, Counter, EnvironmentInput, MemberSignal
+from activities.models.places import Counter, EnvironmentInput, MemberSignal
 from activities.models.revisions import Relation
 from activities.models.status import ArtifactSet
 from activities.models.tracking import TrackerRef
@@ -61,10 +61,13 @@ class RosterState:
 class Told:
     """Remember what a member was last told, so that it hears only what is new to it."""
 
-    deployments: dict[str, str]
-    blocked_by: BlockedBy | None = None
+    deployments: dict[str, str] = field(default_factory=dict)
+    """Of a holder alone: digests of what it was told of each deployment, the quiet ones left as they were."""
+    seen: str = ""
+    """Digest of all that concerns any other member: hundreds of members times hundreds of deployments fit in none."""
+    words: str = ""
+    """Digest of whom it waits for and why nothing can be observed."""
     grant: Counter | None = None
-    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Signals from a place to its members: each hears what is new to it, one signal at a time, newest view only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from activities.models.budgets import VALUE_BYTES
 from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from workflows.environment import observation
@@ -14,9 +15,13 @@ from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.state import Member, Told
 from workflows.identity import PLACE_SIGNAL, promotion_workflow_id
+from workflows.sizes import digest, encoded_size
 
 SIGNALS_AT_ONCE = 50
 """The server allows 2,000 pending signals of one workflow; far fewer keep a workflow task small."""
+
+SIGNALS_BYTES = VALUE_BYTES
+"""All signals under way together: those of one workflow task travel in one message."""
 
 NOT_FOUND = "ExternalWorkflowExecutionNotFound"
 
@@ -48,7 +53,9 @@ class Teller:
         self._observer = observer
         self._background = background
         self._vanished = vanished
-        self._busy: set[str] = set()
+        self._busy: dict[str, int] = {}
+        """Bytes of the signal that is under way to each tracker."""
+        self._full = False
 
     @property
     def busy(self) -> bool:
@@ -62,13 +69,15 @@ class Teller:
     def tell(self, page: Page) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
         asked = {tracker.uid for tracker in page.ask}
+        self._full = False
         for member in self._roster.entries:
             uid = member.signal.tracker.uid
             news = self._news(member.signal, page)
             due = uid in asked or self._owes(member) or self.told.get(uid) != news
-            if due and self._has_something_to_say(member) and self._free(uid):
+            if not (due and self._has_something_to_say(member) and self._free(uid)):
+                continue
+            if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=uid in asked):
                 self.told[uid] = news
-                self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=uid in asked)
         members = {member.signal.tracker.uid for member in self._roster.entries}
         for tracker in page.ask:
             if tracker.uid not in members and self._free(tracker.uid):
@@ -79,7 +88,7 @@ class Teller:
         self.told = {uid: told for uid, told in self.told.items() if uid in members}
 
     def _free(self, uid: str) -> bool:
-        return uid not in self._busy and len(self._busy) < SIGNALS_AT_ONCE
+        return uid not in self._busy and len(self._busy) < SIGNALS_AT_ONCE and not self._full
 
     def _owes(self, member: Member) -> bool:
         """Tell whether a member must be answered now: a holder waits for its delivery, not for an answer by itself."""
@@ -92,43 +101,53 @@ class Teller:
 
     def _news(self, member: MemberSignal, page: Page) -> Told:
         grant = self._roster.grant
-        before = self.told.get(member.tracker.uid)
-        deployments: dict[str, str] = {}
-        for one in observation.concerning(member, self._observer.observed.observations):
-            essence = observation.essence(member, one)
-            quiet = before.deployments.get(one.deployment, "") if before is not None else ""
-            deployments[one.deployment] = essence or quiet
-        return Told(
-            deployments=deployments,
-            blocked_by=page.blocked_by.get(member.tracker.uid),
+        before = self.told.get(member.tracker.uid) or Told()
+        essences = {
+            one.deployment: observation.essence(member, one)
+            for one in observation.concerning(member, self._observer.observed.observations)
+        }
+        block = page.blocked_by.get(member.tracker.uid)
+        words = [] if block is None else [block.tracker, block.reason]
+        news = Told(
+            words=digest(*words, "" if member.role == "ahead" else self._observer.problem),
             grant=grant.since if grant is not None and grant.uid == member.tracker.uid else None,
-            problem="" if member.role == "ahead" else self._observer.problem,
         )
+        if member.phase is not Phase.HOLDER:
+            return replace(news, seen=digest(*(f"{name} {essence}" for name, essence in essences.items())))
+        loud = {name: digest(essence) for name, essence in essences.items() if essence}
+        quiet = {name: before.deployments[name] for name in essences if name in before.deployments}
+        return replace(news, seen=before.seen, deployments=quiet | loud)
 
     def _send(
         self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Page, *, asks: bool
-    ) -> None:
+    ) -> bool:
+        """Send a signal unless all that are under way would be too large together; tell whether it was sent."""
         now = workflow.now()
         holder = self._roster.holder()
         observed = self._observer.observed
         signal = PlaceSignal(
             environment=self._start.environment,
             counter=self._roster.next_counter(now),
-            observed=observation.concerning(member, observed.observations) if member is not None else (),
+            observed=observation.as_told(member, observed.observations) if member is not None else (),
             observed_at=observed.at,
             holder=holder.tracker.name if holder is not None else "",
             grant=self._roster.grant_for(tracker.uid),
             blocked_by=page.blocked_by.get(tracker.uid),
             problem=self._observer.problem,
-            moved_by=dict(observed.moved_by),
+            moved_by=observation.moves_concerning(member, observed),
             asks=asks,
         )
+        size = encoded_size(signal)
+        if self._busy and sum(self._busy.values()) + size > SIGNALS_BYTES:
+            self._full = True
+            return False
         if asks:
             self._roster.asked(tracker.uid, now)
         if member is not None:
             self._roster.answered(tracker.uid)
-        self._busy.add(tracker.uid)
+        self._busy[tracker.uid] = size
         self._background.start(self._deliver(workflow_id, tracker, signal))
+        return True
 
     async def _deliver(self, workflow_id: str, tracker: TrackerRef, signal: PlaceSignal) -> None:
         try:
@@ -142,4 +161,4 @@ class Teller:
                 await workflow.sleep(self._start.timings.holder_backstop, summary=f"tell {tracker.name} again")
                 self.told.pop(tracker.uid, None)
         finally:
-            self._busy.discard(tracker.uid)
+            self._busy.pop(tracker.uid, None)

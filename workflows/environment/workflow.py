@@ -14,7 +14,7 @@ from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
 from workflows import policies
-from workflows.environment import presentation
+from workflows.environment import carrying, presentation
 from workflows.environment.ancestry import Comparer
 from workflows.environment.background import Alarm, Background
 from workflows.environment.lane import Decision, LaneView, asks_for_lane, decide
@@ -240,7 +240,9 @@ class EnvironmentWorkflow:
         )
         newer = workflow.info().is_target_worker_deployment_version_changed()
         behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if newer else None
-        workflow.continue_as_new(replace(self._start, carried=state), initial_versioning_behavior=behavior)
+        workflow.continue_as_new(
+            replace(self._start, carried=carrying.fitting(state)), initial_versioning_behavior=behavior
+        )
 
     # -- what people see ---------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from activities.contracts import ConfigActivities
 from activities.models.configuration import FindPolicyInput
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.promotion import PromotionInput
+from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.identity import Queues
 from workflows.promotion.state import Story
@@ -102,7 +103,9 @@ class Places:
         else:
             self.member_of[environment] = role
         heard = self._views.get(environment)
-        artifacts = story.hop.round.artifacts if story.hop and story.hop.round else ()
+        # A place judges by commits alone; hundreds of members times their images would be too much for it to carry.
+        found = story.hop.round.artifacts if story.hop and story.hop.round else ()
+        artifacts = tuple(Artifact(component=one.component, revision=one.revision) for one in found)
         signal = MemberSignal(
             tracker=self.request.tracker,
             number=self.request.spec.number,

@@ -1,0 +1,72 @@
+"""What a place hands to its next run has a size: what costs least is dropped until it fits. Pure."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from activities.models.budgets import VALUE_BYTES
+from activities.models.places import Phase
+from workflows.environment import observation
+from workflows.environment.ancestry import RELATIONS_KEPT
+from workflows.environment.state import Awaited, EnvironmentState, Member
+from workflows.sizes import encoded_size
+
+Lighten = Callable[[EnvironmentState], EnvironmentState]
+
+
+def fitting(state: EnvironmentState, limit: int = VALUE_BYTES) -> EnvironmentState:
+    """Return the state in at most `limit` bytes: a workflow task whose payload is too large would fail for good."""
+    steps: tuple[Lighten, ...] = (_without_wording, _with_few_relations, _with_short_history, _without_relations)
+    for lighten in steps:
+        if encoded_size(state) <= limit:
+            return state
+        state = lighten(state)
+    return _with_fewer_members(state, limit)
+
+
+def _without_wording(state: EnvironmentState) -> EnvironmentState:
+    """Drop what Argo CD says: the next read brings it again."""
+    observed = state.observer.observed
+    bare = replace(observed, observations=observation.as_compared(observed.observations))
+    return replace(state, observer=replace(state.observer, observed=bare))
+
+
+def _with_few_relations(state: EnvironmentState) -> EnvironmentState:
+    return replace(state, relations=state.relations[-RELATIONS_KEPT:])
+
+
+def _with_short_history(state: EnvironmentState) -> EnvironmentState:
+    """Keep the newest artifact set: the writer of the status keeps those that stand there."""
+    observed = state.observer.observed
+    return replace(state, observer=replace(state.observer, observed=replace(observed, history=observed.history[:1])))
+
+
+def _without_relations(state: EnvironmentState) -> EnvironmentState:
+    return replace(state, relations=())
+
+
+def _with_fewer_members(state: EnvironmentState, limit: int) -> EnvironmentState:
+    """Ask the members with the largest views for them again, as a place without memory does; never who has the lane.
+
+    Nothing is granted until they have answered, and their counters stay known, so that no older view counts.
+    """
+    roster = state.roster
+    excess = encoded_size(state) - limit
+    members, awaited = list(roster.members), {one.tracker.uid: one for one in roster.awaited}
+    departed = dict(roster.departed)
+    for member in sorted(members, key=lambda one: -encoded_size(one)):
+        if excess <= 0:
+            break
+        tracker = member.signal.tracker
+        if _has_lane(member) or (roster.grant is not None and roster.grant.uid == tracker.uid):
+            continue
+        members.remove(member)
+        awaited[tracker.uid] = Awaited(tracker=tracker)
+        departed[tracker.uid] = member.signal.counter
+        excess -= encoded_size(member) - encoded_size(awaited[tracker.uid]) - encoded_size(departed[tracker.uid])
+    lighter = replace(roster, members=tuple(members), awaited=tuple(awaited.values()), departed=departed)
+    told = {uid: told for uid, told in state.told.items() if uid in {one.signal.tracker.uid for one in members}}
+    return replace(state, roster=lighter, told=told)
+
+
+def _has_lane(member: Member) -> bool:
+    return member.signal.phase is Phase.HOLDER
