@@ -19,8 +19,10 @@ from activities.observing import observe
 from activities.ports import Connections
 from activities.reading import explain, read_all, reference
 from activities.running import operation_under_way
+from activities.sync_windows import blocked
 from activities.targets import not_writable, patch_operations, wanted_raw, written_raw
 from providers.errors import (
+    ProviderBlocked,
     ProviderConflict,
     ProviderError,
     ProviderMisconfigured,
@@ -96,6 +98,8 @@ class ArgoCDActivities(DeliveryActivities):
                 await port.sync(ref, revisions=revisions, key=request.key, prune=prunes(deployment, state))
             except ProviderConflict as error:
                 return before_sync(request, await port.get(ref)) or _busy(request, describe(error))
+            except ProviderBlocked as error:
+                return await blocked(port, deployment, error)
         except _REFUSALS as error:
             return WriteResult(outcome=WriteOutcome.REFUSED, message=_refusal(deployment, error, "sync"))
         return WriteResult(outcome=WriteOutcome.DONE, written_raw=written_raw(deployment, state))

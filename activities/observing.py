@@ -43,6 +43,8 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
         url=state.url,
         problem=bounded(found.problem),
         writable=not_writable(deployment, state),
+        owner=state.owner,
+        auto_synced=_is_auto_synced(deployment, state, raw),
     )
 
 
@@ -98,6 +100,15 @@ def _revision_of_raw(deployment: DeploymentSpec, raw: str) -> str | None:
         return revision_of_tag(deployment.tag or "", raw)
     # A branch or tag name is no commit; nor is the config repository's commit one of the application's.
     return raw if deployment.image is None and _COMMIT.fullmatch(raw) else None
+
+
+def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, raw: str) -> bool:
+    """Tell whether auto-sync began the last operation, for what the spec says now: a branch may have moved since."""
+    if not state.operation_automated or not state.operation_of_spec:
+        return False
+    written = _revision_of_raw(deployment, raw) if deployment.image is None else None
+    index = next(iter(own_sources(deployment, state)), 0)
+    return written is None or at(state.operation_synced_revisions, index) == written
 
 
 def _message(state: ApplicationState, note: str) -> str:

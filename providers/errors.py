@@ -18,6 +18,10 @@ class ProviderUnavailable(ProviderError):
     """No answer, or 5xx: later may help."""
 
 
+class ProviderBlocked(ProviderUnavailable):
+    """A rule at the host forbids it for now, such as a sync window; it ends by itself."""
+
+
 class ProviderRateLimited(ProviderError):
     """The host asks us to wait; `retry_after` says how long."""
 

@@ -104,6 +104,18 @@ class ApplicationRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SyncWindow:
+    """A sync window that forbids a sync at the moment."""
+
+    kind: str
+    """`deny`, which is open, or `allow`, which is not."""
+    schedule: str
+    duration: str
+    until: datetime | None = None
+    """When it is no longer in the way, if its schedule is in UTC; None where that cannot be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HelmParameter:
     name: str
     value: str

@@ -14,6 +14,7 @@ from providers.models import (
     CommitStatus,
     Run,
     RunReading,
+    SyncWindow,
 )
 
 
@@ -165,6 +166,14 @@ class Deployments(Protocol):
         self, ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False
     ) -> ApplicationState:
         """Request one sync marked with the key; ProviderConflict when an operation is in progress."""
+        ...
+
+    async def sync_windows(self, ref: ApplicationRef) -> tuple[SyncWindow, ...]:
+        """Return the sync windows that are in the way of a sync."""
+        ...
+
+    async def may(self, ref: ApplicationRef, verb: str) -> bool:
+        """Tell whether the credential may `update` or `sync` an application."""
         ...
 
     def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:

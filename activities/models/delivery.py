@@ -63,6 +63,10 @@ class Observation(Bounded):
     problem: Line = ""
     writable: Line = ""
     """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
+    owner: Line = ""
+    """Who may revert a write, such as `ApplicationSet/web`; empty where nobody is known to."""
+    auto_synced: bool = False
+    """Whether the operation shown is auto-sync's own, of what the spec says now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +103,8 @@ class WriteOutcome(StrEnum):
     """The compare-and-set was lost or our write is gone: compare again."""
     BUSY = "Busy"
     """Somebody else's operation runs: wait for its end."""
+    BLOCKED = "Blocked"
+    """A sync window forbids the sync for now; `until` says when it ends, where that is known."""
     REFUSED = "Refused"
     """Argo CD refuses for a reason that a person must mend; `message` says which."""
 
@@ -133,3 +139,5 @@ class WriteResult(Bounded):
     outcome: WriteOutcome
     message: Line = ""
     written_raw: str = ""
+    until: datetime | None = None
+    """When a sync window ends, as far as that is known."""

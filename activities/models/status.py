@@ -98,7 +98,7 @@ class ApplicationResult(Bounded):
     deployment: str
     application: str
     result: str
-    """Promoted, AlreadyContained, Failed, NotArrived, NotWritten or Observed."""
+    """Promoted, AlreadyContained, Failed, NotArrived, WrittenNotSynced, NotWritten or Observed."""
     artifact: Artifact | None = None
     message: Line = ""
 

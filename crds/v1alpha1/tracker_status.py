@@ -150,7 +150,7 @@ class ApplicationRecord(Model):
     application: ShortText
     """Application of the delivery system."""
     result: ShortText
-    """Promoted, AlreadyContained, Failed, NotArrived, NotWritten or Observed."""
+    """Promoted, AlreadyContained, Failed, NotArrived, WrittenNotSynced, NotWritten or Observed."""
     artifact: Artifact | None = None
     """What it runs now."""
     message: Text | None = None

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 
-from providers.argocd import wire
+from providers.argocd import windows, wire
 from providers.argocd.applications import read_application
 from providers.argocd.projects import ProjectSizes
 from providers.credentials import secret
@@ -13,7 +14,7 @@ from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound,
 from providers.exchange import Request
 from providers.http import HttpClients
 from providers.metrics import Recorder
-from providers.models import ApplicationRef, ApplicationState, Credential
+from providers.models import ApplicationRef, ApplicationState, Credential, SyncWindow
 
 # Asked for first where several namespaces are listed, so that one call mostly suffices.
 _USUAL_NAMESPACE = "argocd"
@@ -83,6 +84,14 @@ class ArgoCDDeployments:
         self, ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool = False
     ) -> ApplicationState:
         return await self._application(wire.sync(ref, revisions=revisions, key=key, prune=prune), ref)
+
+    async def sync_windows(self, ref: ApplicationRef) -> tuple[SyncWindow, ...]:
+        reply = await self._endpoint.call(wire.sync_windows(ref))
+        return windows.in_the_way(reply.document(), datetime.now(UTC))
+
+    async def may(self, ref: ApplicationRef, verb: str) -> bool:
+        reply = await self._endpoint.call(wire.can_i(ref, verb, self._control_plane.namespace))
+        return wire.read_can_i(reply.document())
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
         """Yield until the server ends the stream; close the iterator (aclosing) to give its connection back."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from providers.argocd.applications import KEY_INFO, read_application
 from providers.documents import Document, at, document, documents, number, required_text, text
 from providers.errors import (
+    ProviderBlocked,
     ProviderConflict,
     ProviderError,
     ProviderMalformed,
@@ -129,6 +130,29 @@ def sync(ref: ApplicationRef, *, revisions: Sequence[str], key: str, prune: bool
     return Request(method="POST", path=_path(ref, "/sync"), json=body, headers=_WRITES, operation="sync")
 
 
+def sync_windows(ref: ApplicationRef) -> Request:
+    """Ask which sync windows concern an application."""
+    namespace, _ = names(ref)
+    query = {"project": ref.project, **({"appNamespace": namespace} if namespace else {})}
+    return Request(method="GET", path=_path(ref, "/syncwindows"), query=query, operation="windows")
+
+
+def can_i(ref: ApplicationRef, verb: str, control_plane: str) -> Request:
+    """Ask whether the token's account may do something to an application; an object of RBAC is `project/name`.
+
+    One outside the control plane's namespace is `project/namespace/name`:
+    https://argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace/
+    """
+    namespace, name = names(ref)
+    parts = (ref.project, namespace, name) if namespace not in ("", control_plane) else (ref.project, name)
+    path = f"/api/v1/account/can-i/applications/{verb}/{'/'.join(segment(part) for part in parts)}"
+    return Request(method="GET", path=path, operation="can-i")
+
+
+def read_can_i(value: Document) -> bool:
+    return text(value, "value") == "yes"
+
+
 def stream(ref: ApplicationRef) -> Request:
     """Follow one application; the first event is its present state."""
     namespace, name = names(ref)
@@ -178,7 +202,7 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
         kind = ProviderConflict
     elif request.operation == "sync" and reply.status in (400, 403) and _SYNC_WINDOW.search(said):
         # A window passes by itself; nobody needs to mend a right.
-        kind = ProviderUnavailable
+        kind = ProviderBlocked
     return kind(said, status=error.status, retry_after=error.retry_after) if kind else error
 
 

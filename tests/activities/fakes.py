@@ -24,6 +24,7 @@ from providers.models import (
     Run,
     RunPhase,
     RunReading,
+    SyncWindow,
 )
 from providers.ports import Checkable, Deployments, TestRuns
 
@@ -249,6 +250,9 @@ class FakeDeployments(Failing):
     syncs: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     pruned: list[bool] = field(default_factory=list)
     """Whether each sync was to prune."""
+    windows: tuple[SyncWindow, ...] = ()
+    forbidden: set[str] = field(default_factory=set)
+    """Verbs that the credential has no right to."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
@@ -289,6 +293,14 @@ class FakeDeployments(Failing):
         state = replace(self.applications[ref.name], operation_pending=True, operation_key=key)
         self.applications[ref.name] = replace(state, operation_revisions=tuple(revisions))
         return self.applications[ref.name]
+
+    async def sync_windows(self, ref: ApplicationRef) -> tuple[SyncWindow, ...]:
+        self.note("windows")
+        return self.windows
+
+    async def may(self, ref: ApplicationRef, verb: str) -> bool:
+        self.note("can-i")
+        return verb not in self.forbidden
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
         self.note("stream")

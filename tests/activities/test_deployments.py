@@ -20,14 +20,15 @@ from activities.models.delivery import (
 from activities.models.tracking import Artifact
 from activities.observing import observe
 from providers.errors import (
+    ProviderBlocked,
     ProviderConflict,
     ProviderError,
     ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import HelmParameter
-from tests.activities.fakes import NEW, OLD, OTHER, FakeConnections, FakeDeployments, application
+from providers.models import HelmParameter, SyncWindow
+from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeConnections, FakeDeployments, application
 
 SPEC = DeploymentSpec(
     name="web",
@@ -212,7 +213,8 @@ async def test_the_re_read_decides_about_the_sync(changes: dict[str, Any], outco
     ("error", "outcome"),
     [
         (ProviderConflict("another operation is already in progress"), WriteOutcome.BUSY),
-        (ProviderRejected("cannot sync: blocked by sync window"), WriteOutcome.REFUSED),
+        (ProviderRejected("unable to resolve the revision"), WriteOutcome.REFUSED),
+        (ProviderBlocked("cannot sync: blocked by sync window", status=403), WriteOutcome.BLOCKED),
     ],
 )
 async def test_a_sync_that_argo_cd_does_not_take_says_why(error: ProviderError, outcome: WriteOutcome) -> None:
@@ -221,6 +223,15 @@ async def test_a_sync_that_argo_cd_does_not_take_says_why(error: ProviderError, 
     result = await sync(argocd)
     assert result.outcome is outcome
     assert str(error) in result.message
+
+
+async def test_a_sync_window_is_named_with_its_end() -> None:
+    argocd = server(target_revisions=(NEW,))
+    argocd.errors["sync"] = [ProviderBlocked("cannot sync: blocked by sync window", status=403)]
+    argocd.windows = (SyncWindow(kind="deny", schedule="0 22 * * *", duration="8h", until=NOON),)
+    result = await sync(argocd)
+    assert (result.outcome, result.until) == (WriteOutcome.BLOCKED, NOON)
+    assert "deny window `0 22 * * *` of 8h, until 2026-01-02 12:00 UTC" in result.message
 
 
 async def test_one_deployments_problem_does_not_hide_the_others() -> None:

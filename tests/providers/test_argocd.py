@@ -8,6 +8,7 @@ import pytest
 from providers.argocd.applications import read_application
 from providers.bodies import BODY_LIMIT_BYTES
 from providers.errors import (
+    ProviderBlocked,
     ProviderError,
     ProviderMalformed,
     ProviderNotFound,
@@ -247,7 +248,7 @@ async def test_a_sync_without_a_revision_takes_what_the_spec_wants(host: FakeHos
 
 async def test_a_sync_window_is_waited_for(host: FakeHost) -> None:
     host.always(answer({"message": "cannot sync: blocked by sync window"}, 403))
-    with pytest.raises(ProviderUnavailable, match="sync window"):
+    with pytest.raises(ProviderBlocked, match="sync window"):
         await argocd(host.http()).sync(REF, revisions=[], key="k")
 
 
@@ -329,3 +330,18 @@ def test_an_operation_is_of_the_spec_only_while_its_sources_are_the_same() -> No
     assert (state.operation_of_spec, state.operation_automated) == (True, True)
     done["syncResult"] = {"revision": "abc", "source": {**source, "targetRevision": "main"}}
     assert not read(status={"operationState": done}).operation_of_spec
+
+
+@pytest.mark.parametrize(
+    ("ref", "path"),
+    [
+        (REF, "/api/v1/account/can-i/applications/sync/shop/web"),
+        (ApplicationRef(project="shop", name="team/web"), "/api/v1/account/can-i/applications/sync/shop/team/web"),
+    ],
+)
+async def test_rights_are_asked_for_by_the_name_that_rbac_uses(host: FakeHost, ref: ApplicationRef, path: str) -> None:
+    host.always(answer({"value": "no"}))
+    assert not await argocd(host.http()).may(ref, "sync")
+    assert host.requests[0].url.path == path
+    host.always(answer({"value": "yes"}))
+    assert await argocd(host.http()).may(ref, "sync")

@@ -12,7 +12,6 @@ from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import (
     Observation,
-    OperationPhase,
     SyncApplicationInput,
     UpdateApplicationInput,
     WriteOutcome,
@@ -22,10 +21,11 @@ from activities.models.places import Phase
 from activities.models.status import ApplicationResult, State
 from activities.models.tracking import Artifact
 from workflows import policies
-from workflows.promotion import comparing, records, rounds
+from workflows.promotion import comparing, following, records, rounds
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context, problem_of
 from workflows.promotion.hopping import end_hop, note_record
+from workflows.promotion.pausing import between_waves, deadline, note_window, pause
 from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import void_round
@@ -78,8 +78,8 @@ async def promote(ctx: Context) -> State:
                 continue
             if index and hop.wave != number and view.wave_pause:
                 hop.pause_until = hop.pause_until or workflow.now() + view.wave_pause
-                await _pause(ctx, hop.pause_until)
-            await _between_waves(ctx)
+                await pause(ctx, hop.pause_until)
+            await between_waves(ctx)
             if hop.wave != number:
                 hop.wave, hop.wave_started, hop.pause_until = number, workflow.now(), None
             await _deliver(ctx, hop, view, wave)
@@ -125,27 +125,10 @@ async def _drop_what_left(ctx: Context, hop: Hop, deployments: list[DeploymentSp
             del hop.results[one.name]
 
 
-async def _between_waves(ctx: Context) -> None:
-    """Stop here while held, keeping the lane; a run that continues as new meanwhile leaves the hold in effect."""
-    ctx.at_boundary = True
-    while ctx.held:
-        ctx.changed()
-        ctx.heed_commands()
-        await ctx.wait(lambda: not ctx.held or ctx.command_waits, why="held between waves")
-    ctx.at_boundary = False
-
-
-async def _pause(ctx: Context, until: datetime) -> None:
-    while (left := until - workflow.now()) > timedelta(0):
-        ctx.heed_commands()
-        await ctx.wait(lambda: ctx.command_waits, at_most=left, why="pause between waves")
-
-
 async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[DeploymentSpec]) -> None:
     """Write and sync what is behind, then wait until all of the wave arrived; raises WaveFailed or Diverged."""
-    until = (hop.wave_started or workflow.now()) + view.delivery_timeout
-    ctx.delivery_until = until
-    requested: set[str] = set()
+    requested: dict[str, datetime] = {}
+    hindered: dict[str, WriteResult] = {}
     since: datetime | None = None
     again_pause = COMPARE_AGAIN
     while True:
@@ -153,29 +136,39 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         known, pokes = ctx.places.view(view.name), ctx.pokes
         observed = await _observe(ctx, hop, since=since)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+        until = deadline(ctx, hop, view)
         behind = _judge_wave(ctx, hop, wave, observed, requested)
         ctx.heed_commands()
         missing = [one for one in wave if one.name not in hop.results]
         if not missing:
             return
-        if workflow.now() >= until:
-            lines = {one.name: _lag(one, observed) for one in missing}
+        lines = following.lines(missing, observed, hindered)
+        if workflow.now() >= until and not hop.blocked:
             raise WaveFailed(f"not delivered within {view.delivery_timeout}: {together(lines.values())}", lines)
-        message = together(_lag(one, observed) for one in missing)
+        message = together(lines.values())
         if message != ctx.story.message:
             ctx.story.message = message
             ctx.changed()
-        again = await _write_all(ctx, hop, behind, observed, requested) if behind else False
+        for name in set(hindered) - {one.name for one in behind}:
+            del hindered[name]
+        again = await _write_all(ctx, hop, behind, observed, requested, hindered) if behind else False
         if behind or since is None:
             # What the place saw before our newest write tells nothing of it, whenever its signal comes.
             since = workflow.now()
-        pause = min(again_pause if again else until - workflow.now(), until - workflow.now())
+        note_window(ctx, hop, hindered)
+        if hindered:
+            ctx.story.message = together(following.lines(missing, observed, hindered).values())
+            ctx.changed()
+        left = max(deadline(ctx, hop, view) - workflow.now(), timedelta(milliseconds=100))
+        at_most = min(again_pause if again else following.REFRESH, left)
+        if hop.blocked:
+            at_most = following.blocked_pause(hop.blocked_until, workflow.now())
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
         woken = await ctx.wait(
             lambda known=known, pokes=pokes, again=again: (  # type: ignore[misc]
-                ctx.command_waits or (not again and (ctx.places.view(view.name) is not known or ctx.pokes != pokes))
+                ctx.command_waits or ctx.pokes != pokes or (not again and ctx.places.view(view.name) is not known)
             ),
-            at_most=pause,
+            at_most=at_most,
             why=f"deliver to {view.name}",
             quiet=True,
         )
@@ -198,7 +191,7 @@ async def _observe(ctx: Context, hop: Hop, *, since: datetime | None = None) -> 
 
 
 def _judge_wave(
-    ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: dict[str, Observation], requested: set[str]
+    ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: dict[str, Observation], requested: dict[str, datetime]
 ) -> list[DeploymentSpec]:
     """Note what arrived or failed; return what is to be written now."""
     behind: list[DeploymentSpec] = []
@@ -211,24 +204,62 @@ def _judge_wave(
             ours = one.name in requested or observation.operation_key == key
             hop.results[one.name] = _result(one, artifact, "Promoted" if ours else "AlreadyContained")
             continue
-        if observation.operation_key == _key(ctx, hop, one) and observation.operation_phase in (
-            OperationPhase.FAILED,
-            OperationPhase.ERROR,
-        ):
+        line = following.failed_line(
+            one, observation, key=_key(ctx, hop, one), requested=one.name in requested or one.name in hop.requested
+        )
+        if line:
             hop.results.pop(one.name, None)
-            line = f"{one.name} ({one.application}): {observation.operation_message}"
             raise WaveFailed(line, {one.name: line})
         comparison = comparing.compare(ctx.story.relations, artifact, observation)
         overriding = comparison.judgement is Judgement.DIVERGED
         if overriding and not comparing.accepted(hop.override, artifact, observation):
             raise Diverged(comparison)
-        if (comparison.judgement is Judgement.AHEAD or overriding) and one.write and one.name not in requested:
+        if one.write is None:
+            continue
+        if comparison.judgement is Judgement.AHEAD or overriding:
+            if one.name not in requested or _is_lost(ctx, hop, one, artifact, observation, requested):
+                behind.append(one)
+        elif one.name not in requested and following.has_drifted(one, artifact, observation):
             behind.append(one)
     return behind
 
 
+def _is_lost(
+    ctx: Context,
+    hop: Hop,
+    one: DeploymentSpec,
+    artifact: Artifact,
+    observation: Observation,
+    requested: dict[str, datetime],
+) -> bool:
+    """Tell whether our write or sync is gone and is to be done again; raises WaveFailed when that never ends."""
+    reverted = following.is_reverted(one, artifact, observation)
+    unsynced = following.is_unsynced(
+        observation, key=_key(ctx, hop, one), requested=requested[one.name], now=workflow.now()
+    )
+    if not reverted and not unsynced:
+        return False
+    repeats = hop.repeats.get(one.name, 0) + 1
+    if reverted:
+        line = following.reverted_line(one, observation)
+        ctx.event("WriteReverted", line, warning=True)
+        if repeats > following.REPEATS:
+            line = f"{line}; it was written {repeats} times"
+            raise WaveFailed(line, {one.name: line})
+    elif repeats > following.REPEATS:
+        return False
+    hop.repeats[one.name] = repeats
+    del requested[one.name]
+    return True
+
+
 async def _write_all(
-    ctx: Context, hop: Hop, behind: list[DeploymentSpec], observed: dict[str, Observation], requested: set[str]
+    ctx: Context,
+    hop: Hop,
+    behind: list[DeploymentSpec],
+    observed: dict[str, Observation],
+    requested: dict[str, datetime],
+    hindered: dict[str, WriteResult],
 ) -> bool:
     """Write and sync; True when some must be compared again soon. Abort waits for the activities to return."""
     again = False
@@ -241,15 +272,17 @@ async def _write_all(
         finally:
             ctx.writing = False
         for one, outcome in zip(batch, outcomes, strict=True):
+            hindered.pop(one.name, None)
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
-                requested.add(one.name)
-                hop.requested.append(one.name)
+                requested[one.name] = workflow.now()
+                _note(hop.requested, one.name)
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.name in requested:
                 continue
             if outcome.outcome is WriteOutcome.REFUSED:
                 line = f"{one.name} ({one.application}): {outcome.message}"
                 raise WaveFailed(line, {one.name: line})
+            hindered[one.name] = outcome
             again = True
     return again
 
@@ -261,7 +294,9 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
     namespace, key = ctx.request.tracker.namespace, _key(ctx, hop, one)
     config = policies.delivery_write(ctx.queues, ctx.timings, summary=f"write {one.application}")
     try:
-        if observation.written != artifact.revision:
+        if observation.written == artifact.revision:
+            _note(hop.written, one.name)
+        else:
             written = await workflow.execute_activity_method(
                 DeliveryActivities.update_application,
                 UpdateApplicationInput(
@@ -275,6 +310,7 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
             )
             if written.outcome not in (WriteOutcome.DONE, WriteOutcome.ALREADY) or ctx.ended is not None:
                 return written
+            _note(hop.written, one.name)
         allowed = tuple(
             revision
             for revision in comparing.revisions_of(observation)
@@ -290,7 +326,7 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
                 artifact=artifact,
                 key=key,
                 allowed=allowed,
-                insist=hop.attempt > 0,
+                insist=hop.attempt > 0 or one.name in hop.repeats,
             ),
             **config,
         )
@@ -307,7 +343,7 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failu
     for one in deployments:
         if one.name not in hop.results:
             failed = error.startswith(f"{one.name} ")
-            result = "Failed" if failed else "NotArrived" if one.name in hop.requested else "NotWritten"
+            result = "Failed" if failed else following.how_far(hop, one)
             # Its own line only: the text of all in each of them would grow with the square of their number.
             hop.results[one.name] = _result(one, _artifact(hop, one), result, failure.lines.get(one.name, ""))
     record = records.build_promotion_record(
@@ -322,6 +358,7 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failu
     note_record(ctx, record)
     hop.results = {name: result for name, result in hop.results.items() if name in moved}
     hop.error, ctx.delivery_until = error, None
+    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
     state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
     await ctx.places.speak(Phase.FAILED)
@@ -346,11 +383,6 @@ def _result(one: DeploymentSpec, artifact: Artifact | None, result: str, message
     )
 
 
-def _lag(one: DeploymentSpec, observed: dict[str, Observation]) -> str:
-    """Describe how far a deployment is."""
-    seen = observed.get(one.name)
-    if seen is None:
-        return f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more"
-    detail = seen.problem or seen.operation_message or seen.message
-    runs = f"{one.name}: runs {comparing.short(seen.runs)}, {seen.sync_status}, {seen.health}"
-    return f"{runs}; {detail}" if detail else runs
+def _note(names: list[str], name: str) -> None:
+    if name not in names:
+        names.append(name)

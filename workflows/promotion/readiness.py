@@ -83,6 +83,8 @@ async def _retry(ctx: Context, hop: Hop, command: Command) -> State:
     hop.approved_by = command.actor
     hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
     hop.requested.clear()
+    hop.written.clear()
+    hop.repeats.clear()
     hop.view = None
     ctx.views.pop(hop.policy.target, None)
     state = ctx.enter(State.READY_TO_PROMOTE)

@@ -103,7 +103,16 @@ class Hop:
     wave: int | None = None
     wave_started: datetime | None = None
     requested: list[str] = field(default_factory=list)
-    """Deployments of this attempt whose write Argo CD accepted."""
+    """Deployments of this attempt whose sync Argo CD accepted, or which were left to its auto-sync."""
+    written: list[str] = field(default_factory=list)
+    """Deployments of this attempt whose spec we wrote."""
+    repeats: dict[str, int] = field(default_factory=dict)
+    """How often in this attempt a deployment was written or synced again, because ours was lost."""
+    blocked: str = ""
+    """Why a sync window forbids our syncs at the moment; then `blocked_since` stops the wave's deadline."""
+    blocked_since: datetime | None = None
+    blocked_until: datetime | None = None
+    """When the window ends, as far as its schedule shows that."""
     view: EnvironmentView | None = None
     """The target as it was at the hop's start, with its selectors resolved."""
     pause_until: datetime | None = None

@@ -107,7 +107,7 @@ def retry_from_scratch(change: Replace) -> None:
     async def forget(_ctx: Context, hop: Hop, _deployments: list[DeploymentSpec]) -> None:
         hop.results.clear()
 
-    def all_behind(ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: Any, requested: set[str]) -> Any:
+    def all_behind(ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: Any, requested: Any) -> Any:
         behind = judge(ctx, hop, wave, observed, requested)
         again = [one for one in wave if hop.attempt and one.name in hop.results and one.name not in requested]
         for one in again:
@@ -128,7 +128,7 @@ def retry_under_the_key_of_the_failed_attempt(change: Replace) -> None:
 
 
 def begin_a_wave_while_held(change: Replace) -> None:
-    change(delivering, "_between_waves", _nothing)
+    change(delivering, "between_waves", _nothing)
 
 
 # -- speaking with places --------------------------------------------------------------------------------------

@@ -1,0 +1,104 @@
+"""Writes and syncs that are lost, forbidden for a while, or left undone: repeated within limits, and always said."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+
+from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
+from activities.models.status import State
+from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
+
+STAGED = "web-staging-0"
+WINDOW = "the sync of web-staging-0 is forbidden by a sync window: deny window `0 22 * * *` of 8h"
+UNTIL = datetime(2030, 1, 1, 6, tzinfo=UTC)
+
+
+@dataclass
+class Contested(World):
+    """A world in which syncs are answered as a test says, and writes may be set back."""
+
+    answers: list[WriteResult] = field(default_factory=list)
+    """Answers to the syncs to come; the last one stays, none means that they are accepted."""
+    set_back: int = 0
+    """How many of the syncs to come end with the old revision in the spec and running."""
+    owner: str = ""
+    synced: list[str] = field(default_factory=list)
+
+    @activity.defn
+    async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
+        self.synced.append(request.deployment.application)
+        if self.answers:
+            return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if self.set_back:
+            self.set_back -= 1
+            self.written[request.deployment.application] = OLD
+            return WriteResult(outcome=WriteOutcome.DONE)
+        return await super().sync_application(request)
+
+    def observations(self, environment: str) -> tuple[Observation, ...]:
+        return tuple(replace(one, owner=self.owner) for one in super().observations(environment))
+
+    def hurry(self, seconds: float) -> None:
+        """Give a delivery to staging so long."""
+        view = self.environments["staging"]
+        self.environments["staging"] = replace(view, delivery_timeout=timedelta(seconds=seconds))
+
+
+async def test_a_write_that_was_set_back_is_written_again_and_said(temporal_server: str) -> None:
+    async with promotion_in(Contested, temporal_server) as (world, start):
+        world.set_back = 1
+        await start()
+        await world.eventually(lambda: world.synced == [STAGED])
+        await world.say("staging")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == [STAGED, STAGED]
+        assert world.events.count("WriteReverted") == 1
+        assert world.runs["staging"] == {"web-0": MINE}
+
+
+async def test_a_write_that_is_always_set_back_fails_with_to_what_and_by_whom(temporal_server: str) -> None:
+    async with promotion_in(Contested, temporal_server) as (world, start):
+        world.set_back, world.owner = 100, "Application/apps"
+        await start()
+        for times in range(1, 5):
+            await world.eventually(lambda times=times: len(world.synced) == times)  # type: ignore[misc]
+            await world.say("staging")
+        status = await world.until(State.PROMOTION_FAILED)
+        assert f"set back to {OLD} by its owner Application/apps" in status.message
+        assert len(world.writes) == 4
+
+
+async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_server: str) -> None:
+    async with promotion_in(Contested, temporal_server) as (world, start):
+        world.hurry(1)
+        world.answers = [WriteResult(outcome=WriteOutcome.BLOCKED, message=WINDOW, until=UNTIL)]
+        run = await start()
+        await world.eventually(lambda: "SyncWindow" in world.events)
+        status = await world.until(State.PROMOTING)
+        assert status.waiting_for is not None
+        assert WINDOW in status.waiting_for.observed
+        assert status.waiting_for.until == UNTIL
+        assert "sync window" in status.waiting_for.unblock_with
+        began = datetime.now(UTC)
+        # Longer than the deadline: each poke has the sync tried again, and none of them fails the wave.
+        while datetime.now(UTC) - began < timedelta(seconds=2):
+            tried = len(world.synced)
+            await run.handle.signal("poke")
+            await world.eventually(lambda tried=tried: len(world.synced) > tried)  # type: ignore[misc]
+        assert world.status.state is State.PROMOTING
+        world.answers.clear()
+        await run.handle.signal("poke")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.status.promotions[0].result == "Promoted"
+
+
+async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_reason(temporal_server: str) -> None:
+    async with promotion_in(Contested, temporal_server) as (world, start):
+        world.hurry(1)
+        world.answers = [WriteResult(outcome=WriteOutcome.BUSY, message="an operation that is not ours runs")]
+        await start()
+        status = await world.until(State.PROMOTION_FAILED)
+        (application,) = status.promotions[0].applications
+        assert application.result == "WrittenNotSynced"
+        assert "an operation that is not ours runs" in application.message
