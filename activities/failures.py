@@ -19,6 +19,7 @@ from activities.redaction import redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
 from providers.admission import calling_for
 from providers.errors import (
+    ProviderBlocked,
     ProviderBusy,
     ProviderConflict,
     ProviderError,
@@ -48,6 +49,7 @@ KINDS: Mapping[type[Exception], FailureKind] = {
     ProviderBusy: FailureKind.BUSY,
     ProviderRateLimited: FailureKind.RATE_LIMITED,
     ProviderUnavailable: FailureKind.UNAVAILABLE,
+    ProviderBlocked: FailureKind.BLOCKED,
     ProviderMalformed: FailureKind.MALFORMED,
     ProviderUnauthorized: FailureKind.UNAUTHORIZED,
     ProviderNotFound: FailureKind.NOT_FOUND,

@@ -15,6 +15,8 @@ class FailureKind(StrEnum):
     RATE_LIMITED = "ProviderRateLimited"
     UNAVAILABLE = "ProviderUnavailable"
     """No answer, or 5xx."""
+    BLOCKED = "ProviderBlocked"
+    """A rule at the host forbids it for now, such as a sync window."""
     MALFORMED = "ProviderMalformed"
     UNAUTHORIZED = "ProviderUnauthorized"
     NOT_FOUND = "ProviderNotFound"
@@ -65,6 +67,7 @@ _PASSING = frozenset(
         FailureKind.BUSY,
         FailureKind.RATE_LIMITED,
         FailureKind.UNAVAILABLE,
+        FailureKind.BLOCKED,
         FailureKind.API_UNAVAILABLE,
         FailureKind.EXPIRED,
     }
