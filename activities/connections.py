@@ -151,6 +151,9 @@ def explain(error: ProviderError, connection: ConnectionRef, document: Document)
     return _refused(ConditionReason.UNAVAILABLE, f"{text} ({said})")
 
 
+_AS_THEY_ARE = (ConditionReason.NAMESPACE_NOT_ALLOWED, ConditionReason.FORBIDDEN, ConditionReason.NO_CONSENT)
+
+
 def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:
     """Turn a missing or unusable reference into a reason; its message says already what to provide."""
     problem = error.problem
@@ -160,7 +163,7 @@ def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:
         of_secret = problem.what.startswith("Secret/")
         reason = ConditionReason.SECRET_NOT_FOUND if of_secret else ConditionReason.REFERENCE_NOT_FOUND
         return _refused(reason, problem.message)
-    if problem.reason in (ConditionReason.NAMESPACE_NOT_ALLOWED, ConditionReason.FORBIDDEN):
+    if problem.reason in _AS_THEY_ARE:
         return _refused(ConditionReason(problem.reason), problem.message)
     fields = "".join(f"; {one}" for one in problem.fields)
     return _refused(ConditionReason.INVALID, f"{problem.message}{fields}")

@@ -82,6 +82,8 @@ class ConditionReason(StrEnum):
     """A named resource does not exist."""
     SECRET_NOT_FOUND = "SecretNotFound"
     """The named Secret, or the key that it must have, does not exist."""
+    NO_CONSENT = "NoConsent"
+    """The named Secret has no label `pilotage.dev/credential: "true"`: add it, if it may be used."""
     CREDENTIAL_ACCEPTED = "CredentialAccepted"
     """The server answers and accepts the credential."""
     UNAUTHORIZED = "Unauthorized"

@@ -14,6 +14,7 @@ from crds.place_validation import validate_environment, validate_repository
 from crds.resource import Resource
 from crds.rules import rule_errors
 from crds.schema import object_schema
+from crds.secrets import consent_errors
 from crds.structural import structural_errors, with_defaults
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
@@ -63,9 +64,12 @@ def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
     """
     errors: list[DocumentError] = []
     namespaces: defaultdict[str, _Namespace] = defaultdict(_Namespace)
+    secrets: list[tuple[int, Mapping[str, Any]]] = []
     taken: dict[tuple[str, str, str], int] = {}
     for index, document in enumerate(documents):
         if document is None or _is_foreign(document):
+            if document is not None and _identity(document)[0] == "Secret":
+                secrets.append((index, document))
             continue
         found, resource = _read(document)
         kind, namespace, name = _identity(document)
@@ -79,6 +83,11 @@ def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
             namespaces[namespace].resources.append((index, resource))
     for namespace_resources in namespaces.values():
         errors += _errors_among(namespace_resources)
+    for index, secret in secrets:
+        kind, namespace, name = _identity(secret)
+        known = [resource for _, resource in namespaces[namespace].resources] if namespace in namespaces else []
+        found = consent_errors(secret, known)
+        errors += [DocumentError(index=index, kind=kind, name=name or "?", error=error) for error in found]
     return sorted(errors, key=lambda error: error.index)
 
 

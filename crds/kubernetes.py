@@ -33,6 +33,7 @@ from crds.ports import (
     Document,
     EventTarget,
     Page,
+    SecretData,
     WatchEvent,
     event_document,
 )
@@ -241,13 +242,15 @@ class KubernetesApi:
             options["preconditions"] = {"uid": uid}
         await self._call("DELETE", resource.path(namespace, name), body=options)
 
-    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
-        """Read the decoded entries of one Secret. The values belong in no log, error or status."""
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
+        """Read one Secret. The values belong in no log, error or status."""
         secret = await self.get(SECRETS, namespace, name)
+        metadata = secret.get("metadata") or {}
         try:
-            return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+            data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
         except ValueError:
             raise ApiInvalid(f"Secret {namespace}/{name} holds what is not base64", status=422) from None
+        return SecretData(data=data, labels=metadata.get("labels") or {}, annotations=metadata.get("annotations") or {})
 
     async def post_event(
         self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str

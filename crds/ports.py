@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -101,6 +101,15 @@ class Page:
     items: tuple[Document, ...]
     resource_version: str
     continue_token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretData:
+    """A Secret with its decoded entries; it has no repr of them."""
+
+    data: Mapping[str, bytes] = field(repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,8 +239,8 @@ class Kubernetes(Protocol):
     async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
         """Delete one object; with a uid only that very one (else ApiConflict)."""
 
-    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
-        """Read the decoded entries of one Secret. The values belong in no log, error or status."""
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
+        """Read one Secret. The values belong in no log, error or status."""
 
     async def post_event(
         self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str

@@ -3,8 +3,11 @@
 import hashlib
 import json
 
+from providers.addresses import HostPattern
 from providers.errors import ProviderMisconfigured
 from providers.models import Credential
+
+HOSTS_ANNOTATION = "pilotage.dev/hosts"
 
 
 def secret(credential: Credential, key: str) -> str:
@@ -23,7 +26,22 @@ def optional_secret(credential: Credential, key: str) -> str:
     return value
 
 
+def check_destination(credential: Credential, host: str, port: int) -> None:
+    """Raise ProviderMisconfigured where the Secret's owner did not name this host."""
+    if credential.hosts is None:
+        return
+    for entry in credential.hosts:
+        try:
+            if HostPattern.parse(entry).matches(host, port):
+                return
+        except ValueError as error:
+            text = f"the annotation {HOSTS_ANNOTATION} of Secret `{credential.name}` cannot be read: {error}"
+            raise ProviderMisconfigured(text) from None
+    text = f"Secret `{credential.name}` may not be sent to {host}:{port}: fix the spec's address"
+    raise ProviderMisconfigured(f"{text}, or add `{host}:{port}` to its annotation {HOSTS_ANNOTATION}")
+
+
 def fingerprint(credential: Credential) -> str:
     """Name a credential in memory without holding it; changes when the Secret does."""
-    text = json.dumps([sorted(credential.data.items()), credential.ca_pem])
+    text = json.dumps([sorted(credential.data.items()), credential.ca_pem, credential.hosts])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

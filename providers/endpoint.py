@@ -9,9 +9,10 @@ from datetime import timedelta
 
 import httpx
 
+from providers.addresses import port_of
 from providers.admission import Admission
 from providers.bodies import read_body, read_lines
-from providers.credentials import fingerprint
+from providers.credentials import check_destination, fingerprint
 from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnavailable
 from providers.exchange import Reply, Request
 from providers.http import HttpClients
@@ -61,11 +62,10 @@ class Endpoint:
 
     async def call(self, request: Request) -> Reply:
         """Send once and return a success or an accepted status. Raises ProviderError for all else."""
-        url = self._http.address(self._base_url)
-        client = self._http.client(self._credential.ca_pem)
+        url = self._address()
         headers = await self._all_headers(request)
         admission = self._http.admission(url.host, self.credential_id)
-        async with admission.place():
+        async with self._http.client(self._credential.ca_pem) as client, admission.place():
             reply = await self._follow(client, request, url, headers)
             if reply.ok or reply.status in request.accepts:
                 return reply
@@ -75,13 +75,13 @@ class Endpoint:
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a streamed answer until it ends or falls silent; recorded once, when it opens."""
-        url = self._http.address(self._base_url)
-        client = self._http.client(self._credential.ca_pem)
+        url = self._address()
         headers = await self._all_headers(request)
         admission = self._http.admission(url.host, self.credential_id)
         streams = self._http.admission(url.host, self.credential_id, stream=True)
         admission.refuse_while_quiet()
         async with streams.place(waits=False), AsyncExitStack() as stack:
+            client = await stack.enter_async_context(self._http.client(self._credential.ca_pem))
             response = await self._open(stack, client, request, url, headers, admission)
             async for line in read_lines(response):
                 yield line
@@ -100,6 +100,12 @@ class Endpoint:
     def shown(self, text: str) -> str:
         """Make a host's text fit to be shown."""
         return shown(text, self._secrets)
+
+    def _address(self) -> httpx.URL:
+        """Check where the credential is about to go, by the operator's rules and by those of the Secret."""
+        url = self._http.address(self._base_url)
+        check_destination(self._credential, url.host, port_of(url))
+        return url
 
     def _name(self, request: Request) -> str:
         return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).netloc.decode()}"

@@ -2,6 +2,9 @@
 
 import hashlib
 import ssl
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -9,6 +12,7 @@ from typing import TypeVar, cast
 
 import httpx
 
+from providers.addresses import AddressRules, CheckedTransport, port_of
 from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderMisconfigured
@@ -16,6 +20,9 @@ from providers.tracing import Trace, untraced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _HIGHEST_PORT = 65_535
+_CLIENTS_KEPT = 32
+"""One per CA; each holds a trust store of about 1 MB and its open connections."""
+_REMEMBERED = 10_000
 # Longer than the longest pause between two polls, so that a poll costs no handshake; hosts close earlier if they wish.
 _KEPT_ALIVE_SECONDS = 150.0
 
@@ -29,7 +36,10 @@ class HttpOptions:
     allow_http: bool = False
     """Whether `http://` addresses are called at all; False because credentials would travel in the clear."""
     allowed_hosts: tuple[str, ...] = ()
-    """Host names that may be called, `*.example.com` for all below one; empty = any."""
+    """Hosts that may be called, such as `api.github.com`, `*.example.com` or `git.example.com:8443`; empty = any but
+    this machine, link-local and metadata addresses and the cluster's API server, which must be named."""
+    cluster_addresses: tuple[str, ...] = ()
+    """IP addresses of the cluster's own API server."""
     trust_env: bool = False
     """Whether proxies and CA files named in the environment are used."""
     timeout: timedelta = timedelta(seconds=25)
@@ -49,21 +59,45 @@ class HttpOptions:
     """Opens the span of each round trip."""
 
 
+@dataclass(kw_only=False)
+class _Client:
+    client: httpx.AsyncClient
+    users: int = 0
+
+
 class HttpClients:
     """Share connections, bounds and what was learned about hosts among all adapters of one process and event loop."""
 
     def __init__(self, options: HttpOptions | None = None) -> None:
         self.options = options or HttpOptions()
-        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._rules = AddressRules(self.options.allowed_hosts, cluster_addresses=self.options.cluster_addresses)
+        self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._admissions: dict[tuple[str, ...], Admission] = {}
-        self._memory: dict[tuple[object, ...], object] = {}
+        self._memory: OrderedDict[tuple[object, ...], object] = OrderedDict()
 
-    def client(self, ca_pem: str | None) -> httpx.AsyncClient:
-        """Return the client that trusts this CA beside the usual ones. Raises ProviderMisconfigured for a bad CA."""
+    @asynccontextmanager
+    async def client(self, ca_pem: str | None) -> AsyncIterator[httpx.AsyncClient]:
+        """Lend the client that trusts this CA beside the usual ones. Raises ProviderMisconfigured for a bad CA.
+
+        Clients that nobody uses are closed, the least recently used first, once there are too many.
+        """
         key = hashlib.sha256((ca_pem or "").encode()).hexdigest()
-        if key not in self._clients:
-            self._clients[key] = self._make_client(ca_pem)
-        return self._clients[key]
+        client = self._clients.get(key)
+        if client is None:
+            client = self._clients[key] = _Client(self._make_client(ca_pem))
+        self._clients.move_to_end(key)
+        client.users += 1
+        try:
+            yield client.client
+        finally:
+            client.users -= 1
+            await self._close_idle()
+
+    async def _close_idle(self) -> None:
+        idle = [key for key, client in self._clients.items() if not client.users]
+        surplus = idle[: max(0, len(self._clients) - _CLIENTS_KEPT)]
+        for client in [self._clients.pop(key) for key in surplus]:
+            await client.client.aclose()
 
     def admission(self, host: str, credential: str, *, stream: bool = False) -> Admission:
         """Return what admits the calls, or the open streams, of one (host, credential)."""
@@ -83,7 +117,13 @@ class HttpClients:
 
     def memory(self, kind: type[T], *key: str) -> T:
         """Return what this process keeps under a key, such as a token cache; made by `kind()` at first."""
-        return cast(T, self._memory.setdefault((kind, *key), kind()))
+        whole = (kind, *key)
+        if whole not in self._memory:
+            self._memory[whole] = kind()
+            if len(self._memory) > _REMEMBERED:
+                self._memory.popitem(last=False)
+        self._memory.move_to_end(whole)
+        return cast(T, self._memory[whole])
 
     def address(self, base_url: str) -> httpx.URL:
         """Check a base address against the operator's rules. Raises ProviderMisconfigured."""
@@ -99,46 +139,37 @@ class HttpClients:
         if url.scheme == "http" and not self.options.allow_http:
             text = f"http:// to {url.host} is not allowed: use https:// in the spec's address"
             raise ProviderMisconfigured(f"{text}, or set PILOTAGE_ALLOW_HTTP for Pilotage's workers")
-        if not self._is_allowed(url.host):
-            text = f"host {url.host} is not allowed: fix the spec's address"
-            raise ProviderMisconfigured(f"{text}, or add the host to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
+        self._rules.check_host(url.host, port_of(url))
         return url
 
     async def aclose(self) -> None:
         """Close all connections; the object may be used again."""
-        clients, self._clients = list(self._clients.values()), {}
+        clients, self._clients = list(self._clients.values()), OrderedDict()
         for client in clients:
-            await client.aclose()
-
-    def _is_allowed(self, host: str) -> bool:
-        if not self.options.allowed_hosts:
-            return True
-        name = host.lower()
-        for allowed in (entry.strip().lower() for entry in self.options.allowed_hosts):
-            if name == allowed or (allowed.startswith("*.") and name.endswith(allowed[1:])):
-                return True
-        return False
+            await client.client.aclose()
 
     def _make_client(self, ca_pem: str | None) -> httpx.AsyncClient:
         # Clients are shared between credentials, so a session cookie of one must never reach another.
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        trusted = self._trust(ca_pem)
+        # In-flight places bound the calls; a second bound here would only hide who waits.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT_ALIVE_SECONDS)
+        transport = self.options.transport
+        if transport is None and not self.options.trust_env:
+            # A proxy named in the environment resolves names itself, where no address can be checked.
+            transport = CheckedTransport(self._rules, verify=trusted, limits=limits)
         return httpx.AsyncClient(
-            verify=self._trust(ca_pem),
-            transport=self.options.transport,
+            verify=trusted,
+            transport=transport,
             timeout=httpx.Timeout(self.options.timeout.total_seconds(), connect=_CONNECT_TIMEOUT_SECONDS),
-            # In-flight slots bound the calls; a second bound here would only hide who waits.
-            limits=httpx.Limits(
-                max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT_ALIVE_SECONDS
-            ),
+            limits=limits,
             follow_redirects=False,
             trust_env=self.options.trust_env,
             cookies=no_cookies,
             headers={"User-Agent": self.options.user_agent, "Accept-Encoding": ACCEPTED_CODING},
         )
 
-    def _trust(self, ca_pem: str | None) -> ssl.SSLContext | bool:
-        if self.options.transport is not None:
-            return True
+    def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
         context = httpx.create_ssl_context(trust_env=self.options.trust_env)
         if ca_pem:
             try:

@@ -212,6 +212,10 @@ class Credential:
 
     data: Mapping[str, str]
     ca_pem: str | None = None
+    name: str = ""
+    """Of the Secret, for messages."""
+    hosts: tuple[str, ...] | None = None
+    """Hosts that the Secret may be sent to, as HostPattern reads them; None = any."""
 
     def __repr__(self) -> str:
         return "Credential(…)"

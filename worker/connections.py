@@ -1,5 +1,6 @@
 """Open what resources name: read at each use, so that what changed counts at once; what did not is kept open."""
 
+import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -35,6 +36,8 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
     options = HttpOptions(
         allow_http=settings.allow_http,
         allowed_hosts=settings.allowed_hosts,
+        # Kubernetes gives it to every pod.
+        cluster_addresses=tuple(filter(None, (os.environ.get("KUBERNETES_SERVICE_HOST"),))),
         in_flight_limit=settings.scm_in_flight,
         trace=trace_call,
     )

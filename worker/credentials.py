@@ -10,6 +10,7 @@ from activities.ports import ReferenceMissing
 from activities.redaction import SECRET_VALUES
 from crds.fields import SecretReference
 from crds.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
+from crds.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind
 from crds.v1alpha1.scm_host import ScmProviderSpec
@@ -60,14 +61,14 @@ class Credentials:
         self, namespace: str, reference: SecretReference, *, user: str, ca: SecretReference | None = None
     ) -> Credential:
         """Read a Secret, and the CA that its user trusts. From here on its values are cut out of every text."""
-        data = await self._secret(namespace, reference.name, user)
+        data, hosts = await self._secret(namespace, reference.name, user)
         ca_pem = None
         if ca is not None:
-            ca_pem = (await self._secret(namespace, ca.name, user)).get(CA_KEY)
+            ca_pem = (await self._secret(namespace, ca.name, user))[0].get(CA_KEY)
             if not ca_pem:
                 raise _missing(ca.name, "NoKey", f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
         SECRET_VALUES.remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
-        return Credential(data=data, ca_pem=ca_pem)
+        return Credential(data=data, ca_pem=ca_pem, name=reference.name, hosts=hosts)
 
     async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
         """Read the provider of a repository with its credential."""
@@ -115,17 +116,25 @@ class Credentials:
             installation_id=_text(block, "installation_id"),
         )
 
-    async def _secret(self, namespace: str, name: str, user: str) -> dict[str, str]:
+    async def _secret(self, namespace: str, name: str, user: str) -> tuple[dict[str, str], tuple[str, ...] | None]:
+        """Return the entries of a Secret that consents to be used, and the hosts that it may be sent to."""
         try:
-            raw = await self._kubernetes.get_secret(namespace, name)
+            secret = await self._kubernetes.get_secret(namespace, name)
         except ApiNotFound:
             message = f"Secret `{name}`, which {user} names, does not exist in namespace {namespace}: create it"
             raise _missing(name, "NotFound", message) from None
         except ApiForbidden:
             message = f"Pilotage may not read Secret `{name}` in namespace {namespace}, which {user} names"
             raise _missing(name, "Forbidden", f"{message}: grant `get` on it to the worker's service account") from None
+        if not consents(secret.labels):
+            # Whoever may write a TestRunner need not be allowed to read Secrets, and could send any of them away.
+            message = f"Secret `{name}`, which {user} names, does not consent to be used"
+            line = f'label it `{CONSENT_LABEL}: "true"` if it may be sent to systems that resources name'
+            raise _missing(name, "NoConsent", f"{message}: {line}")
+        listed = secret.annotations.get(HOSTS_ANNOTATION)
+        hosts = None if listed is None else tuple(one.strip() for one in listed.split(",") if one.strip())
         try:
-            return {key: value.decode() for key, value in raw.items()}
+            return {key: value.decode() for key, value in secret.data.items()}, hosts
         except UnicodeDecodeError:
             message = f"Secret `{name}`, which {user} names, holds a value that is not text"
             raise _missing(name, "Invalid", message) from None

@@ -16,13 +16,13 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from activities.models.tracking import Timings
+from providers.addresses import HostPattern
 from worker.misspellings import Unknown, unknown_variables
 
 PREFIX = "PILOTAGE_"
 EXIT_CODE = 2
 _SHOWN_VALUE_LENGTH = 80
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 _TIMING_NAMES = tuple(field.name for field in fields(Timings))
 
 
@@ -63,10 +63,9 @@ def _check_namespace(name: str) -> str:
     return name
 
 
-def _check_host(name: str) -> str:
-    if not _HOST.fullmatch(name):
-        raise ValueError(f"`{name}` is no host: a name without scheme, port and path is wanted, or `*.` before one")
-    return name
+def _check_host(entry: str) -> str:
+    HostPattern.parse(entry)
+    return entry
 
 
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
@@ -121,7 +120,8 @@ class Settings(BaseSettings):
     """Whether endpoints that start with `http://` may be called; false outside tests and closed networks."""
 
     allowed_hosts: Hosts = ()
-    """Hosts that may be called, such as `api.github.com,*.example.com`; empty = any."""
+    """Hosts that may be called, such as `api.github.com,*.example.com,git.example.com:8443`; empty = any but this
+    machine, link-local and metadata addresses, and the API server of the cluster, which must be named."""
 
     scm_in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
     """How many calls per (host, credential) this process has in flight; beyond that, activities wait their turn."""

@@ -126,6 +126,8 @@ class LocalEnvironment:
             "TEMPORAL_NAMESPACE": NAMESPACE,
             "PILOTAGE_INSTALLATION": INSTALLATION,
             "PILOTAGE_ALLOW_HTTP": "true",
+            # The stand-ins are on this machine, which is called only where it is named.
+            "PILOTAGE_ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PILOTAGE_TEMPORAL_UI_URL": self.temporal_ui_url,
             **self._additions,
         }

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from crds.model import API_VERSION
-from crds.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
+from crds.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
+from crds.secrets import CONSENT_LABEL, HOSTS_ANNOTATION
 
 
 @dataclass
@@ -13,6 +14,8 @@ class Cluster:
 
     objects: dict[tuple[str, str, str], Document] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    secret_hosts: dict[tuple[str, str], str] = field(default_factory=dict)
+    without_consent: set[tuple[str, str]] = field(default_factory=set)
     failure: ApiError | None = None
 
     def add(self, kind: str, name: str, spec: dict[str, Any], *, namespace: str = "shop", **content: Any) -> None:
@@ -41,12 +44,15 @@ class Cluster:
         ]
         return Page(items=tuple(items), resource_version="1")
 
-    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
         self._fail()
         try:
-            return self.secrets[namespace, name]
+            data = self.secrets[namespace, name]
         except KeyError:
             raise ApiNotFound(f"secrets {name} not found", status=404) from None
+        labels = {} if (namespace, name) in self.without_consent else {CONSENT_LABEL: "true"}
+        hosts = self.secret_hosts.get((namespace, name))
+        return SecretData(data=data, labels=labels, annotations={} if hosts is None else {HOSTS_ANNOTATION: hosts})
 
     def port(self) -> Kubernetes:
         """Return the cluster as the port that activities take."""

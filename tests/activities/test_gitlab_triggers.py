@@ -80,7 +80,7 @@ class Story:
 
 @pytest_asyncio.fixture
 async def story() -> AsyncIterator[Story]:
-    clients = HttpClients(HttpOptions(allow_http=True))
+    clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
     async with running_sandbox(options=Options(list_lag_seconds=0), seed=seed.default_seed()) as sandbox:
         yield Story(sandbox=sandbox, http=clients)
     await clients.aclose()
@@ -140,7 +140,7 @@ async def test_a_key_that_cannot_be_read_now_is_no_reason_to_give_up_nor_to_trig
     story.lose("POST /gitlab/.*/pipeline$")
     await story.refused(1)
     story.lose("GET /gitlab/.*/variables", action=Action.STATUS, **rule)
-    story.http = HttpClients(HttpOptions(allow_http=True))
+    story.http = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
     refused = await story.refused(2)
     assert (refused.type, refused.non_retryable) == (
         "ProviderRateLimited" if rule["status"] == 429 else "ProviderUnavailable",

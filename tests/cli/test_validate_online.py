@@ -11,7 +11,8 @@ import pytest
 from typer.testing import Result
 
 from crds.model import API_VERSION
-from crds.ports import ApiForbidden, ApiNotFound, ApiUnavailable
+from crds.ports import ApiForbidden, ApiNotFound, ApiUnavailable, SecretData
+from crds.secrets import CONSENT_LABEL
 from providers.http import HttpClients, HttpOptions
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import online, session
@@ -46,13 +47,13 @@ class ClusterWithSecrets(FakeCluster):
         }
         self.forbidden = False
 
-    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
         self._fail()
         if self.forbidden:
             raise ApiForbidden("secrets is forbidden", status=403)
         if (namespace, name) not in self.secrets:
             raise ApiNotFound(f"secrets {name} not found", status=404)
-        return self.secrets[namespace, name]
+        return SecretData(data=self.secrets[namespace, name], labels={CONSENT_LABEL: "true"})
 
 
 class Hosts:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from crds.model import API_VERSION
+from crds.secrets import CONSENT_LABEL
 from deploy.local.kubernetes_server import KubernetesAccess
 from deploy.local.sandbox import seed
 from tests.e2e.cluster import Cluster
@@ -72,7 +73,8 @@ def validate(kubernetes_api: KubernetesAccess, shop: Cluster, tmp_path: Path) ->
         file = tmp_path / "promotion.json"
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)}))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PILOTAGE_", "KUBE"))}
-        environment = {**kept, "KUBECONFIG": str(kubernetes_api.kubeconfig), "PILOTAGE_ALLOW_HTTP": "true"}
+        ours = {"PILOTAGE_ALLOW_HTTP": "true", "PILOTAGE_ALLOWED_HOSTS": "127.0.0.1"}
+        environment = {**kept, **ours, "KUBECONFIG": str(kubernetes_api.kubeconfig)}
         command = [sys.executable, "-m", "worker", "validate", "--online", *options, str(file)]
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -94,7 +96,7 @@ def declares(*parameters: str) -> Document:
 
 def secret(name: str, **data: str) -> Document:
     """Build a Secret."""
-    metadata = {"name": name, "namespace": NAMESPACE}
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": {CONSENT_LABEL: "true"}}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
 
 

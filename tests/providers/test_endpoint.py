@@ -293,16 +293,28 @@ async def test_names_in_a_secret_are_no_secrets(host: FakeHost) -> None:
 async def test_a_ca_that_is_no_pem_is_named_as_such() -> None:
     http = HttpClients()
     with pytest.raises(ProviderMisconfigured, match=r"`ca\.crt`"):
-        http.client("no pem")
+        async with http.client("no pem"):
+            pass
+
+
+def certificate_for(host: str, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a self-signed certificate in PEM."""
+    now = datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def authority() -> str:
+    """Return a CA in PEM that is like no other."""
+    return certificate_for("ca.example.com", ec.generate_private_key(ec.SECP256R1())).decode()
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
     """Return what serves `localhost` with a certificate that nobody trusts."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    certificate = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = certificate_for("localhost", key)
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (folder / "tls.pem").write_bytes(certificate + key.private_bytes(serialization.Encoding.PEM, *plain))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -317,31 +329,48 @@ async def test_a_certificate_that_is_not_trusted_is_no_outage_and_names_the_fiel
     server = await asyncio.start_server(close, "127.0.0.1", 0, ssl=self_signed(tmp_path))
     async with server:
         port = server.sockets[0].getsockname()[1]
+        http = HttpClients(HttpOptions(allowed_hosts=("127.0.0.1",)))
         with pytest.raises(ProviderMisconfigured, match="`caSecretRef`") as caught:
-            await endpoint(HttpClients(), base=f"https://127.0.0.1:{port}").call(GET)
+            await endpoint(http, base=f"https://127.0.0.1:{port}").call(GET)
     assert "self-signed" in str(caught.value)
 
 
 async def test_clients_are_shared_by_their_ca_and_closed_together() -> None:
     http = HttpClients()
-    client = http.client(None)
-    assert http.client("") is client
+    async with http.client(None) as client, http.client("") as again:
+        assert again is client
     assert isinstance(http.options.timeout, timedelta)
     assert http.options.timeout < timedelta(seconds=30)
     await http.aclose()
     assert client.is_closed
-    assert http.client(None) is not client
+    async with http.client(None) as other:
+        assert other is not client
     await http.aclose()
 
 
-def test_the_environment_names_no_proxy_unless_the_operator_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_of_other_cas_are_closed_once_nobody_uses_them() -> None:
+    http = HttpClients()
+    first = authority()
+    async with http.client(authority()) as used:
+        async with http.client(first) as early:
+            pass
+        for _ in range(40):
+            async with http.client(authority()) as client:
+                assert not client.is_closed
+        assert (early.is_closed, used.is_closed) == (True, False)
+        async with http.client(first) as again:
+            assert again is not early
+    await http.aclose()
+
+
+async def test_the_environment_names_no_proxy_unless_the_operator_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
-    assert not HttpClients().client(None).trust_env
-    assert HttpClients(HttpOptions(trust_env=True)).client(None).trust_env
+    async with HttpClients().client(None) as plain, HttpClients(HttpOptions(trust_env=True)).client(None) as proxied:
+        assert (plain.trust_env, proxied.trust_env) == (False, True)
 
 
 async def test_nobody_listening_is_no_connection() -> None:
-    http = HttpClients(HttpOptions(allow_http=True))
+    http = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
     with pytest.raises(ProviderUnavailable) as caught:
         await endpoint(http, base="http://127.0.0.1:9").call(GET)
     assert caught.value.status == 503

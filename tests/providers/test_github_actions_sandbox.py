@@ -37,7 +37,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest_asyncio.fixture
 async def runs(sandbox: Sandbox) -> AsyncIterator[TestRuns]:
-    clients = HttpClients(HttpOptions(allow_http=True))
+    clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
     yield github_actions(clients, base=f"{sandbox.url}/github", token=seed.GITHUB_TOKEN)
     await clients.aclose()
 

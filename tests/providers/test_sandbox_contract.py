@@ -113,7 +113,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest_asyncio.fixture
 async def http() -> AsyncIterator[HttpClients]:
-    clients = HttpClients(HttpOptions(allow_http=True))
+    clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
     yield clients
     await clients.aclose()
 

@@ -20,6 +20,7 @@ from crds.ports import (
     Document,
     EventTarget,
     Page,
+    SecretData,
     WatchEvent,
 )
 from crds.promotions import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
@@ -238,7 +239,7 @@ class FakeKubernetes:
     async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
         self.objects.pop((resource.plural, namespace or "", name), None)
 
-    async def get_secret(self, namespace: str, name: str) -> dict[str, bytes]:
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
         raise AssertionError("the watcher reads no Secret")
 
     async def post_event(

@@ -8,7 +8,7 @@ import pytest
 
 from activities.ports import ReferenceMissing
 from activities.redaction import redact
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.ports import ApiForbidden, ApiUnavailable, SecretData
 from providers.errors import ProviderUnauthorized
 from providers.models import ApplicationRef
 from tests.activities.cluster import Cluster, shop
@@ -98,7 +98,7 @@ async def test_a_secret_that_may_not_be_read_says_so(open_http: Opener) -> None:
     cluster = shop()
     read = cluster.get_secret
 
-    async def refuse(namespace: str, name: str) -> dict[str, bytes]:
+    async def refuse(namespace: str, name: str) -> SecretData:
         await read(namespace, name)
         raise ApiForbidden("secrets is forbidden", status=403)
 

@@ -3,6 +3,7 @@
 import httpx
 
 from crds.model import API_VERSION
+from crds.secrets import CONSENT_LABEL
 from tests.e2e.cluster import Document
 from tests.e2e.components.conftest import OpenStory
 from tests.e2e.components.stories import StoryShop
@@ -48,7 +49,7 @@ def _resource(shop: StoryShop, kind: str, name: str, spec: Document) -> Document
 
 def secret(shop: StoryShop, **data: str) -> None:
     """Give GitLab's provider its Secret."""
-    metadata = {"name": "gitlab-token", "namespace": shop.namespace}
+    metadata = {"name": "gitlab-token", "namespace": shop.namespace, "labels": {CONSENT_LABEL: "true"}}
     shop.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
 
 

@@ -1,0 +1,209 @@
+"""Where calls may go: hosts that are named, and no address that only insiders can reach unless it is named.
+
+A tenant writes addresses into resources, and our process runs inside the cluster: without a bound it would fetch
+metadata of the cloud or call the API server for anybody. A name is no proof either, since its owner decides what it
+resolves to, and may decide otherwise for the next look-up; so the address that is connected to is the one checked.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import httpcore
+import httpx
+
+from providers.errors import ProviderMisconfigured
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_CLUSTER_NAMES = frozenset({"kubernetes", "kubernetes.default"})
+_METADATA = frozenset(
+    ipaddress.ip_address(text)
+    # Azure, Alibaba Cloud and AWS over IPv6; the others' are link-local.
+    for text in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPattern:
+    """One entry of a list of hosts: `api.github.com`, `*.example.com`, either with `:8443`, or `[::1]:8080`."""
+
+    host: str
+    """Lower-case name or address, without brackets; `*.` in front stands for all hosts below one."""
+    port: int | None = None
+    """None = any."""
+
+    @classmethod
+    def parse(cls, text: str) -> "HostPattern":
+        """Read one entry. Raises ValueError that says what is wrong with it."""
+        entry = text.strip().lower()
+        if "://" in entry or "/" in entry or "@" in entry:
+            raise ValueError(f"`{text[:80]}`: write a host without scheme, path and user, such as api.github.com:443")
+        host, port = entry, ""
+        if entry.startswith("["):
+            host, _, rest = entry[1:].partition("]")
+            port = rest.removeprefix(":")
+            if rest and not rest.startswith(":"):
+                raise ValueError(f"`{text[:80]}`: only a port may follow the address in brackets")
+        elif entry.count(":") == 1:
+            host, _, port = entry.partition(":")
+        if not host or host in ("*", "*.") or "*" in host.removeprefix("*."):
+            raise ValueError(f"`{text[:80]}`: `*.` may stand in front of a domain, and `*` nowhere else")
+        if (":" in entry and entry.count(":") == 1 and not port) or (port and not port.isascii()):
+            raise ValueError(f"`{text[:80]}`: a number must follow the colon")
+        if port and (not port.isdigit() or not 1 <= int(port[:6]) <= 65_535):
+            raise ValueError(f"`{text[:80]}`: the port must be a number from 1 to 65535")
+        return cls(host=host.rstrip("."), port=int(port) if port else None)
+
+    def matches(self, host: str, port: int) -> bool:
+        """Return whether a call to this host and port is meant."""
+        name = host.lower().rstrip(".")
+        # An address is below no domain, though its text may end like one.
+        below = not self.names_one and name.endswith(self.host[1:]) and not _is_address(name)
+        return (below or name == self.host) and self.port in (None, port)
+
+    @property
+    def names_one(self) -> bool:
+        """Whether it names one host rather than all below a domain."""
+        return not self.host.startswith("*.")
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port that a call to this URL connects to."""
+    return url.port or DEFAULT_PORTS.get(url.scheme, 0)
+
+
+class AddressRules:
+    """Decide which hosts and addresses may be called. Raises ProviderMisconfigured for all others."""
+
+    def __init__(self, allowed_hosts: Iterable[str] = (), *, cluster_addresses: Iterable[str] = ()) -> None:
+        self._allowed = tuple(HostPattern.parse(entry) for entry in allowed_hosts)
+        self._cluster = frozenset(ipaddress.ip_address(text) for text in cluster_addresses)
+
+    def check_host(self, host: str, port: int) -> None:
+        """Check a name before it is resolved."""
+        if self._allowed and not any(pattern.matches(host, port) for pattern in self._allowed):
+            text = f"host {host}:{port} is not allowed: fix the spec's address"
+            raise ProviderMisconfigured(f"{text}, or add it to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
+        name = host.lower().rstrip(".").removesuffix(".cluster.local").removesuffix(".svc")
+        if name in _CLUSTER_NAMES and not self._is_named(host, port):
+            raise _refused(host, port, "is the API server of this cluster")
+
+    def check_address(self, host: str, port: int, address: str) -> None:
+        """Check what a name resolved to."""
+        # A zone (`fe80::1%eth0`) says through which interface, not where.
+        found = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
+        reason = self._reserved(found)
+        if reason and not self._is_named(host, port):
+            raise _refused(host, port, f"is at {found}, {reason}")
+
+    def _reserved(self, address: Address) -> str:
+        if address in self._cluster:
+            return "the API server of this cluster"
+        if address in _METADATA:
+            return "which serves metadata of the cloud"
+        if address.is_loopback or address.is_unspecified:
+            return "which is this machine itself"
+        if address.is_link_local:
+            return "a link-local address"
+        if address.is_multicast or (address.is_reserved and address.version == 4):
+            return "which is no address of a host"
+        return ""
+
+    def _is_named(self, host: str, port: int) -> bool:
+        return any(pattern.names_one and pattern.matches(host, port) for pattern in self._allowed)
+
+
+def _refused(host: str, port: int, why: str) -> ProviderMisconfigured:
+    text = f"host {host} {why}, and is called only where it is named: fix the spec's address"
+    return ProviderMisconfigured(f"{text}, or add `{host}:{port}` to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _unwrapped(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one stands for, as mapped, 6to4 and NAT64 addresses do."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address.sixtofour is not None:
+            return address.sixtofour
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+class CheckedNetwork(httpcore.AsyncNetworkBackend):
+    """Resolve, check and connect: the address that was checked is the one that is connected to."""
+
+    def __init__(self, rules: AddressRules) -> None:
+        self._rules = rules
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 -- the signature is the library's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address that answers. Raises ProviderMisconfigured where one of them is refused."""
+        options = list(socket_options or ())
+        addresses = await self._resolve(host, port)
+        for address in addresses:
+            self._rules.check_address(host, port, address)
+        for address in addresses[:-1]:
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._network.connect_tcp(addresses[-1], port, timeout, local_address, options)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 -- the signature is the library's
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: no address of a resource is a file of ours."""
+        raise httpcore.ConnectError("sockets in the file system are not called")
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause."""
+        await self._network.sleep(seconds)
+
+    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not addresses:
+            raise httpcore.ConnectError(f"{host} has no address")
+        return addresses
+
+
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """HTTPX's own transport, over connections of a CheckedNetwork."""
+
+    def __init__(self, rules: AddressRules, *, verify: ssl.SSLContext, limits: httpx.Limits) -> None:
+        super().__init__(verify=verify, limits=limits)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=verify,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=CheckedNetwork(rules),
+        )
