@@ -105,7 +105,7 @@ async def test_a_trigger_token_alone_does_not_make_a_runner_reachable(open_http:
     cluster.add("TestRunner", "gitlab", runner)
     cluster.secrets["shop", "trigger"] = {"triggerToken": b"glptt-0123456789"}
     outcome = await check(cluster, open_http, hosts, "TestRunner", "gitlab")
-    assert (outcome.accepted, outcome.reason) == (False, "Unauthorized")
+    assert (outcome.accepted, outcome.reason) == (False, "Invalid")
     assert "token" in outcome.message
     assert hosts.paths == []
 
