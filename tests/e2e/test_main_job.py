@@ -21,7 +21,7 @@ from tests.e2e.shop import Shop, until
 from workflows.identity import promotion_workflow_id
 
 PROCESSES = ("watcher-1", "worker-1", "worker-2")
-MENTION = "@ada tests passed; `pilotage promote` moves this change to prod"
+MENTION = "@ada the required tests passed; `pilotage promote` moves this change to prod"
 
 
 @pytest.fixture(scope="module")

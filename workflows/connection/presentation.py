@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.models.connections import ConnectionOutcome, ConnectionRef
+from texts.markdown import inline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ def details(progress: ConnectionProgress) -> str:
     outcome, at = progress.outcome, progress.checked_at
     if outcome is None or at is None:
         return f"{title}: not checked yet"
-    return f"{title}: {outcome.reason} at {at:%Y-%m-%d %H:%M:%S} UTC\n\n{outcome.message}"
+    return f"{title}: {outcome.reason} at {at:%Y-%m-%d %H:%M:%S} UTC\n\n{inline(outcome.message)}"
 
 
 def worth_publishing(outcome: ConnectionOutcome, generation: int) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from activities.models.delivery import Health, Observation
 from activities.models.places import BlockedBy, MemberSignal
 from activities.models.status import DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
+from texts.markdown import cell, inline
 from workflows.environment import observation
 from workflows.environment.state import Observed
 
@@ -56,21 +57,20 @@ def details(
     """Return the page of the place as Markdown."""
     lines = [f"**{title}**: lane {f'held by {holder}' if holder else 'free'}"]
     if problem:
-        lines += ["", f"⚠ {problem}"]
+        lines += ["", f"⚠ {inline(problem)}"]
     if members:
         lines += ["", "| Pull request | Tracker | Role | Phase | Waits for |", "|---|---|---|---|---|"]
     for one in in_order(members):
         block = blocked_by.get(one.tracker.uid)
         waits = f"{block.tracker} {block.reason}".strip() if block else ""
         phase = f"{one.phase}, held" if one.held else str(one.phase)
-        lines.append(f"| #{one.number} | {one.tracker.name} | {one.role} | {phase} | {waits} |")
+        lines.append(f"| #{one.number} | {one.tracker.name} | {one.role} | {phase} | {cell(waits)} |")
     if observations:
         lines += ["", "| Deployment | Runs | Health | Settled |", "|---|---|---|---|"]
     for seen in observations:
-        runs = (seen.runs or "nothing")[:12]
-        lines.append(
-            f"| {seen.deployment} | {runs} | {seen.problem or seen.health} | {'yes' if seen.settled else 'no'} |"
-        )
+        runs, settled = (seen.runs or "nothing")[:12], "yes" if seen.settled else "no"
+        health = cell(seen.problem or seen.health)
+        lines.append(f"| {cell(seen.deployment)} | {cell(runs)} | {health} | {settled} |")
     return "\n".join(lines)
 
 

@@ -33,6 +33,16 @@ def round_over(tests: Sequence[TestProgress], *, timed_out: bool = False) -> boo
     return all(test.final and (timed_out or not may_retry(test)) for test in deciding)
 
 
+def verdict(tests: Sequence[TestProgress]) -> str:
+    """Return in words what lets a round pass: no tests are never shown as tests that passed."""
+    if not tests:
+        return "the policy has no tests"
+    if not any(test.spec.required for test in tests):
+        return "no test is required"
+    optional = "; an optional one failed" if aggregate(tests).optional_tests_failed else ""
+    return f"the required tests passed{optional}"
+
+
 def may_retry(test: TestProgress) -> bool:
     """Tell whether a failed run is followed by another one of its own (`retries` of the policy)."""
     return test.state in (RunState.FAILED, RunState.ERROR) and test.retry < test.spec.retries and not test.untraceable

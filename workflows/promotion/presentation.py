@@ -1,5 +1,6 @@
 """Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -7,7 +8,9 @@ from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, Shown
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
-from workflows.promotion.aggregate import test_status
+from texts.markdown import cell, inline, link
+from texts.plain import one_line
+from workflows.promotion.aggregate import test_status, verdict
 from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
 from workflows.promotion.state import Story
@@ -27,6 +30,8 @@ PROMOTING_SHOWN_AFTER = timedelta(seconds=2)
 COMMENT_LIMIT = 60_000
 """Characters of the summary; hosts cut longer ones, and with the end the marker by which it is found again."""
 TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
+LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:_[A-Za-z0-9]{1,10})?")
+"""A login of GitHub; that of a managed user ends in an underscore and the enterprise's short code."""
 MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
 
 
@@ -83,13 +88,13 @@ def details(story: Story, shown: State, waiting: WaitingFor | None) -> str:
 def present_input(request: PromotionInput, story: Story, shown: State, waiting: WaitingFor | None) -> PresentInput:
     """Return the whole wanted presentation on the pull request."""
     tracker = request.tracker
-    link = [f"\n[Workflow]({request.ui_url})"] if request.ui_url else []
+    workflow = [f"\n{link('Workflow', request.ui_url)}"] if request.ui_url else []
     # The tests of a hop that ended are with its record.
     tests = tests_of(story) if story.hop is not None else ()
     body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
     body += _records(story)
-    body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *link])))
-    body += link
+    body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *workflow])))
+    body += workflow
     return PresentInput(
         namespace=tracker.namespace,
         repository=request.spec.repository,
@@ -121,18 +126,18 @@ def _title(story: Story, shown: State) -> str:
 
 
 def _now(story: Story, shown: State, waiting: WaitingFor | None) -> list[str]:
-    lines = [f"**{shown}**" + (f" · {story.reason}" if story.reason not in ("", str(shown)) else "")]
+    lines = [f"**{shown}**" + (f" · {inline(story.reason)}" if story.reason not in ("", str(shown)) else "")]
     if story.hop is not None:
         lines[0] += f" · {story.hop.policy.source} → {story.hop.policy.target} (policy {story.hop.policy.name})"
     if story.message:
-        lines += ["", _text(story.message)]
+        lines += ["", inline(story.message)]
     if waiting is not None:
         since = f" since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""
-        lines += ["", f"**Waits for {waiting.what}** {_text(waiting.object)}{since}", ""]
+        lines += ["", f"**Waits for {waiting.what}** {inline(waiting.object)}{since}", ""]
         if waiting.observed:
-            lines.append(f"- observed: {_text(waiting.observed)}")
+            lines.append(f"- observed: {inline(waiting.observed)}")
         if waiting.unblock_with:
-            lines.append(f"- goes on with: {_text(waiting.unblock_with)}")
+            lines.append(f"- goes on with: {inline(waiting.unblock_with)}")
     return lines
 
 
@@ -164,17 +169,17 @@ def _tests_of_records(story: Story, room: int) -> list[str]:
 
 
 def _test_row(test: TestStatus) -> str:
-    link = f"[{test.number or 'run'}]({test.url})" if test.url else ""
+    run = link(test.number or "run", test.url, in_table=True) if test.url else ""
     note = test.summary or test.message
-    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({_cell(note)})' if note else ''}".strip()
-    return f"| {_cell(test.name)} | {_cell(test.runner)} | {'yes' if test.required else 'no'} | {state} | {link} |"
+    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({cell(note)})' if note else ''}".strip()
+    return f"| {cell(test.name)} | {cell(test.runner)} | {'yes' if test.required else 'no'} | {state} | {run} |"
 
 
 def _record_row(record: PromotionRecord) -> str:
     by = record.brought_by or record.promoted_by
-    error = f" ({_cell(record.error)})" if record.error else ""
+    error = f" ({cell(record.error)})" if record.error else ""
     return (
-        f"| {record.source} | {record.target} | {record.result}{error} | {_cell(by)} | {record.at:%Y-%m-%d %H:%M:%S} |"
+        f"| {record.source} | {record.target} | {record.result}{error} | {cell(by)} | {record.at:%Y-%m-%d %H:%M:%S} |"
     )
 
 
@@ -201,7 +206,9 @@ def _statuses(story: Story, shown: State, waiting: WaitingFor | None, url: str) 
         state = CommitState.FAILURE if failed else CommitState.ERROR if ended else CommitState.PENDING
         text = f"{shown}: waits for {waiting.what} {waiting.object}".strip() if waiting else str(shown)
         found.append(
-            DesiredStatus(sha=sha, context=f"pilotage/{pending}", state=state, description=text[:140], url=url)
+            DesiredStatus(
+                sha=sha, context=f"pilotage/{pending}", state=state, description=one_line(text)[:140], url=url
+            )
         )
     return tuple(found)
 
@@ -213,18 +220,13 @@ def _mentions(story: Story, shown: State) -> tuple[Mention, ...]:
         return ()
     if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or approver(story)):
         return ()
+    passed = verdict(hop.round.tests if hop.round else ())
     text = {
         State.TESTS_FAILED: f"tests failed for {hop.policy.target}: {story.message}",
         State.PROMOTION_FAILED: f"the promotion to {hop.policy.target} failed: {story.message}",
-        State.READY_TO_PROMOTE: f"tests passed; `pilotage promote` moves this change to {hop.policy.target}",
+        State.READY_TO_PROMOTE: f"{passed}; `pilotage promote` moves this change to {hop.policy.target}",
     }[shown]
     key = f"{story.hops}-{story.rounds}-{hop.attempt}-{shown}"
-    return (Mention(key=key, body=f"@{pull_request.author} {_text(text)}"),)
-
-
-def _text(text: str) -> str:
-    return text.replace("\n", " ")[:1000]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")[:200]
+    # A bot's name, such as `renovate[bot]`, is nobody's: it notifies no one.
+    author = f"@{pull_request.author}" if LOGIN.fullmatch(pull_request.author) else inline(pull_request.author)
+    return (Mention(key=key, body=f"{author} {inline(text)}".strip()),)

@@ -10,7 +10,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
 from workflows.promotion import rounds
-from workflows.promotion.aggregate import aggregate, may_retry, round_over
+from workflows.promotion.aggregate import aggregate, may_retry, round_over, verdict
 from workflows.promotion.commands import outdated_approval
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others
@@ -197,8 +197,9 @@ async def _verdict(ctx: Context, hop: Hop, round_: Round, moves: list[str]) -> S
         return state
     result = aggregate(round_.tests)
     if result.all_passed:
-        optional = "; an optional one failed" if result.optional_tests_failed else ""
-        ctx.event("TestsPassed", f"round {round_.number} for {hop.policy.target}{optional}")
+        required = any(test.spec.required for test in round_.tests)
+        reason = "TestsPassed" if required else "NothingRequired"
+        ctx.event(reason, f"round {round_.number} for {hop.policy.target}: {verdict(round_.tests)}")
         return ctx.enter(State.READY_TO_PROMOTE)
     message = "; ".join(result.failure_reasons)
     ctx.event("TestsFailed", message, warning=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from activities.models.configuration import PolicyOutcome
 from activities.models.places import PlaceSignal
 from activities.models.status import State, Waiting, WaitingFor
+from workflows.promotion.aggregate import verdict
 from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
 from workflows.promotion.obstacles import Obstacle
@@ -181,7 +182,7 @@ def _ready(
             story,
             Waiting.PROMOTE_COMMAND,
             name,
-            "tests passed; the policy has autoPromote false",
+            f"{verdict(hop.round.tests if hop.round else ())}; the policy has autoPromote false",
             say("promote"),
             "a promote command",
         )
