@@ -1,5 +1,7 @@
 """DeliveryActivities: read and move Argo CD applications in short calls, each by compare-and-set."""
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from activities.contracts import DeliveryActivities
@@ -18,6 +20,7 @@ from activities.models.delivery import (
 from activities.observing import observe
 from activities.ports import Connections
 from activities.reading import explain, read_all, reference
+from activities.rights import with_rights
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
 from activities.targets import not_writable, patch_operations, wanted_raw, written_raw
@@ -47,7 +50,13 @@ class ArgoCDActivities(DeliveryActivities):
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read what several deployments run."""
         answer = await read_all(self._connections, request.namespace, request.deployments, refresh=request.refresh)
-        return await self._revisions.complete(request.namespace, request.repository, answer)
+        answer = await self._revisions.complete(request.namespace, request.repository, answer)
+        return replace(
+            answer,
+            observations=await with_rights(
+                self._connections, request.namespace, request.deployments, answer.observations
+            ),
+        )
 
     @activity.defn
     @reported

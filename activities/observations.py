@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -16,6 +17,7 @@ from activities.models.delivery import Observation, ReadDeploymentsResult, Watch
 from activities.observing import differs, needs_refresh, observe
 from activities.ports import Connections, ReferenceMissing
 from activities.reading import read_all, reference
+from activities.rights import with_rights
 from crds.ports import ApiError
 from providers.errors import ProviderError
 from providers.models import ApplicationState
@@ -48,7 +50,9 @@ class StreamActivities(ObservationActivities):
                 async with asyncio.timeout(request.duration.total_seconds()):
                     await watch.until_changed()
             answer = await read_all(self._connections, request.namespace, request.deployments, refresh=True)
-            return await self._revisions.complete(request.namespace, request.repository, answer)
+            answer = await self._revisions.complete(request.namespace, request.repository, answer)
+            seen = await with_rights(self._connections, request.namespace, request.deployments, answer.observations)
+            return replace(answer, observations=seen)
         finally:
             await _stop([heartbeat])
 
@@ -99,7 +103,8 @@ class _Watch:
 
     async def _compare(self, *seen: Observation) -> None:
         request = self._request
-        for one in await self._revisions.complete_all(request.namespace, request.repository, seen):
+        full = await self._revisions.complete_all(request.namespace, request.repository, seen)
+        for one in await with_rights(self._connections, request.namespace, request.deployments, full):
             if differs(self._known.get(one.deployment), one):
                 self._changed.set()
 

@@ -153,6 +153,16 @@ async def publish_place_status(
     raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
 
 
+_WHY_NOT_WRITABLE = (
+    ConditionReason.OWNED_BY,
+    ConditionReason.NO_ENTRY,
+    ConditionReason.NO_SOURCE,
+    ConditionReason.AMBIGUOUS,
+    ConditionReason.NOT_PERMITTED,
+)
+"""With these a text of `notWritable` begins; any other one is NotWritable."""
+
+
 def _writable(document: Document, entries: Iterable[Document]) -> Condition:
     """Say whether all that is to be written in an environment can be, over all its repositories."""
     refused = [
@@ -162,7 +172,7 @@ def _writable(document: Document, entries: Iterable[Document]) -> Condition:
         if (why := str(one.get("notWritable") or ""))
     ]
     first = refused[0][1].partition(" ")[0].rstrip(":") if refused else ""
-    known = first in (ConditionReason.OWNED_BY, ConditionReason.NO_ENTRY, ConditionReason.NO_SOURCE)
+    known = first in _WHY_NOT_WRITABLE
     return make_condition(
         ConditionType.WRITABLE,
         status=not refused,

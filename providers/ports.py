@@ -172,8 +172,8 @@ class Deployments(Protocol):
         """Return the sync windows that are in the way of a sync."""
         ...
 
-    async def may(self, ref: ApplicationRef, verb: str) -> bool:
-        """Tell whether the credential may `update` or `sync` an application."""
+    async def may(self, ref: ApplicationRef, verb: str) -> bool | None:
+        """Tell whether the credential may `update` or `sync` an application; None where the server does not say."""
         ...
 
     def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:

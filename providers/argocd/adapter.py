@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from providers.argocd import windows, wire
 from providers.argocd.applications import read_application
 from providers.argocd.projects import ProjectSizes
+from providers.argocd.rights import Rights
 from providers.credentials import secret
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnauthorized
@@ -45,6 +46,7 @@ class ArgoCDDeployments:
         )
         self._control_plane = http.memory(ControlPlane, base_url)
         self._sizes = http.memory(ProjectSizes, base_url, self._endpoint.credential_id)
+        self._rights = http.memory(Rights, base_url, self._endpoint.credential_id)
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
         return await self._application(wire.get(ref, refresh=refresh), ref)
@@ -89,9 +91,15 @@ class ArgoCDDeployments:
         reply = await self._endpoint.call(wire.sync_windows(ref))
         return windows.in_the_way(reply.document(), datetime.now(UTC))
 
-    async def may(self, ref: ApplicationRef, verb: str) -> bool:
-        reply = await self._endpoint.call(wire.can_i(ref, verb, self._control_plane.namespace))
-        return wire.read_can_i(reply.document())
+    async def may(self, ref: ApplicationRef, verb: str) -> bool | None:
+        async def ask(object_: str) -> bool:
+            return wire.read_can_i((await self._endpoint.call(wire.can_i(verb, object_))).document())
+
+        # Most tokens may do it to all of a project: one question then answers for each of its applications.
+        whole, own = f"{ref.project}/*", wire.rbac_object(ref, self._control_plane.namespace)
+        if await self._rights.may(verb, whole, lambda: ask(whole)):
+            return True
+        return await self._rights.may(verb, own, lambda: ask(own))
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:
         """Yield until the server ends the stream; close the iterator (aclosing) to give its connection back."""

@@ -137,16 +137,20 @@ def sync_windows(ref: ApplicationRef) -> Request:
     return Request(method="GET", path=_path(ref, "/syncwindows"), query=query, operation="windows")
 
 
-def can_i(ref: ApplicationRef, verb: str, control_plane: str) -> Request:
-    """Ask whether the token's account may do something to an application; an object of RBAC is `project/name`.
+def rbac_object(ref: ApplicationRef, control_plane: str) -> str:
+    """Name an application as RBAC does: with its namespace only where that is not the control plane's.
 
-    One outside the control plane's namespace is `project/namespace/name`:
     https://argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace/
     """
     namespace, name = names(ref)
-    parts = (ref.project, namespace, name) if namespace not in ("", control_plane) else (ref.project, name)
-    path = f"/api/v1/account/can-i/applications/{verb}/{'/'.join(segment(part) for part in parts)}"
-    return Request(method="GET", path=path, operation="can-i")
+    elsewhere = namespace not in ("", control_plane)
+    return f"{ref.project}/{namespace}/{name}" if elsewhere else f"{ref.project}/{name}"
+
+
+def can_i(verb: str, object_: str) -> Request:
+    """Ask whether the token's account may do something to applications."""
+    path = "/".join("*" if part == "*" else segment(part) for part in object_.split("/"))
+    return Request(method="GET", path=f"/api/v1/account/can-i/applications/{verb}/{path}", operation="can-i")
 
 
 def read_can_i(value: Document) -> bool:

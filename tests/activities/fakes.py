@@ -298,8 +298,9 @@ class FakeDeployments(Failing):
         self.note("windows")
         return self.windows
 
-    async def may(self, ref: ApplicationRef, verb: str) -> bool:
-        self.note("can-i")
+    async def may(self, ref: ApplicationRef, verb: str) -> bool | None:
+        if self.errors.get("can-i"):
+            self.note("can-i")
         return verb not in self.forbidden
 
     async def stream(self, ref: ApplicationRef) -> AsyncIterator[ApplicationState]:

@@ -234,6 +234,19 @@ async def test_a_sync_window_is_named_with_its_end() -> None:
     assert "deny window `0 22 * * *` of 8h, until 2026-01-02 12:00 UTC" in result.message
 
 
+async def test_a_missing_right_is_known_before_the_first_write() -> None:
+    argocd = server()
+    argocd.forbidden = {"sync"}
+    (seen,) = await read(argocd, SPEC)
+    assert seen.writable.startswith("NotPermitted: the token of ArgoCDInstance/argocd may not sync web-staging")
+    assert "`applications, sync, shop/web-staging`" in seen.writable
+    assert (seen.problem, seen.runs) == ("", OLD)
+    (observed,) = await read(argocd, replace(SPEC, write=None))
+    assert observed.writable == ""
+    argocd.errors["can-i"] = [ProviderUnauthorized("no session")] * 2
+    assert (await read(argocd, SPEC))[0].writable == ""
+
+
 async def test_one_deployments_problem_does_not_hide_the_others() -> None:
     gone = replace(SPEC, name="gone", application="web-gone")
     seen = await read(server(), gone, SPEC)

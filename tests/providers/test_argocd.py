@@ -1,6 +1,7 @@
 """Argo CD beyond the recordings: owners, sources, streams, namespaces."""
 
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -332,16 +333,32 @@ def test_an_operation_is_of_the_spec_only_while_its_sources_are_the_same() -> No
     assert not read(status={"operationState": done}).operation_of_spec
 
 
+async def test_one_question_answers_for_all_of_a_project_whose_token_may_do_it_to_each(host: FakeHost) -> None:
+    host.always(answer({"value": "yes"}))
+    server = argocd(host.http())
+    assert [await server.may(ref, "sync") for ref in (REF, replace(REF, name="api"), REF)] == [True] * 3
+    assert [one.url.path for one in host.requests] == ["/api/v1/account/can-i/applications/sync/shop/*"]
+
+
 @pytest.mark.parametrize(
     ("ref", "path"),
     [
-        (REF, "/api/v1/account/can-i/applications/sync/shop/web"),
-        (ApplicationRef(project="shop", name="team/web"), "/api/v1/account/can-i/applications/sync/shop/team/web"),
+        (REF, "/api/v1/account/can-i/applications/update/shop/web"),
+        (ApplicationRef(project="shop", name="team/web"), "/api/v1/account/can-i/applications/update/shop/team/web"),
     ],
 )
-async def test_rights_are_asked_for_by_the_name_that_rbac_uses(host: FakeHost, ref: ApplicationRef, path: str) -> None:
+async def test_a_narrower_right_is_asked_for_by_the_name_that_rbac_uses(
+    host: FakeHost, ref: ApplicationRef, path: str
+) -> None:
     host.always(answer({"value": "no"}))
-    assert not await argocd(host.http()).may(ref, "sync")
-    assert host.requests[0].url.path == path
-    host.always(answer({"value": "yes"}))
-    assert await argocd(host.http()).may(ref, "sync")
+    assert await argocd(host.http()).may(ref, "update") is False
+    assert host.requests[-1].url.path == path
+
+
+async def test_a_server_that_does_not_know_the_question_denies_nothing(host: FakeHost) -> None:
+    host.always(answer({"message": "Not Found"}, 404))
+    server = argocd(host.http())
+    assert await server.may(REF, "sync") is None
+    asked = len(host.requests)
+    assert await server.may(REF, "sync") is None
+    assert len(host.requests) == asked

@@ -1,0 +1,50 @@
+"""Whether a deployment may be written and synced by the credential, known before the first write."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation
+from activities.ports import Connections, ReferenceMissing
+from activities.reading import reference
+from crds.ports import ApiError
+from providers.errors import ProviderError
+
+VERBS = ("update", "sync")
+_AT_ONCE = 8
+
+
+async def with_rights(
+    connections: Connections, namespace: str, deployments: Sequence[DeploymentSpec], seen: Sequence[Observation]
+) -> tuple[Observation, ...]:
+    """Return the observations; those that could be written but for a missing right say so."""
+    declared = {one.name: one for one in deployments}
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def complete(one: Observation) -> Observation:
+        deployment = declared.get(one.deployment)
+        if deployment is None or deployment.write is None or one.writable or one.problem:
+            return one
+        async with gate:
+            missing = [verb for verb in VERBS if await _is_denied(connections, namespace, deployment, verb)]
+        return replace(one, writable=_why(deployment, missing)) if missing else one
+
+    return tuple(await asyncio.gather(*map(complete, seen)))
+
+
+async def _is_denied(connections: Connections, namespace: str, deployment: DeploymentSpec, verb: str) -> bool:
+    """Tell whether the server denies it; what it does not answer is no denial."""
+    try:
+        port = await connections.deployments(namespace, deployment.instance)
+        return await port.may(reference(deployment), verb) is False
+    except (ProviderError, ReferenceMissing, ApiError):
+        return False
+
+
+def _why(deployment: DeploymentSpec, missing: Sequence[str]) -> str:
+    rules = " and ".join(f"`applications, {verb}, {deployment.project}/{deployment.application}`" for verb in missing)
+    return (
+        f"NotPermitted: the token of ArgoCDInstance/{deployment.instance} may not {' or '.join(missing)} "
+        f"{deployment.application}: allow it {rules}"
+    )
