@@ -118,7 +118,7 @@ def to_application_error(error: Exception) -> ApplicationError:
         case kind if kind in _AWAITS_A_PERSON:
             # With bounded attempts the workflow shows the cause at once and asks again by its own timer; without a
             # bound nobody else would, so that the activity itself tries again until the cause is fixed.
-            final = _attempts_bounded()
+            final = attempts_bounded()
             delay = None if final else FIXABLE_DELAY
         case FailureKind.API_INVALID:
             final = True
@@ -140,6 +140,11 @@ def application_error(
         # Our own bound at work is no failure that anybody must be alerted to.
         category=_BENIGN if failure.kind is FailureKind.BUSY else ApplicationErrorCategory.UNSPECIFIED,
     )
+
+
+def lasts(error: ProviderError) -> bool:
+    """Return whether the same request is refused until a person fixes something, at the host or in a credential."""
+    return kind_of(error) in _AWAITS_A_PERSON or not _worth_repeating(error)
 
 
 def carried(error: ApplicationError) -> Failure:
@@ -195,13 +200,13 @@ def _worth_repeating(error: ProviderError) -> bool:
     return error.retryable or bool(patient and isinstance(error, ProviderRejected))
 
 
-def _attempts_bounded() -> bool:
+def attempts_bounded() -> bool:
     policy = activity.info().retry_policy if activity.in_activity() else None
     return policy is not None and policy.maximum_attempts > 0
 
 
 def _too_long(delay: timedelta | None) -> bool:
-    return delay is not None and delay > LONGEST_DELAY and _attempts_bounded()
+    return delay is not None and delay > LONGEST_DELAY and attempts_bounded()
 
 
 def _no_sooner(delay: timedelta) -> timedelta:

@@ -1,10 +1,12 @@
 """Make a pull request show what is wanted, sending only differences. Each piece may be repeated without harm."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from activities.models.revisions import DesiredStatus, Mention, PresentInput, PresentResult, Shown
-from providers.errors import ProviderNotFound
+from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderRateLimited
 from providers.models import Comment, CommitStatus, Verdict
 from providers.ports import ScmHost
 
@@ -12,14 +14,22 @@ _CUT_AT_LEAST = 20
 """A stored description shorter than this was not cut by the host."""
 
 
-async def present(host: ScmHost, request: PresentInput, shown: Shown | None) -> PresentResult:
-    """Show everything; what `shown` says is trusted until the host says that something of it is gone."""
-    try:
-        return await _Presenter(host, request, shown).run()
-    except ProviderNotFound:
-        if shown is None:
-            raise
-        return await _Presenter(host, request, None).run()
+@dataclass(frozen=True, kw_only=True)
+class Presented:
+    """What was shown, and which parts were not."""
+
+    result: PresentResult
+    errors: tuple[tuple[str, ProviderError], ...]
+    """Part and error of each; in order."""
+
+
+async def present(host: ScmHost, request: PresentInput, shown: Shown | None) -> Presented:
+    """Show everything, each part by itself: one that is refused hides no other.
+
+    What `shown` says is trusted, except of labels, until the host says that something of it is gone. Raises only
+    what concerns every part: a credential that is not accepted, and a request for quiet.
+    """
+    return await _Presenter(host, request, shown).run()
 
 
 def summary_marker(marker: str) -> str:
@@ -39,55 +49,92 @@ class _Presenter:
         self._shown = shown
         self._writes = 0
         self._comments: tuple[Comment, ...] | None = None
+        self._labels: tuple[str, ...] = ()
+        self._statuses: list[DesiredStatus] = []
+        self._comment = ("", "")
+        self._mentions: list[str] = list(shown.mentions) if shown else []
+        self._errors: list[tuple[str, ProviderError]] = []
 
-    async def run(self) -> PresentResult:
-        labels = await self._show_labels() if self._host.capabilities.labels else ()
+    async def run(self) -> Presented:
+        if self._host.capabilities.labels:
+            await self._try("labels", self._show_labels)
         if self._host.capabilities.commit_statuses:
-            await self._show_statuses()
-        comment_id, digest = await self._show_comment()
-        mentions = [mention.key for mention in self._request.mentions]
+            await self._try("commit statuses", self._show_statuses)
+        await self._try("comment", self._show_comment)
         for mention in self._request.mentions:
-            await self._post_once(mention)
-        return PresentResult(
-            writes=self._writes,
-            shown=Shown(
-                labels=labels,
-                statuses=self._request.statuses,
-                comment_id=comment_id,
-                comment_digest=digest,
-                mentions=tuple(dict.fromkeys([*(self._shown.mentions if self._shown else ()), *mentions])),
-            ),
+            await self._try("mention", partial(self._post_once, mention))
+        comment_id, digest = self._comment
+        shown = Shown(
+            labels=self._labels,
+            statuses=tuple(self._statuses),
+            comment_id=comment_id,
+            comment_digest=digest,
+            mentions=tuple(dict.fromkeys(self._mentions)),
         )
+        return Presented(result=PresentResult(writes=self._writes, shown=shown), errors=tuple(self._errors))
 
-    async def _show_labels(self) -> tuple[str, ...]:
+    async def _try(self, part: str, show: Callable[[Shown | None], Awaitable[None]]) -> None:
+        try:
+            try:
+                await show(self._shown)
+            except ProviderNotFound:
+                if self._shown is None:
+                    raise
+                await show(None)
+        except ProviderError as error:
+            # Other parts would be refused for the same reason, and cost the host calls that it asked not to get.
+            if isinstance(error, ProviderBusy | ProviderRateLimited) or error.status == 401:
+                raise
+            self._errors.append((part, error))
+
+    async def _show_labels(self, shown: Shown | None) -> None:
         request, labels = self._request, self._host.labels
-        wanted = tuple(dict.fromkeys(label for label in (request.state_label, *request.labels) if label))
-        present_labels = self._shown.labels if self._shown else await labels.list(request.number)
-        for label in present_labels:
-            if label not in wanted and _stands_for_a_state(label, request):
+        wanted = {self._key(label): label for label in (request.state_label, *request.labels) if label}
+        remembered = {self._key(label) for label in shown.labels} if shown else set(wanted)
+        there: tuple[str, ...] = ()
+        if wanted.keys() <= remembered:
+            there = await labels.list(request.number)
+        if not wanted.keys() <= {self._key(label) for label in there}:
+            # All of them: the host knows which are there, and its answer with all labels spares the read before.
+            there = await labels.add(request.number, list(wanted.values()))
+            self._writes += 1
+        for label in there:
+            if self._key(label) not in wanted and self._stands_for_a_state(label):
                 await labels.remove(request.number, label)
                 self._writes += 1
-        if missing := [label for label in wanted if label not in present_labels]:
-            await labels.add(request.number, missing)
-            self._writes += 1
-        return wanted
+        self._labels = tuple(wanted.values())
 
-    async def _show_statuses(self) -> None:
+    def _key(self, label: str) -> str:
+        """Return what the host compares by."""
+        return label if self._host.capabilities.label_case else label.lower()
+
+    def _stands_for_a_state(self, label: str) -> bool:
+        request, key = self._request, self._key(label)
+        if request.state_labels:
+            return key in {self._key(state) for state in request.state_labels}
+        # Inputs from before the states were named; in those every label of the prefix was one.
+        return bool(request.label_prefix) and key.startswith(self._key(request.label_prefix))
+
+    async def _show_statuses(self, shown: Shown | None) -> None:
+        self._statuses = []
         for sha in dict.fromkeys(status.sha for status in self._request.statuses):
             wanted = [status for status in self._request.statuses if status.sha == sha]
-            if self._shown is not None:
-                changed = [status for status in wanted if status not in self._shown.statuses]
+            if shown is not None:
+                changed = [status for status in wanted if status not in shown.statuses]
             else:
                 newest = await self._host.commit_statuses.newest(sha)
                 changed = [status for status in wanted if not _is_shown(status, newest.get(status.context))]
+            self._statuses += [status for status in wanted if status not in changed]
             for status in changed:
                 await self._host.commit_statuses.set(sha, _to_commit_status(status))
+                self._statuses.append(status)
                 self._writes += 1
 
-    async def _show_comment(self) -> tuple[str, str]:
-        request, shown = self._request, self._shown
+    async def _show_comment(self, shown: Shown | None) -> None:
+        request = self._request
         if not request.comment:
-            return (shown.comment_id, shown.comment_digest) if shown else ("", "")
+            self._comment = (shown.comment_id, shown.comment_digest) if shown else ("", "")
+            return
         marker = summary_marker(request.marker)
         body = f"{request.comment.rstrip()}\n\n{marker}"
         digest = hashlib.sha256(body.encode()).hexdigest()[:16]
@@ -95,7 +142,8 @@ class _Presenter:
             if shown.comment_digest != digest:
                 await self._host.comments.update(Comment(id=shown.comment_id, body=""), body)
                 self._writes += 1
-            return shown.comment_id, digest
+            self._comment = (shown.comment_id, digest)
+            return
         found = _first_with(marker, await self._read_comments())
         if found is None:
             found = await self._host.comments.create(request.number, body)
@@ -103,29 +151,22 @@ class _Presenter:
         elif found.body.strip() != body:
             await self._host.comments.update(found, body)
             self._writes += 1
-        return found.id, digest
+        self._comment = (found.id, digest)
 
-    async def _post_once(self, mention: Mention) -> None:
-        if self._shown is not None and mention.key in self._shown.mentions:
+    async def _post_once(self, mention: Mention, shown: Shown | None) -> None:
+        if shown is not None and mention.key in shown.mentions:
             return
         marker = mention_marker(self._request.marker, mention.key)
-        unknown = self._shown is None or not self._shown.comment_id
-        if unknown and _first_with(marker, await self._read_comments()) is not None:
-            return
-        await self._host.comments.create(self._request.number, f"{mention.body.rstrip()}\n\n{marker}")
-        self._writes += 1
+        unknown = shown is None or not shown.comment_id
+        if not unknown or _first_with(marker, await self._read_comments()) is None:
+            await self._host.comments.create(self._request.number, f"{mention.body.rstrip()}\n\n{marker}")
+            self._writes += 1
+        self._mentions.append(mention.key)
 
     async def _read_comments(self) -> tuple[Comment, ...]:
         if self._comments is None:
             self._comments = await self._host.comments.list(self._request.number)
         return self._comments
-
-
-def _stands_for_a_state(label: str, request: PresentInput) -> bool:
-    if request.state_labels:
-        return label in request.state_labels
-    # Inputs from before the states were named; in those every label of the prefix was one.
-    return bool(request.label_prefix) and label.startswith(request.label_prefix)
 
 
 def _first_with(marker: str, comments: Sequence[Comment]) -> Comment | None:

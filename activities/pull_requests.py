@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections import OrderedDict
+from dataclasses import replace
 
 from temporalio import activity
 
 from activities.contracts import ScmActivities
-from activities.failures import reported
+from activities.failures import attempts_bounded, failure_from, lasts, reported
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -17,6 +18,7 @@ from activities.models.revisions import (
     PresentResult,
     ReadPullRequestInput,
     ReadPullRequestResult,
+    RefusedPart,
     Relation,
     RevisionPair,
 )
@@ -87,11 +89,20 @@ class ScmHostActivities(ScmActivities):
     @activity.defn
     @reported
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
-        """Send the differences between what is wanted and what is shown."""
+        """Send the differences between what is wanted and what is shown, each part by itself.
+
+        Parts that are refused until a person fixes something are returned beside those that are shown; with unlimited
+        attempts, and where a part failed of what passes, the attempt fails and the next one finds what is there.
+        """
         repository = await self._connections.repository(request.namespace, request.repository)
         # A reply may have been lost in an earlier attempt: what was shown then is not known any more.
         trusted = request.shown if activity.info().attempt == 1 else None
-        return await present(repository.host, request, trusted)
+        presented = await present(repository.host, request, trusted)
+        again = [error for _, error in presented.errors if not attempts_bounded() or not lasts(error)]
+        if again:
+            raise again[0]
+        refused = tuple(RefusedPart(part=part, failure=failure_from(error)) for part, error in presented.errors)
+        return replace(presented.result, refused=refused)
 
     async def _compare(self, host: ScmHost, scope: tuple[str, str], pair: RevisionPair) -> Relation:
         if pair.base == pair.head:

@@ -193,6 +193,8 @@ class Capabilities:
     """Declare what a host lacks; the caller does the declared fallback."""
 
     labels: bool = True
+    label_case: bool = True
+    """Whether names of labels that differ in case alone are two labels."""
     commit_statuses: bool = True
 
 

@@ -51,8 +51,8 @@ class CommitStatuses(Protocol):
 class Labels(Protocol):
     async def list(self, number: int) -> tuple[str, ...]: ...
 
-    async def add(self, number: int, names: Sequence[str]) -> None:
-        """Add labels, creating those that the repository lacks."""
+    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+        """Add labels, creating those that the repository lacks; return all that the change has then."""
         ...
 
     async def remove(self, number: int, name: str) -> None:

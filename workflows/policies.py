@@ -54,9 +54,12 @@ def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 
     return _config(queues.scm, timings, _backoff(initial=2, maximum=60, attempts=attempts), summary)
 
 
-def scm_present(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Show the whole wanted presentation: few attempts, since a newer state may wait; the workflow's timer goes on."""
-    return _present(queues, timings, summary, attempts=PRESENT_ATTEMPTS)
+def scm_present(queues: Queues, timings: Timings, *, summary: str, last: bool = False) -> ActivityConfig:
+    """Show the whole wanted presentation: few attempts, since a newer state may wait; the workflow's timer goes on.
+
+    The last one has a single attempt: why it failed is shown before it is tried patiently.
+    """
+    return _present(queues, timings, summary, attempts=1 if last else PRESENT_ATTEMPTS)
 
 
 def scm_present_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:

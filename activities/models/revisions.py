@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from activities.models.failures import Failure
 from activities.models.tracking import PullRequest
 
 
@@ -93,6 +94,7 @@ class Shown:
     """What our last presentation left on the pull request, so that the next one sends differences without reading."""
 
     labels: tuple[str, ...] = ()
+    """Only tell whether one is to be added: people change labels, so that the host is read or answers with all."""
     statuses: tuple[DesiredStatus, ...] = ()
     comment_id: str = ""
     comment_digest: str = ""
@@ -127,6 +129,16 @@ class PresentInput:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefusedPart:
+    """A part of the presentation that the host refuses until a person fixes something; the others are shown."""
+
+    part: str
+    """`labels`, `commit statuses`, `comment` or `mention`."""
+    failure: Failure
+
+
+@dataclass(frozen=True, kw_only=True)
 class PresentResult:
     writes: int = 0
     shown: Shown | None = None
+    refused: tuple[RefusedPart, ...] = ()

@@ -196,14 +196,12 @@ class GitHubLabels:
         pages = self._calls.pages(lambda page: wire.list_labels(self._calls.repository, number, page))
         return tuple([name async for reply in pages for name in wire.read_labels(reply)])
 
-    async def add(self, number: int, names: Sequence[str]) -> None:
-        if not names:
-            return
+    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
         for name in names:
             if name.lower() not in self._known.names:
                 await self._calls.call(wire.create_label(self._calls.repository, name))
                 self._known.names.add(name.lower())
-        await self._calls.call(wire.add_labels(self._calls.repository, number, tuple(names)))
+        return wire.read_labels(await self._calls.call(wire.add_labels(self._calls.repository, number, tuple(names))))
 
     async def remove(self, number: int, name: str) -> None:
         await self._calls.call(wire.remove_label(self._calls.repository, number, name))
@@ -231,7 +229,7 @@ class GitHubHost:
     def __init__(self, *, http: HttpClients, base_url: str, credential: Credential, calls: GitHubCalls) -> None:
         scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
-        self.capabilities = Capabilities()
+        self.capabilities = Capabilities(label_case=False)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
         self.revisions = GitHubRevisions(calls)
         self.commit_statuses = GitHubCommitStatuses(calls)

@@ -180,6 +180,10 @@ def create_label(repository: str, name: str) -> Request:
 
 
 def add_labels(repository: str, number_: int, names: tuple[str, ...]) -> Request:
+    """Add to what is there; the answer lists all labels. Names are compared without case.
+
+    https://docs.github.com/en/rest/issues/labels#add-labels-to-an-issue
+    """
     return Request(
         method="POST",
         path=f"{repository}/issues/{number_}/labels",

@@ -161,9 +161,14 @@ class _Labels(_Part):
         self.scm.note("list_labels")
         return tuple(self.scm.label_names)
 
-    async def add(self, number: int, names: Sequence[str]) -> None:
+    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
         self.scm.note("add_labels")
-        self.scm.label_names += [name for name in names if name not in self.scm.label_names]
+        present = {self._key(name) for name in self.scm.label_names}
+        self.scm.label_names += [name for name in names if self._key(name) not in present]
+        return tuple(self.scm.label_names)
+
+    def _key(self, name: str) -> str:
+        return name if self.scm.capabilities.label_case else name.lower()
 
     async def remove(self, number: int, name: str) -> None:
         self.scm.note("remove_label")

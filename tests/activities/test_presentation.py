@@ -6,10 +6,18 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.models.failures import FailureKind
 from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, PresentResult, Shown
 from activities.presentation import summary_marker
 from activities.pull_requests import ScmHostActivities
-from providers.errors import ProviderRejected
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from providers.models import Capabilities, Comment
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NEW, FakeConnections, FakeScm
@@ -67,14 +75,17 @@ async def test_the_same_presentation_again_writes_nothing(scm: FakeScm, environm
     assert (first.writes, again.writes) == (5, 0)
 
 
-async def test_what_was_shown_before_spares_all_reads(scm: FakeScm, environment: ActivityEnvironment) -> None:
+async def test_what_was_shown_before_spares_all_reads_but_that_of_labels(
+    scm: FakeScm, environment: ActivityEnvironment
+) -> None:
     first = await present(scm, WANTED, environment)
     scm.calls.clear()
     nothing = await present(scm, replace(WANTED, shown=first.shown), environment)
-    assert (nothing.writes, scm.calls) == (0, [])
+    assert (nothing.writes, scm.calls) == (0, ["list_labels"])
+    scm.calls.clear()
     changed = replace(WANTED, shown=first.shown, state_label="pilotage/promoting", comment="### Pilotage: Promoting")
     await present(scm, changed, environment)
-    assert scm.calls == ["remove_label", "add_labels", "update_comment"]
+    assert scm.calls == ["add_labels", "remove_label", "update_comment"]
     assert len(scm.stored_comments) == 2
 
 
@@ -85,7 +96,7 @@ async def test_labels_that_came_with_the_pull_request_spare_their_read_and_comme
     scm.calls.clear()
     read = Shown(labels=("bug", "pilotage/testing", "promoted/staging"))
     again = await present(scm, replace(WANTED, shown=read, statuses=(), state_label="pilotage/promoting"), environment)
-    assert scm.calls == ["remove_label", "add_labels", "list_comments"]
+    assert scm.calls == ["add_labels", "remove_label", "list_comments"]
     assert again.shown is not None
     assert (len(scm.stored_comments), again.shown.comment_id) == (2, scm.stored_comments[0].id)
 
@@ -130,13 +141,111 @@ async def test_a_host_without_labels_gets_the_rest(environment: ActivityEnvironm
     assert len(scm.stored_comments) == 2
 
 
-@pytest.mark.parametrize(("attempts", "final"), [(0, False), (4, True)])
-async def test_what_the_host_rejects_is_tried_again_only_where_attempts_are_unlimited(
-    scm: FakeScm, attempts: int, final: bool
+STATES = ("pilotage/synced", "pilotage/testing")
+
+
+@pytest.mark.parametrize("state", ["pilotage/testing", "pilotage/synced"])
+async def test_a_label_that_a_person_removed_comes_back(
+    scm: FakeScm, environment: ActivityEnvironment, state: str
 ) -> None:
-    scm.errors["create_comment"] = [ProviderRejected("422 Validation Failed", status=422)]
+    first = await present(scm, replace(WANTED, state_labels=STATES), environment)
+    scm.label_names = ["bug"]
+    await present(scm, replace(WANTED, state_labels=STATES, shown=first.shown, state_label=state), environment)
+    assert scm.label_names == ["bug", state, "promoted/staging"]
+
+
+@pytest.mark.parametrize("state", ["pilotage/testing", "pilotage/synced"])
+async def test_a_second_state_label_goes_whoever_put_it_there(
+    scm: FakeScm, environment: ActivityEnvironment, state: str
+) -> None:
+    states = (*STATES, "pilotage/completed")
+    first = await present(scm, replace(WANTED, state_labels=states), environment)
+    scm.label_names.append("pilotage/completed")
+    await present(scm, replace(WANTED, state_labels=states, shown=first.shown, state_label=state), environment)
+    assert set(scm.label_names) == {"bug", state, "promoted/staging"}
+
+
+async def test_names_of_labels_are_compared_as_the_host_compares_them(environment: ActivityEnvironment) -> None:
+    names = ["Pilotage/Testing", "PILOTAGE/Synced", "Promoted/Staging"]
+    scm = FakeScm(capabilities=Capabilities(label_case=False), label_names=list(names))
+    await present(scm, replace(WANTED, state_labels=STATES), environment)
+    assert scm.label_names == ["Pilotage/Testing", "Promoted/Staging"]
+    assert "add_labels" not in scm.calls
+    scm = FakeScm(label_names=list(names))
+    await present(scm, replace(WANTED, state_labels=STATES), environment)
+    assert scm.label_names == [*names, "pilotage/testing", "promoted/staging"]
+
+
+NO_RIGHT = "403 Resource not accessible by integration"
+PARTS = {
+    "labels": ("list_labels", "add_labels"),
+    "commit statuses": ("newest", "set"),
+    "comment": ("list_comments", "create_comment"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("step", [0, 1])
+async def test_a_part_that_is_refused_hides_no_other(scm: FakeScm, part: str, step: int) -> None:
+    wanted = replace(WANTED, mentions=())
+    scm.errors[PARTS[part][step]] = [ProviderUnauthorized(NO_RIGHT, status=403)]
+    answer = await present(scm, wanted, bounded_environment())
+    assert [(one.part, one.failure.kind) for one in answer.refused] == [(part, FailureKind.UNAUTHORIZED)]
+    shown = {
+        "labels": "pilotage/testing" in scm.label_names,
+        "commit statuses": bool(scm.stored_statuses),
+        "comment": bool(scm.stored_comments),
+    }
+    assert shown == {name: name != part for name in PARTS}
+    # What was refused is all that the next presentation has to show, and it trusts nothing of that.
+    again = await present(scm, replace(wanted, shown=answer.shown), bounded_environment())
+    assert (again.writes, again.refused) == (2 if part == "labels" else 1, ())
+
+
+async def test_a_mention_that_is_refused_is_posted_later_and_only_once(scm: FakeScm) -> None:
+    await present(scm, replace(WANTED, mentions=()), bounded_environment())
+    scm.errors["create_comment"] = [ProviderUnauthorized(NO_RIGHT, status=403)]
+    refused = await present(scm, WANTED, bounded_environment())
+    assert [one.part for one in refused.refused] == ["mention"]
+    shown = refused.shown
+    for _ in range(2):
+        shown = (await present(scm, replace(WANTED, shown=shown), bounded_environment())).shown
+    assert sum("@mona" in comment.body for comment in scm.stored_comments) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderRateLimited("429 secondary limit", status=429),
+        ProviderBusy("too many calls in flight"),
+        ProviderUnauthorized("401 Bad credentials", status=401),
+    ],
+)
+async def test_what_concerns_the_whole_host_is_asked_once(scm: FakeScm, error: ProviderError) -> None:
+    scm.errors["list_labels"] = [error]
     with pytest.raises(ApplicationError) as refused:
-        await present(scm, WANTED, bounded_environment(attempts=attempts))
-    assert (refused.value.type, refused.value.non_retryable) == ("ProviderRejected", final)
-    again = await present(scm, WANTED, bounded_environment(attempts=attempts, attempt=2))
-    assert again.writes == 2
+        await present(scm, WANTED, bounded_environment())
+    assert refused.value.type == type(error).__name__
+    assert scm.calls == ["list_labels"]
+
+
+async def test_a_part_that_failed_of_what_passes_is_tried_again_after_the_others(scm: FakeScm) -> None:
+    scm.errors["list_labels"] = [ProviderUnavailable("502", status=502)]
+    with pytest.raises(ApplicationError) as failed:
+        await present(scm, WANTED, bounded_environment())
+    assert (failed.value.type, failed.value.non_retryable) == ("ProviderUnavailable", False)
+    assert scm.stored_comments
+    again = await present(scm, WANTED, bounded_environment(attempt=2))
+    assert "pilotage/testing" in scm.label_names
+    assert (again.refused, sum("@mona" in comment.body for comment in scm.stored_comments)) == ((), 1)
+
+
+async def test_what_the_host_rejects_fails_the_attempt_only_where_attempts_are_unlimited(scm: FakeScm) -> None:
+    rejected = ProviderRejected("422 Validation Failed", status=422)
+    scm.errors["create_comment"] = [rejected]
+    with pytest.raises(ApplicationError) as refused:
+        await present(scm, WANTED, bounded_environment(attempts=0))
+    assert (refused.value.type, refused.value.non_retryable) == ("ProviderRejected", False)
+    scm.errors["create_comment"] = [rejected]
+    answer = await present(scm, WANTED, bounded_environment(attempts=4))
+    assert [(one.part, one.failure.kind) for one in answer.refused] == [("comment", FailureKind.REJECTED)]

@@ -199,11 +199,10 @@ async def test_a_status_is_cut_to_the_hosts_limits(host: FakeHost, url: str, sen
 
 async def test_a_missing_label_is_created_once_with_a_colour_and_then_only_added(host: FakeHost) -> None:
     host.on("POST", f"{REPOSITORY}/labels", answer({}, 201))
-    host.on("POST", f"{REPOSITORY}/issues/412/labels", answer([]))
+    host.on("POST", f"{REPOSITORY}/issues/412/labels", answer([{"name": "Bug"}, {"name": "promoted/dev"}]))
     http = host.http()
     await github(http).labels.add(412, ["promoted/dev"])
-    await github(http).labels.add(412, ["promoted/dev"])
-    await github(http).labels.add(412, [])
+    assert await github(http).labels.add(412, ["promoted/dev"]) == ("Bug", "promoted/dev")
     assert host.paths() == [
         f"POST {REPOSITORY}/labels",
         f"POST {REPOSITORY}/issues/412/labels",

@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from activities.models.bounds import together
+from activities.models.failures import FailureKind
 from activities.models.promotion import PromotionInput
-from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, Shown
+from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, RefusedPart, Shown
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from texts.markdown import cell, inline, link
@@ -109,6 +111,16 @@ def present_input(request: PromotionInput, story: Story, shown: State, waiting: 
         mentions=_mentions(story, shown),
         shown=story.shown or _seen(story),
     )
+
+
+def refused(parts: Sequence[RefusedPart], repository: str) -> str:
+    """Return which parts the host refuses, why, and what to fix."""
+    lines = []
+    for one in parts:
+        right = f"give the credential of GitRepository/{repository} the right to write them"
+        fix = f"; {right}" if one.failure.kind is FailureKind.UNAUTHORIZED else ""
+        lines.append(f"{one.part}: {one.failure.text}{fix}")
+    return together(lines)
 
 
 def _seen(story: Story) -> Shown | None:

@@ -1,7 +1,7 @@
 """The pull request follows the story: one presentation at a time, tried again until shown; no step waits for it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -11,12 +11,16 @@ from activities.contracts import ScmActivities
 from activities.models.revisions import PresentResult
 from activities.models.status import State
 from workflows import policies
+from workflows.failures import failure_of
 from workflows.promotion import presentation, reporting
-from workflows.promotion.context import Context, problem_of
+from workflows.promotion.context import Context
 
 INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
 down or refuses, and eleven events; whoever mended the cause can poke."""
+
+PASSING_PATIENCE = 2.5
+"""Of `reference_maximum`: five minutes, before an outage or a request for quiet is shown; it costs the host nothing."""
 
 NOT_YET = "not shown yet: the host has not answered"
 GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
@@ -26,8 +30,9 @@ class Presenting:
     """Show the newest state on the pull request.
 
     One activity is at work at most, and it shows what is true when it begins. On the way it is given up after a few
-    attempts, so that a newer state gets its turn, and is tried again at a poke and on a timer. The last one is a single
-    activity that has until `present_deadline`, unless the tracker goes.
+    attempts, so that a newer state gets its turn, and is tried again at a poke and on a timer. The last one is tried
+    once, so that people see soon why it fails, and then by a single activity that has until `present_deadline`, unless
+    the tracker goes.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -38,7 +43,10 @@ class Presenting:
         """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
         self._wanted = False
         self._asked_wait = timedelta(0)
+        self._failing_since: datetime | None = None
         self._last = False
+        self._patient = False
+        """Whether the last one was tried once: what follows is patient."""
         self._gone = False
         self._stopped = False
         self._at_work: asyncio.Task[PresentResult] | None = None
@@ -91,8 +99,9 @@ class Presenting:
                     pause = initial
                     continue
                 if last:
-                    self._wanted = False
-                    return
+                    self._wanted = not self._patient and not self._gone
+                    self._patient = True
+                    continue
                 await self._pause(pokes, max(pause, self._asked_wait))
                 pause = min(pause * 2, timings.reference_maximum * LONGEST_PAUSE)
                 self._wanted = not self._stopped
@@ -131,12 +140,19 @@ class Presenting:
                 return False
             if cancelled and not self._gone:
                 raise
-            self._asked_wait = policies.asked_wait(refusal)
-            self._note_failure(GIVEN_UP if cancelled else problem_of(refusal, "pull request")[1])
+            story.shown = None
+            failure = failure_of(refusal, "pull request")
+            self._asked_wait = timedelta(0) if cancelled else failure.wait
+            self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.kind.passing and not cancelled)
             return False
         finally:
             self._at_work = None
         story.shown = answer.shown
+        if answer.refused:
+            self._asked_wait = timedelta(0)
+            self._note_failure(presentation.refused(answer.refused, ctx.request.spec.repository), passing=False)
+            return False
+        self._failing_since = None
         if not story.presented:
             recovered = story.presented is False
             story.presented, story.presentation_error = True, ""
@@ -150,14 +166,20 @@ class Presenting:
         queues, timings, summary = self._ctx.queues, self._ctx.timings, f"present {label}"
         if self._gone:
             return policies.scm_present_briefly(queues, timings, summary=summary)
-        if self._last:
+        if self._last and self._patient:
             return policies.scm_present_last(queues, timings, summary=summary)
-        return policies.scm_present(queues, timings, summary=summary)
+        return policies.scm_present(queues, timings, summary=summary, last=self._last)
 
-    def _note_failure(self, error: str) -> None:
-        """Say why, once as long as it stays the same."""
-        ctx, story = self._ctx, self._ctx.story
-        story.shown = None
+    def _note_failure(self, error: str, *, passing: bool) -> None:
+        """Say why, once as long as it stays the same; of what passes on the way only once it has lasted."""
+        ctx, story, now = self._ctx, self._ctx.story, workflow.now()
+        self._failing_since = self._failing_since or now
+        lasted = now - self._failing_since >= ctx.timings.reference_maximum * PASSING_PATIENCE
+        if passing and not lasted and not self._last:
+            if story.presented is None:
+                # Carried to a next run, which begins with a try.
+                story.presented, story.presentation_error = False, NOT_YET
+            return
         if story.presented is False and story.presentation_error == error:
             return
         story.presented, story.presentation_error = False, error

@@ -10,8 +10,9 @@ from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 
+from activities.models.failures import Failure, FailureKind
 from activities.models.promotion import Verb
-from activities.models.revisions import PresentInput, PresentResult, Shown
+from activities.models.revisions import PresentInput, PresentResult, RefusedPart, Shown
 from activities.models.status import ConditionStatus, State
 from activities.models.testing import RunState
 from activities.models.tracking import Timings
@@ -31,10 +32,12 @@ class Host(World):
 
     down: str = ""
     """What it answers; empty while it is up."""
+    kind: str = "ProviderUnauthorized"
     final: bool = True
     """Whether the activity itself gives up at such an answer."""
     asks_to_wait: timedelta = AT_ONCE
     tries: int = 0
+    refused: tuple[RefusedPart, ...] = ()
     shows: set[str] = field(default_factory=set)
     slow: asyncio.Event | None = None
 
@@ -44,13 +47,14 @@ class Host(World):
         if self.slow is not None:
             await self.slow.wait()
         if self.down:
-            kind, delay = "ProviderUnavailable", None if self.final else self.asks_to_wait
-            raise ApplicationError(self.down, type=kind, non_retryable=self.final, next_retry_delay=delay)
+            delay = None if self.final else self.asks_to_wait
+            raise ApplicationError(self.down, type=self.kind, non_retryable=self.final, next_retry_delay=delay)
         known = request.shown.labels if request.shown and activity.info().attempt == 1 else self.shows
         self.shows -= {one for one in known if one.startswith(request.label_prefix) and one != request.state_label}
         self.shows.add(request.state_label)
         self.presented.append(request)
-        return PresentResult(writes=1, shown=Shown(labels=(request.state_label,), comment_id="1"))
+        shown = Shown(labels=(request.state_label,), comment_id="1")
+        return PresentResult(writes=1, shown=shown, refused=self.refused)
 
     @property
     def condition(self) -> ConditionStatus | None:
@@ -66,7 +70,7 @@ class Host(World):
 async def failed_tests(world: Host, run: Run) -> None:
     """Bring a promotion to where its author must be told."""
     await world.until(State.TESTS_FAILED)
-    await world.eventually(world.says("False", f"ProviderUnavailable: {world.down}"))
+    await world.eventually(world.says("False", f"ProviderUnauthorized: {world.down}"))
 
 
 async def test_an_old_state_s_label_goes_also_after_a_failure(temporal_server: str) -> None:
@@ -77,7 +81,7 @@ async def test_an_old_state_s_label_goes_also_after_a_failure(temporal_server: s
         world.down = "down"
         world.verdicts[SILENT] = RunState.FAILED
         await world.until(State.TESTS_FAILED)
-        await world.eventually(world.says("False", "ProviderUnavailable: down"))
+        await world.eventually(world.says("False", "ProviderUnauthorized: down"))
         world.down = ""
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
 
@@ -105,7 +109,7 @@ async def test_without_a_poke_it_is_shown_again_by_itself_and_each_error_is_told
         await world.eventually(lambda: world.tries >= tries + 2)
         assert (world.events.count("PresentationFailed"), len(world.statuses)) == (1, published)
         world.down = "down for repair"
-        await world.eventually(world.says("False", "ProviderUnavailable: down for repair"))
+        await world.eventually(world.says("False", "ProviderUnauthorized: down for repair"))
         assert world.events.count("PresentationFailed") == 2
         world.down = ""
         await world.eventually(world.says("True"))
@@ -113,6 +117,33 @@ async def test_without_a_poke_it_is_shown_again_by_itself_and_each_error_is_told
         await asyncio.sleep(1)
         # Nothing is tried, and no timer runs, once it is shown.
         assert world.tries == tries
+
+
+async def test_what_passes_is_shown_only_once_it_has_lasted(temporal_server: str) -> None:
+    lasting = replace(OFTEN, reference_maximum=timedelta(milliseconds=400))
+    async with promotion_in(Host, temporal_server, timings=lasting) as (world, start):
+        world.verdicts[SILENT], world.down, world.kind = RunState.FAILED, "down", "ProviderUnavailable"
+        await start()
+        await world.eventually(lambda: world.tries >= 2)
+        assert "PresentationFailed" not in world.events
+        await world.eventually(world.says("False", "ProviderUnavailable: down"))
+        assert world.tries > 2
+        assert world.events.count("PresentationFailed") == 1
+
+
+async def test_parts_that_are_refused_are_named_with_what_to_fix_and_tried_again(temporal_server: str) -> None:
+    async with promotion_in(Host, temporal_server, timings=OFTEN) as (world, start):
+        world.verdicts[SILENT] = RunState.FAILED
+        refusal = Failure(kind=FailureKind.UNAUTHORIZED, message="403 no right")
+        world.refused = (RefusedPart(part="labels", failure=refusal),)
+        await start()
+        await world.until(State.TESTS_FAILED)
+        fix = "give the credential of GitRepository/web the right to write them"
+        await world.eventually(world.says("False", f"labels: ProviderUnauthorized: 403 no right; {fix}"))
+        # What is shown already is not sent again with what was refused.
+        await world.eventually(lambda: world.presented[-1].shown is not None)
+        world.refused = ()
+        await world.eventually(world.says("True"))
 
 
 async def test_a_promotion_whose_presentations_succeed_has_no_timer_for_them(temporal_server: str) -> None:
@@ -172,7 +203,9 @@ async def test_the_last_presentation_of_an_end_before_is_given_up_when_the_track
         tries = world.tries
         await run.say(Verb.ABORT)
         await world.until(State.ABORTED)
-        await world.eventually(lambda: world.tries > tries)
+        # After one try, whose failure is shown, comes the patient one.
+        await world.eventually(world.says("False", "ProviderUnauthorized: down"))
+        await world.eventually(lambda: world.tries > tries + 1)
         await run.handle.signal("deleted")
         assert await run.end() is State.ABORTED
         # The attempt ended as it did; only its presentation ends with the tracker.

@@ -95,7 +95,22 @@ async def test_also_what_the_host_rejects_is_tried_again_at_the_end(temporal_ser
         run = await start()
         assert await run.end() is State.COMPLETED
         assert world.presented[-1].state_label == LAST
-        assert "False" not in told(world)
+        assert told(world) == ["absent", "True", "False", "True"]
+
+
+async def test_why_the_end_is_not_shown_is_said_after_one_try(temporal_server: str) -> None:
+    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+        world.policy("dev", "prod", tests=(a_test("unit"),))
+        world.last_refusals = 1_000_000
+        run = await start()
+        await world.eventually(lambda: told(world)[-1:] == ["False"])
+        condition = presented(world.status)
+        assert condition is not None
+        assert condition.message == "ProviderUnavailable: down"
+        assert world.status.state is State.COMPLETED
+        world.last_refusals = 0
+        assert await run.end() is State.COMPLETED
+        assert told(world)[-1] == "True"
 
 
 async def test_after_the_deadline_the_condition_keeps_the_refusal_s_text_and_the_workflow_closes(
