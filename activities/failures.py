@@ -15,7 +15,7 @@ from activities.models.bounds import cut
 from activities.models.budgets import TEXT_BYTES
 from activities.models.failures import Failure, FailureKind
 from activities.ports import ReferenceMissing
-from activities.redaction import redact
+from activities.redaction import reading_secrets, redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
 from providers.admission import calling_for
 from providers.errors import (
@@ -162,17 +162,19 @@ def reported(
 
     @functools.wraps(function)
     async def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-        try:
-            with calling_for(tenant_of(args[-1] if args else None)):
-                return await function(*args, **kwargs)
-        except TemporalError:
-            raise
-        except Exception as error:
-            failure = to_application_error(error)
-            expected = kind_of(error) is not FailureKind.UNEXPECTED
-            _logger.info("activity failed", error_type=failure.type, error=failure.message, exc_info=not expected)
-            # The original's text and traceback may hold what the host echoed, so that it must not become the cause.
-            raise failure from None
+        # Until the failure is built and logged, what was read of Secrets must be known.
+        with reading_secrets():
+            try:
+                with calling_for(tenant_of(args[-1] if args else None)):
+                    return await function(*args, **kwargs)
+            except TemporalError:
+                raise
+            except Exception as error:
+                failure = to_application_error(error)
+                expected = kind_of(error) is not FailureKind.UNEXPECTED
+                _logger.info("activity failed", error_type=failure.type, error=failure.message, exc_info=not expected)
+                # The original's text and traceback may hold what the host echoed: it must not become the cause.
+                raise failure from None
 
     return wrapper
 

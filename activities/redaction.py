@@ -1,11 +1,15 @@
 """Keep credentials out of texts that leave the process: logs, failures, statuses.
 
-Two nets: values of Secrets that this process has read are known and cut out wherever they appear, and what is shaped
-like a credential is cut out even when it is not known.
+Two nets: the values of Secrets that the activity at hand has read are known and cut out wherever they appear, and what
+is shaped like a credential is cut out even when it is not known.
+
+What is known belongs to one activity, never to the process: a tenant whose Secret holds the word `Completed` would
+blank it for all others, and one with thousands of values would push theirs out.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from providers.redaction import redact as redact_shapes
 from providers.redaction import variants
@@ -13,22 +17,20 @@ from providers.redaction import variants
 PLACEHOLDER = "***"
 _LEAST_LENGTH = 8
 """Shorter values would cut out parts of ordinary words."""
-_REMEMBERED = 4000
 
 
 class SecretValues:
-    """Remember the values of Secrets that were read, in every form in which they could come back, the newest 4000."""
+    """Hold values of Secrets in every form in which they could come back."""
 
     def __init__(self) -> None:
-        self._forms: OrderedDict[str, None] = OrderedDict()
+        self._forms: dict[str, None] = {}
 
     def remember(self, values: Iterable[str]) -> None:
         """Cut these values out of all later texts; very short ones are ignored."""
-        for form in variants(value.strip() for value in values if len(value.strip()) >= _LEAST_LENGTH):
-            self._forms[form] = None
-            self._forms.move_to_end(form)
-        while len(self._forms) > _REMEMBERED:
-            self._forms.popitem(last=False)
+        forms = variants(value.strip() for value in values if len(value.strip()) >= _LEAST_LENGTH)
+        if not all(form in self._forms for form in forms):
+            # Longest first, so that no part of a longer form stays behind.
+            self._forms = dict.fromkeys(sorted({*self._forms, *forms}, key=len, reverse=True))
 
     def cut(self, text: str) -> str:
         """Replace each remembered value in a text."""
@@ -38,10 +40,25 @@ class SecretValues:
         return text
 
 
-SECRET_VALUES = SecretValues()
-"""Of this process. Credentials come and go with Secrets, so that nobody could pass a complete set around."""
+_READ: ContextVar[SecretValues | None] = ContextVar("secret_values", default=None)
+
+
+@contextmanager
+def reading_secrets() -> Iterator[SecretValues]:
+    """Keep what is read of Secrets in this context, and in the tasks that it starts, until it ends."""
+    token = _READ.set(SecretValues())
+    try:
+        yield known()
+    finally:
+        _READ.reset(token)
+
+
+def known() -> SecretValues:
+    """Return the values that this context has read; outside of `reading_secrets` nothing is remembered."""
+    found = _READ.get()
+    return SecretValues() if found is None else found
 
 
 def redact(text: str) -> str:
     """Return the text without known credentials and without anything shaped like one."""
-    return redact_shapes(SECRET_VALUES.cut(text))
+    return redact_shapes(known().cut(text))

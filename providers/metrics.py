@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TypeAlias
 
 import structlog
@@ -21,10 +22,15 @@ _CALL_LABELS = (
     "operation",
     "response_code",
 )
+_BUCKETS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""Few, since there is a series of each for every repository, operation and code."""
+_CODES = frozenset(int(status) for status in HTTPStatus)
 _RATE_LIMIT_LABELS = ("scm_provider", "scm_provider_kind")
 
 SCM_CALLS = Counter("scm_calls", "Round trips to SCM hosts.", _CALL_LABELS)
-SCM_CALLS_DURATION = Histogram("scm_calls_duration_seconds", "Duration of round trips to SCM hosts.", _CALL_LABELS)
+SCM_CALLS_DURATION = Histogram(
+    "scm_calls_duration_seconds", "Duration of round trips to SCM hosts.", _CALL_LABELS, buckets=_BUCKETS_SECONDS
+)
 SCM_RATE_LIMIT = Gauge("scm_calls_rate_limit_limit", "Size of the current rate limit window.", _RATE_LIMIT_LABELS)
 SCM_RATE_REMAINING = Gauge("scm_calls_rate_limit_remaining", "Calls left in the window.", _RATE_LIMIT_LABELS)
 SCM_RATE_RESET = Gauge(
@@ -57,7 +63,7 @@ def record_scm_call(identity: ScmIdentity, call: Call) -> None:
         "scm_provider_kind": identity.scm_provider_kind,
         "api": call.api,
         "operation": call.operation,
-        "response_code": str(call.response_code),
+        "response_code": code_label(call.response_code),
     }
     SCM_CALLS.labels(**labels).inc()
     SCM_CALLS_DURATION.labels(**labels).observe(call.duration_seconds)
@@ -65,9 +71,16 @@ def record_scm_call(identity: ScmIdentity, call: Call) -> None:
     _logger.debug("SCM API call", **labels, duration_seconds=round(call.duration_seconds, 6))
 
 
+def code_label(code: int) -> str:
+    """Return a status code as a label: as it is where HTTP knows it, else its class, so that no host makes series."""
+    if code in _CODES:
+        return str(code)
+    return f"{code // 100}xx" if 100 <= code <= 599 else "other"
+
+
 def record_ci_call(system: str, call: Call) -> None:
     """Record one round trip to a CI system."""
-    CI_CALLS.labels(system=system, operation=call.operation, response_code=str(call.response_code)).inc()
+    CI_CALLS.labels(system=system, operation=call.operation, response_code=code_label(call.response_code)).inc()
     _logger.debug(
         "CI API call",
         system=system,
@@ -79,7 +92,7 @@ def record_ci_call(system: str, call: Call) -> None:
 
 def record_argocd_call(call: Call) -> None:
     """Record one round trip to an Argo CD API server; a stream counts once, when it opens."""
-    ARGOCD_CALLS.labels(operation=call.operation, response_code=str(call.response_code)).inc()
+    ARGOCD_CALLS.labels(operation=call.operation, response_code=code_label(call.response_code)).inc()
     _logger.debug(
         "Argo CD API call",
         operation=call.operation,

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from activities.environments import read_resource
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
-from activities.redaction import SECRET_VALUES
+from activities.redaction import known
 from crds.fields import SecretReference
 from crds.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
 from crds.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
@@ -67,7 +67,7 @@ class Credentials:
             ca_pem = (await self._secret(namespace, ca.name, user))[0].get(CA_KEY)
             if not ca_pem:
                 raise _missing(ca.name, "NoKey", f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
-        SECRET_VALUES.remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
+        known().remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
         return Credential(data=data, ca_pem=ca_pem, name=reference.name, hosts=hosts)
 
     async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:

@@ -13,7 +13,11 @@ from activities.redaction import PLACEHOLDER, redact
 from worker.settings import misspelt
 
 _SECRET_KEYS = ("authorization", "password", "secret_value", "token", "api_key", "private_key", "credential", "cookie")
-_QUIET = {"temporalio": logging.WARNING, "aiohttp.access": logging.WARNING, "httpx": logging.WARNING}
+_QUIET = dict.fromkeys(
+    # At `debug`, HTTP libraries write headers with credentials and cookies as they are sent.
+    ("temporalio", "aiohttp", "httpx", "httpcore", "hpack", "urllib3", "kubernetes", "asyncio"),
+    logging.WARNING,
+)
 
 Event = MutableMapping[str, Any]
 

@@ -24,7 +24,7 @@ from activities.models.revisions import ReadPullRequestInput
 from activities.models.testing import PollTestsInput
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
-from activities.redaction import SECRET_VALUES
+from activities.redaction import known
 from crds.ports import ApiError, ApiForbidden, ApiInvalid, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
@@ -157,10 +157,9 @@ def test_a_missing_reference_says_what_to_fix() -> None:
 
 
 async def test_no_credential_and_no_cause_leaves_with_a_failure(environment: ActivityEnvironment) -> None:
-    SECRET_VALUES.remember(["hunter2-of-the-jenkins"])
-
     @reported
     async def fail() -> None:
+        known().remember(["hunter2-of-the-jenkins"])
         raise ProviderUnavailable("GET https://ci:hunter2-of-the-jenkins@ci.example failed " + "ü" * 3000)
 
     with pytest.raises(ApplicationError) as caught:

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.redaction import SECRET_VALUES
+from activities.redaction import reading_secrets
 from tests.worker.speaking import SpeakingWorkflow
 from worker.logs import configure_logs, tracker_of
 from worker.sandbox import workflow_runner
@@ -81,14 +81,15 @@ def test_only_promotions_have_a_tracker(workflow_id: str, tracker: str) -> None:
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_no_credential_reaches_a_line(style: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(style=style, level="info")  # type: ignore[arg-type]
-    SECRET_VALUES.remember(["s3cr3t-of-the-ci-system"])
-    logger = structlog.get_logger("a")
-    logger.info("s3cr3t-of-the-ci-system in the text", token="plain-text-token", nested={"password": "pass-word-1"})
-    logger.info("call", url="https://user:p4ssw0rd-9@host/x", header=["Bearer abcdefghijkl"])
-    try:
-        raise ValueError("host said s3cr3t-of-the-ci-system")
-    except ValueError:
-        logger.exception("failed")
+    with reading_secrets() as known:
+        known.remember(["s3cr3t-of-the-ci-system"])
+        logger = structlog.get_logger("a")
+        logger.info("s3cr3t-of-the-ci-system in the text", token="plain-text-token", nested={"password": "pass-word-1"})
+        logger.info("call", url="https://user:p4ssw0rd-9@host/x", header=["Bearer abcdefghijkl"])
+        try:
+            raise ValueError("host said s3cr3t-of-the-ci-system")
+        except ValueError:
+            logger.exception("failed")
     text = capsys.readouterr().err
     for secret in ("s3cr3t", "plain-text-token", "pass-word-1", "p4ssw0rd", "abcdefghijkl"):
         assert secret not in text

@@ -1,0 +1,58 @@
+"""What is known of Secrets belongs to the activity that read them, not to the process."""
+
+import asyncio
+import logging
+
+import pytest
+import structlog
+
+from activities.redaction import known, reading_secrets, redact
+from worker.logs import configure_logs
+
+OWN = "0123456789-secret-of-this-tenant"
+
+
+def test_to_blank_a_word_in_everybodys_texts_by_a_secret_that_holds_it() -> None:
+    with reading_secrets():
+        known().remember(["Completed", "TestsFailed"])
+        assert "Completed" not in redact("state Completed")
+    assert redact("state Completed") == "state Completed"
+
+
+def test_to_push_out_anothers_password_by_thousands_of_values() -> None:
+    async def tenant(values: list[str], go: asyncio.Event) -> str:
+        with reading_secrets():
+            known().remember(values)
+            await go.wait()
+            return redact(f"host said {values[0]}")
+
+    async def both() -> list[str]:
+        go = asyncio.Event()
+        tasks = [
+            asyncio.create_task(tenant(values, go)) for values in ([OWN], [f"value-{n:08}" for n in range(10_000)])
+        ]
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(both()) == ["host said ***", "host said ***"]
+
+
+async def test_what_a_task_of_the_activity_reads_is_known_to_the_activity() -> None:
+    async def read() -> None:
+        known().remember([OWN])
+
+    with reading_secrets():
+        await asyncio.gather(asyncio.create_task(read()))
+        assert OWN not in redact(f"echo {OWN}")
+
+
+@pytest.mark.usefixtures("logs_restored")
+def test_to_read_headers_and_cookies_from_debug_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="console", level="debug")
+    for library in ("httpcore.http11", "httpx", "urllib3.connectionpool", "hpack.hpack", "kubernetes.client.rest"):
+        logging.getLogger(library).debug("send_request_headers [(b'Cookie', b'session=abc')]")
+    structlog.get_logger("providers").debug("SCM API call")
+    text = capsys.readouterr().err
+    assert "session=abc" not in text
+    assert "SCM API call" in text
