@@ -55,6 +55,7 @@ check: $(STAMP) ## Format, lint, types, import rules, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m worker crds --check
+	$(BIN)/python -m tests.architecture.driven
 	$(BIN)/python -m tests.architecture.command_order --check
 	$(BIN)/python -m tests.histories.record --check
 

@@ -1,5 +1,7 @@
 """What is proved with real adapters over hosts in memory: which calls are made, and above all which are not."""
 
+from collections.abc import Callable
+
 import httpx
 from temporalio.testing import ActivityEnvironment
 
@@ -8,6 +10,8 @@ from activities.models.connections import CheckConnectionInput, ConnectionOutcom
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
 from worker.connections import ResourceConnections
+
+Answer = Callable[[httpx.Request], httpx.Response]
 
 
 class Hosts:
@@ -30,7 +34,7 @@ class Hosts:
         return httpx.Response(self.status, json=body, headers={"X-Jenkins": "2.500"})
 
 
-async def check(cluster: Cluster, open_http: Opener, hosts: Hosts, kind: str, name: str) -> ConnectionOutcome:
+async def check(cluster: Cluster, open_http: Opener, hosts: Answer, kind: str, name: str) -> ConnectionOutcome:
     connections = ResourceConnections(cluster.port(), open_http(hosts), system_namespace="pilotage")
     namespace = "" if kind == "ClusterScmProvider" else "shop"
     ref = ConnectionRef(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
@@ -121,6 +125,22 @@ async def test_a_gitlab_host_is_proved_although_no_more_than_its_ci_is_used(open
     assert hosts.paths == ["/api/v4/projects/acme/shop/web", "/api/v4/projects/7", "/api/v4/user"]
     refused = await check(cluster, open_http, Hosts(401), "ScmProvider", "gitlab")
     assert (refused.accepted, refused.reason) == (False, "Unauthorized")
+
+
+async def test_a_provider_of_the_cluster_may_be_a_gitlab(open_http: Opener) -> None:
+    for domain, host in ((None, "gitlab.com"), ("https://git.example/gitlab", "git.example")):
+        cluster = shop()
+        seen: list[str] = []
+
+        def answer(request: httpx.Request, seen: list[str] = seen) -> httpx.Response:
+            seen.append(request.url.host)
+            return httpx.Response(200, json={"username": "mona"})
+
+        spec = {"gitlab": {"domain": domain} if domain else {}, "secretRef": {"name": "token"}}
+        cluster.add("ClusterScmProvider", "shared", spec, namespace="")
+        cluster.secrets["pilotage", "token"] = {"token": b"glpat-0123456789"}
+        assert (await check(cluster, open_http, answer, "ClusterScmProvider", "shared")).accepted
+        assert set(seen) == {host}
 
 
 async def test_a_host_that_this_version_does_not_speak_with_says_so(open_http: Opener) -> None:

@@ -1,0 +1,147 @@
+"""What an Environment declares: which applications, where they are served, and how they are written."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.e2e.components.conftest import OpenStory
+from tests.e2e.components.stories import MERGE_SHA, PREVIOUS_SHA, StoryShop
+from tests.e2e.components.test_waves import results
+
+OWNED = [{"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "sites", "uid": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "requirement"),
+    [
+        ("isin", {"key": "size", "operator": "In", "values": ["small"]}),
+        ("isnotin", {"key": "size", "operator": "NotIn", "values": ["large"]}),
+        ("exists", {"key": "open", "operator": "Exists"}),
+        ("existsnot", {"key": "closed", "operator": "DoesNotExist"}),
+    ],
+)
+def test_only_applications_that_meet_every_requirement_are_written(
+    story: OpenStory, name: str, requirement: dict[str, Any]
+) -> None:
+    shop = story("waves", name)
+    for region, size, also in (("region-1", "small", "open"), ("region-2", "large", "closed")):
+        labels = shop.app(region)["labels"]
+        labels |= {"size": size, also: "yes"}
+    del shop.seed["argocd"]["apps"][f"{name}-region-3"]
+    shop.document("Environment", "prod")["spec"]["deployments"][1]["argocd"]["selector"] |= {
+        "matchExpressions": [requirement]
+    }
+    status = shop.begin().until_state("Completed")
+    assert sorted(results(status)) == ["canary", "region-1"]
+    assert shop.live("region-2")["live"][0] == PREVIOUS_SHA
+
+
+def test_the_write_of_the_environment_replaces_an_image_of_what_an_owner_allows(story: OpenStory) -> None:
+    shop = story("components", "images").changes("services/api/main.py")
+    shop.app("api-staging")["owner_references"] = OWNED
+    staging = shop.document("Environment", "staging")
+    api = staging["spec"]["deployments"][0]
+    staging["spec"] |= {"deployments": [api], "write": api.pop("write")}
+    assert "OwnedBy ApplicationSet/sites" in shop.begin().until_state("PromotionFailed")["message"]
+    staging["spec"]["write"]["argocd"]["allowManaged"] = True
+    shop.apply("Environment", "staging")
+    shop.pilotage("retry", "web-412")
+    shop.until_state("Completed")
+    [first] = shop.live("api-staging")["sources"]
+    assert first["kustomize"]["images"] == [f"ghcr.io/acme/api:sha-{MERGE_SHA}"]
+
+
+def test_the_write_of_the_environment_sets_a_parameter(story: OpenStory) -> None:
+    shop = story("components", "parameters").changes("site/index.html")
+    staging = shop.document("Environment", "staging")
+    site = staging["spec"]["deployments"][1]
+    staging["spec"] |= {"deployments": [site], "write": site.pop("write")}
+    shop.begin().until_state("Completed")
+    _, second = shop.live("site-staging")["sources"]
+    assert {"name": "image.tag", "value": f"v-{MERGE_SHA[:8]}"} in second["helm"]["parameters"]
+
+
+def test_a_deployment_of_another_repository_is_left_alone(story: OpenStory) -> None:
+    shop = story("waves", "neighbours")
+    shop.seed["argocd"]["apps"]["neighbours-other"] = copy.deepcopy(shop.app("region-1")) | {"labels": {}}
+    repository = copy.deepcopy(shop.document("GitRepository", "web"))
+    repository["metadata"]["name"] = "other"
+    shop.documents.insert(1, repository)
+    deployments = shop.document("Environment", "prod")["spec"]["deployments"]
+    other = copy.deepcopy(deployments[0])
+    other |= {"name": "other", "repositoryRef": {"name": "other"}}
+    other["argocd"]["application"] = "neighbours-other"
+    deployments.append(other)
+    status = shop.begin().until_state("Completed")
+    assert "other" not in results(status)
+    assert shop.live("other")["live"][0] == PREVIOUS_SHA
+
+
+def test_the_argo_cd_and_the_project_that_a_deployment_names_are_asked(story: OpenStory) -> None:
+    shop = story("waves", "served")
+    dev = shop.document("Environment", "dev")["spec"]["deployments"][0]["argocd"]
+    project = dev["project"]
+    dev |= {"instanceRef": {"name": "spare"}, "project": "elsewhere"}
+    shop.begin().until_waiting("Reference", "ArgoCDInstance", "spare")
+    spare = copy.deepcopy(shop.document("ArgoCDInstance", "argocd"))
+    spare["metadata"]["name"] = "spare"
+    shop.cluster.apply(spare)
+    shop.until_waiting("Sync", "403")
+    dev["project"] = project
+    shop.apply("Environment", "dev")
+    shop.until_state("Completed")
+
+
+def test_servers_are_called_where_their_resources_say(story: OpenStory) -> None:
+    shop = story("waves", "addresses")
+    argocd, jenkins = shop.document("ArgoCDInstance", "argocd"), shop.document("TestRunner", "jenkins")
+    server, url = argocd["spec"]["server"], jenkins["spec"]["jenkins"]["url"]
+    # Nothing listens on the discard port.
+    argocd["spec"]["server"] = jenkins["spec"]["jenkins"]["url"] = "http://127.0.0.1:9"
+    shop.begin().until_waiting("Sync", "127.0.0.1:9")
+    argocd["spec"]["server"] = server
+    shop.apply("ArgoCDInstance", "argocd")
+    shop.until_waiting("Verdict", "127.0.0.1:9")
+    jenkins["spec"]["jenkins"]["url"] = url
+    shop.apply("TestRunner", "jenkins")
+    shop.until_state("Completed")
+
+
+@pytest.mark.parametrize("declared_by", ["deployment", "environment"])
+@pytest.mark.parametrize("chosen", [{"name": "second"}, {"path": "more"}, {"position": 2}], ids=str)
+def test_only_the_source_that_is_named_is_written(story: OpenStory, declared_by: str, chosen: dict[str, Any]) -> None:
+    [(field, _)] = chosen.items()
+    shop = story("waves", f"{field}of{declared_by}")
+    app = shop.app("canary")
+    first = app["source"]
+    app["sources"] = [first, {**first, "path": "more", "name": "second"}]
+    app["revisions"] = [PREVIOUS_SHA, PREVIOUS_SHA]
+    del app["source"], app["revision"]
+    shop.seed["argocd"]["apps"][f"{shop.name}-canary"] = app
+    _write_canary(shop, declared_by, source=chosen)
+    shop.begin().until_state("Completed")
+    assert [one["targetRevision"] for one in shop.live("canary")["sources"]] == [PREVIOUS_SHA, MERGE_SHA]
+
+
+@pytest.mark.parametrize("declared_by", ["deployment", "environment"])
+@pytest.mark.parametrize("prune", [True, False])
+def test_a_sync_deletes_what_the_change_removed_only_where_that_is_wanted(
+    story: OpenStory, declared_by: str, *, prune: bool
+) -> None:
+    shop = story("waves", f"prune{prune}of{declared_by}".lower())
+    _write_canary(shop, declared_by, prune=prune)
+    shop.begin().until_state("Completed")
+    [sync] = [one["body"] for one in shop.journal("argocd") if one["path"].endswith("-canary/sync")]
+    assert bool(sync.get("prune")) is prune
+
+
+def _write_canary(shop: StoryShop, declared_by: str, **how: Any) -> None:
+    spec = shop.document("Environment", "prod")["spec"]
+    write = {"argocd": {"set": "TargetRevision", **how}}
+    spec["deployments"] = spec["deployments"][:1]
+    if declared_by == "environment":
+        spec["write"] = write
+    else:
+        del spec["write"]
+        spec["deployments"][0]["write"] = write

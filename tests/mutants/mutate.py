@@ -1,0 +1,73 @@
+"""Change one condition of a module at a time: another comparison, a dropped `not`, `and` for `or`."""
+
+import ast
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_OTHERS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+    # The opposite, and the neighbour that differs at the limit alone.
+    ast.Lt: (ast.GtE, ast.LtE),
+    ast.LtE: (ast.Gt, ast.Lt),
+    ast.Gt: (ast.LtE, ast.GtE),
+    ast.GtE: (ast.Lt, ast.Gt),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """A module with one condition changed. `name` stays while the condition does, whatever moves around it."""
+
+    name: str
+    source: str
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Yield every mutant of a module."""
+    tree = ast.parse(source)
+    names: Counter[str] = Counter()
+    for place, node in _conditions(tree, ""):
+        for changed in _changes(node):
+            name = f"{place}: {ast.unparse(node)} -> {ast.unparse(changed)}"
+            names[name] += 1
+            if names[name] > 1:
+                name = f"{name} #{names[name]}"
+            yield Mutant(name=name, source=ast.unparse(_replaced(tree, node, changed)))
+
+
+def _conditions(node: ast.AST, place: str) -> Iterator[tuple[str, ast.expr]]:
+    for child in ast.iter_child_nodes(node):
+        inside = place
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = f"{place}.{child.name}".lstrip(".")
+        if isinstance(child, ast.Compare | ast.BoolOp) or (
+            isinstance(child, ast.UnaryOp) and isinstance(child.op, ast.Not)
+        ):
+            yield inside, child
+        yield from _conditions(child, inside)
+
+
+def _changes(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.UnaryOp):
+        yield node.operand
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(op=ast.Or() if isinstance(node.op, ast.And) else ast.And(), values=node.values)
+    elif isinstance(node, ast.Compare):
+        for index, operator in enumerate(node.ops):
+            for other in _OTHERS[type(operator)]:
+                operators = [*node.ops]
+                operators[index] = other()
+                yield ast.Compare(left=node.left, ops=operators, comparators=node.comparators)
+
+
+def _replaced(tree: ast.Module, node: ast.expr, changed: ast.expr) -> ast.Module:
+    """Copy the module with one node exchanged."""
+    memory = {id(node): copy.deepcopy(changed)}
+    return copy.deepcopy(tree, memory)
