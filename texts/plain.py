@@ -12,7 +12,7 @@ _LINE_ENDS = re.compile("\r\n?")
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # With these a text can be shown in another order than it has: a name that reads like another one.
-_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
@@ -36,4 +36,4 @@ def plain_values(value: Any) -> Any:
 
 def one_line(text: str) -> str:
     """Return the text on one line: single blanks for white space, and nothing that changes the direction of writing."""
-    return " ".join(_DIRECTIONS.sub("", plain(text)).split())
+    return " ".join(DIRECTIONS.sub("", plain(text)).split())

@@ -10,9 +10,11 @@ import temporalio.activity
 import temporalio.workflow
 
 from activities.redaction import PLACEHOLDER, redact
+from texts.log_line import in_margin, one_record
 from worker.settings import misspelt
 
 _SECRET_KEYS = ("authorization", "password", "secret_value", "token", "api_key", "private_key", "credential", "cookie")
+_SEVERAL_LINES = ("exception", "stack")
 _QUIET = dict.fromkeys(
     # At `debug`, HTTP libraries write headers with credentials and cookies as they are sent.
     ("temporalio", "aiohttp", "httpx", "httpcore", "hpack", "urllib3", "kubernetes", "asyncio"),
@@ -79,6 +81,24 @@ def _drop_temporal_extra(_logger: object, _method: str, event: Event) -> Event:
     return event
 
 
+def keep_on_its_line(_logger: object, _method: str, event: Event) -> Event:
+    """Show every text so that it is neither a line nor a field of its own; for people, since JSON does so by itself."""
+    for key, value in list(event.items()):
+        if not isinstance(value, str):
+            continue
+        if key in _SEVERAL_LINES:
+            event[key] = in_margin(value)
+        elif key == "event":
+            event[key] = one_record(value)
+        else:
+            event[key] = repr(value) if _could_be_fields(value) else one_record(value)
+    return event
+
+
+def _could_be_fields(value: str) -> bool:
+    return any(letter.isspace() or letter in "='\"" for letter in value)
+
+
 def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
     """Send structlog's and the standard library's events to standard error in one format. Call once per process."""
     shared: list[structlog.typing.Processor] = [
@@ -102,7 +122,11 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([] if style == "json" else [keep_on_its_line]),
+            renderer,
+        ],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

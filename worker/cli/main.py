@@ -1,6 +1,5 @@
 """The `pilotage` command. Subcommands import what they need when they run, so that `--help` is instant."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from worker.cli.explaining import why
 from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
+from worker.cli.output import line, note
 from worker.cli.processes import demo, watcher, worker
 from worker.cli.watching import watch
 
@@ -24,9 +24,9 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except CliError as error:
-            print(f"error: {error.message}", file=sys.stderr)
+            note(f"error: {error.message}")
             if error.advice:
-                print(error.advice, file=sys.stderr)
+                note(error.advice)
             raise typer.Exit(error.code) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -48,9 +48,9 @@ def _show_version(wanted: bool) -> None:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            typer.echo(f"pilotage {version('pilotage')}")
+            line(f"pilotage {version('pilotage')}")
         except PackageNotFoundError:
-            typer.echo("pilotage, run from a checkout that is not installed")
+            line("pilotage, run from a checkout that is not installed")
         raise typer.Exit
 
 

@@ -32,11 +32,12 @@ def crds(check: CheckOption = False, write: WriteOption = False) -> None:
     """
     from crds.generate import main as generate
     from crds.generate import render_crds
+    from worker.cli.output import document
 
     if check and write:
         raise typer.BadParameter("--check and --write exclude each other", param_hint="--check")
     if not check and not write:
-        typer.echo(render_crds(), nl=False)
+        document(render_crds().rstrip())
         return
     _require_checkout()
     raise typer.Exit(generate(["--check"] if check else []))

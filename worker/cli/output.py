@@ -1,10 +1,11 @@
 """Print answers: rich on a terminal, aligned columns in a pipe, or the documents themselves."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from texts.plain import one_line
+from texts.terminal import visible, visible_json
 from worker.cli.options import Output
 
 if TYPE_CHECKING:
@@ -56,21 +57,26 @@ def console(*, stderr: bool = False, soft_wrap: bool = True) -> "Console":
 
 
 def line(text: str = "") -> None:
-    """Print one line as it is, without markup."""
-    print(text)
+    """Print text for people, without markup and without what a terminal would obey."""
+    print(visible(text), flush=True)
+
+
+def document(text: str) -> None:
+    """Print a document in which nothing is left that a terminal would obey, to the last character as it is."""
+    print(text, flush=True)
 
 
 def note(text: str) -> None:
     """Print one line for people to stderr, where it disturbs no pipe."""
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 def styled(word: str) -> str:
     """Wrap a state in rich markup of its colour."""
     from rich.markup import escape
 
-    style = STYLES.get(word)
-    return f"[{style}]{escape(word)}[/{style}]" if style else escape(word)
+    style, shown = STYLES.get(word), escape(one_line(word))
+    return f"[{style}]{shown}[/{style}]" if style else shown
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
@@ -102,7 +108,7 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     if LINK not in columns:
         return built
     named = [(row[columns.index(SUBJECT)], row[columns.index(LINK)]) for row in rows]
-    return Group(built, *(f"{escape(name)}: {escape(url)}" for name, url in named if url))
+    return Group(built, *(f"{escape(one_line(name))}: {escape(one_line(url))}" for name, url in named if url))
 
 
 def _tells_nothing(column: str, index: int, rows: Sequence[Sequence[str]]) -> bool:
@@ -111,7 +117,7 @@ def _tells_nothing(column: str, index: int, rows: Sequence[Sequence[str]]) -> bo
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lay out a table as kubectl does; an empty cell shows as `-`."""
-    grid = [list(columns), *([cell.replace("\n", " ") or "-" for cell in row] for row in rows)]
+    grid = [list(columns), *([one_line(cell) or "-" for cell in row] for row in rows)]
     widths = [max(len(row[index]) for row in grid) for index in range(len(columns))]
     return [
         COLUMN_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid
@@ -121,11 +127,11 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def documents(value: Any, output: Output) -> None:
     """Print JSON-ready data as JSON or YAML."""
     if output is Output.JSON:
-        line(json.dumps(value, indent=2, ensure_ascii=False))
+        document(visible_json(value))
         return
     from worker.cli.yaml_text import to_yaml
 
-    line(to_yaml(value).rstrip())
+    document(to_yaml(value).rstrip())
 
 
 def as_list(items: Sequence[Any]) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from texts.plain import one_line
+from texts.terminal import visible
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, TrackerArgument, choose
+from worker.cli.output import line
 
 if TYPE_CHECKING:
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -111,12 +114,12 @@ class LineView:
         at = f"{trackers.now():%H:%M:%S}"
         for text in lines:
             if text not in self._last:
-                print(f"{at} {tracker.metadata.name} {text}", flush=True)
+                line(f"{at} {tracker.metadata.name} {one_line(text)}")
         self._last = lines
 
     def say(self, text: str) -> None:
         """Print a line of one's own."""
-        print(text, flush=True)
+        line(text)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -140,7 +143,7 @@ class LiveView:
 
     def say(self, text: str) -> None:
         """Print a line of one's own above the view."""
-        self._live.console.print(text, markup=False)
+        self._live.console.print(visible(text), markup=False)
 
     def close(self) -> None:
         """Leave the last view on the screen and give the cursor back."""
@@ -159,9 +162,9 @@ def render(tracker: "PullRequestTracker") -> Any:
     status = tracker.status
     parts: list[Any] = [rich_table(trackers.COLUMNS, [trackers.row(tracker, at)])]
     if status.waiting_for:
-        parts.append(Text(f"waits for {trackers.waiting_line(status.waiting_for, at)}"))
+        parts.append(Text(one_line(f"waits for {trackers.waiting_line(status.waiting_for, at)}")))
         if status.waiting_for.unblock_with:
-            parts.append(Text(f"unblock with: {status.waiting_for.unblock_with}"))
+            parts.append(Text(one_line(f"unblock with: {status.waiting_for.unblock_with}")))
     if status.tests:
         parts.append(rich_table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests]))
     if status.promotions:

@@ -8,6 +8,8 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 
+from texts.terminal import escaped, needs_quotes
+
 TEXT = "tag:yaml.org,2002:str"
 WIDTH = 140
 # A line break to a reader of version 1.1 only.
@@ -22,7 +24,7 @@ class _Representer(SafeRepresenter):
     def represent_str(self, data: str) -> ScalarNode:
         """Quote a text where it needs that."""
         read_as = self.reader.resolve(ScalarNode, data, (True, False))
-        quoted = str(read_as) != TEXT or NEXT_LINE in data
+        quoted = str(read_as) != TEXT or NEXT_LINE in data or needs_quotes(data)
         return self.represent_scalar(TEXT, data, style='"' if quoted else None)
 
 
@@ -39,4 +41,4 @@ def to_yaml(value: Any) -> str:
     yaml.representer.sort_base_mapping_type_on_output = False
     stream = io.StringIO()
     yaml.dump(value, stream)
-    return stream.getvalue()
+    return escaped(stream.getvalue())
