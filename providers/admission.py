@@ -18,7 +18,7 @@ _WEIGHT = 0.1
 # An activity that comes back makes two calls on average.
 _CALLS_EACH = 2
 _SOONEST_SECONDS = 1.0
-_LATEST_SECONDS = 40.0
+_LATEST_SECONDS = 55.0
 _HORIZONS = 1000
 
 Turn = asyncio.Future[None]

@@ -174,7 +174,9 @@ class GitLabTestRuns:
             return reading
         if reading.phase is RunPhase.FAILED:
             # Not swallowed on errors: without the reasons a timeout would be recorded as a failed test.
-            phase, message = wire.read_failure(await self._endpoint.call(wire.list_failed_jobs(self._project, run.id)))
+            jobs = await self._endpoint.call(wire.list_failed_jobs(self._project, run.id))
+            bridges = await self._endpoint.call(wire.list_failed_bridges(self._project, run.id))
+            phase, message = wire.read_failure(jobs, bridges)
             reading = replace(reading, phase=phase, message=self._endpoint.shown(message) or reading.message)
         return replace(reading, summary=await self._summary(run.id))
 

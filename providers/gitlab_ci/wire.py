@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from providers.documents import Document, at, number, required_text, text, texts
+from providers.documents import Document, at, document, number, required_text, text, texts
 from providers.exchange import Reply, Request, segment
 from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.models import Run, RunPhase, RunReading
@@ -36,6 +36,11 @@ _SYSTEM_FAILURES = frozenset({
     "runner_system_failure", "runner_unsupported", "runner_provisioning_timeout", "stale_schedule", "scheduler_failure",
     "data_integrity_failure", "api_failure", "missing_dependency_failure", "ci_quota_exceeded", "no_matching_runner",
     "unmet_prerequisites", "archived_failure", "user_blocked", "deployment_rejected", "server_error",
+    # No child pipeline began.
+    "upstream_bridge_project_not_found", "insufficient_upstream_permissions", "downstream_bridge_project_not_found",
+    "insufficient_bridge_permissions", "invalid_bridge_trigger", "bridge_pipeline_is_child_pipeline",
+    "downstream_pipeline_creation_failed", "reached_max_descendant_pipelines_depth",
+    "reached_max_pipeline_hierarchy_size",
 })  # fmt: skip
 
 
@@ -122,15 +127,43 @@ def list_failed_jobs(project: str, pipeline: str) -> Request:
     return Request(method="GET", path=path, query=query, operation="list-jobs", accepts=frozenset({403, 404}))
 
 
-def read_failure(reply: Reply) -> tuple[RunPhase, str]:
-    """Tell failed tests from timeouts and from failures of GitLab itself, and name the jobs."""
-    jobs = [job for job in reply.documents() if at(job, "allow_failure") is not True] if reply.ok else []
-    reasons = {text(job, "failure_reason") for job in jobs}
-    named = ", ".join(f"{text(job, 'name')} ({text(job, 'failure_reason', default='failed')})" for job in jobs)
+def list_failed_bridges(project: str, pipeline: str) -> Request:
+    """List the failed jobs that trigger a child or another project's pipeline, which the list of jobs leaves out.
+
+    https://docs.gitlab.com/api/jobs/#list-all-trigger-jobs-for-a-pipeline
+    """
+    path = f"{project}/pipelines/{segment(pipeline)}/bridges"
+    query = {"scope[]": "failed", "per_page": str(PAGE_SIZE)}
+    return Request(method="GET", path=path, query=query, operation="list-bridges", accepts=frozenset({403, 404}))
+
+
+def read_failure(jobs: Reply, bridges: Reply) -> tuple[RunPhase, str]:
+    """Tell failed tests from timeouts and from failures of GitLab itself, and name jobs and child pipelines.
+
+    A child pipeline that failed is a failure of the test, whatever failed in it: it may be another project's.
+    """
+    children = [job for job in _required(bridges) if at(job, "downstream_pipeline") is not None]
+    failed = [job for job in (*_required(jobs), *_required(bridges)) if at(job, "downstream_pipeline") is None]
+    reasons = {text(job, "failure_reason") for job in failed}
     phase = RunPhase.FAILED
-    if reasons and reasons <= _TIMEOUTS | _SYSTEM_FAILURES:
+    if not children and reasons and reasons <= _TIMEOUTS | _SYSTEM_FAILURES:
         phase = RunPhase.TIMED_OUT if reasons & _TIMEOUTS else RunPhase.ERROR
-    return phase, f"failed jobs: {named}" if named else ""
+    if children and not reasons and all(at(job, "downstream_pipeline", "status") == "canceled" for job in children):
+        phase = RunPhase.CANCELLED
+    named = ", ".join(f"{text(job, 'name')} ({text(job, 'failure_reason', default='failed')})" for job in failed)
+    told = [f"failed jobs: {named}"] if named else []
+    return phase, "; ".join((*told, *map(_child, children)))
+
+
+def _required(reply: Reply) -> tuple[Document, ...]:
+    return tuple(job for job in reply.documents() if at(job, "allow_failure") is not True) if reply.ok else ()
+
+
+def _child(bridge: Document) -> str:
+    child = document(bridge, "downstream_pipeline")
+    where = f" ({url})" if (url := text(child, "web_url")) else ""
+    status = text(child, "status", default="failed")
+    return f"child pipeline {text(child, 'id')} of {text(bridge, 'name')}: {status}{where}"
 
 
 def get_report(project: str, pipeline: str) -> Request:

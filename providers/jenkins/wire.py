@@ -1,7 +1,7 @@
 """Jenkins' remote API as pure functions (https://www.jenkins.io/doc/book/using/remote-access-api/)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -46,8 +46,8 @@ def read_place(run_id: str) -> Place:
     match run_id.split(":"):
         case ["queue", queue] if queue.isdecimal():
             return Place(queue=int(queue))
-        case ["build", build, queue] if build.isdecimal() and queue.isdecimal():
-            return Place(build=int(build), queue=int(queue))
+        case ["build", build, queue] if build.isdecimal():
+            return Place(build=int(build), queue=int(queue) if queue.isdecimal() else 0)
         case _:
             return Place()
 
@@ -180,7 +180,7 @@ def get_build(job: str, build: int) -> Request:
 def read_build(value: Document, *, run: Run, results: Mapping[str, RunPhase]) -> RunReading:
     """Read a build; it is final only when a result is there and it no longer builds."""
     build = required_number(value, "number")
-    queue = number(value, "queueId", default=read_place(run.id).queue)
+    queue = _queue_of(value) or read_place(run.id).queue
     here = Run(id=Place(build=build, queue=queue).id, key=run.key, url=text(value, "url", default=run.url))
     result = text(value, "result")
     if flag(value, "building") or flag(value, "inProgress") or not result:
@@ -189,6 +189,8 @@ def read_build(value: Document, *, run: Run, results: Mapping[str, RunPhase]) ->
         return RunReading(run=here, phase=RunPhase.TIMED_OUT, number=str(build), message="aborted by a timeout")
     phase = results["unstable"] if result == "UNSTABLE" else _RESULTS.get(result, RunPhase.ERROR)
     message = "" if result == "SUCCESS" else f"result {result}"
+    if result == "ABORTED" and (cause := _interruption(value)):
+        message = f"{message}: {cause}"
     return RunReading(run=here, phase=phase, number=str(build), message=message)
 
 
@@ -243,17 +245,30 @@ def read_version(reply: Reply) -> str:
     return f"Jenkins {reply.headers.get('x-jenkins', '')}".strip()
 
 
-def _timed_out(value: Document) -> bool:
-    """Look for the cause that a `timeout` step leaves (jenkins.model.InterruptedBuildAction)."""
-    return any(
-        _TIMEOUT_WORDS.search(f"{text(cause, '_class')} {text(cause, 'shortDescription')}") is not None
-        for action in documents(value, "actions")
+def _queue_of(build: Document) -> int:
+    """Return the queue item that became this build; 0 for none. Jenkins says -1 of a build that it loaded from disk."""
+    return max(number(build, "queueId"), 0)
+
+
+def _ends(value: Document) -> Iterator[Document]:
+    """Yield the causes of a build's end (jenkins.model.InterruptedBuildAction)."""
+    for action in documents(value, "actions"):
         # Why the build began says nothing of its end, even where the starting job is named after timeouts.
-        if not text(action, "_class").endswith(".CauseAction")
-        for cause in documents(action, "causes")
-    )
+        if not text(action, "_class").endswith(".CauseAction"):
+            yield from documents(action, "causes")
+
+
+def _timed_out(value: Document) -> bool:
+    """Look for the cause that a `timeout` step leaves."""
+    causes = (f"{text(cause, '_class')} {text(cause, 'shortDescription')}" for cause in _ends(value))
+    return any(_TIMEOUT_WORDS.search(cause) is not None for cause in causes)
+
+
+def _interruption(value: Document) -> str:
+    """Say who or what ended a build, such as `Aborted by mona`."""
+    return "; ".join(filter(None, (text(cause, "shortDescription") for cause in _ends(value))))
 
 
 def _build_run(build: Document, key: str) -> Run:
-    place = Place(build=required_number(build, "number"), queue=number(build, "queueId"))
+    place = Place(build=required_number(build, "number"), queue=_queue_of(build))
     return Run(id=place.id, key=key, url=text(build, "url"))

@@ -223,6 +223,36 @@ async def test_why_jobs_failed_decides_what_the_failure_means(
     assert "flaky" not in reading.message
 
 
+CHILD = {"id": 99, "status": "failed", "web_url": "https://gitlab.example.com/acme/web/-/pipelines/99"}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "bridge", "phase", "words"),
+    [
+        ([], {"downstream_pipeline": CHILD}, RunPhase.FAILED, [str(CHILD["web_url"]), "child pipeline 99 of e2e"]),
+        (["runner_system_failure"], {"downstream_pipeline": CHILD}, RunPhase.FAILED, ["unit", "child pipeline 99"]),
+        ([], {"downstream_pipeline": {**CHILD, "status": "canceled"}}, RunPhase.CANCELLED, ["e2e: canceled"]),
+        (["script_failure"], {"downstream_pipeline": {**CHILD, "status": "canceled"}}, RunPhase.FAILED, ["unit"]),
+        ([], {"failure_reason": "downstream_bridge_project_not_found"}, RunPhase.ERROR, ["e2e (downstream"]),
+        (["script_failure"], {"allow_failure": True, "downstream_pipeline": CHILD}, RunPhase.FAILED, ["unit"]),
+    ],
+)
+async def test_a_failed_child_pipeline_is_named_and_is_a_failure_of_the_test(
+    host: FakeHost, jobs: list[str], bridge: dict[str, object], phase: RunPhase, words: list[str]
+) -> None:
+    host.on("GET", f"{PROJECT}/pipelines/7", answer(pipeline(7, status="failed")))
+    host.on(
+        "GET",
+        rf"{PROJECT}/pipelines/7/jobs\?.*",
+        answer([{"name": "unit", "failure_reason": reason} for reason in jobs]),
+    )
+    host.on("GET", rf"{PROJECT}/pipelines/7/bridges\?.*", answer([{"name": "e2e", "status": "failed", **bridge}]))
+    reading = await gitlab_ci(host.http()).read("main", Run(id="7", key="k"))
+    assert reading.phase is phase
+    assert all(word in reading.message for word in words)
+    assert ("e2e" in reading.message) is not bool(bridge.get("allow_failure"))
+
+
 async def test_a_failure_whose_reasons_cannot_be_read_is_no_verdict_yet(host: FakeHost) -> None:
     host.on("GET", f"{PROJECT}/pipelines/7", answer(pipeline(7, status="failed")))
     host.on("GET", rf"{PROJECT}/pipelines/7/jobs\?.*", answer({}, 500))

@@ -224,6 +224,33 @@ async def test_a_build_is_final_only_with_a_result_and_when_it_no_longer_builds(
     assert bool(reading.message) is (phase not in (RunPhase.PASSED, RunPhase.RUNNING))
 
 
+@pytest.mark.parametrize("run_id", ["build:7:-1", "build:7:0", "build:7:42"])
+async def test_a_build_that_jenkins_loaded_from_disk_is_read_by_its_number(host: FakeHost, run_id: str) -> None:
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, queueId=-1, building=False, result="SUCCESS")))
+    reading = await jenkins(host.http()).read("web/integration", Run(id=run_id, key="k"))
+    assert reading.phase is RunPhase.PASSED
+    again = await jenkins(host.http()).read("web/integration", reading.run)
+    assert (again.phase, again.run.id) == (RunPhase.PASSED, reading.run.id)
+    assert all("/7/" in path for path in host.paths())
+
+
+async def test_builds_without_a_queue_item_are_found_by_key_and_read(host: FakeHost) -> None:
+    host.on("GET", r"/jenkins/queue/api/json.*", answer({"items": []}))
+    host.on("GET", rf"{JOB}/api/json.*", answer({"builds": [build(7, queueId=-1), build(8, queueId=-1)]}))
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, queueId=-1, building=False, result="SUCCESS")))
+    runs = jenkins(host.http())
+    oldest, _ = await runs.find("web/integration", "k")
+    assert (await runs.read("web/integration", oldest)).phase is RunPhase.PASSED
+    assert host.paths()[-2].startswith(f"GET {JOB}/7/api/json")
+
+
+async def test_who_aborted_a_build_is_told(host: FakeHost) -> None:
+    action = {"_class": "jenkins.model.InterruptedBuildAction", "causes": [{"shortDescription": "Aborted by mona"}]}
+    host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, building=False, result="ABORTED", actions=[action])))
+    reading = await jenkins(host.http()).read("web/integration", Run(id="build:7:1", key="k"))
+    assert (reading.phase, reading.message) == (RunPhase.CANCELLED, "result ABORTED: Aborted by mona")
+
+
 async def test_an_unstable_build_counts_as_the_runner_says(host: FakeHost) -> None:
     host.on("GET", rf"{JOB}/7/api/json.*", answer(build(7, result="UNSTABLE")))
     runs = jenkins(host.http(), results={"unstable": "Passed"})

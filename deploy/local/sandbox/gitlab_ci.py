@@ -45,6 +45,7 @@ def add_routes(app: web.Application) -> None:
     router.add_get(f"{one}/pipelines/{{pipeline}}/test_report_summary", endpoint(read_report_summary))
     router.add_get(f"{one}/pipelines/{{pipeline}}/test_report", endpoint(read_report))
     router.add_get(f"{one}/pipelines/{{pipeline}}/jobs", endpoint(list_jobs))
+    router.add_get(f"{one}/pipelines/{{pipeline}}/bridges", endpoint(list_bridges))
 
 
 @dataclass(kw_only=True)
@@ -258,6 +259,12 @@ def read_report_summary(call: Call) -> Reply:
 def read_report(call: Call) -> Reply:
     report = call.pipeline()[0].test_report
     return Reply(body=report or {"total_count": 0, "success_count": 0, "failed_count": 0, "test_suites": []})
+
+
+def list_bridges(call: Call) -> Reply:
+    """List what triggers child pipelines: nothing in this sandbox does."""
+    call.pipeline()
+    return Reply(body=[])
 
 
 def list_jobs(call: Call) -> Reply:
