@@ -272,6 +272,111 @@ def test_a_selector_selects_as_in_kubernetes(selector: str, matches: bool) -> No
     assert selects(selector, {"app": "web", "env": "dev"}) is matches
 
 
+def wanting(app: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["name"], one["status"]) for one in app["status"]["resources"] if one.get("requiresPruning")]
+
+
+async def a_renamed_manifest(world: Sandbox, control: httpx.AsyncClient, **app: Any) -> str:
+    """Serve an application `renamed` whose next revision replaces web-1.yaml by web-2.yaml; return that revision."""
+    first = "c" * 40
+    source = {"repoURL": "https://github.example.com/acme/config", "path": "dev", "targetRevision": first}
+    tree = {"dev/web-1.yaml": "a", "dev/kustomization.yaml": "{}"}
+    config = {"commits": [{"sha": first, "files": tree}], "branches": {"main": first}}
+    world.state.load(
+        {
+            "github": {"repos": {"acme/config": config}},
+            "argocd": {"apps": {"renamed": {**PROJECT, "revision": first, "source": source, **app}}},
+        }
+    )
+    files = {"dev/web-1.yaml": None, "dev/web-2.yaml": "a"}
+    made = await control.post("/_github/commit", json={"repo": "acme/config", "branch": "main", "files": files})
+    return str(made.json()["sha"])
+
+
+async def test_a_sync_without_prune_succeeds_and_leaves_it_out_of_sync_for_good(
+    world: Sandbox, control: httpx.AsyncClient, argocd: httpx.AsyncClient
+) -> None:
+    revision = await a_renamed_manifest(world, control)
+    patch = json.dumps({"spec": {"source": {"targetRevision": revision}}})
+    await send(argocd, "PATCH", "renamed", {"patch": patch, "patchType": "merge"})
+    await send(argocd, "POST", "renamed/sync", {"revision": revision})
+    left = await until(argocd, "renamed", lambda app: bool(wanting(app)))
+    assert wanting(left) == [("web-1", "OutOfSync")]
+    assert left["status"]["sync"]["status"] == "OutOfSync"
+    state = left["status"]["operationState"]
+    assert (state["phase"], state["syncResult"]["resources"][-1]["status"]) == ("Succeeded", "PruneSkipped")
+    await send(argocd, "POST", "renamed/sync", {"revision": revision, "prune": True})
+    done = await until(argocd, "renamed", synced_to(revision))
+    assert wanting(done) == []
+    assert done["status"]["operationState"]["syncResult"]["resources"][-1]["status"] == "Pruned"
+
+
+@pytest.mark.parametrize(("prune", "status"), [(True, "Synced"), (False, "OutOfSync")])
+async def test_auto_sync_prunes_only_where_its_policy_says_so(
+    world: Sandbox, control: httpx.AsyncClient, argocd: httpx.AsyncClient, prune: bool, status: str
+) -> None:
+    policy = {"syncPolicy": {"automated": {"prune": prune}}}
+    revision = await a_renamed_manifest(world, control, spec=policy)
+    patch = json.dumps({"spec": {"source": {"targetRevision": revision}}})
+    await send(argocd, "PATCH", "renamed", {"patch": patch, "patchType": "merge"})
+    await until(argocd, "renamed", lambda app: ended(app) and len(app["status"]["history"]) == 2)
+    seen = (await argocd.get("applications/renamed", params={**PROJECT, "refresh": "normal"})).json()["status"]
+    assert seen["sync"]["status"] == status
+    assert seen["operationState"]["operation"]["initiatedBy"] == {"automated": True}
+    assert len(seen["history"]) == 2
+
+
+async def test_a_scaled_down_application_lists_no_image_and_a_finished_job_lists_another(
+    control: httpx.AsyncClient, argocd: httpx.AsyncClient
+) -> None:
+    async def images(**change: Any) -> list[str]:
+        await control.post("/_argocd/set", json={"app": "web-dev", **change})
+        status = (await argocd.get("applications/web-dev", params=PROJECT)).json()["status"]
+        assert status["sync"]["status"] == "Synced"
+        found: list[str] = status["summary"].get("images", [])
+        return found
+
+    before = await images()
+    assert await images(other_images=["shop/web:job"]) == sorted([*before, "shop/web:job"])
+    assert await images(other_images=[], scaled_to_zero=True) == []
+    assert await images(scaled_to_zero=False) == before
+
+
+DENY = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "active": True}
+
+
+@pytest.mark.parametrize(
+    ("windows", "status"),
+    [
+        ([], 200),
+        ([DENY], 403),
+        ([{**DENY, "manualSync": True}], 200),
+        ([{**DENY, "active": False}], 200),
+        ([{"kind": "allow", "schedule": "0 6 * * *", "duration": "1h", "active": False}], 403),
+        ([{"kind": "allow", "schedule": "0 6 * * *", "duration": "1h", "active": True}], 200),
+    ],
+)
+async def test_a_sync_window_refuses_a_sync_and_is_named(
+    control: httpx.AsyncClient, argocd: httpx.AsyncClient, windows: list[dict[str, Any]], status: int
+) -> None:
+    await control.post("/_argocd/set", json={"app": "web-prod", "sync_windows": windows})
+    refused = await send(argocd, "POST", "web-prod/sync", {"revision": seed.PREVIOUS_SHA})
+    assert refused.status_code == status
+    shown = (await argocd.get("applications/web-prod/syncwindows", params=PROJECT)).json()
+    assert shown["canSync"] is (status == 200)
+    assert [one["schedule"] for one in shown.get("assignedWindows", [])] == [one["schedule"] for one in windows]
+
+
+async def test_rights_can_be_asked_for(world: Sandbox, argocd: httpx.AsyncClient, control: httpx.AsyncClient) -> None:
+    world.state.load({"argocd": {"tokens": {"reader": {"subject": "reader", "projects": {seed.PROJECT: ["get"]}}}}})
+    reader = {"Authorization": "Bearer reader"}
+    for verb, answer in (("get", "yes"), ("update", "no"), ("sync", "no")):
+        path = f"/argocd/api/v1/account/can-i/applications/{verb}/{seed.PROJECT}/web-prod"
+        assert (await control.get(path, headers=reader)).json() == {"value": answer}
+    own = await argocd.get(f"account/can-i/applications/update/{seed.PROJECT}/*")
+    assert own.json() == {"value": "yes"}
+
+
 async def test_a_session_gives_a_token(world: Sandbox, control: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "application/json"}
     made = await control.post(

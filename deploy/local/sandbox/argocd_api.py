@@ -11,6 +11,7 @@ from aiohttp import web
 from deploy.local.sandbox.argocd_http import (
     FAILED_PRECONDITION,
     INVALID_ARGUMENT,
+    PERMISSION_DENIED,
     UNAUTHENTICATED,
     UNKNOWN,
     Call,
@@ -22,6 +23,7 @@ from deploy.local.sandbox.argocd_http import (
 from deploy.local.sandbox.argocd_patch import PatchError, apply_patch
 from deploy.local.sandbox.argocd_state import Account, Application
 from deploy.local.sandbox.argocd_stream import stream_applications
+from deploy.local.sandbox.argocd_windows import can_sync, shown
 from deploy.local.sandbox.replies import Json, Reply
 
 _VERSION = "v3.5.7+sandbox"
@@ -36,6 +38,7 @@ def add_routes(app: web.Application) -> None:
     router.add_get("/argocd/api/version", endpoint(read_version, anonymous=True))
     router.add_post(f"{api}/session", endpoint(create_session, anonymous=True))
     router.add_get(f"{api}/session/userinfo", endpoint(read_user))
+    router.add_get(f"{api}/account/can-i/{{resource}}/{{action}}/{{object:.+}}", endpoint(can_i))
     router.add_get(f"{api}/stream/applications", stream_applications)
     router.add_get(f"{api}/applications", endpoint(list_applications))
     router.add_get(one, endpoint(read_application))
@@ -138,6 +141,8 @@ async def delete_application(call: Call) -> Reply:
 async def sync_application(call: Call) -> Reply:
     """Accept a sync. A full sha is taken as given, also one that does not exist: the operation then ends in Error."""
     application, body = call.application("sync"), call.body
+    if not can_sync(application.sync_windows, manual=True):
+        raise refused(PERMISSION_DENIED, "cannot sync: blocked by sync window")
     wanted = _wanted_revisions(call, application)
     if application.automated and not body.get("dryRun"):
         for source, revision in zip(application.sources, wanted, strict=True):
@@ -195,15 +200,22 @@ async def read_resource_tree(call: Call) -> Reply:
         if application.live is not None
         else []
     )
-    images = list(application.live.images) if application.live is not None else []
+    images = application.listed_images
     if images and nodes:
         nodes[0]["images"] = images
     return Reply(body={"nodes": nodes})
 
 
 async def read_sync_windows(call: Call) -> Reply:
-    call.application("get")
-    return Reply(body={"canSync": True})
+    return Reply(body=shown(call.application("get").sync_windows))
+
+
+async def can_i(call: Call) -> Reply:
+    """Answer whether the account may: a right on all of a project is one on `<project>/*` as well."""
+    match = call.request.match_info
+    project = match["object"].partition("/")[0]
+    may = match["resource"] == "applications" and call.account.may(match["action"], project)
+    return Reply(body={"value": "yes" if may else "no"})
 
 
 async def list_events(call: Call) -> Reply:

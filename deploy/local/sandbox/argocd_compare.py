@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deploy.local.sandbox.argocd_pruning import resources
 from deploy.local.sandbox.argocd_state import Application, ArgoCDState, Live
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.replies import Json
@@ -20,13 +21,14 @@ def compare(state: ArgoCDState, application: Application) -> None:
         status["conditions"] = [_comparison_error(sources, now)]
         sync.update({"status": "Unknown", **application.by_revision([sha or "" for sha in wanted])})
     else:
-        same = live is not None and not application.out_of_sync and _same_manifests(state, live, sources, known)
+        in_sync = live is not None and not application.out_of_sync and not application.leftover
+        same = in_sync and live is not None and _same_manifests(state, live, sources, known)
         sync.update({"status": "Synced" if same else "OutOfSync", **application.by_revision(known)})
     status["sync"] = sync
     health = _health(state, application, now)
     if status["health"]["status"] != health:
         status["health"] = {"status": health, "lastTransitionTime": timestamp(now)}
-    status["summary"] = {"images": list(live.images)} if live is not None and live.images else {}
+    status["summary"] = {"images": application.listed_images} if application.listed_images else {}
     status["resources"] = _resources(application, sync["status"])
     status["reconciledAt"] = timestamp(now)
 
@@ -38,7 +40,9 @@ def _resources(application: Application, sync: str) -> list[Json]:
     if application.live is None and not application.partly_applied:
         main["health"] = {"status": "Missing"}
     if not application.partly_applied:
-        return [main]
+        left = resources(application, application.leftover, status="OutOfSync", requiresPruning=True)
+        same = not application.out_of_sync and bool(left)
+        return [{**main, "status": "Synced"} if same else main, *left]
     bad: Json = {
         **shared,
         "namespace": namespace,

@@ -11,7 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 from deploy.local.sandbox.argocd_compare import compare
+from deploy.local.sandbox.argocd_pruning import left_behind, resources
 from deploy.local.sandbox.argocd_state import Application, ArgoCDState, Live, record_history
+from deploy.local.sandbox.argocd_windows import can_sync
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.replies import Json
@@ -77,6 +79,7 @@ class ArgoCDController:
             sources=tuple(copy.deepcopy(application.sources)),
             images=tuple(self._state.images(application, application.sources, revisions) if images is None else images),
         )
+        application.leftover = []
         self._go_live(application, live, user={"username": "ci"}, started=timestamp(self._state.clock.now()))
         self.compare(application)
 
@@ -125,8 +128,18 @@ class ArgoCDController:
                     sources=tuple(sources),
                     images=tuple(self._state.images(application, sources, known)),
                 )
+                result["resources"] += self._prune(application, live, prune=bool(sync.get("prune")))
                 self._go_live(application, live, user=dict(operation.get("initiatedBy") or {}), started=started)
             self._finish(application, "Succeeded", "successfully synced (all tasks run)")
+
+    def _prune(self, application: Application, live: Live, *, prune: bool) -> list[Json]:
+        """Delete what is wanted no more, or leave it and say so; the operation succeeds either way."""
+        left = left_behind(self._state, application, live)
+        application.leftover = [] if prune else left
+        said = {"status": "Pruned", "message": "pruned"}
+        if not prune:
+            said = {"status": "PruneSkipped", "message": "ignored (requires pruning)"}
+        return resources(application, left, **said, hookPhase="Succeeded", syncPhase="Sync")
 
     async def _work(self, application: Application, seconds: float) -> None:
         """Take a while, unless somebody terminates the operation."""
@@ -160,6 +173,8 @@ class ArgoCDController:
         status = application.status
         if not application.automated or status["sync"]["status"] != "OutOfSync" or "operation" in application.body:
             return
+        if not can_sync(application.sync_windows, manual=False):
+            return
         wanted = {name: value for name, value in status["sync"].items() if name in ("revision", "revisions")}
         last = status.get("operationState") or {}
         tried = {name: value for name, value in (last.get("syncResult") or {}).items() if name in wanted}
@@ -168,9 +183,14 @@ class ArgoCDController:
             application.sources[0],
         ):
             return
+        prune = {"prune": True} if application.auto_prunes else {}
         self.start(
             application,
-            {"sync": {**wanted, **application.by_source()}, "initiatedBy": {"automated": True}, "retry": {"limit": 5}},
+            {
+                "sync": {**wanted, **prune, **application.by_source()},
+                "initiatedBy": {"automated": True},
+                "retry": {"limit": 5},
+            },
         )
 
     def _resource(self, application: Application, status: str, message: str, phase: str, *, name: str = "web") -> Json:

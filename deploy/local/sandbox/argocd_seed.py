@@ -18,7 +18,17 @@ from deploy.local.sandbox.argocd_state import (
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.replies import Json
 
-_OWN_FIELDS = ("health", "out_of_sync", "sync_seconds", "reconcile_seconds", "progressing_seconds")
+OWN_FIELDS = (
+    "health",
+    "out_of_sync",
+    "sync_seconds",
+    "reconcile_seconds",
+    "progressing_seconds",
+    "scaled_to_zero",
+    "other_images",
+    "sync_windows",
+)
+"""What a seed and the control interface may say of an application beside its object."""
 
 
 def load_argocd(state: ArgoCDState, seed: Mapping[str, Any]) -> None:
@@ -65,7 +75,7 @@ def _load_application(state: ArgoCDState, key: str, wanted: Json) -> None:
     application = Application(
         body={"metadata": metadata, "spec": spec, "status": status},
         base_images=wanted.pop("images", []),
-        **{field: wanted.pop(field) for field in _OWN_FIELDS if field in wanted},
+        **{field: wanted.pop(field) for field in OWN_FIELDS if field in wanted},
     )
     if wanted:
         raise ValueError(f"argocd app {key!r}: unknown fields {', '.join(sorted(wanted))}")

@@ -54,6 +54,14 @@ class Application:
     progressing_seconds: float = 0.0
     healthy_at: float = 0.0
     partly_applied: bool = False
+    leftover: list[str] = field(default_factory=list)
+    """Names of what syncs without prune left behind."""
+    scaled_to_zero: bool = False
+    """No pods, hence no images in the summary."""
+    other_images: list[str] = field(default_factory=list)
+    """Images of other pods, such as a finished Job's."""
+    sync_windows: list[Json] = field(default_factory=list)
+    """`{kind, schedule, duration, manualSync?, active?}`"""
     terminating: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -91,6 +99,16 @@ class Application:
     def automated(self) -> bool:
         automated = (self.body["spec"].get("syncPolicy") or {}).get("automated")
         return automated is not None and automated.get("enabled") is not False
+
+    @property
+    def listed_images(self) -> list[str]:
+        """What the pods of the moment run, as `status.summary.images` lists it: sorted, each once."""
+        own = list(self.live.images) if self.live is not None and not self.scaled_to_zero else []
+        return sorted({*own, *self.other_images}) if self.other_images else own
+
+    @property
+    def auto_prunes(self) -> bool:
+        return self.automated and bool(self.body["spec"]["syncPolicy"]["automated"].get("prune"))
 
     def by_revision(self, revisions: Sequence[str]) -> Json:
         """Name revisions the way the API does: `revisions` for several sources, else `revision`."""
@@ -167,7 +185,7 @@ class ArgoCDState:
                 "project": application.project,
                 "sources": application.sources,
                 "live": list(application.live.revisions) if application.live else None,
-                "images": list(application.live.images) if application.live else [],
+                "images": application.listed_images,
                 "sync": application.status["sync"]["status"],
                 "health": application.status["health"]["status"],
                 "phase": (application.status.get("operationState") or {}).get("phase"),

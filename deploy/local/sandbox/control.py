@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from deploy.local.sandbox.argocd_seed import OWN_FIELDS
 from deploy.local.sandbox.argocd_state import Application
 from deploy.local.sandbox.github_state import Pull, Repository
 from deploy.local.sandbox.replies import Json
@@ -202,10 +203,9 @@ def _deploy(state: SandboxState, body: Json) -> Json:
 def _set_application(state: SandboxState, body: Json) -> None:
     """Change what is special about an application: {app, health?, out_of_sync?, sync_seconds?, …}."""
     application = _application(state, body)
-    known = ("health", "out_of_sync", "sync_seconds", "reconcile_seconds", "progressing_seconds")
     for name, value in body.items():
-        if name not in ("app", *known):
-            raise ValueError(f"unknown field {name!r}; known: {', '.join(known)}")
+        if name not in ("app", *OWN_FIELDS):
+            raise ValueError(f"unknown field {name!r}; known: {', '.join(OWN_FIELDS)}")
         if name != "app":
             setattr(application, name, value)
     state.controller.compare(application)
