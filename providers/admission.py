@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +21,10 @@ _LATEST_SECONDS = 55.0
 _HORIZONS = 1000
 
 Turn = asyncio.Future[None]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @contextmanager
@@ -58,7 +61,7 @@ class Admission:
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost with this object."""
-        now = time.monotonic()
+        now = _now()
         told = any(horizon > now for horizon in self._horizons.values())
         return not self._in_flight and not told and self._quiet_until <= now
 
@@ -79,17 +82,17 @@ class Admission:
         try:
             # The call before may have been answered with a time to wait.
             self.refuse_while_quiet()
-            begun = time.monotonic()
+            begun = _now()
             try:
                 yield
             finally:
-                self._held_seconds += _WEIGHT * (time.monotonic() - begun - self._held_seconds)
+                self._held_seconds += _WEIGHT * (_now() - begun - self._held_seconds)
         finally:
             self._leave()
 
     def note(self, wait: timedelta | None) -> None:
         """Send no further call to the host with this credential for as long as it asked."""
-        if wait is None or (until := time.monotonic() + wait.total_seconds()) <= self._quiet_until:
+        if wait is None or (until := _now() + wait.total_seconds()) <= self._quiet_until:
             return
         self._quiet_until = until
         moment = datetime.now(UTC) + wait
@@ -98,7 +101,7 @@ class Admission:
 
     def refuse_while_quiet(self) -> None:
         """Raise ProviderRateLimited with the time that is left of what the host asked for."""
-        left = self._quiet_until - time.monotonic()
+        left = self._quiet_until - _now()
         if left > 0:
             raise ProviderRateLimited(self._quiet_text, retry_after=timedelta(seconds=left))
 
@@ -156,7 +159,7 @@ class Admission:
         self._in_flight -= 1
 
     def _busy(self, tenant: str) -> ProviderBusy:
-        now = time.monotonic()
+        now = _now()
         pace = _CALLS_EACH * self._held_seconds / max(self._limit, 1)
         at = max(self._horizons.pop(tenant, 0.0), now + _SOONEST_SECONDS)
         self._horizons[tenant] = min(at + pace, now + _LATEST_SECONDS)
