@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Annotated
 
+from activities.models import budgets
+from activities.models.bounds import Bounded, First, Text
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
 
 
@@ -61,12 +64,12 @@ class FindPolicyInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindPolicyResult:
+class FindPolicyResult(Bounded):
     outcome: PolicyOutcome
     policy: PolicySnapshot | None = None
-    names: tuple[str, ...] = ()
+    names: Annotated[tuple[str, ...], First(budgets.FIELDS_KEPT)] = ()
     """The policies that matched; two or more when ambiguous."""
-    errors: tuple[str, ...] = ()
+    errors: Annotated[tuple[Text, ...], First(budgets.FIELDS_KEPT)] = ()
     """`field path: message` of an invalid policy, all at once."""
     ahead: tuple[str, ...] = ()
     """Names of all environments that follow the source on this repository's chain, nearest first."""

@@ -144,6 +144,9 @@ class PromotionRecord(Bounded):
     """Tracker that brought the artifact where it was already contained."""
     applications: tuple[ApplicationResult, ...] = ()
     error: Text = ""
+    applications_omitted: int | None = None
+    """Results of applications that were left out, so that all records together stay within their budget."""
+    tests_omitted: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -190,6 +190,10 @@ class PromotionRecord(Model):
     """Result per application."""
     error: Text | None = None
     """What failed, and what to fix."""
+    applications_omitted: Annotated[int, Field(ge=0)] | None = None
+    """Results of applications that are left out: all records together have a size, and older ones lose detail first."""
+    tests_omitted: Annotated[int, Field(ge=0)] | None = None
+    """Tests that are left out for the same reason."""
 
 
 class PullRequestTrackerStatus(ConditionedStatus):

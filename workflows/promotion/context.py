@@ -123,7 +123,7 @@ class Context:
             story.since = workflow.now()
         if story.state is not state:
             story.problem = story.problem_object = ""
-        story.state, story.reason, story.message = state, reason or str(state), message
+        story.state, story.reason, story.message = state, reason or str(state), cut(message, TEXT_BYTES)
         self.changed()
         return state
 

@@ -5,6 +5,7 @@ import asyncio
 from temporalio import workflow
 
 from activities.contracts import ConfigActivities
+from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.places import Phase
 from activities.models.promotion import Verb
@@ -12,12 +13,13 @@ from activities.models.status import ApplicationResult, PromotionRecord, State
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.promotion import comparing, records
+from workflows.promotion.carrying import kept_records
 from workflows.promotion.commands import outdated_approval
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.merging import join, source_artifacts, source_with_change, tell_joining
 from workflows.promotion.runs import abandon, cancel
-from workflows.promotion.state import RECORDS_KEPT, Hop
+from workflows.promotion.state import Hop
 
 PROMOTED_BY_POLICY = "autoPromote"
 
@@ -26,6 +28,10 @@ POLICY_REASONS = {
     PolicyOutcome.AMBIGUOUS: "two policies fit equally: {names}",
     PolicyOutcome.INVALID: "policy {names} is invalid: {errors}",
 }
+
+
+NAMES_BYTES, ERRORS_BYTES = 200, 500
+"""Policies and errors that a reason names: the advice stands behind them."""
 
 
 async def choose_hop(ctx: Context) -> State:
@@ -84,8 +90,8 @@ def _await_policy(ctx: Context, found: FindPolicyResult) -> State:
     text = POLICY_REASONS[found.outcome].format(
         environment=ctx.story.environment,
         repository=ctx.request.spec.repository,
-        names=", ".join(found.names),
-        errors="; ".join(found.errors),
+        names=cut(", ".join(found.names), NAMES_BYTES),
+        errors=together(found.errors, ERRORS_BYTES),
     )
     if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
         ctx.event(found.outcome, text, warning=True)
@@ -215,7 +221,7 @@ async def end_hop(ctx: Context, record: PromotionRecord) -> State:
 
 def note_record(ctx: Context, record: PromotionRecord) -> None:
     """Keep the record and say it as an event, at once."""
-    ctx.story.records = [*ctx.story.records, record][-RECORDS_KEPT:]
+    ctx.story.records = kept_records([*ctx.story.records, record])
     what = f"{record.source} → {record.target}: {record.result}"
     detail = record.error or (f"brought by {record.brought_by}" if record.brought_by else record.promoted_by)
     ctx.event(record.result, f"{what} ({detail})" if detail else what, warning=record.result == "Failed")

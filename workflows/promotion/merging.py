@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from activities.contracts import ConfigActivities, ScmActivities
+from activities.models.bounds import together
 from activities.models.configuration import ReadRepositoryInput
 from activities.models.places import Phase
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
@@ -207,7 +208,7 @@ def _say_why(ctx: Context, artifacts: tuple[Artifact, ...] | None) -> None:
             if component not in deployed
         ]
     ctx.checks = tuple(lines)
-    message = place.problem or "; ".join(lines)
+    message = place.problem or together(lines)
     if message != ctx.story.message:
         ctx.story.message = message
         ctx.changed()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 
+from activities.models.bounds import together
 from activities.models.places import Phase
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
@@ -15,6 +16,9 @@ from workflows.promotion.hopping import ended_by_others, judge_target, lacking_c
 from workflows.promotion.runs import poll_tests
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import keep_deadlines, void_round
+
+NAMES_BYTES = 700
+"""Components that a refusal names: the advice stands behind them."""
 
 
 async def await_retest(ctx: Context) -> State:
@@ -104,9 +108,8 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
     diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
     refusal, message = Refusal.NONE, ""
     if lacking := lacking_components(ctx):
-        message = (
-            f"{hop.policy.target} does not deploy {', '.join(lacking)}: add a deployment to the Environment, or abort"
-        )
+        names = together(lacking, NAMES_BYTES)
+        message = f"{hop.policy.target} does not deploy {names}: add a deployment to the Environment, or abort"
         refusal, fits = Refusal.UNREADABLE, False
     elif unreadable:
         refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
@@ -131,7 +134,7 @@ async def _stand_in_line(ctx: Context, hop: Hop) -> None:
 
 
 def _named(comparisons: Sequence[Comparison]) -> str:
-    return "; ".join(f"{one.deployment}: {one.why}" for one in comparisons)
+    return together(f"{one.deployment}: {one.why}" for one in comparisons)
 
 
 def _reason(ctx: Context, hop: Hop) -> str:

@@ -13,6 +13,7 @@ from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
+from workflows.promotion.carrying import fitting
 from workflows.promotion.context import CommandWaits, Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
@@ -88,7 +89,8 @@ class PromotionWorkflow:
                 # declined it for good, and is not told of it again.
                 upgrade = workflow.info().is_target_worker_deployment_version_changed()
                 behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
-                workflow.continue_as_new(replace(request, carried=story), initial_versioning_behavior=behavior)
+                start = fitting(replace(request, carried=story))
+                workflow.continue_as_new(start, initial_versioning_behavior=behavior)
             ctx.set_state(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
         await self._finish()
         return story.state
