@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crds.secrets import CONSENT_LABEL
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop
@@ -67,7 +68,7 @@ def test_a_provider_of_the_cluster_serves_the_namespaces_that_it_allows(
     opened.sandbox.post("/_seed", {"github": {"app": app.known}})
     opened.document("Namespace", opened.namespace)["metadata"]["labels"] = {"team": opened.name}
     opened.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "pilotage"}})
-    secret = {"name": f"{name}-app", "namespace": "pilotage"}
+    secret = {"name": f"{name}-app", "namespace": "pilotage", "labels": {CONSENT_LABEL: "true"}}
     opened.cluster.apply(
         {"apiVersion": "v1", "kind": "Secret", "metadata": secret, "stringData": {"privateKey": app.private_key}}
     )

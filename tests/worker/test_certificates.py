@@ -39,7 +39,7 @@ async def secure(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
 
 async def check(cluster: Cluster, kind: str, name: str) -> ConnectionOutcome:
     namespace = "" if kind == "ClusterScmProvider" else "shop"
-    settings = Settings(installation="tls", system_namespace="shop")
+    settings = Settings(installation="tls", system_namespace="shop", allowed_hosts=("127.0.0.1",))
     async with open_clients(settings) as clients:
         connections = ResourceConnections(cluster.port(), clients, system_namespace=settings.system_namespace)
         proofs = ConnectionProofs(cluster.port(), connections)

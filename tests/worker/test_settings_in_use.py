@@ -91,7 +91,7 @@ async def call(clients: HttpClients, base_url: str) -> int:
     ("given", "named"),
     [
         ({}, "PILOTAGE_ALLOW_HTTP"),
-        ({"allow_http": True}, ""),
+        ({"allow_http": True}, "PILOTAGE_ALLOWED_HOSTS"),
         ({"allow_http": True, "allowed_hosts": ("example.com",)}, "PILOTAGE_ALLOWED_HOSTS"),
         ({"allow_http": True, "allowed_hosts": ("127.0.0.1",)}, ""),
     ],
@@ -113,7 +113,7 @@ async def test_only_addresses_that_the_settings_allow_are_called(
 async def test_as_many_calls_are_in_flight_as_the_setting_says(host: tuple[str, Meeting], limit: int) -> None:
     base_url, meeting = host
     meeting.wanted = limit
-    async with open_clients(settings(allow_http=True, scm_in_flight=limit)) as clients:
+    async with open_clients(settings(allow_http=True, allowed_hosts=("127.0.0.1",), scm_in_flight=limit)) as clients:
         await asyncio.gather(*(call(clients, base_url) for _ in range(MANY)))
     assert meeting.most == limit
 
@@ -204,7 +204,10 @@ async def test_a_running_activity_has_the_grace_of_the_setting(temporal_server: 
             released.set()
         await asyncio.wait_for(stopping, PATIENCE)
         await running
-        await handle.terminate()
+        if grace:
+            await handle.result()
+        else:
+            await handle.terminate()
     assert outcomes == [outcome]
 
 
