@@ -12,6 +12,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import (
+    Priority,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -33,6 +34,7 @@ from workflows.identity import (
     SEARCH_REPOSITORY,
     Queues,
     environment_workflow_id,
+    fairness_key,
     promotion_workflow_id,
 )
 
@@ -89,6 +91,7 @@ class TemporalPromotions:
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     static_summary=f"{attempt.namespace}/{attempt.name}",
+                    priority=Priority(fairness_key=fairness_key(attempt.namespace, declaration.repository)),
                     search_attributes=_attributes(attempt, declaration),
                     rpc_timeout=CALL_TIMEOUT,
                 )

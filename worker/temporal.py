@@ -9,7 +9,13 @@ import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
@@ -28,6 +34,7 @@ from workflows.identity import (
     SEARCH_STATE,
     Queues,
     environment_workflow_id,
+    fairness_key,
 )
 
 _logger = structlog.get_logger(__name__)
@@ -186,6 +193,7 @@ class TemporalPlaces:
             start_signal_args=[request.signal],
             static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
             search_attributes=_place_attributes(request),
+            priority=Priority(fairness_key=fairness_key(request.namespace, request.repository)),
             rpc_timeout=CALL_TIMEOUT,
         )
 

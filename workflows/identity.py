@@ -1,6 +1,9 @@
 """Names that must agree everywhere: workflow ids, task queues, signals, updates, queries and search attributes."""
 
+import hashlib
 from dataclasses import dataclass
+
+_FAIRNESS_BYTES = 64
 
 PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
@@ -37,6 +40,14 @@ def environment_workflow_id(installation: str, namespace: str, environment: str,
 def connection_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow of a resource that declares a connection; `-` stands for no namespace."""
     return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{uid}"
+
+
+def fairness_key(namespace: str, repository: str) -> str:
+    """Return the key by which a Temporal server that balances queues gives tenants their turns; at most 64 bytes."""
+    key = f"{namespace}/{repository}"
+    if len(key.encode()) <= _FAIRNESS_BYTES:
+        return key
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def installation_workflow_id(installation: str) -> str:
