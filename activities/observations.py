@@ -66,7 +66,9 @@ class _Watch:
         self._changed = asyncio.Event()
 
     async def until_changed(self) -> None:
-        tasks = [asyncio.create_task(self._follow(deployment)) for deployment in self._request.deployments[:STREAMS]]
+        # One whose application is not known would be a stream of everybody's.
+        followed = [deployment for deployment in self._request.deployments if not deployment.problem]
+        tasks = [asyncio.create_task(self._follow(deployment)) for deployment in followed[:STREAMS]]
         tasks.append(asyncio.create_task(self._read_periodically()))
         # Else a worker that stops would wait its whole grace for a watch that any other worker can go on with.
         tasks.append(asyncio.create_task(self._return_on_shutdown()))

@@ -12,7 +12,7 @@ import activities.reading
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, WatchDeploymentsInput
 from activities.observations import StreamActivities
-from activities.observing import observe
+from activities.observing import observe, unreadable
 from activities.reading import LISTED_FROM, read_all
 from providers.errors import ProviderMalformed, ProviderUnavailable
 from providers.models import ApplicationRef, ApplicationState
@@ -111,6 +111,22 @@ async def test_a_watch_beats_until_its_answer_is_complete(monkeypatch: pytest.Mo
     watch = StreamActivities(FakeConnections(argocd=SlowServer(applications={"web-staging": application()})))
     answer = await asyncio.wait_for(environment.run(watch.watch_deployments, request), timeout=10)
     assert answer.observations[0].problem == ""
+
+
+async def test_a_deployment_whose_application_is_not_known_is_not_followed() -> None:
+    argocd = FakeDeployments(applications={"web-staging": application()})
+    unresolved = replace(SPEC, name="eu", application="", problem="NothingSelected")
+    request = WatchDeploymentsInput(
+        namespace="shop",
+        repository="web",
+        deployments=(unresolved, SPEC),
+        known=(unreadable(unresolved, unresolved.problem), observe(SPEC, application())),
+        duration=timedelta(milliseconds=50),
+    )
+    watch = StreamActivities(FakeConnections(argocd=argocd))
+    answer = await ActivityEnvironment().run(watch.watch_deployments, request)
+    assert [one.problem for one in answer.observations] == ["NothingSelected", ""]
+    assert argocd.calls.count("stream") == 1
 
 
 @dataclass
