@@ -1,6 +1,7 @@
 """ConfigActivities: read what teams declared, and tell places what trackers want."""
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -47,6 +48,7 @@ from crds.v1alpha1.tracker_status import TERMINAL_STATES
 from crds.validation import validate_policy
 
 Kind = TypeVar("Kind", bound=Resource)
+_NONCE_BYTES = 16
 
 
 class ResourceConfigActivities(ConfigActivities):
@@ -91,6 +93,7 @@ class ResourceConfigActivities(ConfigActivities):
             ahead=environments_ahead(
                 policies, environment=request.environment, repository=request.repository, environments=known
             ),
+            nonce=secrets.token_hex(_NONCE_BYTES),
         )
 
     @activity.defn

@@ -73,6 +73,8 @@ class FindPolicyResult(Bounded):
     """`field path: message` of an invalid policy, all at once."""
     ahead: tuple[str, ...] = ()
     """Names of all environments that follow the source on this repository's chain, nearest first."""
+    nonce: str = ""
+    """Random text of the worker: keys made of it are known to no one before their first use."""
 
 
 class WriteKind(StrEnum):

@@ -374,7 +374,9 @@ def _key(ctx: Context, hop: Hop, one: DeploymentSpec) -> str:
     artifact = _artifact(hop, one)
     revision = artifact.revision if artifact else ""
     round_number = hop.round.number if hop.round else 0
-    return rounds.promotion_key(ctx.request, hop.number, "deploy", one.name, revision, round_number, hop.attempt)
+    return rounds.promotion_key(
+        ctx.request, hop.nonce, hop.number, "deploy", one.name, revision, round_number, hop.attempt
+    )
 
 
 def _result(one: DeploymentSpec, artifact: Artifact | None, result: str, message: str = "") -> ApplicationResult:

@@ -47,7 +47,7 @@ async def choose_hop(ctx: Context) -> State:
         return _await_policy(ctx, found)
     approved_by = PROMOTED_BY_POLICY if found.policy.auto_promote else ""
     voided = story.hop.voided if story.hop is not None else ()
-    story.hop = Hop(number=story.hops, policy=found.policy, approved_by=approved_by, voided=voided)
+    story.hop = Hop(number=story.hops, policy=found.policy, nonce=found.nonce, approved_by=approved_by, voided=voided)
     if outdated := outdated_approval(story):
         ctx.supersede(outdated, Verb.PROMOTE)
     return await _meet_target(ctx, story.hop)

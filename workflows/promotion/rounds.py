@@ -25,7 +25,7 @@ def promotion_key(request: PromotionInput, *parts: object) -> str:
 def run_key(request: PromotionInput, hop: Hop, round_: Round, test: TestProgress) -> str:
     """Return the key of one counted run (design §8, guarantee 2)."""
     revision = round_.artifacts[0].revision if round_.artifacts else ""
-    return promotion_key(request, hop.number, revision, test.spec.name, round_.number, test.retry)
+    return promotion_key(request, hop.nonce, hop.number, revision, test.spec.name, round_.number, test.retry)
 
 
 def new_round(story: Story, hop: Hop, artifacts: tuple[Artifact, ...], now: datetime) -> Round:

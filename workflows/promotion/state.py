@@ -86,6 +86,9 @@ class Hop:
 
     number: int
     policy: PolicySnapshot
+    nonce: str = ""
+    """Random text that came with the policy. It is part of each key and shown nowhere: all other parts are public, so
+    that anybody could start a run in advance and have it found as ours."""
     round: Round | None = None
     source_moves: int = 0
     source_moved: list[str] = field(default_factory=list)
