@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
 from providers.errors import ProviderBusy, ProviderRateLimited
+from providers.metrics import CALL_WAIT, CALLS_HELD
 
 _CALLER: ContextVar[str] = ContextVar("caller", default="")
 # What a place is held for, until calls have shown it; and how much a new call's time counts.
@@ -103,16 +104,18 @@ class Admission:
         """Raise ProviderRateLimited with the time that is left of what the host asked for."""
         left = self._quiet_until - _now()
         if left > 0:
+            CALLS_HELD.labels(reason="asked_to_wait").inc()
             raise ProviderRateLimited(self._quiet_text, retry_after=timedelta(seconds=left))
 
     async def _wait(self, tenant: str) -> None:
         self._make_room(tenant)
-        loop = asyncio.get_running_loop()
+        loop, begun = asyncio.get_running_loop(), _now()
         turn: Turn = loop.create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
         timer = loop.call_later(self._patience_seconds, self._send_away, tenant, turn)
         try:
             await turn
+            CALL_WAIT.observe(_now() - begun)
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 # The place was handed over in the moment in which its receiver was cancelled.
@@ -159,6 +162,7 @@ class Admission:
         self._in_flight -= 1
 
     def _busy(self, tenant: str) -> ProviderBusy:
+        CALLS_HELD.labels(reason="busy").inc()
         now = _now()
         pace = _CALLS_EACH * self._held_seconds / max(self._limit, 1)
         at = max(self._horizons.pop(tenant, 0.0), now + _SOONEST_SECONDS)

@@ -24,7 +24,7 @@ _CLIENTS_KEPT = 32
 """One per CA; each holds a trust store of about 1 MB and its open connections."""
 _REMEMBERED = 10_000
 # Longer than the longest pause between two polls, so that a poll costs no handshake; hosts close earlier if they wish.
-_KEPT_ALIVE_SECONDS = 150.0
+KEPT_ALIVE_SECONDS = 150.0
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class HttpClients:
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         trusted = self._trust(ca_pem)
         # In-flight places bound the calls; a second bound here would only hide who waits.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_KEPT_ALIVE_SECONDS)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEPT_ALIVE_SECONDS)
         transport = self.options.transport
         if transport is None and not self.options.trust_env:
             # A proxy named in the environment resolves names itself, where no address can be checked.

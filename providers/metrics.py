@@ -39,6 +39,11 @@ SCM_RATE_RESET = Gauge(
 CI_CALLS = Counter("ci_calls", "Round trips to CI systems.", ("system", "operation", "response_code"))
 ARGOCD_CALLS = Counter("argocd_calls", "Round trips to Argo CD API servers.", ("operation", "response_code"))
 
+CALLS_HELD = Counter("pilotage_calls_held", "Calls to other systems that were not sent.", ("reason",))
+CALL_WAIT = Histogram(
+    "pilotage_call_wait_seconds", "Time that a call waited for its turn before it was sent.", buckets=_BUCKETS_SECONDS
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:

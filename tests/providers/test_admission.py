@@ -11,6 +11,7 @@ import pytest
 from providers.admission import Admission, calling_for
 from providers.errors import ProviderBusy, ProviderError, ProviderRateLimited, ProviderUnavailable
 from providers.exchange import Request
+from providers.metrics import CALL_WAIT, CALLS_HELD
 from tests.providers.hosts import FakeHost, answer
 from tests.providers.test_endpoint import GET, endpoint
 
@@ -175,6 +176,22 @@ async def test_a_time_to_wait_holds_for_streams_and_not_for_another_credential(h
             await anext(lines)
     assert len(host.requests) == 1
     await endpoint(http, token="another-credential").call(GET)
+
+
+async def test_what_is_not_sent_is_counted_by_its_reason_and_waits_are_measured() -> None:
+    def counted(reason: str) -> float:
+        return float(CALLS_HELD.labels(reason=reason)._value.get())
+
+    before = counted("busy"), counted("asked_to_wait"), CALL_WAIT._sum.get()
+    calls = Calls(limit=1, waiting=1)
+    await calls.begin("shop/web", 3)
+    await asyncio.sleep(0.01)
+    await calls.finish()
+    calls.admission.note(timedelta(hours=1))
+    await calls.begin("shop/web", 2)
+    assert counted("busy") - before[0] == 1
+    assert counted("asked_to_wait") - before[1] == 2
+    assert CALL_WAIT._sum.get() > before[2]
 
 
 async def test_a_time_to_wait_ends(host: FakeHost) -> None:

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from activities.models.tracking import Timings
 from providers.endpoint import Endpoint, unanswered
 from providers.errors import (
     ProviderBusy,
@@ -24,7 +25,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.exchange import Request, segment
-from providers.http import HttpClients, HttpOptions
+from providers.http import KEPT_ALIVE_SECONDS, HttpClients, HttpOptions
 from providers.metrics import Call
 from providers.models import Credential
 from providers.tracing import NoSpan
@@ -252,6 +253,10 @@ async def test_a_cancelled_call_is_recorded_once_and_frees_its_place() -> None:
     assert [call.response_code for call in calls] == [500]
     async with http.admission("host.example.com", endpoint(http).credential_id).place(waits=False):
         pass
+
+
+def test_a_connection_outlives_the_longest_pause_between_two_polls() -> None:
+    assert timedelta(seconds=KEPT_ALIVE_SECONDS) > Timings().poll_maximum * 1.2
 
 
 async def test_an_undecodable_body_is_malformed(host: FakeHost) -> None:

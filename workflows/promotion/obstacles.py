@@ -124,7 +124,7 @@ def _unreadable(environment: str, unread: list[Observation], view: EnvironmentVi
         {f"ArgoCDInstance/{declared[one.deployment].instance}" for one in unread if one.deployment in declared}
     )
     named = ", ".join(instances) or environment
-    applications = ", ".join(one.application for one in unread)
+    applications = ", ".join(one.application or f"of {one.deployment}" for one in unread)
     mend = f"{named} or its Secret, or application {applications} as {environment} names it"
     return Obstacle(
         object=named,
