@@ -17,7 +17,7 @@ from activities.models.failures import Failure, FailureKind
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
 from crds.ports import ApiError, ApiForbidden, ApiInvalid
-from providers.admission import calling_for
+from providers.callers import calling_for
 from providers.errors import (
     ProviderBlocked,
     ProviderBusy,

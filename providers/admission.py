@@ -3,15 +3,14 @@
 import asyncio
 import random
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from providers.callers import caller
 from providers.errors import ProviderBusy, ProviderRateLimited
 from providers.metrics import CALL_WAIT, CALLS_HELD
 
-_CALLER: ContextVar[str] = ContextVar("caller", default="")
 # What a place is held for, until calls have shown it; and how much a new call's time counts.
 _ASSUMED_SECONDS = 0.2
 _WEIGHT = 0.1
@@ -26,16 +25,6 @@ Turn = asyncio.Future[None]
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-@contextmanager
-def calling_for(tenant: str) -> Iterator[None]:
-    """Make the calls of this context wait in the turn of a tenant, such as `namespace/repository`."""
-    token = _CALLER.set(tenant)
-    try:
-        yield
-    finally:
-        _CALLER.reset(token)
 
 
 class Admission:
@@ -72,7 +61,7 @@ class Admission:
 
         Who holds a place for minutes does not wait for another one either.
         """
-        tenant = _CALLER.get()
+        tenant = caller()
         self.refuse_while_quiet()
         if self._in_flight < self._limit and not self._waiting:
             self._in_flight += 1

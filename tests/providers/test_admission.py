@@ -8,7 +8,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from providers.admission import Admission, calling_for
+from providers.admission import Admission
+from providers.callers import calling_for
 from providers.errors import ProviderBusy, ProviderError, ProviderRateLimited, ProviderUnavailable
 from providers.exchange import Request
 from providers.metrics import CALL_WAIT, CALLS_HELD
