@@ -1,15 +1,18 @@
 """Write status: only to the very object it was meant for, never an older one over a newer one."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from crds import place_budget
 from crds.conditions import Condition, ConditionReason, ConditionType, find_condition, make_condition, set_condition
 from crds.model import Definition
-from crds.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.ports import ApiConflict, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.promotions import Attempt
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.environment_status import MAX_REPOSITORIES
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 
 WORKFLOW_MANAGER = "pilotage"
@@ -128,10 +131,14 @@ async def publish_place_status(
             return Publication(written=False, reason="OlderSequence")
         others = [one for one in entries if one.get("repository") != repository]
         writable = _writable(document, [*others, entry])
+        if not known and len(others) >= MAX_REPOSITORIES:
+            await _drop_undeclared(kubernetes, document, others)
+            continue
+        whole = {**_with_past(entry, known), "repository": repository}
         change = {
             "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
             "status": {
-                "repositories": [{**_with_past(entry, known), "repository": repository}],
+                "repositories": [place_budget.fitting(whole, place_budget.budget_of(document, others))],
                 # Every repository's manager writes it, each time from all entries.
                 "conditions": merge_own_conditions(conditions_of(document), [writable]),
             },
@@ -151,6 +158,28 @@ async def publish_place_status(
             return Publication(written=False, reason="Gone")
         return Publication(written=True, previous=known)
     raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
+
+
+async def _drop_undeclared(kubernetes: Kubernetes, document: Document, entries: Iterable[Document]) -> None:
+    """Remove one entry of a repository that nothing declares here any more, as its own field manager.
+
+    Raises ApiInvalid where all are declared: the schema allows no more of them.
+    """
+    declared = {one.get("repositoryRef", {}).get("name") for one in document.get("spec", {}).get("deployments") or ()}
+    left = next((one["repository"] for one in entries if one.get("repository") not in declared), None)
+    metadata = document["metadata"]
+    if left is None:
+        message = f"Environment {metadata['name']} shows {MAX_REPOSITORIES} repositories already, and no more fit"
+        raise ApiInvalid(message, status=422)
+    with suppress(ApiConflict):
+        await kubernetes.apply(
+            resource_of(Environment.definition),
+            metadata["namespace"],
+            metadata["name"],
+            {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {}},
+            field_manager=PLACE_MANAGER_PREFIX + left,
+            subresource="status",
+        )
 
 
 _WHY_NOT_WRITABLE = (

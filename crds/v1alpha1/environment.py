@@ -9,7 +9,7 @@ from crds.fields import Duration, Name, NameReference, PositiveDuration, Variabl
 from crds.model import AGE, Definition, Model, PrinterColumn, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
-from crds.v1alpha1.environment_status import RepositoryStatus
+from crds.v1alpha1.environment_status import MAX_REPOSITORIES, RepositoryStatus
 
 DEFAULT_DELIVERY_TIMEOUT = timedelta(minutes=15)
 NO_PAUSE = timedelta(0)
@@ -53,7 +53,7 @@ class EnvironmentSpec(Model):
     deployments: Annotated[
         tuple[Deployment, ...], Field(min_length=1, max_length=100, json_schema_extra=extra(keys=("name",)))
     ]
-    """What runs here."""
+    """What runs here: of at most 100 repositories, whose statuses share this object."""
     write: Write | None = None
     """How deployments are written that do not say it themselves; none means that they are observed only."""
     gates: Gates = Gates()
@@ -64,7 +64,7 @@ class EnvironmentStatus(ConditionedStatus):
     """What runs in the environment, by repository."""
 
     repositories: Annotated[
-        tuple[RepositoryStatus, ...], Field(max_length=100, json_schema_extra=extra(keys=("repository",)))
+        tuple[RepositoryStatus, ...], Field(max_length=MAX_REPOSITORIES, json_schema_extra=extra(keys=("repository",)))
     ] = ()
     """One entry per repository; each is written by the workflow of that repository alone."""
 

@@ -11,6 +11,8 @@ from crds.v1alpha1.artifact import Artifact
 
 MAX_HISTORY = 20
 MAX_MEMBERS = 200
+MAX_REPOSITORIES = 100
+"""As many as an Environment has deployments at most; `crds/place_budget.py` shares one object among them."""
 
 
 class Health(StrEnum):
@@ -112,3 +114,6 @@ class RepositoryStatus(Model):
         keep_first(MAX_HISTORY),
     ] = ()
     """The last 20 artifact sets, newest first."""
+    omitted: ShortText | None = None
+    """What is left out, such as `history 15, members 40`: the entries of all repositories share one object, and each
+    is sure of 5 kB."""
