@@ -57,6 +57,7 @@ check: $(STAMP) ## Format, lint, types, import rules, generated files
 	$(BIN)/python -m worker crds --check
 	$(BIN)/python -m tests.architecture.driven
 	$(BIN)/python -m tests.architecture.command_order --check
+	$(BIN)/python -m tests.architecture.secret_scan
 	$(BIN)/python -m tests.histories.record --check
 
 format: $(STAMP) ## Format and fix what can be fixed

@@ -80,7 +80,7 @@ class ConditionReason(StrEnum):
     """The policy lacks what `spec.gates` of its target requires; the message names the gate and the field."""
     REFERENCE_NOT_FOUND = "ReferenceNotFound"
     """A named resource does not exist."""
-    SECRET_NOT_FOUND = "SecretNotFound"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 -- a reason, no secret
     """The named Secret, or the key that it must have, does not exist."""
     NO_CONSENT = "NoConsent"
     """The named Secret has no label `pilotage.dev/credential: "true"`: add it, if it may be used."""

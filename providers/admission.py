@@ -159,7 +159,7 @@ class Admission:
         while len(self._horizons) > _HORIZONS:
             self._horizons.popitem(last=False)
         # Spread by half: what is told to many at the horizon's end must not make them come together either.
-        seconds = (at - now) * random.uniform(0.5, 1.0) + random.uniform(0.0, _SOONEST_SECONDS)
+        seconds = (at - now) * random.uniform(0.5, 1.0) + random.uniform(0.0, _SOONEST_SECONDS)  # noqa: S311 -- keeps no secret
         return ProviderBusy(
             f"{self._limit} of our own calls to {self._host} are in flight, and more wait",
             retry_after=timedelta(seconds=seconds),

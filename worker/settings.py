@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged; `debug` shows every call to an SCM host."""
 
-    http_host: str = "0.0.0.0"
+    http_host: str = "0.0.0.0"  # noqa: S104 -- probes and scrapes come from other machines
     """Address on which `/healthz`, `/readyz` and `/metrics` are served."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080

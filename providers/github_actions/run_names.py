@@ -53,9 +53,9 @@ def _reads_key(tokens: Sequence[str]) -> bool:
     """Say whether an expression hands on the key's value, rather than comparing it or only naming it in a string."""
     calls: list[str] = []
     for index, token in enumerate(tokens):
-        if token == "(":
+        if token == "(":  # noqa: S105 -- of an expression
             calls.append(tokens[index - 1] if index and tokens[index - 1].isidentifier() else "")
-        elif token == ")" and calls:
+        elif token == ")" and calls:  # noqa: S105 -- the same
             calls.pop()
         elif _is_shown(tokens, index) and _SHOWING_CALLS.issuperset(calls):
             return True

@@ -171,5 +171,5 @@ async def test_an_outage_of_ours_is_a_retry_and_never_a_verdict(error: Exception
 
 
 async def test_no_credential_that_a_host_echoes_is_shown() -> None:
-    error = ProviderUnauthorized("bad token ghp_0123456789abcdef0123456789abcdef0123", status=401)
+    error = ProviderUnauthorized("bad token ghp_0123456789abcdef", status=401)
     assert "ghp_0123456789" not in (await check(refusing(error))).outcome.message
