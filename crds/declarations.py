@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 DEBOUNCE = timedelta(seconds=1)
 """How long changes of a namespace are gathered: `kubectl apply` of a directory is one change."""
 
+RECENTLY = timedelta(minutes=10)
+"""How long a change counts for a tracker whose status says only later that it waits: the status may be under way."""
+
 WAITS: Mapping[type[Resource], frozenset[str]] = {
     PromotionPolicy: frozenset({Waiting.POLICY, Waiting.REFERENCE}),
     Environment: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
@@ -43,6 +46,9 @@ WAITS: Mapping[type[Resource], frozenset[str]] = {
     ClusterScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
 }
 """Kinds that are followed, and the waits that a change of each may end."""
+
+ASKED_BY_POKES = frozenset({Waiting.POLICY})
+"""Waits in which a workflow looks by itself every few hours only; in the others it looks every few minutes."""
 
 VALIDATED = (PromotionPolicy, Environment, GitRepository)
 
@@ -84,6 +90,8 @@ class DeclarationController:
         self._debounce = debounce
         self._clock = clock
         self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
+        self._changed_at: dict[str, datetime] = {}
+        self._entered: dict[str, set[Key]] = {}
         self.queue: KeyedQueue[str] = KeyedQueue(name="declarations", handle=self.handle, workers=2)
 
     def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
@@ -93,12 +101,24 @@ class DeclarationController:
         namespaces = {change.key.namespace} if change.key.namespace else self._in_use()
         for namespace in namespaces:
             self._changed.setdefault(namespace, set()).add((kind, change.key.name))
+            self._changed_at[namespace] = self._clock()
             self.queue.add_after(namespace, self._debounce)
 
     def follow_tracker(self, change: Change[TrackerEntry]) -> None:
-        """Count a policy's trackers anew when one takes its snapshot or lets it go."""
+        """Count a policy's trackers again when one takes its snapshot or drops it; poke one that looked too early."""
+        self._note_wait(change)
         before, after = (one.policy if one is not None else "" for one in (change.old, change.new))
         if before != after:
+            self.queue.add_after(change.key.namespace, self._debounce)
+
+    def _note_wait(self, change: Change[TrackerEntry]) -> None:
+        """Remember a tracker that waits for what changed while its status, which says so, was not here yet."""
+        old, new = change.old, change.new
+        if old is None or new is None or old.waiting == new.waiting or new.waiting not in ASKED_BY_POKES:
+            return
+        changed_at = self._changed_at.get(change.key.namespace)
+        if changed_at is not None and self._clock() - changed_at < RECENTLY:
+            self._entered.setdefault(change.key.namespace, set()).add(change.key)
             self.queue.add_after(change.key.namespace, self._debounce)
 
     async def handle(self, namespace: str) -> timedelta | None:
@@ -106,12 +126,13 @@ class DeclarationController:
         if not self._has_synced():
             # Half a list would call things missing that are only not read yet.
             return self._debounce
-        changed = self._changed.pop(namespace, set())
+        changed, entered = self._changed.pop(namespace, set()), self._entered.pop(namespace, set())
         try:
             await self._validate(namespace)
-            await self._poke(namespace, changed)
+            await self._poke(namespace, changed, entered)
         except Exception:
             self._changed.setdefault(namespace, set()).update(changed)
+            self._entered.setdefault(namespace, set()).update(entered)
             raise
         return None
 
@@ -175,12 +196,12 @@ class DeclarationController:
             fields=fields,
         )
 
-    async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> None:
+    async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:
         waits = {wait for kind, _ in changed for wait in WAITS[kind]}
         live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
         for tracker in live:
             # One that has not said yet what it waits for may just have looked in vain.
-            asked = tracker.waiting in waits or not tracker.waiting
+            asked = tracker.waiting in waits or not tracker.waiting or Key(namespace, tracker.name) in entered
             if asked and not await self._promotions.poke(tracker.current) and tracker.running:
                 self._on_absent(Key(tracker.namespace, tracker.name))
         on_the_way = {tracker.repository for tracker in live}

@@ -1,6 +1,7 @@
 """The workflows' edge: what an activity raised becomes a Failure here, once."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -15,6 +16,16 @@ def failure_of(refusal: BaseException, object_: str = "") -> Failure:
     """Return what was raised as a value; `object_` is meant where the failure names no object itself."""
     found = _read(refusal.__cause__ or refusal)
     return found if found.object else replace(found, object=object_)
+
+
+def worth_showing(failure: Failure, since: datetime, now: datetime, *, passing: timedelta) -> bool:
+    """Tell whether people are to know of it; what usually ends by itself, once it has lasted for `passing`."""
+    return not failure.kind.passing or now - since >= passing
+
+
+def jittered(pause: timedelta) -> timedelta:
+    """Return a pause that differs by 20 %: what many began together must not come back together."""
+    return pause * (0.8 + 0.4 * workflow.random().random())
 
 
 def _read(cause: BaseException) -> Failure:

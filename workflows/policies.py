@@ -85,9 +85,9 @@ def ci_poll(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig
     return _config(queues.ci, timings, _backoff(initial=5, maximum=30, attempts=1), summary)
 
 
-def ci_cancel(queues: Queues, timings: Timings, *, summary: str, attempts: int = 10) -> ActivityConfig:
-    """Cancel runs by key: insistent, but a CI system that is gone must not keep a deleted tracker for ever."""
-    return _config(queues.ci, timings, _backoff(initial=2, maximum=60, attempts=attempts), summary)
+def ci_cancel(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Cancel runs by key: few attempts, since the workflow asks again beside its steps, as long as that may help."""
+    return _config(queues.ci, timings, _backoff(initial=2, maximum=60, attempts=3), summary)
 
 
 def delivery_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from activities.models.bounds import Bounded, Line, Text
+from activities.models.bounds import Bounded, Line, Short, Text
 from activities.models.delivery import Observation
 from activities.models.tracking import Artifact, Timings, TrackerRef
 
@@ -85,6 +85,8 @@ class PlaceSignal(Bounded):
     blocked_by: BlockedBy | None = None
     problem: Text = ""
     """Why the place cannot be observed at all, such as a missing Argo CD instance."""
+    problem_object: Short = ""
+    """The object to fix for that, such as `ArgoCDInstance/argocd`; empty where it is the place itself."""
     moved_by: dict[str, str] | None = None
     """Deployment -> name of the tracker that the place knows to have brought what runs there."""
     asks: bool = False

@@ -103,6 +103,9 @@ class Timings:
     reference_initial: timedelta = timedelta(seconds=5)
     reference_maximum: timedelta = timedelta(minutes=2)
     """Pauses between two looks for something missing that a person must provide."""
+    passing: timedelta = timedelta(minutes=3)
+    """How long a failure that usually ends by itself is not shown, such as a full queue, a rate limit or a host that is
+    restarted: showing it costs calls to the very host that lacks time, for each of its pull requests."""
     observe_initial: timedelta = timedelta(seconds=10)
     observe_maximum: timedelta = timedelta(minutes=2)
     watch: timedelta = timedelta(seconds=60)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crds.cache import TrackerEntry, read_tracker
-from crds.declarations import DeclarationController, read_declaration
+from crds.declarations import WAITS, DeclarationController, read_declaration
 from crds.ports import Document, resource_of
 from crds.reflector import Change, Key
 from crds.resource import Resource
@@ -213,6 +213,28 @@ async def test_a_cluster_scoped_provider_makes_a_repository_valid_that_was_there
     await until(lambda: scene.valid(GitRepository, "web")["status"] == "True")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_tracker_that_looked_before_a_change_and_shows_its_wait_only_afterwards_is_poked(scene: Scene) -> None:
+    scene.waiting("Sync", state="AwaitingSync")
+    await scene.change(PromotionPolicy, policy())
+    assert scene.promotions.poked == []
+    (before,) = scene.trackers
+    scene.trackers.clear()
+    scene.waiting("Policy", state="AwaitingPolicy")
+    change = Change(key=Key("shop", "web-412"), old=before, new=scene.trackers[0])
+    scene.controller.follow_tracker(change)
+    await scene.controller.handle("shop")
+    assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
+    # It waits still, and nothing has changed.
+    scene.controller.follow_tracker(Change(key=change.key, old=change.new, new=change.new))
+    await scene.controller.handle("shop")
+    assert len(scene.promotions.poked) == 1
+
+
+@pytest.mark.parametrize("kind", [PromotionPolicy, Environment, TestRunner, GitRepository])
+def test_every_kind_that_a_policy_is_judged_by_wakes_who_waits_for_one(kind: type[Resource]) -> None:
+    assert "Policy" in WAITS[kind]
 
 
 async def test_pokes_that_failed_are_sent_later(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from workflows import policies
 from workflows.environment import observation
 from workflows.environment.background import Background, earliest
 from workflows.environment.state import ObserverState
+from workflows.failures import failure_of
 from workflows.identity import Queues
 
 ENVIRONMENT_AGE = timedelta(minutes=1)
@@ -27,6 +28,7 @@ class Observer:
         self.observed = state.observed
         self.environment = state.environment
         self._environment_problem = state.environment_problem
+        self._environment_object = state.environment_object
         self._environment_due = state.environment_due
         self._environment_pause = start.timings.reference_initial
         self._reading_problem = state.problem
@@ -46,6 +48,7 @@ class Observer:
         return ObserverState(
             environment=self.environment,
             environment_problem=self._environment_problem,
+            environment_object=self._environment_object,
             environment_due=self._environment_due,
             observed=self.observed,
             problem=self._reading_problem,
@@ -57,6 +60,11 @@ class Observer:
     def problem(self) -> str:
         """Why the place cannot be observed; empty while it can."""
         return self._environment_problem or self._reading_problem
+
+    @property
+    def problem_object(self) -> str:
+        """The object to fix for that, such as `ArgoCDInstance/argocd`; empty where it is the place itself."""
+        return self._environment_object if self._environment_problem else ""
 
     @property
     def unobserved(self) -> str:
@@ -132,9 +140,11 @@ class Observer:
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)
         except ActivityError as error:
-            self._environment_problem = f"Environment/{start.environment}: {error.cause or error}"
+            self._environment_object = f"Environment/{start.environment}"
+            self._environment_problem = f"{self._environment_object}: {failure_of(error).text}"
         else:
             problem = answer.problem
+            self._environment_object = problem.what if problem else ""
             self._environment_problem = f"{problem.what}: {problem.message}" if problem else ""
             if answer.environment is not None and self._accept(answer.environment.deployments):
                 self._due = workflow.now()
@@ -207,8 +217,9 @@ class Observer:
         self._again(changed=changed)
 
     def _fail(self, error: ActivityError) -> None:
-        self._reading_problem = f"deployments cannot be read: {error.cause or error}"
-        self._again(changed=False, at_least=policies.asked_wait(error))
+        failure = failure_of(error)
+        self._reading_problem = f"deployments cannot be read: {failure.text}"
+        self._again(changed=False, at_least=failure.wait)
 
     def _again(self, *, changed: bool, at_least: timedelta = timedelta(0)) -> None:
         self._pause = observation.next_pause(self._pause, self._start.timings, changed=changed)

@@ -88,6 +88,8 @@ class ObserverState:
 
     environment: EnvironmentView | None = None
     environment_problem: str = ""
+    environment_object: str = ""
+    """What is to be fixed for that."""
     environment_due: datetime | None = None
     observed: Observed = Observed()
     problem: str = ""

@@ -134,6 +134,7 @@ class Teller:
             grant=self._roster.grant_for(tracker.uid),
             blocked_by=page.blocked_by.get(tracker.uid),
             problem=self._observer.problem,
+            problem_object=self._observer.problem_object,
             moved_by=observation.moves_concerning(member, observed),
             asks=asks,
         )

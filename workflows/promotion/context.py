@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
 from activities.models.bounds import cut
@@ -20,6 +19,8 @@ from activities.models.tracking import Artifact, Problem
 from workflows import policies
 from workflows.identity import Queues
 from workflows.promotion import commands, comparing
+from workflows.promotion.asking import Asking, Unreadable
+from workflows.promotion.cancelling import Cancelling
 from workflows.promotion.places import Places
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Story
 
@@ -60,14 +61,6 @@ class CommandWaits(Exception):
     """Leave the step before it decides: a command was accepted that the step carries out first, begun again."""
 
 
-class Unreadable(Exception):
-    """Something a person must provide is missing; raised inside `insist` calls."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
 class Context:
     """Hold one run's collaborators. Steps are functions of it; signals only change it."""
 
@@ -84,15 +77,15 @@ class Context:
         self.delivery_until: datetime | None = None
         self.checks: tuple[str, ...] = ()
         self.writing = False
+        self.write_wait = timedelta(0)
+        """How long Argo CD asked us to wait with the next write."""
         self.at_boundary = story.state is State.PROMOTING and story.hold is not None
         """Whether a hold has taken effect between two waves; one carried over has: its run begins at a boundary."""
         self.outdated: PlaceSignal | None = None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
-        self.asked_wait = timedelta(0)
-        """How long the host that answered last in vain asked us to wait."""
-        self._unanswered = ""
-        """Whom the problem shown is about, as who asked calls it; empty also where an earlier run asked."""
+        self.cancelling = Cancelling(self)
+        self._asking = Asking(self)
         self.dirty = True
         self._publish = publish
 
@@ -122,7 +115,7 @@ class Context:
         if (story.state, story.reason) != (state, reason):
             story.since = workflow.now()
         if story.state is not state:
-            story.problem = story.problem_object = ""
+            self._asking.forget()
         story.state, story.reason, story.message = state, reason or str(state), cut(message, TEXT_BYTES)
         self.changed()
         return state
@@ -250,37 +243,18 @@ class Context:
 
     # -- asking ------------------------------------------------------------------------------------------------
 
+    @property
+    def asked_wait(self) -> timedelta:
+        """How long the host that answered last in vain asked us to wait."""
+        return self._asking.asked_wait
+
     async def insist(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
-        """Ask until answered; meanwhile the cause is shown, with what to mend, and a poke asks again at once."""
-        pause = self.timings.reference_initial
-        while (answer := await self.ask_once(ask, object_=object_)) is None:
-            pokes, pause = self.pokes, max(pause, self.asked_wait)
-            self.heed_commands()
-            await self.wait(
-                lambda pokes=pokes: self.pokes != pokes or self.command_waits,  # type: ignore[misc]
-                at_most=pause,
-                why=f"{why}: try again",
-            )
-            self.heed_commands()
-            pause = min(pause * 2, self.timings.reference_maximum)
-        return answer
+        """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
+        return await self._asking.insist(ask, object_=object_, why=why)
 
     async def ask_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
-        """Ask, and show why there is no answer, with what to mend; None is for that case alone."""
-        try:
-            answer = await ask()
-        except (ActivityError, Unreadable) as refusal:
-            what, text = problem_of(refusal, object_)
-            self.asked_wait = policies.asked_wait(refusal)
-            self._unanswered = object_
-            if self.story.problem != text:
-                self.story.problem, self.story.problem_object = text, what
-                self.event("WaitingForReference", f"{what}: {text}", warning=True)
-            return None
-        if self.story.problem and self._unanswered in ("", object_):
-            self.story.problem = self.story.problem_object = ""
-            self.changed()
-        return answer
+        """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
+        return await self._asking.ask_once(ask, object_=object_)
 
     async def environment(self, environment: str) -> EnvironmentView:
         """Return an Environment as it was at the hop's start; selectors stay resolved as they were then.
@@ -366,14 +340,3 @@ class Context:
             )
             self.story.relations |= comparing.with_answers(batch, relations)
         self.story.relations = comparing.kept(self.story.relations, artifacts, observations, at_most=RELATIONS_KEPT)
-
-
-def problem_of(refusal: BaseException, object_: str) -> tuple[str, str]:
-    """Return the object meant and the text that tells a person what to fix."""
-    if isinstance(refusal, Unreadable):
-        fields = f" ({'; '.join(refusal.problem.fields)})" if refusal.problem.fields else ""
-        return refusal.problem.what, cut(refusal.problem.message + fields, TEXT_BYTES)
-    cause = refusal.__cause__
-    if isinstance(cause, ApplicationError):
-        return object_, cut(f"{cause.type}: {cause.message}" if cause.type else cause.message, TEXT_BYTES)
-    return object_, cut(str(cause or refusal), TEXT_BYTES)

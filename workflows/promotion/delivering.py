@@ -21,9 +21,10 @@ from activities.models.places import Phase
 from activities.models.status import ApplicationResult, State
 from activities.models.tracking import Artifact
 from workflows import policies
+from workflows.failures import failure_of, worth_showing
 from workflows.promotion import comparing, following, records, rounds
 from workflows.promotion.comparing import Comparison, Judgement
-from workflows.promotion.context import Context, problem_of
+from workflows.promotion.context import Context
 from workflows.promotion.hopping import end_hop, note_record
 from workflows.promotion.pausing import between_waves, deadline, note_window, pause
 from workflows.promotion.runs import look_once_more
@@ -160,7 +161,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
             ctx.story.message = together(following.lines(missing, observed, hindered).values())
             ctx.changed()
         left = max(deadline(ctx, hop, view) - workflow.now(), timedelta(milliseconds=100))
-        at_most = min(again_pause if again else following.REFRESH, left)
+        at_most = min(max(again_pause, ctx.write_wait) if again else following.REFRESH, left)
         if hop.blocked:
             at_most = following.blocked_pause(hop.blocked_until, workflow.now())
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
@@ -262,7 +263,7 @@ async def _write_all(
     hindered: dict[str, WriteResult],
 ) -> bool:
     """Write and sync; True when some must be compared again soon. Abort waits for the activities to return."""
-    again = False
+    again, ctx.write_wait = False, timedelta(0)
     for start in range(0, len(behind), WRITES_AT_ONCE):
         ctx.stop_if_ended()
         batch = behind[start : start + WRITES_AT_ONCE]
@@ -275,6 +276,7 @@ async def _write_all(
             hindered.pop(one.name, None)
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
                 requested[one.name] = workflow.now()
+                hop.failing_since = None
                 _note(hop.requested, one.name)
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.name in requested:
@@ -331,9 +333,12 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
             **config,
         )
     except ActivityError as refusal:
-        text = problem_of(refusal, one.application)[1]
-        ctx.event("WriteFailed", f"{one.application}: {text}", warning=True)
-        return WriteResult(outcome=WriteOutcome.BUSY, message=text)
+        failure = failure_of(refusal, one.application)
+        hop.failing_since = hop.failing_since or workflow.now()
+        ctx.write_wait = max(ctx.write_wait, failure.wait)
+        if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
+            ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
+        return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)
 
 
 async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failure: WaveFailed) -> State:

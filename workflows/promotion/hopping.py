@@ -18,7 +18,7 @@ from workflows.promotion.commands import outdated_approval
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.merging import join, source_artifacts, source_with_change, tell_joining
-from workflows.promotion.runs import abandon, cancel
+from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import Hop
 
 PROMOTED_BY_POLICY = "autoPromote"
@@ -162,7 +162,7 @@ async def end_contained(ctx: Context) -> State:
     story, hop = ctx.story, ctx.story.hop
     if hop is None:
         return State.AWAITING_SYNC
-    open_tests = abandon(hop.round) if hop.round else []
+    cancel_open(ctx)
     place = ctx.places.view(hop.policy.target)
     artifacts = hop.round.artifacts if hop.round else (source_artifacts(ctx) or ())
     brought_by = sorted(set((place.moved_by or {}).values())) if place else []
@@ -185,9 +185,7 @@ async def end_contained(ctx: Context) -> State:
         applications=results,
         brought_by=", ".join(name for name in brought_by if name != ctx.request.tracker.name),
     )
-    state = await end_hop(ctx, record)
-    await cancel(ctx, open_tests)
-    return state
+    return await end_hop(ctx, record)
 
 
 async def end_hop(ctx: Context, record: PromotionRecord) -> State:

@@ -14,7 +14,8 @@ from activities.models.status import State
 from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
 from workflows import policies
 from workflows.promotion import comparing
-from workflows.promotion.context import Context, Ended, Unreadable
+from workflows.promotion.asking import Unreadable
+from workflows.promotion.context import Context, Ended
 
 HEARING = timedelta(minutes=2)
 """How long a place may take for its first view before it is told again."""

@@ -1,31 +1,19 @@
-"""Pure: what only a person can mend before a promotion goes on, in words that say what to do."""
+"""Pure: what stands in the way of a promotion, in words that say what to do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
+from activities.models.failures import Failure, FailureKind
 from activities.models.places import PlaceSignal
 from activities.models.status import State
 from workflows.promotion.state import Story, TestProgress
 
-PASSING = ("ProviderRateLimited", "ProviderBusy")
-"""Refusals that end by themselves; nobody has to mend anything."""
-
-MENDABLE = (
-    "ProviderNotFound",
-    "ProviderUnauthorized",
-    "ProviderRejected",
-    "ReferenceMissing",
-    "InvalidParameters",
-    "ApiForbidden",
-)
-"""Refusals that stay until a person mends something; of any other one the next poll may know nothing."""
-
 UNREAD_POLLS = 3
 """So many failed polls in a row are more than a slow answer. A trigger has its attempts within one activity."""
 
-UNTIL_MENDED = "the tracker goes on by itself"
+UNTIL_FIXED = "the tracker goes on by itself"
 AGAIN = "it is asked again"
 
 
@@ -52,8 +40,8 @@ def find_obstacle(
     """Return what the current state cannot go on without; None where nothing is in the way."""
     if story.state.terminal:
         return None
-    if story.problem:
-        return _of_reference(story)
+    if story.failure is not None:
+        return _of_reference(story.failure, story)
     match story.state:
         case State.AWAITING_SYNC | State.SYNCED:
             return _of_place(story, source, source_view)
@@ -67,23 +55,35 @@ def find_obstacle(
             return None
 
 
-def _of_reference(story: Story) -> Obstacle:
-    what = story.problem_object
+def _of_reference(failure: Failure, story: Story) -> Obstacle:
+    what = failure.object
     host = f"GitRepository/{story.repository.name}" if story.repository and what.startswith("pull request") else what
-    match _kind(story.problem):
-        case "ProviderUnauthorized":
-            unblock = f"mend the credential of {host}, or its rights; {UNTIL_MENDED}"
-        case "ProviderNotFound":
-            unblock = f"create {what}, mend its name, or let the credential of {host} see it; {UNTIL_MENDED}"
-        case "ProviderUnavailable" | "ProviderMalformed":
-            unblock = f"see to the host of {host}, which gives no usable answer; {UNTIL_MENDED}"
-        case "ReferenceMissing":
-            unblock = f"mend {_named(story.problem) or what}; {UNTIL_MENDED}"
-        case kind if kind in PASSING:
-            unblock = f"nothing; the host of {host} asks to wait"
+    unblock = _fix(failure.kind, what, host)
+    return Obstacle(object=what, reason="WaitingForReference", text=f"{what}: {failure.text}", unblock_with=unblock)
+
+
+def _fix(kind: FailureKind, what: str, host: str) -> str:
+    match kind:
+        case FailureKind.UNAUTHORIZED:
+            return f"fix the credential of {host}, or its rights; {UNTIL_FIXED}"
+        case FailureKind.NOT_FOUND:
+            return f"create {what}, fix its name, or let the credential of {host} see it; {UNTIL_FIXED}"
+        case FailureKind.MISCONFIGURED:
+            return f"fix the field or setting that is named here, of {host} or of what it refers to; {UNTIL_FIXED}"
+        case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
+            return f"check the host of {host}, which gives no usable answer; {UNTIL_FIXED}"
+        case FailureKind.RATE_LIMITED:
+            return f"nothing; the host of {host} asks to wait"
+        case FailureKind.BUSY:
+            return f"nothing; calls to the host of {host} wait for their turn"
+        case FailureKind.EXPIRED:
+            return f"check Pilotage's workers, which are held up; {AGAIN}"
+        case FailureKind.API_FORBIDDEN:
+            return f"let Pilotage's worker read {what}; {UNTIL_FIXED}"
+        case FailureKind.API_UNAVAILABLE:
+            return f"check the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
         case _:
-            unblock = f"mend {what}; {UNTIL_MENDED}"
-    return Obstacle(object=what, reason="WaitingForReference", text=f"{what}: {story.problem}", unblock_with=unblock)
+            return f"fix {what}; {UNTIL_FIXED}"
 
 
 def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | None) -> Obstacle | None:
@@ -91,15 +91,13 @@ def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | N
         return None
     environment = f"Environment/{place.environment}"
     if place.problem:
-        what, _, rest = place.problem.partition(": ")
-        named = rest and "/" in what and " " not in what
-        found = what if named else environment
+        found = place.problem_object or environment
         also = "" if found == environment else f", or what {environment} names"
         return Obstacle(
             object=found,
             reason="DeploymentUnreadable",
             text=place.problem,
-            unblock_with=f"mend {found}{also}; {UNTIL_MENDED}",
+            unblock_with=f"fix {found}{also}; {UNTIL_FIXED}",
         )
     components = story.components or ()
     unread = [one for one in place.observed if one.problem and one.component in components]
@@ -114,7 +112,7 @@ def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | N
         object=environment,
         reason="ComponentNotDeployed",
         text=f"{environment} has no deployment of component {names}",
-        unblock_with=f"add a deployment of component {names} to {environment}; {UNTIL_MENDED}",
+        unblock_with=f"add a deployment of component {names} to {environment}; {UNTIL_FIXED}",
     )
 
 
@@ -125,12 +123,12 @@ def _unreadable(environment: str, unread: list[Observation], view: EnvironmentVi
     )
     named = ", ".join(instances) or environment
     applications = ", ".join(one.application or f"of {one.deployment}" for one in unread)
-    mend = f"{named} or its Secret, or application {applications} as {environment} names it"
+    fix = f"{named} or its Secret, or application {applications} as {environment} names it"
     return Obstacle(
         object=named,
         reason="DeploymentUnreadable",
         text="; ".join(f"{one.deployment}: {one.problem}" for one in unread),
-        unblock_with=f"mend {mend if instances else environment}; {UNTIL_MENDED}",
+        unblock_with=f"fix {fix if instances else environment}; {UNTIL_FIXED}",
     )
 
 
@@ -138,67 +136,60 @@ def _of_tests(story: Story, say: Callable[[str], str]) -> Obstacle | None:
     hop = story.hop
     if hop is None or hop.round is None:
         return None
-    refused = [test for test in hop.round.tests if _stands_in_the_way(test)]
+    refused = [(test, failure) for test in hop.round.tests if (failure := _in_the_way(test)) is not None]
     if not refused:
         return None
-    mending = "; ".join(dict.fromkeys(_mending(test) for test in refused))
-    if not all(_of_our_own(test.error) for test in refused):
-        mending += f"; or mend PromotionPolicy/{hop.policy.name}, then {say('retest')}"
+    fixes = "; ".join(dict.fromkeys(_fix_test(test, failure) for test, failure in refused))
+    if not all(failure.kind.ours or failure.kind.asks_to_wait for _, failure in refused):
+        fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {say('retest')}"
     return Obstacle(
-        object=", ".join(dict.fromkeys(_runner(test) for test in refused)),
+        object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
         reason="TestRefused",
-        text="; ".join(f"{test.spec.name} at {_runner(test)}: {test.error}" for test in refused),
-        unblock_with=mending,
+        text="; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused),
+        unblock_with=fixes,
     )
 
 
-def _stands_in_the_way(test: TestProgress) -> bool:
-    if test.final or not test.error or (kind := _kind(test.error)) in PASSING:
-        return False
-    return kind in MENDABLE or test.run is None or test.unread >= UNREAD_POLLS
-
-
-def _held_up(error: str) -> bool:
-    """Tell whether an attempt ran out of time within Pilotage: by its own bound, or as Temporal words it."""
-    return _kind(error) == "AttemptExpired" or (error.startswith("activity ") and error.endswith(" timeout"))
-
-
-def _of_our_own(error: str) -> bool:
-    """Tell whether an error says nothing of the CI system, nor of what a policy or a runner declares."""
-    kind = _kind(error)
-    return _held_up(error) or (kind.startswith("Api") and kind not in MENDABLE)
+def _in_the_way(test: TestProgress) -> Failure | None:
+    """Return what keeps a test from its verdict; a single poll that failed says little."""
+    failure = test.trouble
+    if test.final or failure is None:
+        return None
+    certain = failure.kind.fixable or failure.kind.passing or test.run is None
+    return failure if certain or test.unread >= UNREAD_POLLS else None
 
 
 def _runner(test: TestProgress) -> str:
     return f"TestRunner/{test.spec.runner}"
 
 
-def _kind(text: str) -> str:
-    """Return the class of error that the activity named in front of its text."""
-    return text.partition(":")[0]
+def _where(test: TestProgress, failure: Failure) -> str:
+    runner = _runner(test)
+    return runner if failure.object in ("", runner) else f"{runner} ({failure.object})"
 
 
-def _named(text: str) -> str:
-    """Return the object that a ReferenceMissing names after its kind."""
-    return text.split(": ")[1] if text.count(": ") > 1 else ""
-
-
-def _mending(test: TestProgress) -> str:
+def _fix_test(test: TestProgress, failure: Failure) -> str:
     runner, job = _runner(test), f"job `{test.spec.job}`"
-    if _held_up(test.error):
-        return f"see to Pilotage's workers, which are held up; {AGAIN}"
-    if _of_our_own(test.error):
-        return f"see to the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
-    match _kind(test.error):
-        case "ProviderNotFound":
+    match failure.kind:
+        case FailureKind.NOT_FOUND:
             return f"create {job} at {runner}, or let its credential see it"
-        case "ProviderUnauthorized":
-            return f"mend the credential of {runner}, or its rights on {job}"
-        case "ReferenceMissing":
-            return f"mend {_named(test.error) or runner}"
-        case "ProviderRejected" | "InvalidParameters":
-            return f"mend {job} or the parameters of test {test.spec.name}"
-        case "ApiForbidden":
+        case FailureKind.UNAUTHORIZED:
+            return f"fix the credential of {runner}, or its rights on {job}"
+        case FailureKind.REFERENCE_MISSING:
+            return f"fix {failure.object or runner}"
+        case FailureKind.MISCONFIGURED:
+            return f"fix the field or setting that is named here, of {runner} or of what it refers to"
+        case FailureKind.REJECTED | FailureKind.INVALID_PARAMETERS:
+            return f"fix {job} or the parameters of test {test.spec.name}"
+        case FailureKind.API_FORBIDDEN:
             return f"let Pilotage's worker read what {runner} refers to"
+        case FailureKind.RATE_LIMITED:
+            return f"nothing; {runner} asks to wait"
+        case FailureKind.BUSY:
+            return f"nothing; calls to {runner} wait for their turn"
+        case FailureKind.EXPIRED:
+            return f"check Pilotage's workers, which are held up; {AGAIN}"
+        case FailureKind.API_UNAVAILABLE | FailureKind.API_INVALID:
+            return f"check the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
         case _:
-            return f"see to {runner}, which gives no usable answer for {job}"
+            return f"check {runner}, which gives no usable answer for {job}"

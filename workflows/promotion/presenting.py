@@ -11,16 +11,13 @@ from activities.contracts import ScmActivities
 from activities.models.revisions import PresentResult
 from activities.models.status import State
 from workflows import policies
-from workflows.failures import failure_of
+from workflows.failures import failure_of, jittered
 from workflows.promotion import presentation, reporting
 from workflows.promotion.context import Context
 
 INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
 down or refuses, and eleven events; whoever mended the cause can poke."""
-
-PASSING_PATIENCE = 2.5
-"""Of `reference_maximum`: five minutes, before an outage or a request for quiet is shown; it costs the host nothing."""
 
 NOT_YET = "not shown yet: the host has not answered"
 GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
@@ -102,7 +99,7 @@ class Presenting:
                     self._wanted = not self._patient and not self._gone
                     self._patient = True
                     continue
-                await self._pause(pokes, max(pause, self._asked_wait))
+                await self._pause(pokes, max(jittered(pause), self._asked_wait))
                 pause = min(pause * 2, timings.reference_maximum * LONGEST_PAUSE)
                 self._wanted = not self._stopped
         finally:
@@ -174,7 +171,7 @@ class Presenting:
         """Say why, once as long as it stays the same; of what passes on the way only once it has lasted."""
         ctx, story, now = self._ctx, self._ctx.story, workflow.now()
         self._failing_since = self._failing_since or now
-        lasted = now - self._failing_since >= ctx.timings.reference_maximum * PASSING_PATIENCE
+        lasted = now - self._failing_since >= ctx.timings.passing
         if passing and not lasted and not self._last:
             if story.presented is None:
                 # Carried to a next run, which begins with a try.

@@ -2,15 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from activities.models.bounds import cut
+from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import EnvironmentView, PolicySnapshot
+from activities.models.failures import Failure, FailureKind
 from activities.models.promotion import PromotionInput
 from activities.models.testing import RunReport, RunState
 from activities.models.tracking import Artifact
+from workflows.failures import worth_showing
 from workflows.promotion.state import Hop, Round, Story, TestProgress
 
 KEY_LENGTH = 32
+LOOK_AGAIN = timedelta(seconds=5)
+"""Between two looks at a run that is late: each of them may be the last one."""
+LONGEST_QUIET = timedelta(minutes=65)
+"""How long requests for quiet may keep a late run from being read: adapters believe no host for more than an hour."""
 QUEUED_LONG = timedelta(minutes=1)
 """From then on a queued test says that it lacks a runner."""
 
@@ -50,11 +59,18 @@ def due(round_: Round, now: datetime) -> list[TestProgress]:
 def next_wake(
     round_: Round, policy: PolicySnapshot, now: datetime, poll: timedelta, *, triggers: bool = True
 ) -> timedelta:
-    """Return how long to sleep: until the next poll, trigger (if any may be sent) or deadline, whichever is first."""
-    waits = [poll] if any(test.run and not test.final for test in round_.tests) else []
+    """Return how long to sleep: until the next poll, trigger (if any may be sent) or deadline, whichever is first.
+
+    A run that is late has its next look instead of its deadline.
+    """
+    running = [test for test in round_.tests if test.run and not test.final]
+    waits = [max(poll, test.next_poll - now) if test.next_poll else poll for test in running]
     if triggers:
         waits += [test.next_trigger - now for test in round_.tests if test.state is None and test.next_trigger]
-    waits += [deadline(round_, policy, test) - now for test in round_.tests if not test.final]
+    for test in round_.tests:
+        if not test.final:
+            over = deadline(round_, policy, test)
+            waits.append(next_look(test, over) - now if test.run and now >= over else over - now)
     return max(min(waits, default=poll), timedelta(milliseconds=100))
 
 
@@ -78,6 +94,34 @@ def late(round_: Round, policy: PolicySnapshot, now: datetime) -> list[TestProgr
     return [test for test in round_.tests if not test.final and deadline(round_, policy, test) <= now]
 
 
+def to_poll(round_: Round, now: datetime) -> list[TestProgress]:
+    """Return the tests whose runs may be read now."""
+    running = [test for test in round_.tests if test.run is not None and not test.final]
+    return [test for test in running if test.next_poll is None or test.next_poll <= now]
+
+
+def next_look(test: TestProgress, over: datetime) -> datetime:
+    """Return when a run that is late is looked at again: at its deadline first, then until a look succeeds."""
+    if test.missed_at is None or test.missed_at < over:
+        return test.next_poll or over
+    return max(test.missed_at + LOOK_AGAIN, test.next_poll or test.missed_at)
+
+
+def given_up(round_: Round, policy: PolicySnapshot, test: TestProgress, now: datetime, passing: timedelta) -> bool:
+    """Tell whether a test that is late is ended: its run was read after its deadline and still went on.
+
+    A look that failed says nothing of the run, whose verdict may be there. Only where the CI system itself has failed
+    for `passing` by then, or asks for quiet longer than any host does, nobody waits for it any more.
+    """
+    over = deadline(round_, policy, test)
+    if test.run is None or (test.read_at is not None and test.read_at >= over):
+        return True
+    if test.failure is None or test.failing_since is None or test.missed_at is None or test.missed_at < over:
+        return False
+    patience = LONGEST_QUIET if test.failure.kind.asks_to_wait else passing
+    return now - test.failing_since >= patience
+
+
 def round_deadline(round_: Round, policy: PolicySnapshot) -> datetime:
     """Return when the first thing of the round runs out of time."""
     return min(
@@ -96,14 +140,15 @@ def shift(round_: Round, by: timedelta) -> None:
             test.next_trigger += by
 
 
-def take_report(test: TestProgress, report: RunReport, now: datetime) -> None:
+def take_report(test: TestProgress, report: RunReport, now: datetime, passing: timedelta) -> None:
     """Write what the CI system showed into the test; a poll error is not a verdict."""
     test.run, test.url = report.run, report.run.url or test.url
     test.number, test.summary = report.number or test.number, report.summary or test.summary
     if report.error:
-        miss_poll(test, report.error)
+        # An older worker names no kind: then nothing is known but that the run was not read.
+        miss_poll(test, report.failure or Failure(kind=FailureKind.UNEXPECTED, message=report.error), now, passing)
         return
-    test.error, test.unread = "", 0
+    answered(test)
     test.state, test.message = report.state, report.message
     if report.waiting_for_approval:
         test.message = test.message or "waits for approval at the CI system"
@@ -114,10 +159,38 @@ def take_report(test: TestProgress, report: RunReport, now: datetime) -> None:
         test.finished_at = now
 
 
-def miss_poll(test: TestProgress, error: str) -> None:
-    """Write into the test that it could not be read."""
-    test.error = error
-    test.unread += 1
+def miss_poll(test: TestProgress, failure: Failure, now: datetime, passing: timedelta) -> None:
+    """Write into the test that it could not be read; what asks to wait says when to look again, and is no poll."""
+    test.missed_at = now
+    test.next_poll = now + failure.wait if failure.wait else None
+    test.unread += not failure.kind.asks_to_wait
+    note_failure(test, failure, now, passing)
+
+
+def note_failure(test: TestProgress, failure: Failure, now: datetime, passing: timedelta) -> None:
+    """Write into the test why it could not be triggered or read."""
+    test.failure = replace(failure, message=cut(failure.message, LINE_BYTES))
+    test.failing_since = test.failing_since or now
+    reveal(test, now, passing)
+
+
+def reveal(test: TestProgress, now: datetime, passing: timedelta) -> None:
+    """Have people know of a failure that they were not told of, once it has lasted."""
+    if test.failure is not None and test.failing_since is not None and not test.final:
+        test.lasting = worth_showing(test.failure, test.failing_since, now, passing=passing)
+
+
+def until_shown(round_: Round, now: datetime, pause: timedelta, passing: timedelta) -> timedelta:
+    """Shorten a pause so that a failure is shown once it has lasted, however long the host asks to wait."""
+    hidden = [test for test in round_.tests if test.failing_since is not None and not test.lasting]
+    due = [test.failing_since + passing - now for test in hidden if test.failing_since is not None]
+    return max(min([pause, *due]), timedelta(milliseconds=100))
+
+
+def answered(test: TestProgress) -> None:
+    """Forget what failed before."""
+    test.failure = test.failing_since = test.next_poll = test.missed_at = None
+    test.lasting, test.unread, test.attempts = False, 0, 0
 
 
 def time_out(test: TestProgress, policy: PolicySnapshot, now: datetime) -> None:
@@ -125,8 +198,9 @@ def time_out(test: TestProgress, policy: PolicySnapshot, now: datetime) -> None:
     own = test.started_at is not None and test.started_at + test.spec.timeout <= now
     limit = test.spec.timeout if own else policy.timeout
     test.state, test.finished_at = RunState.TIMED_OUT, now
-    cause = f": {test.error}" if test.error else ""
-    test.message, test.error = f"no verdict within {_text(limit)}{cause}", ""
+    cause = f": {test.failure.text}" if test.failure is not None else ""
+    answered(test)
+    test.message = f"no verdict within {_text(limit)}{cause}"
 
 
 def variables(

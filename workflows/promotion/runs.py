@@ -1,4 +1,4 @@
-"""Runs at CI systems: trigger in parallel, poll in batches, cancel by key."""
+"""Runs at CI systems: trigger in parallel, poll in batches."""
 
 import asyncio
 from datetime import timedelta
@@ -7,12 +7,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import TestRunActivities
-from activities.models.failures import FailureKind
-from activities.models.testing import CancelTestsInput, PollTestsInput, RunRef, RunState, TriggerTestInput
+from activities.models.failures import Failure, FailureKind
+from activities.models.testing import PollTestsInput, RunState, TriggerTestInput
 from workflows import policies
-from workflows.failures import failure_of
+from workflows.failures import failure_of, jittered
 from workflows.promotion import rounds
-from workflows.promotion.context import Context, problem_of
+from workflows.promotion.context import Context
 from workflows.promotion.state import Hop, Round, TestProgress
 
 LAST_LOOK = timedelta(seconds=5)
@@ -62,30 +62,47 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
     except ActivityError as refusal:
         _refused(ctx, test, refusal)
         return
-    test.run, test.url, test.state, test.error = result.run, result.run.url, RunState.QUEUED, ""
+    test.run, test.url, test.state = result.run, result.run.url, RunState.QUEUED
+    rounds.answered(test)
     test.next_trigger = None
 
 
 def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     """Show why a trigger failed and plan the next one; only a trigger that must not be repeated is final."""
-    what, text = problem_of(refusal, f"TestRunner/{test.spec.runner}")
-    failure = failure_of(refusal)
-    now = workflow.now()
+    failure = failure_of(refusal, f"TestRunner/{test.spec.runner}")
+    now, known = workflow.now(), test.trouble
     if failure.kind is FailureKind.UNTRACEABLE:
-        test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, text, True
+        test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, failure.text, True
         return
     test.unheard = test.unheard or not failure.surely_unsent
-    if test.error != text:
-        ctx.event("TriggerRefused", f"{test.spec.name}: {what}: {text}", warning=True)
-    test.error = text
-    test.attempts += 1
-    pause = ctx.timings.reference_initial * 2.0 ** min(test.attempts - 1, 10)
-    pause = max(ctx.timings.listing_lag, min(pause, ctx.timings.reference_maximum))
-    test.next_trigger = now + max(pause, policies.asked_wait(refusal))
+    rounds.note_failure(test, failure, now, ctx.timings.passing)
+    tell_refusal(ctx, test, known)
+    pause = ctx.timings.reference_initial * 2.0 ** min(test.attempts, 10)
+    pause = max(ctx.timings.listing_lag, jittered(min(pause, ctx.timings.reference_maximum)))
+    test.next_trigger = now + max(pause, failure.wait)
+    # What was refused to keep quiet was no attempt.
+    test.attempts += not failure.kind.asks_to_wait
+
+
+def reveal_failures(ctx: Context, round_: Round) -> None:
+    """Have people know of refusals that have lasted."""
+    for test in round_.tests:
+        known = test.trouble
+        rounds.reveal(test, workflow.now(), ctx.timings.passing)
+        tell_refusal(ctx, test, known)
+
+
+def tell_refusal(ctx: Context, test: TestProgress, known: Failure | None) -> None:
+    """Note an event where people are to know of a refusal that they were not told of yet."""
+    found = test.trouble
+    if found is not None and test.run is None and (known is None or known.text != found.text):
+        ctx.event("TriggerRefused", f"{test.spec.name}: {found.object}: {found.text}", warning=True)
 
 
 async def poll_tests(ctx: Context, round_: Round) -> None:
-    """Read all open runs, one batched activity per runner; polls keep their gap, whatever pokes come."""
+    """Read all open runs, one batched activity per runner; polls keep their gap, and what was asked, whatever comes."""
+    if not rounds.to_poll(round_, workflow.now()):
+        return
     if ctx.last_poll is not None and (gap := ctx.last_poll + ctx.timings.poll_gap - workflow.now()) > timedelta(0):
         await ctx.wait(lambda: False, at_most=gap, why="keep the gap between polls")
     ctx.last_poll = workflow.now()
@@ -98,7 +115,7 @@ async def look_once_more(ctx: Context, round_: Round) -> None:
 
 
 async def _poll(ctx: Context, round_: Round, *, at_most: timedelta | None = None) -> None:
-    open_tests = [test for test in round_.tests if test.run is not None and not test.final]
+    open_tests = rounds.to_poll(round_, workflow.now())
     runners = sorted({test.spec.runner for test in open_tests})
     if not runners:
         return
@@ -114,7 +131,7 @@ async def _poll(ctx: Context, round_: Round, *, at_most: timedelta | None = None
 async def _poll_runner(
     ctx: Context, runner: str, tests: list[TestProgress], *, at_most: timedelta | None = None
 ) -> None:
-    runs = tuple(test.run for test in tests if test.run is not None)
+    runs, began = tuple(test.run for test in tests if test.run is not None), workflow.now()
     config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runner}: {len(runs)} runs")
     if at_most is not None:
         config["schedule_to_close_timeout"] = at_most
@@ -124,51 +141,34 @@ async def _poll_runner(
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)
     except ActivityError as refusal:
+        failure = failure_of(refusal, f"TestRunner/{runner}")
         for test in tests:
-            rounds.miss_poll(test, problem_of(refusal, runner)[1])
+            rounds.miss_poll(test, failure, workflow.now(), ctx.timings.passing)
         return
     reports = {report.key: report for report in answer.reports}
     for test in tests:
         report = reports.get(test.key)
-        if report is not None and not test.final:
-            rounds.take_report(test, report, workflow.now())
+        if test.final:
+            continue
+        if report is None:
+            failure = Failure(kind=FailureKind.UNEXPECTED, message="the answer names no such run")
+            rounds.miss_poll(test, failure, workflow.now(), ctx.timings.passing)
+            continue
+        rounds.take_report(test, report, workflow.now(), ctx.timings.passing)
+        # The CI system was asked after this moment; when it answered says less.
+        test.read_at = began if test.failure is None else test.read_at
 
 
-async def cancel_open(ctx: Context) -> None:
-    """Cancel every run of the hop's round that still goes on, and those whose trigger may have been accepted."""
+def cancel_open(ctx: Context) -> None:
+    """Cancel what still goes on of the hop's round."""
     hop = ctx.story.hop
     if hop is not None and hop.round is not None:
-        await cancel(ctx, abandon(hop.round))
+        cancel_round(ctx, hop.round)
 
 
-def abandon(round_: Round) -> list[TestProgress]:
-    """Take the runs that still go on, and those whose trigger may have been accepted, for cancelled; `cancel` them."""
+def cancel_round(ctx: Context, round_: Round) -> None:
+    """Cancel the runs that still go on, and those whose trigger may have been accepted."""
     open_tests = [test for test in round_.tests if test.key and not test.final]
     for test in open_tests:
         test.state, test.finished_at = RunState.CANCELLED, workflow.now()
-    return open_tests
-
-
-async def cancel(ctx: Context, tests: list[TestProgress]) -> None:
-    """Cancel runs at their CI systems, found by key; what cannot be cancelled is only noted."""
-    for runner in sorted({test.spec.runner for test in tests}):
-        mine = [test for test in tests if test.spec.runner == runner and test.key]
-        refs = tuple(test.run or RunRef(runner=runner, job=test.spec.job, key=test.key, id="") for test in mine)
-        if not refs:
-            continue
-        perhaps = any(test.unheard if test.run is None else not test.run.id for test in mine)
-        request = CancelTestsInput(
-            namespace=ctx.request.tracker.namespace,
-            runner=runner,
-            runs=refs,
-            repository=ctx.request.spec.repository,
-            listing_lag=ctx.timings.listing_lag if perhaps else timedelta(0),
-        )
-        config = policies.ci_cancel(ctx.queues, ctx.timings, summary=f"cancel {len(refs)} runs at {runner}", attempts=3)
-        try:
-            await workflow.execute_activity_method(TestRunActivities.cancel_tests, request, **config)
-        except ActivityError as refusal:
-            ctx.event("CancelFailed", f"{runner}: {problem_of(refusal, runner)[1]}", warning=True)
-        for test in mine:
-            if not test.final:
-                test.state, test.finished_at = RunState.CANCELLED, workflow.now()
+    ctx.cancelling.begin(open_tests)

@@ -10,7 +10,8 @@ from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.tracking import Artifact, Problem
 from workflows.promotion import comparing
-from workflows.promotion.context import Context, Unreadable
+from workflows.promotion.asking import Unreadable
+from workflows.promotion.context import Context
 from workflows.promotion.merging import source_artifacts
 from workflows.promotion.state import Hop, Round
 

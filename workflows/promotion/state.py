@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from activities.models.configuration import EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
+from activities.models.failures import Failure
 from activities.models.places import Phase
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
@@ -38,12 +39,21 @@ class TestProgress:
     number: str = ""
     message: str = ""
     summary: str = ""
-    error: str = ""
+    failure: Failure | None = None
     """Why the last trigger or poll failed; not a verdict."""
+    failing_since: datetime | None = None
+    lasting: bool = False
+    """Whether people are to know of the failure: it needs them, or has lasted for minutes."""
     unread: int = 0
     """Polls in a row that failed; each has one attempt, so that a single one says little."""
     attempts: int = 0
-    """Triggers that failed for a cause that people can fix."""
+    """Triggers that failed in a row; one that was refused to keep quiet counts for none."""
+    next_poll: datetime | None = None
+    """Before it the CI system wants no poll."""
+    read_at: datetime | None = None
+    """When the run was read last."""
+    missed_at: datetime | None = None
+    """When a look at the run failed last."""
     unheard: bool = False
     """Whether a trigger may have been accepted without our hearing of it."""
     untraceable: bool = False
@@ -56,6 +66,27 @@ class TestProgress:
     def final(self) -> bool:
         """Whether this run has its verdict."""
         return self.state is not None and self.state.final
+
+    @property
+    def trouble(self) -> Failure | None:
+        """The failure that people are to know of."""
+        return self.failure if self.lasting else None
+
+    @property
+    def error(self) -> str:
+        """What people read of it."""
+        return self.trouble.text if self.trouble is not None else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenCancel:
+    """Name runs of one runner that are to be cancelled, and have not been yet."""
+
+    runner: str
+    runs: tuple[RunRef, ...]
+    since: datetime
+    perhaps: bool = False
+    """Whether one of them may have begun unheard, so that the CI system's lists may not show it yet."""
 
 
 @dataclass(kw_only=True)
@@ -105,6 +136,8 @@ class Hop:
     results: dict[str, ApplicationResult] = field(default_factory=dict)
     wave: int | None = None
     wave_started: datetime | None = None
+    failing_since: datetime | None = None
+    """Since when writes fail."""
     requested: list[str] = field(default_factory=list)
     """Deployments of this attempt whose sync Argo CD accepted, or which were left to its auto-sync."""
     written: list[str] = field(default_factory=list)
@@ -170,6 +203,7 @@ class Story:
     """Accepted commands that no transition has carried out yet."""
     superseded: list[str] = field(default_factory=list)
     """The last accepted commands that could not be carried out any more, with the reason."""
+    cancels: list[OpenCancel] = field(default_factory=list)
     hop: Hop | None = None
     hold: Hold | None = None
     hold_untold: bool = False
@@ -183,9 +217,10 @@ class Story:
     presented: bool | None = None
     """Whether the pull request shows the state; None before it was tried."""
     presentation_error: str = ""
-    problem: str = ""
-    """What a person must fix before the current step can go on, `object: message`."""
-    problem_object: str = ""
+    failure: Failure | None = None
+    """Why the current step cannot go on, as people are shown it."""
+    failing_since: datetime | None = None
+    """Since when the question at hand has no answer, also where nobody is told yet."""
     sequence: int = 0
     signals: int = 0
     """Counter n of our member signals."""
@@ -196,6 +231,16 @@ class Story:
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
     relations: dict[str, str] = field(default_factory=dict)
     """`base...head` -> Relation; answers for full hashes never change."""
+
+    @property
+    def problem(self) -> str:
+        """What people read of the failure."""
+        return self.failure.text if self.failure is not None else ""
+
+    @property
+    def problem_object(self) -> str:
+        """What it is about, such as `Secret/github`."""
+        return self.failure.object if self.failure is not None else ""
 
 
 @dataclass(frozen=True, kw_only=True)

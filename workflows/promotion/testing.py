@@ -1,7 +1,5 @@
 """The Testing step: rounds of tests until one has its verdict, with deadlines, following the source."""
 
-from datetime import datetime
-
 from temporalio import workflow
 
 from activities.models.configuration import SourceMoved
@@ -9,13 +7,14 @@ from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
+from workflows.failures import jittered
 from workflows.promotion import rounds
 from workflows.promotion.aggregate import aggregate, may_retry, round_over, verdict
 from workflows.promotion.commands import outdated_approval
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others
 from workflows.promotion.merging import source_artifacts, source_with_change
-from workflows.promotion.runs import abandon, cancel, poll_tests, trigger_due
+from workflows.promotion.runs import cancel_round, poll_tests, reveal_failures, trigger_due
 from workflows.promotion.source import SourceReader, move
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
 
@@ -36,6 +35,7 @@ async def run_tests(ctx: Context) -> State:
         round_ = await _current_round(ctx, hop)
         if round_ is None:
             continue
+        reveal_failures(ctx, round_)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         if ctx.held:
@@ -53,13 +53,10 @@ async def run_tests(ctx: Context) -> State:
                 if source.declared:
                     await trigger_due(ctx, hop, round_)
             if not round_.confirmed and await _source_left(ctx, hop, round_, source):
-                open_tests = abandon(round_)
-                state = _fail_moved(ctx, hop) if hop.source_moves > SOURCE_MOVES_ALLOWED else None
-                if state is None:
-                    hop.round, poll = None, ctx.timings.poll_initial
-                await cancel(ctx, open_tests)
-                if state is not None:
-                    return state
+                cancel_round(ctx, round_)
+                if hop.source_moves > SOURCE_MOVES_ALLOWED:
+                    return _fail_moved(ctx, hop)
+                hop.round, poll = None, ctx.timings.poll_initial
                 continue
             over = round_.confirmed and round_over(round_.tests, timed_out=round_.timed_out)
             if over and (moves := await source.moves(round_)) is not None:
@@ -75,6 +72,7 @@ async def run_tests(ctx: Context) -> State:
         pause = poll_at - now
         if not held:
             pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
+        pause = rounds.until_shown(round_, now, pause, ctx.timings.passing)
         pause = source.at_most(pause)
 
         def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
@@ -89,7 +87,7 @@ async def run_tests(ctx: Context) -> State:
         if ctx.pokes != pokes or workflow.now() >= poll_at:
             await poll_tests(ctx, round_)
             poll = min(poll * 1.5, ctx.timings.poll_maximum)
-            poll_at = workflow.now() + poll
+            poll_at = workflow.now() + jittered(poll)
         _note_move(ctx, hop, round_, source_artifacts(ctx))
 
 
@@ -161,25 +159,25 @@ def _record(ctx: Context, hop: Hop, moves: list[str]) -> None:
 async def keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> bool:
     """End what is late, unless the CI system has its verdict: nobody may have been there to look in time.
 
-    True where anything was late, since what people say while the CI systems are asked comes first.
+    The last look must succeed once, which our own bounds or a busy host may refuse; `rounds.given_up` says for how
+    long. True where something was done, since what people say while the CI systems are asked comes first.
     """
     now = workflow.now()
     round_.timed_out = now >= round_.started_at + hop.policy.timeout
     late = rounds.late(round_, hop.policy, now)
     if not late:
         return False
-    if any(test.run and _unseen(ctx, rounds.deadline(round_, hop.policy, test)) for test in late):
+    over = [test for test in late if rounds.given_up(round_, hop.policy, test, now, ctx.timings.passing)]
+    if over:
+        for test in over:
+            rounds.time_out(test, hop.policy, now)
+        ctx.changed()
+        ctx.cancelling.begin(over)
+        return True
+    if any(rounds.next_look(test, rounds.deadline(round_, hop.policy, test)) <= now for test in late):
         await poll_tests(ctx, round_)
-        late = [test for test in late if not test.final and not ctx.held]
-    for test in late:
-        rounds.time_out(test, hop.policy, now)
-    await cancel(ctx, late)
-    ctx.changed()
-    return True
-
-
-def _unseen(ctx: Context, deadline: datetime) -> bool:
-    return ctx.last_poll is None or ctx.last_poll < deadline
+        return True
+    return False
 
 
 async def _verdict(ctx: Context, hop: Hop, round_: Round, moves: list[str]) -> State | None:
@@ -187,13 +185,13 @@ async def _verdict(ctx: Context, hop: Hop, round_: Round, moves: list[str]) -> S
     _record(ctx, hop, moves)
     if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
         hop.source_moves += 1
-        open_tests, state = abandon(round_), None
+        cancel_round(ctx, round_)
+        state = None
         if hop.source_moves > SOURCE_MOVES_ALLOWED:
             state = _fail_moved(ctx, hop)
         else:
             ctx.event("SourceMoved", "a new round begins: the policy says Retest")
             hop.round = None
-        await cancel(ctx, open_tests)
         return state
     result = aggregate(round_.tests)
     if result.all_passed:
@@ -222,18 +220,16 @@ async def void_round(ctx: Context) -> State:
     story, hop = ctx.story, ctx.story.hop
     ctx.take(Verb.RETEST)
     story.inbox.done(Verb.RETRY)
-    open_tests: list[TestProgress] = []
     in_line = ctx.places.phase is not Phase.WORKING
     ctx.at_boundary, ctx.delivery_until = False, None
     if hop is not None:
         # What made the tests fail may be the declaration of the source, whose variables they get.
         ctx.views.pop(hop.policy.source, None)
         if hop.round is not None:
-            open_tests, hop.voided, hop.round = abandon(hop.round), hop.round.artifacts, None
+            cancel_round(ctx, hop.round)
+            hop.voided, hop.round = hop.round.artifacts, None
         hop.refusal, hop.refusal_message, hop.refused = Refusal.NONE, "", ()
     state = ctx.enter(State.SYNCED)
     if in_line:
-        # The lane is handed back before anything slow: a CI system may take its time to cancel.
         await ctx.places.speak(Phase.WORKING)
-    await cancel(ctx, open_tests)
     return state

@@ -46,7 +46,7 @@ def waiting_for(
             wanted="a working reference",
             observed=story.problem,
             since=story.since,
-            unblock_with=obstacle.unblock_with if obstacle else f"mend {story.problem_object}",
+            unblock_with=obstacle.unblock_with if obstacle else f"fix {story.problem_object}",
         )
     hop = story.hop
     match story.state:
@@ -76,7 +76,7 @@ def waiting_for(
                 _plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), delivery_until
             )
         case State.PROMOTION_FAILED:
-            unblock = f"mend why it failed, then {say('retry')}"
+            unblock = f"fix why it failed, then {say('retry')}"
             return _plain(story, Waiting.RETRY, _target(hop), story.message, unblock, _wanted(hop))
         case _:
             return _plain(story, Waiting.RELEASE, story.environment, str(story.state), say("release"))
@@ -120,7 +120,7 @@ def _policy(story: Story) -> WaitingFor:
         case PolicyOutcome.AMBIGUOUS:
             unblock = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
         case PolicyOutcome.INVALID:
-            unblock = f"mend the fields of {names} that are named here; the tracker goes on by itself"
+            unblock = f"fix the fields of {names} that are named here; the tracker goes on by itself"
         case _:
             unblock = f"kubectl apply a PromotionPolicy with sourceEnvironment {story.environment}"
     return _plain(
@@ -187,7 +187,7 @@ def _ready(
             "a promote command",
         )
     if hop is not None and hop.refusal is Refusal.UNREADABLE:
-        unblock = obstacle.unblock_with if obstacle else f"mend what keeps Environment/{name} from being read"
+        unblock = obstacle.unblock_with if obstacle else f"fix what keeps Environment/{name} from being read"
         place = obstacle.object if obstacle else name
         return _plain(story, Waiting.TARGET, place, hop.refusal_message, unblock, "a target that can be read")
     if hop is not None and hop.refusal is not Refusal.NONE:

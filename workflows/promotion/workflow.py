@@ -77,6 +77,7 @@ class PromotionWorkflow:
             ctx.set_state(ended.state, reason=ended.reason, message=ended.message)
         except Continue:
             self._presenting.stop()
+            ctx.cancelling.stop()
             ctx.flush()
             await self._presenting.drain()
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -99,6 +100,7 @@ class PromotionWorkflow:
         """After continue-as-new, tell the places again: their answers are the fresh view."""
         if not self._resumed:
             return
+        self._ctx.cancelling.resume()
         hop = self._story.hop
         if hop is not None and hop.view is not None:
             self._ctx.views[hop.view.name] = hop.view
@@ -113,7 +115,7 @@ class PromotionWorkflow:
         if story.state is State.COMPLETED:
             ctx.event("Completed", story.message or f"{story.environment} is final")
         else:
-            await cancel_open(ctx)
+            cancel_open(ctx)
             ctx.event(story.reason, story.message or str(story.state), warning=story.state is State.ABORTED)
         story.hold = None
         for environment in sorted({*ctx.places.member_of, *(story.ahead if ctx.places.told_hold else ())}):
@@ -126,7 +128,8 @@ class PromotionWorkflow:
 
     async def _settle(self) -> None:
         """Wait until presentation and status are written, whichever was offered last."""
-        while not (self._presenting.idle and self._publisher.idle):
+        while not (self._presenting.idle and self._publisher.idle and self._ctx.cancelling.idle):
+            await self._ctx.cancelling.drain()
             await self._presenting.drain()
             await self._publisher.drain()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -164,6 +167,7 @@ class PromotionWorkflow:
     def _delete(self, message: str) -> None:
         self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", message)
         self._presenting.give_up()
+        self._ctx.cancelling.hurry()
 
     # -- what comes in -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from deploy.local.bench import scaling, waiting
 from deploy.local.bench.killing import measure_kill
 from deploy.local.bench.latency import measure_latencies
+from deploy.local.bench.returning import measure_return
 from deploy.local.bench.rows import Row
 from deploy.local.bench.scene import Scene
 from deploy.local.bench.stage import Say, staged
@@ -48,6 +49,19 @@ async def _alone(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
+async def _returning(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    """Need Temporal alone, which is killed and comes back."""
+    with LocalEnvironment(directory, temporal_stock=plan.stock, report=say) as environment:
+        environment.start("temporal")
+        for row in await measure_return(
+            environment.temporal_address,
+            trackers=plan.trackers,
+            kill=lambda: environment.kill("temporal"),
+            restart=lambda: environment.restart("temporal"),
+        ):
+            yield row
+
+
 async def _hops(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
     scene = Scene(repositories=plan.samples + 3, long=1)
     long, slow, *others = scene.names
@@ -78,7 +92,13 @@ async def _scaling(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
-ACTS: Mapping[str, Act] = {"alone": _alone, "hops": _hops, "waiting": _waiting, "scaling": _scaling}
+ACTS: Mapping[str, Act] = {
+    "alone": _alone,
+    "returning": _returning,
+    "hops": _hops,
+    "waiting": _waiting,
+    "scaling": _scaling,
+}
 """In the order in which they are played."""
 
 

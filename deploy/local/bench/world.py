@@ -91,6 +91,7 @@ FAST = Timings(
     observe_initial=timedelta(milliseconds=200),
     observe_maximum=timedelta(milliseconds=400),
     listing_lag=timedelta(milliseconds=100),
+    passing=timedelta(seconds=1),
     present_deadline=timedelta(seconds=3),
 )
 

@@ -1,7 +1,7 @@
 """What stands in the way is said twice: what removes it in `waitingFor`, and what and why in a condition."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity
@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.configuration import EnvironmentView, FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
+from activities.models.failures import Failure, FailureKind
 from activities.models.places import BlockedBy, Counter, PlaceSignal
 from activities.models.status import (
     ConditionStatus,
@@ -18,13 +19,15 @@ from activities.models.status import (
     WaitingFor,
 )
 from activities.models.testing import PollTestsInput, PollTestsResult, RunRef, RunReport, RunState
-from activities.models.tracking import RepositoryView
+from activities.models.tracking import RepositoryView, Timings
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
-from workflows.promotion.obstacles import UNREAD_POLLS, Obstacle, find_obstacle
-from workflows.promotion.rounds import take_report, wake_reason
+from workflows.promotion.aggregate import test_status
+from workflows.promotion.obstacles import Obstacle, find_obstacle
+from workflows.promotion.rounds import note_failure, reveal, take_report, wake_reason
 from workflows.promotion.state import Hop, Refusal, Round, Story, TestProgress
 from workflows.promotion.waiting import waiting_for
 
+PASSING = Timings().passing
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -41,12 +44,25 @@ def waited(status: TrackerStatus) -> WaitingFor:
     return status.waiting_for
 
 
+def fail(text: str, object_: str = "") -> Failure:
+    """Return a failure of the kind in front of its message."""
+    kind, _, message = text.partition(": ")
+    return Failure(kind=FailureKind(kind), message=message, object=object_)
+
+
+def refused_with(test: TestProgress, error: str, *, lasting: bool = True) -> TestProgress:
+    if error:
+        object_, _, rest = error.partition("@")
+        test.failure, test.failing_since, test.lasting = fail(rest or error, object_ if rest else ""), NOON, lasting
+    return test
+
+
 def hop_of(world: World, *errors: str) -> Hop:
     """Return a hop whose tests were refused with these errors, one each."""
     world.policy("dev", "staging", tests=tuple(a_test(f"t{number}") for number in range(len(errors))))
     snapshot = world.policies["dev"].policy
     assert snapshot is not None
-    tests = [TestProgress(spec=spec, error=error) for spec, error in zip(snapshot.tests, errors, strict=True)]
+    tests = [refused_with(TestProgress(spec=spec), error) for spec, error in zip(snapshot.tests, errors, strict=True)]
     return Hop(number=0, policy=snapshot, round=Round(number=1, artifacts=(), tests=tests, started_at=NOON))
 
 
@@ -62,50 +78,52 @@ def in_testing(world: World, *errors: str) -> Story:
 
 
 @pytest.mark.parametrize(
-    ("error", "mend"),
+    ("error", "fix"),
     [
         ("ProviderNotFound: GET /job/x answered 404", "create job `"),
-        ("ProviderUnauthorized: 401", "mend the credential of TestRunner/"),
-        ("ReferenceMissing: Secret/ci-token: it does not exist", "mend Secret/ci-token"),
+        ("ProviderUnauthorized: 401", "fix the credential of TestRunner/"),
+        ("Secret/ci-token@ReferenceMissing: it does not exist", "fix Secret/ci-token"),
         ("ProviderRejected: no such parameter", "the parameters of test t0"),
         ("InvalidParameters: parameters.X: no", "the parameters of test t0"),
         ("ApiForbidden: secrets is forbidden", "let Pilotage's worker read"),
-        ("ProviderMalformed: HTML for JSON", "see to TestRunner/"),
+        ("ProviderMalformed: HTML for JSON", "check TestRunner/"),
     ],
 )
-def test_a_refused_test_says_what_to_mend_by_the_kind_of_refusal(world: World, error: str, mend: str) -> None:
+def test_a_refused_test_says_what_to_fix_by_the_kind_of_refusal(world: World, error: str, fix: str) -> None:
     found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
     assert found is not None
     assert (found.reason, found.object.partition("/")[0]) == ("TestRefused", "TestRunner")
-    assert mend in found.unblock_with
-    assert found.unblock_with.endswith("; or mend PromotionPolicy/dev-to-staging, then pilotage retest web-412")
-    assert error in found.text
+    assert fix in found.unblock_with
+    assert found.unblock_with.endswith("; or fix PromotionPolicy/dev-to-staging, then pilotage retest web-412")
+    assert error.rpartition("@")[2].partition(": ")[2] in found.text
 
 
 TRANSIENT = {
-    "ProviderUnavailable: `GET /job/unit/381` at jenkins: no answer in time": "see to TestRunner/ci",
-    "ProviderMalformed: HTML for JSON": "see to TestRunner/ci",
-    "AttemptExpired: the attempt is older than its 60 s": "see to Pilotage's workers",
-    "ApiUnavailable: kubernetes gives no answer": "see to the Kubernetes API",
-    "activity StartToClose timeout": "see to Pilotage's workers",
+    "ProviderUnavailable: `GET /job/unit/381` at jenkins: no answer in time": "check TestRunner/ci",
+    "ProviderMalformed: HTML for JSON": "check TestRunner/ci",
+    "AttemptExpired: the attempt is older than its 60 s": "check Pilotage's workers",
+    "ApiUnavailable: kubernetes gives no answer": "check the Kubernetes API",
 }
 
 
-def polled(world: World, *errors: str) -> Obstacle | None:
+def polled(world: World, *errors: str, after: timedelta = timedelta(minutes=2)) -> Obstacle | None:
     """Return what is in the way after these polls of one run, the empty ones being answered."""
     run = RunRef(runner="ci", job="web/t0", key="k", id="1")
     story = in_testing(world, "")
     assert story.hop is not None
     assert story.hop.round is not None
     (test,) = story.hop.round.tests
-    test.run, test.state = run, RunState.RUNNING
+    test.run, test.state, now = run, RunState.RUNNING, NOON
     for error in errors:
-        take_report(test, RunReport(key="k", run=run, state=RunState.RUNNING, error=error), NOON)
+        failure = fail(error) if error else None
+        report = RunReport(key="k", run=run, state=RunState.RUNNING, error=error, failure=failure)
+        take_report(test, report, now, PASSING)
+        now += after
     return find_obstacle(story, source=None, target=None, say=say)
 
 
 @pytest.mark.parametrize(("error", "advice"), TRANSIENT.items())
-def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_see_to(
+def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_check(
     world: World, error: str, advice: str
 ) -> None:
     assert polled(world, error) is None
@@ -120,66 +138,98 @@ def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_see_to(
 
 
 @pytest.mark.parametrize("error", ["ProviderNotFound: 404", "ApiForbidden: secrets is forbidden"])
-def test_a_poll_that_only_a_person_can_mend_is_in_the_way_at_once(world: World, error: str) -> None:
+def test_a_poll_that_only_a_person_can_fix_is_in_the_way_at_once(world: World, error: str) -> None:
     assert polled(world, error) is not None
 
 
-def test_a_trigger_that_failed_was_tried_several_times_and_is_in_the_way_at_once(world: World) -> None:
+def test_a_trigger_that_failed_for_minutes_is_in_the_way(world: World) -> None:
     error = "ProviderUnavailable: no answer in time at connect timeout"
     found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
     assert found is not None
-    assert found.unblock_with.startswith("see to TestRunner/")
+    assert found.unblock_with.startswith("check TestRunner/")
 
 
-def test_several_refused_tests_name_each_thing_to_mend_once(world: World) -> None:
-    story = in_testing(world, "ReferenceMissing: Secret/ci: none", "ReferenceMissing: Secret/ci: none", "")
+def test_several_refused_tests_name_each_thing_to_fix_once(world: World) -> None:
+    story = in_testing(world, "Secret/ci@ReferenceMissing: none", "Secret/ci@ReferenceMissing: none", "")
     found = find_obstacle(story, source=None, target=None, say=say)
     assert found is not None
-    assert found.unblock_with.count("mend Secret/ci") == 1
+    assert found.unblock_with.count("fix Secret/ci") == 1
     assert found.object.count("TestRunner/") == 1
     assert "t2" not in found.text
 
 
-@pytest.mark.parametrize("error", ["", "ProviderRateLimited: wait 60 s", "ProviderBusy: too many calls"])
-def test_what_ends_by_itself_is_nothing_to_mend(world: World, error: str) -> None:
-    story = in_testing(world, error)
+PASSING_ERRORS = [
+    "ProviderRateLimited: wait 60 s",
+    "ProviderBusy: too many calls",
+    "ProviderUnavailable: 503",
+    "ApiUnavailable: 503",
+    "AttemptExpired: held up",
+]
+
+
+@pytest.mark.parametrize("error", ["", *PASSING_ERRORS])
+def test_what_ends_by_itself_is_in_nobodys_way_until_it_has_lasted(world: World, error: str) -> None:
+    story = in_testing(world, "")
+    assert story.hop is not None
+    assert story.hop.round is not None
+    (test,) = story.hop.round.tests
+    if error:
+        note_failure(test, fail(error), NOON, PASSING)
+        note_failure(test, fail(error), NOON + PASSING / 2, PASSING)
     assert find_obstacle(story, source=None, target=None, say=say) is None
+    assert test_status(test, round_number=1).message == ""
     found = waiting_for(story, source=None, target=None, say=say)
     assert found is not None
     assert found.unblock_with == "nothing; the CI systems are at work"
+    if error:
+        reveal(test, NOON + PASSING, PASSING)
+        lasted = find_obstacle(story, source=None, target=None, say=say)
+        assert lasted is not None
+        assert error.partition(": ")[2] in lasted.text
+
+
+@pytest.mark.parametrize("error", ["ProviderRateLimited: wait 60 s", "ProviderBusy: too many calls"])
+def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World, error: str) -> None:
+    found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
+    assert found is not None
+    assert found.unblock_with.startswith("nothing; ")
+    assert "PromotionPolicy/" not in found.unblock_with
 
 
 @pytest.mark.parametrize(
     ("problem", "unblock"),
     [
-        ("ProviderUnauthorized: answered 401", "mend the credential of GitRepository/web, or its rights"),
-        ("ProviderNotFound: answered 404", "create pull request #412, mend its name, or let the credential of GitRepo"),
-        ("ProviderMalformed: no JSON", "see to the host of GitRepository/web"),
-        ("ReferenceMissing: Secret/github: it does not exist", "mend Secret/github;"),
+        ("ProviderUnauthorized: answered 401", "fix the credential of GitRepository/web, or its rights"),
+        ("ProviderNotFound: answered 404", "create pull request #412, fix its name, or let the credential of GitRepo"),
+        ("ProviderMalformed: no JSON", "check the host of GitRepository/web"),
+        ("ReferenceMissing: it does not exist", "fix pull request #412;"),
         ("ProviderRateLimited: wait 60 s", "nothing; the host of GitRepository/web asks to wait"),
-        ("it contradicts itself", "mend pull request #412;"),
+        ("Unexpected: it contradicts itself", "fix pull request #412;"),
     ],
 )
-def test_a_pull_request_that_cannot_be_read_says_what_to_mend(problem: str, unblock: str) -> None:
+def test_a_pull_request_that_cannot_be_read_says_what_to_fix(problem: str, unblock: str) -> None:
     repository = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
-    story = Story(started_at=NOON, repository=repository, problem=problem, problem_object="pull request #412")
+    story = Story(started_at=NOON, repository=repository, failure=fail(problem, "pull request #412"))
     found = find_obstacle(story, source=None, target=None, say=say)
     assert found is not None
     waiting = waiting_for(story, source=None, target=None, obstacle=found, say=say)
     assert waiting is not None
     assert (waiting.what, waiting.unblock_with) == (Waiting.REFERENCE, found.unblock_with)
     assert found.unblock_with.startswith(unblock)
-    assert problem in found.text
+    assert problem.partition(": ")[2] in found.text
 
 
 def test_a_tracker_that_ended_has_nothing_in_its_way(world: World) -> None:
-    story = replace(in_testing(world, "ProviderNotFound: 404"), state=State.ABORTED, problem="404", problem_object="x")
+    story = replace(
+        in_testing(world, "ProviderNotFound: 404"), state=State.ABORTED, failure=fail("ProviderNotFound: 404", "x")
+    )
     assert find_obstacle(story, source=None, target=None, say=say) is None
 
 
-def place(*observed: Observation, environment: str = "dev", problem: str = "") -> PlaceSignal:
+def place(*observed: Observation, environment: str = "dev", problem: str = "", object_: str = "") -> PlaceSignal:
     at = None if problem else NOON
-    return PlaceSignal(environment=environment, counter=Counter(), observed=observed, observed_at=at, problem=problem)
+    signal = PlaceSignal(environment=environment, counter=Counter(), observed=observed, observed_at=at)
+    return replace(signal, problem=problem, problem_object=object_)
 
 
 def unread(problem: str) -> Observation:
@@ -200,7 +250,7 @@ def awaiting_sync(source: PlaceSignal, view: EnvironmentView | None) -> tuple[Ob
 def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_environment(world: World) -> None:
     found, waiting = awaiting_sync(place(unread("answered 404")), world.environments["dev"])
     assert (found.object, found.reason) == ("ArgoCDInstance/argocd", "DeploymentUnreadable")
-    assert "mend ArgoCDInstance/argocd" in waiting.unblock_with
+    assert "fix ArgoCDInstance/argocd" in waiting.unblock_with
     assert "application web-dev-0 as Environment/dev names it" in waiting.unblock_with
     assert found.text == "web-0: answered 404"
     assert "answered 404" in waiting.observed
@@ -212,17 +262,17 @@ def test_a_deployment_that_is_declared_no_more_names_the_environment(world: Worl
 
 
 @pytest.mark.parametrize(
-    ("problem", "named"),
+    ("problem", "object_", "named"),
     [
-        ("ArgoCDInstance/argocd: does not exist", "ArgoCDInstance/argocd"),
-        ("Environment/dev: does not exist", "Environment/dev"),
-        ("deployments cannot be read: no answer", "Environment/dev"),
+        ("ArgoCDInstance/argocd: does not exist", "ArgoCDInstance/argocd", "ArgoCDInstance/argocd"),
+        ("Environment/dev: does not exist", "Environment/dev", "Environment/dev"),
+        ("deployments/of it: no answer", "", "Environment/dev"),
     ],
 )
-def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that(problem: str, named: str) -> None:
-    found, _ = awaiting_sync(place(problem=problem), None)
+def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that(problem: str, object_: str, named: str) -> None:
+    found, _ = awaiting_sync(place(problem=problem, object_=object_), None)
     assert (found.object, found.text) == (named, problem)
-    assert f"mend {named}" in found.unblock_with
+    assert f"fix {named}" in found.unblock_with
 
 
 def test_a_component_without_deployment_is_to_be_declared() -> None:
@@ -232,7 +282,7 @@ def test_a_component_without_deployment_is_to_be_declared() -> None:
     assert waiting.unblock_with.startswith("add a deployment of component web to Environment/dev")
 
 
-def test_a_target_that_cannot_be_read_is_to_be_mended_and_not_overridden(world: World) -> None:
+def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: World) -> None:
     hop = replace(hop_of(world), approved_by="autoPromote", refusal=Refusal.UNREADABLE, refusal_message="web-0: 401")
     story = Story(started_at=NOON, state=State.READY_TO_PROMOTE, environment="dev", components=("web",), hop=hop)
     target = place(unread("401"), environment="staging")
@@ -249,7 +299,7 @@ def test_a_target_that_cannot_be_read_is_to_be_mended_and_not_overridden(world: 
     [
         (None, "nothing; the lane is handed on"),
         (BlockedBy(tracker="web-411", reason="is held"), "the end, release or abort of web-411"),
-        (BlockedBy(tracker="", reason="deployments cannot be read: 401"), "mend Environment/staging; the tracker goes"),
+        (BlockedBy(tracker="", reason="deployments cannot be read: 401"), "fix Environment/staging; the tracker goes"),
     ],
 )
 def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_it(
@@ -276,7 +326,7 @@ def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_i
     [
         (PolicyOutcome.NOT_FOUND, (), "kubectl apply a PromotionPolicy with sourceEnvironment dev"),
         (PolicyOutcome.AMBIGUOUS, ("one", "two"), "delete all but one of PromotionPolicy/one, PromotionPolicy/two"),
-        (PolicyOutcome.INVALID, ("one",), "mend the fields of PromotionPolicy/one"),
+        (PolicyOutcome.INVALID, ("one",), "fix the fields of PromotionPolicy/one"),
     ],
 )
 async def test_each_trouble_with_policies_has_its_own_way_out(
@@ -333,7 +383,7 @@ async def test_an_argocd_that_refuses_is_in_a_condition_until_it_answers(tempora
         await world.eventually(lambda: resolved(world.status).status == "False")
         assert resolved(world.status).reason == "DeploymentUnreadable"
         assert "answered 401" in resolved(world.status).message
-        assert "mend ArgoCDInstance/argocd" in waited(world.status).unblock_with
+        assert "fix ArgoCDInstance/argocd" in waited(world.status).unblock_with
         world.refused.clear()
         await world.say("dev")
         status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -346,7 +396,7 @@ async def test_a_poll_that_is_refused_is_in_a_condition_until_it_is_answered(tem
         await start()
         await world.until(State.TESTING)
         await world.eventually(lambda: resolved(world.status).status == "False")
-        assert "mend the credential of TestRunner/" in waited(world.status).unblock_with
+        assert "fix the credential of TestRunner/" in waited(world.status).unblock_with
         world.refused.clear()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
@@ -365,7 +415,7 @@ class FlappingWorld(World):
         return await super().poll_tests(request)
 
 
-@pytest.mark.parametrize(("failures", "told"), [(1, False), (UNREAD_POLLS, True)])
+@pytest.mark.parametrize(("failures", "told"), [(1, False), (8, True)])
 async def test_a_poll_that_fails_now_and_then_does_not_make_the_condition_flap(
     temporal_server: str, failures: int, told: bool
 ) -> None:
@@ -377,12 +427,12 @@ async def test_a_poll_that_fails_now_and_then_does_not_make_the_condition_flap(
         assert any(resolved(status).status == "False" for status in world.statuses) == told
 
 
-async def test_a_failed_promotion_says_to_mend_before_the_retry(temporal_server: str) -> None:
+async def test_a_failed_promotion_says_to_fix_before_the_retry(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
         world.refuse_writes = "web-staging-0"
         await start()
         waiting = waited(await world.until(State.PROMOTION_FAILED))
-        assert waiting.unblock_with == "mend why it failed, then pilotage -n shop retry web-412"
+        assert waiting.unblock_with == "fix why it failed, then pilotage -n shop retry web-412"
 
 
 def test_a_timer_says_what_it_is_for(world: World) -> None:

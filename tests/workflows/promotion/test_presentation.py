@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import PolicySnapshot, TestSpec
+from activities.models.failures import Failure, FailureKind
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState
 from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
@@ -275,7 +276,7 @@ def test_a_quick_delivery_costs_no_call_and_a_lasting_one_is_shown_once_per_wave
 
 def test_a_problem_while_promoting_is_shown_at_once() -> None:
     story = in_hop(State.PROMOTING)
-    story.problem = "ProviderUnauthorized: 401"
+    story.failure = Failure(kind=FailureKind.UNAUTHORIZED, message="401", object="GitRepository/web")
     assert moment(story, State.PROMOTING, NOON) is not None
 
 

@@ -18,7 +18,7 @@ def progress(state: RunState, after: timedelta, *, approval: bool = False) -> Te
     test = TestProgress(spec=spec, key="k", started_at=NOON)
     run = RunRef(runner="ci", job="e2e", key="k", id="1")
     report = RunReport(key="k", run=run, state=state, message="pending", waiting_for_approval=approval)
-    take_report(test, report, NOON + after)
+    take_report(test, report, NOON + after, timedelta(minutes=3))
     return test
 
 

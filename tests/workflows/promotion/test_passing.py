@@ -1,0 +1,181 @@
+"""What passes by itself is no fact about anybody: it is shown once it has lasted, and it ends no test."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio import activity
+
+from activities.failures import to_application_error
+from activities.models.revisions import PresentInput, PresentResult, ReadPullRequestInput, ReadPullRequestResult
+from activities.models.status import State
+from activities.models.testing import (
+    PollTestsInput,
+    PollTestsResult,
+    RunReport,
+    RunState,
+    TriggerTestInput,
+    TriggerTestResult,
+)
+from activities.models.tracking import PullRequestState
+from crds.ports import ApiUnavailable
+from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized, ProviderUnavailable
+from tests.workflows.promotion.world import FAST, World, a_test, merged, promotion_in
+
+PASSING: list[Callable[[], Exception]] = [
+    lambda: ProviderBusy("20 calls are in flight", retry_after=timedelta(seconds=1)),
+    lambda: ProviderRateLimited("slow down", retry_after=timedelta(seconds=1)),
+    lambda: ProviderUnavailable("no answer in time"),
+    lambda: ApiUnavailable("no answer"),
+]
+NAMES = ["busy", "rate limit", "timeout", "kubernetes"]
+PATIENT = replace(FAST, passing=timedelta(minutes=3))
+
+
+@dataclass
+class Refusing(World):
+    """A world whose SCM host refuses to be read, and to be written to."""
+
+    error: Callable[[], Exception] | None = None
+    refusals: int = 0
+    reads: int = 0
+    tries: int = 0
+
+    @activity.defn
+    async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        self.reads += 1
+        if self.error is not None and self.refusals > 0:
+            self.refusals -= 1
+            raise to_application_error(self.error())
+        return await super().read_pull_request(request)
+
+    @activity.defn
+    async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
+        self.tries += 1
+        return await super().present_on_pull_request(request)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=NAMES)
+async def test_a_look_that_was_refused_in_passing_is_told_to_nobody(
+    temporal_server: str, error: Callable[[], Exception]
+) -> None:
+    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+        world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
+        await start()
+        await world.until(State.AWAITING_MERGE)
+        # The first success of a presentation travels with the next status.
+        await world.eventually(
+            lambda: world.tries >= 1 and any(one.type == "Presented" for one in world.status.conditions)
+        )
+        before = (len(world.statuses), len(world.events), world.tries)
+        # All attempts of one activity, so that the workflow hears of it.
+        world.error, world.refusals, looks = error, 3, world.reads
+        await world.eventually(lambda: world.refusals == 0 and world.reads >= looks + 5)
+        assert (len(world.statuses), len(world.events), world.tries) == before
+
+
+@pytest.mark.parametrize("error", PASSING[:3], ids=NAMES[:3])
+async def test_what_lasts_is_shown_also_while_the_host_asks_to_wait(
+    temporal_server: str, error: Callable[[], Exception]
+) -> None:
+    async with promotion_in(Refusing, temporal_server) as (world, start):
+        world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
+        world.error, world.refusals = error, 1000
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
+        assert world.events.count("WaitingForReference") == 1
+        world.refusals = 0
+        await world.until(State.AWAITING_MERGE, reason="AwaitingMerge")
+
+
+async def test_what_only_a_person_can_fix_is_shown_at_once(temporal_server: str) -> None:
+    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+        world.error, world.refusals = lambda: ProviderUnauthorized("bad token", status=401), 1000
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
+
+
+@dataclass
+class LateWorld(World):
+    """A world whose CI system has its verdict while nobody may look."""
+
+    error: Callable[[], Exception] | None = None
+    refused_after: float = 0.5
+    refused_for: float = 4.0
+    triggered: float = 0.0
+    polls: list[float] = field(default_factory=list)
+
+    @activity.defn
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        self.triggered = self.triggered or time.monotonic()
+        return await super().trigger_test(request)
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        age = time.monotonic() - self.triggered
+        self.polls.append(age)
+        if age < self.refused_after:
+            state = RunState.RUNNING
+        elif age < self.refused_after + self.refused_for and self.error is not None:
+            raise to_application_error(self.error())
+        else:
+            state = RunState.PASSED
+        return PollTestsResult(reports=tuple(RunReport(key=run.key, run=run, state=state) for run in request.runs))
+
+
+@pytest.mark.parametrize("error", PASSING, ids=NAMES)
+async def test_a_run_that_passed_in_time_is_not_timed_out_because_the_last_look_was_refused(
+    temporal_server: str, error: Callable[[], Exception]
+) -> None:
+    async with promotion_in(LateWorld, temporal_server, timings=PATIENT) as (world, start):
+        world.error = error
+        world.policy("dev", "staging", tests=(a_test("unit", timeout=2),))
+        await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert [one.state for one in world.status.promotions[-1].tests] == ["Passed"]
+        assert max(world.polls) > 4
+        assert world.cancelled == []
+
+
+async def test_a_ci_system_that_has_failed_for_long_ends_the_wait_for_its_verdict(temporal_server: str) -> None:
+    async with promotion_in(LateWorld, temporal_server) as (world, start):
+        world.error, world.refused_for = lambda: ProviderUnavailable("503"), 1000
+        world.policy("dev", "staging", tests=(a_test("unit", timeout=2),))
+        await start()
+        status = await world.until(State.TESTS_FAILED)
+        assert [one.state for one in status.tests] == ["TimedOut"]
+        assert "503" in status.message
+
+
+@dataclass
+class QuietWorld(World):
+    """A world whose CI system asks once to wait before it is polled again."""
+
+    wait: timedelta = timedelta(seconds=3)
+    asked_at: datetime | None = None
+    early: int = 0
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        now = datetime.now(UTC)
+        if self.asked_at is None:
+            self.asked_at = now
+            raise to_application_error(ProviderRateLimited("wait", retry_after=self.wait))
+        self.early += now - self.asked_at < self.wait
+        return await super().poll_tests(request)
+
+
+async def test_no_poll_comes_before_the_time_that_the_host_named_whatever_wakes_the_workflow(
+    temporal_server: str,
+) -> None:
+    async with promotion_in(QuietWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e")))
+        run = await start()
+        await world.eventually(lambda: world.asked_at is not None)
+        for _ in range(5):
+            await run.handle.signal("poke")
+            await world.say("dev")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.early == 0

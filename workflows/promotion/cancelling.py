@@ -1,0 +1,140 @@
+"""Cancel runs beside the steps: a CI system may ask to wait for an hour, and nothing else may wait with it."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.contracts import TestRunActivities
+from activities.models.failures import Failure
+from activities.models.promotion import PromotionInput
+from activities.models.testing import CancelTestsInput, RunRef
+from activities.models.tracking import Timings
+from workflows import policies
+from workflows.failures import failure_of, jittered
+from workflows.identity import Queues
+from workflows.promotion.state import OpenCancel, Story, TestProgress
+
+CANCEL_WITHIN = timedelta(hours=2)
+"""Longer than any host asks to wait; runs end by themselves, too."""
+CANCEL_BRIEFLY = timedelta(minutes=2)
+"""Once the tracker is gone: well within the ten minutes that its finalizer waits."""
+KEPT = 20
+"""Cancels that are carried at most, the newest: each names the runs of one round at one runner."""
+
+
+class Run(Protocol):
+    """What cancelling needs of the run."""
+
+    request: PromotionInput
+    story: Story
+    timings: Timings
+    queues: Queues
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Note a Kubernetes event."""
+
+    def flush(self) -> None:
+        """Offer what changed for publishing."""
+
+
+class Cancelling:
+    """Ask until the CI system has answered; what cannot be cancelled is only noted.
+
+    What is open is kept in the story, so that continuing as new waits for nothing: the next run asks again.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gone_at: datetime | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being cancelled."""
+        return not self._tasks
+
+    def begin(self, tests: Sequence[TestProgress]) -> None:
+        """Cancel the runs of these tests, found by key, also those whose trigger may have been accepted."""
+        story = self._run.story
+        for runner in sorted({test.spec.runner for test in tests}):
+            mine = [test for test in tests if test.spec.runner == runner and test.key]
+            refs = tuple(
+                RunRef(runner=runner, job=test.spec.job, key=test.key, id=test.run.id if test.run else "")
+                for test in mine
+            )
+            if refs:
+                perhaps = any(test.unheard if test.run is None else not test.run.id for test in mine)
+                one = OpenCancel(runner=runner, runs=refs, since=workflow.now(), perhaps=perhaps)
+                story.cancels = [*story.cancels, one][-KEPT:]
+                self._start(one)
+
+    def resume(self) -> None:
+        """Go on with what an earlier run has left."""
+        for one in self._run.story.cancels:
+            self._start(one)
+
+    def stop(self) -> None:
+        """Leave what is open to the next run."""
+        for task in self._tasks:
+            task.cancel()
+
+    def hurry(self) -> None:
+        """Ask only briefly from now on: the tracker is gone, and its deletion waits for us."""
+        self._gone_at = self._gone_at or workflow.now()
+
+    async def drain(self) -> None:
+        """Return when nothing is being cancelled any more."""
+        await workflow.wait_condition(lambda: self.idle)
+
+    def _start(self, one: OpenCancel) -> None:
+        task = asyncio.create_task(self._cancel(one))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _cancel(self, one: OpenCancel) -> None:
+        run, pause = self._run, self._run.timings.reference_initial
+        while (failure := await self._try(one)) is not None:
+            wait = max(jittered(pause), failure.wait)
+            if not failure.kind.passing or workflow.now() + wait > self._until(one):
+                run.event("CancelFailed", f"{failure.object}: {failure.text}", warning=True)
+                run.flush()
+                break
+            hurried = self._gone_at
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda hurried=hurried: self._gone_at != hurried,  # type: ignore[misc]
+                    timeout=wait,
+                    timeout_summary=f"cancel at {one.runner} again",
+                )
+            pause = min(pause * 2, run.timings.reference_maximum)
+        run.story.cancels = [other for other in run.story.cancels if other is not one]
+
+    def _until(self, one: OpenCancel) -> datetime:
+        # What is left of an ended promotion keeps its workflow no longer than its last presentation may.
+        longest = self._run.timings.present_deadline
+        if self._gone_at is not None:
+            return self._gone_at + min(CANCEL_BRIEFLY, longest)
+        return one.since + min(CANCEL_WITHIN, longest)
+
+    async def _try(self, one: OpenCancel) -> Failure | None:
+        run = self._run
+        request = CancelTestsInput(
+            namespace=run.request.tracker.namespace,
+            runner=one.runner,
+            runs=one.runs,
+            repository=run.request.spec.repository,
+            listing_lag=run.timings.listing_lag if one.perhaps else timedelta(0),
+        )
+        config = policies.ci_cancel(run.queues, run.timings, summary=f"cancel {len(one.runs)} runs at {one.runner}")
+        try:
+            await workflow.execute_activity_method(TestRunActivities.cancel_tests, request, **config)
+        except ActivityError as refusal:
+            if is_cancelled_exception(refusal):
+                raise
+            return failure_of(refusal, f"TestRunner/{one.runner}")
+        return None
