@@ -151,7 +151,12 @@ def explain(error: ProviderError, connection: ConnectionRef, document: Document)
     return _refused(ConditionReason.UNAVAILABLE, f"{text} ({said})")
 
 
-_AS_THEY_ARE = (ConditionReason.NAMESPACE_NOT_ALLOWED, ConditionReason.FORBIDDEN, ConditionReason.NO_CONSENT)
+_AS_THEY_ARE = (
+    ConditionReason.NAMESPACE_NOT_ALLOWED,
+    ConditionReason.REPOSITORY_NOT_ALLOWED,
+    ConditionReason.FORBIDDEN,
+    ConditionReason.NO_CONSENT,
+)
 
 
 def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:

@@ -98,6 +98,8 @@ class ConditionReason(StrEnum):
     """The server gives no usable answer."""
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     """The ClusterScmProvider does not allow this namespace."""
+    REPOSITORY_NOT_ALLOWED = "RepositoryNotAllowed"
+    """The ClusterScmProvider does not allow this repository to this namespace."""
     PRESENTED = "Presented"
     """The pull request shows the tracker's state."""
     PRESENTATION_FAILED = "PresentationFailed"

@@ -1,5 +1,6 @@
 """Read credentials from Secrets: within a namespace, or through a ClusterScmProvider that allows the namespace."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -11,7 +12,7 @@ from activities.redaction import known
 from crds.fields import SecretReference
 from crds.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
 from crds.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
-from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider, ClusterScmProviderSpec
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind
 from crds.v1alpha1.scm_host import ScmProviderSpec
 from crds.v1alpha1.scm_provider import ScmProvider
@@ -80,6 +81,7 @@ class Credentials:
             if not shared.allowed_namespaces.matches(labels):
                 message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"
                 raise ReferenceMissing(Problem(what=what, reason="NamespaceNotAllowed", message=message))
+            _check_allowed(what, shared, repository, labels)
             return await self._access(what, shared, self._system_namespace, repository)
         return await self._own_provider(namespace, reference.name, repository)
 
@@ -143,6 +145,20 @@ class Credentials:
         document = await self._kubernetes.get(NAMESPACES, None, namespace)
         labels = document.get("metadata", {}).get("labels") or {}
         return {str(key): str(value) for key, value in labels.items()}
+
+
+def _check_allowed(
+    what: str, shared: ClusterScmProviderSpec, repository: GitRepository, labels: Mapping[str, str]
+) -> None:
+    """Raise ReferenceMissing where a shared credential may not be used for this repository."""
+    if shared.repositories and repository.spec.gitlab is not None and repository.spec.gitlab.project_id is not None:
+        # The number decides which project is opened, whatever the names beside it say.
+        message = f"{what} allows repositories by name: remove spec.gitlab.projectId"
+        raise ReferenceMissing(Problem(what=what, reason="RepositoryNotAllowed", message=message))
+    if not shared.allows(repository, labels):
+        name = repository.spec.hosted.full_name
+        message = f"{what} does not allow `{name}` to this namespace: its owner can add it to spec.repositories"
+        raise ReferenceMissing(Problem(what=what, reason="RepositoryNotAllowed", message=message))
 
 
 def _missing(secret: str, reason: str, message: str) -> ReferenceMissing:

@@ -1,12 +1,29 @@
 """ClusterScmProvider: an SCM host and a credential, for the namespaces that it allows."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from crds.fields import LabelSelector
-from crds.model import Definition, Scope
+from crds.model import Definition, Model, Scope
+from crds.paths import matches_any
 from crds.resource import Resource
+from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import ScmProviderSpec
 from crds.v1alpha1.scm_provider import READY_COLUMNS, ScmProviderStatus
+
+
+class AllowedRepositories(Model):
+    """Repositories that some of the allowed namespaces may use the credential for."""
+
+    namespaces: LabelSelector | None = None
+    """Which of the allowed namespaces, by their labels; none means all of them."""
+    patterns: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(min_length=1, max_length=100)
+    ]
+    """Full names at the host, such as `acme/web`; `*` stands for any text without `/`, `**` for any number of parts.
+    Compared without case."""
 
 
 class ClusterScmProviderSpec(ScmProviderSpec):
@@ -14,6 +31,20 @@ class ClusterScmProviderSpec(ScmProviderSpec):
 
     allowed_namespaces: LabelSelector = LabelSelector()
     """Namespaces whose repositories may use the credential, by their labels; empty means none."""
+    repositories: Annotated[tuple[AllowedRepositories, ...], Field(max_length=100)] = ()
+    """Repositories that they may use it for; empty means every one that the credential opens."""
+
+    def allows(self, repository: GitRepository, namespace_labels: Mapping[str, str]) -> bool:
+        """Return whether a repository of a namespace with these labels may use the credential."""
+        if not self.repositories:
+            return True
+        patterns = [
+            pattern.lower()
+            for allowed in self.repositories
+            if allowed.namespaces is None or allowed.namespaces.matches(namespace_labels)
+            for pattern in allowed.patterns
+        ]
+        return matches_any(patterns, repository.spec.hosted.full_name.lower())
 
 
 class ClusterScmProvider(Resource):

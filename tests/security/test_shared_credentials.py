@@ -1,0 +1,85 @@
+"""One credential for many tenants must not open every repository to each of them."""
+
+from typing import Any
+
+import pytest
+
+from activities.ports import ReferenceMissing
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.git_repository import GitRepository
+from tests.activities.cluster import Cluster
+from tests.crds.resources import document
+from worker.credentials import Credentials
+
+SHOP = {"matchLabels": {"team": "shop"}}
+BANK = {"matchExpressions": [{"key": "team", "operator": "In", "values": ["bank"]}]}
+BOTH = {"matchExpressions": [{"key": "team", "operator": "Exists"}]}
+
+
+def cluster(*repositories: dict[str, Any]) -> Cluster:
+    made = Cluster()
+    spec: dict[str, Any] = {"github": {}, "secretRef": {"name": "shared"}, "allowedNamespaces": BOTH}
+    made.add("ClusterScmProvider", "shared", {**spec, "repositories": list(repositories)}, namespace="")
+    made.objects["Namespace", "", "shop"] = {"metadata": {"name": "shop", "labels": {"team": "shop"}}}
+    made.secrets["pilotage", "shared"] = {"token": b"shared-token-value"}
+    return made
+
+
+def repository(owner: str, name: str) -> GitRepository:
+    reference = {"kind": "ClusterScmProvider", "name": "shared"}
+    spec = {"scmProviderRef": reference, "github": {"owner": owner, "name": name}}
+    return GitRepository.from_wire(document("GitRepository", "web", spec))
+
+
+async def opens(made: Cluster, owner: str, name: str) -> bool:
+    try:
+        await Credentials(made.port(), system_namespace="pilotage").scm("shop", repository(owner, name))
+    except ReferenceMissing as refused:
+        return refused.problem.reason != "RepositoryNotAllowed"
+    return True
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "wanted"),
+    [
+        ("acme", "web", True),
+        ("ACME", "Web-Shop", True),
+        ("acme", "payroll", False),
+        ("acmebank", "web", False),
+        ("bank", "ledger", False),
+        ("acme", "we", False),
+    ],
+)
+async def test_to_open_anothers_repository_with_the_shared_credential(owner: str, name: str, wanted: bool) -> None:
+    made = cluster(
+        {"namespaces": SHOP, "patterns": ["acme/web*"]}, {"namespaces": BANK, "patterns": ["bank/**", "acme/payroll"]}
+    )
+    assert await opens(made, owner, name) is wanted
+
+
+async def test_without_a_list_every_repository_of_the_credential_is_open() -> None:
+    assert await opens(cluster(), "anything", "at-all")
+
+
+async def test_a_list_for_all_allowed_namespaces_names_no_selector() -> None:
+    assert await opens(cluster({"patterns": ["acme/*"]}), "acme", "web")
+
+
+async def test_to_pass_a_name_and_open_another_project_by_its_number() -> None:
+    made = cluster({"patterns": ["acme/*"]})
+    made.objects["ClusterScmProvider", "", "shared"]["spec"].pop("github")
+    made.objects["ClusterScmProvider", "", "shared"]["spec"]["gitlab"] = {}
+    spec = {
+        "scmProviderRef": {"kind": "ClusterScmProvider", "name": "shared"},
+        "gitlab": {"namespace": "acme", "name": "web", "projectId": 4711},
+    }
+    by_number = GitRepository.from_wire(document("GitRepository", "web", spec))
+    with pytest.raises(ReferenceMissing, match="projectId"):
+        await Credentials(made.port(), system_namespace="pilotage").scm("shop", by_number)
+
+
+def test_patterns_are_bounded_by_the_schema() -> None:
+    with pytest.raises(ValueError, match="patterns"):
+        ClusterScmProvider.from_wire(
+            document("ClusterScmProvider", "x", {"github": {}, "secretRef": {"name": "s"}, "repositories": [{}]})
+        )
