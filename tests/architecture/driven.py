@@ -20,7 +20,15 @@ from worker.settings import Settings, variable_name
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_suffix(".toml")
-STORIES = ("tests/e2e/", "tests/workflows/", "tests/watcher/", "tests/worker/", "tests/cli/", "tests/activities/")
+STORIES = (
+    "tests/e2e/",
+    "tests/workflows/",
+    "tests/watcher/",
+    "tests/worker/",
+    "tests/cli/",
+    "tests/activities/",
+    "tests/security/",
+)
 """Where tests play what people see; units of rules do not count."""
 REFUSALS = ("tests/crds/test_api_server.py", "tests/crds/test_admission.py")
 """Where the real API server refuses what this version cannot do, or what people may not."""
