@@ -39,6 +39,11 @@ def config_read(queues: Queues, timings: Timings, *, summary: str, attempts: int
     return _config(queues.config, timings, _backoff(initial=1, maximum=30, attempts=attempts), summary)
 
 
+def config_read_shown(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Read custom resources in a step: few attempts, then the cause is shown and the workflow's timer goes on."""
+    return config_read(queues, timings, summary=summary, attempts=3)
+
+
 def tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Tell a place a member's view: unlimited, since a place that never hears of a holder would keep others waiting."""
     return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)

@@ -112,7 +112,8 @@ def print_tracker(tracker: "PullRequestTracker") -> None:
         verdict = status.aggregate
         if verdict is not None:
             optional = ", an optional test failed" if verdict.optional_tests_failed else ""
-            line(f"Tests: {_verdict(verdict.all_passed, verdict.any_failed)}{optional}")
+            required = any(test.required for test in status.tests)
+            line(f"Tests: {_verdict(required, verdict.all_passed, verdict.any_failed)}{optional}")
         table(trackers.TEST_COLUMNS, [trackers.test_row(test, at) for test in status.tests])
     if status.promotions:
         line()
@@ -145,7 +146,9 @@ def _facts(tracker: "PullRequestTracker") -> list[tuple[str, str]]:
     ]
 
 
-def _verdict(all_passed: bool, any_failed: bool) -> str:
+def _verdict(required: bool, all_passed: bool, any_failed: bool) -> str:
+    if not required:
+        return "none is required"
     return "all required ones passed" if all_passed else "a required one failed" if any_failed else "not all final yet"
 
 

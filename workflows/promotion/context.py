@@ -279,7 +279,7 @@ class Context:
 
     async def look_up_environment(self, environment: str) -> EnvironmentView:
         """Read an Environment once. Raises ActivityError, or Unreadable where a person must mend something."""
-        config = policies.config_read(self.queues, self.timings, summary=f"read environment {environment}")
+        config = policies.config_read_shown(self.queues, self.timings, summary=f"read environment {environment}")
         answer = await workflow.execute_activity_method(
             ConfigActivities.read_environment,
             ReadEnvironmentInput(

@@ -75,7 +75,7 @@ async def find_policy(ctx: Context) -> FindPolicyResult:
         return await workflow.execute_activity_method(
             ConfigActivities.find_policy,
             request,
-            **policies.config_read(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}"),
+            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}"),
         )
 
     found = await ctx.insist(ask, object_="PromotionPolicy", why="policy")

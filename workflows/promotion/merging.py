@@ -9,13 +9,16 @@ from activities.contracts import ConfigActivities, ScmActivities
 from activities.models.bounds import together
 from activities.models.configuration import ReadRepositoryInput
 from activities.models.places import Phase
+from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
 from activities.models.status import State
 from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
 from workflows import policies
 from workflows.promotion import comparing
 from workflows.promotion.asking import Unreadable
+from workflows.promotion.commands import command_line
 from workflows.promotion.context import Context, Ended
+from workflows.promotion.lineage import astray
 
 HEARING = timedelta(minutes=2)
 """How long a place may take for its first view before it is told again."""
@@ -36,7 +39,7 @@ async def _read_repository(ctx: Context) -> RepositoryView:
         answer = await workflow.execute_activity_method(
             ConfigActivities.read_repository,
             ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository),
-            **policies.config_read(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
+            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
         )
         if answer.repository is None:
             what = f"GitRepository/{spec.repository}"
@@ -55,7 +58,9 @@ async def await_merge(ctx: Context) -> State:
     while True:
         pull_request = story.pull_request or await _read_pull_request(ctx)
         if pull_request.state is PullRequestState.CLOSED:
-            raise Ended(State.CLOSED, "PullRequestClosed", f"#{pull_request.number} was closed without a merge")
+            restart = command_line(ctx.request.tracker, "restart")
+            text = f"#{pull_request.number} was closed without a merge; if it is reopened: `{restart}`"
+            raise Ended(State.CLOSED, "PullRequestClosed", text)
         if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
             state = await _touched(ctx)
             if ctx.held:
@@ -196,6 +201,8 @@ def _say_why(ctx: Context, artifacts: tuple[Artifact, ...] | None) -> None:
             continue
         by = (place.moved_by or {}).get(one.deployment)
         told = f" (brought by {by}; pilotage restart runs this change again)" if by and artifacts is not None else ""
+        lost = astray(ctx.story, one, abort=command_line(ctx.request.tracker, Verb.ABORT))
+        told += f" ({lost.text})" if lost is not None else ""
         lines.append(
             f"{ctx.story.environment}/{one.deployment} {one.component}: wanted {comparing.short(merge)}, "
             f"runs {comparing.short(one.runs)}, {one.sync_status}, {one.health}"

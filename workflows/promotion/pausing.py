@@ -24,7 +24,8 @@ async def between_waves(ctx: Context) -> None:
 
 
 async def pause(ctx: Context, until: datetime) -> None:
-    """Wait until then; commands are answered meanwhile."""
+    """Wait until then, which is shown; commands are answered meanwhile."""
+    ctx.changed()
     while (left := until - workflow.now()) > timedelta(0):
         ctx.heed_commands()
         await ctx.wait(lambda: ctx.command_waits, at_most=left, why="pause between waves")

@@ -66,7 +66,8 @@ def moment(story: Story, shown: State, now: datetime) -> tuple[object, ...] | No
             return None
         case State.PROMOTING:
             lasts = story.since is not None and now - story.since >= PROMOTING_SHOWN_AFTER
-            return (*place, hop.wave, hop.attempt) if hop and (lasts or story.problem) else None
+            stands = (hop.pause_until, bool(hop.blocked)) if hop else ()
+            return (*place, hop.wave, hop.attempt, stands) if hop and (lasts or story.problem) else None
         case State.AWAITING_SYNC:
             return place if story.message else None
         case State.TESTING:

@@ -9,6 +9,7 @@ from activities.models.status import State, Waiting, WaitingFor
 from workflows.promotion.aggregate import verdict
 from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
+from workflows.promotion.lineage import first_astray
 from workflows.promotion.obstacles import Obstacle
 from workflows.promotion.state import Hop, Refusal, Story
 
@@ -55,12 +56,12 @@ def waiting_for(
         case State.AWAITING_MERGE:
             return _plain(story, Waiting.MERGE, f"#{_number(story)}", "not merged", "merge the pull request", "merged")
         case State.AWAITING_SYNC | State.SYNCED:
-            return _sync(story, source, obstacle)
+            return _sync(story, source, obstacle, say)
         case State.AWAITING_POLICY:
             return _policy(story)
         case State.TESTING if hop is None or hop.round is None:
             # A round begins with a source that runs the change, which was rolled back or is still being deployed.
-            return _sync(story, source, obstacle)
+            return _sync(story, source, obstacle, say)
         case State.TESTING:
             return _verdict(story, verdict_until, obstacle)
         case State.TESTS_FAILED:
@@ -68,6 +69,8 @@ def waiting_for(
         case State.READY_TO_PROMOTE:
             return _ready(story, hop, target, obstacle, say)
         case State.PROMOTING:
+            if hop is not None and hop.pause_until is not None:
+                return _pausing(story, hop, hop.pause_until)
             observed = story.message or "being delivered"
             unblock = obstacle.unblock_with if obstacle else "nothing; Argo CD is at work"
             if hop is not None and hop.blocked and obstacle is None:
@@ -80,6 +83,12 @@ def waiting_for(
             return _plain(story, Waiting.RETRY, _target(hop), story.message, unblock, _wanted(hop))
         case _:
             return _plain(story, Waiting.RELEASE, story.environment, str(story.state), say("release"))
+
+
+def _pausing(story: Story, hop: Hop, until: datetime) -> WaitingFor:
+    observed = f"the pause between waves, until {until:%Y-%m-%d %H:%M:%S} UTC"
+    unblock = "nothing; the next wave begins by itself"
+    return _until(_plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), until)
 
 
 def _plain(story: Story, what: Waiting, object_: str, observed: str, unblock_with: str, wanted: str = "") -> WaitingFor:
@@ -128,7 +137,9 @@ def _policy(story: Story) -> WaitingFor:
     )
 
 
-def _sync(story: Story, place: PlaceSignal | None, obstacle: Obstacle | None) -> WaitingFor:
+def _sync(story: Story, place: PlaceSignal | None, obstacle: Obstacle | None, say: Callable[[str], str]) -> WaitingFor:
+    lost = first_astray(story, place.observed, abort=say("abort")) if place is not None else None
+    unblock = lost.unblock_with if lost is not None else ""
     merge = story.pull_request.merge_sha if story.pull_request else None
     observed = story.message or ("; ".join(_running(place)) if place else "not observed yet")
     return _plain(
@@ -136,7 +147,7 @@ def _sync(story: Story, place: PlaceSignal | None, obstacle: Obstacle | None) ->
         Waiting.SYNC,
         obstacle.object if obstacle else story.environment,
         observed,
-        obstacle.unblock_with if obstacle else f"deploy {short(merge)} to {story.environment}",
+        obstacle.unblock_with if obstacle else unblock or f"deploy {short(merge)} to {story.environment}",
         f"{short(merge)} or newer, Synced and Healthy",
     )
 

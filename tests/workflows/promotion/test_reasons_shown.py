@@ -1,0 +1,125 @@
+"""Why a change does not go on is shown where people look, with what they can do about it."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.models.configuration import FindPolicyInput, FindPolicyResult, ReadRepositoryInput, ReadRepositoryResult
+from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
+from activities.models.status import State, Waiting
+from activities.models.tracking import PullRequestState
+from tests.workflows.promotion.world import HOTFIX, NEWER, OLD, World, promotion, promotion_in
+
+
+async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.pull_request = replace(world.pull_request, base_branch="feature/login")
+        world.environment("dev", HOTFIX)
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and "another line of history" in world.status.message)
+        status, waiting = world.status, world.status.waiting_for
+        assert (status.state, waiting and waiting.what) == (State.AWAITING_SYNC, Waiting.SYNC)
+        assert waiting is not None
+        assert "#412 merged into feature/login" in waiting.observed
+        assert "deploy feature/login" in waiting.unblock_with
+        assert "`pilotage -n shop abort web-412`" in waiting.unblock_with
+        await world.eventually(lambda: "another line of history" in world.presented[-1].comment)
+        # It was only not merged there yet.
+        await world.deploy("dev", NEWER)
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_change_that_is_only_not_deployed_yet_is_on_no_other_line(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.environment("dev", OLD)
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and "runs 00000000" in world.status.message)
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert "another line" not in waiting.observed
+        assert waiting.unblock_with == "deploy aaaaaaaa to dev"
+
+
+@dataclass
+class Unknowing(World):
+    """A host that knows no commit."""
+
+    @activity.defn
+    async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        return CompareRevisionsResult(relations=tuple(Relation.UNKNOWN for _ in request.pairs))
+
+
+async def test_a_commit_that_the_host_does_not_know_is_named_with_what_helps(temporal_server: str) -> None:
+    async with promotion_in(Unknowing, temporal_server) as (world, start):
+        world.environment("dev", HOTFIX)
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and "acme/web does not know" in world.status.message)
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert "push both commits to acme/web" in waiting.unblock_with
+
+
+async def test_a_pull_request_that_was_closed_says_how_it_is_taken_up_again(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.pull_request = replace(world.pull_request, state=PullRequestState.CLOSED, merge_sha=None)
+        run = await start()
+        assert await run.end() is State.CLOSED
+        assert "`pilotage -n shop restart web-412`" in world.status.message
+        assert "`pilotage -n shop restart web-412`" in world.presented[-1].comment
+
+
+async def test_the_pause_between_waves_and_its_end_are_shown(temporal_server: str) -> None:
+    async with promotion(temporal_server) as (world, start):
+        world.environment("staging", OLD, waves=2)
+        world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(minutes=10))
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and "pause between waves" in str(world.status.waiting_for))
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert (world.status.state, waiting.what) == (State.PROMOTING, Waiting.DELIVERY)
+        assert waiting.until is not None
+        assert f"{waiting.until:%H:%M:%S} UTC" in waiting.observed
+        assert world.writes == ["web-staging-0"]
+
+
+@dataclass
+class Refusing(World):
+    """An API server that refuses to show some kinds, each time."""
+
+    refused: str = ""
+
+    @activity.defn
+    async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
+        self._refuse("repository")
+        return await super().read_repository(request)
+
+    @activity.defn
+    async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        self._refuse("policy")
+        return await super().find_policy(request)
+
+    def _refuse(self, what: str) -> None:
+        if self.refused == what:
+            raise ApplicationError(
+                f"may not get {what}", type="ApiForbidden", next_retry_delay=timedelta(milliseconds=10)
+            )
+
+
+@pytest.mark.parametrize(("refused", "named"), [("repository", "GitRepository/web"), ("policy", "PromotionPolicy")])
+async def test_an_api_error_that_repeats_is_shown_and_nothing_is_said_to_be_read(
+    temporal_server: str, refused: str, named: str
+) -> None:
+    async with promotion_in(Refusing, temporal_server) as (world, start):
+        world.refused = refused
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert (waiting.what, waiting.object) == (Waiting.REFERENCE, named)
+        assert f"may not get {refused}" in waiting.observed
+        assert not waiting.unblock_with.startswith("nothing")
+        world.refused = ""
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
