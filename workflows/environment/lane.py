@@ -85,6 +85,10 @@ def asks_for_lane(member: MemberSignal) -> bool:
 
 
 def _all_wait(ready: Sequence[MemberSignal], view: LaneView, reason: BlockedBy) -> Decision:
-    blockers = tuple(one.tracker.uid for one in view.members if one.tracker.name == reason.tracker)
-    waiting = (one.tracker.uid for one in ready if one.tracker.name != reason.tracker)
+    # A holder does not wait for itself, nor one that is to answer; a newer attempt does wait for the one before it.
+    itself = reason.reason in (HOLDS, UNANSWERED)
+    waiting = [one.tracker.uid for one in ready if not itself or one.tracker.name != reason.tracker]
+    blockers = tuple(
+        one.tracker.uid for one in view.members if one.tracker.name == reason.tracker and one.tracker.uid not in waiting
+    )
     return Decision(blocked_by=dict.fromkeys(waiting, reason), blockers=blockers)

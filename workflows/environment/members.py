@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from activities.models.places import Counter, Grant, MemberSignal, Phase
 from activities.models.tracking import TrackerRef
 from workflows.environment.lane import HOLDS, asks_for_lane
-from workflows.environment.state import Awaited, GivenGrant, Member, RosterState
+from workflows.environment.state import Awaited, GivenGrant, Member, OlderAttempt, RosterState
 from workflows.publishing import next_sequence
 
 DEPARTED_KEPT = 500
@@ -33,6 +33,7 @@ class Roster:
         self._vanished = state.vanished
         self._vanished_until = state.vanished_until
         self._awaited = {awaited.tracker.uid: awaited for awaited in state.awaited}
+        self._older = {older.tracker.uid: older for older in state.older}
 
     def state(self) -> RosterState:
         """Return everything as one frozen value."""
@@ -46,6 +47,7 @@ class Roster:
             vanished_until=self._vanished_until,
             listed=self.listed,
             awaited=tuple(self._awaited.values()),
+            older=tuple(self._older.values()),
             known_trackers=self.known_trackers,
         )
 
@@ -83,6 +85,8 @@ class Roster:
         holder = self.holder()
         if holder is not None:
             return holder.tracker.name, HOLDS
+        for older in self._older.values():
+            return older.tracker.name, f"attempt {older.tracker.attempt} of it may still write"
         if self._vanished_until is not None and now < self._vanished_until:
             return self._vanished, "vanished while its writes may still run"
         return "", ""
@@ -92,17 +96,41 @@ class Roster:
     def receive(self, signal: MemberSignal, now: datetime) -> bool:
         """Take a member's view unless a newer one is known; tell whether it was taken."""
         uid = signal.tracker.uid
+        if (older := self._older.get(uid)) is not None and signal.tracker.attempt == older.tracker.attempt:
+            return self._receive_older(older, signal)
         known = self._members.get(uid)
         last = known.signal.counter if known is not None else self._departed.get(uid)
         if last is not None and signal.counter.as_tuple() <= last.as_tuple():
             return False
         if signal.heard is not None and signal.heard.epoch == self.epoch:
             self._awaited.pop(uid, None)
+        if known is not None and signal.tracker.attempt > known.signal.tracker.attempt:
+            self._replace_attempt(known.signal)
         self._judge_grant(signal)
         if known is None and signal.phase in LEAVING:
             self._depart(uid, signal.counter)
             return True
         self._members[uid] = Member(signal=signal, heard_at=now, asked_at=known.asked_at if known else None)
+        return True
+
+    def _replace_attempt(self, before: MemberSignal) -> None:
+        """Keep the lane for an attempt that holds it or was granted it, until that one is known not to write.
+
+        A writer is an attempt, not a tracker: a restart ends nothing that the attempt before has under way.
+        """
+        holder = self.holder()
+        if holder is not None and holder.tracker == before.tracker:
+            self._older.setdefault(before.tracker.uid, OlderAttempt(tracker=before.tracker, heard=before.counter))
+            self.grant = None if self.grant is not None and self.grant.uid == before.tracker.uid else self.grant
+
+    def _receive_older(self, older: OlderAttempt, signal: MemberSignal) -> bool:
+        """Take from a replaced attempt only whether it may write: it may not once it wants the lane no more."""
+        if signal.counter.as_tuple() <= older.heard.as_tuple():
+            return False
+        if signal.phase in (Phase.HOLDER, Phase.READY):
+            self._older[older.tracker.uid] = replace(older, heard=signal.counter)
+        else:
+            del self._older[older.tracker.uid]
         return True
 
     def _judge_grant(self, signal: MemberSignal) -> None:
@@ -153,6 +181,9 @@ class Roster:
 
     def vanish(self, tracker: TrackerRef, now: datetime, *, quarantine: timedelta) -> None:
         """Take a tracker whose workflow is gone for Gone; a lane that it may hold is free only after the quarantine."""
+        if (older := self._older.get(tracker.uid)) is not None and older.tracker.attempt == tracker.attempt:
+            del self._older[tracker.uid]
+            self._vanished, self._vanished_until = tracker.name, now + quarantine
         member = self._members.get(tracker.uid)
         holder = self.holder()
         if member is not None and member.signal.tracker.attempt <= tracker.attempt:
@@ -176,11 +207,19 @@ class Roster:
             heard = member.signal.heard if member is not None else None
             if heard is None or heard.epoch != self.epoch:
                 self._awaited[tracker.uid] = Awaited(tracker=tracker)
+            if tracker.attempt > 1:
+                # It may have held the lane of the place's former run, and go on although it was replaced.
+                before = replace(tracker, attempt=tracker.attempt - 1)
+                self._older.setdefault(tracker.uid, OlderAttempt(tracker=before))
 
     # -- who must be asked -------------------------------------------------------------------------------------
 
-    def asked(self, uid: str, now: datetime) -> None:
-        """Note that a tracker was asked for its view."""
+    def asked(self, tracker: TrackerRef, now: datetime) -> None:
+        """Note that an attempt of a tracker was asked for its view."""
+        uid = tracker.uid
+        if (older := self._older.get(uid)) is not None and older.tracker.attempt == tracker.attempt:
+            self._older[uid] = replace(older, asked_at=now)
+            return
         if uid in self._members:
             self._members[uid] = replace(self._members[uid], asked_at=now)
         if uid in self._awaited:
@@ -199,7 +238,10 @@ class Roster:
         for uid, awaited in self._awaited.items():
             if awaited.asked_at is None or now >= awaited.asked_at + holder_backstop:
                 found[uid] = awaited.tracker
-        return tuple(found.values())
+        replaced = [
+            one.tracker for one in self._older.values() if one.asked_at is None or now >= one.asked_at + holder_backstop
+        ]
+        return (*found.values(), *replaced)
 
     def deadlines(
         self, *, blockers: Iterable[str], backstop: timedelta, holder_backstop: timedelta
@@ -210,6 +252,7 @@ class Roster:
             self._ask_at(member, uid in blocking, backstop, holder_backstop) for uid, member in self._members.items()
         ]
         times += [one.asked_at + holder_backstop for one in self._awaited.values() if one.asked_at is not None]
+        times += [one.asked_at + holder_backstop for one in self._older.values() if one.asked_at is not None]
         if self._vanished_until is not None:
             times.append(self._vanished_until)
         return tuple(times)

@@ -30,6 +30,16 @@ class Awaited:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OlderAttempt:
+    """Name an attempt that a newer one of its tracker replaced, and that may still write."""
+
+    tracker: TrackerRef
+    heard: Counter = field(default_factory=Counter)
+    """Its newest view: an older one that arrives late tells nothing."""
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class GivenGrant:
     """Hold a grant that its receiver has neither taken nor declined."""
 
@@ -54,6 +64,7 @@ class RosterState:
     vanished_until: datetime | None = None
     listed: bool = False
     awaited: tuple[Awaited, ...] = ()
+    older: tuple[OlderAttempt, ...] = ()
     known_trackers: int = 0
 
 

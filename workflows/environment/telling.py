@@ -68,19 +68,21 @@ class Teller:
 
     def tell(self, page: Page) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
-        asked = {tracker.uid for tracker in page.ask}
+        asked = set(page.ask)
         self._full = False
         for member in self._roster.entries:
             uid = member.signal.tracker.uid
             news = self._news(member.signal, page)
-            due = uid in asked or self._owes(member) or self.told.get(uid) != news
+            asks = member.signal.tracker in asked
+            due = asks or self._owes(member) or self.told.get(uid) != news
             if not (due and self._has_something_to_say(member) and self._free(uid)):
                 continue
-            if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=uid in asked):
+            if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=asks):
                 self.told[uid] = news
         members = {member.signal.tracker.uid for member in self._roster.entries}
+        here = {member.signal.tracker for member in self._roster.entries}
         for tracker in page.ask:
-            if tracker.uid not in members and self._free(tracker.uid):
+            if tracker not in here and self._free(tracker.uid):
                 workflow_id = promotion_workflow_id(
                     self._start.installation, tracker.namespace, tracker.name, tracker.uid, tracker.attempt
                 )
@@ -131,7 +133,7 @@ class Teller:
             observed=observation.as_told(member, observed.observations) if member is not None else (),
             observed_at=observed.at,
             holder=holder.tracker.name if holder is not None else "",
-            grant=self._roster.grant_for(tracker.uid),
+            grant=self._roster.grant_for(tracker.uid) if member is not None else None,
             blocked_by=page.blocked_by.get(tracker.uid),
             problem=self._observer.problem,
             problem_object=self._observer.problem_object,
@@ -143,7 +145,7 @@ class Teller:
             self._full = True
             return False
         if asks:
-            self._roster.asked(tracker.uid, now)
+            self._roster.asked(tracker, now)
         if member is not None:
             self._roster.answered(tracker.uid)
         self._busy[tracker.uid] = size

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from activities.models.revisions import Relation
+from activities.models.tracking import TrackerRef
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPONENTS = ("api", "ui")
@@ -63,11 +64,16 @@ class Commits:
         return Relation.BEHIND if head in self.ancestors[base] else Relation.DIVERGED
 
 
+def attempt_key(tracker: TrackerRef) -> str:
+    """Return what tells one attempt of a tracker from another."""
+    return f"{tracker.uid}/{tracker.attempt}"
+
+
 @dataclass
 class Write:
     """A write activity in flight: it ends within the start-to-close timeout, whatever became of its workflow."""
 
-    uid: str
+    attempt: str
     environment: str
     component: str
     expected: str | None

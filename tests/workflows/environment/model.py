@@ -6,7 +6,7 @@ and every grant is checked against what is true in the model, not against what a
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from activities.models.places import MemberSignal, Phase, PlaceSignal
@@ -21,6 +21,7 @@ from tests.workflows.environment.facts import (
     Commits,
     State,
     Write,
+    attempt_key,
 )
 from tests.workflows.environment.simulated_place import SimPlace
 from tests.workflows.environment.simulated_tracker import SimTracker
@@ -38,7 +39,9 @@ class Model:
     calm: bool = False
     crowded: bool = False
     unrest: float = 0.15
-    """How often a person says something."""
+    """How often a person commands something."""
+    restarts: float = 0.02
+    """How often the tracker that writes is restarted."""
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -82,7 +85,7 @@ class Model:
 
     def to_tracker(self, environment: str, tracker: TrackerRef, signal: PlaceSignal, place: SimPlace) -> None:
         def deliver() -> None:
-            receiver = self.trackers[tracker.uid]
+            receiver = self.trackers[attempt_key(tracker)]
             if receiver.state not in OVER:
                 receiver.hear(signal)
             elif self.places.get(environment) is place:
@@ -122,7 +125,7 @@ class Model:
             return
         if not self.commits.contains(write.wanted, write.expected or write.wanted):
             raise Broken(f"{write.environment} moved backwards: {write}")
-        tracker = self.trackers[write.uid]
+        tracker = self.trackers[write.attempt]
         if (write.component, write.wanted) not in tracker.passed:
             raise Broken(f"untested artifact written: {write}")
         running[write.component] = write.wanted
@@ -130,9 +133,9 @@ class Model:
     def check_writers(self) -> None:
         """Check that at most one tracker writes, or may write, to each place."""
         for environment in ENVIRONMENTS:
-            writers = {one.uid for one in self.writes if one.environment == environment}
+            writers = {one.attempt for one in self.writes if one.environment == environment}
             writers |= {
-                one.ref.uid
+                attempt_key(one.ref)
                 for one in self.trackers.values()
                 if one.state is State.PROMOTING and one.target == environment
             }
@@ -143,8 +146,10 @@ class Model:
         """Check that no tracker whose hold any run of the place was told is moved along, nor a held one itself."""
         self.grants += 1
         for (name, uid), view in self.delivered.items():
-            held = name == environment and view.held and self.trackers[uid].held
-            if not held or self.trackers[uid].state in OVER or view.revision is None:
+            if name != environment or not view.held or view.revision is None:
+                continue
+            tracker = self.trackers[attempt_key(view.tracker)]
+            if not tracker.held or tracker.state in OVER:
                 continue
             for artifact in candidate.artifacts:
                 moved = artifact.component in view.components and self.commits.contains(
@@ -169,9 +174,30 @@ class Model:
         if dice.random() < 0.004:
             dice.choice(list(self.trackers.values())).vanish()
         if self.writes and dice.random() < 0.02:
-            self.trackers[self.writes[0].uid].vanish()
+            self.trackers[self.writes[0].attempt].vanish()
+        if self.writes and dice.random() < self.restarts:
+            self.restart(self.trackers[self.writes[0].attempt])
+            if dice.random() < 0.3:
+                self.places.pop(self.writes[0].environment, None)
+        if dice.random() < self.restarts / 10:
+            self.restart(dice.choice(list(self.trackers.values())))
         if dice.random() < self.unrest:
             self.command(dice.choice(list(self.trackers.values())))
+
+    def restart(self, tracker: SimTracker) -> None:
+        """Begin a newer attempt of a tracker; the one before is told to end, wherever it is, or is gone already."""
+        newest = max(
+            (one for one in self.trackers.values() if one.ref.uid == tracker.ref.uid), key=lambda one: one.ref.attempt
+        )
+        if newest.state is State.DONE:
+            return
+        if self.dice.random() < 0.5:
+            newest.vanish()
+        newest.ending = True
+        ref = replace(newest.ref, attempt=newest.ref.attempt + 1)
+        again = SimTracker(model=self, ref=ref, number=newest.number, components=newest.components)
+        again.commit, again.state = newest.commit, State.SYNC if newest.commit else State.UNMERGED
+        self.trackers[attempt_key(ref)] = again
 
     def command(self, tracker: SimTracker) -> None:
         if tracker.state in OVER:
@@ -213,7 +239,7 @@ def run(seed: int, *, trackers: int = 5, ticks: int = 250) -> Model:
     for number in range(1, trackers + 1):
         ref = TrackerRef(namespace="shop", name=f"t{number}", uid=f"u{number}", attempt=1)
         components = model.dice.choice((COMPONENTS, COMPONENTS[:1], COMPONENTS[1:]))
-        model.trackers[ref.uid] = SimTracker(model=model, ref=ref, number=number, components=components)
+        model.trackers[attempt_key(ref)] = SimTracker(model=model, ref=ref, number=number, components=components)
     if dice.random() < 0.5:
         # A crowd before one lane: everything is merged, deployed, and told again and again to start over.
         model.crowded = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from activities.models.delivery import Observation
 from activities.models.places import PlaceSignal
 from activities.models.tracking import TrackerRef
-from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, State
+from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, State, attempt_key
 from workflows.environment.ancestry import KnownAncestry
 from workflows.environment.lane import LaneView, decide
 from workflows.environment.members import Roster
@@ -74,33 +74,35 @@ class SimPlace:
             backstop=timedelta(seconds=BACKSTOP),
             holder_backstop=timedelta(seconds=HOLDER_BACKSTOP),
         )
-        asking = {one.uid: one for one in asked}
+        asking = {attempt_key(one): one for one in asked}
         for member in roster.entries:
-            uid = member.signal.tracker.uid
+            uid, key = member.signal.tracker.uid, attempt_key(member.signal.tracker)
             news = (tuple((self.observed or {}).items()), decision.blocked_by.get(uid), roster.grant_for(uid))
-            if member.answer_due or uid in asking or self.told.get(uid) != news:
+            if member.answer_due or key in asking or self.told.get(uid) != news:
                 self.told[uid] = news
-                self.tell(member.signal.tracker, asks=asking.pop(uid, None) is not None, decision_blocked=uid)
+                self.tell(member.signal.tracker, asks=asking.pop(key, None) is not None, decision_blocked=uid)
                 roster.answered(uid)
         for tracker in asking.values():
             self.tell(tracker, asks=True, decision_blocked="")
 
     def tell(self, tracker: TrackerRef, *, asks: bool, decision_blocked: str) -> None:
         now = self.model.time
+        here = [one.signal.tracker for one in self.roster.entries]
         if asks:
-            self.roster.asked(tracker.uid, now)
+            self.roster.asked(tracker, now)
         signal = PlaceSignal(
             environment=self.environment,
             counter=self.roster.next_counter(now),
             observed=self.observations(),
             observed_at=self.observed_at,
-            grant=self.roster.grant_for(tracker.uid),
+            grant=self.roster.grant_for(tracker.uid) if tracker in here else None,
             asks=asks,
         )
         self.model.to_tracker(self.environment, tracker, signal, self)
 
     def list_trackers(self) -> None:
-        live = [one.ref for one in self.model.trackers.values() if one.state not in (State.DONE, State.ABORTED)]
+        newest = {one.ref.uid: one for one in self.model.trackers.values()}
+        live = [one.ref for one in newest.values() if one.state not in (State.DONE, State.ABORTED)]
 
         def listed() -> None:
             if self.model.places.get(self.environment) is self:

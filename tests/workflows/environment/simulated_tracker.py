@@ -13,6 +13,7 @@ from tests.workflows.environment.facts import (
     START_TO_CLOSE,
     State,
     Write,
+    attempt_key,
 )
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ class SimTracker:
 
     @property
     def writing(self) -> bool:
-        return any(one.uid == self.ref.uid for one in self.model.writes)
+        return any(one.attempt == attempt_key(self.ref) for one in self.model.writes)
 
     # -- speaking with places ----------------------------------------------------------------------------------
 
     def tell(self, environment: str, role: str, phase: Phase) -> None:
         self.n += 1
-        counter = Counter(epoch=1, n=self.n)
+        counter = Counter(epoch=self.ref.attempt, n=self.n)
         if phase is Phase.READY and self.granted:
             # Who has heard a grant that it may take does not say Ready again: that would decline it.
             phase = Phase.HOLDER
@@ -280,7 +281,9 @@ class SimTracker:
         else:
             ends = model.now + model.dice.randint(1, START_TO_CLOSE)
             name = behind[0]
-            model.writes.append(Write(self.ref.uid, self.target, name, running[name], self.artifacts[name], ends))
+            model.writes.append(
+                Write(attempt_key(self.ref), self.target, name, running[name], self.artifacts[name], ends)
+            )
 
     def arrive(self) -> None:
         self.speak(Phase.ARRIVED)

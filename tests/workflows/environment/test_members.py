@@ -108,6 +108,63 @@ def test_a_new_attempt_replaces_the_old_one_and_its_end_does_not_remove_it() -> 
     assert [one.tracker.attempt for one in place.members] == [2]
 
 
+def restarted(signal: MemberSignal, *, n: int = 1, phase: Phase = Phase.WORKING) -> MemberSignal:
+    tracker = replace(signal.tracker, attempt=2)
+    return replace(signal, counter=Counter(epoch=2, n=n), tracker=tracker, phase=phase)
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_an_attempt_that_has_the_lane_keeps_it_although_a_newer_one_replaced_it(granted: bool) -> None:
+    place = roster()
+    first = says(1, 90, Phase.READY if granted else Phase.HOLDER)
+    place.receive(first, NOW)
+    if granted:
+        place.give("u1", NOW)
+    place.receive(restarted(first), NOW)
+    name, why = place.occupied(NOW)
+    assert name == "t1"
+    assert "attempt 1" in why
+    assert place.grant_for("u1") is None
+    assert Roster(place.state()).occupied(NOW) == (name, why)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_replaced_attempt_frees_the_lane_by_what_it_sends_after_it_had_the_lane(phase: Phase) -> None:
+    place = roster()
+    place.receive(says(1, 90, Phase.HOLDER), NOW)
+    place.receive(restarted(says(1, 90, Phase.HOLDER)), NOW)
+    assert not place.receive(says(1, 80, phase), NOW)
+    assert place.occupied(NOW)[0] == "t1"
+    place.receive(says(1, 91, phase), NOW)
+    assert bool(place.occupied(NOW)[0]) is (phase in (Phase.HOLDER, Phase.READY))
+    assert [one.tracker.attempt for one in place.members] == [2]
+
+
+def test_a_replaced_attempt_that_is_gone_frees_the_lane_only_after_the_quarantine() -> None:
+    place = roster()
+    first = says(1, 90, Phase.HOLDER)
+    place.receive(first, NOW)
+    place.receive(restarted(first), NOW)
+    due = place.due_to_be_asked(NOW, blockers=(), backstop=HOUR, holder_backstop=MINUTES)
+    assert first.tracker in due
+    place.asked(first.tracker, NOW)
+    assert place.due_to_be_asked(NOW, blockers=(), backstop=HOUR, holder_backstop=MINUTES) == ()
+    place.vanish(first.tracker, NOW, quarantine=timedelta(seconds=60))
+    assert place.occupied(NOW + timedelta(seconds=59))[0] == "t1"
+    assert place.occupied(NOW + timedelta(seconds=60)) == ("", "")
+
+
+def test_a_place_without_memory_waits_for_the_attempt_before_a_restarted_one() -> None:
+    place = Roster(RosterState(epoch=7))
+    second = restarted(says(1, 1, Phase.WORKING))
+    place.expect([second.tracker])
+    place.receive(replace(second, heard=Counter(epoch=7)), NOW)
+    assert place.remembers
+    assert "attempt 1" in place.occupied(NOW)[1]
+    due = place.due_to_be_asked(NOW, blockers=(), backstop=HOUR, holder_backstop=MINUTES)
+    assert [one.attempt for one in due] == [1]
+
+
 def test_the_silent_are_asked_after_two_backstops_holders_after_ten_minutes_and_blockers_at_once() -> None:
     place = roster()
     place.receive(says(1, 1, Phase.WORKING), NOW)
@@ -121,7 +178,7 @@ def test_the_silent_are_asked_after_two_backstops_holders_after_ten_minutes_and_
     assert asked(MINUTES) == ["u2"]
     assert asked(HOUR * 2) == ["u1", "u2"]
     assert asked(timedelta(0), "u1") == ["u1"]
-    place.asked("u1", NOW + timedelta(seconds=1))
+    place.asked(says(1, 1, Phase.WORKING).tracker, NOW + timedelta(seconds=1))
     assert asked(timedelta(seconds=2), "u1") == []
 
 
@@ -130,7 +187,7 @@ def test_a_blocker_is_asked_once_per_view_of_those_who_wait_and_not_because_it_a
     second = timedelta(seconds=1)
     place.receive(says(1, 1, Phase.HOLDER), NOW)
     place.receive(says(2, 1, Phase.READY), NOW)
-    place.asked("u1", NOW)
+    place.asked(says(1, 1, Phase.WORKING).tracker, NOW)
     place.receive(says(1, 2, Phase.HOLDER), NOW + second)
 
     def asked(after: timedelta) -> list[str]:

@@ -46,6 +46,10 @@ def free_a_vanished_holders_lane_at_once(change: Replace) -> None:
     change(members.Roster, "vanish", at_once)
 
 
+def take_a_restart_for_the_end_of_what_went_before(change: Replace) -> None:
+    change(members.Roster, "_replace_attempt", lambda _self, _before: None)
+
+
 def ignore_counters(change: Replace) -> None:
     receive = members.Roster.receive
 
@@ -114,6 +118,7 @@ def say_ready_after_hearing_a_grant(change: Replace) -> None:
     [
         (forget_to_ask_after_a_restart, 0),
         (free_a_vanished_holders_lane_at_once, 140),
+        (take_a_restart_for_the_end_of_what_went_before, 0),
         (ignore_counters, 10),
         (never_take_ready_for_declining, 60),
         (let_only_ready_members_hold, 0),

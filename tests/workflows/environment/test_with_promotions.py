@@ -20,7 +20,7 @@ from activities.models.places import EnvironmentInput, MemberSignal, TellEnviron
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, State, TrackerStatus
-from activities.models.tracking import TrackerRef, TrackerSpec
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
@@ -106,7 +106,7 @@ class Together(World, ObservationActivities):
         self.lanes.setdefault(request.environment, []).append(request.status.lane.holder)
         return PublishStatusResult(written=True)
 
-    async def track(self, number: int) -> None:
+    async def track(self, number: int, *, timings: Timings = FAST) -> None:
         """Start the promotion of a pull request."""
         name = f"web-{number}"
         tracker = TrackerRef(namespace="shop", name=name, uid=uuid.uuid4().hex, attempt=1)
@@ -117,7 +117,7 @@ class Together(World, ObservationActivities):
                 installation=self.installation,
                 tracker=tracker,
                 spec=TrackerSpec(repository="web", number=number, environment="dev"),
-                timings=FAST,
+                timings=timings,
             ),
             id=promotion_workflow_id(self.installation, "shop", name, tracker.uid, 1),
             task_queue=Queues(installation=self.installation).promotions,

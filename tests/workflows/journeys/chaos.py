@@ -73,7 +73,7 @@ class Chaos:
                 generation=1,
                 source=source,
                 target=target,
-                auto_promote=dice.random() < 0.7,
+                auto_promote=dice.random() >= self.mood.approving,
                 timeout=timedelta(seconds=300),
                 tests=tuple(tests),
                 on_source_moved=dice.choice(self.mood.on_source_moved),
@@ -142,7 +142,8 @@ class Chaos:
             self.somebody_uproots()
         self.machines_fail()
         if dice.random() < self.mood.unrest:
-            self.somebody_speaks(dice.choice(list(world.travellers.values())))
+            self.somebody_speaks(dice.choice(world.newest()))
+        self.somebody_restarts()
 
     def declaration_changes(self) -> None:
         """Drop a deployment, a whole component of an environment, or declare a new one."""
@@ -205,6 +206,29 @@ class Chaos:
             verb = Verb.ABORT
         # With a reason, a promotion goes over a target that diverged.
         one.say(verb, reason="because" if verb is not Verb.PROMOTE or dice.random() < 0.3 else "")
+        self.somebody_answers_back(one, verb)
+
+    def somebody_answers_back(self, one: Traveller, first: Verb) -> None:
+        """Have other commands follow within moments: at once, or while the workflow awaits something."""
+        dice = self.world.dice("crossing")
+        while dice.random() < self.mood.crossing:
+            verb = dice.choice((*VERBS, first, Verb.HOLD, Verb.RETEST, Verb.PROMOTE))
+            if dice.random() < (0.2 if one.promoting else 0.02):
+                verb = Verb.ABORT
+            reason = "because" if dice.random() < 0.5 else ""
+            after = dice.choice((0.0, dice.uniform(0, 1), dice.uniform(0, 15)))
+            self.world.stage.loop.call_later(after, one.say, verb, reason)
+
+    def somebody_restarts(self) -> None:
+        """Restart what promotes, whether its workflow is told of it or gone; some place forgets at the same moment."""
+        dice = self.world.dice("restarts")
+        for one in self.world.newest():
+            if one.promoting and dice.random() < self.mood.restarting:
+                if dice.random() < 0.5:
+                    one.vanish()
+                self.world.restart(one)
+                if dice.random() < 0.2 and (place := self.world.place(one.target)) is not None:
+                    place.end()
 
     # -- calm --------------------------------------------------------------------------------------------------
 
@@ -220,7 +244,7 @@ class Chaos:
                     self.add(environment, f"{component}-mended", component)
         for one in world.applications.all.values():
             one.unreadable = False
-        for traveller in tuple(world.travellers.values()):
+        for traveller in world.newest():
             traveller.merge()
         world.travel(COMPONENTS).merge(*world.commits.ancestors)
         self.deploy_home()

@@ -49,6 +49,7 @@ async def _live(chaos: Chaos, travellers: int, seconds: float, calm_seconds: flo
             raise Broken("nothing keeps them, yet they wait:\n" + "\n".join(left))
         await _pass(world, MENDED_EVERY)
         chaos.mend()
+    world.oracle.commands.close(world.travellers.values())
 
 
 async def _pass(world: World, seconds: float) -> None:

@@ -17,6 +17,10 @@ class Kind(StrEnum):
     """Deployments come and go, and runs continue as new."""
     HELD = "held"
     """People hold and release, from the beginning on."""
+    CROSSING = "crossing"
+    """Commands cross each other within moments, whatever the workflow is doing."""
+    RESTARTED = "restarted"
+    """Trackers are restarted while they write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,12 @@ class Mood:
     """That what is on the main line is deployed to an application of the first environment."""
     commits: float = 0.0
     """That somebody else's change is merged and deployed to all of them."""
+    crossing: float = 0.0
+    """That another command follows a first one within moments."""
+    approving: float = 0.3
+    """That a policy waits for `promote`."""
+    restarting: float = 0.0
+    """That a tracker which promotes is restarted."""
     failing_tests: float
     failing_operations: float
     meddling: float = 0.0
@@ -68,5 +78,10 @@ def mood(kind: Kind, dice: random.Random) -> Mood:
         case Kind.HELD:
             held = replace(mixed, unrest=0.04, holding=0.4, bustle=0.04, stopping=0.08, held_at_first=0.5)
             return replace(held, failing_tests=0.02, losses=(0,), waves=(0, 1, 2))
+        case Kind.CROSSING:
+            crossing = replace(mixed, unrest=0.5, crossing=0.7, approving=0.7, losses=(0, 0.05))
+            return replace(crossing, failing_tests=0.1, failing_operations=0.2, waves=(0, 0, 1))
+        case Kind.RESTARTED:
+            return replace(mixed, restarting=0.1, failing_tests=0.02, failing_operations=0.05, bustle=0.2)
         case _:
             return mixed

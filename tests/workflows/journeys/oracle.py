@@ -10,8 +10,9 @@ from activities.models.places import MemberSignal
 from activities.models.status import PromotionRecord, TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact
-from tests.workflows.environment.facts import ENVIRONMENTS, Broken
+from tests.workflows.environment.facts import ENVIRONMENTS, Broken, attempt_key
 from tests.workflows.journeys.applications import HOOK_FAILED, Application, Moment
+from tests.workflows.journeys.ledger import Ledger
 from tests.workflows.journeys.stage import START
 from workflows.environment.members import LEAVING
 from workflows.promotion.state import Hop, Round
@@ -39,13 +40,14 @@ class Oracle:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.writes = self.grants = self.rounds = self.failed_waves = self.later_waves = self.retries = 0
+        self.commands = Ledger(self.broken)
         self._tests: dict[str, tuple[Artifact, ...]] = {}
         """Key of a run -> what its round was about when it was first triggered."""
         self._rounds: dict[str, tuple[int, int]] = {}
-        """uid -> hop, and how many rounds had begun in it when a person last said `retest`."""
+        """Attempt -> hop, and how many rounds had begun in it when a person last said `retest`."""
         self._retried: dict[str, datetime] = {}
         self._entered: dict[str, float] = {}
-        """uid -> when it last began to promote."""
+        """Attempt -> when it last began to promote."""
 
     def broken(self, what: str) -> None:
         """Note and raise."""
@@ -64,12 +66,13 @@ class Oracle:
         if hop is None or round_ is None or not one.promoting or one.target != environment:
             self.broken(f"{name} writes to {environment} in {story.state}")
             return
-        others = {uid for place, uid in self.world.writing.values() if place == environment}
-        others |= {two.ref.uid for two in self.world.travellers.values() if two.promoting and two.target == environment}
-        if others - {one.ref.uid}:
+        others = {key for place, key in self.world.writing.values() if place == environment}
+        others |= {two.key for two in self.world.travellers.values() if two.promoting and two.target == environment}
+        if others - {one.key}:
             self.broken(f"{name} writes to {environment}, and so may {sorted(others)}")
         if story.hold is not None and (hop.wave_started is None or hop.wave_started > story.hold.since):
             self.broken(f"{name} is held, yet begins a wave in {environment}")
+        self.commands.write_begins(one)
         if request.artifact not in round_.artifacts:
             self.broken(f"{name} writes {request.artifact.revision}, which is none of its round")
         self._tested(one, hop, round_)
@@ -176,8 +179,8 @@ class Oracle:
         """No tracker whose hold the place was told is moved along, nor a held one itself."""
         self.grants += 1
         commits = self.world.commits
-        for (name, uid), view in self.world.delivered.items():
-            one = self.world.travellers[uid]
+        for (name, _uid), view in self.world.delivered.items():
+            one = self.world.travellers[attempt_key(view.tracker)]
             been_there = ENVIRONMENTS.index(one.story.environment) >= ENVIRONMENTS.index(environment)
             if name != environment or stale or been_there or one.over or not self._told_of_hold(one, view):
                 continue
@@ -190,7 +193,7 @@ class Oracle:
                     if not commits.contains(two.truth().runs, view.revision or "")
                 ]
                 if lacking and view.revision and commits.contains(artifact.revision, view.revision):
-                    self.broken(f"{candidate.tracker.name} was granted {environment} past the hold of {uid}")
+                    self.broken(f"{candidate.tracker.name} was granted {environment} past the hold of {one.key}")
 
     def _told_of_hold(self, one: "Traveller", view: MemberSignal) -> bool:
         """Tell whether a place knows of a hold, or must by now: a lost word is repeated at the backstop."""
@@ -221,7 +224,7 @@ class Oracle:
             return
         until = (record.at - START).total_seconds()
         promoted = record.result == "Promoted"
-        since = self._entered.get(one.ref.uid, 0.0) if promoted else until - LONGEST_UNSEEN
+        since = self._entered.get(one.key, 0.0) if promoted else until - LONGEST_UNSEEN
         named = {result.application for result in record.applications}
         for artifact in record.artifacts:
             ours = [
@@ -238,7 +241,7 @@ class Oracle:
     def _failed(self, one: "Traveller", record: PromotionRecord) -> None:
         """A retry is not ended by what failed before it."""
         self.failed_waves += 1
-        retried = self._retried.get(one.ref.uid)
+        retried = self._retried.get(one.key)
         for result in record.applications:
             state = self.world.applications.all[result.application].state
             failed = result.result == "Failed" and record.error.endswith(HOOK_FAILED) and state.phase == "Failed"
@@ -254,12 +257,13 @@ class Oracle:
     def acts(self, one: "Traveller") -> None:
         """Look at a promotion whenever it does anything."""
         story = one.story
+        self.commands.look(one)
         if one.promoting and story.since is not None:
-            self._entered[one.ref.uid] = (story.since - START).total_seconds()
-        hops, base = self._rounds.get(one.ref.uid, (0, 0))
+            self._entered[one.key] = (story.since - START).total_seconds()
+        hops, base = self._rounds.get(one.key, (0, 0))
         if hops != story.hops:
             base = 0
-        self._rounds[one.ref.uid] = (story.hops, base)
+        self._rounds[one.key] = (story.hops, base)
         self.rounds = max(self.rounds, story.rounds - base)
         if story.rounds - base > ROUNDS_WITHOUT_A_PERSON:
             self.broken(f"{one.ref.name} tests for the {story.rounds - base}th time because its source moves")
@@ -267,8 +271,8 @@ class Oracle:
     def retried(self, one: "Traveller") -> None:
         """Remember when a person said `retry`."""
         self.retries += 1
-        self._retried[one.ref.uid] = self.world.stage.now()
+        self._retried[one.key] = self.world.stage.now()
 
     def retested(self, one: "Traveller") -> None:
         """Count rounds anew after a person's word."""
-        self._rounds[one.ref.uid] = (one.story.hops, one.story.rounds)
+        self._rounds[one.key] = (one.story.hops, one.story.rounds)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from temporalio.exceptions import ApplicationError
 
-from activities.models.promotion import Command, Verb
+from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.status import State, TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, TrackerRef, TrackerSpec
+from tests.workflows.environment.facts import attempt_key
 from tests.workflows.journeys.stage import Run
 from workflows.identity import promotion_workflow_id
 from workflows.promotion.state import PromotionStart, Story
@@ -45,6 +46,11 @@ class Traveller:
     def workflow_id(self) -> str:
         ref = self.ref
         return promotion_workflow_id(INSTALLATION, ref.namespace, ref.name, ref.uid, ref.attempt)
+
+    @property
+    def key(self) -> str:
+        """What tells this attempt from every other."""
+        return attempt_key(self.ref)
 
     @property
     def run(self) -> Run | None:
@@ -111,19 +117,24 @@ class Traveller:
         run, story = self.run, self.story
         if run is None:
             return False
+        request_id = f"command-{self.world.stage.count()}"
+        hop = self.status.hop if self.status else None
         command = Command(
-            request_id=f"command-{self.world.stage.count()}",
-            actor="ada",
+            request_id=request_id,
+            actor=request_id,
             target_environment=self.target or story.environment,
             revision="",
             reason=reason,
-            seen=(hop.diverged or {}) if (hop := self.status.hop if self.status else None) and reason else {},
+            seen=(hop.diverged or {}) if hop and reason else {},
         )
         try:
             run.call("_check", verb, command)
         except ApplicationError:
             return False
-        run.call("_execute", verb, command)
+        answer: CommandAnswer = run.call("_execute", verb, command)
+        if not answer.accepted:
+            return False
+        self.world.oracle.commands.accepted(self, verb, request_id)
         if verb is Verb.RETEST:
             self.world.oracle.retested(self)
         if verb is Verb.RETRY:

@@ -7,15 +7,23 @@ from typing import Any
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import Observation
+from activities.models.promotion import Verb
+from activities.models.status import State
 from activities.models.tracking import Artifact
 from tests.workflows.journeys.moods import Kind
-from workflows.promotion import comparing, delivering, hopping, readiness, rounds, source, testing
+from workflows.environment.members import Roster
+from workflows.promotion import commands, comparing, delivering, hopping, readiness, rounds, source, testing
 from workflows.promotion.context import Context
 from workflows.promotion.places import Places
 from workflows.promotion.source import SourceReader
-from workflows.promotion.state import Hop, Round
+from workflows.promotion.state import Hop, Round, Story
+from workflows.runtime.inbox import Accepted, Inbox
 
 Replace = Callable[[object, str, Any], None]
+
+
+def _nothing_at_once(*_arguments: Any) -> None:
+    return None
 
 
 async def _nothing(*_arguments: Any) -> None:
@@ -131,6 +139,75 @@ def begin_a_wave_while_held(change: Replace) -> None:
     change(delivering, "between_waves", _nothing)
 
 
+# -- commands --------------------------------------------------------------------------------------------------
+
+
+def take_the_lane_over_a_retest(change: Replace) -> None:
+    def only_where_nothing_is_granted(story: Story) -> bool:
+        return story.state is State.TESTS_FAILED and story.inbox.get(Verb.RETEST) is not None
+
+    change(commands, "command_waits", only_where_nothing_is_granted)
+
+
+def keep_a_command_that_was_taken(change: Replace) -> None:
+    take = Inbox.take
+
+    def again(self: Inbox, verb: Verb) -> Any:
+        accepted = self.waiting.get(verb)
+        taken = take(self, verb)
+        if accepted is not None and verb is Verb.RETRY:
+            self.waiting[verb] = accepted
+        return taken
+
+    change(Inbox, "take", again)
+
+
+def forget_an_approval_at_a_retest(change: Replace) -> None:
+    void = testing.void_round
+
+    async def forgetful(ctx: Context) -> State:
+        ctx.story.inbox.drop(Verb.PROMOTE)
+        return await void(ctx)
+
+    change(readiness, "void_round", forgetful)
+    change(testing, "void_round", forgetful)
+
+
+def sweep_the_inbox_without_a_word(change: Replace) -> None:
+    def silently(self: Context, _why: str, *verbs: Verb) -> None:
+        self.story.inbox.drop(*verbs)
+
+    change(Context, "supersede", silently)
+
+
+def count_the_same_command_twice(change: Replace) -> None:
+    change(commands, "repeats", lambda _story, _verb: "")
+    offer = Inbox.offer
+
+    def over(self: Inbox, verb: Verb, accepted: Accepted) -> None:
+        self.waiting.pop(verb, None)
+        offer(self, verb, accepted)
+
+    change(Inbox, "offer", over)
+
+
+def go_on_promoting_over_an_abort(change: Replace) -> None:
+    stop = Context.stop_if_ended
+
+    def later(self: Context) -> None:
+        if self.story.state is not State.PROMOTING:
+            stop(self)
+
+    change(Context, "stop_if_ended", later)
+
+
+# -- attempts --------------------------------------------------------------------------------------------------
+
+
+def take_a_restart_for_the_end_of_the_attempt_before(change: Replace) -> None:
+    change(Roster, "_replace_attempt", _nothing_at_once)
+
+
 # -- speaking with places --------------------------------------------------------------------------------------
 
 
@@ -158,5 +235,12 @@ WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (begin_a_wave_while_held, Kind.HELD, 8),
     (tell_nobody_of_a_hold_before_the_first_hop, Kind.HELD, 7),
     (count_the_backstop_from_each_wait, Kind.MIXED, 7),
+    (take_the_lane_over_a_retest, Kind.CROSSING, 0),
+    (keep_a_command_that_was_taken, Kind.FAILING, 0),
+    (forget_an_approval_at_a_retest, Kind.CROSSING, 0),
+    (sweep_the_inbox_without_a_word, Kind.CROSSING, 0),
+    (count_the_same_command_twice, Kind.CROSSING, 0),
+    (go_on_promoting_over_an_abort, Kind.CROSSING, 0),
+    (take_a_restart_for_the_end_of_the_attempt_before, Kind.RESTARTED, 0),
 )
 """Each with a kind of story that notices it, and with one of the first of these: most stories get by without."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ from activities.models.revisions import (
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Component, Problem, RepositoryView, Timings, TrackerRef
-from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits
+from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits, attempt_key
 from tests.workflows.journeys.applications import Applications
 from tests.workflows.journeys.oracle import Oracle
 from tests.workflows.journeys.pipelines import Pipelines
@@ -82,7 +83,7 @@ class World:
         self.delivered: dict[tuple[str, str], MemberSignal] = {}
         """(environment, uid) -> newest view that any run of the place was given."""
         self.writing: dict[int, tuple[str, str]] = {}
-        """Write and sync activities in flight: id of the request -> (environment, uid)."""
+        """Write and sync activities in flight: id of the request -> (environment, attempt)."""
         self._watching: dict[int, float] = {}
         self.oracle = Oracle(self)
         self.applications.started = self.oracle.operation_starts
@@ -95,9 +96,22 @@ class World:
 
     def travel(self, components: tuple[str, ...]) -> Traveller:
         """Open a pull request."""
-        number = len(self.travellers) + 1
+        number = len({one.ref.uid for one in self.travellers.values()}) + 1
         ref = TrackerRef(namespace=NAMESPACE, name=f"web-{number}", uid=f"u{number}", attempt=1)
-        made = self.travellers[ref.uid] = Traveller(self, ref, number, components)
+        made = self.travellers[attempt_key(ref)] = Traveller(self, ref, number, components)
+        return made
+
+    def newest(self) -> list[Traveller]:
+        """Return the newest attempt of each tracker."""
+        return list({one.ref.uid: one for one in self.travellers.values()}.values())
+
+    def restart(self, one: Traveller) -> Traveller:
+        """Begin a newer attempt of a tracker, as the watcher does: the one before is told first, if it is there."""
+        if one.run is not None:
+            one.run.call("deleted")
+        ref = replace(one.ref, attempt=one.ref.attempt + 1)
+        made = self.travellers[attempt_key(ref)] = Traveller(self, ref, one.number, one.components)
+        made.commit = one.commit
         return made
 
     def place(self, environment: str) -> Run | None:
@@ -166,7 +180,7 @@ class World:
             assert traveller is not None, "only a promotion writes"
             self.oracle.write_begins(traveller, request)
             environment = self.applications.all[request.deployment.application].environment
-            self.writing[id(request)] = (environment, traveller.ref.uid)
+            self.writing[id(request)] = (environment, traveller.key)
         if name == "watch_deployments":
             self._watching[id(request)] = self.stage.loop.clock
         if self.calm:
@@ -220,11 +234,11 @@ class World:
         return ReadRepositoryResult(repository=view)
 
     def list_trackers(self, _request: ListTrackersInput) -> ListTrackersResult:
-        live = tuple(one.ref for one in self.travellers.values() if one.vanished or not one.over)
+        live = tuple(one.ref for one in self.newest() if one.vanished or not one.over)
         return ListTrackersResult(trackers=live)
 
     def _numbered(self, number: int) -> Traveller:
-        return next(one for one in self.travellers.values() if one.number == number)
+        return next(one for one in self.newest() if one.number == number)
 
     def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
         return ReadPullRequestResult(pull_request=self._numbered(request.number).pull_request())
@@ -241,7 +255,11 @@ class World:
         return PresentResult(shown=Shown())
 
     def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
-        self.oracle.published(self.travellers[request.tracker.uid], request.status)
+        one = self.travellers[attempt_key(request.tracker)]
+        self.oracle.commands.published(request.events)
+        if one not in self.newest():
+            return PublishStatusResult(written=False, reason="OtherAttempt")
+        self.oracle.published(one, request.status)
         return PublishStatusResult(written=True)
 
     def publish_place(self, _request: PublishPlaceInput) -> PublishStatusResult:
