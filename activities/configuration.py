@@ -29,6 +29,7 @@ from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
 from crds.field_errors import FieldError, errors_of
+from crds.live_trackers import live_trackers
 from crds.place_validation import validate_repository
 from crds.policy_selection import (
     SelectionOutcome,
@@ -42,9 +43,7 @@ from crds.resource import Resource
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
-from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.test_runner import TestRunner
-from crds.v1alpha1.tracker_status import TERMINAL_STATES
 from crds.validation import validate_policy
 
 Kind = TypeVar("Kind", bound=Resource)
@@ -123,17 +122,11 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
         """List the repository's trackers whose attempt is not over, those that are being deleted included."""
-        trackers = await self._list(PullRequestTracker, request.namespace)
+        found = await live_trackers(self._kubernetes, request.namespace, request.repository)
         return ListTrackersResult(
             trackers=tuple(
-                TrackerRef(
-                    namespace=request.namespace,
-                    name=tracker.metadata.name,
-                    uid=tracker.metadata.uid or "",
-                    attempt=tracker.spec.attempt,
-                )
-                for tracker in trackers
-                if tracker.spec.repository_ref.name == request.repository and not _is_over(tracker)
+                TrackerRef(namespace=request.namespace, name=one.name, uid=one.uid, attempt=one.attempt)
+                for one in found
             )
         )
 
@@ -204,11 +197,7 @@ def _by_name(resources: Iterable[Kind]) -> dict[str, Kind]:
 def _read(kind: type[Kind], item: Document) -> Kind | None:
     """Read one listed object; one that an older schema let in must not hide all the others."""
     try:
-        return kind.from_wire(item)
+        # Nothing is decided by a status, and that of an Environment may be the larger part of it by far.
+        return kind.from_wire({name: value for name, value in item.items() if name != "status"})
     except ValidationError:
         return None
-
-
-def _is_over(tracker: PullRequestTracker) -> bool:
-    status = tracker.status
-    return status.attempt == tracker.spec.attempt and status.state in TERMINAL_STATES

@@ -148,6 +148,8 @@ class Definition:
     columns: tuple[PrinterColumn, ...] = ()
     name_max_length: int = 63
     """Longest name; 63 where other resources name this one."""
+    selectable: tuple[str, ...] = ()
+    """JSON paths of fields by which lists can be narrowed: the API server then sends no others."""
 
     @property
     def singular(self) -> str:

@@ -48,11 +48,17 @@ def custom_resource_definition(model: type[Resource]) -> Schema:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in definition.columns],
+                    **_selectable(definition),
                     "schema": {"openAPIV3Schema": object_schema(model)},
                 }
             ],
         },
     }
+
+
+def _selectable(definition: Definition) -> Schema:
+    fields = [{"jsonPath": path} for path in definition.selectable]
+    return {"selectableFields": fields} if fields else {}
 
 
 def _metadata(definition: Definition) -> Schema:

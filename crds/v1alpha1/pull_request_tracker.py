@@ -58,6 +58,7 @@ class PullRequestTracker(Resource):
         plural="pullrequesttrackers",
         short_name="prt",
         name_max_length=NAME_MAX_LENGTH + 11,
+        selectable=(".spec.repositoryRef.name",),
         columns=(
             PrinterColumn(name="PR", json_path=".spec.number", type="integer", description="Pull request"),
             PrinterColumn(name="TITLE", json_path=".status.pullRequest.title", description="Title of the pull request"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from crds.model import API_VERSION
-from crds.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
+from crds.ports import ApiError, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
 from crds.secrets import CONSENT_LABEL, HOSTS_ANNOTATION
 
 
@@ -17,6 +17,10 @@ class Cluster:
     secret_hosts: dict[tuple[str, str], str] = field(default_factory=dict)
     without_consent: set[tuple[str, str]] = field(default_factory=set)
     failure: ApiError | None = None
+    selectors: list[str] = field(default_factory=list)
+    selects_nothing: bool = False
+    """Whether it is an API server that knows no selectable fields."""
+    pages: int = 0
 
     def add(self, kind: str, name: str, spec: dict[str, Any], *, namespace: str = "shop", **content: Any) -> None:
         """Put an object there."""
@@ -44,6 +48,32 @@ class Cluster:
         ]
         return Page(items=tuple(items), resource_version="1")
 
+    async def list_page(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        limit: int = 500,
+        continue_token: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        """Return a page whose token is where the next one begins; only an equal field is selected."""
+        found = list((await self.list_all(resource, namespace)).items)
+        if field_selector is not None:
+            self.selectors.append(field_selector)
+            if self.selects_nothing:
+                raise ApiInvalid(f"field label not supported: {field_selector}", status=400)
+            path, _, wanted = field_selector.partition("=")
+            found = [one for one in found if _at(one, path) == wanted]
+        start = int(continue_token or 0)
+        after = start + limit
+        self.pages += 1
+        return Page(
+            items=tuple(found[start:after]),
+            resource_version="1",
+            continue_token=str(after) if after < len(found) else None,
+        )
+
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         self._fail()
         try:
@@ -61,6 +91,13 @@ class Cluster:
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def _at(document: Document, path: str) -> object:
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name, {})
+    return value
 
 
 ARGOCD = {"instanceRef": {"name": "argocd"}, "project": "shop"}

@@ -1,5 +1,6 @@
 """Policies, environments, repositories and live trackers, read from resources."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from activities.models.configuration import (
 )
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.tracking import Timings, TrackerRef
+from crds.live_trackers import PAGE
 from crds.ports import ApiForbidden, ApiUnavailable
 from providers.errors import ProviderUnauthorized
 from providers.ports import Deployments
@@ -234,6 +236,42 @@ async def test_trackers_whose_attempt_is_over_are_not_listed() -> None:
     result = await ActivityEnvironment().run(activities(cluster).list_trackers, request)
     assert [tracker.name for tracker in result.trackers] == ["web-1", "web-3"]
     assert result.trackers[0] == TrackerRef(namespace="shop", name="web-1", uid="uid-web-1", attempt=2)
+
+
+async def test_thousands_of_trackers_are_listed_in_pages_between_which_the_event_loop_goes_on() -> None:
+    cluster = shop()
+    spec = {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev", "attempt": 1}
+    for number in range(5000):
+        over = {"state": "Completed", "attempt": 1, "promotions": "unreadable"}
+        cluster.add("PullRequestTracker", f"web-{number}", spec, status=over if number % 2 else {})
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    request = ListTrackersInput(namespace="shop", repository="web")
+    result = await ActivityEnvironment().run(activities(cluster).list_trackers, request)
+    beside.cancel()
+
+    assert [tracker.name for tracker in result.trackers] == [f"web-{number}" for number in range(0, 5000, 2)]
+    assert cluster.pages == 5000 / PAGE
+    assert turns >= cluster.pages - 1
+
+
+async def test_only_the_repositorys_trackers_are_asked_for_where_the_api_server_can_select_them() -> None:
+    cluster = shop()
+    spec = {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev", "attempt": 1}
+    cluster.add("PullRequestTracker", "web-1", spec)
+    cluster.add("PullRequestTracker", "api-1", {**spec, "repositoryRef": {"name": "api"}})
+    request = ListTrackersInput(namespace="shop", repository="web")
+    for cluster.selects_nothing in (False, True):
+        result = await ActivityEnvironment().run(activities(cluster).list_trackers, request)
+        assert [tracker.name for tracker in result.trackers] == ["web-1"]
+    assert cluster.selectors == ["spec.repositoryRef.name=web"] * 2
 
 
 async def test_a_place_is_told() -> None:
