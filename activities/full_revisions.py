@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from activities.failures import bounded, describe
+from activities.failures import bounded, describe, kind_of
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.ports import Connections, ReferenceMissing
 from providers.errors import ProviderBusy, ProviderError
@@ -41,7 +41,11 @@ class FullRevisions:
             raise
         except (ProviderError, ReferenceMissing) as error:
             problem = f"the commit of an abbreviated hash could not be looked up: {describe(error)}"
-            return tuple(replace(one, problem=bounded(problem)) if _abbreviated(one) else one for one in observations)
+            passing = kind_of(error).passing
+            return tuple(
+                replace(one, problem=bounded(problem), passing=passing) if _abbreviated(one) else one
+                for one in observations
+            )
         return tuple(_completed(one, meanings, repository) for one in observations)
 
     async def _ask(self, namespace: str, repository: str, short: Sequence[str]) -> Meanings:

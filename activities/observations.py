@@ -107,7 +107,7 @@ class _Watch:
         request = self._request
         full = await self._revisions.complete_all(request.namespace, request.repository, seen)
         for one in await with_rights(self._connections, request.namespace, request.deployments, full):
-            if differs(self._known.get(one.deployment), one):
+            if not one.passing and differs(self._known.get(one.deployment), one):
                 self._changed.set()
 
 

@@ -48,13 +48,14 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
     )
 
 
-def unreadable(deployment: DeploymentSpec, problem: str) -> Observation:
+def unreadable(deployment: DeploymentSpec, problem: str, *, passing: bool = False) -> Observation:
     """Return an observation that says why nothing could be read."""
     return Observation(
         deployment=deployment.name,
         component=deployment.component,
         application=deployment.application,
         problem=bounded(problem),
+        passing=passing,
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from activities.failures import describe
+from activities.failures import describe, kind_of
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.observing import needs_refresh, observe, unreadable
@@ -39,10 +39,11 @@ class _Reading:
     port: Deployments | None = None
     state: ApplicationState | None = None
     problem: str = ""
+    passing: bool = False
 
     def observation(self) -> Observation:
         if self.state is None:
-            return unreadable(self.deployment, self.problem)
+            return unreadable(self.deployment, self.problem, passing=self.passing)
         return observe(self.deployment, self.state)
 
 
@@ -75,7 +76,7 @@ async def _read_group(
         raise
     except (ReferenceMissing, ProviderError) as error:
         for reading in group:
-            reading.problem = describe(error)
+            reading.problem, reading.passing = describe(error), kind_of(error).passing
         return
 
     async def read(reading: _Reading) -> None:
@@ -105,7 +106,7 @@ async def _read_one(port: Deployments, reading: _Reading) -> None:
     except ProviderBusy:
         raise
     except ProviderError as error:
-        reading.problem = explain(reading.deployment, error)
+        reading.problem, reading.passing = explain(reading.deployment, error), kind_of(error).passing
 
 
 async def _refresh(readings: Sequence[_Reading], gate: asyncio.Semaphore) -> None:

@@ -14,7 +14,7 @@ from activities.models.delivery import Observation, WatchDeploymentsInput
 from activities.observations import StreamActivities
 from activities.observing import observe, unreadable
 from activities.reading import LISTED_FROM, read_all
-from providers.errors import ProviderMalformed, ProviderUnavailable
+from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
 from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application
@@ -56,6 +56,16 @@ async def test_a_list_that_fails_is_the_problem_of_all_and_costs_no_call_for_eac
     argocd.errors["list"] = [ProviderUnavailable("503")]
     assert all("503" in one.problem for one in await read(argocd, LISTED_FROM))
     assert argocd.calls == ["list"]
+
+
+@pytest.mark.parametrize(("error", "passing"), [(ProviderUnavailable("503"), True), (ProviderNotFound("no"), False)])
+async def test_trouble_that_usually_passes_is_told_from_what_a_person_must_fix(
+    error: ProviderError, passing: bool
+) -> None:
+    argocd = server(1)
+    argocd.errors["get"] = [error]
+    (observed,) = await read(argocd, 1)
+    assert (bool(observed.problem), observed.passing) == (True, passing)
 
 
 @dataclass

@@ -107,6 +107,18 @@ def _essence_for_holder(member: MemberSignal, one: Observation) -> str:
     return f"moving: {' '.join(foreign)} {one.health if ill else ''}" if foreign or ill else ""
 
 
+def bridged(known: Observed, read: Sequence[Observation], at: datetime) -> tuple[Sequence[Observation], datetime]:
+    """Return what is known after a read that met trouble which usually passes, and as of when all of it was seen.
+
+    What could not be read is believed to be as it was. So the whole is only as new as that: a tracker that wrote since
+    does not take it for an answer.
+    """
+    before = {one.deployment: one for one in known.observations if not one.problem}
+    if known.at is None or not any(one.passing and one.deployment in before for one in read):
+        return read, at
+    return [before.get(one.deployment, one) if one.passing else one for one in read], known.at
+
+
 def after_read(
     known: Observed, read: Sequence[Observation], at: datetime, members: Iterable[MemberSignal], holder: str
 ) -> Observed:

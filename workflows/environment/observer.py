@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.contracts import ConfigActivities, DeliveryActivities, ObservationActivities
 from activities.models.configuration import ReadEnvironmentInput
-from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
+from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.places import EnvironmentInput, MemberSignal
 from workflows import policies
 from workflows.environment import observation
@@ -32,6 +32,7 @@ class Observer:
         self._environment_due = state.environment_due
         self._environment_pause = start.timings.reference_initial
         self._reading_problem = state.problem
+        self._failing_since = state.failing_since
         self._pause = state.pause
         self._due = state.due
         self._start = start
@@ -52,6 +53,7 @@ class Observer:
             environment_due=self._environment_due,
             observed=self.observed,
             problem=self._reading_problem,
+            failing_since=self._failing_since,
             pause=self._pause,
             due=self._due,
         )
@@ -206,11 +208,16 @@ class Observer:
             self._reading, self._watching = None, False
 
     def _take(self, answer: ReadDeploymentsResult) -> None:
-        known = self.observed
-        changed = observation.matters(known.observations, answer.observations)
-        self.observed = observation.after_read(known, answer.observations, answer.read_at, self._members, self._holder)
+        known, now = self.observed, workflow.now()
+        read: Sequence[Observation] = answer.observations
+        at = answer.read_at
+        self._failing_since = (self._failing_since or now) if any(one.passing for one in read) else None
+        if self._failing_since is not None and now - self._failing_since < self._start.timings.observe_maximum:
+            read, at = observation.bridged(known, read, at)
+        changed = observation.matters(known.observations, read)
+        self.observed = observation.after_read(known, read, at, self._members, self._holder)
         self._reading_problem = ""
-        if any(one.problem for one in answer.observations) and self._environment_due is not None:
+        if any(one.problem for one in read) and self._environment_due is not None:
             # An application that is gone may be one that a selector no longer finds, or that was renamed.
             again = workflow.now() + self._start.timings.reference_maximum
             self._environment_due = min(self._environment_due, again)

@@ -104,6 +104,8 @@ class ObserverState:
     environment_due: datetime | None = None
     observed: Observed = Observed()
     problem: str = ""
+    failing_since: datetime | None = None
+    """Since when something could not be read for a reason that usually passes."""
     pause: timedelta | None = None
     due: datetime | None = None
 

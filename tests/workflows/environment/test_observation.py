@@ -54,6 +54,20 @@ def test_a_source_hears_when_its_change_has_settled() -> None:
     assert observation.essence(source, ROLLING) != observation.essence(source, DONE)
 
 
+def test_what_cannot_be_read_for_a_while_is_believed_to_be_as_it_was_and_the_whole_is_no_newer() -> None:
+    other = replace(OLD, deployment="us")
+    known = Observed(observations=(OLD, other), at=NOW)
+    later, lost = NOW + timedelta(minutes=1), replace(OLD, runs=None, problem="503", passing=True)
+    moved = replace(other, runs="2")
+    assert observation.bridged(known, (lost, moved), later) == ([OLD, moved], NOW)
+    # What stays until a person fixes it is shown at once, and nothing is believed of what was never seen.
+    refused = replace(lost, passing=False)
+    assert observation.bridged(known, (refused, moved), later) == ((refused, moved), later)
+    assert observation.bridged(Observed(), (lost,), later) == ((lost,), later)
+    unknown = Observed(observations=(refused,), at=NOW)
+    assert observation.bridged(unknown, (lost,), later) == ((lost,), later)
+
+
 def test_wording_alone_does_not_matter() -> None:
     assert not observation.matters([OLD], [replace(OLD, message="reconciled 3 s ago", url="https://argocd.example")])
     assert observation.matters([OLD], [DONE])

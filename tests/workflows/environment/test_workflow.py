@@ -238,6 +238,25 @@ async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_ther
         assert seen.observed[0].runs == MAIN[0]
 
 
+async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(temporal_server: str) -> None:
+    timings = replace(CALM, observe_initial=timedelta(milliseconds=200), observe_maximum=timedelta(seconds=3))
+    async with place(temporal_server, timings=timings) as world:
+        world.runs["api"] = MAIN[0]
+        world.components["api"] = "web"
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING, role="source")
+        await one.hears(lambda said: len(said.observed) == 2)
+        world.lost.add("web")
+        world.runs["api"] = MAIN[1]
+        # The other one is observed meanwhile.
+        seen = await one.hears(lambda said: any(found.runs == MAIN[1] for found in said.observed))
+        assert not any(found.problem for found in seen.observed)
+        told = await one.hears(lambda said: any(found.problem for found in said.observed))
+        assert [found.problem for found in told.observed if found.deployment == "web"] == ["503"]
+        world.lost.clear()
+        await one.hears(lambda said: not any(found.problem for found in said.observed))
+
+
 async def test_a_poke_has_the_place_look_again(temporal_server: str) -> None:
     async with place(temporal_server) as world:
         one = await world.tracker(1, MAIN[1])

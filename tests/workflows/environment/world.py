@@ -95,6 +95,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     runs: dict[str, str] = field(default_factory=lambda: {"web": MAIN[0]})
     components: dict[str, str] = field(default_factory=lambda: {"web": "web"})
     unsettled: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    """What cannot be read, for a reason that usually passes."""
     live: list[TrackerRef] = field(default_factory=list)
     statuses: list[PlaceStatus] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -131,6 +133,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
                 health=Health.HEALTHY,
                 sync_status="Synced",
                 settled=name not in self.unsettled,
+                problem="503" if name in self.lost else "",
+                passing=name in self.lost,
             )
             for name, revision in self.runs.items()
         )
