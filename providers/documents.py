@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from providers.errors import ProviderMalformed
+from texts.plain import plain
 
 Document: TypeAlias = Mapping[str, object]
 
@@ -19,12 +20,15 @@ def at(value: object, *path: str) -> object:
 
 
 def text(value: object, *path: str, default: str = "") -> str:
-    """Read a text, or a number as text; `default` for what is missing or null."""
+    """Read a text, or a number as text; `default` for what is missing or null.
+
+    What no payload, status or page may hold, such as a lone surrogate, is replaced here, where it enters.
+    """
     found = at(value, *path)
     if found is None:
         return default
     if isinstance(found, str):
-        return found
+        return plain(found)
     if isinstance(found, int | float) and not isinstance(found, bool):
         return str(found)
     raise ProviderMalformed(f"the answer's `{_name(path)}` is no text")
@@ -85,7 +89,7 @@ def texts(value: object, *path: str) -> tuple[str, ...]:
         return ()
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no list of texts")
-    return tuple(found)
+    return tuple(plain(item) for item in found)
 
 
 def moment(value: object, *path: str) -> datetime | None:

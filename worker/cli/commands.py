@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from texts.plain import plain
 from worker.cli.options import (
     ContextOption,
     KubeconfigOption,
@@ -120,7 +121,8 @@ def restart(
 def _checked(reason: str | None) -> str | None:
     if reason is not None and not 0 < len(reason.strip()) <= REASON_LENGTH:
         raise typer.BadParameter(f"1 to {REASON_LENGTH} characters are allowed", param_hint="--reason")
-    return reason
+    # An argument that is no UTF-8 comes with lone surrogates, which no request can hold.
+    return None if reason is None else plain(reason)
 
 
 def _finish(answers: "list[Answer]", output: Output) -> None:
