@@ -16,8 +16,8 @@ from activities.models.connections import (
 )
 from activities.models.status import PublishStatusResult
 from activities.ports import Connections, ReferenceMissing
-from crds.conditions import ConditionReason
-from crds.connections import CONDITIONS
+from crds.conditions import ConditionReason, ConditionType
+from crds.connections import CONNECTED
 from crds.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
 from crds.resource import Resource
@@ -31,7 +31,7 @@ from providers.errors import (
     ProviderUnauthorized,
 )
 
-KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONDITIONS}
+KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONNECTED}
 _FORBIDDEN = 403
 
 
@@ -115,7 +115,10 @@ class ConnectionConditions(ConditionActivities):
             uid=connection.uid,
             wanted=(
                 WantedCondition(
-                    type=CONDITIONS[kind], status=outcome.accepted, reason=outcome.reason, message=outcome.message
+                    type=ConditionType.REACHABLE,
+                    status=outcome.accepted,
+                    reason=outcome.reason,
+                    message=outcome.message,
                 ),
             ),
             field_manager=CONNECTION_MANAGER,

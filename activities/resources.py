@@ -41,6 +41,7 @@ from crds.publishing import (
     merge_own_conditions,
     publish_place_status,
     publish_tracker_status,
+    with_summary,
 )
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
@@ -203,8 +204,8 @@ def render_tracker_status(status: TrackerStatus, document: Document) -> Document
         for condition in status.conditions
     ]
     rendered.pop("conditions", None)
-    if wanted:
-        rendered["conditions"] = merge_own_conditions(conditions_of(document), wanted)
+    summed = with_summary(PullRequestTracker.definition, document, wanted, now, status=rendered)
+    rendered["conditions"] = merge_own_conditions(conditions_of(document), summed)
     return rendered
 
 

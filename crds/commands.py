@@ -15,6 +15,7 @@ from crds.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernet
 from crds.promotions import Answer, Order, Promotions, WorkflowState
 from crds.publishing import WATCHER_MANAGER, status_of
 from crds.queueing import KeyedQueue
+from crds.readiness import answered
 from crds.reflector import Change, Key
 from crds.v1alpha1.promotion_command import CommandVerb, PromotionCommand, PromotionCommandSpec
 
@@ -181,10 +182,16 @@ class CommandExecutor:
         return Answer(accepted=True, message=f"attempt {attempt} begins")
 
     async def _publish(self, key: Key, document: Document, claim: Claim, answer: Answer) -> None:
+        generation = document["metadata"].get("generation")
+        conditions = answered(
+            accepted=answer.accepted, message=answer.message, generation=generation, now=self._clock()
+        )
         fields = {
             "accepted": answer.accepted,
             "message": truncate(answer.message, MESSAGE_LIMIT),
             "executedAt": format_time(self._clock()),
+            "observedGeneration": generation,
+            "conditions": [condition.to_wire() for condition in conditions],
         }
         try:
             await self._apply(key, document, {**claim.status(), **fields})

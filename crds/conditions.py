@@ -20,7 +20,7 @@ class ConditionStatus(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """Every type is positive: True is the state in which nobody has to act."""
+    """Every type but Stalled is positive: True is the state in which nobody has to act."""
 
     ACCEPTED = "Accepted"
     """The watcher has read the resource and works for it. Written by the watcher."""
@@ -35,9 +35,15 @@ class ConditionType(StrEnum):
     VALID = "Valid"
     """The resource contradicts neither itself nor what it names. On policies, environments and repositories."""
     READY = "Ready"
-    """The credential was accepted by the host. On repositories and SCM providers."""
+    """The sum of the others, on every kind. Trackers: accepted, with a workflow, and nothing that they need is
+    missing; how far the change is, `state` says. Configuration: valid, reachable and, where a change was on its way
+    there, writable. Commands: accepted."""
+    STALLED = "Stalled"
+    """A person must act, as the message says; on every kind. A promotion that waits for `promote` or `release` is not
+    stalled: that is what its policy, or a person, asked for."""
     REACHABLE = "Reachable"
-    """The server answers and accepts the credential. On test runners and Argo CD instances."""
+    """The server answers and accepts the credential. On repositories, SCM providers, test runners and Argo CD
+    instances."""
     PRESENTED = "Presented"
     """Label, commit status and comment on the pull request show the tracker's state. On trackers."""
     WRITABLE = "Writable"
@@ -49,6 +55,14 @@ class ConditionReason(StrEnum):
 
     ACCEPTED = "Accepted"
     """The attempt was taken on."""
+    READY = "Ready"
+    """Nothing is missing. Of Ready."""
+    PENDING = "Pending"
+    """A condition that belongs to the kind was not written yet, or speaks of an older spec. Of Ready."""
+    NOT_STALLED = "NotStalled"
+    """Nobody has to act. Of Stalled."""
+    REFUSED = "Refused"
+    """The command was refused; the message says why."""
     RUNNING = "Running"
     """The attempt's workflow runs."""
     FINISHED = "Finished"

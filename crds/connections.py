@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
-from crds.conditions import ConditionType
 from crds.queueing import KeyedQueue
 from crds.reflector import Change, Key
 from crds.resource import Resource
@@ -15,14 +14,10 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 
-CONDITIONS: Mapping[type[Resource], ConditionType] = {
-    ScmProvider: ConditionType.READY,
-    ClusterScmProvider: ConditionType.READY,
-    GitRepository: ConditionType.READY,
-    TestRunner: ConditionType.REACHABLE,
-    ArgoCDInstance: ConditionType.REACHABLE,
-}
-"""Kinds that declare a connection, and the condition that proves it."""
+CONNECTED: frozenset[type[Resource]] = frozenset(
+    {ScmProvider, ClusterScmProvider, GitRepository, TestRunner, ArgoCDInstance}
+)
+"""Kinds that declare a connection; the condition Reachable proves it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +78,7 @@ class ConnectionController:
 
     def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
         """Take note of a resource that was seen, changed, went, or is looked at once more."""
-        if kind not in CONDITIONS:
+        if kind not in CONNECTED:
             return
         item, old, new = Item(kind, change.key), change.old, change.new
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):

@@ -178,6 +178,7 @@ class DeclarationController:
     ) -> None:
         metadata = resource.metadata
         condition = valid_condition(errors, now=self._clock(), generation=metadata.generation)
+        observed = {"observedGeneration": metadata.generation}
         await publish_conditions(
             self._kubernetes,
             resource.definition,
@@ -193,7 +194,8 @@ class DeclarationController:
                 ),
             ),
             now=self._clock(),
-            fields=fields,
+            # That of a repository belongs to the check of its connection.
+            fields=fields if isinstance(resource, GitRepository) else {**(fields or {}), **observed},
         )
 
     async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:

@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crds import place_budget
-from crds.conditions import Condition, ConditionReason, ConditionType, find_condition, make_condition, set_condition
+from crds.conditions import (
+    Condition,
+    ConditionReason,
+    ConditionType,
+    find_condition,
+    make_condition,
+    merge_conditions,
+    set_condition,
+)
 from crds.model import Definition
 from crds.ports import ApiConflict, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.promotions import Attempt
+from crds.readiness import SUMMARY, summary
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -52,6 +61,25 @@ def conditions_of(document: Mapping[str, Any]) -> tuple[Condition, ...]:
         except ValueError:
             continue
     return tuple(found)
+
+
+def with_summary(
+    definition: Definition,
+    document: Mapping[str, Any],
+    wanted: Iterable[Condition],
+    now: datetime,
+    *,
+    status: Mapping[str, Any] | None = None,
+) -> tuple[Condition, ...]:
+    """Add Ready and Stalled to the conditions that are about to be written, as they follow from all that then stand.
+
+    `status` is the one that is written with them, where it says more than the present one.
+    """
+    own = tuple(wanted)
+    after = merge_conditions(conditions_of(document), own)
+    known = status_of(document) if status is None else status
+    generation = document["metadata"].get("generation")
+    return (*own, *summary(definition.kind, after, known, generation=generation, now=now))
 
 
 def merge_own_conditions(present: Iterable[Condition], wanted: Iterable[Condition]) -> list[Document]:
@@ -140,7 +168,10 @@ async def publish_place_status(
             "status": {
                 "repositories": [place_budget.fitting(whole, place_budget.budget_of(document, others))],
                 # Every repository's manager writes it, each time from all entries.
-                "conditions": merge_own_conditions(conditions_of(document), [writable]),
+                "conditions": merge_own_conditions(
+                    conditions_of(document),
+                    with_summary(Environment.definition, document, [writable], datetime.now(UTC)),
+                ),
             },
         }
         try:
@@ -272,7 +303,7 @@ async def publish_conditions(
         metadata = document["metadata"]
         if metadata.get("uid") != uid:
             return False
-        change = _condition_change(document, wanted, now or datetime.now(UTC), generation, fields or {})
+        change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, fields or {})
         if change is None:
             return False
         change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": change}
@@ -287,6 +318,7 @@ async def publish_conditions(
 
 
 def _condition_change(
+    definition: Definition,
     document: Document,
     wanted: tuple[WantedCondition, ...],
     now: datetime,
@@ -309,7 +341,8 @@ def _condition_change(
         )
         for one in wanted
     ]
-    merged = merge_own_conditions(present, conditions)
+    merged = merge_own_conditions(present, with_summary(definition, document, conditions, now))
+    before += [found for one in SUMMARY if (found := find_condition(present, one))]
     status = status_of(document)
     if merged == [one.to_wire() for one in before] and all(status.get(key) == value for key, value in fields.items()):
         return None

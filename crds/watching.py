@@ -9,7 +9,7 @@ from typing import Any
 
 from crds.cache import CommandEntry, TrackerEntry, read_command, read_tracker
 from crds.commands import COMMANDS, CommandExecutor
-from crds.connections import CONDITIONS, ConnectionChecks, ConnectionController
+from crds.connections import CONNECTED, ConnectionChecks, ConnectionController
 from crds.controller import TRACKERS, TrackerController
 from crds.declarations import WAITS, DeclarationController, read_declaration
 from crds.model import Scope
@@ -162,7 +162,7 @@ class Watcher:
             project=read_declaration(kind),
             on_change=follow,
             on_restart=self._restarted(resource.plural),
-            resync=self._resync if kind in CONDITIONS else None,
+            resync=self._resync if kind in CONNECTED else None,
         )
 
     def _restarted(self, plural: str) -> Callable[[str], None]:

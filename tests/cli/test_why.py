@@ -159,7 +159,7 @@ def add_connections(cluster: FakeCluster, kind: str = "ScmProvider") -> None:
     cluster.add("GitRepository", "web", spec=repository)
     namespace = "shop" if kind == "ScmProvider" else ""
     provider = {"github": {}, "secretRef": {"name": "github-token"}}
-    refused = condition("Ready", met=False, reason="Unauthorized", message=REFUSED)
+    refused = condition("Reachable", met=False, reason="Unauthorized", message=REFUSED)
     cluster.add(kind, "github", namespace=namespace, spec=provider, status=refused)
     instance = {"server": "https://argocd.example.com", "secretRef": {"name": "argocd-token"}}
     refused = condition("Reachable", met=False, reason="Unauthorized", message=REFUSED)
@@ -172,7 +172,7 @@ def test_why_shows_a_refused_token_of_the_scm_host_with_its_secret(tracked: Fake
 
     lines = run("why", "web-412").stdout.splitlines()
 
-    assert f"✗ {kind} github (Secret github-token): Ready is False (Unauthorized): {REFUSED}" in lines
+    assert f"✗ {kind} github (Secret github-token): Reachable is False (Unauthorized): {REFUSED}" in lines
 
 
 def test_why_shows_a_refused_token_of_argo_cd_once_with_its_secret(tracked: FakeCluster, run: Run) -> None:

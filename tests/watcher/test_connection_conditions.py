@@ -27,9 +27,9 @@ SECRET = {"name": "token"}
 GOOD = ConnectionOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3.5.7")
 BAD = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
 SPECS: dict[str, tuple[str, Document]] = {
-    "ScmProvider": ("Ready", {"github": {}, "secretRef": SECRET}),
-    "ClusterScmProvider": ("Ready", {"github": {}, "secretRef": SECRET}),
-    "GitRepository": ("Ready", {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}),
+    "ScmProvider": ("Reachable", {"github": {}, "secretRef": SECRET}),
+    "ClusterScmProvider": ("Reachable", {"github": {}, "secretRef": SECRET}),
+    "GitRepository": ("Reachable", {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}),
     "TestRunner": ("Reachable", {"jenkins": {"url": "https://ci"}, "secretRef": SECRET}),
     "ArgoCDInstance": ("Reachable", {"server": "https://cd", "secretRef": SECRET}),
 }
@@ -101,11 +101,12 @@ async def test_the_watchers_own_condition_and_the_proof_leave_each_other_alone(
         )
 
     await asyncio.gather(say_valid(valid=True), publish(api, ref, BAD))
-    assert set(conditions(await read(api, ref))) == {"Valid", "Ready"}
+    assert set(conditions(await read(api, ref))) == {"Valid", "Reachable", "Ready", "Stalled"}
     await publish(api, ref, GOOD)
     await say_valid(valid=False)
     found = conditions(await read(api, ref))
-    assert (found["Valid"]["status"], found["Ready"]["status"]) == ("False", "True")
+    assert (found["Valid"]["status"], found["Reachable"]["status"]) == ("False", "True")
+    assert (found["Ready"]["status"], found["Stalled"]["status"]) == ("False", "True")
 
 
 async def test_neither_a_recreated_nor_a_newer_resource_is_spoken_of_by_an_older_proof(

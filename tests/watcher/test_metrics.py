@@ -116,5 +116,5 @@ def test_an_almost_empty_status_is_rendered_without_noise() -> None:
     minimal = TrackerStatus(state=State.PENDING, sequence=1, attempt=1)
     shown = rendered(minimal)
     assert (shown["state"], shown["sequence"], shown["attempt"], shown["uid"]) == ("Pending", 1, 1, "uid-1")
-    assert "conditions" not in shown
+    assert [one["type"] for one in shown["conditions"]] == ["Ready", "Stalled"]
     assert not [name for name, value in shown.items() if value is None or value == ""]

@@ -69,7 +69,7 @@ class Shop:
 
         async def reached() -> bool:
             found = conditions(await self.read(kind, name))
-            seen[:] = [found[one] for one in ("Ready", "Reachable") if one in found]
+            seen[:] = [found[one] for one in ("Reachable",) if one in found]
             return bool(seen) and seen[0]["reason"] == reason
 
         try:

@@ -28,7 +28,7 @@ from crds.ports import (
     ApiInvalid,
 )
 from tests.watcher.fakes import FakeKubernetes, tracker_document
-from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, full_status, ref_of, tracker
+from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, conditions, full_status, ref_of, tracker
 
 
 async def test_a_full_status_is_accepted_and_published_again_without_a_trace(
@@ -196,7 +196,7 @@ async def test_an_environment_says_whether_all_that_is_to_be_written_can_be(api:
         one = DeploymentStatus(name="web", artifact=None, health=Health.HEALTHY, not_writable=why)
         status = PlaceStatus(repository=repository, sequence=sequence, deployments=(one,), lane=LaneStatus())
         await resources.publish_place(PublishPlaceInput(namespace=namespace, environment="dev", status=status))
-        [found] = (await api.get(ENVIRONMENTS, namespace, "dev"))["status"]["conditions"]
+        found = conditions(await api.get(ENVIRONMENTS, namespace, "dev"))["Writable"]
         return found["status"], found["reason"]
 
     assert await publish("web", 1, "") == ("True", "Writable")

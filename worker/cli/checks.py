@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from crds.conditions import Condition, ConditionStatus
+from crds.readiness import SUMMARY
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
@@ -60,7 +61,8 @@ def checks_of(evidence: Evidence) -> list[Check]:
 
 def _conditions(subject: str, name: str, conditions: Iterable[Condition]) -> Iterator[Check]:
     for condition in conditions:
-        if condition.type == ARRIVED:
+        # Ready and Stalled are the sum of the others.
+        if condition.type == ARRIVED or condition.type in SUMMARY:
             continue
         ok = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False}.get(condition.status)
         message = f": {condition.message}" if condition.message else ""
