@@ -87,9 +87,11 @@ def targets(deployment: DeploymentSpec, state: ApplicationState) -> tuple[Target
 
 
 def written_raw(deployment: DeploymentSpec, state: ApplicationState) -> str:
-    """Return the value in the application's spec that a write replaces; empty where there is none."""
-    found = targets(deployment, state)
-    return found[0].value if found else ""
+    """Return the value in the application's spec that a write replaces; empty where there is none.
+
+    Where several differ it is all of them, which equals no value that anybody wants.
+    """
+    return ", ".join(dict.fromkeys(one.value for one in targets(deployment, state)))
 
 
 def wanted_raw(deployment: DeploymentSpec, artifact: Artifact) -> str | None:

@@ -110,6 +110,10 @@ class Timings:
     observe_maximum: timedelta = timedelta(minutes=2)
     watch: timedelta = timedelta(seconds=60)
     """How long one watch_deployments activity follows the stream before it returns a fresh read."""
+    delivery_refresh: timedelta = timedelta(seconds=30)
+    """How old what Argo CD says may become while it works: the place is quiet about the holder's own rollout."""
+    delivery_unsynced: timedelta = timedelta(seconds=45)
+    """How long Argo CD gets to begin a sync that was requested of it, or left to its auto-sync."""
     activity_start_to_close: timedelta = timedelta(seconds=60)
     present_deadline: timedelta = timedelta(hours=24)
     listing_lag: timedelta = timedelta(seconds=10)

@@ -120,6 +120,8 @@ def test_sources_that_hold_different_values_are_ambiguous_until_one_is_named() -
     state = sourced(OURS, OURS, revisions=(OLD, OTHER), source_names=("app", "base"), source_dirs=("deploy", "base"))
     why = not_writable(SPEC, state)
     assert why.startswith("Ambiguous")
+    # Neither of them counts as written, or the other one would be forgotten.
+    assert observe(SPEC, state).written is None
     assert "sources/0" in why
     assert "sources/1" in why
     for named in (

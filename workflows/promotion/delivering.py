@@ -161,7 +161,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
             ctx.story.message = together(following.lines(missing, observed, hindered).values())
             ctx.changed()
         left = max(deadline(ctx, hop, view) - workflow.now(), timedelta(milliseconds=100))
-        at_most = min(max(again_pause, ctx.write_wait) if again else following.REFRESH, left)
+        at_most = min(max(again_pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
         if hop.blocked:
             at_most = following.blocked_pause(hop.blocked_until, workflow.now())
         again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
@@ -236,7 +236,10 @@ def _is_lost(
     """Tell whether our write or sync is gone and is to be done again; raises WaveFailed when that never ends."""
     reverted = following.is_reverted(one, artifact, observation)
     unsynced = following.is_unsynced(
-        observation, key=_key(ctx, hop, one), requested=requested[one.name], now=workflow.now()
+        observation,
+        key=_key(ctx, hop, one),
+        waited=workflow.now() - requested[one.name],
+        allowed=ctx.timings.delivery_unsynced,
     )
     if not reverted and not unsynced:
         return False

@@ -12,12 +12,6 @@ from workflows.promotion.state import Hop
 REPEATS = 3
 """How often in one attempt a deployment is written or synced again; who sets it back more often means it."""
 
-UNSYNCED = timedelta(seconds=45)
-"""How long Argo CD gets to begin a sync that was requested of it, or left to its auto-sync."""
-
-REFRESH = timedelta(seconds=30)
-"""How old what Argo CD says may become while it works, since the place is quiet about the holder's own rollout."""
-
 BLOCKED_AT_LEAST = timedelta(seconds=30)
 BLOCKED_AT_MOST = timedelta(minutes=5)
 """Pauses before a sync that a sync window forbids is tried again: windows are changed, and their ends are estimates."""
@@ -34,11 +28,11 @@ def is_reverted(one: DeploymentSpec, artifact: Artifact, observation: Observatio
     return not observation.problem and observation.written_raw != wanted_raw(one, artifact)
 
 
-def is_unsynced(observation: Observation, *, key: str, requested: datetime, now: datetime) -> bool:
+def is_unsynced(observation: Observation, *, key: str, waited: timedelta, allowed: timedelta) -> bool:
     """Tell whether nothing brought or brings what is written, although Argo CD had time to begin."""
     ours = observation.operation_key == key or observation.auto_synced
     idle = observation.operation_phase is not OperationPhase.RUNNING and observation.operating is None
-    return not observation.problem and idle and not ours and now - requested >= UNSYNCED
+    return not observation.problem and idle and not ours and waited >= allowed
 
 
 def has_drifted(one: DeploymentSpec, artifact: Artifact, observation: Observation) -> bool:

@@ -57,9 +57,9 @@ def test_what_cannot_be_read_is_no_lost_write() -> None:
 )
 def test_a_sync_is_missing_only_where_nothing_brings_what_is_written(change: dict[str, object], unsynced: bool) -> None:
     seen = replace(WRITTEN, **change)  # type: ignore[arg-type]
-    later = NOW + following.UNSYNCED
-    assert following.is_unsynced(seen, key="ours", requested=NOW, now=later) is unsynced
-    assert not following.is_unsynced(seen, key="ours", requested=NOW, now=later - timedelta(seconds=1))
+    allowed = timedelta(seconds=45)
+    assert following.is_unsynced(seen, key="ours", waited=allowed, allowed=allowed) is unsynced
+    assert not following.is_unsynced(seen, key="ours", waited=timedelta(seconds=44), allowed=allowed)
 
 
 def test_auto_syncs_own_failure_counts_once_we_wrote() -> None:

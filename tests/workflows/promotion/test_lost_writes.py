@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
 from activities.models.status import State
-from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
+from tests.workflows.promotion.world import FAST, MINE, OLD, World, promotion_in
 
 STAGED = "web-staging-0"
 WINDOW = "the sync of web-staging-0 is forbidden by a sync window: deny window `0 22 * * *` of 8h"
@@ -23,11 +23,17 @@ class Contested(World):
     set_back: int = 0
     """How many of the syncs to come end with the old revision in the spec and running."""
     owner: str = ""
+    said: str = ""
+    """What Argo CD says of its operation; the place says nothing of it."""
+    idle_until_told: bool = False
+    """Whether auto-sync never begins, so that a sync has to be insisted on."""
     synced: list[str] = field(default_factory=list)
 
     @activity.defn
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         self.synced.append(request.deployment.application)
+        if self.idle_until_told and not request.insist:
+            return WriteResult(outcome=WriteOutcome.ALREADY, message="left to Argo CD's auto-sync")
         if self.answers:
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if self.set_back:
@@ -37,7 +43,10 @@ class Contested(World):
         return await super().sync_application(request)
 
     def observations(self, environment: str) -> tuple[Observation, ...]:
-        return tuple(replace(one, owner=self.owner) for one in super().observations(environment))
+        return tuple(
+            replace(one, owner=self.owner, message=self.said, operation_message="")
+            for one in super().observations(environment)
+        )
 
     def hurry(self, seconds: float) -> None:
         """Give a delivery to staging so long."""
@@ -102,3 +111,28 @@ async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_rea
         (application,) = status.promotions[0].applications
         assert application.result == "WrittenNotSynced"
         assert "an operation that is not ours runs" in application.message
+
+
+async def test_a_sync_that_auto_sync_does_not_begin_is_insisted_on(temporal_server: str) -> None:
+    timings = replace(FAST, delivery_refresh=timedelta(milliseconds=200), delivery_unsynced=timedelta(seconds=1))
+    async with promotion_in(Contested, temporal_server, timings=timings) as (world, start):
+        world.idle_until_told = True
+        await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.synced == [STAGED, STAGED]
+        assert world.writes == [STAGED]
+        assert "WriteReverted" not in world.events
+
+
+async def test_what_argo_cd_says_is_refreshed_while_it_works_without_a_word_of_the_place(temporal_server: str) -> None:
+    timings = replace(FAST, delivery_refresh=timedelta(milliseconds=200))
+    async with promotion_in(Contested, temporal_server, timings=timings) as (world, start):
+        world.slow_syncs = True
+        await start()
+        await world.eventually(lambda: world.synced == [STAGED])
+        signals = world.counter
+        for said in ("PreSync hook Job shop/migrate runs", "Deployment shop/web is Degraded: no such image"):
+            world.said = said
+            await world.eventually(lambda said=said: said in world.status.message)  # type: ignore[misc]
+        assert world.counter == signals
+        assert world.status.state is State.PROMOTING
