@@ -73,7 +73,9 @@ class PromotionWorkflow:
                     continue
                 if state is not story.state:
                     ctx.enter(state)
-        except Ended as ended:
+        except Ended as found:
+            # What was accepted while the step found an end of its own comes first.
+            ended = ctx.ended or found
             ctx.set_state(ended.state, reason=ended.reason, message=ended.message)
         except Continue:
             self._presenting.stop()

@@ -1,0 +1,249 @@
+"""Commands that meet a step while it awaits something, or each other: each takes effect once, or is answered."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from temporalio import activity
+
+from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
+from activities.models.places import Phase, TellEnvironmentInput
+from activities.models.promotion import CommandAnswer, Verb
+from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
+from activities.models.status import State
+from activities.models.testing import RunState
+from activities.models.tracking import PullRequestState
+from tests.workflows.promotion.test_continued import Length, continued, run_id
+from tests.workflows.promotion.world import MINE, NEWER, Run, World, a_test, merged, promotion_in
+
+TESTS = (a_test("unit"), a_test("look", required=False))
+
+
+@dataclass
+class GatedWorld(World):
+    """A world in which one activity takes until it is let go."""
+
+    gate: Callable[[Any], bool] | None = None
+    """Which request is to wait."""
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_gate(self, request: Any) -> None:
+        if self.gate is not None and self.gate(request):
+            self.reached.set()
+            await self.opened.wait()
+
+    async def at_gate(self) -> None:
+        await asyncio.wait_for(self.reached.wait(), 30)
+
+    def open(self) -> None:
+        self.gate = None
+        self.opened.set()
+
+    @activity.defn
+    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+        await self.pass_gate(request)
+        await super().tell_environment(request)
+
+    @activity.defn
+    async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        await self.pass_gate(request)
+        return await super().read_environment(request)
+
+    @activity.defn
+    async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
+        answer = await super().read_pull_request(request)
+        await self.pass_gate(request)
+        return answer
+
+    def results(self) -> list[tuple[str, int]]:
+        """Return how each hop ended, and the round whose tests counted."""
+        return [(one.result, one.tests[0].round if one.tests else 0) for one in self.status.promotions]
+
+
+def taking_the_lane(request: Any) -> bool:
+    return isinstance(request, TellEnvironmentInput) and request.signal.phase is Phase.HOLDER
+
+
+def reading(environment: str) -> Callable[[Any], bool]:
+    return lambda request: isinstance(request, ReadEnvironmentInput) and request.environment == environment
+
+
+async def at_the_lane(world: GatedWorld, run: Run) -> None:
+    """Return once the change waits for a lane that somebody else has."""
+    await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+    world.grants, world.blocked_by = False, "web-411"
+    assert (await run.say(Verb.PROMOTE, target="staging")).accepted
+    await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
+
+
+async def hand_on_the_lane(world: GatedWorld) -> None:
+    """Have the place give the lane to whoever asks for it from now on, and to the one that has asked."""
+    world.grants, world.blocked_by = True, ""
+    asked = next(member for place, member in reversed(world.members) if place == "staging")
+    await World.say(world, "staging", answers=asked)
+
+
+async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.gate = taking_the_lane
+        run = await start()
+        await world.at_gate()
+        answer = await run.say(Verb.RETEST, target="staging")
+        world.open()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert answer.accepted
+        assert world.results() == [("Promoted", 2)]
+        assert world.writes == ["web-staging-0"]
+
+
+async def test_each_retry_releases_one_failure(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.sync_fails = "web-staging-0"
+        run = await start()
+        await world.until(State.PROMOTION_FAILED)
+        world.gate = reading("staging")
+        first = await run.say(Verb.RETRY, target="staging", request_id="first")
+        await world.at_gate()
+        second = await run.say(Verb.RETRY, target="staging", request_id="second")
+        world.open()
+        await world.eventually(lambda: len(world.status.promotions) == 2)
+        await world.until(State.PROMOTION_FAILED)
+        assert (first.accepted, second.accepted) == (True, False)
+        assert await run.say(Verb.RETRY, target="staging", request_id="second") == second
+        assert [result for result, _round in world.results()] == ["Failed", "Failed"]
+
+
+@pytest.mark.parametrize("order", [(Verb.RETEST, Verb.PROMOTE), (Verb.PROMOTE, Verb.RETEST)])
+async def test_an_approval_and_a_retest_both_take_effect_whichever_comes_first(
+    order: tuple[Verb, Verb], temporal_server: str
+) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", auto=False, tests=TESTS)
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        world.gate = reading("dev")
+        if order[0] is Verb.PROMOTE:
+            world.grants, world.blocked_by = False, "web-411"
+        answers: list[CommandAnswer] = [await run.say(verb, target="staging") for verb in order]
+        await world.at_gate()
+        world.grants, world.blocked_by = True, ""
+        world.open()
+        await world.eventually(lambda: world.results() == [("Promoted", 2)])
+        assert [answer.accepted for answer in answers] == [True, True]
+        assert world.status.promotions[0].promoted_by == "ada"
+        assert world.writes == ["web-staging-0"]
+
+
+async def test_an_approval_does_not_count_for_a_revision_that_its_sender_was_not_shown(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", auto=False, tests=TESTS)
+        run = await start()
+        await at_the_lane(world, run)
+        await world.deploy("dev", NEWER)
+        await run.say(Verb.RETEST, target="staging")
+        await world.eventually(lambda: "CommandSuperseded" in world.events)
+        world.grants, world.blocked_by = True, ""
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.writes == []
+
+
+@pytest.mark.parametrize("verb", [Verb.RETEST, Verb.PROMOTE])
+async def test_what_waits_for_a_release_is_answered_when_another_change_ends_the_hop(
+    verb: Verb, temporal_server: str
+) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", auto=False, tests=TESTS)
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        await run.say(Verb.HOLD)
+        answer = await run.say(verb, target="staging")
+        await world.deploy("staging", MINE)
+        await world.eventually(lambda: bool(world.results()))
+        await world.eventually(lambda: "CommandSuperseded" in world.events)
+        assert answer.accepted
+        assert [result for result, _round in world.results()] == ["AlreadyContained"]
+
+
+async def test_a_retest_that_waits_for_a_release_is_carried_into_the_next_run(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", auto=False, tests=TESTS)
+        length = Length(monkeypatch)
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        await run.say(Verb.HOLD)
+        assert (await run.say(Verb.RETEST, target="staging")).accepted
+        before = await run_id(run)
+        length.allow(1)
+        await continued(run, length, before=before)
+        assert [one.round for one in world.status.tests] == [1, 1]
+        await run.say(Verb.RELEASE)
+        await world.eventually(lambda: {one.round for one in world.status.tests} == {2})
+
+
+async def test_an_abort_comes_before_an_end_that_was_found_meanwhile(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
+        run = await start()
+        await world.until(State.AWAITING_MERGE)
+        world.gate = lambda request: isinstance(request, ReadPullRequestInput)
+        world.pull_request = merged(world.pull_request, PullRequestState.CLOSED)
+        await run.handle.signal("poke")
+        await world.at_gate()
+        assert (await run.say(Verb.ABORT)).accepted
+        world.open()
+        assert await run.end() is State.ABORTED
+
+
+async def test_an_abort_while_the_lane_is_taken_writes_nothing_and_answers_the_approval(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", auto=False, tests=TESTS)
+        run = await start()
+        await at_the_lane(world, run)
+        await run.say(Verb.ABORT)
+        assert await run.end() is State.ABORTED
+        assert world.writes == []
+        assert "CommandSuperseded" in world.events
+
+
+async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.gate = taking_the_lane
+        run = await start()
+        await world.at_gate()
+        await run.say(Verb.HOLD)
+        world.open()
+        await world.until(State.HELD)
+        assert world.writes == []
+        await run.say(Verb.RELEASE)
+        await world.eventually(lambda: world.writes == ["web-staging-0"])
+
+
+async def test_a_hold_that_comes_with_the_last_write_is_answered_at_the_end(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("staging", "prod", tests=(a_test("smoke"),))
+        world.arrival_seconds = 1.0
+        run = await start()
+        await world.eventually(lambda: "web-prod-0" in world.writes)
+        await run.say(Verb.HOLD)
+        assert await run.end() is State.COMPLETED
+        assert "HoldEnded" in world.events
+
+
+async def test_a_promote_and_a_hold_and_a_release_promote_once(temporal_server: str) -> None:
+    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", auto=False, tests=TESTS)
+        run = await start()
+        await at_the_lane(world, run)
+        await run.say(Verb.HOLD)
+        await hand_on_the_lane(world)
+        await world.until(State.HELD)
+        assert world.writes == []
+        await run.say(Verb.RELEASE)
+        await world.eventually(lambda: [one.promoted_by for one in world.status.promotions] == ["ada"])
+        assert world.writes == ["web-staging-0"]
+        assert world.verdicts.get("smoke") is not RunState.FAILED
