@@ -8,7 +8,6 @@ meanwhile; where it is not, nothing could be decided without the answer anyway.
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 from activities.models.bounds import cut
@@ -26,6 +25,10 @@ WATCH_GRACE = timedelta(minutes=3)
 worker that died is noticed by its heartbeat long before."""
 
 UNLIMITED = 0
+
+AWAITED_WITHIN = timedelta(minutes=6)
+"""What a step awaits ends by then, also where no worker takes it: commands and deadlines wait meanwhile. All attempts
+of a policy with their pauses are shorter."""
 
 PRESENT_ATTEMPTS = 4
 """On the way: a presentation gives way to the next one."""
@@ -108,6 +111,8 @@ def delivery_write(queues: Queues, timings: Timings, *, summary: str, attempts: 
 def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Follow the deployments: one attempt, since the place reads and watches again by itself."""
     config = _config(queues.observation, timings, _backoff(initial=1, maximum=10, attempts=1), summary)
+    # No step awaits it, and it lasts as long as the reads at its end.
+    config.pop("schedule_to_close_timeout", None)
     config["start_to_close_timeout"] = timings.watch + WATCH_GRACE
     config["heartbeat_timeout"] = HEARTBEAT_TIMEOUT
     return config
@@ -116,13 +121,6 @@ def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> Acti
 def kubernetes_publish(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Write status: unlimited, since a dead watcher delays status and must lose none; steps never wait for it."""
     return _config(queues.kubernetes, timings, _backoff(initial=1, maximum=30), summary)
-
-
-def asked_wait(refusal: BaseException) -> timedelta:
-    """Return how long the host asked us to wait, where it did; zero else."""
-    cause = refusal.__cause__
-    asked = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
-    return asked or timedelta(0)
 
 
 def _present(queues: Queues, timings: Timings, summary: str, *, attempts: int) -> ActivityConfig:
@@ -134,12 +132,15 @@ def _present(queues: Queues, timings: Timings, summary: str, *, attempts: int) -
 
 
 def _config(queue: str, timings: Timings, retry: RetryPolicy, summary: str) -> ActivityConfig:
-    return ActivityConfig(
+    config = ActivityConfig(
         task_queue=queue,
         start_to_close_timeout=timings.activity_start_to_close,
         retry_policy=retry,
         summary=cut(summary, SUMMARY_BYTES),
     )
+    if retry.maximum_attempts:
+        config["schedule_to_close_timeout"] = AWAITED_WITHIN
+    return config
 
 
 def _backoff(*, initial: float, maximum: float, attempts: int = UNLIMITED) -> RetryPolicy:

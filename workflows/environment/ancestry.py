@@ -12,6 +12,7 @@ from activities.models.revisions import CompareRevisionsInput, Relation, Revisio
 from workflows import policies
 from workflows.environment.background import Background
 from workflows.environment.state import KnownRelation
+from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
 
 RELATIONS_KEPT = 500
@@ -76,6 +77,7 @@ class Comparer:
     def __init__(self, start: EnvironmentInput, background: Background, known: Sequence[KnownRelation]) -> None:
         self.ancestry = KnownAncestry(known)
         self.problem = ""
+        self._failing_since: datetime | None = None
         self._start = start
         self._background = background
         self._asking = False
@@ -107,13 +109,16 @@ class Comparer:
         try:
             answer = await workflow.execute_activity_method(ScmActivities.compare_revisions, request, **config)
         except ActivityError as error:
-            self.problem = f"revisions cannot be compared: {error.cause or error}"
-            self._again_at = workflow.now() + max(self._pause, policies.asked_wait(error))
+            failure, now = failure_of(error), workflow.now()
+            self._failing_since = self._failing_since or now
+            if worth_showing(failure, self._failing_since, now, passing=start.timings.passing):
+                self.problem = f"revisions cannot be compared: {failure.text}"
+            self._again_at = now + max(self._pause, failure.wait)
             self._pause = min(self._pause * 2, start.timings.observe_maximum)
         else:
             for pair, relation in zip(pairs, answer.relations, strict=True):
                 self.ancestry.learn(pair.base, pair.head, relation)
-            self.problem, self._again_at = "", None
+            self.problem, self._again_at, self._failing_since = "", None, None
             self._pause = start.timings.observe_initial
         finally:
             self._asking = False

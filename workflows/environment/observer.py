@@ -14,7 +14,7 @@ from workflows import policies
 from workflows.environment import observation
 from workflows.environment.background import Background, earliest
 from workflows.environment.state import ObserverState
-from workflows.failures import failure_of
+from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
 
 ENVIRONMENT_AGE = timedelta(minutes=1)
@@ -33,6 +33,9 @@ class Observer:
         self._environment_pause = start.timings.reference_initial
         self._reading_problem = state.problem
         self._failing_since = state.failing_since
+        self._hidden = ""
+        """Why the last read failed as a whole, while that may end by itself any moment."""
+        self._failed_since: datetime | None = None
         self._pause = state.pause
         self._due = state.due
         self._start = start
@@ -71,7 +74,14 @@ class Observer:
     @property
     def unobserved(self) -> str:
         """Why the observations must not be believed for a grant; empty when they may."""
-        return self.problem or ("" if self.observed.at is not None else "the place was not observed yet")
+        return (
+            self.problem or self._hidden or ("" if self.observed.at is not None else "the place was not observed yet")
+        )
+
+    @property
+    def hiccups(self) -> bool:
+        """Whether reads fail of what usually passes: nothing is granted meanwhile, and nobody told."""
+        return bool(self._hidden) and not self.problem
 
     @property
     def answers(self) -> bool:
@@ -107,7 +117,7 @@ class Observer:
             self._background.start(self._read_environment())
         if self._reading is not None or self.environment is None or self._environment_problem:
             return
-        held = bool(holder) and self.observed.at is not None and not self._reading_problem
+        held = bool(holder) and self.observed.at is not None and not (self._reading_problem or self._hidden)
         if held and not self._stale_for_watching():
             self._reading = self._background.start(self._watch())
         elif self._due is None or now >= self._due:
@@ -216,7 +226,7 @@ class Observer:
             read, at = observation.bridged(known, read, at)
         changed = observation.matters(known.observations, read)
         self.observed = observation.after_read(known, read, at, self._members, self._holder)
-        self._reading_problem = ""
+        self._reading_problem, self._hidden, self._failed_since = "", "", None
         if any(one.problem for one in read) and self._environment_due is not None:
             # An application that is gone may be one that a selector no longer finds, or that was renamed.
             again = workflow.now() + self._start.timings.reference_maximum
@@ -224,8 +234,13 @@ class Observer:
         self._again(changed=changed)
 
     def _fail(self, error: ActivityError) -> None:
-        failure = failure_of(error)
-        self._reading_problem = f"deployments cannot be read: {failure.text}"
+        failure, now = failure_of(error), workflow.now()
+        text = f"deployments cannot be read: {failure.text}"
+        self._failed_since = self._failed_since or now
+        if worth_showing(failure, self._failed_since, now, passing=self._start.timings.passing):
+            self._reading_problem, self._hidden = text, ""
+        elif not self._reading_problem:
+            self._hidden = text
         self._again(changed=False, at_least=failure.wait)
 
     def _again(self, *, changed: bool, at_least: timedelta = timedelta(0)) -> None:

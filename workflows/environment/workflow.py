@@ -138,12 +138,12 @@ class EnvironmentWorkflow:
         return decide(view, self._comparer.ancestry)
 
     def _waits(self, decision: Decision) -> dict[str, BlockedBy]:
-        """Return whom each Ready member waits for; while revisions are compared that is whom it waited for before."""
-        if not decision.pairs:
+        """Return whom each Ready member waits for: whom it waited for before, while that is being found out again."""
+        if not decision.pairs and not self._observer.hiccups:
             return decision.blocked_by
         ready = {one.tracker.uid for one in self._roster.members if asks_for_lane(one)}
         before = {uid: block for uid, block in self._blocked_by.items() if uid in ready}
-        return before | decision.blocked_by
+        return before if self._observer.hiccups else before | decision.blocked_by
 
     def _missing(self) -> tuple[str, ...]:
         if self._roster.listed:

@@ -6,6 +6,7 @@ from activities.models.status import TestAggregateResult, TestStatus
 from activities.models.testing import RunState
 from workflows.promotion.state import TestProgress
 
+RETRIED = (RunState.FAILED, RunState.ERROR, RunState.CANCELLED)
 PENDING = "Pending"
 """Shown for a test whose trigger was not accepted yet."""
 
@@ -45,7 +46,8 @@ def verdict(tests: Sequence[TestProgress]) -> str:
 
 def may_retry(test: TestProgress) -> bool:
     """Tell whether a failed run is followed by another one of its own (`retries` of the policy)."""
-    return test.state in (RunState.FAILED, RunState.ERROR) and test.retry < test.spec.retries and not test.untraceable
+    # Where a round goes on, nobody of us has cancelled: somebody did at the CI system, or a newer run of the job.
+    return test.state in RETRIED and test.retry < test.spec.retries and not test.untraceable
 
 
 def test_status(test: TestProgress, *, round_number: int) -> TestStatus:

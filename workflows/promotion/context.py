@@ -72,6 +72,8 @@ class Context:
         self.places = Places(request, story)
         self.views: dict[str, EnvironmentView] = {}
         self.pokes = 0
+        self.looked_at = -1
+        """How many pokes had come when a policy was looked for last; a run that begins has not looked yet."""
         self.ended: Ended | None = None
         self.verdict_until: datetime | None = None
         self.delivery_until: datetime | None = None

@@ -337,6 +337,9 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
         )
     except ActivityError as refusal:
         failure = failure_of(refusal, one.application)
+        if failure.began:
+            # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
+            await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
         hop.failing_since = hop.failing_since or workflow.now()
         ctx.write_wait = max(ctx.write_wait, failure.wait)
         if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):

@@ -37,6 +37,8 @@ NAMES_BYTES, ERRORS_BYTES = 200, 500
 async def choose_hop(ctx: Context) -> State:
     """From Synced: end where the environment is final, else take the policy's snapshot and meet the target."""
     story = ctx.story
+    # Taken before anything is read: what changes meanwhile must wake the wait for a policy.
+    ctx.looked_at = ctx.pokes
     view = await ctx.environment(story.environment)
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
@@ -54,10 +56,8 @@ async def choose_hop(ctx: Context) -> State:
 
 
 async def await_policy(ctx: Context) -> State:
-    """Wait until exactly one valid policy leaves the environment."""
-    pokes = ctx.pokes
-    pause = ctx.timings.reference_maximum
-    await ctx.wait(lambda: ctx.pokes != pokes, at_most=pause, why="await a policy")
+    """Wait until exactly one valid policy leaves the environment; the watcher pokes when anything of it changed."""
+    await ctx.wait(lambda: ctx.pokes != ctx.looked_at, why="await a policy")
     # Instead of giving it a policy, people may declare the environment final.
     ctx.views.pop(ctx.story.environment, None)
     return await choose_hop(ctx)

@@ -14,6 +14,7 @@ from activities.models.revisions import ListChangedFilesInput, ReadPullRequestIn
 from activities.models.status import State
 from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
 from workflows import policies
+from workflows.failures import jittered
 from workflows.promotion import comparing
 from workflows.promotion.asking import Unreadable
 from workflows.promotion.commands import command_line
@@ -68,7 +69,7 @@ async def await_merge(ctx: Context) -> State:
                 ctx.places.hold_changed()
             return state
         pokes = ctx.pokes
-        await ctx.wait(lambda pokes=pokes: ctx.pokes != pokes, at_most=pause, why="look for the merge")  # type: ignore[misc]
+        await ctx.wait(lambda pokes=pokes: ctx.pokes != pokes, at_most=jittered(pause), why="look for the merge")  # type: ignore[misc]
         pause = min(pause * 2, ctx.timings.merge_maximum)
         story.awaited_merge = True
         await _read_pull_request(ctx)

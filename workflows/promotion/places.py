@@ -187,7 +187,9 @@ class Places:
             environment=story.environment,
             repository=self.request.spec.repository,
         )
-        config = policies.config_read(self.queues, self.timings, summary=f"find who is ahead of {story.environment}")
+        config = policies.config_read_shown(
+            self.queues, self.timings, summary=f"find who is ahead of {story.environment}"
+        )
         try:
             found = await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
         except ActivityError as refusal:

@@ -88,6 +88,6 @@ def test_a_policy_without_tests_passes_at_once() -> None:
 
 
 @given(progress())
-def test_only_failures_and_errors_are_retried_while_retries_are_left(test: TestProgress) -> None:
-    wanted = test.state in (RunState.FAILED, RunState.ERROR) and test.retry < test.spec.retries
+def test_what_failed_or_was_cancelled_by_others_is_retried_while_retries_are_left(test: TestProgress) -> None:
+    wanted = test.state in (RunState.FAILED, RunState.ERROR, RunState.CANCELLED) and test.retry < test.spec.retries
     assert may_retry(test) == wanted

@@ -9,9 +9,13 @@ import pytest
 from temporalio import activity
 
 from activities.failures import to_application_error
+from activities.models.configuration import FindPolicyInput, FindPolicyResult
+from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, PresentResult, ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import State
 from activities.models.testing import (
+    CancelTestsInput,
+    CancelTestsResult,
     PollTestsInput,
     PollTestsResult,
     RunReport,
@@ -20,9 +24,9 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.models.tracking import PullRequestState
-from crds.ports import ApiUnavailable
+from crds.ports import ApiForbidden, ApiUnavailable
 from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized, ProviderUnavailable
-from tests.workflows.promotion.world import FAST, World, a_test, merged, promotion_in
+from tests.workflows.promotion.world import FAST, NEWER, World, a_test, merged, promotion_in
 
 PASSING: list[Callable[[], Exception]] = [
     lambda: ProviderBusy("20 calls are in flight", retry_after=timedelta(seconds=1)),
@@ -179,3 +183,103 @@ async def test_no_poll_comes_before_the_time_that_the_host_named_whatever_wakes_
             await world.say("dev")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.early == 0
+
+
+@dataclass
+class ForbiddenWorld(World):
+    """A world whose API server lets nobody read policies, and tells so."""
+
+    forbidden: bool = True
+    asked: int = 0
+
+    @activity.defn
+    async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        self.asked += 1
+        if self.forbidden:
+            raise to_application_error(ApiForbidden("promotionpolicies is forbidden", status=403))
+        return await super().find_policy(request)
+
+
+async def test_a_right_that_is_missing_is_shown_and_asked_for_again(temporal_server: str) -> None:
+    async with promotion_in(ForbiddenWorld, temporal_server, timings=PATIENT) as (world, start):
+        await start()
+        await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
+        assert world.status.waiting_for is not None
+        assert world.status.waiting_for.object == "PromotionPolicy"
+        assert "let Pilotage's worker read" in world.status.waiting_for.unblock_with
+        world.forbidden = False
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+async def test_a_tracker_without_a_policy_looks_again_at_a_poke_and_not_by_itself(temporal_server: str) -> None:
+    async with promotion_in(ForbiddenWorld, temporal_server) as (world, start):
+        world.forbidden = False
+        found = world.policies.pop("dev")
+        run = await start()
+        await world.until(State.AWAITING_POLICY)
+        asked = world.asked
+        # A poke is heard, so that the looks that did not come before it are not merely late.
+        await run.handle.signal("poke")
+        await world.eventually(lambda: world.asked == asked + 1)
+        world.policies["dev"] = found
+        await run.handle.signal("poke")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.asked <= asked + 3
+
+
+@dataclass
+class StuckCancel(World):
+    """A world whose CI system asks to wait for an hour before it cancels anything."""
+
+    cancels: int = 0
+
+    @activity.defn
+    async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
+        self.cancels += 1
+        raise to_application_error(ProviderRateLimited("budget spent", status=403, retry_after=timedelta(hours=1)))
+
+
+async def test_a_cancel_that_has_to_wait_keeps_neither_the_lane_nor_the_next_hop(temporal_server: str) -> None:
+    timings = replace(FAST, present_deadline=timedelta(hours=24))
+    async with promotion_in(StuckCancel, temporal_server, timings=timings) as (world, start):
+        world.verdicts["look"] = RunState.RUNNING
+        world.grants = False
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE)
+        await world.deploy("staging", NEWER)
+        await world.eventually(lambda: world.cancels >= 1)
+        # Another one brought the change: the hop ends, and the tracker goes on from there at once.
+        await world.eventually(lambda: world.status.environment == "staging")
+        answer = await run.say(Verb.ABORT)
+        assert answer.accepted
+        await world.until(State.ABORTED)
+        await run.handle.signal("deleted")
+        await run.handle.terminate()
+
+
+@dataclass
+class CancelledWorld(World):
+    """A world in which somebody cancels the first run at the CI system."""
+
+    @activity.defn
+    async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        first = self.triggers[0].key
+        return PollTestsResult(
+            reports=tuple(
+                RunReport(key=run.key, run=run, state=RunState.CANCELLED if run.key == first else RunState.PASSED)
+                for run in request.runs
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("retries", "ends"), [(0, State.TESTS_FAILED), (1, State.READY_TO_PROMOTE)], ids=["no retry", "one retry"]
+)
+async def test_a_run_that_others_cancelled_is_covered_by_retries(
+    temporal_server: str, retries: int, ends: State
+) -> None:
+    async with promotion_in(CancelledWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit", retries=retries),))
+        await start()
+        await world.until(ends)
+        assert len(world.triggers) == retries + 1
