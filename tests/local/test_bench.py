@@ -15,6 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from deploy.local.bench.baseline import baseline
 from deploy.local.bench.killing import in_hands
+from deploy.local.bench.returning import measure_return
 from deploy.local.bench.rows import AT_LEAST, Row, median, rounded, spread, table
 from deploy.local.bench.scaling import shares
 from deploy.local.bench.scene import MERGED, MIDDLE, SOURCE, TARGET, Scene, tracker
@@ -224,3 +225,13 @@ async def test_the_bare_workflow_takes_the_steps_of_its_script(temporal_server: 
     copied = [step.do for step in read_script(events)]
     assert copied == [Do.ACTIVITY, Do.AWAIT, Do.TIMER, Do.ACTIVITY, Do.AWAIT, Do.CANCEL]
     assert events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+
+
+async def test_a_return_of_temporal_costs_the_host_no_more_than_its_bound_and_no_presentation(
+    temporal_server: str,
+) -> None:
+    rows = await measure_return(
+        temporal_server, trackers=12, kill=lambda: None, restart=lambda: None, look=timedelta(seconds=2)
+    )
+    assert [row.ok for row in rows] == [True, True]
+    assert rows[0].value >= 1

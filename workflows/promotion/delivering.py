@@ -40,11 +40,14 @@ COMPARE_AGAIN_AT_MOST = timedelta(seconds=30)
 
 
 class WaveFailed(Exception):
-    """Leave the wave: nothing further is written. `lines` hold what is known of each deployment that did not arrive."""
+    """Leave the wave: nothing further is written. `lines` hold what is known of each deployment that did not arrive.
 
-    def __init__(self, error: str, lines: dict[str, str] | None = None) -> None:
+    `failed` names the one deployment whose failure ends the wave; empty where time ran out.
+    """
+
+    def __init__(self, error: str, lines: dict[str, str], *, failed: str = "") -> None:
         super().__init__(error)
-        self.lines = lines or {}
+        self.lines, self.failed = lines, failed
 
 
 class Diverged(Exception):
@@ -210,7 +213,7 @@ def _judge_wave(
         )
         if line:
             hop.results.pop(one.name, None)
-            raise WaveFailed(line, {one.name: line})
+            raise WaveFailed(line, {one.name: line}, failed=one.name)
         comparison = comparing.compare(ctx.story.relations, artifact, observation)
         overriding = comparison.judgement is Judgement.DIVERGED
         if overriding and not comparing.accepted(hop.override, artifact, observation):
@@ -249,7 +252,7 @@ def _is_lost(
         ctx.event("WriteReverted", line, warning=True)
         if repeats > following.REPEATS:
             line = f"{line}; it was written {repeats} times"
-            raise WaveFailed(line, {one.name: line})
+            raise WaveFailed(line, {one.name: line}, failed=one.name)
     elif repeats > following.REPEATS:
         return False
     hop.repeats[one.name] = repeats
@@ -286,7 +289,7 @@ async def _write_all(
                 continue
             if outcome.outcome is WriteOutcome.REFUSED:
                 line = f"{one.name} ({one.application}): {outcome.message}"
-                raise WaveFailed(line, {one.name: line})
+                raise WaveFailed(line, {one.name: line}, failed=one.name)
             hindered[one.name] = outcome
             again = True
     return again
@@ -353,8 +356,7 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failu
     moved = [name for name, result in hop.results.items() if result.result == "Promoted"]
     for one in deployments:
         if one.name not in hop.results:
-            failed = error.startswith(f"{one.name} ")
-            result = "Failed" if failed else following.how_far(hop, one)
+            result = "Failed" if one.name == failure.failed else following.how_far(hop, one)
             # Its own line only: the text of all in each of them would grow with the square of their number.
             hop.results[one.name] = _result(one, _artifact(hop, one), result, failure.lines.get(one.name, ""))
     record = records.build_promotion_record(
