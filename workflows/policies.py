@@ -47,9 +47,15 @@ def config_read_shown(queues: Queues, timings: Timings, *, summary: str) -> Acti
     return config_read(queues, timings, summary=summary, attempts=3)
 
 
-def tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Tell a place a member's view: unlimited, since a place that never hears of a holder would keep others waiting."""
-    return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
+def tell(queues: Queues, timings: Timings, *, summary: str, last: bool = False) -> ActivityConfig:
+    """Tell a place a member's view: it is told again until it was, the last word within this activity.
+
+    A place that never receives it would keep others waiting; a step that never gets back would receive no command.
+    """
+    config = _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
+    if not last:
+        config["schedule_to_close_timeout"] = AWAITED_WITHIN
+    return config
 
 
 def connection_check(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:

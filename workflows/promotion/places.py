@@ -122,17 +122,21 @@ class Places:
         )
         self._retell.discard(environment)
         self._told_at[environment] = workflow.now()
-        await workflow.execute_activity_method(
-            ConfigActivities.tell_environment,
-            TellEnvironmentInput(
-                namespace=self.request.tracker.namespace,
-                environment=environment,
-                repository=self.request.spec.repository,
-                signal=signal,
-                timings=self.timings,
-            ),
-            **policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}"),
+        leaves = environment not in self.member_of
+        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}", last=leaves)
+        request = TellEnvironmentInput(
+            namespace=self.request.tracker.namespace,
+            environment=environment,
+            repository=self.request.spec.repository,
+            signal=signal,
+            timings=self.timings,
         )
+        try:
+            await workflow.execute_activity_method(ConfigActivities.tell_environment, request, **config)
+        except ActivityError as refusal:
+            # Told again at the next wait, so that commands and deadlines come in between.
+            workflow.logger.warning("a place could not be told", exc_info=refusal)
+            self._retell.add(environment)
 
     def phase_at(self, environment: str) -> tuple[str, Phase]:
         """Return our role and phase at a place; Gone where we are no member any more."""

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from activities.models.configuration import PolicySnapshot
 from activities.models.places import Counter, Grant, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.promotion import PromotionInput
 from activities.models.status import State
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from workflows.policies import AWAITED_WITHIN
 from workflows.promotion.places import Places
 from workflows.promotion.state import Hop, Story
 
@@ -85,3 +87,32 @@ async def test_a_release_is_told_to_the_target_that_has_not_granted(line: Line) 
     places.hold_changed()
     await places.answer()
     assert line.said == [("staging", Phase.READY, False), ("prod", Phase.GONE, False)]
+
+
+async def test_a_place_that_could_not_be_told_in_time_is_told_at_the_next_wait(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = ActivityError(
+        "late",
+        scheduled_event_id=1,
+        started_event_id=1,
+        identity="",
+        activity_type="",
+        activity_id="",
+        retry_state=None,
+    )
+    bounds: list[timedelta | None] = []
+
+    async def refuse(_activity: Any, _request: TellEnvironmentInput, **config: Any) -> None:
+        bounds.append(config.get("schedule_to_close_timeout"))
+        raise late
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow, "execute_activity_method", refuse)
+        patch.setattr(workflow, "logger", SimpleNamespace(warning=lambda *_args, **_more: None))
+        await line.places.tell("dev", "source", Phase.WORKING)
+    assert bounds == [AWAITED_WITHIN]
+    assert line.places.unanswered
+    await line.places.answer()
+    assert line.said == [("dev", Phase.WORKING, False)]
+    assert not line.places.unanswered
