@@ -272,14 +272,18 @@ class CancelledWorld(World):
         )
 
 
-@pytest.mark.parametrize(
-    ("retries", "ends"), [(0, State.TESTS_FAILED), (1, State.READY_TO_PROMOTE)], ids=["no retry", "one retry"]
-)
-async def test_a_run_that_others_cancelled_is_covered_by_retries(
-    temporal_server: str, retries: int, ends: State
-) -> None:
+async def test_a_run_that_others_cancelled_is_covered_by_retries(temporal_server: str) -> None:
     async with promotion_in(CancelledWorld, temporal_server) as (world, start):
-        world.policy("dev", "staging", tests=(a_test("unit", retries=retries),))
+        world.policy("dev", "staging", tests=(a_test("unit", retries=1),))
         await start()
-        await world.until(ends)
-        assert len(world.triggers) == retries + 1
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        (test,) = world.status.promotions[-1].tests
+        assert (test.state, test.retry) == ("Passed", 1)
+
+
+async def test_without_retries_a_run_that_others_cancelled_is_a_failure(temporal_server: str) -> None:
+    async with promotion_in(CancelledWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit"),))
+        await start()
+        await world.until(State.TESTS_FAILED)
+        assert len(world.triggers) == 1
