@@ -202,6 +202,12 @@ def _worth_repeating(error: ProviderError) -> bool:
     return error.retryable or bool(patient and isinstance(error, ProviderRejected))
 
 
+def last_attempt() -> bool:
+    """Tell whether no other attempt of this activity follows, so that what is known must be told now."""
+    policy = activity.info().retry_policy if activity.in_activity() else None
+    return policy is not None and 0 < policy.maximum_attempts <= activity.info().attempt
+
+
 def attempts_bounded() -> bool:
     policy = activity.info().retry_policy if activity.in_activity() else None
     return policy is not None and policy.maximum_attempts > 0

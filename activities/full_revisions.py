@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from activities.failures import bounded, describe, kind_of
+from activities.failures import bounded, describe, kind_of, last_attempt
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.ports import Connections, ReferenceMissing
 from providers.errors import ProviderBusy, ProviderError
@@ -37,9 +37,9 @@ class FullRevisions:
             return tuple(observations)
         try:
             meanings = await self._ask(namespace, repository, sorted(short))
-        except ProviderBusy:
-            raise
         except (ProviderError, ReferenceMissing) as error:
+            if isinstance(error, ProviderBusy) and not last_attempt():
+                raise
             problem = f"the commit of an abbreviated hash could not be looked up: {describe(error)}"
             passing = kind_of(error).passing
             return tuple(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from activities.failures import describe, kind_of
+from activities.failures import describe, kind_of, last_attempt
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.observing import needs_refresh, observe, unreadable
@@ -72,9 +72,8 @@ async def _read_group(
     try:
         port = await connections.deployments(namespace, one.instance)
         listed = await _list(port, one.project, len(group))
-    except ProviderBusy:
-        raise
     except (ReferenceMissing, ProviderError) as error:
+        _leave_to_the_next_attempt(error)
         for reading in group:
             reading.problem, reading.passing = describe(error), kind_of(error).passing
         return
@@ -103,10 +102,15 @@ async def _list(port: Deployments, project: str, wanted: int) -> dict[str, Appli
 async def _read_one(port: Deployments, reading: _Reading) -> None:
     try:
         reading.state = await port.get(reference(reading.deployment))
-    except ProviderBusy:
-        raise
     except ProviderError as error:
+        _leave_to_the_next_attempt(error)
         reading.problem, reading.passing = explain(reading.deployment, error), kind_of(error).passing
+
+
+def _leave_to_the_next_attempt(error: Exception) -> None:
+    """Raise our own busyness, which says nothing of a deployment, as long as another attempt can do without it."""
+    if isinstance(error, ProviderBusy) and not last_attempt():
+        raise error
 
 
 async def _refresh(readings: Sequence[_Reading], gate: asyncio.Semaphore) -> None:

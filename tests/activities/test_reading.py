@@ -14,9 +14,10 @@ from activities.models.delivery import Observation, WatchDeploymentsInput
 from activities.observations import StreamActivities
 from activities.observing import observe, unreadable
 from activities.reading import LISTED_FROM, read_all
-from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
+from providers.errors import ProviderBusy, ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
+from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application
 from tests.activities.test_deployments import SPEC
 
@@ -66,6 +67,19 @@ async def test_trouble_that_usually_passes_is_told_from_what_a_person_must_fix(
     argocd.errors["get"] = [error]
     (observed,) = await read(argocd, 1)
     assert (bool(observed.problem), observed.passing) == (True, passing)
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+async def test_our_own_busyness_is_left_to_the_next_attempt_and_then_hides_only_what_it_concerns(attempt: int) -> None:
+    argocd = server(2)
+    argocd.errors["get"] = [ProviderBusy("20 in flight")]
+    environment = bounded_environment(attempt=attempt)
+    if attempt < 3:
+        with pytest.raises(ProviderBusy):
+            await environment.run(read, argocd, 2)
+        return
+    observed = await environment.run(read, argocd, 2)
+    assert [(bool(one.problem), one.passing) for one in observed] == [(True, True), (False, False)]
 
 
 @dataclass
