@@ -34,7 +34,7 @@ class Observer:
         self._reading_problem = state.problem
         self._failing_since = state.failing_since
         self._hidden = ""
-        """Why the last read failed as a whole, while that may end by itself any moment."""
+        """Why the last read failed, as a whole or in part, while that may end by itself any moment."""
         self._failed_since: datetime | None = None
         self._pause = state.pause
         self._due = state.due
@@ -221,12 +221,15 @@ class Observer:
         known, now = self.observed, workflow.now()
         read: Sequence[Observation] = answer.observations
         at = answer.read_at
-        self._failing_since = (self._failing_since or now) if any(one.passing for one in read) else None
-        if self._failing_since is not None and now - self._failing_since < self._start.timings.observe_maximum:
+        lost = next((one.problem for one in read if one.passing), "")
+        self._failing_since = (self._failing_since or now) if lost else None
+        hidden = ""
+        if self._failing_since is not None and now - self._failing_since < self._start.timings.passing:
+            hidden = lost
             read, at = observation.bridged(known, read, at)
         changed = observation.matters(known.observations, read)
         self.observed = observation.after_read(known, read, at, self._members, self._holder)
-        self._reading_problem, self._hidden, self._failed_since = "", "", None
+        self._reading_problem, self._hidden, self._failed_since = "", hidden, None
         if any(one.problem for one in read) and self._environment_due is not None:
             # An application that is gone may be one that a selector no longer finds, or that was renamed.
             again = workflow.now() + self._start.timings.reference_maximum

@@ -239,7 +239,8 @@ async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_ther
 
 
 async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(temporal_server: str) -> None:
-    timings = replace(CALM, observe_initial=timedelta(milliseconds=200), observe_maximum=timedelta(seconds=3))
+    soon, lasting = timedelta(milliseconds=200), timedelta(seconds=3)
+    timings = replace(CALM, observe_initial=soon, observe_maximum=timedelta(seconds=1), passing=lasting)
     async with place(temporal_server, timings=timings) as world:
         world.runs["api"] = MAIN[0]
         world.components["api"] = "web"
