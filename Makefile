@@ -6,9 +6,12 @@ STAMP := $(VENV)/.installed
 LOCAL := $(BIN)/python -m deploy.local
 SOURCES := activities crds deploy providers tests worker workflows
 
+# For every platform, with extras and hashes: what is installed without resolving must be complete.
+LOCKED := --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test coverage check format generate bench chaos clean record-histories accept-command-order
+.PHONY: help venv binaries demo up down status test coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +69,14 @@ format: $(STAMP) ## Format and fix what can be fixed
 
 generate: $(STAMP) ## Write the generated files
 	$(BIN)/python -m worker crds --write
+
+mutants: $(STAMP) ## Change each condition of workflow rules and see whether a test notices, in about ten minutes (RULES=... only some)
+	$(BIN)/python -m tests.mutants.run $(RULES)
+
+lock: ## Write the locked requirements with uv, which must be installed
+	uv pip compile $(LOCKED) --output-file deploy/requirements/runtime.txt pyproject.toml
+	uv pip compile $(LOCKED) --group dev --constraint deploy/requirements/runtime.txt \
+	  --output-file deploy/requirements/development.txt pyproject.toml
 
 record-histories: $(STAMP) ## Record the histories that must replay, in two minutes (STORIES=... only some)
 	@$(LOCAL) binaries >/dev/null

@@ -7,7 +7,7 @@ message of a CI system.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -128,6 +128,14 @@ class SelectorOperator(StrEnum):
 
 class SelectorRequirement(Model):
     """One requirement on the labels of an object."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+            message="values must be given with In and NotIn, and with no other operator",
+            field_path=".values",
+        ),
+    )
 
     key: Annotated[str, Field(min_length=1, max_length=317)]
     """Label key."""

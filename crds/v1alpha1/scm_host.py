@@ -65,6 +65,14 @@ def only_host(spec: Model) -> ScmHost:
 class GitHubHost(Model):
     """GitHub. The Secret holds `token`, or `privateKey` of the App that `appID` names."""
 
+    rules: ClassVar = (
+        Rule(
+            rule="!has(self.installationID) || has(self.appID)",
+            message="installationID needs appID, the App that is installed",
+            field_path=".installationID",
+        ),
+    )
+
     domain: Domain | None = None
     """Base URL of the REST API, `https://api.github.com` if not given; a bare host name is a GitHub
     Enterprise Server, whose API is at `/api/v3`."""

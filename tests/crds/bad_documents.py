@@ -252,6 +252,21 @@ BAD_DOCUMENTS = (
         for kind, common, blocks in UNSUPPORTED
         for host, block in blocks.items()
     ),
+    bad(
+        "provider with an installation of no App",
+        document("ScmProvider", "github", {**_SECRET, "github": {"installationID": 1}}),
+        "spec.github.installationID",
+        "installationID needs appID",
+    ),
+    *(
+        bad(
+            f"selector {operator} with {len(values)} values",
+            _argocd(selector={"matchExpressions": [{"key": "tier", "operator": operator, "values": values}]}),
+            "spec.deployments[0].argocd.selector.matchExpressions[0].values",
+            "values must be given with In and NotIn",
+        )
+        for operator, values in (("In", []), ("NotIn", []), ("Exists", ["a"]), ("DoesNotExist", ["a"]))
+    ),
     bad("repository at two hosts", _repository(github=_GITHUB, gitea=_GITHUB), "spec", HOSTS),
     bad(
         "repository with a component twice",

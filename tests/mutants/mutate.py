@@ -5,6 +5,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 _OTHERS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Eq: (ast.NotEq,),
@@ -33,7 +34,8 @@ def mutants(source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
     tree = ast.parse(source)
     names: Counter[str] = Counter()
-    for place, node in _conditions(tree, ""):
+    # Conditions outside of functions ran when the module was loaded.
+    for place, node in _conditions(tree, "", in_function=False):
         for changed in _changes(node):
             name = f"{place}: {ast.unparse(node)} -> {ast.unparse(changed)}"
             names[name] += 1
@@ -42,16 +44,20 @@ def mutants(source: str) -> Iterator[Mutant]:
             yield Mutant(name=name, source=ast.unparse(_replaced(tree, node, changed)))
 
 
-def _conditions(node: ast.AST, place: str) -> Iterator[tuple[str, ast.expr]]:
+def _conditions(node: ast.AST, place: str, *, in_function: bool) -> Iterator[tuple[str, ast.expr]]:
     for child in ast.iter_child_nodes(node):
-        inside = place
+        inside, function = place, in_function
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             inside = f"{place}.{child.name}".lstrip(".")
-        if isinstance(child, ast.Compare | ast.BoolOp) or (
-            isinstance(child, ast.UnaryOp) and isinstance(child.op, ast.Not)
-        ):
+            function = not isinstance(child, ast.ClassDef)
+        if in_function and _is_condition(child):
             yield inside, child
-        yield from _conditions(child, inside)
+        yield from _conditions(child, inside, in_function=function)
+
+
+def _is_condition(node: ast.AST) -> TypeGuard[ast.expr]:
+    is_not = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return is_not or isinstance(node, ast.Compare | ast.BoolOp)
 
 
 def _changes(node: ast.expr) -> Iterator[ast.expr]:

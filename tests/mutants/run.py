@@ -1,22 +1,22 @@
 """`python -m tests.mutants.run`: which changed conditions of workflow rules no test notices.
 
-Each mutant is played in a process of its own, forked from one that has loaded the libraries, against the tests that
-need no server. Every survivor must stand in `survivors.toml` with a reason; one that is noticed by now must not.
+Played are the modules that decide; what words are chosen and what steps await is shown by stories on real servers.
+The tests of one module that need no server are collected once; each mutant is played in a fork of that process, where
+the functions get the changed code. Every survivor must stand in `survivors.toml` with a reason; one that is noticed by
+now must not.
 """
 
-import importlib
-import importlib.abc
-import importlib.machinery
-import io
+import json
 import os
 import signal
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -29,6 +29,9 @@ TIMEOUT_SECONDS = 60
 # Far from what a process that dies of something else ends with.
 NOTICED, SURVIVED, BROKEN = 70, 71, 72
 SERVERS = frozenset({"temporal_server", "kubernetes_api", "sandbox", "local"})
+UNCHANGED = ""
+LIMITS = "test_rules_at_their_limits.py"
+PLACE_LIMITS = "test_place_rules_at_their_limits.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +52,19 @@ class Rules:
 
 
 def _rules(path: str, *tests: str) -> Rules:
-    folder = path.removesuffix(".py").rpartition("/")[0]
+    folder = path.rpartition("/")[0]
     return Rules(path=f"workflows/{path}", tests=tuple(f"tests/workflows/{folder}/{test}" for test in tests))
 
 
 RULES = (
-    _rules("promotion/aggregate.py", "test_aggregate.py"),
-    _rules("promotion/commands.py", "test_commands.py"),
-    _rules("promotion/comparing.py", "test_comparing.py"),
-    _rules("promotion/rounds.py", "test_rounds.py"),
-    _rules("promotion/presentation.py", "test_presentation.py"),
-    _rules("environment/lane.py", "test_lane.py"),
-    _rules("environment/members.py", "test_members.py"),
-    _rules("environment/observation.py", "test_observation.py"),
+    _rules("promotion/aggregate.py", "test_aggregate.py", LIMITS),
+    _rules("promotion/commands.py", "test_commands.py", LIMITS),
+    _rules("promotion/comparing.py", "test_comparing.py", "test_working_sets.py", LIMITS),
+    _rules("environment/lane.py", "test_lane.py", PLACE_LIMITS),
+    _rules("environment/newest.py", "test_lane.py", PLACE_LIMITS),
+    _rules("environment/ancestry.py", "test_lane.py", PLACE_LIMITS),
+    _rules("environment/members.py", "test_members.py", "test_model.py"),
+    _rules("environment/observation.py", "test_observation.py", PLACE_LIMITS),
     _rules("connection/pacing.py", "test_pacing.py"),
 )
 
@@ -72,38 +75,48 @@ def survivors() -> Mapping[str, Mapping[str, str]]:
     return known
 
 
-class _Only:
-    """A plugin that leaves out what needs a server."""
+@dataclass
+class Player:
+    """A pytest plugin that runs the collected tests once per mutant instead of once."""
+
+    rules: Rules
+    outcomes: dict[str, int] = field(default_factory=dict)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out what needs a server."""
         items[:] = [item for item in items if not SERVERS & set(getattr(item, "fixturenames", ()))]
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Play the module as it is, then every mutant."""
+        # Loaded by pytest's plugin: before that, pytest would warn.
+        from hypothesis import Phase, settings
 
-class _Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Load one module from a source of ours."""
+        # Nobody reads the example that fails, so that looking for a short one would be time lost.
+        settings.register_profile("mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
+        settings.load_profile("mutants")
+        unchanged = Mutant(name=UNCHANGED, source=(ROOT / self.rules.path).read_text())
+        for mutant in (unchanged, *self.rules.mutants()):
+            self.outcomes[mutant.name] = in_a_fork(partial(self._play, session, mutant))
+        return True
 
-    def __init__(self, rules: Rules, source: str) -> None:
-        self._rules = rules
-        self._code = compile(source, str(ROOT / rules.path), "exec")
-
-    def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        """Find only that module."""
-        if fullname != self._rules.module:
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, origin=str(ROOT / self._rules.path))
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the source."""
-        exec(self._code, module.__dict__)  # noqa: S102 -- our own module, changed by us
+    def _play(self, session: pytest.Session, mutant: Mutant) -> int:
+        signal.alarm(TIMEOUT_SECONDS)
+        change(sys.modules[self.rules.module], mutant.source)
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return NOTICED
+        return SURVIVED if session.items else BROKEN
 
 
-def play(rules: Rules, source: str) -> int:
-    """Return whether the tests notice: NOTICED, SURVIVED, or BROKEN where nothing was tested."""
+def in_a_fork(act: Callable[[], int]) -> int:
+    """Return what a function returns in a process of its own: NOTICED or SURVIVED, else BROKEN."""
     child = os.fork()
     if child == 0:
         outcome = BROKEN
         try:
-            outcome = _play(rules, source)
+            outcome = act()
         finally:
             os._exit(outcome)
     _, status = os.waitpid(child, 0)
@@ -112,42 +125,86 @@ def play(rules: Rules, source: str) -> int:
     return NOTICED if outcome == -signal.SIGALRM else outcome if outcome in (NOTICED, SURVIVED) else BROKEN
 
 
-def _play(rules: Rules, source: str) -> int:
-    signal.alarm(TIMEOUT_SECONDS)
-    sys.meta_path.insert(0, _Loader(rules, source))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    # The libraries were loaded before pytest could look at them.
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        code = pytest.main([*options, *rules.tests], plugins=[_Only()])
-    if code == pytest.ExitCode.OK:
-        return SURVIVED
-    return NOTICED if code in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED) else BROKEN
+def change(module: ModuleType, source: str) -> None:
+    """Give the functions of a module that is in use the code of another source."""
+    assert module.__file__
+    changed = dict(_code_of(compile(source, module.__file__, "exec")))
+    for function in _functions(vars(module), module.__name__):
+        if function.__qualname__ in changed:
+            function.__code__ = changed[function.__qualname__]
+
+
+def _code_of(code: CodeType) -> Iterator[tuple[str, CodeType]]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant.co_qualname, constant
+            yield from _code_of(constant)
+
+
+def _functions(members: Mapping[str, Any], module: str) -> Iterator[FunctionType]:
+    for member in members.values():
+        found = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
+        found = getattr(found, "__wrapped__", found)
+        if getattr(found, "__module__", None) != module:
+            continue
+        if isinstance(found, FunctionType):
+            yield found
+        elif isinstance(found, type):
+            yield from _functions(vars(found), module)
+
+
+def play(rules: Rules) -> dict[str, int]:
+    """Return the outcome of each mutant of a module, and of the module as it is under UNCHANGED."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        player = Player(rules=rules)
+        options = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        try:
+            pytest.main([*options, *rules.tests], plugins=[player])
+            with os.fdopen(writing, "w") as result:
+                json.dump(player.outcomes, result)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as result:
+        text = result.read()
+    os.waitpid(child, 0)
+    outcomes: dict[str, int] = json.loads(text or "{}")
+    return outcomes
+
+
+def judge(rules: Rules, outcomes: Mapping[str, int], reasons: Mapping[str, str]) -> list[str]:
+    """Return a line for each survivor without a reason, each reason without a survivor, and what was not played."""
+    if outcomes.get(UNCHANGED) != SURVIVED:
+        return [f"{rules.path}: its tests fail, or are none, without any change"]
+    played = {name: outcome for name, outcome in outcomes.items() if name != UNCHANGED}
+    alive = [name for name, outcome in played.items() if outcome == SURVIVED]
+    print(f"{rules.path}: {len(played)} mutants, {len(alive)} survive", flush=True)
+    return [
+        *(f'{rules.path}: no test notices "{name}"' for name in alive if name not in reasons),
+        *(
+            f'{rules.path}: is noticed by now, or is no mutant any more: "{name}"'
+            for name in reasons
+            if name not in alive
+        ),
+        *(f'{rules.path}: cannot be played: "{name}"' for name, outcome in played.items() if outcome == BROKEN),
+    ]
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Play all mutants, or those of the paths that contain a wanted word; 0 where all survivors are known."""
+    """Play all mutants, or those of the paths that contain a wanted word; 0 where every survivor has its reason."""
     known = survivors()
-    wrong: list[str] = []
-    for rules in RULES:
-        if wanted and not any(word in rules.path for word in wanted):
-            continue
-        if play(rules, (ROOT / rules.path).read_text()) != SURVIVED:
-            wrong.append(f"{rules.path}: its tests fail without any change")
-            continue
-        played = {mutant.name: play(rules, mutant.source) for mutant in rules.mutants()}
-        alive = [name for name, outcome in played.items() if outcome == SURVIVED]
-        reasons = known.get(rules.path, {})
-        print(f"{rules.path}: {len(played)} mutants, {len(alive)} survive", flush=True)
-        wrong += [f'{rules.path}: no test notices "{name}"' for name in alive if name not in reasons]
-        wrong += [f'{rules.path}: is noticed by now: "{name}"' for name in reasons if name not in alive]
-        wrong += [f"{rules.path}: cannot be tested: {name}" for name, outcome in played.items() if outcome == BROKEN]
-    print("\n".join(wrong), file=sys.stderr)
+    chosen = [rules for rules in RULES if not wanted or any(word in rules.path for word in wanted)]
+    wrong = [line for rules in chosen for line in judge(rules, play(rules), known.get(rules.path, {}))]
+    for line in wrong:
+        print(line, file=sys.stderr)
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    for library in ("pydantic", "temporalio.worker", "hypothesis"):
-        # Loaded once: a fork has them for nothing.
-        importlib.import_module(library)
     sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,184 @@
+"""Conditions that other tests pass by: each case differs from its neighbour in one of them alone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from activities.models.delivery import Observation
+from activities.models.places import BlockedBy, MemberSignal, Phase
+from activities.models.revisions import Relation
+from activities.models.tracking import Artifact
+from tests.workflows.environment.test_lane import member, runs
+from workflows.environment import observation
+from workflows.environment.ancestry import RELATIONS_KEPT, KnownAncestry
+from workflows.environment.asking import Asking
+from workflows.environment.lane import LaneView, decide
+from workflows.environment.newest import artifacts_of, is_newer, newest_of
+from workflows.environment.state import Observed
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OLD = Observation(deployment="eu", component="api", application="eu", runs="1", message="said", operation_key="k")
+UI = replace(OLD, deployment="ui", component="ui")
+
+
+@pytest.mark.parametrize(
+    ("role", "components", "told"),
+    [
+        ("target", ("api",), ["eu"]),
+        ("source", ("ui",), ["ui"]),
+        ("target", (), ["eu", "ui"]),
+        ("target", ("none",), []),
+        ("ahead", ("api",), []),
+    ],
+)
+def test_a_member_is_told_of_its_components_at_the_places_of_its_hop(
+    role: str, components: tuple[str, ...], told: list[str]
+) -> None:
+    one = member(1, "1", Phase.WORKING, role=role, components=components)
+    assert [seen.deployment for seen in observation.concerning(one, [OLD, UI])] == told
+    known = Observed(observations=(OLD, UI), moved_by={"eu": "t7", "ui": "t8"})
+    assert list(observation.moves_concerning(one, known)) == told
+
+
+def test_nobody_is_told_who_brought_what_nobody_brought() -> None:
+    known = Observed(observations=(OLD, UI), moved_by={"ui": "t8"})
+    assert observation.moves_concerning(member(1, "1", components=("api", "ui")), known) == {"ui": "t8"}
+    assert observation.moves_concerning(None, known) == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "phase", "settled", "message", "key"),
+    [
+        ("target", Phase.HOLDER, False, "said", "k"),
+        ("source", Phase.WORKING, False, "said", ""),
+        ("source", Phase.WORKING, True, "", ""),
+        ("target", Phase.READY, False, "", ""),
+        ("target", Phase.READY, True, "", ""),
+    ],
+)
+def test_a_member_is_told_the_words_that_it_shows_and_no_others(
+    role: str, phase: Phase, message: str, key: str, *, settled: bool
+) -> None:
+    [told] = observation.as_told(member(1, "1", phase, role=role), [replace(OLD, settled=settled)])
+    assert (told.message, told.operation_key) == (message, key)
+
+
+@pytest.mark.parametrize(
+    ("seen", "holder", "brought_by"),
+    [
+        (replace(OLD, runs="2"), "t2", "t2"),
+        # The revision of another component, another revision, and no longer the holder.
+        (replace(UI, runs="2"), "t2", ""),
+        (replace(OLD, runs="3"), "t2", ""),
+        (replace(OLD, runs="2"), "t9", ""),
+    ],
+)
+def test_the_holder_brought_what_it_promotes_and_nothing_else(seen: Observation, holder: str, brought_by: str) -> None:
+    one = replace(member(2, "2", Phase.HOLDER), revision="")
+    known = observation.after_read(Observed(), [seen], NOW, [one], holder)
+    assert known.moved_by == ({seen.deployment: brought_by} if brought_by else {})
+
+
+def test_whose_merge_commit_runs_brought_it() -> None:
+    members = [member(1, "1", role="source"), member(2, "2", role="source")]
+    known = observation.after_read(Observed(), [replace(OLD, runs="2")], NOW, members, "")
+    assert known.moved_by == {"eu": "t2"}
+
+
+def test_while_the_lane_is_held_all_others_wait_for_its_holder_who_is_asked() -> None:
+    holder, waiting = member(1, "1", Phase.READY), member(2, "2", Phase.READY)
+    view = LaneView(members=(holder, waiting), observations=runs(), occupied_by="t1", occupied_because="writes")
+    decision = decide(view, lambda _base, _head: None)
+    assert decision.blocked_by == {"u2": BlockedBy(tracker="t1", reason="writes")}
+    assert decision.blockers == ("u1",)
+
+
+def test_a_relation_is_known_in_both_directions_and_not_without_an_answer() -> None:
+    known = KnownAncestry()
+    known.learn("1", "2", Relation.AHEAD)
+    assert [known("1", "2"), known("2", "1"), known("1", "1"), known("1", "3")] == [
+        Relation.AHEAD,
+        Relation.BEHIND,
+        Relation.IDENTICAL,
+        None,
+    ]
+
+
+def test_a_decision_keeps_what_it_read_and_of_others_the_newest() -> None:
+    known = KnownAncestry()
+    for number in range(RELATIONS_KEPT + 10):
+        known.learn("base", str(number), Relation.AHEAD)
+    known("base", "0")
+    known.decided()
+    kept = [one.head for one in known.relations()]
+    assert len(kept) == RELATIONS_KEPT
+    assert {"0", str(RELATIONS_KEPT + 9)} < set(kept)
+    assert "1" not in kept
+
+
+def test_a_decision_that_read_nothing_forgets_nothing() -> None:
+    known = KnownAncestry()
+    for number in range(RELATIONS_KEPT + 10):
+        known.learn("base", str(number), Relation.AHEAD)
+    known.decided()
+    assert len(known.relations()) == RELATIONS_KEPT + 10
+
+
+def test_only_what_the_host_did_not_know_is_forgotten() -> None:
+    known = KnownAncestry()
+    known.learn("1", "2", Relation.AHEAD)
+    known.learn("1", "3", Relation.UNKNOWN)
+    known.forget_unknown()
+    assert [one.head for one in known.relations()] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "revision", "promotes"),
+    [
+        ((Artifact(component="api", revision="9"),), "1", [("api", "9")]),
+        ((), "1", [("api", "1"), ("ui", "1")]),
+        ((), None, []),
+    ],
+)
+def test_before_its_round_a_member_promotes_its_own_merge_commit(
+    artifacts: tuple[Artifact, ...], revision: str | None, promotes: list[tuple[str, str]]
+) -> None:
+    one = replace(member(1, "1", components=("api", "ui")), artifacts=artifacts, revision=revision)
+    assert [(found.component, found.revision) for found in artifacts_of(one)] == promotes
+
+
+@pytest.mark.parametrize(
+    ("api", "ui", "newer"),
+    [
+        (Relation.AHEAD, Relation.AHEAD, True),
+        (Relation.AHEAD, Relation.IDENTICAL, True),
+        (Relation.AHEAD, Relation.BEHIND, False),
+        (Relation.IDENTICAL, Relation.IDENTICAL, False),
+        (Relation.DIVERGED, Relation.DIVERGED, False),
+    ],
+)
+def test_a_member_is_newer_that_is_ahead_somewhere_and_behind_nowhere(
+    api: Relation, ui: Relation, *, newer: bool
+) -> None:
+    def carrying(number: int, api: str, ui: str) -> MemberSignal:
+        found = (Artifact(component="api", revision=api), Artifact(component="ui", revision=ui))
+        return replace(member(number, api, components=("api", "ui")), artifacts=found)
+
+    known = {("a1", "a2"): api, ("u1", "u2"): ui}
+    asking = Asking(lambda base, head: known.get((base, head)))
+    assert is_newer(carrying(2, "a2", "u2"), carrying(1, "a1", "u1"), asking) is newer
+    # A pull request of a component that the other does not touch is neither.
+    assert is_newer(member(3, "3", components=("docs",)), carrying(1, "a1", "u1"), asking) is False
+
+
+def test_of_two_unrelated_members_the_younger_pull_request_stays_in() -> None:
+    asking = Asking(lambda base, head: Relation.IDENTICAL if base == head else Relation.DIVERGED)
+    older, younger = member(1, "1"), member(2, "2")
+    assert newest_of([older, younger], asking) is younger
+    assert newest_of([younger, older], asking) is younger
+    assert newest_of([], asking) is None
+
+
+def test_without_an_answer_nobody_is_the_newest() -> None:
+    assert newest_of([member(1, "1"), member(2, "2")], Asking(lambda _base, _head: None)) is None
