@@ -182,7 +182,7 @@ def reveal(test: TestProgress, now: datetime, passing: timedelta) -> None:
 
 def until_shown(round_: Round, now: datetime, pause: timedelta, passing: timedelta) -> timedelta:
     """Shorten a pause so that a failure is shown once it has lasted, however long the host asks to wait."""
-    hidden = [test for test in round_.tests if test.failing_since is not None and not test.lasting]
+    hidden = [test for test in round_.tests if test.failing_since is not None and not test.lasting and not test.final]
     due = [test.failing_since + passing - now for test in hidden if test.failing_since is not None]
     return max(min([pause, *due]), timedelta(milliseconds=100))
 

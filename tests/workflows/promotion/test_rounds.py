@@ -5,10 +5,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, PolicySnapshot, TestSpec
+from activities.models.failures import Failure, FailureKind
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
-from workflows.promotion.rounds import QUEUED_LONG, take_report, variables
-from workflows.promotion.state import Hop, Story, TestProgress
+from workflows.promotion.rounds import (
+    LONGEST_QUIET,
+    LOOK_AGAIN,
+    QUEUED_LONG,
+    given_up,
+    miss_poll,
+    next_look,
+    next_wake,
+    reveal,
+    take_report,
+    to_poll,
+    until_shown,
+    variables,
+)
+from workflows.promotion.state import Hop, Round, Story, TestProgress
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -61,3 +75,65 @@ def test_the_deployment_of_a_test_is_the_first_one_of_its_artifact(component: st
         target=None,
     )
     assert (found["component.name"], found["deployment.name"]) == (component, deployment)
+
+
+def late_round(test: TestProgress) -> tuple[Round, PolicySnapshot]:
+    policy = PolicySnapshot(
+        name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=1), tests=()
+    )
+    return Round(number=1, artifacts=(), tests=[test], started_at=NOON), policy
+
+
+def running() -> TestProgress:
+    test = progress(RunState.RUNNING, timedelta(minutes=1))
+    test.read_at = NOON + timedelta(minutes=1)
+    return test
+
+
+OVER = NOON + timedelta(hours=1)
+PASSING = timedelta(minutes=3)
+DOWN = Failure(kind=FailureKind.UNAVAILABLE, message="503")
+QUIET = Failure(kind=FailureKind.RATE_LIMITED, message="wait", retry_after=timedelta(minutes=30))
+
+
+def test_a_late_run_is_looked_at_before_it_is_given_up_and_again_until_a_look_succeeds() -> None:
+    test = running()
+    round_, policy = late_round(test)
+    assert not given_up(round_, policy, test, OVER, PASSING)
+    assert next_look(test, OVER) == OVER
+    miss_poll(test, DOWN, OVER, PASSING)
+    assert not given_up(round_, policy, test, OVER, PASSING)
+    assert next_look(test, OVER) == OVER + LOOK_AGAIN
+    assert next_wake(round_, policy, OVER, timedelta(minutes=2)) == LOOK_AGAIN
+    test.read_at = OVER
+    assert given_up(round_, policy, test, OVER, PASSING)
+
+
+def test_a_ci_system_that_has_failed_for_minutes_is_given_up_and_one_that_asks_for_quiet_only_after_it() -> None:
+    for failure, patience in ((DOWN, PASSING), (QUIET, LONGEST_QUIET)):
+        test = running()
+        round_, policy = late_round(test)
+        miss_poll(test, failure, OVER, PASSING)
+        miss_poll(test, failure, OVER + patience - timedelta(seconds=1), PASSING)
+        assert not given_up(round_, policy, test, OVER + patience - timedelta(seconds=1), PASSING)
+        assert given_up(round_, policy, test, OVER + patience, PASSING)
+
+
+def test_a_host_that_names_a_time_is_not_polled_before_it_also_where_the_run_is_late() -> None:
+    test = running()
+    round_, _ = late_round(test)
+    miss_poll(test, QUIET, OVER, PASSING)
+    assert to_poll(round_, OVER + timedelta(minutes=29)) == []
+    assert next_look(test, OVER) == OVER + timedelta(minutes=30)
+    assert to_poll(round_, OVER + timedelta(minutes=30)) == [test]
+
+
+def test_a_failure_that_is_not_shown_yet_wakes_the_round_once_and_one_of_a_test_that_ended_never() -> None:
+    test = running()
+    round_, _ = late_round(test)
+    miss_poll(test, QUIET, NOON, PASSING)
+    assert until_shown(round_, NOON, timedelta(hours=1), PASSING) == PASSING
+    reveal(test, NOON + PASSING, PASSING)
+    assert until_shown(round_, NOON + PASSING, timedelta(hours=1), PASSING) == timedelta(hours=1)
+    test.lasting, test.state = False, RunState.ERROR
+    assert until_shown(round_, NOON + PASSING, timedelta(hours=1), PASSING) == timedelta(hours=1)
