@@ -13,7 +13,7 @@ from tests.workflows.environment.test_lane import member, runs
 from workflows.environment import observation
 from workflows.environment.ancestry import RELATIONS_KEPT, KnownAncestry
 from workflows.environment.asking import Asking
-from workflows.environment.lane import LaneView, decide
+from workflows.environment.lane import HOLDS, LaneView, decide
 from workflows.environment.newest import artifacts_of, is_newer, newest_of
 from workflows.environment.state import Observed
 
@@ -86,12 +86,23 @@ def test_whose_merge_commit_runs_brought_it() -> None:
     assert known.moved_by == {"eu": "t2"}
 
 
-def test_while_the_lane_is_held_all_others_wait_for_its_holder_who_is_asked() -> None:
-    holder, waiting = member(1, "1", Phase.READY), member(2, "2", Phase.READY)
-    view = LaneView(members=(holder, waiting), observations=runs(), occupied_by="t1", occupied_because="writes")
+@pytest.mark.parametrize(
+    ("because", "waiting", "asked"),
+    [
+        # A holder does not wait for itself; what it left behind when it vanished is waited for by its next attempt too.
+        (HOLDS, ["u2"], ("u1",)),
+        ("its last write may still be under way", ["u1", "u2"], ()),
+    ],
+)
+def test_while_the_lane_is_held_the_others_wait_for_its_holder_who_is_asked(
+    because: str, waiting: list[str], asked: tuple[str, ...]
+) -> None:
+    holder, other = member(1, "1", Phase.READY), member(2, "2", Phase.READY)
+    view = LaneView(members=(holder, other), observations=runs(), occupied_by="t1", occupied_because=because)
     decision = decide(view, lambda _base, _head: None)
-    assert decision.blocked_by == {"u2": BlockedBy(tracker="t1", reason="writes")}
-    assert decision.blockers == ("u1",)
+    assert list(decision.blocked_by) == waiting
+    assert decision.blocked_by["u2"] == BlockedBy(tracker="t1", reason=because)
+    assert decision.blockers == asked
 
 
 def test_a_relation_is_known_in_both_directions_and_not_without_an_answer() -> None:
