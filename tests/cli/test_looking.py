@@ -85,6 +85,22 @@ def test_show_prints_state_wait_tests_and_conditions(tracked: FakeCluster, run: 
     assert "Accepted    True" in text
 
 
+@pytest.mark.parametrize(("required", "verdict"), [(True, "all required ones passed"), (False, "none is required")])
+def test_show_says_of_no_required_test_that_it_passed(
+    tracked: FakeCluster, status: dict[str, Any], run: Run, required: bool, verdict: str
+) -> None:
+    test = {"name": "e2e", "runner": "jenkins", "required": required, "state": "Passed"}
+    aggregate = {"all_passed": True, "any_failed": False, "any_running": False, "any_timeout": False, "results": {}}
+    tracked.add(
+        "PullRequestTracker",
+        "web-412",
+        spec=tracker_spec(412),
+        status={**status, "tests": [test], "aggregate": aggregate},
+    )
+
+    assert f"Tests: {verdict}\n" in run("show", "web-412").stdout
+
+
 def test_show_prints_finished_promotions(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
     record = {
         "promoted": True,
