@@ -6,12 +6,16 @@ from datetime import datetime
 from activities.models.configuration import PolicyOutcome
 from activities.models.places import PlaceSignal
 from activities.models.status import State, Waiting, WaitingFor
+from activities.models.tracking import PullRequestState
 from workflows.promotion.aggregate import verdict
 from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
 from workflows.promotion.lineage import first_astray
 from workflows.promotion.obstacles import Obstacle
 from workflows.promotion.state import Hop, Refusal, Story
+
+ASKED_AGAIN = "nothing; it is asked for until it is there"
+"""True also while it fails of what usually passes, which is not shown for some minutes."""
 
 
 def waiting_for(
@@ -52,9 +56,14 @@ def waiting_for(
     hop = story.hop
     match story.state:
         case State.PENDING:
-            return _plain(story, Waiting.REFERENCE, "the pull request", "being read", "nothing; it is being read")
+            return _plain(story, Waiting.REFERENCE, "the pull request", "not read yet", ASKED_AGAIN)
+        case State.AWAITING_MERGE if _merged(story):
+            files = f"the changed files of #{_number(story)}"
+            return _plain(story, Waiting.REFERENCE, files, "merged; not read yet", ASKED_AGAIN)
         case State.AWAITING_MERGE:
             return _plain(story, Waiting.MERGE, f"#{_number(story)}", "not merged", "merge the pull request", "merged")
+        case State.SYNCED if obstacle is None:
+            return _next(story, hop)
         case State.AWAITING_SYNC | State.SYNCED:
             return _sync(story, source, obstacle, say)
         case State.AWAITING_POLICY:
@@ -107,6 +116,20 @@ def _until(waiting: WaitingFor, until: datetime | None) -> WaitingFor:
         until=until,
         unblock_with=waiting.unblock_with,
     )
+
+
+def _merged(story: Story) -> bool:
+    return story.pull_request is not None and story.pull_request.state is PullRequestState.MERGED
+
+
+def _next(story: Story, hop: Hop | None) -> WaitingFor:
+    """Return what a change waits for that runs where it is: its policy, then the first look at the target."""
+    runs = f"it runs in {story.environment}"
+    if hop is None:
+        policy = f"the policy that leaves {story.environment}"
+        return _plain(story, Waiting.POLICY, policy, f"{runs}; not read yet", ASKED_AGAIN)
+    observed = f"{runs}; {hop.policy.target} is not observed yet"
+    return _plain(story, Waiting.TARGET, hop.policy.target, observed, ASKED_AGAIN, "a target that can be read")
 
 
 def _number(story: Story) -> str:

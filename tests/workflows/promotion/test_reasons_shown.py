@@ -1,17 +1,27 @@
 """Why a change does not go on is shown where people look, with what they can do about it."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.models.configuration import FindPolicyInput, FindPolicyResult, ReadRepositoryInput, ReadRepositoryResult
+from activities.models.configuration import (
+    FindPolicyInput,
+    FindPolicyResult,
+    PolicySnapshot,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+)
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
 from activities.models.status import State, Waiting
-from activities.models.tracking import PullRequestState
-from tests.workflows.promotion.world import HOTFIX, NEWER, OLD, World, promotion, promotion_in
+from activities.models.tracking import PullRequest, PullRequestState
+from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
+from workflows.promotion.state import Hop, Story
+from workflows.promotion.waiting import ASKED_AGAIN, waiting_for
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps(temporal_server: str) -> None:
@@ -123,3 +133,53 @@ async def test_an_api_error_that_repeats_is_shown_and_nothing_is_said_to_be_read
         assert not waiting.unblock_with.startswith("nothing")
         world.refused = ""
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+
+def a_story(state: State, *, merged: bool = True, hop: Hop | None = None) -> Story:
+    pull_request = PullRequest(
+        number=412,
+        title="Add a button",
+        author="ada",
+        url="https://scm.example/412",
+        state=PullRequestState.MERGED if merged else PullRequestState.OPEN,
+        head_sha="d" * 40,
+        merge_sha=MINE if merged else None,
+    )
+    return Story(environment="dev", state=state, started_at=NOON, pull_request=pull_request, hop=hop)
+
+
+def a_hop() -> Hop:
+    policy = PolicySnapshot(
+        name="dev-to-staging",
+        generation=1,
+        source="dev",
+        target="staging",
+        auto_promote=True,
+        timeout=timedelta(hours=1),
+        tests=(),
+    )
+    return Hop(number=1, policy=policy)
+
+
+@pytest.mark.parametrize(
+    ("story", "what", "object_", "never"),
+    [
+        (Story(state=State.PENDING, started_at=NOON), Waiting.REFERENCE, "the pull request", "being read"),
+        (a_story(State.AWAITING_MERGE), Waiting.REFERENCE, "the changed files of #412", "merge the pull request"),
+        (a_story(State.SYNCED), Waiting.POLICY, "the policy that leaves dev", "deploy"),
+        (a_story(State.SYNCED, hop=a_hop()), Waiting.TARGET, "staging", "deploy"),
+    ],
+)
+def test_while_what_is_needed_next_is_not_read_nobody_is_asked_to_do_what_is_done(
+    story: Story, what: Waiting, object_: str, never: str
+) -> None:
+    waiting = waiting_for(story, source=None, target=None, say=str)
+    assert waiting is not None
+    assert (waiting.what, waiting.object, waiting.unblock_with) == (what, object_, ASKED_AGAIN)
+    assert never not in f"{waiting.observed} {waiting.unblock_with}"
+
+
+def test_an_open_pull_request_waits_for_its_merge() -> None:
+    waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, say=str)
+    assert waiting is not None
+    assert (waiting.what, waiting.unblock_with) == (Waiting.MERGE, "merge the pull request")
