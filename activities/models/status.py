@@ -189,6 +189,8 @@ class TrackerStatus(Bounded):
     tests: tuple[TestStatus, ...] = ()
     aggregate: TestAggregateResult | None = None
     promotions: tuple[PromotionRecord, ...] = ()
+    superseded: tuple[Line, ...] = ()
+    """The last commands that were accepted and could not be carried out any more, `uid: why`."""
     workflow: WorkflowStatus | None = None
     conditions: tuple[ConditionStatus, ...] = ()
 

@@ -12,6 +12,7 @@ from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.tests_status import TestAggregateResult, TestStatus
 
 MAX_PROMOTIONS = 20
+MAX_SUPERSEDED = 5
 MAX_TESTS = 50
 MAX_APPLICATIONS = 200
 
@@ -243,6 +244,12 @@ class PullRequestTrackerStatus(ConditionedStatus):
         keep_last(MAX_PROMOTIONS),
     ] = ()
     """Finished hops, oldest first; the last 20 are kept."""
+    superseded: Annotated[
+        tuple[ShortText, ...],
+        Field(max_length=MAX_SUPERSEDED, json_schema_extra=extra(list_type="atomic")),
+        keep_last(MAX_SUPERSEDED),
+    ] = ()
+    """Commands that were accepted and could not be carried out any more, by the uid of the PromotionCommand, with why."""
     workflow: WorkflowInfo | None = None
     """The workflow of the current attempt."""
     uid: ShortText | None = None

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
 from activities.models.bounds import cut
-from activities.models.budgets import TEXT_BYTES
+from activities.models.budgets import LINE_BYTES, TEXT_BYTES
 from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.places import Phase, PlaceSignal
@@ -160,7 +160,8 @@ class Context:
             text = f"the {verb} of {command.actor} is not carried out: {why}"
             self.event("CommandSuperseded", text, warning=True)
             story.answers[command.request_id] = CommandAnswer(accepted=True, message=text)
-            story.superseded = [*story.superseded, f"{command.request_id}: {text}"[:500]][-SUPERSEDED_KEPT:]
+            line = cut(f"{command.request_id}: {text}", LINE_BYTES)
+            story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]
 
     # -- waiting -----------------------------------------------------------------------------------------------
 

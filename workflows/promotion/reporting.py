@@ -104,6 +104,7 @@ def status(ctx: Context, now: View) -> TrackerStatus:
         tests=tests_of(story),
         aggregate=aggregate(round_.tests) if round_ else (last.aggregate if last and story.state.terminal else None),
         promotions=tuple(story.records),
+        superseded=tuple(story.superseded),
         workflow=WorkflowStatus(
             id=info.workflow_id, run_id=info.run_id, started_at=story.started_at, url=request.ui_url
         ),

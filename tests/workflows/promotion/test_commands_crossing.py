@@ -144,7 +144,9 @@ async def test_an_approval_does_not_count_for_a_revision_that_its_sender_was_not
         await at_the_lane(world, run)
         await world.deploy("dev", NEWER)
         await run.say(Verb.RETEST, target="staging")
-        await world.eventually(lambda: "CommandSuperseded" in world.events)
+        await world.eventually(lambda: bool(world.status.superseded))
+        assert "the promote of ada" in world.status.superseded[0]
+        assert "CommandSuperseded" in world.events
         world.grants, world.blocked_by = True, ""
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == []
