@@ -249,7 +249,7 @@ class PullRequestTrackerStatus(ConditionedStatus):
         Field(max_length=MAX_SUPERSEDED, json_schema_extra=extra(list_type="atomic")),
         keep_last(MAX_SUPERSEDED),
     ] = ()
-    """Commands that were accepted and could not be carried out any more, by the uid of the PromotionCommand, with why."""
+    """Commands that were accepted and could not be carried out any more: uid of the PromotionCommand, and why."""
     workflow: WorkflowInfo | None = None
     """The workflow of the current attempt."""
     uid: ShortText | None = None
