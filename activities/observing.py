@@ -7,7 +7,7 @@ from activities.failures import bounded
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import Health, Observation, OperationPhase
 from activities.running import operation_under_way, revision_of_tag, running, running_revisions
-from activities.targets import at, not_writable, own_sources, written_raw
+from activities.targets import at, config_source, not_writable, own_sources, written_raw
 from providers.models import ApplicationState
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -21,7 +21,8 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
     found = running(deployment, state, settled=final)
     raw = written_raw(deployment, state)
     busy = operation_under_way(state)
-    synced = at(running_revisions(state), next(iter(own_sources(deployment, state)), 0))
+    config = config_source(deployment, state)
+    synced = at(running_revisions(state), config) if config is not None else None
     return Observation(
         deployment=deployment.name,
         component=deployment.component,

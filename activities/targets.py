@@ -94,6 +94,17 @@ def written_raw(deployment: DeploymentSpec, state: ApplicationState) -> str:
     return ", ".join(dict.fromkeys(one.value for one in targets(deployment, state)))
 
 
+def config_source(deployment: DeploymentSpec, state: ApplicationState) -> int | None:
+    """Return the position of the source that configures the image; None where several might."""
+    if len(state.source_paths) == 1:
+        return 0
+    written = [one.pointer for one in targets(deployment, state)]
+    found = {
+        index for index, path in enumerate(state.source_paths) if any(one.startswith(f"{path}/") for one in written)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
 def wanted_raw(deployment: DeploymentSpec, artifact: Artifact) -> str | None:
     """Return the value that writes this artifact; None where the artifact lacks it."""
     if deployment.write is None or deployment.write.kind is WriteKind.TARGET_REVISION:

@@ -150,6 +150,10 @@ def test_a_helm_parameter_of_two_sources_is_ambiguous_even_with_one_value() -> N
     state = sourced(CHARTS, CHARTS, helm_parameters=found, source_charts=("cache", "web"))
     assert not_writable(replace(SPEC, write=HELM), state).startswith("Ambiguous")
     named = replace(HELM, source_position=2)
+    by_image = replace(SPEC, image="acme/web", tag="${revision}", write=named)
+    shown = replace(state, images=(f"acme/web:{NEW}",), synced_revisions=("1", "2"))
+    assert observe(by_image, shown).config_revision == "2"
+    assert observe(replace(by_image, write=HELM), shown).config_revision is None
     assert not_writable(replace(SPEC, write=named), state) == ""
     assert written(named, state) == ["/spec/sources/1/helm/parameters/0/value"]
 
