@@ -1,6 +1,7 @@
 """Make a pull request show what is wanted, sending only differences. Each piece may be repeated without harm."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, Prov
 from providers.models import Comment, CommitStatus, Verdict
 from providers.ports import ScmHost
 
+_MARKER_LENGTH = 512
 _CUT_AT_LEAST = 20
 """A stored description shorter than this was not cut by the host."""
 
@@ -32,9 +34,9 @@ async def present(host: ScmHost, request: PresentInput, shown: Shown | None) -> 
     return await _Presenter(host, request, shown).run()
 
 
-def summary_marker(marker: str) -> str:
-    """Return the hidden line by which our summary comment is found again."""
-    return f"<!-- pilotage:{marker} -->"
+def summary_marker(marker: str, proof: str = "") -> str:
+    """Return the hidden line by which our summary comment is found again; the proof binds it to the comment's text."""
+    return f"<!-- pilotage:{marker} {proof} -->" if proof else f"<!-- pilotage:{marker} -->"
 
 
 def mention_marker(marker: str, key: str) -> str:
@@ -135,16 +137,17 @@ class _Presenter:
         if not request.comment:
             self._comment = (shown.comment_id, shown.comment_digest) if shown else ("", "")
             return
-        marker = summary_marker(request.marker)
-        body = f"{request.comment.rstrip()}\n\n{marker}"
+        body = self._signed(request.comment)
         digest = hashlib.sha256(body.encode()).hexdigest()[:16]
         if shown is not None and shown.comment_id:
-            if shown.comment_digest != digest:
+            # One that we need not change may have been changed by others.
+            there = await self._host.comments.get(shown.comment_id) if shown.comment_digest == digest else None
+            if there is None or there.body.strip() != body:
                 await self._host.comments.update(Comment(id=shown.comment_id, body=""), body)
                 self._writes += 1
             self._comment = (shown.comment_id, digest)
             return
-        found = _first_with(marker, await self._read_comments())
+        found = self._summary(await self._read_comments())
         if found is None:
             found = await self._host.comments.create(request.number, body)
             self._writes += 1
@@ -152,6 +155,24 @@ class _Presenter:
             await self._host.comments.update(found, body)
             self._writes += 1
         self._comment = (found.id, digest)
+
+    def _signed(self, text: str) -> str:
+        text = text.rstrip()
+        proof = self._host.comments.proof(f"{self._request.marker}\n{text}")
+        return f"{text}\n\n{summary_marker(self._request.marker, proof)}"
+
+    def _summary(self, comments: Sequence[Comment]) -> Comment | None:
+        """Return our summary among the account's comments: one with a proof, else the first with our marker.
+
+        Without a proof it was made with an earlier credential, or edited. The account alone does not decide, since
+        others may make a shared account quote what they wrote.
+        """
+        ending = re.compile(rf"<!-- pilotage:{re.escape(self._request.marker)}( [0-9a-f]+)? -->\Z")
+        marked = [comment for comment in comments if ending.search(comment.body.rstrip()[-_MARKER_LENGTH:])]
+        proved = [
+            comment for comment in marked if self._signed(ending.sub("", comment.body.rstrip())) == comment.body.strip()
+        ]
+        return next(iter([*proved, *marked]), None)
 
     async def _post_once(self, mention: Mention, shown: Shown | None) -> None:
         if shown is not None and mention.key in shown.mentions:
@@ -165,7 +186,7 @@ class _Presenter:
 
     async def _read_comments(self) -> tuple[Comment, ...]:
         if self._comments is None:
-            self._comments = await self._host.comments.list(self._request.number)
+            self._comments = await self._host.comments.own(self._request.number)
         return self._comments
 
 

@@ -41,6 +41,11 @@ def check_destination(credential: Credential, host: str, port: int) -> None:
     raise ProviderMisconfigured(f"{text}, or add `{host}:{port}` to its annotation {HOSTS_ANNOTATION}")
 
 
+def proof_key(credential: Credential) -> bytes:
+    """Return a key for HMACs; with another credential they are others."""
+    return hashlib.sha256(json.dumps(["proof", sorted(credential.data.items())]).encode()).digest()
+
+
 def fingerprint(credential: Credential) -> str:
     """Name a credential in memory without holding it; changes when the Secret does."""
     text = json.dumps([sorted(credential.data.items()), credential.ca_pem, credential.hosts])

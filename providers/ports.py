@@ -61,8 +61,16 @@ class Labels(Protocol):
 
 
 class Comments(Protocol):
-    async def list(self, number: int) -> tuple[Comment, ...]:
-        """Return all comments, oldest first, over all pages."""
+    async def own(self, number: int) -> tuple[Comment, ...]:
+        """Return the comments that the credential's own account wrote, oldest first; others' are passed over."""
+        ...
+
+    async def get(self, comment_id: str) -> Comment:
+        """Read one comment; ProviderNotFound where it is gone."""
+        ...
+
+    def proof(self, text: str) -> str:
+        """Return an HMAC of a text, as hexadecimal digits, that only who holds the credential can make."""
         ...
 
     async def create(self, number: int, body: str) -> Comment: ...

@@ -1,10 +1,12 @@
 """GitHub as an SCM host: one repository with one credential."""
 
+import hmac
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from providers.credentials import fingerprint
+from providers.credentials import fingerprint, proof_key
+from providers.documents import Document
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from providers.exchange import ListBound, Reply, Request, has_next_page
@@ -14,6 +16,7 @@ from providers.http import HttpClients
 from providers.metrics import Recorder
 from providers.models import Ancestry, Capabilities, Change, ChangedFiles, Comment, CommitStatus, Credential
 
+_PROOF_DIGITS = 32
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
 _REMEMBERED_PULLS = 10_000
 
@@ -67,6 +70,12 @@ class GitHubCalls:
     def shown(self, text: str) -> str:
         """Make a host's text fit to be shown."""
         return self._endpoint.shown(text)
+
+    async def account(self) -> Document:
+        """Ask who the credential belongs to."""
+        if self.auth.is_app:
+            return await self.auth.app()
+        return (await self.call(wire.check_account(app=False))).document()
 
     async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
         """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
@@ -207,13 +216,45 @@ class GitHubLabels:
         await self._calls.call(wire.remove_label(self._calls.repository, number, name))
 
 
-class GitHubComments:
-    def __init__(self, calls: GitHubCalls) -> None:
-        self._calls = calls
+class OwnAccount:
+    """Remember under which name a credential writes; None = not asked yet, empty = the host does not say."""
 
-    async def list(self, number: int) -> tuple[Comment, ...]:
+    def __init__(self) -> None:
+        self.login: str | None = None
+
+
+class GitHubComments:
+    def __init__(self, calls: GitHubCalls, account: OwnAccount, credential: Credential) -> None:
+        self._calls = calls
+        self._account = account
+        self._key = proof_key(credential)
+
+    async def own(self, number: int) -> tuple[Comment, ...]:
+        login = (await self._login()).lower()
         pages = self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
-        return tuple([comment async for reply in pages for comment in wire.read_comments(reply)])
+        comments = [comment async for reply in pages for comment in wire.read_comments_of(login, reply)]
+        return tuple(comments) if login else ()
+
+    async def get(self, comment_id: str) -> Comment:
+        reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))
+        return wire.read_comment(reply.document())
+
+    def proof(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+
+    async def _login(self) -> str:
+        """Return the account's name as comments show it; empty where the host does not say."""
+        if self._account.login is None:
+            try:
+                reply = await self._calls.account()
+            except (ProviderUnauthorized, ProviderNotFound) as error:
+                # The token of a workflow run has no account that it could ask for.
+                if error.status == 401:
+                    raise
+                self._account.login = ""
+            else:
+                self._account.login = wire.read_author(reply, app=self._calls.auth.is_app)
+        return self._account.login
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
@@ -234,7 +275,7 @@ class GitHubHost:
         self.revisions = GitHubRevisions(calls)
         self.commit_statuses = GitHubCommitStatuses(calls)
         self.labels = GitHubLabels(calls, http.memory(KnownLabels, base_url, calls.repository))
-        self.comments = GitHubComments(calls)
+        self.comments = GitHubComments(calls, http.memory(OwnAccount, scope), credential)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account."""
@@ -242,6 +283,6 @@ class GitHubHost:
             reply = await self._calls.call(wire.check_repository(self._calls.repository))
             return wire.read_account(reply.document())
         if self._calls.auth.is_app:
-            return await self._calls.auth.account()
+            return wire.read_account(await self._calls.auth.app())
         reply = await self._calls.call(wire.check_account(app=False))
         return wire.read_account(reply.document())

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 from providers.credentials import fingerprint, optional_secret
-from providers.documents import moment, required_text
+from providers.documents import Document, moment, required_text
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderNotFound
 from providers.exchange import Request, segment
@@ -112,10 +112,9 @@ class GitHubAuth:
             self._tokens.forget(used["Authorization"].removeprefix("Bearer "))
         return self.is_app
 
-    async def account(self) -> str:
-        """Prove the credential without any repository."""
-        reply = await self._app.call(wire.check_account(app=True))
-        return wire.read_account(reply.document())
+    async def app(self) -> Document:
+        """Read the App itself, which proves its key without any repository."""
+        return (await self._app.call(wire.check_account(app=True))).document()
 
     async def _mint(self) -> tuple[str, datetime]:
         """Ask for an installation token, finding the installation of the repository first where none is named."""

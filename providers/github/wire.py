@@ -207,8 +207,16 @@ def list_comments(repository: str, number_: int, page: int) -> Request:
     return _page(f"{repository}/issues/{number_}/comments", page, api="PullRequest", operation="list-comments")
 
 
-def read_comments(reply: Reply) -> tuple[Comment, ...]:
-    return tuple(read_comment(comment) for comment in reply.documents())
+def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
+    """Read the comments of one account, whose name is given in lower case."""
+    return tuple(
+        read_comment(comment) for comment in reply.documents() if text(comment, "user", "login").lower() == login
+    )
+
+
+def get_comment(repository: str, comment: str) -> Request:
+    path = f"{repository}/issues/comments/{segment(comment)}"
+    return Request(method="GET", path=path, api="PullRequest", operation="get-comment")
 
 
 def read_comment(value: Document) -> Comment:
@@ -242,6 +250,11 @@ def check_repository(repository: str) -> Request:
 def check_account(*, app: bool) -> Request:
     """Ask who the credential belongs to; installation tokens cannot ask for a user, the App itself can be asked for."""
     return Request(method="GET", path="/app" if app else "/user", api="PullRequest", operation="check")
+
+
+def read_author(account: Document, *, app: bool) -> str:
+    """Return the name under which an account comments: Apps write as `<slug>[bot]`."""
+    return f"{required_text(account, 'slug')}[bot]" if app else required_text(account, "login")
 
 
 def read_account(value: object) -> str:

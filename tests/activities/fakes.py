@@ -1,6 +1,7 @@
 """In-memory ports for activities: they keep state, count calls and fail on demand."""
 
 import asyncio
+import hmac
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,9 @@ class FakeScm(Failing):
     capabilities: Capabilities = field(default_factory=Capabilities)
     label_names: list[str] = field(default_factory=list)
     stored_comments: list[Comment] = field(default_factory=list)
+    comments_of_others: set[str] = field(default_factory=set)
+    """Ids of comments that other accounts wrote."""
+    proof_key: bytes = b"key of the credential"
     stored_statuses: list[tuple[str, CommitStatus]] = field(default_factory=list)
     slots: Slots | None = None
 
@@ -177,9 +181,19 @@ class _Labels(_Part):
 
 
 class _Comments(_Part):
-    async def list(self, number: int) -> tuple[Comment, ...]:
+    async def own(self, number: int) -> tuple[Comment, ...]:
         self.scm.note("list_comments")
-        return tuple(self.scm.stored_comments)
+        return tuple(comment for comment in self.scm.stored_comments if comment.id not in self.scm.comments_of_others)
+
+    async def get(self, comment_id: str) -> Comment:
+        self.scm.note("get_comment")
+        for comment in self.scm.stored_comments:
+            if comment.id == comment_id:
+                return comment
+        raise ProviderNotFound(f"no comment {comment_id}")
+
+    def proof(self, text: str) -> str:
+        return hmac.digest(self.scm.proof_key, text.encode(), "sha256").hex()[:32]
 
     async def create(self, number: int, body: str) -> Comment:
         self.scm.note("create_comment")

@@ -75,13 +75,13 @@ async def test_the_same_presentation_again_writes_nothing(scm: FakeScm, environm
     assert (first.writes, again.writes) == (5, 0)
 
 
-async def test_what_was_shown_before_spares_all_reads_but_that_of_labels(
+async def test_what_was_shown_before_spares_all_reads_but_those_of_what_others_may_change(
     scm: FakeScm, environment: ActivityEnvironment
 ) -> None:
     first = await present(scm, WANTED, environment)
     scm.calls.clear()
     nothing = await present(scm, replace(WANTED, shown=first.shown), environment)
-    assert (nothing.writes, scm.calls) == (0, ["list_labels"])
+    assert (nothing.writes, scm.calls) == (0, ["list_labels", "get_comment"])
     scm.calls.clear()
     changed = replace(WANTED, shown=first.shown, state_label="pilotage/promoting", comment="### Pilotage: Promoting")
     await present(scm, changed, environment)

@@ -124,7 +124,7 @@ async def test_all_pages_of_a_list_are_bounded_together(host: FakeHost) -> None:
 async def test_a_host_that_always_names_a_next_page_is_left(host: FakeHost) -> None:
     host.always(answer([], link='<https://x/?page=2>; rel="next"'))
     with pytest.raises(ProviderMalformed, match="pages"):
-        await github(host.http()).comments.list(412)
+        await github(host.http()).labels.list(412)
 
 
 @pytest.mark.parametrize(
@@ -232,14 +232,22 @@ async def test_a_label_is_removed_by_its_quoted_name_and_its_absence_is_fine(hos
 async def test_comments_are_created_edited_and_bounded(host: FakeHost) -> None:
     host.on("POST", f"{REPOSITORY}/issues/412/comments", answer({"id": 7, "body": "x"}, 201))
     host.on("PATCH", f"{REPOSITORY}/issues/comments/7", answer({"id": 7, "body": "y"}))
-    host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer([{"id": 7, "body": "y"}]))
+    listed = [
+        {"id": 6, "body": "z", "user": {"login": "mallory"}},
+        {"id": 7, "body": "y", "user": {"login": "Pilotage-bot"}},
+        {"id": 8, "body": "deleted account", "user": None},
+    ]
+    host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer(listed))
+    host.on("GET", "/user", answer({"login": "pilotage-bot"}))
     comments = github(host.http()).comments
     created = await comments.create(412, "x" * 70_000)
     sent = host.body()
     assert isinstance(sent, dict)
     assert len(sent["body"]) == 65_536
     await comments.update(created, "y")
-    assert await comments.list(412) == (Comment(id="7", body="y"),)
+    assert await comments.own(412) == (Comment(id="7", body="y"),)
+    await comments.own(412)
+    assert host.paths().count("GET /user") == 1
 
 
 async def test_check_names_the_repository_or_without_one_the_account(host: FakeHost) -> None:
@@ -286,3 +294,9 @@ async def test_a_refusal_is_not_to_be_repeated(host: FakeHost) -> None:
             "c0", CommitStatus(context="x", state=Verdict.ERROR, description="")
         )
     assert not caught.value.retryable
+
+
+async def test_where_the_host_does_not_say_who_we_are_no_comment_counts_as_ours(host: FakeHost) -> None:
+    host.on("GET", "/user", answer({"message": "Resource not accessible by integration"}, 403))
+    host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer([{"id": 6, "body": "z", "user": {"login": ""}}]))
+    assert await github(host.http()).comments.own(412) == ()

@@ -162,7 +162,7 @@ async def test_an_app_without_installation_and_repository_is_told_to_name_one(
     host: FakeHost, secret: Mapping[str, str]
 ) -> None:
     with pytest.raises(ProviderMisconfigured, match="installationID"):
-        await github(host.http(), owner="", data={**secret, "installationID": ""}).comments.list(1)
+        await github(host.http(), owner="", data={**secret, "installationID": ""}).comments.own(1)
 
 
 async def test_a_minted_answer_without_an_end_is_malformed(host: FakeHost, secret: Mapping[str, str]) -> None:

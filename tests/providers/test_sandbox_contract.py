@@ -314,10 +314,10 @@ async def test_labels_are_added_and_removed_and_others_stay(scm: ScmHost) -> Non
 async def test_comments_are_listed_oldest_first_over_pages_and_edited_in_place(scm: ScmHost) -> None:
     for number in range(103):
         await scm.comments.create(seed.PULL_NUMBER, f"comment {number}")
-    listed = await scm.comments.list(seed.PULL_NUMBER)
+    listed = await scm.comments.own(seed.PULL_NUMBER)
     assert [comment.body for comment in listed] == [f"comment {number}" for number in range(103)]
     await scm.comments.update(listed[0], "edited")
-    assert (await scm.comments.list(seed.PULL_NUMBER))[0].body == "edited"
+    assert (await scm.comments.own(seed.PULL_NUMBER))[0].body == "edited"
 
 
 async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
@@ -330,8 +330,7 @@ async def test_an_app_s_token_that_was_revoked_is_replaced_in_the_middle_of_work
     sandbox: Sandbox, http: HttpClients
 ) -> None:
     scm = github(http, base=f"{sandbox.url}/github", data=github_app("pilotage").secret)
-    there = await scm.labels.add(seed.PULL_NUMBER, ["Promoted/Dev"])
-    assert {"promoted/dev", "a b"} <= set(there)
+    await scm.labels.add(seed.PULL_NUMBER, ["promoted/dev"])
     minted = [token for token in sandbox.state.github.tokens if token.startswith("ghs_")]
     for token in minted:
         del sandbox.state.github.tokens[token]
