@@ -106,6 +106,8 @@ class Timings:
     passing: timedelta = timedelta(minutes=3)
     """How long a failure that usually ends by itself is not shown, such as a full queue, a rate limit or a host that is
     restarted: showing it costs calls to the very host that lacks time, for each of its pull requests."""
+    last_look: timedelta = timedelta(minutes=3)
+    """How long a CI system that fails keeps a late run from being ended: its verdict may be there."""
     observe_initial: timedelta = timedelta(seconds=10)
     observe_maximum: timedelta = timedelta(minutes=2)
     watch: timedelta = timedelta(seconds=60)

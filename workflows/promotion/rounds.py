@@ -107,18 +107,18 @@ def next_look(test: TestProgress, over: datetime) -> datetime:
     return max(test.missed_at + LOOK_AGAIN, test.next_poll or test.missed_at)
 
 
-def given_up(round_: Round, policy: PolicySnapshot, test: TestProgress, now: datetime, passing: timedelta) -> bool:
+def given_up(round_: Round, policy: PolicySnapshot, test: TestProgress, now: datetime, last_look: timedelta) -> bool:
     """Tell whether a test that is late is ended: its run was read after its deadline and still went on.
 
     A look that failed says nothing of the run, whose verdict may be there. Only where the CI system itself has failed
-    for `passing` by then, or asks for quiet longer than any host does, nobody waits for it any more.
+    for `last_look` by then, or asks for quiet longer than any host does, nobody waits for it any more.
     """
     over = deadline(round_, policy, test)
     if test.run is None or (test.read_at is not None and test.read_at >= over):
         return True
     if test.failure is None or test.failing_since is None or test.missed_at is None or test.missed_at < over:
         return False
-    patience = LONGEST_QUIET if test.failure.kind.asks_to_wait else passing
+    patience = LONGEST_QUIET if test.failure.kind.asks_to_wait else last_look
     return now - test.failing_since >= patience
 
 

@@ -167,7 +167,7 @@ async def keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> bool:
     late = rounds.late(round_, hop.policy, now)
     if not late:
         return False
-    over = [test for test in late if rounds.given_up(round_, hop.policy, test, now, ctx.timings.passing)]
+    over = [test for test in late if rounds.given_up(round_, hop.policy, test, now, ctx.timings.last_look)]
     if over:
         for test in over:
             rounds.time_out(test, hop.policy, now)

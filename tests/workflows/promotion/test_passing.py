@@ -144,7 +144,8 @@ async def test_a_run_that_passed_in_time_is_not_timed_out_because_the_last_look_
 
 
 async def test_a_ci_system_that_has_failed_for_long_ends_the_wait_for_its_verdict(temporal_server: str) -> None:
-    async with promotion_in(LateWorld, temporal_server) as (world, start):
+    timings = replace(FAST, last_look=timedelta(seconds=1))
+    async with promotion_in(LateWorld, temporal_server, timings=timings) as (world, start):
         world.error, world.refused_for = lambda: ProviderUnavailable("503"), 1000
         world.policy("dev", "staging", tests=(a_test("unit", timeout=2),))
         await start()
