@@ -97,6 +97,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     unsettled: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     """What cannot be read, for a reason that usually passes."""
+    refuse: Callable[[], Exception] | None = None
+    """What reads of the deployments and of revisions are refused with."""
     live: list[TrackerRef] = field(default_factory=list)
     statuses: list[PlaceStatus] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -120,6 +122,11 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         self.runs[deployment] = revision
         for event in self.watchers:
             event.set()
+
+    def _refuse(self) -> None:
+        if self.refuse is not None:
+            self.calls.append("refused")
+            raise self.refuse()
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(
@@ -190,6 +197,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     @activity.defn
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
+        self._refuse()
         self.calls.append("compare_revisions")
         return CompareRevisionsResult(
             relations=tuple(
@@ -204,6 +212,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     @activity.defn
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
+        self._refuse()
         self.calls.append("read_deployments")
         return ReadDeploymentsResult(observations=self.observations(), read_at=datetime.now(UTC))
 

@@ -1,0 +1,61 @@
+"""A place whose reads are refused in passing grants nothing meanwhile, and troubles nobody until that has lasted."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from activities.failures import to_application_error
+from activities.models.places import Phase, PlaceSignal
+from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized
+from tests.workflows.environment.puppets import MAIN, eventually
+from tests.workflows.environment.world import CALM, World, place
+
+SOON = timedelta(milliseconds=200)
+HASTY = replace(CALM, observe_initial=SOON, observe_maximum=timedelta(seconds=1), passing=timedelta(minutes=3))
+
+PASSING: list[Callable[[], Exception]] = [
+    lambda: ProviderBusy("20 calls are in flight", retry_after=timedelta(milliseconds=100)),
+    lambda: ProviderRateLimited("wait", retry_after=timedelta(seconds=1)),
+]
+
+
+def refuse(world: World, error: Callable[[], Exception]) -> None:
+    world.refuse = lambda: to_application_error(error())
+
+
+def is_a_reason(said: PlaceSignal) -> bool:
+    return bool(said.problem) or (said.blocked_by is not None and "cannot be" in said.blocked_by.reason)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=["busy", "rate limit"])
+async def test_a_place_that_cannot_be_read_for_a_moment_gives_no_reason_and_no_lane(
+    temporal_server: str, error: Callable[[], Exception]
+) -> None:
+    async with place(temporal_server, timings=HASTY) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        refuse(world, error)
+        await world.place.signal("poke")
+        # All attempts of one activity, so that the workflow hears of it.
+        await eventually(lambda: world.calls.count("refused") >= 4)
+        await one.tell(Phase.READY)
+        refused = world.calls.count("refused")
+        await eventually(lambda: world.calls.count("refused") >= refused + 4)
+        assert not any(said.grant is not None or is_a_reason(said) for said in await one.heard())
+        world.refuse = None
+        await one.takes(await one.hears(lambda said: said.grant is not None))
+        assert not any(is_a_reason(said) for said in await one.heard())
+
+
+async def test_what_only_a_person_can_fix_is_told_at_once(temporal_server: str) -> None:
+    async with place(temporal_server, timings=HASTY) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        refuse(world, lambda: ProviderUnauthorized("bad token", status=401))
+        await world.place.signal("poke")
+        told = await one.hears(lambda said: bool(said.problem))
+        assert "bad token" in told.problem
