@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from crds.fields import format_time, truncate
 from crds.model import GROUP, VERSION, Definition, Scope
@@ -37,7 +38,9 @@ class ApiResource:
         if self.namespaced and namespace is not None:
             parts += ["namespaces", namespace]
         parts += [part for part in (self.plural, name, subresource) if part is not None]
-        return "/" + "/".join(parts)
+        if not {"", ".", ".."}.isdisjoint(parts):
+            raise ApiInvalid("a name is missing, or none that an object can have", status=422)
+        return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def resource_of(definition: Definition) -> ApiResource:

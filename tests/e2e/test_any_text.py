@@ -3,9 +3,11 @@
 import json
 import re
 
+from tests.crds.test_gitops import CURRENT, kstatus
+from tests.e2e.cluster import Document
 from tests.e2e.conftest import OpenShop
 from tests.e2e.samples import jenkins_job, world
-from tests.e2e.shop import until
+from tests.e2e.shop import DECLARED, Shop, until
 
 TITLE = "🚀 Add <!-- x --> @acme/everyone, fixes #7 | \x1b[31mred\x1b[0m \u202etxt\u202c \ud83d\ude00 \x00 𝔘𝔫𝔦 𠀡"
 STORED_TITLE = "🚀 Add <!-- x --> @acme/everyone, fixes #7 | \ufffd[31mred\ufffd[0m \u202etxt\u202c 😀 \ufffd 𝔘𝔫𝔦 𠀡"
@@ -63,3 +65,17 @@ def test_a_hop_without_tests_after_one_with_tests_is_shown_to_its_end(shop: Open
         60,
     )
     assert available["status"] == "True"
+    for kind in ("PullRequestTracker", "PromotionCommand", *DECLARED):
+        found = opened.cluster.list(kind, opened.namespace)
+        assert found, kind
+        names = [one["metadata"]["name"] for one in found]
+        assert all(one["status"]["conditions"] for one in found), kind
+        for name in names:
+            _until_current(opened, kind, name)
+
+
+def _until_current(shop: Shop, kind: str, name: str) -> None:
+    def look() -> Document:
+        return shop.cluster.get(kind, shop.namespace, name)
+
+    until(look, lambda seen: kstatus(seen) == CURRENT, f"{kind} {name} is not current", 30)

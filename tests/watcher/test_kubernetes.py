@@ -106,3 +106,12 @@ def _open_sockets(url: str) -> list[int]:
             if url.endswith(f"{host}:{port}"):
                 found.append(one.fileno())
     return found
+
+
+async def test_no_name_leads_to_another_path(api: KubernetesApi, namespace: str) -> None:
+    for name in ("..", ".", ""):
+        with pytest.raises(ApiInvalid):
+            await api.get(TRACKERS, namespace, name)
+    for name in ("../../../secrets", "web-1/status", "web-1?x=y", "web-1#x", "%2e%2e", "é 🚀"):
+        with pytest.raises((ApiNotFound, ApiInvalid)):
+            await api.get(TRACKERS, namespace, name)

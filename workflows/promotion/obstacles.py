@@ -59,7 +59,12 @@ def _of_reference(failure: Failure, story: Story) -> Obstacle:
     what = failure.object
     host = f"GitRepository/{story.repository.name}" if story.repository and what.startswith("pull request") else what
     unblock = _fix(failure.kind, what, host)
-    return Obstacle(object=what, reason="WaitingForReference", text=f"{what}: {failure.text}", unblock_with=unblock)
+    return Obstacle(
+        object=what,
+        reason="Unavailable" if failure.kind.passing else "WaitingForReference",
+        text=f"{what}: {failure.text}",
+        unblock_with=unblock,
+    )
 
 
 def _fix(kind: FailureKind, what: str, host: str) -> str:
@@ -144,7 +149,7 @@ def _of_tests(story: Story, say: Callable[[str], str]) -> Obstacle | None:
         fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {say('retest')}"
     return Obstacle(
         object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
-        reason="TestRefused",
+        reason="Unavailable" if all(failure.kind.passing for _, failure in refused) else "TestRefused",
         text="; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused),
         unblock_with=fixes,
     )
