@@ -4,24 +4,18 @@ import asyncio
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
-from activities.contracts import DeliveryActivities
 from activities.models.bounds import cut, together
 from activities.models.budgets import TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import (
     Observation,
-    SyncApplicationInput,
-    UpdateApplicationInput,
     WriteOutcome,
     WriteResult,
 )
 from activities.models.places import Phase
 from activities.models.status import ApplicationResult, State
 from activities.models.tracking import Artifact
-from workflows import policies
-from workflows.failures import failure_of, worth_showing
 from workflows.promotion import comparing, following, records, rounds
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
@@ -30,6 +24,7 @@ from workflows.promotion.pausing import between_waves, deadline, note_window, pa
 from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import void_round
+from workflows.promotion.writing import note, write
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
@@ -283,7 +278,7 @@ async def _write_all(
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
                 requested[one.name] = workflow.now()
                 hop.failing_since = None
-                _note(hop.requested, one.name)
+                note(hop.requested, one.name)
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.name in requested:
                 continue
@@ -299,55 +294,7 @@ async def _write(ctx: Context, hop: Hop, one: DeploymentSpec, observation: Obser
     artifact = _artifact(hop, one)
     if artifact is None:
         return WriteResult(outcome=WriteOutcome.REFUSED, message="no artifact of its component is promoted")
-    namespace, key = ctx.request.tracker.namespace, _key(ctx, hop, one)
-    config = policies.delivery_write(ctx.queues, ctx.timings, summary=f"write {one.application}")
-    try:
-        if observation.written == artifact.revision:
-            _note(hop.written, one.name)
-        else:
-            written = await workflow.execute_activity_method(
-                DeliveryActivities.update_application,
-                UpdateApplicationInput(
-                    namespace=namespace,
-                    deployment=one,
-                    artifact=artifact,
-                    expected=observation.written_raw,
-                    key=key,
-                ),
-                **config,
-            )
-            if written.outcome not in (WriteOutcome.DONE, WriteOutcome.ALREADY) or ctx.ended is not None:
-                return written
-            _note(hop.written, one.name)
-        allowed = tuple(
-            revision
-            for revision in comparing.revisions_of(observation)
-            if comparing.accepted(hop.override, artifact, observation)
-            or comparing.contains(ctx.story.relations, whole=artifact.revision, part=revision)
-        )
-        config["summary"] = f"sync {one.application}"
-        return await workflow.execute_activity_method(
-            DeliveryActivities.sync_application,
-            SyncApplicationInput(
-                namespace=namespace,
-                deployment=one,
-                artifact=artifact,
-                key=key,
-                allowed=allowed,
-                insist=hop.attempt > 0 or one.name in hop.repeats,
-            ),
-            **config,
-        )
-    except ActivityError as refusal:
-        failure = failure_of(refusal, one.application)
-        if failure.began:
-            # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
-            await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
-        hop.failing_since = hop.failing_since or workflow.now()
-        ctx.write_wait = max(ctx.write_wait, failure.wait)
-        if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
-            ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
-        return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)
+    return await write(ctx, hop, one, observation, artifact=artifact, key=_key(ctx, hop, one))
 
 
 async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failure: WaveFailed) -> State:
@@ -396,8 +343,3 @@ def _result(one: DeploymentSpec, artifact: Artifact | None, result: str, message
     return ApplicationResult(
         deployment=one.name, application=one.application, result=result, artifact=artifact, message=message
     )
-
-
-def _note(names: list[str], name: str) -> None:
-    if name not in names:
-        names.append(name)
