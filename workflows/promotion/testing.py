@@ -38,6 +38,7 @@ async def run_tests(ctx: Context) -> State:
         reveal_failures(ctx, round_)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
+        ctx.heed_commands()
         if ctx.held:
             if source.unread:
                 # A hold stops what we do, not what we see.
@@ -60,6 +61,7 @@ async def run_tests(ctx: Context) -> State:
                 continue
             over = round_.confirmed and round_over(round_.tests, timed_out=round_.timed_out)
             if over and (moves := await source.moves(round_)) is not None:
+                ctx.heed_commands()
                 state = await _verdict(ctx, hop, round_, moves)
                 if state is not None:
                     return state
