@@ -47,10 +47,10 @@ def refusal(tracker: TrackerRef, story: Story, verb: Verb, command: Command) -> 
 
 
 def repeats(story: Story, verb: Verb) -> str:
-    """Return why the command is no second one: the same word was accepted, and its effect cannot be seen yet.
+    """Return why the command is no second one: the same verb was accepted, and its effect cannot be seen yet.
 
-    Two people, or two clicks, say the same within moments. The second is answered by name and never kept: later it
-    would act on something that nobody had seen.
+    Two people, or two clicks, give the same command within moments. The second is refused by name and never kept:
+    later it would act on a state that its sender had not seen.
     """
     waiting = story.inbox.get(verb)
     command = waiting.command if waiting is not None else story.inbox.under_way.get(verb)
@@ -94,7 +94,7 @@ def _may_retest(story: Story) -> bool:
 def _may_promote(story: Story) -> bool:
     """Tell whether an approval has its place: before the lane, or while a `retest` has not begun its round yet.
 
-    People are shown ReadyToPromote until then; what they say of it counts for the round to come.
+    The status shows ReadyToPromote until then; a command that answers it counts for the round to come.
     """
     between = story.hop is not None and story.hop.round is None and Verb.RETEST in story.inbox.under_way
     return story.state is State.READY_TO_PROMOTE or between

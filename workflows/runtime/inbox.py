@@ -26,7 +26,7 @@ class Inbox:
     waiting: dict[str, Accepted] = field(default_factory=dict)
     """Verb -> what is still to be carried out, in the order of acceptance."""
     under_way: dict[str, Command] = field(default_factory=dict)
-    """Verb -> what was taken and cannot be seen to have happened yet: the same word again is no second command."""
+    """Verb -> what was taken, and whose effect cannot be seen yet: the same verb again is no second command."""
 
     def offer(self, verb: Verb, accepted: Accepted) -> None:
         """Keep a command until it is taken. Raises ValueError where another one of its verb still waits."""

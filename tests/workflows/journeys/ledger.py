@@ -78,7 +78,7 @@ class Ledger:
                     done = story.state is State.ABORTED
             self._done(entry, done)
         if hop is not None and hop.attempt > self._retries.get((one.key, story.hops), 0):
-            self._broken(f"{one.key} is in attempt {hop.attempt} of a hop, which nobody asked for so often")
+            self._broken(f"{one.key} is in attempt {hop.attempt} of a hop, more often than `retry` was accepted")
 
     def write_begins(self, one: "Traveller") -> None:
         """No write comes between an accepted `retest`, or `abort`, and its effect."""
