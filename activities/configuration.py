@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -116,7 +117,10 @@ class ResourceConfigActivities(ConfigActivities):
             repository = await self._connections.repository(request.namespace, request.repository)
         except ReferenceMissing as missing:
             return ReadRepositoryResult(problem=missing.problem)
-        return ReadRepositoryResult(repository=repository.view)
+        view = repository.view
+        # Whether a component has paths is all that a workflow asks; fifty times fifty of them would be too large.
+        components = tuple(replace(component, paths=component.paths[:1]) for component in view.components)
+        return ReadRepositoryResult(repository=replace(view, components=components))
 
     @activity.defn
     @reported

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from activities.failures import describe
+from activities.models.budgets import VIEW_BYTES
 from activities.models.configuration import (
     DeploymentSpec,
     EnvironmentView,
@@ -21,6 +23,7 @@ from crds.resource import Resource
 from crds.v1alpha1.deployment import Deployment, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 from providers.errors import ProviderMisconfigured, ProviderNotFound, ProviderUnauthorized
 
 Kind = TypeVar("Kind", bound=Resource)
@@ -108,7 +111,7 @@ class EnvironmentReader:
             # Nothing of the environment can be seen, so that its problem is this one.
             raise missing[0]
         spec = environment.spec
-        return EnvironmentView(
+        view = EnvironmentView(
             name=environment.metadata.name,
             final=spec.final,
             vars=dict(spec.vars),
@@ -117,6 +120,21 @@ class EnvironmentReader:
             wave_pause=spec.wave_pause,
             generation=environment.metadata.generation,
         )
+        self._bound(view)
+        return view
+
+    def _bound(self, view: EnvironmentView) -> None:
+        """Refuse what no promotion could carry, rather than a part of it in silence."""
+        count, size = len(view.deployments), len(to_json(view))
+        if count > MAX_APPLICATIONS:
+            message = f"it has {count} applications of GitRepository `{self._request.repository}`, and at most "
+            message += f"{MAX_APPLICATIONS} are allowed: divide it into several Environments"
+            raise ReferenceMissing(self._problem("TooManyApplications", message))
+        if size > VIEW_BYTES:
+            message = f"its variables, and the names and images of its {count} applications of GitRepository "
+            message += f"`{self._request.repository}`, have {size} bytes, and at most {VIEW_BYTES} are allowed: "
+            message += "divide it into several Environments, or shorten them"
+            raise ReferenceMissing(self._problem("TooLarge", message))
 
     def _component(self, repository: RepositoryView, deployment: Deployment) -> Component:
         named = {component.name: component for component in repository.components}

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from pydantic_core import to_json
+
 from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
 from crds.field_errors import FieldError, summarize
 from crds.gates import gate_errors
@@ -18,6 +20,10 @@ from crds.v1alpha1.test_runner import TestRunner
 
 _ANY_REPOSITORY = ""
 _MAX_NAME_SHOWN = 64
+
+
+MAX_TESTS_BYTES = 100_000
+"""All tests of a policy as JSON: every promotion carries them twice, in its snapshot and in its round."""
 
 
 def validate_policy(
@@ -38,12 +44,24 @@ def validate_policy(
     errors = _environment_errors(policy, environments)
     errors += _target_errors(policy, environments)
     errors += gate_errors(policy, (environments or {}).get(policy.spec.target_environment))
+    errors += _size_errors(policy)
     errors += _test_errors(policy, runners, environments, repositories)
     if policy.spec.source_environment != policy.spec.target_environment:
         errors += _chain_errors(policy, environments or {}, all_policies, require_final=require_final)
     for index, reference in enumerate(policy.spec.repository_refs):
         errors += repository_errors(f"spec.repositoryRefs[{index}].name", reference.name, repositories)
     return errors
+
+
+def _size_errors(policy: PromotionPolicy) -> list[FieldError]:
+    size = len(to_json(policy.spec.tests))
+    if size <= MAX_TESTS_BYTES:
+        return []
+    message = (
+        f"all tests together have {size} bytes, and at most {MAX_TESTS_BYTES} are allowed, as each promotion carries "
+        "them: shorten their parameters, or let the job read long ones itself"
+    )
+    return [FieldError(path="spec.tests", message=message)]
 
 
 def repository_errors(path: str, name: str, repositories: Mapping[str, GitRepository] | None) -> list[FieldError]:

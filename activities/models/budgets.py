@@ -28,6 +28,15 @@ MOVES_KEPT = 20
 VALUE_BYTES = 1_000_000
 """One payload, and all signals that one workflow task sends: half and a quarter of what the server takes."""
 
+VIEW_BYTES = 250_000
+"""What an Environment deploys of one repository: a promotion carries it, and names each application several times."""
+
+HISTORY_BYTES = 300_000
+"""Artifact sets of a place in its status; an Environment's object has room for a few of them at most."""
+
+MEMBERS_SHOWN = 200
+"""Members of a place in its status, as many as its schema takes."""
+
 STATUS_BYTES = 900_000
 """One tracker's status: the object with its spec, its metadata and the field managers stays below etcd's 1.5 MB."""
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from activities.models import budgets
-from activities.models.bounds import Bounded, First, Text
+from activities.models.bounds import Bounded, First, Line, Text
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
 
 
@@ -102,7 +102,7 @@ class WriteSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentSpec:
+class DeploymentSpec(Bounded):
     """Hold one deployment of an environment, its selector already resolved to one application."""
 
     name: str
@@ -119,7 +119,7 @@ class DeploymentSpec:
     tag: str | None = None
     repository: str = ""
     """Full name of the application repository, by which its source is found in a multi-source application."""
-    problem: str = ""
+    problem: Line = ""
     """Why its application is not known, such as an ArgoCDInstance that is missing; it is observed as unreadable."""
 
 

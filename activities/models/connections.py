@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from activities.models.bounds import Bounded, Short, Text
 from activities.models.tracking import Timings
 
 
@@ -18,14 +19,14 @@ class ConnectionRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionOutcome:
+class ConnectionOutcome(Bounded):
     """Say whether the credential was proved, and if not, what to fix."""
 
     accepted: bool | None = None
     """None where the host gave no verdict."""
     reason: str = "Unavailable"
-    message: str = ""
-    version: str = ""
+    message: Text = ""
+    version: Short = ""
     """What the server calls itself; empty where it does not say or does not answer."""
 
 

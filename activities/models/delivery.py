@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from activities.models.bounds import Bounded, Line, Link
+from activities.models.bounds import Bounded, Line, Link, Short
 from activities.models.configuration import DeploymentSpec
 from activities.models.tracking import Artifact
 
@@ -56,7 +56,7 @@ class Observation(Bounded):
     operation_message: Line = ""
     """Why the operation failed, naming the failing resource."""
     health: Health = Health.UNKNOWN
-    sync_status: str = "Unknown"
+    sync_status: Short = "Unknown"
     settled: bool = False
     message: Line = ""
     url: Link = ""

@@ -131,7 +131,7 @@ class Timings:
 class Problem(Bounded):
     """Say what is missing or wrong, in words that tell a person what to fix."""
 
-    what: str
+    what: Line
     """The object meant, such as `TestRunner/jenkins` or `Secret/jenkins-token`."""
     reason: str
     """A CamelCase reason for the condition, such as `NotFound`, `Unauthorized`, `Invalid`."""

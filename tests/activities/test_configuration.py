@@ -274,6 +274,15 @@ async def test_only_the_repositorys_trackers_are_asked_for_where_the_api_server_
     assert cluster.selectors == ["spec.repositoryRef.name=web"] * 2
 
 
+async def test_what_no_promotion_could_carry_is_refused_whole() -> None:
+    for selected, reason in ((201, "TooManyApplications"), (200, "")):
+        cluster = shop()
+        cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
+        argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in range(selected)})
+        result = await read_place(cluster, connections=FakeConnections(argocd=argocd))
+        assert (result.problem.reason if result.problem else "") == reason
+
+
 async def test_a_place_is_told() -> None:
     places = FakePlaces()
     configured = ResourceConfigActivities(shop().port(), FakeConnections(), places)

@@ -39,6 +39,13 @@ def test_an_unknown_variable_is_named_with_its_field_and_the_allowed_names() -> 
     assert "pullRequest.number" in error.message
 
 
+def test_tests_that_no_promotion_could_carry_are_an_error() -> None:
+    tests = [a_test(f"t{each}", parameters={f"P{one}": "v" * 2000 for one in range(5)}) for each in range(10)]
+    [error] = errors_of(policy("dev", "staging", tests=tests))
+    assert error.path == "spec.tests"
+    assert errors_of(policy("dev", "staging", tests=tests[:9])) == []
+
+
 def test_all_errors_come_at_once() -> None:
     wrong = [
         a_test("a", job="/x", timeout="0s"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from activities.models.bounds import cut
 from activities.models.budgets import VALUE_BYTES
 from activities.models.places import Phase
 from workflows.environment import observation
@@ -10,23 +11,38 @@ from workflows.environment.ancestry import RELATIONS_KEPT
 from workflows.environment.state import Awaited, EnvironmentState, Member
 from workflows.sizes import encoded_size
 
+BRIEF_BYTES = 80
+
 Lighten = Callable[[EnvironmentState], EnvironmentState]
 
 
 def fitting(state: EnvironmentState, limit: int = VALUE_BYTES) -> EnvironmentState:
     """Return the state in at most `limit` bytes: a workflow task whose payload is too large would fail for good."""
-    steps: tuple[Lighten, ...] = (_without_wording, _with_few_relations, _with_short_history, _without_relations)
+    steps: tuple[Lighten, ...] = (
+        _without_wording,
+        _with_few_relations,
+        _with_short_history,
+        _without_relations,
+        lambda one: _with_fewer_members(one, limit),
+        _unobserved,
+    )
     for lighten in steps:
         if encoded_size(state) <= limit:
             return state
         state = lighten(state)
-    return _with_fewer_members(state, limit)
+    return state
 
 
 def _without_wording(state: EnvironmentState) -> EnvironmentState:
-    """Drop what Argo CD says: the next read brings it again."""
+    """Drop what Argo CD says, and keep the beginning of what is wrong: the next read brings it again."""
     observed = state.observer.observed
-    bare = replace(observed, observations=observation.as_compared(observed.observations))
+    bare = replace(
+        observed,
+        observations=tuple(
+            replace(one, problem=cut(one.problem, BRIEF_BYTES), writable=cut(one.writable, BRIEF_BYTES))
+            for one in observation.as_compared(observed.observations)
+        ),
+    )
     return replace(state, observer=replace(state.observer, observed=bare))
 
 
@@ -42,6 +58,12 @@ def _with_short_history(state: EnvironmentState) -> EnvironmentState:
 
 def _without_relations(state: EnvironmentState) -> EnvironmentState:
     return replace(state, relations=())
+
+
+def _unobserved(state: EnvironmentState) -> EnvironmentState:
+    """Have the place read before anything is granted."""
+    observed = replace(state.observer.observed, observations=(), at=None)
+    return replace(state, observer=replace(state.observer, observed=observed, due=None))
 
 
 def _with_fewer_members(state: EnvironmentState, limit: int) -> EnvironmentState:

@@ -28,6 +28,11 @@ def as_compared(observations: Sequence[Observation]) -> tuple[Observation, ...]:
     return tuple(_without_wording(one) for one in observations)
 
 
+def as_watched(observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Return of observations what a watch compares: a change of the image alone comes with one of the tag."""
+    return tuple(replace(one, image=None, config_revision=None) for one in as_compared(observations))
+
+
 def _without_wording(observation: Observation) -> Observation:
     return replace(observation, message="", operation_message="", url="")
 

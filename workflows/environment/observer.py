@@ -203,7 +203,7 @@ class Observer:
             namespace=start.namespace,
             repository=start.repository,
             deployments=self.environment.deployments if self.environment else (),
-            known=observation.as_compared(self.observed.observations),
+            known=observation.as_watched(self.observed.observations),
             duration=start.timings.watch,
         )
         config = policies.observation_watch(self._queues, start.timings, summary=f"watch for {self._holder}")

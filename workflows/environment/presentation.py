@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from activities.models.budgets import HISTORY_BYTES, MEMBERS_SHOWN
 from activities.models.delivery import Health, Observation
 from activities.models.places import BlockedBy, MemberSignal
-from activities.models.status import DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
+from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
 from texts.markdown import cell, inline
 from workflows.environment import observation
 from workflows.environment.state import Observed
+from workflows.sizes import encoded_size
 
 _WORST_LAST = (Health.HEALTHY, Health.PROGRESSING, Health.SUSPENDED, Health.UNKNOWN, Health.MISSING, Health.DEGRADED)
 
@@ -23,11 +25,24 @@ def place_status(repository: str, observed: Observed, members: Sequence[MemberSi
         lane=LaneStatus(
             holder=holder,
             members=tuple(
-                MemberStatus(tracker=one.tracker.name, phase=one.phase, held=one.held) for one in in_order(members)
+                MemberStatus(tracker=one.tracker.name, phase=one.phase, held=one.held)
+                for one in in_order(members)[:MEMBERS_SHOWN]
             ),
         ),
-        history=observed.history,
+        history=newest_sets(observed.history),
     )
+
+
+def newest_sets(history: Sequence[ArtifactSet]) -> tuple[ArtifactSet, ...]:
+    """Return the newest artifact sets that fit into a status."""
+    kept: list[ArtifactSet] = []
+    room = HISTORY_BYTES
+    for one in history:
+        room -= encoded_size(one)
+        if room < 0:
+            break
+        kept.append(one)
+    return tuple(kept)
 
 
 def worth_publishing(status: PlaceStatus, observations: Sequence[Observation]) -> tuple[object, ...]:

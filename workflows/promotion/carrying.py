@@ -7,10 +7,12 @@ from activities.models.bounds import cut
 from activities.models.budgets import RECORDS_BYTES, VALUE_BYTES
 from activities.models.delivery import Observation
 from activities.models.status import ApplicationResult, PromotionRecord, TestStatus
-from workflows.promotion.state import RECORDS_KEPT, Hop, PromotionStart, Story
+from workflows.promotion.state import RECORDS_KEPT, Hop, OpenCancel, PromotionStart, Story, TestProgress
 from workflows.sizes import encoded_size
 
 BRIEF_BYTES = 80
+CANCELS_BYTES = 40_000
+ANSWERS_AT_LEAST = 5
 ARRIVED = ("Promoted", "AlreadyContained", "Observed")
 
 
@@ -68,29 +70,54 @@ def _more(before: int | None, now: int) -> int | None:
 
 def fitting(start: PromotionStart, limit: int = VALUE_BYTES) -> PromotionStart:
     """Return what the next run begins with in at most `limit` bytes; only what is read or judged again is dropped."""
-    steps: tuple[Callable[[Story], Story], ...] = (
-        lambda story: replace(story, relations={}),
-        lambda story: replace(story, hop=_lighter(story.hop) if story.hop else None),
-        lambda story: replace(
-            story, pending_events=[], events_dropped=story.events_dropped + len(story.pending_events)
-        ),
-        lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 5)),
-    )
-    for lighten in steps:
+    for lighten in _STEPS:
         if start.carried is None or encoded_size(start) <= limit:
             break
         start = replace(start, carried=lighten(start.carried))
     return start
 
 
+def _newest_cancels(cancels: Sequence[OpenCancel]) -> list[OpenCancel]:
+    """Return the newest cancels that fit, without the runs' addresses: a run is cancelled by its id."""
+    kept: list[OpenCancel] = []
+    room = CANCELS_BYTES
+    for one in reversed(cancels):
+        lighter = replace(one, runs=tuple(replace(run, url="") for run in one.runs))
+        room -= encoded_size(lighter)
+        if room < 0:
+            break
+        kept.insert(0, lighter)
+    return kept
+
+
+def _with_hop(change: Callable[[Hop], Hop]) -> Callable[[Story], Story]:
+    return lambda story: story if story.hop is None else replace(story, hop=change(story.hop))
+
+
 def _lighter(hop: Hop) -> Hop:
-    """Drop what others said of deployments; whom a person accepted or refused, and what it held, stays."""
+    """Drop what others said; whom a person accepted, and what it held, stays. What diverged is judged again."""
     return replace(
         hop,
         override=None if hop.override is None else tuple(_judged(one) for one in hop.override),
-        refused=tuple(_judged(one) for one in hop.refused),
+        refused=(),
+        round=None if hop.round is None else replace(hop.round, tests=[_brief_test(one) for one in hop.round.tests]),
         results={name: replace(one, artifact=None, message="") for name, one in hop.results.items()},
     )
+
+
+def _brief_test(test: TestProgress) -> TestProgress:
+    return replace(
+        test,
+        run=test.run and replace(test.run, url=""),
+        message=cut(test.message, BRIEF_BYTES),
+        summary=cut(test.summary, BRIEF_BYTES),
+        failure=test.failure and replace(test.failure, message=cut(test.failure.message, 2 * BRIEF_BYTES)),
+    )
+
+
+def _bare(hop: Hop) -> Hop:
+    """Drop what is found out again: what the target declares, and which deployments arrived."""
+    return replace(hop, view=None, results={}, source_moved=hop.source_moved[-1:])
 
 
 def _judged(one: Observation) -> Observation:
@@ -98,8 +125,22 @@ def _judged(one: Observation) -> Observation:
     return Observation(
         deployment=one.deployment,
         component=one.component,
-        application=one.application,
+        application="",
         runs=one.runs,
         written=one.written,
         operating=one.operating,
     )
+
+
+_STEPS: tuple[Callable[[Story], Story], ...] = (
+    lambda story: replace(story, relations={}),
+    _with_hop(_lighter),
+    lambda story: replace(story, pending_events=[], events_dropped=story.events_dropped + len(story.pending_events)),
+    lambda story: replace(story, shown=None),
+    lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 5)),
+    lambda story: replace(story, cancels=_newest_cancels(story.cancels)),
+    lambda story: replace(story, answers=dict(list(story.answers.items())[-ANSWERS_AT_LEAST:])),
+    _with_hop(_bare),
+    lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 25)),
+)
+"""What goes first costs least: a comparison, a read, a detail of the past."""

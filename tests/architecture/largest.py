@@ -1,0 +1,356 @@
+"""Build the largest legal value of a wire type: each text, list and map as long as what bounds it allows."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import MaxLen
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from activities.models.bounds import Bytes, First, Last
+from activities.models.budgets import EVENTS_KEPT, FIELDS_KEPT, MOVES_KEPT, VIEW_BYTES
+from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
+from crds.fields import NAME_MAX_LENGTH
+from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite
+from crds.v1alpha1.environment import EnvironmentSpec
+from crds.v1alpha1.environment_status import MAX_HISTORY, MAX_MEMBERS
+from crds.v1alpha1.git_repository import Component, GitRepositorySpec
+from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicySpec
+from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
+from crds.validation import MAX_TESTS_BYTES
+from workflows.environment.ancestry import PAIRS_PER_CALL
+from workflows.environment.members import DEPARTED_KEPT
+from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, SUPERSEDED_KEPT
+
+NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+WIDE = "🚢"
+"""Four bytes of UTF-8: a bound in characters would let four times as much through."""
+
+
+def most(model: type[BaseModel], field: str) -> int:
+    """Return the longest text, list or map that a custom resource's field may hold."""
+    info = model.model_fields[field]
+    optional = (mark for kind in get_args(info.annotation) for mark in getattr(kind, "__metadata__", ()))
+    marks = [*info.metadata, *optional]
+    nested = [inner for mark in marks for inner in getattr(mark, "metadata", [mark])]
+    return next(mark.max_length for mark in nested if isinstance(mark, MaxLen))
+
+
+NAME = NAME_MAX_LENGTH
+APPLICATION = 253
+TESTS = most(PromotionPolicySpec, "tests")
+COMPONENTS = most(GitRepositorySpec, "components")
+VARIABLES = most(EnvironmentSpec, "vars")
+VALUE = 1024
+"""Characters of a variable's value, all of which may be wide."""
+
+TEXTS: dict[str, int] = {
+    "namespace": NAME,
+    "environment": NAME,
+    "repository": 2 * NAME,
+    "source": NAME,
+    "target": NAME,
+    "component": NAME,
+    "runner": NAME,
+    "instance": NAME,
+    "installation": NAME,
+    "name": NAME,
+    "deployment": NAME + 1 + APPLICATION,
+    "application": APPLICATION,
+    "tracker": NAME + 11,
+    "holder": NAME + 11,
+    "brought_by": NAME + 11,
+    "uid": 36,
+    "workflow_id": 500,
+    "id": 500,
+    "run_id": 36,
+    "key": 64,
+    "operation_key": 64,
+    "revision": 64,
+    "base": 64,
+    "head": 64,
+    "runs": 64,
+    "written": 64,
+    "operating": 64,
+    "config_revision": 64,
+    "head_sha": 64,
+    "merge_sha": 64,
+    "sha": 64,
+    "written_raw": most(Component, "tag"),
+    "expected": most(Component, "tag"),
+    "tag": most(Component, "tag"),
+    "image": most(Component, "image"),
+    "parameter": most(ArgoCDWrite, "parameter"),
+    "project": most(ArgoCDDeployment, "project"),
+    "job": most(PolicyTest, "job"),
+    "kind": NAME,
+    "health": 16,
+    "reason": 64,
+    "number": 20,
+    "state": 16,
+    "label": most(PromotionPolicySpec, "label"),
+}
+"""Bytes of texts that name something and are never cut, by field; a field that is not here must be bounded by type."""
+
+
+def largest(kind: Any, path: str = "") -> Any:
+    """Return the largest value of a type. Raises AssertionError, naming the field, where nothing bounds it."""
+    if kind in SPECIAL:
+        return SPECIAL[kind]()
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _marked(kind, path)
+    if origin in (Union, UnionType):
+        return largest(next(one for one in get_args(kind) if one is not NoneType), path)
+    if origin is tuple or origin is list:
+        return origin(largest(get_args(kind)[0], path) for _ in range(_count(path)))
+    if origin is dict:
+        return {f"{one:03d}" + "k" * NAME: largest(get_args(kind)[1], f"{path}[]") for one in range(_count(path))}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return max(kind, key=lambda one: len(str(one.value)))
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind, include_extras=True)
+        return kind(**{one.name: largest(hints[one.name], f"{kind.__name__}.{one.name}") for one in fields(kind)})
+    if kind is str:
+        return WORDS.get(path) or "n" * _length(path)
+    return _plain(kind, path)
+
+
+def _plain(kind: Any, path: str) -> Any:
+    plain: dict[Any, Any] = {bool: False, int: 10**15, float: 10.0**15, datetime: NOW, timedelta: timedelta(days=999)}
+    assert kind in plain, f"{path}: nothing says how large {kind} may be"
+    return plain[kind]
+
+
+def _marked(kind: Any, path: str) -> Any:
+    inner, *marks = get_args(kind)
+    for mark in marks:
+        if isinstance(mark, Bytes):
+            return WIDE * (mark.limit // 4)
+        if isinstance(mark, First | Last):
+            return tuple(largest(get_args(inner)[0], path) for _ in range(mark.limit))
+    raise AssertionError(f"{path}: no mark of {kind} bounds it")
+
+
+def _length(path: str) -> int:
+    name = path.partition(".")[2].removesuffix("[]")
+    assert path in LENGTHS or name in TEXTS, f"{path} is a text without a bound: mark it (activities/models/bounds.py)"
+    return LENGTHS.get(path, TEXTS.get(name, 0))
+
+
+def _count(path: str) -> int:
+    name = path.partition(".")[2]
+    assert path in COUNTS or name in COUNTS, f"{path} is a list without a bound: mark it (activities/models/bounds.py)"
+    return COUNTS.get(path, COUNTS.get(name, 0))
+
+
+WORDS = {
+    "ApplicationResult.result": "AlreadyContained",
+    "ConditionStatus.reason": "R" * 64,
+    "ConditionStatus.status": "Unknown",
+    "ConditionStatus.type": "T" * 64,
+    "DeploymentStatus.health": "Progressing",
+    "MemberStatus.phase": "Working",
+    "TestAggregateResult.results[]": "Cancelled",
+    "TestStatus.state": "Cancelled",
+}
+"""Texts that are one of a few words; the longest."""
+
+LENGTHS: dict[str, int] = {
+    "Command.request_id": 36,
+    "Command.target_environment": NAME,
+    "Command.seen[]": 3 * 64,
+    "ObserverState.environment_object": 300,
+    "Told.deployments[]": 16,
+    "Told.seen": 16,
+    "Told.words": 16,
+    "Hop.approved_by": 300,
+    "Hop.blocked": 1000,
+    "Hop.error": 1000,
+    "Hop.nonce": 64,
+    "Hop.refusal_message": 1000,
+    "Hop.requested": NAME + 1 + APPLICATION,
+    "Hop.source_moved": 300,
+    "Hop.written": NAME + 1 + APPLICATION,
+    "Hold.by": 300,
+    "Hold.reason": 1000,
+    "Observed.moved_by[]": NAME + 11,
+    "ObserverState.environment_problem": 2000,
+    "ObserverState.problem": 2000,
+    "PolicyRef.name": NAME,
+    "PromotionRecord.result": 20,
+    "PromotionInput.ui_url": 512,
+    "PromotionStart.ui_url": 512,
+    "RefusedPart.part": 300,
+    "RosterState.vanished": NAME + 11,
+    "Story.ahead": NAME,
+    "Story.arrived": NAME,
+    "Story.components": NAME,
+    "Story.labels": 50,
+    "Story.member_of[]": 6,
+    "Story.message": 1000,
+    "Story.policies": NAME,
+    "Story.presentation_error": 1000,
+    "Story.relations[]": 10,
+    "Story.superseded": 300,
+    "SyncApplicationInput.allowed": 64,
+    "TestProgress.message": 300,
+    "TestProgress.summary": 300,
+    "TestProgress.error": 1000,
+    "TestProgress.url": 512,
+    "Component.paths": 512,
+    "WriteSpec.source_name": 253,
+    "WriteSpec.source_path": 1024,
+    "DesiredStatus.context": 255,
+    "DesiredStatus.description": 140 * 4,
+    "DesiredStatus.url": 512,
+    "FindPolicyResult.nonce": 64,
+    "HopStatus.diverged[]": 3 * 64,
+    "Mention.body": 2000,
+    "Mention.key": 300,
+    "PlaceSignal.moved_by[]": NAME + 11,
+    "PresentInput.comment": 65_536,
+    "PresentInput.label_prefix": 50,
+    "PresentInput.labels": 50,
+    "PresentInput.state_label": 50,
+    "PresentInput.state_labels": 50,
+    "Shown.comment_digest": 64,
+    "Shown.comment_id": 64,
+    "Shown.labels": 50,
+    "Shown.mentions": 300,
+    "TrackerRef.name": NAME + 11,
+    "TriggerTestInput.test": NAME,
+    "CancelTestsResult.cancelled": 64,
+    "FindPolicyResult.names": NAME,
+    "FindPolicyResult.ahead": NAME,
+    "ListChangedFilesResult.components": NAME,
+    "MemberSignal.components": NAME,
+    "MemberSignal.role": 6,
+    "Observation.url": 512,
+    "RepositoryView.owner": 255,
+    "RepositoryView.full_name": 512,
+    "PresentInput.marker": 200,
+    "TriggerTestInput.parameters[]": 1500,
+    "TriggerTestInput.variables[]": 4 * VALUE,
+}
+COUNTS: dict[str, int] = {
+    # A round is voided or there; and of all commands promote alone says what was seen.
+    "deployments": MAX_APPLICATIONS,
+    "observations": MAX_APPLICATIONS,
+    "observed": MAX_APPLICATIONS,
+    "known": MAX_APPLICATIONS,
+    "moved_by": MAX_APPLICATIONS,
+    "applications": MAX_APPLICATIONS,
+    "artifacts": COMPONENTS,
+    "components": COMPONENTS,
+    "tests": TESTS,
+    "runs": TESTS,
+    "reports": TESTS,
+    "cancelled": TESTS,
+    "members": MAX_MEMBERS,
+    "history": MAX_HISTORY,
+    "pairs": PAIRS_PER_CALL,
+    "relations": PAIRS_PER_CALL,
+    "ahead": 50,
+    "Inbox.under_way": 1,
+    "Command.seen": MAX_APPLICATIONS,
+    "RosterState.older": 10,
+    "Told.deployments": 1,
+    "EnvironmentState.relations": 5000,
+    "EnvironmentState.told": 1000,
+    "Hop.repeats": MAX_APPLICATIONS,
+    "Hop.requested": MAX_APPLICATIONS,
+    "Hop.results": MAX_APPLICATIONS,
+    "Hop.source_moved": MOVES_KEPT,
+    "Hop.voided": 0,
+    "Hop.written": MAX_APPLICATIONS,
+    "Inbox.waiting": 1,
+    "Observed.since": MAX_APPLICATIONS,
+    "RosterState.awaited": 100,
+    "RosterState.departed": DEPARTED_KEPT,
+    "RosterState.members": 1000,
+    "Story.answers": ANSWERS_KEPT,
+    "Story.arrived": 100,
+    "Story.cancels": 20,
+    "Story.member_of": 100,
+    "Story.pending_events": EVENTS_KEPT,
+    "Story.policies": FIELDS_KEPT,
+    "Story.relations": 2 * 3 * MAX_APPLICATIONS,
+    "superseded": SUPERSEDED_KEPT,
+    "SyncApplicationInput.allowed": 3,
+    "override": MAX_APPLICATIONS,
+    "refused": MAX_APPLICATIONS,
+    "PresentResult.refused": 20,
+    "PlaceStatus.deployments": 100,
+    "TestAggregateResult.results": TESTS,
+    "TestAggregateResult.failure_reasons": TESTS,
+    "promotions": RECORDS_KEPT,
+    "records": RECORDS_KEPT,
+    "events": EVENTS_KEPT,
+    "conditions": 5,
+    "Component.paths": 1,
+    "HopStatus.diverged": MAX_APPLICATIONS,
+    "ListTrackersResult.trackers": 5000,
+    "labels": 100,
+    "mentions": 100,
+    "state_labels": 20,
+    "statuses": 100,
+    "TriggerTestInput.parameters": most(PolicyTest, "parameters"),
+    "TriggerTestInput.variables": VARIABLES,
+}
+
+
+def _tests() -> tuple[TestSpec, ...]:
+    """Return as many tests as a policy may have, whose parameters fill what all of them may have together."""
+    test = partial(
+        TestSpec,
+        runner="r" * NAME,
+        job="j" * 200,
+        required=True,
+        timeout=timedelta(hours=1),
+        components=("c" * NAME,) * 3,
+    )
+    return tuple(test(name=f"{one:03d}" + "t" * (NAME - 3), parameters={"P": "v" * 900}) for one in range(TESTS))
+
+
+def _view() -> EnvironmentView:
+    """Return as many applications as an Environment may have of a repository, within what they may have together."""
+
+    def deployment(number: int) -> DeploymentSpec:
+        name = f"{number:03d}" + "a" * (APPLICATION - 3)
+        return DeploymentSpec(
+            name=f"{'d' * NAME}/{name}",
+            component="c" * NAME,
+            wave=1000,
+            instance="i" * NAME,
+            project="p" * NAME,
+            application=name,
+        )
+
+    return EnvironmentView(
+        name="e" * NAME,
+        final=False,
+        vars={"V": "v" * 1024},
+        delivery_timeout=timedelta(hours=1),
+        deployments=tuple(deployment(number) for number in range(MAX_APPLICATIONS)),
+    )
+
+
+SPECIAL: dict[Any, Callable[[], Any]] = {
+    EnvironmentView: _view,
+    tuple[DeploymentSpec, ...]: lambda: _view().deployments,
+    tuple[TestSpec, ...]: _tests,
+    TestSpec: lambda: _tests()[0],
+}
+"""Values that an edge bounds as a whole: a policy's tests (Valid=False) and what an Environment deploys."""
+
+
+def within_their_edges() -> bool:
+    """Tell whether what the edges bound as a whole fills most of it and no more."""
+    tests, view = len(to_json(_tests())), len(to_json(_view()))
+    return MAX_TESTS_BYTES // 2 < tests <= MAX_TESTS_BYTES and VIEW_BYTES // 2 < view <= VIEW_BYTES
