@@ -63,7 +63,7 @@ RULES = (
     _rules("environment/lane.py", "test_lane.py", PLACE_LIMITS),
     _rules("environment/newest.py", "test_lane.py", PLACE_LIMITS),
     _rules("environment/ancestry.py", "test_lane.py", PLACE_LIMITS),
-    _rules("environment/members.py", "test_members.py", "test_model.py"),
+    _rules("environment/members.py", "test_members.py"),
     _rules("environment/observation.py", "test_observation.py", PLACE_LIMITS),
     _rules("connection/pacing.py", "test_pacing.py"),
 )

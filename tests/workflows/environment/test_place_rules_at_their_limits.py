@@ -193,3 +193,35 @@ def test_of_two_unrelated_members_the_younger_pull_request_stays_in() -> None:
 
 def test_without_an_answer_nobody_is_the_newest() -> None:
     assert newest_of([member(1, "1"), member(2, "2")], Asking(lambda _base, _head: None)) is None
+
+
+LATER = {("a1", "a2"), ("u1", "u2")}
+
+
+def later(base: str, head: str) -> Relation:
+    """The second of a name contains the first; everything else is unrelated."""
+    if base == head:
+        return Relation.IDENTICAL
+    return Relation.AHEAD if (base, head) in LATER else Relation.BEHIND if (head, base) in LATER else Relation.DIVERGED
+
+
+@pytest.mark.parametrize(
+    "promoted",
+    [
+        # The older pull request contains the younger one.
+        [{"api": "a2"}, {"api": "a1"}],
+        # A third one, of another component, put it out by age alone.
+        [{"api": "a2"}, {"ui": "u1"}, {"api": "a1"}],
+        # It is newer than the one that is newer than the youngest.
+        [{"api": "a2"}, {"api": "a1", "ui": "u2"}, {"ui": "u1"}],
+    ],
+)
+def test_the_newest_is_who_contains_the_others_however_old_its_pull_request(promoted: list[dict[str, str]]) -> None:
+    candidates = [
+        replace(
+            member(number, "", components=tuple(found)),
+            artifacts=tuple(Artifact(component=name, revision=revision) for name, revision in found.items()),
+        )
+        for number, found in enumerate(promoted, start=1)
+    ]
+    assert newest_of(candidates, Asking(later)) is candidates[0]
