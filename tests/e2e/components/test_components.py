@@ -1,7 +1,7 @@
 """Components: which are touched, how what runs is recognised, and how each is written."""
 
 from tests.e2e.components.conftest import OpenStory
-from tests.e2e.components.stories import MERGE_SHA
+from tests.e2e.components.stories import MERGE_SHA, PREVIOUS_SHA
 from tests.e2e.shop import until
 
 
@@ -107,3 +107,25 @@ def test_a_target_that_does_not_deploy_the_component_is_said(story: OpenStory) -
     shop.pilotage("retest", "web-412")
     shop.until_state("Completed")
     assert shop.written() == ["site-staging"]
+
+
+def test_an_application_that_is_scaled_to_zero_is_written_only_once_what_runs_is_known(story: OpenStory) -> None:
+    shop = story("components", "asleep").changes("services/api/main.py")
+    shop.app("api-staging")["scaled_to_zero"] = True
+    shop.begin()
+    waiting = shop.until_waiting("Target", "lists no image ghcr.io/acme/api", "scaled to zero")
+    assert waiting["what"] == "Target"
+    assert shop.status()["reason"] == "TargetUnreadable"
+    assert shop.written() == []
+    shop.sandbox.post("/_argocd/set", {"app": "asleep-api-staging", "scaled_to_zero": False})
+    shop.until_state("Completed")
+    assert shop.written() == ["api-staging"]
+
+
+def test_a_finished_jobs_old_tag_does_not_keep_the_new_one_from_arriving(story: OpenStory) -> None:
+    shop = story("components", "jobs").changes("services/api/main.py")
+    shop.app("api-staging")["other_images"] = [f"ghcr.io/acme/api:sha-{PREVIOUS_SHA}"]
+    shop.begin()
+    [record] = shop.until_state("Completed")["promotions"]
+    assert [one["result"] for one in record["applications"]] == ["Promoted"]
+    assert len(shop.live("api-staging")["images"]) == 2
