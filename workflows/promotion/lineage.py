@@ -52,3 +52,12 @@ def first_astray(story: Story, observed: Sequence[Observation], *, abort: str) -
     """Return the first such cause among the deployments of the change's components."""
     ours = (one for one in observed if one.component in (story.components or ()))
     return next((found for one in ours if (found := astray(story, one, abort=abort)) is not None), None)
+
+
+def has_diverged(story: Story) -> bool:
+    """Tell whether something that was compared is on another line of history than the merge commit."""
+    merge = story.pull_request.merge_sha if story.pull_request is not None else None
+    return bool(merge) and any(
+        relation == Relation.DIVERGED and key.endswith(comparing.pair_key("", merge or ""))
+        for key, relation in story.relations.items()
+    )

@@ -15,6 +15,7 @@ from texts.plain import one_line
 from workflows.promotion.aggregate import test_status, verdict
 from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short
+from workflows.promotion.lineage import has_diverged
 from workflows.promotion.state import Story
 
 LABEL_PREFIX = "pilotage/"
@@ -69,7 +70,8 @@ def moment(story: Story, shown: State, now: datetime) -> tuple[object, ...] | No
             stands = (hop.pause_until, bool(hop.blocked)) if hop else ()
             return (*place, hop.wave, hop.attempt, stands) if hop and (lasts or story.problem) else None
         case State.AWAITING_SYNC:
-            return place if story.message else None
+            # What may never arrive is news, whatever was shown before the host was asked.
+            return (*place, has_diverged(story)) if story.message else None
         case State.TESTING:
             round_ = hop.round if hop else None
             return (*place, round_.number) if round_ and round_.confirmed else None

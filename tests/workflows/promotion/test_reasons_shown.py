@@ -18,6 +18,7 @@ from activities.models.revisions import CompareRevisionsInput, CompareRevisionsR
 from activities.models.status import State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
+from workflows.promotion.presentation import moment
 from workflows.promotion.state import Hop, Story
 from workflows.promotion.waiting import ASKED_AGAIN, waiting_for
 
@@ -183,3 +184,14 @@ def test_an_open_pull_request_waits_for_its_merge() -> None:
     waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, say=str)
     assert waiting is not None
     assert (waiting.what, waiting.unblock_with) == (Waiting.MERGE, "merge the pull request")
+
+
+@pytest.mark.parametrize(
+    ("relation", "news"), [(Relation.DIVERGED, True), (Relation.BEHIND, False), (Relation.AHEAD, False)]
+)
+def test_what_may_never_arrive_is_presented_also_after_another_reason_was(relation: Relation, news: bool) -> None:
+    story = a_story(State.AWAITING_SYNC)
+    story.message = "dev/web-0 web: wanted aaaaaaaa, runs ffffffff, OutOfSync, Healthy"
+    before = moment(story, State.AWAITING_SYNC, NOON)
+    story.relations[f"{HOTFIX}...{MINE}"] = relation
+    assert (moment(story, State.AWAITING_SYNC, NOON) != before) is news
