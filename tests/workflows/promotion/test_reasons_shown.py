@@ -37,7 +37,9 @@ async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps
         assert "#412 merged into feature/login" in waiting.observed
         assert "deploy feature/login" in waiting.unblock_with
         assert "`pilotage -n shop abort web-412`" in waiting.unblock_with
-        await world.eventually(lambda: "another line of history" in world.presented[-1].comment)
+        await world.eventually(
+            lambda: bool(world.presented) and "another line of history" in world.presented[-1].comment
+        )
         # It was only not merged there yet.
         await world.deploy("dev", NEWER)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
