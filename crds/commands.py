@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from crds.cache import RESTARTS, CommandEntry, TrackerEntry, read_tracker
@@ -32,6 +32,10 @@ RESTARTS_KEPT = 10
 MESSAGE_LIMIT = 1024
 
 
+async def _verified() -> str:
+    return ""
+
+
 class CommandExecutor:
     """Execute each command once, those for one tracker in the order of their creation.
 
@@ -47,12 +51,14 @@ class CommandExecutor:
         promotions: Promotions,
         find: Callable[[Key], CommandEntry | None],
         on_absent: Callable[[Key], None] = lambda key: None,
+        verify: Callable[[], Awaitable[str]] = _verified,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kubernetes = kubernetes
         self._promotions = promotions
         self._find = find
         self._on_absent = on_absent
+        self._verify = verify
         self._clock = clock
         self._claimer = new_claimer()
         self._lines = CommandLines()
@@ -119,6 +125,8 @@ class CommandExecutor:
         self, entry: CommandEntry, spec: PromotionCommandSpec, document: Document | None, claim: Claim, *, sent: bool
     ) -> Answer | None:
         """Return the answer, None while it has to wait. One that may have been `sent` before may be carried out."""
+        if not sent and (unverified := await self._verify()):
+            return _refuse(unverified)
         if document is None:
             return _refuse(f"there is no PullRequestTracker {spec.tracker_ref.name} in this namespace")
         tracker = read_tracker(document)

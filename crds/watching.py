@@ -18,6 +18,7 @@ from crds.promotions import Promotions
 from crds.queueing import KeyedQueue
 from crds.reflector import Change, Key, Reflector
 from crds.resource import Resource
+from crds.verification import FRESH, CommandVerification
 
 RESYNC = timedelta(minutes=10)
 """How often every tracker, command and connection is looked at although nothing was heard of it."""
@@ -40,6 +41,7 @@ class Watcher:
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         resync: timedelta = RESYNC,
+        commands_unverified: bool = False,
     ) -> None:
         self._kubernetes = kubernetes
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -52,11 +54,13 @@ class Watcher:
         self.trackers = TrackerController(
             kubernetes=kubernetes, promotions=promotions, find=self.find_tracker, on_lost=self._lost
         )
+        self.verification = CommandVerification(kubernetes, unverified=commands_unverified)
         self.commands = CommandExecutor(
             kubernetes=kubernetes,
             promotions=promotions,
             find=self.find_command,
             on_absent=self.trackers.look_for,
+            verify=self.verification.check,
         )
         self.declarations = DeclarationController(
             kubernetes=kubernetes,
@@ -91,10 +95,16 @@ class Watcher:
     async def run(self) -> None:
         """Watch and reconcile until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._verify_commands(), name="command verification")
             for mirror in self._mirrors():
                 tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
             for queue in self.queues:
                 tasks.create_task(queue.run(), name=f"queue {queue.name}")
+
+    async def _verify_commands(self) -> None:
+        while True:
+            await self.verification.look()
+            await asyncio.sleep(FRESH.total_seconds())
 
     def find_tracker(self, key: Key) -> TrackerEntry | None:
         """Return what is kept of a tracker."""

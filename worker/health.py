@@ -34,6 +34,8 @@ class Health:
 
     alive: dict[str, Check] = field(default_factory=dict)
     ready: dict[str, Check] = field(default_factory=dict)
+    details: dict[str, Callable[[], str]] = field(default_factory=dict)
+    """What `/readyz` says beside its answer, by name; an empty text is left out."""
     last_tick: float = field(default_factory=time.monotonic)
 
     def failing(self, checks: Mapping[str, Check]) -> tuple[str, ...]:
@@ -115,7 +117,8 @@ class HealthServer:
         return _answer(self.health.failing(self.health.alive))
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        return _answer(self.health.failing({**self.health.alive, **self.health.ready}))
+        details = {name: text for name, read in self.health.details.items() if (text := read())}
+        return _answer(self.health.failing({**self.health.alive, **self.health.ready}), details)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         body = generate_latest(self._registry) + await self._sdk_metrics()
@@ -136,7 +139,8 @@ class HealthServer:
             return b""
 
 
-def _answer(failing: tuple[str, ...]) -> web.Response:
+def _answer(failing: tuple[str, ...], details: Mapping[str, str] | None = None) -> web.Response:
+    shown = {"details": dict(details)} if details else {}
     if failing:
-        return web.json_response({"status": "failing", "failing": list(failing)}, status=503)
-    return web.json_response({"status": "ok"})
+        return web.json_response({"status": "failing", "failing": list(failing), **shown}, status=503)
+    return web.json_response({"status": "ok", **shown})

@@ -86,10 +86,12 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             ),
             namespaces=settings.namespaces,
             on_watch_restart=metrics.watch_restarted,
+            commands_unverified=settings.commands_unverified,
         )
         metrics.follow_queues(watcher.queues)
         worker = build_worker(settings, client, kubernetes, metrics)
         health.ready = {"kubernetes": lambda: watcher.has_synced}
+        health.details["commands refused"] = lambda: watcher.verification.refusal
         _logger.info(
             "watching",
             server=kubernetes.server,

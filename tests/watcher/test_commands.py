@@ -67,13 +67,14 @@ class Scene:
             self.watcher = self.another_watcher()
         return self.watcher
 
-    def another_watcher(self) -> CommandExecutor:
+    def another_watcher(self, **options: Any) -> CommandExecutor:
         return CommandExecutor(
             kubernetes=self.kubernetes,
             promotions=self.promotions,
             find=self.entries.get,
             on_absent=self.looked_for.append,
             clock=lambda: self.now,
+            **options,
         )
 
     def give(self, document: Document) -> Key:

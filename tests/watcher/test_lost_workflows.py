@@ -75,7 +75,11 @@ class Scene:
             self.show(tracker_document(number=number, uid=f"uid-{number}", status=running_status()))
             self.promotions.states[attempt(number)] = WorkflowState.RUNNING
         self.watcher = Watcher(
-            kubernetes=self.kubernetes, promotions=self.promotions, connections=FakeConnectionChecks()
+            kubernetes=self.kubernetes,
+            promotions=self.promotions,
+            connections=FakeConnectionChecks(),
+            # No API server, which would verify who commands.
+            commands_unverified=True,
         )
 
     def show(self, document: Document) -> None:
