@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -152,7 +153,8 @@ def test_the_status_reads_the_same_for_the_command_line(promoted: Shop, tmp_path
 def test_the_pull_request_tells_the_whole_way_in_one_comment_edited_in_place(promoted: Shop) -> None:
     pull = promoted.pull()
     (summary,) = [body for body in _bodies(pull) if body.startswith("### Pilotage")]
-    assert summary.rstrip().endswith(f"<!-- pilotage:{INSTALLATION}/{promoted.namespace}/web-412 -->")
+    marker = re.escape(f"<!-- pilotage:{INSTALLATION}/{promoted.namespace}/web-412 ")
+    assert re.search(rf"\n{marker}[0-9a-f]{{32}} -->$", summary.rstrip())
     for record in promoted.status()["promotions"]:
         source, target = record["source"], record["target"]
         assert f"| {source} | {target} | Promoted | {record['promotedBy']} |" in summary
