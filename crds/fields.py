@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from crds.durations import MAX_LENGTH, PATTERN, format_duration, parse_duration
 from crds.model import Model, Rule, extra
-from texts.plain import plain
+from crds.texts.plain import plain
 
 NAME_MAX_LENGTH = 63
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"

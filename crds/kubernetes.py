@@ -37,8 +37,8 @@ from crds.ports import (
     WatchEvent,
     event_document,
 )
-from texts.json_document import to_json
-from texts.plain import plain_values
+from crds.texts.json_document import to_json
+from crds.texts.plain import plain_values
 
 CALL_TIMEOUT = timedelta(seconds=30)
 CONNECT_TIMEOUT = timedelta(seconds=5)

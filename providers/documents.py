@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from crds.texts.plain import plain
 from providers.errors import ProviderMalformed
-from texts.plain import plain
 
 Document: TypeAlias = Mapping[str, object]
 

@@ -10,7 +10,7 @@ import temporalio.activity
 import temporalio.workflow
 
 from activities.redaction import PLACEHOLDER, redact
-from texts.log_line import in_margin, one_record
+from crds.texts.log_line import in_margin, one_record
 from worker.settings import misspelt
 
 _SECRET_KEYS = ("authorization", "password", "secret_value", "token", "api_key", "private_key", "credential", "cookie")

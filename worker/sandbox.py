@@ -8,10 +8,12 @@ import pkgutil
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxMatcher, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+import crds
 import workflows
 
-FORBIDDEN_MODULES = frozenset({"aiohttp", "crds", "httpx", "kubernetes", "providers", "structlog", "worker"})
-"""Not even an explicit passthrough lets a workflow import these."""
+FORBIDDEN_MODULES = frozenset({"aiohttp", "httpx", "kubernetes", "providers", "structlog", "worker"})
+"""Not even an explicit passthrough lets a workflow import these, nor anything of `crds` but its texts."""
+_RESOURCES = frozenset(module.name for module in pkgutil.iter_modules(crds.__path__)) - {"texts"}
 
 
 def shared_modules() -> tuple[str, ...]:
@@ -23,12 +25,14 @@ def shared_modules() -> tuple[str, ...]:
     found = pkgutil.walk_packages(workflows.__path__, prefix="workflows.")
     rules = (module.name for module in found if not module.ispkg and not module.name.endswith(".workflow"))
     # OpenTelemetry's context travels through workflows when tracing is on.
-    return ("activities.contracts", "activities.models", "opentelemetry", "texts", *sorted(rules))
+    return ("activities.contracts", "activities.models", "crds.texts", "opentelemetry", *sorted(rules))
 
 
 RESTRICTIONS = SandboxRestrictions(
     passthrough_modules=SandboxRestrictions.passthrough_modules_default | set(shared_modules()),
-    invalid_modules=SandboxMatcher(access=set(FORBIDDEN_MODULES)),
+    invalid_modules=SandboxMatcher(
+        access=set(FORBIDDEN_MODULES), children={"crds": SandboxMatcher(access=set(_RESOURCES))}
+    ),
     invalid_module_members=SandboxRestrictions.invalid_module_members_default,
     import_notification_policy=SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
     | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH,

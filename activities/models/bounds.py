@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from activities.models import budgets
-from texts.plain import plain
+from crds.texts.plain import plain
 
 ELLIPSIS = "…"
 

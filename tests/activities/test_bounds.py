@@ -9,7 +9,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.models.bounds import Bounded, First, Last, Line, Link, cut, together
 from activities.models.budgets import LINE_BYTES, LINK_BYTES
-from texts.plain import plain
+from crds.texts.plain import plain
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 

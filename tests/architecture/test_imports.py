@@ -14,7 +14,7 @@ from worker.registry import WORKFLOWS
 from worker.sandbox import FORBIDDEN_MODULES, shared_modules
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("activities", "crds", "providers", "texts", "worker", "workflows")
+PACKAGES = ("activities", "crds", "providers", "worker", "workflows")
 ABSENT = sorted(FORBIDDEN_MODULES | {"prometheus_client"})
 
 

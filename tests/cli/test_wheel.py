@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"activities", "crds", "providers", "texts", "worker", "workflows"}
+PACKAGES = {"activities", "crds", "providers", "worker", "workflows"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from crds.fields import LabelSelector, truncate
 from crds.resource import ObjectMeta
+from crds.texts.plain import plain
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_command import PromotionCommand, PromotionCommandSpec, TrackerReference
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -16,7 +17,6 @@ from crds.v1alpha1.test_runner import RunnerType
 from crds.v1alpha1.tests_status import TestAggregateResult, TestState
 from crds.v1alpha1.tracker_status import PromotionRecord, PullRequestTrackerStatus, TrackerState, WaitingFor
 from tests.crds.resources import a_test, deployment, document, environment, policy, policy_document, repository, runner
-from texts.plain import plain
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -12,10 +12,10 @@ from crds.controller import TRACKERS
 from crds.kubernetes import KubernetesApi
 from crds.ports import EVENTS, resource_of
 from crds.publishing import WantedCondition, publish_conditions
+from crds.texts.plain import plain
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.watcher.samples import Quiet, command, full_status, ref_of, tracker
-from texts.plain import plain
 
 COMMANDS = resource_of(PromotionCommand.definition)
 

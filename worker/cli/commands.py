@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from texts.plain import plain
+from crds.texts.plain import plain
 from worker.cli.options import (
     ContextOption,
     KubeconfigOption,

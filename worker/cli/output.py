@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from texts.plain import one_line
-from texts.terminal import visible, visible_json
+from crds.texts.plain import one_line
+from crds.texts.terminal import visible, visible_json
 from worker.cli.options import Output
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from texts.plain import one_line
-from texts.terminal import visible
+from crds.texts.plain import one_line
+from crds.texts.terminal import visible
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, TrackerArgument, choose
 from worker.cli.output import line
 

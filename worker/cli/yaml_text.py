@@ -8,7 +8,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 
-from texts.terminal import escaped, needs_quotes
+from crds.texts.terminal import escaped, needs_quotes
 
 TEXT = "tag:yaml.org,2002:str"
 WIDTH = 140

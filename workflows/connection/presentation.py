@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.models.connections import ConnectionOutcome, ConnectionRef
-from texts.markdown import inline
+from crds.texts.markdown import inline
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from activities.models.budgets import HISTORY_BYTES, MEMBERS_SHOWN
 from activities.models.delivery import Health, Observation
 from activities.models.places import BlockedBy, MemberSignal
 from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
-from texts.markdown import cell, inline
+from crds.texts.markdown import cell, inline
 from workflows.environment import observation
 from workflows.environment.state import Observed
 from workflows.sizes import encoded_size

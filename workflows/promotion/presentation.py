@@ -10,8 +10,8 @@ from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, RefusedPart, Shown
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
-from texts.markdown import cell, inline, link
-from texts.plain import one_line
+from crds.texts.markdown import cell, inline, link
+from crds.texts.plain import one_line
 from workflows.promotion.aggregate import test_status, verdict
 from workflows.promotion.commands import approver
 from workflows.promotion.comparing import short

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from texts.plain import plain_values
+from crds.texts.plain import plain_values
 
 # A YAML reader refuses these as they are, or folds the line where they stand; written as an escape it takes them.
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")

@@ -7,7 +7,7 @@ escaped: GitHub looks for mentions in what Markdown was rendered to. A word that
 import re
 from urllib.parse import quote, urlsplit
 
-from texts.plain import one_line, plain
+from crds.texts.plain import one_line, plain
 
 ELLIPSIS = "…"
 TEXT_LIMIT = 1000

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from texts.plain import plain
-from texts.terminal import visible, visible_json
+from crds.texts.plain import plain
+from crds.texts.terminal import visible, visible_json
 from worker.cli.options import Output
 from worker.cli.output import aligned, documents, line, note, rich_table, table
 from worker.cli.yaml_text import to_yaml

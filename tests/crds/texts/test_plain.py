@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from texts.json_document import to_json
-from texts.plain import REPLACEMENT, one_line, plain, plain_values
+from crds.texts.json_document import to_json
+from crds.texts.plain import REPLACEMENT, one_line, plain, plain_values
 
 ANY_TEXT = st.text(st.characters())
 """Surrogates included."""

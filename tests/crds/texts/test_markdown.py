@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from texts.markdown import cell, inline, link, web_address
-from texts.plain import one_line
+from crds.texts.markdown import cell, inline, link, web_address
+from crds.texts.plain import one_line
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HARMLESS = {"text", "code_inline", "text_special"}

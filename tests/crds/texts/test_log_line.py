@@ -9,7 +9,7 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from texts.log_line import MARGIN, in_margin, one_record
+from crds.texts.log_line import MARGIN, in_margin, one_record
 from worker.logs import configure_logs
 
 FORGED = "2026-01-01T00:00:00Z [error    ] the database is gone tracker=shop/web-1"

@@ -1,6 +1,6 @@
 """Text of others in a log for people: it stays on its line, and cannot look like a line of its own."""
 
-from texts.plain import DIRECTIONS, plain
+from crds.texts.plain import DIRECTIONS, plain
 
 MARGIN = "    | "
 """Before each line of a traceback or another text of several lines: no log line begins like this."""

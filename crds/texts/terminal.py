@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from texts.plain import DIRECTIONS, plain
+from crds.texts.plain import DIRECTIONS, plain
 
 _UNSEEN = re.compile("[\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BLANKS = {ord("\t"): "    ", 0x2028: " ", 0x2029: " "}
