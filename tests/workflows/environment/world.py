@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import Counter as Tally
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -279,9 +280,24 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def progress(self) -> PlaceProgress:
         return await self.place.query(EnvironmentWorkflow.progress)
 
-    async def events(self) -> int:
-        """Count the history events of the place's newest run."""
-        return len((await self.place.fetch_history()).events)
+    async def spent_on(self, tracker: Tracker) -> Tally[str]:
+        """Count the place's signals to a tracker, and its activities by name, since that one came.
+
+        Workflow tasks are left out: how many events the server hands over with one of them is a matter of moments.
+        """
+        spent: Tally[str] = Tally()
+        came = False
+        for event in (await self.place.fetch_history()).events:
+            if event.HasField("workflow_execution_signaled_event_attributes"):
+                payloads = event.workflow_execution_signaled_event_attributes.input.payloads
+                [view] = pydantic_data_converter.payload_converter.from_payloads(payloads, [MemberSignal])
+                came = came or view.tracker == tracker.view.tracker
+            elif came and event.HasField("signal_external_workflow_execution_initiated_event_attributes"):
+                signal = event.signal_external_workflow_execution_initiated_event_attributes
+                spent["signals"] += signal.workflow_execution.workflow_id == tracker.view.workflow_id
+            elif came and event.HasField("activity_task_scheduled_event_attributes"):
+                spent[event.activity_task_scheduled_event_attributes.activity_type.name] += 1
+        return spent
 
     async def replays(self) -> bool:
         """Replay the place's newest run; raises when the code would decide otherwise."""
