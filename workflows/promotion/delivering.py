@@ -19,7 +19,7 @@ from activities.models.tracking import Artifact
 from workflows.promotion import comparing, following, records, rounds
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
-from workflows.promotion.hopping import end_hop, note_record
+from workflows.promotion.hopping import brought_by, end_hop, note_record
 from workflows.promotion.pausing import between_waves, deadline, note_window, pause
 from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal
@@ -98,13 +98,17 @@ async def promote(ctx: Context) -> State:
         return state
     await look_once_more(ctx, hop.round)
     ctx.heed_commands()
+    applications = tuple(hop.results[one.name] for one in deployments if one.name in hop.results)
+    # Whoever had the lane before us may have brought it, and the grant have come before we were told.
+    brought = not (hop.written or hop.requested) and all(one.result == "AlreadyContained" for one in applications)
     record = records.build_promotion_record(
         story,
         hop,
         at=workflow.now(),
-        result="Promoted",
+        result="AlreadyContained" if brought else "Promoted",
         artifacts=hop.round.artifacts,
-        applications=tuple(hop.results[one.name] for one in deployments if one.name in hop.results),
+        applications=applications,
+        brought_by=brought_by(ctx, hop) if brought else "",
     )
     ctx.delivery_until = None
     return await end_hop(ctx, record)

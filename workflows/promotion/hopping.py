@@ -165,7 +165,6 @@ async def end_contained(ctx: Context) -> State:
     cancel_open(ctx)
     place = ctx.places.view(hop.policy.target)
     artifacts = hop.round.artifacts if hop.round else (source_artifacts(ctx) or ())
-    brought_by = sorted(set((place.moved_by or {}).values())) if place else []
     results = tuple(
         ApplicationResult(
             deployment=one.deployment,
@@ -183,9 +182,16 @@ async def end_contained(ctx: Context) -> State:
         result="AlreadyContained",
         artifacts=artifacts,
         applications=results,
-        brought_by=", ".join(name for name in brought_by if name != ctx.request.tracker.name),
+        brought_by=brought_by(ctx, hop),
     )
     return await end_hop(ctx, record)
+
+
+def brought_by(ctx: Context, hop: Hop) -> str:
+    """Name the other trackers that brought what the target runs, as its place last told; empty where it knows none."""
+    place = ctx.places.view(hop.policy.target)
+    names = sorted(set((place.moved_by or {}).values())) if place else []
+    return ", ".join(name for name in names if name != ctx.request.tracker.name)
 
 
 async def end_hop(ctx: Context, record: PromotionRecord) -> State:

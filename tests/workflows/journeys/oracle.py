@@ -226,6 +226,8 @@ class Oracle:
         promoted = record.result == "Promoted"
         since = self._entered.get(one.key, 0.0) if promoted else until - LONGEST_UNSEEN
         named = {result.application for result in record.applications}
+        if promoted and all(result.result == "AlreadyContained" for result in record.applications):
+            self.broken(f"{one.ref.name} says Promoted, but others brought all of {record.target}")
         for artifact in record.artifacts:
             ours = [
                 two
