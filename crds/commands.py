@@ -94,6 +94,8 @@ class CommandExecutor:
             return None
         found = await self._read(TRACKERS, tracker)
         present = read_claim(command)
+        # Before the claim: a command that is claimed may have been sent, so that nothing but its answer is wanted.
+        unverified = await self._verify() if present is None else ""
         attempt = read_tracker(found).attempt if found is not None else None
         claim = next_claim(present, self._claimer, self._clock(), attempt)
         if isinstance(claim, timedelta):
@@ -101,13 +103,15 @@ class CommandExecutor:
         if claim.taken_over and present is not None and present.by != claim.by:
             logger.warning("command %s is taken over: its claimer has not answered since %s", key, present.at)
         try:
-            if claim != present:
+            if claim != present and not unverified:
                 command = await self._apply(key, command, claim.status())
         except ApiConflict:
             return CONFLICT_PAUSE
         except ApiNotFound:
             return None
-        answer = await self._answer(entry, entry.spec, found, claim, sent=present is not None)
+        answer: Answer | None = _refuse(unverified)
+        if not unverified:
+            answer = await self._answer(entry, entry.spec, found, claim, sent=present is not None)
         if answer is None:
             return STARTING_PAUSE
         await self._publish(key, command, claim, answer)
@@ -125,8 +129,6 @@ class CommandExecutor:
         self, entry: CommandEntry, spec: PromotionCommandSpec, document: Document | None, claim: Claim, *, sent: bool
     ) -> Answer | None:
         """Return the answer, None while it has to wait. One that may have been `sent` before may be carried out."""
-        if not sent and (unverified := await self._verify()):
-            return _refuse(unverified)
         if document is None:
             return _refuse(f"there is no PullRequestTracker {spec.tracker_ref.name} in this namespace")
         tracker = read_tracker(document)

@@ -8,7 +8,7 @@ import pytest
 
 from crds.admission import ADMISSIONS
 from crds.kubernetes import KubernetesApi
-from crds.ports import ApiForbidden, ApiNotFound, ApiResource, ApiUnavailable, Document, Kubernetes
+from crds.ports import ApiConflict, ApiForbidden, ApiNotFound, ApiResource, ApiUnavailable, Document, Kubernetes
 from crds.verification import BINDINGS, POLICIES, CommandVerification
 from deploy.local.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import command_document
@@ -125,6 +125,21 @@ async def test_to_command_in_any_name_where_nothing_verifies_it() -> None:
     answer = scene.answer(key)
     assert (answer["accepted"], scene.promotions.orders) == (False, [])
     assert "admission policy" in str(answer["message"])
+
+
+async def test_to_have_a_command_taken_for_verified_because_the_check_or_its_refusal_got_lost() -> None:
+    scene = Scene()
+    key = scene.give(command_document("promote"))
+    server = Server({}, ApiUnavailable("no answer"))
+    watcher = scene.another_watcher(verify=CommandVerification(server.port()).check)
+    with pytest.raises(ApiUnavailable):
+        await watcher.execute(key)
+    server.failure = None
+    scene.kubernetes.lost = 1
+    with pytest.raises(ApiConflict):
+        await watcher.execute(key)
+    await watcher.execute(key)
+    assert (scene.answer(key)["accepted"], scene.promotions.orders) == (False, [])
 
 
 async def test_those_who_accept_it_say_so() -> None:
