@@ -1,5 +1,6 @@
 """What all CI adapters share: the result knobs and the words of a summary."""
 
+import re
 from collections.abc import Mapping
 
 from providers.errors import ProviderRejected
@@ -30,6 +31,11 @@ def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
             known = ", ".join(RunPhase)
             raise ProviderRejected(f"`{phase}` is no meaning for the result `{name}`; known: {known}") from None
     return phases
+
+
+def shows_key(title: str, key: str) -> bool:
+    """Return whether a run's title shows exactly this key: a longer one that contains it is another."""
+    return bool(key) and re.search(rf"(?<![0-9A-Za-z]){re.escape(key)}(?![0-9A-Za-z])", title) is not None
 
 
 def test_counts(*, passed: int, failed: int, skipped: int) -> str:

@@ -9,6 +9,7 @@ from providers.documents import Document, at, documents, number, required_text, 
 from providers.errors import ProviderRejected
 from providers.exchange import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
+from providers.runs import shows_key
 
 KEY_INPUT = "promotion_key"
 PAGE_SIZE = 100
@@ -88,7 +89,7 @@ def read_runs(value: Document, key: str) -> tuple[Run, ...]:
     return tuple(
         Run(id=required_text(run, "id"), key=key, url=text(run, "html_url"))
         for run in documents(value, "workflow_runs")
-        if key in text(run, "display_title")
+        if shows_key(text(run, "display_title"), key)
     )
 
 

@@ -7,7 +7,7 @@ from providers.documents import Document, at, document, number, required_text, t
 from providers.exchange import Reply, Request, segment
 from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.models import Run, RunPhase, RunReading
-from providers.runs import test_counts
+from providers.runs import shows_key, test_counts
 
 PAGE_SIZE = 100
 PAGE_LIMIT = 10
@@ -82,7 +82,7 @@ def candidates(reply: Reply) -> tuple[Document, ...]:
 
 def is_named(pipeline: Document, key: str) -> bool:
     """Say whether the pipeline's name (`workflow:name`) shows the key."""
-    return key in text(pipeline, "name")
+    return shows_key(text(pipeline, "name"), key)
 
 
 def shows_names(pipelines: Iterable[Document]) -> bool:

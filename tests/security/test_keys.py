@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from activities.models.configuration import PolicySnapshot, TestSpec
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact, Timings, TrackerRef, TrackerSpec
+from providers.runs import shows_key
 from tests.activities.cluster import shop
 from tests.activities.test_configuration import find
 from workflows.promotion.rounds import run_key
@@ -51,3 +54,20 @@ async def test_to_know_the_key_of_the_next_round_from_the_one_before() -> None:
 
 def test_the_same_hop_has_the_same_key_in_every_run_of_its_workflow() -> None:
     assert key("n") == key("n")
+
+
+@pytest.mark.parametrize(
+    ("title", "ours"),
+    [
+        ("k1", True),
+        ("e2e k1", True),
+        ("e2e-k1: main", True),
+        ("k12", False),
+        ("ak1", False),
+        ("", False),
+        ("K1", False),
+    ],
+)
+def test_to_have_a_longer_key_taken_for_ours(title: str, ours: bool) -> None:
+    assert shows_key(title, "k1") is ours
+    assert not shows_key(title, "")
