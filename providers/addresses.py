@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -159,17 +160,26 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address that answers. Raises ProviderMisconfigured where one of them is refused."""
+        """Connect to the first address that answers. Raises ProviderMisconfigured where one of them is refused.
+
+        The look-up has `timeout`, and the addresses share another one, so that dead ones leave time to others.
+        """
         options = list(socket_options or ())
-        addresses = await self._resolve(host, port)
+        addresses = await self._resolve(host, port, timeout)
         for address in addresses:
             self._rules.check_address(host, port, address)
-        for address in addresses[:-1]:
+        begun = time.monotonic()
+        share = timeout
+        for index, address in enumerate(addresses):
+            if timeout is not None:
+                left = max(begun + timeout - time.monotonic(), 0.0)
+                share = left / (len(addresses) - index)
             try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, options)
+                return await self._network.connect_tcp(address, port, share, local_address, options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._network.connect_tcp(addresses[-1], port, timeout, local_address, options)
+                if index == len(addresses) - 1:
+                    raise
+        raise httpcore.ConnectError(f"{host} has no address")
 
     async def connect_unix_socket(
         self,
@@ -184,15 +194,15 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         """Pause."""
         await self._network.sleep(seconds)
 
-    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+    async def _resolve(self, host: str, port: int, limit_seconds: float | None) -> Sequence[str]:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            async with asyncio.timeout(limit_seconds):
+                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(str(error)) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if not addresses:
-            raise httpcore.ConnectError(f"{host} has no address")
-        return addresses
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class CheckedTransport(httpx.AsyncHTTPTransport):

@@ -10,7 +10,6 @@ from datetime import timedelta
 import httpx
 
 from providers.addresses import port_of
-from providers.admission import Admission
 from providers.bodies import read_body, read_lines
 from providers.credentials import check_destination, fingerprint
 from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnavailable
@@ -77,12 +76,11 @@ class Endpoint:
         """Yield the lines of a streamed answer until it ends or falls silent; recorded once, when it opens."""
         url = self._address()
         headers = await self._all_headers(request)
-        admission = self._http.admission(url.host, self.credential_id)
+        self._http.admission(url.host, self.credential_id).refuse_while_quiet()
         streams = self._http.admission(url.host, self.credential_id, stream=True)
-        admission.refuse_while_quiet()
         async with streams.place(waits=False), AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._http.client(self._credential.ca_pem))
-            response = await self._open(stack, client, request, url, headers, admission)
+            response = await self._open(stack, client, request, url, headers)
             async for line in read_lines(response):
                 yield line
 
@@ -173,7 +171,6 @@ class Endpoint:
         request: Request,
         base: httpx.URL,
         headers: Mapping[str, str],
-        admission: Admission,
     ) -> httpx.Response:
         started = time.perf_counter()
         code = 500
@@ -192,7 +189,8 @@ class Endpoint:
                     body = await read_body(response)
             answered = {name.lower(): value for name, value in response.headers.items()}
             reply = Reply(status=code, headers=answered, body=body)
-            admission.note(_asked_wait(reply))
+            # Looked up only now: while no call is in flight, an idle admission may be let go and replaced.
+            self._http.admission(base.host, self.credential_id).note(_asked_wait(reply))
             raise self.error(request, reply)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             failure = unanswered(error, self._name(request), self._secrets)

@@ -20,6 +20,7 @@ from providers.errors import (
     ProviderBusy,
     ProviderMalformed,
     ProviderMisconfigured,
+    ProviderRateLimited,
     ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
@@ -395,6 +396,17 @@ async def test_a_stream_ends_quietly_when_its_connection_is_cut() -> None:
     http = HttpClients(HttpOptions(transport=Cutting()))
     async with aclosing(endpoint(http).lines(GET)) as lines:
         assert [line async for line in lines] == [b'{"a": 1}', b'{"b": 2}']
+
+
+async def test_a_stream_that_is_answered_with_a_time_to_wait_keeps_calls_back(host: FakeHost) -> None:
+    host.always(answer(status=503, retry_after="60"))
+    system = endpoint(host.http())
+    async with aclosing(system.lines(GET)) as lines:
+        with pytest.raises(ProviderUnavailable):
+            await anext(lines)
+    with pytest.raises(ProviderRateLimited):
+        await system.call(GET)
+    assert len(host.requests) == 1
 
 
 async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> None:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpcore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.addresses import AddressRules, HostPattern
+from providers.addresses import AddressRules, CheckedNetwork, HostPattern
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMisconfigured, ProviderUnavailable
 from providers.exchange import Request
@@ -167,3 +168,31 @@ def test_every_address_is_judged_alike_by_itself_and_by_a_name(address: Any) -> 
         refused = True
     assert refused or not (address.is_loopback or address.is_link_local or address.is_unspecified)
     rules.check_address("named.example.com", 443, str(address))
+
+
+async def test_addresses_that_do_not_answer_share_the_time_of_one_connection(
+    names: dict[str, list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def unanswered(self: Any, host: str, port: int, timeout: float, *_others: Any) -> Any:  # noqa: ASYNC109
+        waited.append(timeout)
+        await asyncio.sleep(timeout)
+        raise httpcore.ConnectTimeout
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", unanswered)
+    names["many.example.com"] = [[f"192.0.2.{last}" for last in range(1, 5)]]
+    with pytest.raises(httpcore.ConnectTimeout):
+        await CheckedNetwork(AddressRules()).connect_tcp("many.example.com", 443, timeout=0.2)
+    assert len(waited) == 4
+    assert waited == pytest.approx([0.05] * 4, rel=0.5)
+
+
+async def test_the_look_for_a_name_takes_no_longer_than_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unanswered(self: Any, host: Any, port: Any, **options: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", unanswered)
+    async with asyncio.timeout(5):
+        with pytest.raises(httpcore.ConnectTimeout):
+            await CheckedNetwork(AddressRules()).connect_tcp("slow.example.com", 443, timeout=0.05)
