@@ -23,6 +23,7 @@ TIMINGS = {
     "observe_maximum": 2.0,
     "activity_start_to_close": 10.0,
     "listing_lag": 2.0,
+    "passing": 5.0,
 }
 # Lists lag as the real ones do, but less than Pilotage is told.
 SANDBOX_ARGUMENTS = ("--list-lag", "1", "--run-seconds", "0.8", "--argocd-sync-seconds", "0.3")

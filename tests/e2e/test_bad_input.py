@@ -144,7 +144,7 @@ CASES: dict[str, Case] = {
         spoil=_secret("github-token", password="wrong"),
         waits="Reference",
         says=("Secret", "`token`"),
-        mend=("fix the credential of GitRepository/",),
+        mend=("GitRepository/web",),
     ),
     "github-does-not-answer": Case(
         spoil=_no_host,
