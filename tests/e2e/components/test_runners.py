@@ -129,7 +129,7 @@ def test_a_pipeline_is_started_by_its_trigger_token_and_read_by_the_other(story:
         "a trigger token alone is not enough",
         30,
     )
-    assert reachable["reason"] == "Unauthorized"
+    assert reachable["reason"] == "Invalid"
     secret(shop, triggerToken="sandbox-gitlab-trigger-token", token="sandbox-gitlab-token")
     shop.until_state("Completed", seconds=150)
     posts = [one for one in shop.sandbox.journal() if one["system"] == "gitlab" and one["method"] == "POST"]
