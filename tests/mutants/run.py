@@ -64,6 +64,7 @@ RULES = (
     _rules("promotion/commands.py", "test_commands.py", LIMITS),
     _rules("promotion/comparing.py", "test_comparing.py", "test_working_sets.py", LIMITS),
     _rules("promotion/rounds.py", "test_rounds.py", ROUND_LIMITS),
+    _rules("promotion/presentation.py", "test_presentation.py"),
     _rules("environment/lane.py", "test_lane.py", PLACE_LIMITS),
     _rules("environment/newest.py", PLACE_LIMITS),
     _rules("environment/ancestry.py", "test_lane.py", PLACE_LIMITS),

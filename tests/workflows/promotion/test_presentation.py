@@ -8,12 +8,12 @@ import pytest
 from activities.models.configuration import PolicySnapshot, TestSpec
 from activities.models.failures import Failure, FailureKind
 from activities.models.promotion import PromotionInput
-from activities.models.revisions import CommitState
+from activities.models.revisions import CommitState, RefusedPart
 from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from workflows.promotion import presentation
-from workflows.promotion.presentation import PROMOTING_SHOWN_AFTER, moment, present_input
+from workflows.promotion.presentation import PROMOTING_SHOWN_AFTER, moment, present_input, refused
 from workflows.promotion.state import Hop, Round, Story, TestProgress
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -315,3 +315,49 @@ def test_an_open_pull_request_is_shown_anew_for_a_new_head() -> None:
 @pytest.mark.parametrize("state", [one for one in State if one.terminal])
 def test_every_end_is_shown(state: State) -> None:
     assert moment(in_hop(state), state, NOON) is not None
+
+
+def test_once_a_hop_ended_the_tests_of_the_last_one_are_shown_at_an_end_alone() -> None:
+    between, over = replace(in_hop(State.AWAITING_POLICY), hop=None), replace(in_hop(State.COMPLETED), hop=None)
+    assert presentation.tests_of(between) == ()
+    assert [one.name for one in presentation.tests_of(over)] == ["unit", "look"]
+    assert presentation.tests_of(replace(over, records=[])) == ()
+
+
+def test_a_pull_request_that_is_open_no_more_is_not_shown_as_waiting_for_its_merge() -> None:
+    story = Story(started_at=NOON, state=State.AWAITING_MERGE, environment="dev", pull_request=PULL_REQUEST)
+    assert moment(story, State.AWAITING_MERGE, NOON) is None
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_the_right_to_write_is_asked_for_where_it_is_what_lacks(kind: FailureKind) -> None:
+    part = RefusedPart(part="labels", failure=Failure(kind=kind, message="no"))
+    assert ("GitRepository/web" in refused([part], "web")) is (kind is FailureKind.UNAUTHORIZED)
+
+
+def test_the_title_of_a_hop_s_tests_counts_those_that_passed() -> None:
+    story = in_hop(State.TESTING)
+    tests = (ended("unit", "Passed"), ended("look", "Failed"), ended("load", "Passed"))
+    story.records = [record("dev", "staging", tests=tests)]
+    assert "2 of 3 passed" in comment(story)
+
+
+@pytest.mark.parametrize(("more", "kept"), [(0, True), (1, False)])
+def test_the_tests_of_a_hop_stay_up_to_the_last_character_that_a_comment_may_have(more: int, kept: bool) -> None:
+    def shown(length: int) -> str:
+        story = in_hop(State.TESTING)
+        # The name of the policy is shown as it is, whatever its length.
+        story.hop = (
+            replace(story.hop, policy=replace(policy("staging", "prod"), name="x" * length)) if story.hop else None
+        )
+        return comment(story)
+
+    text = shown(presentation.COMMENT_LIMIT - len(shown(0)) + more)
+    assert ("<details" in text) is kept
+    assert (len(text) == presentation.COMMENT_LIMIT) is kept
+
+
+@pytest.mark.parametrize("environment", ["", "prod"])
+def test_no_status_waits_where_no_environment_is_next(environment: str) -> None:
+    story = replace(in_hop(State.COMPLETED), hop=None, environment=environment, arrived=["prod"])
+    assert statuses(story) == {(MERGE, "pilotage/prod"): CommitState.SUCCESS}
