@@ -114,6 +114,20 @@ async def test_a_second_attempt_trusts_nothing_and_mentions_nobody_twice(scm: Fa
     assert sum("@mona" in comment.body for comment in scm.stored_comments) == 1
 
 
+@pytest.mark.parametrize(("attempt", "trusted"), [(1, True), (2, False), (3, False)])
+async def test_what_was_shown_is_trusted_by_the_first_attempt_alone(scm: FakeScm, attempt: int, trusted: bool) -> None:
+    shown = (await present(scm, WANTED, bounded_environment())).shown
+    scm.calls.clear()
+    # An attempt whose reply was lost may have changed anything since.
+    again = await present(scm, replace(WANTED, shown=shown), bounded_environment(attempt=attempt))
+    assert ("list_comments" in scm.calls) is not trusted
+    assert again.writes == 0
+    scm.stored_comments.clear()
+    anew = await present(scm, replace(WANTED, shown=shown), bounded_environment(attempt=attempt))
+    # The comment and the mention, of which the first attempt believes that it stands.
+    assert anew.writes == (1 if trusted else 2)
+
+
 async def test_a_person_who_quotes_our_comment_is_not_overwritten(
     scm: FakeScm, environment: ActivityEnvironment
 ) -> None:

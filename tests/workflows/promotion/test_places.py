@@ -116,3 +116,45 @@ async def test_a_place_that_could_not_be_told_in_time_is_told_at_the_next_wait(
     await line.places.answer()
     assert line.said == [("dev", Phase.WORKING, False)]
     assert not line.places.unanswered
+
+
+def granting(answers: Counter, *, n: int = 1) -> PlaceSignal:
+    grant = Grant(answers=answers, hop=0)
+    return PlaceSignal(
+        environment="staging", counter=Counter(epoch=1, n=n), observed=(), observed_at=BEGAN, grant=grant
+    )
+
+
+async def test_a_grant_that_answers_an_earlier_ready_is_not_taken_and_is_answered(line: Line) -> None:
+    places = line.places
+    await places.speak(Phase.READY)
+    stale = places.ready_counter
+    assert stale is not None
+    await places.speak(Phase.READY)
+    places.hear(granting(stale))
+    assert not places.granted
+    line.said.clear()
+    await places.answer()
+    assert line.said == [("staging", Phase.READY, False)]
+
+
+async def test_a_grant_of_an_attempt_before_is_not_taken(line: Line) -> None:
+    places = line.places
+    await places.speak(Phase.READY)
+    ready = places.ready_counter
+    assert ready is not None
+    places.hear(granting(Counter(epoch=ready.epoch - 1, n=ready.n + 1)))
+    assert not places.granted
+    places.hear(granting(ready, n=2))
+    assert places.granted
+
+
+async def test_a_grant_is_not_taken_by_who_wants_the_lane_no_more(line: Line) -> None:
+    places = line.places
+    await places.speak(Phase.READY)
+    ready = places.ready_counter
+    assert ready is not None
+    places.leave_line()
+    places.hear(granting(ready))
+    assert not places.granted
+    assert places.unanswered

@@ -1,0 +1,62 @@
+"""One application's write and the sync that follows it, without a server."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from temporalio import workflow
+
+from activities.models.configuration import DeploymentSpec, PolicySnapshot, WriteSpec
+from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
+from activities.models.status import State
+from activities.models.tracking import Artifact, Timings
+from workflows.identity import Queues
+from workflows.promotion.context import Context, Ended
+from workflows.promotion.state import Hop
+from workflows.promotion.writing import write
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+OLD, NEW = "a" * 40, "b" * 40
+SPEC = DeploymentSpec(
+    name="web", component="web", wave=0, instance="argocd", project="shop", application="web-prod", write=WriteSpec()
+)
+SEEN = Observation(deployment="web", component="web", application="web-prod", runs=OLD, written=OLD, written_raw=OLD)
+POLICY = PolicySnapshot(
+    name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(1), tests=()
+)
+ENDS = [None, Ended(State.ABORTED, "Aborted"), Ended(State.ABORTED, "Deleted"), Ended(State.CLOSED, "Closed")]
+
+
+@pytest.mark.parametrize("ended", ENDS, ids=lambda one: one.reason if one else "goes on")
+@pytest.mark.parametrize("outcome", list(WriteOutcome))
+async def test_a_sync_follows_a_write_that_was_done_unless_the_tracker_ended_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, outcome: WriteOutcome, ended: Ended | None
+) -> None:
+    sent: list[str] = []
+    ctx = SimpleNamespace(
+        request=SimpleNamespace(tracker=SimpleNamespace(namespace="shop")),
+        story=SimpleNamespace(relations={}),
+        queues=Queues(installation="main"),
+        timings=Timings(),
+        ended=None,
+    )
+
+    async def execute(_activity: Any, request: Any, **_config: Any) -> WriteResult:
+        if isinstance(request, SyncApplicationInput):
+            sent.append("sync")
+            return WriteResult(outcome=WriteOutcome.DONE)
+        sent.append("write")
+        # The signal comes while the write is under way.
+        ctx.ended = ended
+        return WriteResult(outcome=outcome)
+
+    monkeypatch.setattr(workflow, "execute_activity_method", execute)
+    monkeypatch.setattr(workflow, "now", lambda: NOW)
+    artifact = Artifact(component="web", revision=NEW)
+    hop = Hop(number=1, policy=POLICY)
+    answer = await write(cast("Context", ctx), hop, SPEC, SEEN, artifact=artifact, key="k")
+    done = outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY)
+    assert sent == (["write", "sync"] if done and ended is None else ["write"])
+    if sent == ["write"]:
+        assert answer.outcome is outcome
