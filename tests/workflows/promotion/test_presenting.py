@@ -1,0 +1,79 @@
+"""What a failed presentation leaves to the next one, without a server."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.models.failures import Failure, FailureKind
+from activities.models.revisions import PresentInput, PresentResult, RefusedPart, Shown
+from activities.models.status import State
+from activities.models.tracking import Timings
+from tests.workflows.promotion.test_presentation import REQUEST, in_hop
+from workflows.identity import Queues
+from workflows.promotion import reporting
+from workflows.promotion.context import Context
+from workflows.promotion.presenting import Presenting
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+BEFORE, AFTER = Shown(labels=("pilotage/synced",), comment_id="5"), Shown(labels=("pilotage/testing",), comment_id="5")
+REFUSED = RefusedPart(part="labels", failure=Failure(kind=FailureKind.UNAUTHORIZED, message="no right"))
+
+
+def failed() -> ActivityError:
+    """An activity that failed after an attempt, of which nobody knows what it changed."""
+    error = ActivityError(
+        "failed",
+        scheduled_event_id=1,
+        started_event_id=1,
+        identity="",
+        activity_type="",
+        activity_id="",
+        retry_state=None,
+    )
+    error.__cause__ = ApplicationError("down", type="ProviderUnavailable")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("answer", "trusted"),
+    [
+        (PresentResult(writes=1, shown=AFTER), AFTER),
+        (PresentResult(writes=1, shown=AFTER, refused=(REFUSED,)), AFTER),
+        (failed(), None),
+    ],
+    ids=["shown", "partly refused", "failed"],
+)
+async def test_the_next_presentation_trusts_what_the_last_one_showed_and_nothing_once_it_failed(
+    monkeypatch: pytest.MonkeyPatch, answer: PresentResult | ActivityError, trusted: Shown | None
+) -> None:
+    sent: list[Shown | None] = []
+
+    async def execute(_activity: Any, request: PresentInput, **_config: Any) -> PresentResult:
+        sent.append(request.shown)
+        if isinstance(answer, ActivityError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(workflow, "execute_activity_method", execute)
+    monkeypatch.setattr(workflow, "now", lambda: NOW)
+    monkeypatch.setattr(reporting, "shown", lambda _ctx: (State.TESTING, None))
+    story = in_hop(State.TESTING)
+    story.shown, story.presented = BEFORE, True
+    ctx = SimpleNamespace(
+        request=REQUEST,
+        story=story,
+        queues=Queues(installation="main"),
+        timings=Timings(),
+        pokes=0,
+        event=lambda *_words, **_more: None,
+        changed=lambda: None,
+        flush=lambda: None,
+    )
+    presenting = Presenting(cast("Context", ctx))
+    await presenting._show()
+    await presenting._show()
+    assert sent == [BEFORE, trusted]
