@@ -57,8 +57,8 @@ def _rules(path: str, *tests: str) -> Rules:
     return Rules(path=f"workflows/{path}", tests=tuple(f"tests/workflows/{folder}/{test}" for test in tests))
 
 
-# Who is a member is a protocol, which the models of tests/workflows/environment/test_model.py play in thousands of
-# stories: too slow to be played once per mutant.
+# The models of tests/workflows/environment/test_model.py play the roster in thousands of stories: too slow to be played
+# once per mutant.
 RULES = (
     _rules("promotion/aggregate.py", "test_aggregate.py", LIMITS),
     _rules("promotion/commands.py", "test_commands.py", LIMITS),
@@ -66,6 +66,7 @@ RULES = (
     _rules("promotion/rounds.py", "test_rounds.py", ROUND_LIMITS),
     _rules("promotion/presentation.py", "test_presentation.py"),
     _rules("environment/lane.py", "test_lane.py", PLACE_LIMITS),
+    _rules("environment/members.py", "test_roster_at_its_limits.py", "test_members.py"),
     _rules("environment/newest.py", PLACE_LIMITS),
     _rules("environment/ancestry.py", "test_lane.py", PLACE_LIMITS),
     _rules("environment/observation.py", "test_observation.py", PLACE_LIMITS),
