@@ -31,6 +31,7 @@ NOTICED, SURVIVED, BROKEN = 70, 71, 72
 SERVERS = frozenset({"temporal_server", "kubernetes_api", "sandbox", "local"})
 UNCHANGED = ""
 LIMITS = "test_rules_at_their_limits.py"
+OBSTACLE_LIMITS = "test_obstacle_rules_at_their_limits.py"
 ROUND_LIMITS = "test_round_rules_at_their_limits.py"
 PLACE_LIMITS = "test_place_rules_at_their_limits.py"
 
@@ -63,8 +64,10 @@ RULES = (
     _rules("promotion/aggregate.py", "test_aggregate.py", LIMITS),
     _rules("promotion/commands.py", "test_commands.py", LIMITS),
     _rules("promotion/comparing.py", "test_comparing.py", "test_working_sets.py", LIMITS),
+    _rules("promotion/obstacles.py", "test_obstacles.py", OBSTACLE_LIMITS),
     _rules("promotion/rounds.py", "test_rounds.py", ROUND_LIMITS),
     _rules("promotion/presentation.py", "test_presentation.py"),
+    _rules("environment/holds.py", "test_hold_rules_at_their_limits.py"),
     _rules("environment/lane.py", "test_lane.py", PLACE_LIMITS),
     _rules("environment/members.py", "test_roster_at_its_limits.py", "test_members.py"),
     _rules("environment/newest.py", PLACE_LIMITS),
