@@ -135,7 +135,7 @@ ADMISSIONS: Sequence[Admission] = (
         # repository takes the place of one that does not; deleting it brings the other one back.
         plural=PromotionPolicy.definition.plural,
         operations=("CREATE", "UPDATE", "DELETE"),
-        conditions={"spec-changes": _SPEC_CHANGES},
+        conditions={"spec-changes": _SPEC_CHANGES, "by-a-person": _BY_A_PERSON},
         validations=(
             _only(
                 "request.operation != 'DELETE'",

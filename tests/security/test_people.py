@@ -159,6 +159,16 @@ def test_to_restart_or_end_a_change_without_the_right(admin: Api, person: Person
     assert person("tenant").delete(on_its_way).status_code == 200
 
 
+def test_a_namespace_that_is_deleted_is_emptied_by_the_controllers_of_kubernetes(admin: Api, person: Person) -> None:
+    left = [rule("staging", "prod", name="left"), place("left"), tracker(2)]
+    for one in left:
+        assert admin.create(one).status_code == 201
+    controller = person("system:serviceaccount:kube-system:namespace-controller")
+    for one in left:
+        response = controller.delete(one)
+        assert response.status_code == 200, message(response)
+
+
 def test_to_command_under_another_name_or_without_the_verb(person: Person) -> None:
     assert person("author").create(command("as-another", "retest", by="releaser")).status_code == 403
     assert refused(person("author").create(command("p", "promote", by="author")), verb="promote", environment="prod")
