@@ -40,5 +40,6 @@ def test_a_tracker_applied_first_says_what_is_missing_one_thing_after_the_other(
     opened.until_state("Completed")
     # The last presentation, and what its condition tells, come after the state.
     opened.until(
-        lambda seen: {one["status"] for one in seen["conditions"]} == {"True"}, "every condition holds at its end"
+        lambda seen: {one["status"] for one in seen["conditions"] if one["type"] != "Stalled"} == {"True"},
+        "every condition holds at its end",
     )

@@ -100,7 +100,7 @@ async def promote(ctx: Context) -> State:
     ctx.heed_commands()
     applications = tuple(hop.results[one.name] for one in deployments if one.name in hop.results)
     # Whoever had the lane before us may have brought it, and the grant have come before we were told.
-    brought = not (hop.written or hop.requested) and all(one.result == "AlreadyContained" for one in applications)
+    brought = bool(applications) and all(one.result == "AlreadyContained" for one in applications)
     record = records.build_promotion_record(
         story,
         hop,
@@ -204,7 +204,7 @@ def _judge_wave(
             continue
         if comparing.arrived(ctx.story.relations, artifact, observation):
             key = _key(ctx, hop, one)
-            ours = one.name in requested or observation.operation_key == key
+            ours = one.name in requested or one.name in hop.moved or observation.operation_key == key
             hop.results[one.name] = _result(one, artifact, "Promoted" if ours else "AlreadyContained")
             continue
         line = following.failed_line(
@@ -283,6 +283,7 @@ async def _write_all(
                 requested[one.name] = workflow.now()
                 hop.failing_since = None
                 note(hop.requested, one.name)
+                note(hop.moved, one.name)
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.name in requested:
                 continue

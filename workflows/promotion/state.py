@@ -142,6 +142,8 @@ class Hop:
     """Deployments of this attempt whose sync Argo CD accepted, or which were left to its auto-sync."""
     written: list[str] = field(default_factory=list)
     """Deployments of this attempt whose spec we wrote."""
+    moved: list[str] = field(default_factory=list)
+    """Deployments that we wrote or had synced in any attempt of the hop: what arrives there, we brought."""
     repeats: dict[str, int] = field(default_factory=dict)
     """How often in this attempt a deployment was written or synced again, because ours was lost."""
     blocked: str = ""

@@ -44,6 +44,8 @@ async def write(
             if written.outcome not in (WriteOutcome.DONE, WriteOutcome.ALREADY) or ctx.ended is not None:
                 return written
             note(hop.written, one.name)
+            if written.outcome is WriteOutcome.DONE:
+                note(hop.moved, one.name)
         allowed = tuple(
             revision
             for revision in comparing.revisions_of(observation)
