@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from activities.models.configuration import DeploymentSpec, EnvironmentView
+from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.models.promotion import Verb
 from activities.models.status import State
@@ -70,15 +70,6 @@ def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
 def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
     change(hopping, "lacking_components", lambda _ctx: [])
     change(readiness, "lacking_components", lambda _ctx: [])
-
-
-def believe_the_first_declaration_of_a_place(change: Replace) -> None:
-    look_up = Context.look_up_environment
-
-    async def known_is_enough(self: Context, environment: str) -> EnvironmentView:
-        return self.views.get(environment) or await look_up(self, environment)
-
-    change(Context, "look_up_environment", known_is_enough)
 
 
 # -- waves -----------------------------------------------------------------------------------------------------
@@ -226,7 +217,6 @@ WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (count_a_verdict_of_an_earlier_round, Kind.BUSY, 4),
     (confirm_a_source_that_lacks_a_component, Kind.REDECLARED, 12),
     (take_a_target_that_lacks_a_component_for_one_that_has_it, Kind.REDECLARED, 33),
-    (believe_the_first_declaration_of_a_place, Kind.REDECLARED, 140),
     (begin_the_next_wave_as_soon_as_one_is_written, Kind.MIXED, 0),
     (go_on_with_the_next_wave_after_a_failure, Kind.FAILING, 3),
     (keep_a_result_that_no_longer_holds, Kind.FAILING, 32),
