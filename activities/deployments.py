@@ -169,7 +169,7 @@ def _refusal(deployment: DeploymentSpec, error: ProviderError, verb: str) -> str
     done = "written" if verb == "write" else "synced"
     if isinstance(error, ProviderUnauthorized):
         right = "update" if verb == "write" else "sync"
-        return f"{cannot} {done}: mend the token, or its right {right} ({describe(error)})"
+        return f"{cannot} {done}: fix the token, or its right {right} ({describe(error)})"
     return f"{cannot} {done}: Argo CD refuses it: {describe(error)}"
 
 

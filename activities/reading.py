@@ -140,7 +140,7 @@ def explain(deployment: DeploymentSpec, error: ProviderError) -> str:
             f"Argo CD shows no {where}: create it, or mend the name or project in the Environment ({describe(error)})"
         )
     if isinstance(error, ProviderUnauthorized):
-        return f"Argo CD refuses {where}: mend the token, or its rights get, sync and update ({describe(error)})"
+        return f"Argo CD refuses {where}: fix the token, or its rights get, sync and update ({describe(error)})"
     if isinstance(error, ProviderMisconfigured):
         return f"ArgoCDInstance `{deployment.instance}` cannot be called: {describe(error)}"
     return f"{where} cannot be read: {describe(error)}"

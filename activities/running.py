@@ -160,7 +160,7 @@ def _unrecognised(deployment: DeploymentSpec, state: ApplicationState, tags: tup
         return ""
     return (
         f"{state.name} lists no image {deployment.image}, so what runs is not known: scale it up if it is scaled to "
-        "zero, or mend the component's `image`"
+        "zero, or fix the component's `image`"
     )
 
 
@@ -171,7 +171,7 @@ def _no_source(deployment: DeploymentSpec, state: ApplicationState) -> str:
         why = "which of its sources is meant is not known"
     return (
         f"{state.name} deploys {', '.join(state.repo_urls)}, none of which is {deployment.repository}: {why}; declare "
-        "`image` and `tag` of the component, or mend `write.argocd.source`"
+        "`image` and `tag` of the component, or fix `write.argocd.source`"
     )
 
 

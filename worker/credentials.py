@@ -129,7 +129,7 @@ class Credentials:
             message = f"Pilotage may not read Secret `{name}` in namespace {namespace}, which {user} names"
             raise _missing(name, "Forbidden", f"{message}: grant `get` on it to the worker's service account") from None
         if not consents(secret.labels):
-            # Whoever may write a TestRunner need not be allowed to read Secrets, and could send any of them away.
+            # A person who may write a TestRunner may lack the right to read Secrets, and could send any of them away.
             message = f"Secret `{name}`, which {user} names, does not consent to be used"
             line = f'label it `{CONSENT_LABEL}: "true"` if it may be sent to systems that resources name'
             raise _missing(name, "NoConsent", f"{message}: {line}")

@@ -119,7 +119,7 @@ async def test_a_missing_right_is_refused_with_what_to_mend(operation: str) -> N
     argocd.errors[operation] = [ProviderUnauthorized("permission denied", status=403)]
     result = await update(argocd)
     assert result.outcome is WriteOutcome.REFUSED
-    assert "mend the token" in result.message
+    assert "fix the token" in result.message
 
 
 async def test_a_refused_write_is_said_to_be_one() -> None:

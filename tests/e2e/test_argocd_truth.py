@@ -77,7 +77,7 @@ def test_a_sync_window_is_waited_for_with_its_name_and_the_deadline_stands_still
     waiting = windowed.until_waiting("Delivery", "sync window", "0 22 * * *")
     assert "sync window" in waiting["unblockWith"]
     windowed.sandbox.post("/_argocd/set", {"app": application, "sync_windows": []})
-    # Whoever changes the window need not wait for the next look: a change of the Environment has it taken at once.
+    # A changed window need not wait for the next look: a change of the Environment has it taken at once.
     staging(windowed)["wavePause"] = "1s"
     windowed.apply("Environment", "staging")
     windowed.until_waiting("PromoteCommand")

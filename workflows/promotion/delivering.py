@@ -99,7 +99,7 @@ async def promote(ctx: Context) -> State:
     await look_once_more(ctx, hop.round)
     ctx.heed_commands()
     applications = tuple(hop.results[one.name] for one in deployments if one.name in hop.results)
-    # Whoever had the lane before us may have brought it, and the grant have come before we were told.
+    # The holder before us may have brought it, and our grant may have come before the place signalled that.
     brought = bool(applications) and all(one.result == "AlreadyContained" for one in applications)
     record = records.build_promotion_record(
         story,

@@ -167,7 +167,7 @@ def test_without_an_answer_on_one_component_the_others_are_looked_at_and_one_que
         (["3", "1", "2"], ["1"]),
         (["4", "3", "2", "1"], ["1"]),
         (["1", "x1"], ["1", "x1"]),
-        # One commit is met once, whoever carries it.
+        # One commit is met once, however many carry it.
         (["1", "1"], ["1"]),
         (["2", "1", "x1"], ["1", "x1"]),
     ],
