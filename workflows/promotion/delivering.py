@@ -22,9 +22,9 @@ from workflows.promotion.context import Context
 from workflows.promotion.hopping import brought_by, end_hop, note_record
 from workflows.promotion.pausing import between_waves, deadline, note_window, pause
 from workflows.promotion.runs import look_once_more
-from workflows.promotion.state import Hop, Refusal
+from workflows.promotion.state import Hop, Refusal, Touch
 from workflows.promotion.testing import void_round
-from workflows.promotion.writing import note, write
+from workflows.promotion.writing import write
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
@@ -204,11 +204,14 @@ def _judge_wave(
             continue
         if comparing.arrived(ctx.story.relations, artifact, observation):
             key = _key(ctx, hop, one)
-            ours = one.name in requested or one.name in hop.moved or observation.operation_key == key
+            ours = one.name in requested or hop.has(one.name, Touch.MOVED) or observation.operation_key == key
             hop.results[one.name] = _result(one, artifact, "Promoted" if ours else "AlreadyContained")
             continue
         line = following.failed_line(
-            one, observation, key=_key(ctx, hop, one), requested=one.name in requested or one.name in hop.requested
+            one,
+            observation,
+            key=_key(ctx, hop, one),
+            requested=one.name in requested or hop.has(one.name, Touch.REQUESTED),
         )
         if line:
             hop.results.pop(one.name, None)
@@ -282,8 +285,7 @@ async def _write_all(
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
                 requested[one.name] = workflow.now()
                 hop.failing_since = None
-                note(hop.requested, one.name)
-                note(hop.moved, one.name)
+                hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.name in requested:
                 continue

@@ -7,7 +7,7 @@ from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import Observation, OperationPhase, WriteResult
 from activities.models.tracking import Artifact
 from workflows.promotion import comparing
-from workflows.promotion.state import Hop
+from workflows.promotion.state import Hop, Touch
 
 REPEATS = 3
 """How often in one attempt a deployment is written or synced again; who sets it back more often means it."""
@@ -83,9 +83,9 @@ def lines(
 
 def how_far(hop: Hop, one: DeploymentSpec) -> str:
     """Return the result of a deployment that did not arrive."""
-    if one.name in hop.requested:
+    if hop.has(one.name, Touch.REQUESTED):
         return "NotArrived"
-    return "WrittenNotSynced" if one.name in hop.written else "NotWritten"
+    return "WrittenNotSynced" if hop.has(one.name, Touch.WRITTEN) else "NotWritten"
 
 
 def blocked_pause(until: datetime | None, now: datetime) -> timedelta:

@@ -86,8 +86,7 @@ async def _retry(ctx: Context, hop: Hop, command: Command) -> State:
     """Go on from the first application that is not done, under keys of a new attempt."""
     hop.approved_by = command.actor
     hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
-    hop.requested.clear()
-    hop.written.clear()
+    hop.begin_attempt()
     hop.repeats.clear()
     hop.view = None
     ctx.views.pop(hop.policy.target, None)

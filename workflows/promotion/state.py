@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 
 from activities.models.configuration import EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
@@ -111,6 +111,17 @@ class Refusal(StrEnum):
     UNREADABLE = "TargetUnreadable"
 
 
+class Touch(IntFlag):
+    """What we did at a deployment."""
+
+    WRITTEN = 1
+    """Its spec names the revision, in this attempt."""
+    REQUESTED = 2
+    """Argo CD accepted a sync of ours in this attempt, or its auto-sync has to do it."""
+    MOVED = 4
+    """We wrote it or had it synced in any attempt of the hop: what arrives there, we brought."""
+
+
 @dataclass(kw_only=True)
 class Hop:
     """Follow one hop from its source to its target."""
@@ -138,12 +149,8 @@ class Hop:
     wave_started: datetime | None = None
     failing_since: datetime | None = None
     """Since when writes fail."""
-    requested: list[str] = field(default_factory=list)
-    """Deployments of this attempt whose sync Argo CD accepted, or which were left to its auto-sync."""
-    written: list[str] = field(default_factory=list)
-    """Deployments of this attempt whose spec we wrote."""
-    moved: list[str] = field(default_factory=list)
-    """Deployments that we wrote or had synced in any attempt of the hop: what arrives there, we brought."""
+    touched: dict[str, int] = field(default_factory=dict)
+    """How far we went with each deployment, as a sum of `Touch`."""
     repeats: dict[str, int] = field(default_factory=dict)
     """How often in this attempt a deployment was written or synced again, because ours was lost."""
     blocked: str = ""
@@ -160,6 +167,18 @@ class Hop:
     refused: tuple[Observation, ...] = ()
     """The deployments that diverged, as they were when the message was made: what a person sees who promotes."""
     error: str = ""
+
+    def touch(self, deployment: str, how: Touch) -> None:
+        """Note what we did at a deployment."""
+        self.touched[deployment] = self.touched.get(deployment, 0) | how
+
+    def has(self, deployment: str, how: Touch) -> bool:
+        """Tell whether we did that at a deployment."""
+        return bool(self.touched.get(deployment, 0) & how)
+
+    def begin_attempt(self) -> None:
+        """Forget what belongs to one attempt."""
+        self.touched = {name: int(Touch.MOVED) for name in self.touched if self.has(name, Touch.MOVED)}
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from workflows import policies
 from workflows.failures import failure_of, worth_showing
 from workflows.promotion import comparing
 from workflows.promotion.context import Context
-from workflows.promotion.state import Hop
+from workflows.promotion.state import Hop, Touch
 
 
 async def write(
@@ -28,7 +28,7 @@ async def write(
     config = policies.delivery_write(ctx.queues, ctx.timings, summary=f"write {one.application}")
     try:
         if observation.written == artifact.revision:
-            note(hop.written, one.name)
+            hop.touch(one.name, Touch.WRITTEN)
         else:
             written = await workflow.execute_activity_method(
                 DeliveryActivities.update_application,
@@ -43,9 +43,9 @@ async def write(
             )
             if written.outcome not in (WriteOutcome.DONE, WriteOutcome.ALREADY) or ctx.ended is not None:
                 return written
-            note(hop.written, one.name)
+            hop.touch(one.name, Touch.WRITTEN)
             if written.outcome is WriteOutcome.DONE:
-                note(hop.moved, one.name)
+                hop.touch(one.name, Touch.MOVED)
         allowed = tuple(
             revision
             for revision in comparing.revisions_of(observation)
@@ -75,9 +75,3 @@ async def write(
         if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
             ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
         return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)
-
-
-def note(names: list[str], name: str) -> None:
-    """Add a name once."""
-    if name not in names:
-        names.append(name)

@@ -180,7 +180,7 @@ async def test_a_retest_that_waits_for_a_release_is_carried_into_the_next_run(
         await run.say(Verb.HOLD)
         assert (await run.say(Verb.RETEST, target="staging")).accepted
         before = await run_id(run)
-        length.allow(1)
+        await length.end(run)
         await continued(run, length, before=before)
         assert [one.round for one in world.status.tests] == [1, 1]
         await run.say(Verb.RELEASE)

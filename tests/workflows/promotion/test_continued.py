@@ -16,10 +16,17 @@ from tests.workflows.promotion.world import Run, World, merged, promotion, promo
 
 
 class Length:
-    """How long a history may grow; a test makes every run give way to the next."""
+    """How long a history may grow; a test makes every run give way to the next.
+
+    A run ends at the length that its history has now: one that a busy machine replays decides as it did before.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._patch = patch
+
+    async def end(self, run: Run) -> None:
+        """Have the run continue as new at its next step."""
+        self.allow((await run.handle.describe()).history_length + 1)
 
     def allow(self, events: int) -> None:
         """Have a run continue as new at so many events."""
@@ -71,7 +78,7 @@ async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
         await world.until(State.TESTING)
         before = await run_id(run)
         world.there.clear()
-        length.allow(1)
+        await length.end(run)
         await run.handle.signal("poke")
         await asyncio.sleep(0.5)
         await run.say(Verb.HOLD)
@@ -101,7 +108,7 @@ async def test_a_run_gives_way_to_the_next_although_no_watcher_writes_its_status
         world.verdicts["unit"] = RunState.PASSED
         await run.say(Verb.HOLD, reason="freeze")
         await run.say(Verb.RELEASE)
-        length.allow(1)
+        await length.end(run)
         await continued(run, length, before=before)
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         world.there.set()
@@ -117,7 +124,7 @@ async def test_a_run_that_continues_needs_no_place_before_its_step_does(temporal
         await world.until(State.AWAITING_MERGE)
         del world.environments["dev"]
         before = await run_id(run)
-        length.allow(1)
+        await length.end(run)
         await continued(run, length, before=before)
         world.pull_request = merged(world.pull_request, PullRequestState.CLOSED)
         await run.handle.signal("poke")
@@ -134,7 +141,7 @@ async def test_tests_triggered_after_a_run_was_continued_get_the_variables_of_th
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
         before = await run_id(run)
-        length.allow(1)
+        await length.end(run)
         await continued(run, length, before=before)
         await run.say(Verb.RETEST, target="staging")
         await world.eventually(lambda: len(world.triggers) == 6)
@@ -169,7 +176,7 @@ async def test_a_trigger_waits_for_the_source_s_variables_and_for_no_deadline(
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
         before, world.undeclared = await run_id(run), "dev"
-        length.allow(1)
+        await length.end(run)
         await continued(run, length, before=before)
         world.verdicts["e2e"] = RunState.FAILED
         await world.eventually(lambda: world.status.reason == "WaitingForReference")

@@ -16,6 +16,7 @@ from activities.models.revisions import PresentInput, PresentResult, RefusedPart
 from activities.models.status import ConditionStatus, State
 from activities.models.testing import RunState
 from activities.models.tracking import Timings
+from tests.workflows.promotion.test_continued import Length, continued, run_id
 from tests.workflows.promotion.world import FAST, Run, World, promotion_in
 
 LASTING = replace(FAST, present_deadline=Timings().present_deadline)
@@ -242,12 +243,11 @@ async def test_a_host_that_asks_to_wait_holds_up_no_run_that_is_to_continue(
         run = await start()
         await world.until(State.TESTING)
         await world.eventually(lambda: world.tries >= 1)
-        tried, first = world.tries, (await run.handle.describe()).run_id
-        monkeypatch.setattr("workflows.promotion.context.EVENTS_BEFORE_CONTINUING", 1)
-        await run.handle.signal("poke")
-        await asyncio.sleep(0.5)
-        monkeypatch.setattr("workflows.promotion.context.EVENTS_BEFORE_CONTINUING", 10_000)
+        tried, first = world.tries, await run_id(run)
+        length = Length(monkeypatch)
+        await length.end(run)
+        await continued(run, length, before=first)
         world.down = ""
         await world.eventually(lambda: world.tries > tried and world.shows == {"pilotage/testing"})
-        assert (await run.handle.describe()).run_id != first
+        assert await run_id(run) != first
         await world.eventually(world.says("True"))
