@@ -20,10 +20,12 @@ def shared_modules() -> tuple[str, ...]:
     """Name the modules that all workflow instances share instead of loading them anew.
 
     These are the contracts, the wire types, the texts and every module of `workflows` that defines no workflow: none
-    of them keeps state. A module called `workflow` defines one, and each instance has its own.
+    of them keeps state. A module called `workflow` defines one, and each instance has its own, as it has the package
+    that the module stands in.
     """
-    found = pkgutil.walk_packages(workflows.__path__, prefix="workflows.")
-    rules = (module.name for module in found if not module.ispkg and not module.name.endswith(".workflow"))
+    found = {module.name for module in pkgutil.walk_packages(workflows.__path__, prefix="workflows.")}
+    own = {name for name in found if name.endswith(".workflow") or f"{name}.workflow" in found}
+    rules = found - own
     # OpenTelemetry's context travels through workflows when tracing is on.
     return ("activities.contracts", "activities.models", "crds.texts", "opentelemetry", *sorted(rules))
 

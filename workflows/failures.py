@@ -23,11 +23,6 @@ def worth_showing(failure: Failure, since: datetime, now: datetime, *, passing: 
     return not failure.kind.passing or now - since >= passing
 
 
-def jittered(pause: timedelta) -> timedelta:
-    """Return a pause that differs by 20 %: what many began together must not come back together."""
-    return pause * (0.8 + 0.4 * workflow.random().random())
-
-
 def _read(cause: BaseException) -> Failure:
     if isinstance(cause, TimedOut):
         # What the last attempt but this one failed of says more than that time ran out, except of what this one did.

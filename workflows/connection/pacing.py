@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from activities.models.connections import CheckConnectionResult
 from activities.models.tracking import Timings
+from workflows.runtime import backoff
 
 SPREAD = 0.1
 """Share by which pauses differ, so that resources applied together are not all checked together for ever."""
@@ -19,5 +20,5 @@ def pause_after(failures: int, retry_after: timedelta | None, timings: Timings, 
     if failures == 0:
         wanted = timings.check_interval
     else:
-        wanted = min(timings.check_initial * 2 ** min(failures - 1, 16), timings.check_maximum)
+        wanted = backoff.pause_after(failures, initial=timings.check_initial, maximum=timings.check_maximum)
     return max(wanted * (1 + SPREAD * (2 * chance - 1)), retry_after or timedelta(0))

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
-from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from activities.contracts import ConditionActivities, ConnectionActivities
 from activities.models.connections import (
@@ -19,6 +18,7 @@ from workflows import policies
 from workflows.connection.pacing import count_failures, pause_after
 from workflows.connection.presentation import ConnectionProgress, details, name_of, worth_publishing
 from workflows.identity import CONNECTION_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, SEEN_SIGNAL, Queues
+from workflows.runtime import lifetime
 
 
 @workflow.defn(name=CONNECTION_WORKFLOW)
@@ -124,10 +124,5 @@ class ConnectionWorkflow:
             await workflow.sleep(gap, summary="not sooner than the gap between two checks")
 
     def _continue_if_due(self) -> None:
-        info = workflow.info()
-        upgrade = info.is_target_worker_deployment_version_changed()
-        long = info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._start.history_limit
-        if self._checked_at is not None and (upgrade or long):
-            behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
-            request = replace(self._start, generation=self._newest, failures=self._failures)
-            workflow.continue_as_new(request, initial_versioning_behavior=behavior)
+        if self._checked_at is not None and lifetime.due(self._start.history_limit):
+            lifetime.hand_over(replace(self._start, generation=self._newest, failures=self._failures))

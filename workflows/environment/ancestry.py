@@ -14,6 +14,7 @@ from workflows.environment.background import Background
 from workflows.environment.state import KnownRelation
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
+from workflows.runtime.backoff import Backoff
 
 RELATIONS_KEPT = 500
 PAIRS_PER_CALL = 20
@@ -82,7 +83,7 @@ class Comparer:
         self._background = background
         self._asking = False
         self._again_at: datetime | None = None
-        self._pause = start.timings.observe_initial
+        self._pauses = Backoff(initial=start.timings.observe_initial, maximum=start.timings.observe_maximum)
 
     def pursue(self, pairs: Sequence[RevisionPair], now: datetime) -> None:
         """Start a call for what a decision lacked unless one runs or has just failed."""
@@ -113,12 +114,11 @@ class Comparer:
             self._failing_since = self._failing_since or now
             if worth_showing(failure, self._failing_since, now, passing=start.timings.passing):
                 self.problem = f"revisions cannot be compared: {failure.text}"
-            self._again_at = now + max(self._pause, failure.wait)
-            self._pause = min(self._pause * 2, start.timings.observe_maximum)
+            self._again_at = now + max(self._pauses.next(), failure.wait)
         else:
             for pair, relation in zip(pairs, answer.relations, strict=True):
                 self.ancestry.learn(pair.base, pair.head, relation)
             self.problem, self._again_at, self._failing_since = "", None, None
-            self._pause = start.timings.observe_initial
+            self._pauses.reset()
         finally:
             self._asking = False

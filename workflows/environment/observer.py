@@ -16,6 +16,7 @@ from workflows.environment.background import Background, earliest
 from workflows.environment.state import ObserverState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
+from workflows.runtime.backoff import Backoff
 
 ENVIRONMENT_AGE = timedelta(minutes=1)
 """How old the environment's declaration may be when somebody joins: a hop is to start from the declared places."""
@@ -30,7 +31,9 @@ class Observer:
         self._environment_problem = state.environment_problem
         self._environment_object = state.environment_object
         self._environment_due = state.environment_due
-        self._environment_pause = start.timings.reference_initial
+        self._environment_pauses = Backoff(
+            initial=start.timings.reference_initial, maximum=start.timings.reference_maximum
+        )
         self._reading_problem = state.problem
         self._failing_since = state.failing_since
         self._hidden = ""
@@ -165,11 +168,10 @@ class Observer:
         finally:
             self._reading_environment = False
         if self._environment_problem:
-            self._environment_due = workflow.now() + self._environment_pause
-            self._environment_pause = min(self._environment_pause * 2, start.timings.reference_maximum)
+            self._environment_due = workflow.now() + self._environment_pauses.next()
         else:
             self._environment_due = workflow.now() + start.timings.holder_backstop
-            self._environment_pause = start.timings.reference_initial
+            self._environment_pauses.reset()
 
     def _accept(self, deployments: Sequence[object]) -> bool:
         return self.environment is None or tuple(self.environment.deployments) != tuple(deployments)

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
-from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
@@ -24,6 +23,7 @@ from workflows.environment.state import EnvironmentStart, EnvironmentState, Obse
 from workflows.environment.telling import Page, Teller
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.publishing import GRACE, place_publisher
+from workflows.runtime import lifetime
 
 LONGEST_LINGER = timedelta(hours=24)
 
@@ -59,7 +59,7 @@ class EnvironmentWorkflow:
         while True:
             self._background.collect()
             self._background.changed = False
-            if self._long_enough():
+            if lifetime.due(self._start.history_limit):
                 await self._continue()
             self._step(workflow.now())
             self._ending = self._deserted(workflow.now())
@@ -211,12 +211,6 @@ class EnvironmentWorkflow:
             return False
         return now >= self._lonely_since + self._linger() and not self._background.busy
 
-    def _long_enough(self) -> bool:
-        info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.is_target_worker_deployment_version_changed():
-            return True
-        return info.get_current_history_length() >= self._start.history_limit
-
     async def _continue(self) -> None:
         """Hand everything to the next run; what arrives meanwhile is handed over too.
 
@@ -238,11 +232,7 @@ class EnvironmentWorkflow:
             sequence=self._publisher.sequence,
             lonely_since=self._lonely_since,
         )
-        newer = workflow.info().is_target_worker_deployment_version_changed()
-        behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if newer else None
-        workflow.continue_as_new(
-            replace(self._start, carried=carrying.fitting(state)), initial_versioning_behavior=behavior
-        )
+        lifetime.hand_over(replace(self._start, carried=carrying.fitting(state)))
 
     # -- what people see ---------------------------------------------------------------------------------------
 

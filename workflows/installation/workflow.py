@@ -4,9 +4,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from workflows.identity import INSTALLATION_WORKFLOW, POKE_SIGNAL
+from workflows.runtime import lifetime
 
 LOOK = timedelta(hours=1)
 """How long the workers of a replaced version may have to wait for it: a run that sleeps learns of no newer one."""
@@ -33,11 +33,8 @@ class InstallationWorkflow:
                     lambda: self._poked, timeout=LOOK, timeout_summary="move to a newer worker version, if there is one"
                 )
             self._poked = False
-            info = workflow.info()
-            upgrade = info.is_target_worker_deployment_version_changed()
-            if upgrade or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING:
-                behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
-                workflow.continue_as_new(cluster_uid, initial_versioning_behavior=behavior)
+            if lifetime.due(EVENTS_BEFORE_CONTINUING):
+                lifetime.hand_over(cluster_uid)
 
     @workflow.signal(name=POKE_SIGNAL, description="Look now: is there a newer worker version?")
     def poke(self) -> None:

@@ -9,8 +9,9 @@ from temporalio.exceptions import ActivityError
 
 from activities.models.failures import Failure, FailureKind
 from activities.models.tracking import Problem, Timings
-from workflows.failures import failure_of, jittered, worth_showing
+from workflows.failures import failure_of, worth_showing
 from workflows.promotion.state import Story
+from workflows.runtime.backoff import Backoff, jittered
 
 Answer = TypeVar("Answer")
 
@@ -68,13 +69,13 @@ class Asking:
     async def insist(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
         """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
         run = self._run
-        pause = run.timings.reference_initial
+        pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
         while (answer := await self.ask_once(ask, object_=object_)) is None:
             run.heed_commands()
-            await self._wait(max(jittered(pause), self.asked_wait), f"{why}: try again")
+            await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again")
             run.heed_commands()
             if self._refusal is None or not self._refusal.kind.asks_to_wait:
-                pause = min(pause * 2, run.timings.reference_maximum)
+                pauses.grow()
         return answer
 
     async def ask_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:

@@ -15,9 +15,11 @@ from activities.models.promotion import PromotionInput
 from activities.models.testing import CancelTestsInput, RunRef
 from activities.models.tracking import Timings
 from workflows import policies
-from workflows.failures import failure_of, jittered
+from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import OpenCancel, Story, TestProgress
+from workflows.runtime.backoff import Backoff, jittered
+from workflows.runtime.snapshot import Snapshot
 
 CANCEL_WITHIN = timedelta(hours=2)
 """Longer than any host asks to wait; runs end by themselves, too."""
@@ -97,21 +99,19 @@ class Cancelling:
         task.add_done_callback(self._tasks.discard)
 
     async def _cancel(self, one: OpenCancel) -> None:
-        run, pause = self._run, self._run.timings.reference_initial
+        run = self._run
+        pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
         while (failure := await self._try(one)) is not None:
-            wait = max(jittered(pause), failure.wait)
+            wait = max(jittered(pauses.next()), failure.wait)
             if not failure.kind.passing or workflow.now() + wait > self._until(one):
                 run.event("CancelFailed", f"{failure.object}: {failure.text}", warning=True)
                 run.flush()
                 break
-            hurried = self._gone_at
+            seen = Snapshot(lambda: self._gone_at)
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda hurried=hurried: self._gone_at != hurried,  # type: ignore[misc]
-                    timeout=wait,
-                    timeout_summary=f"cancel at {one.runner} again",
+                    seen.changed, timeout=wait, timeout_summary=f"cancel at {one.runner} again"
                 )
-            pause = min(pause * 2, run.timings.reference_maximum)
         run.story.cancels = [other for other in run.story.cancels if other is not one]
 
     def _until(self, one: OpenCancel) -> datetime:

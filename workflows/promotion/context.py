@@ -23,6 +23,8 @@ from workflows.promotion.asking import Asking, Unreadable
 from workflows.promotion.cancelling import Cancelling
 from workflows.promotion.places import Places
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Story
+from workflows.runtime import lifetime
+from workflows.runtime.snapshot import Snapshot
 
 Answer = TypeVar("Answer")
 
@@ -163,6 +165,21 @@ class Context:
             line = cut(f"{command.request_id}: {text}", LINE_BYTES)
             story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]
 
+    def look(self, *environments: str, commands: bool = False, hold: bool = False, lane: bool = False) -> Snapshot:
+        """Remember pokes, the views of places and what else is named: taken before the step awaits anything."""
+
+        def view(environment: str) -> Callable[[], object]:
+            return lambda: self.places.view(environment)
+
+        watched: list[Callable[[], object]] = [lambda: self.pokes, *map(view, environments)]
+        if commands:
+            watched.append(lambda: self.command_waits)
+        if hold:
+            watched.append(lambda: self.held)
+        if lane:
+            watched += [lambda: self.places.granted, lambda: self.story.inbox.get(Verb.PROMOTE)]
+        return Snapshot(*watched)
+
     # -- waiting -----------------------------------------------------------------------------------------------
 
     async def wait(
@@ -223,15 +240,10 @@ class Context:
     def _may_move(self) -> bool:
         """Tell whether a newer worker version asks and nothing is at work: a hold between waves may last for weeks."""
         waits = self.story.state in MOVABLE or (self.at_boundary and self.held)
-        return waits and workflow.info().is_target_worker_deployment_version_changed()
+        return waits and lifetime.upgrade_wanted()
 
     def _continue_if_due(self) -> None:
-        info = workflow.info()
-        if (
-            self._may_move()
-            or info.is_continue_as_new_suggested()
-            or info.get_current_history_length() >= EVENTS_BEFORE_CONTINUING
-        ):
+        if self._may_move() or lifetime.long_enough(EVENTS_BEFORE_CONTINUING):
             raise Continue
 
     def until_known(self) -> timedelta | None:

@@ -25,6 +25,7 @@ from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal, Touch
 from workflows.promotion.testing import void_round
 from workflows.promotion.writing import write
+from workflows.runtime.backoff import Backoff
 
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
@@ -133,10 +134,11 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
     requested: dict[str, datetime] = {}
     hindered: dict[str, WriteResult] = {}
     since: datetime | None = None
-    again_pause = COMPARE_AGAIN
+    pauses = Backoff(initial=COMPARE_AGAIN, maximum=COMPARE_AGAIN_AT_MOST)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
-        known, pokes = ctx.places.view(view.name), ctx.pokes
+        pokes = ctx.pokes
+        raced, seen = ctx.look(commands=True), ctx.look(view.name, commands=True)
         observed = await _observe(ctx, hop, since=since)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
         until = deadline(ctx, hop, view)
@@ -163,14 +165,16 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
             ctx.story.message = together(following.lines(missing, observed, hindered).values())
             ctx.changed()
         left = max(deadline(ctx, hop, view) - workflow.now(), timedelta(milliseconds=100))
-        at_most = min(max(again_pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
+        at_most = min(max(pauses.pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
         if hop.blocked:
             at_most = following.blocked_pause(hop.blocked_until, workflow.now())
-        again_pause = min(again_pause * 2, COMPARE_AGAIN_AT_MOST) if again else COMPARE_AGAIN
+        if again:
+            pauses.grow()
+        else:
+            pauses.reset()
+        # Who lost a race compares again at its own pace: the place's view of it would come at once.
         woken = await ctx.wait(
-            lambda known=known, pokes=pokes, again=again: (  # type: ignore[misc]
-                ctx.command_waits or ctx.pokes != pokes or (not again and ctx.places.view(view.name) is not known)
-            ),
+            (raced if again else seen).changed,
             at_most=at_most,
             why=f"deliver to {view.name}",
             quiet=True,

@@ -14,12 +14,12 @@ from activities.models.revisions import ListChangedFilesInput, ReadPullRequestIn
 from activities.models.status import State
 from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
 from workflows import policies
-from workflows.failures import jittered
 from workflows.promotion import comparing
 from workflows.promotion.asking import Unreadable
 from workflows.promotion.commands import command_line
 from workflows.promotion.context import Context, Ended
 from workflows.promotion.lineage import astray
+from workflows.runtime.backoff import Backoff, jittered
 
 HEARING = timedelta(minutes=2)
 """How long a place may take for its first view before it is told again."""
@@ -55,7 +55,7 @@ async def _read_repository(ctx: Context) -> RepositoryView:
 async def await_merge(ctx: Context) -> State:
     """Wait for the merge; only the pull request changes meanwhile."""
     story = ctx.story
-    pause = ctx.timings.merge_initial
+    pauses = Backoff(initial=ctx.timings.merge_initial, maximum=ctx.timings.merge_maximum)
     while True:
         pull_request = story.pull_request or await _read_pull_request(ctx)
         if pull_request.state is PullRequestState.CLOSED:
@@ -68,9 +68,7 @@ async def await_merge(ctx: Context) -> State:
                 # Only now can places ahead tell which changes would carry this one past the hold.
                 ctx.places.hold_changed()
             return state
-        pokes = ctx.pokes
-        await ctx.wait(lambda pokes=pokes: ctx.pokes != pokes, at_most=jittered(pause), why="look for the merge")  # type: ignore[misc]
-        pause = min(pause * 2, ctx.timings.merge_maximum)
+        await ctx.wait(ctx.look().changed, at_most=jittered(pauses.next()), why="look for the merge")
         story.awaited_merge = True
         await _read_pull_request(ctx)
 
@@ -128,17 +126,13 @@ async def await_sync(ctx: Context) -> State:
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
-        known, pokes = ctx.places.view(story.environment), ctx.pokes
+        seen = ctx.look(story.environment)
         if await source_with_change(ctx) is not None:
             story.message = ""
             return State.SYNCED
         _say_why(ctx, source_artifacts(ctx))
         poked = ctx.pokes
-        woken = await ctx.wait(
-            lambda known=known, pokes=pokes: ctx.places.view(story.environment) is not known or ctx.pokes != pokes,  # type: ignore[misc]
-            at_most=ctx.until_known(),
-            why=f"await {story.environment}",
-        )
+        woken = await ctx.wait(seen.changed, at_most=ctx.until_known(), why=f"await {story.environment}")
         if not woken:
             ctx.forget_unknown()
         if ctx.pokes != poked:

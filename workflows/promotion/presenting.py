@@ -11,9 +11,10 @@ from activities.contracts import ScmActivities
 from activities.models.revisions import PresentResult
 from activities.models.status import State
 from workflows import policies
-from workflows.failures import failure_of, jittered
+from workflows.failures import failure_of
 from workflows.promotion import presentation, reporting
 from workflows.promotion.context import Context
+from workflows.runtime.backoff import Backoff, jittered
 
 INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
@@ -87,20 +88,21 @@ class Presenting:
 
     async def _present(self) -> None:
         timings = self._ctx.timings
-        pause = initial = timings.reference_initial * INITIAL_PAUSE
+        pauses = Backoff(
+            initial=timings.reference_initial * INITIAL_PAUSE, maximum=timings.reference_maximum * LONGEST_PAUSE
+        )
         try:
             while self._wanted and not self._stopped:
                 # Taken before anything is awaited: what is mended during a try must cause another one.
                 pokes, last = self._ctx.pokes, self._last
                 if await self._show():
-                    pause = initial
+                    pauses.reset()
                     continue
                 if last:
                     self._wanted = not self._patient and not self._gone
                     self._patient = True
                     continue
-                await self._pause(pokes, max(jittered(pause), self._asked_wait))
-                pause = min(pause * 2, timings.reference_maximum * LONGEST_PAUSE)
+                await self._pause(pokes, max(jittered(pauses.next()), self._asked_wait))
                 self._wanted = not self._stopped
         finally:
             self._task = None

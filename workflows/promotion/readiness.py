@@ -16,6 +16,7 @@ from workflows.promotion.hopping import ended_by_others, judge_target, lacking_c
 from workflows.promotion.runs import poll_tests
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import keep_deadlines, void_round
+from workflows.runtime.snapshot import Snapshot
 
 NAMES_BYTES = 700
 """Components that a refusal names: the advice stands behind them."""
@@ -24,12 +25,12 @@ NAMES_BYTES = 700
 async def await_retest(ctx: Context) -> State:
     """Wait for `retest`, or until another change brings this one along."""
     while True:
-        before = _view(ctx)
+        seen = _look(ctx)
         if ctx.command_waits:
             return await void_round(ctx)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
-        await _wait_for_change(ctx, before, why="await retest")
+        await _wait_for_change(ctx, seen, why="await retest")
 
 
 async def await_turn(ctx: Context) -> State:
@@ -38,7 +39,7 @@ async def await_turn(ctx: Context) -> State:
     if hop is None or hop.round is None:
         return State.SYNCED
     while True:
-        before = _view(ctx)
+        seen = _look(ctx)
         if ctx.command_waits:
             return await void_round(ctx)
         if hop.policy.target not in ctx.views:
@@ -51,7 +52,7 @@ async def await_turn(ctx: Context) -> State:
         if ctx.places.granted and ctx.places.phase is Phase.READY and not ctx.held:
             return await _take_lane(ctx, hop)
         await _wait_for_change(
-            ctx, before, why=f"await the lane of {hop.policy.target}", quiet=ctx.places.phase is Phase.READY
+            ctx, seen, why=f"await the lane of {hop.policy.target}", quiet=ctx.places.phase is Phase.READY
         )
 
 
@@ -74,12 +75,12 @@ async def await_retry(ctx: Context) -> State:
     if ctx.places.phase is not Phase.FAILED:
         await ctx.places.speak(Phase.FAILED)
     while True:
-        before = _view(ctx)
+        seen = _look(ctx)
         if ctx.command_waits and (command := ctx.take(Verb.RETRY)) is not None:
             return await _retry(ctx, hop, command)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
-        await _wait_for_change(ctx, before, why="await retry")
+        await _wait_for_change(ctx, seen, why="await retry")
 
 
 async def _retry(ctx: Context, hop: Hop, command: Command) -> State:
@@ -156,20 +157,13 @@ def _overridden(ctx: Context, hop: Hop, diverged: Sequence[Comparison]) -> bool:
     return all(seen.get(one.deployment) == comparing.revisions_of(one.observation) for one in diverged)
 
 
-def _view(ctx: Context) -> tuple[object, ...]:
+def _look(ctx: Context) -> Snapshot:
     """Return what these steps look at; taken before they look, so that a change meanwhile is not missed."""
     hop = ctx.story.hop
-    return (
-        ctx.places.view(hop.policy.target) if hop else None,
-        ctx.held,
-        ctx.command_waits,
-        ctx.story.inbox.get(Verb.PROMOTE),
-        ctx.places.granted,
-        ctx.pokes,
-    )
+    return ctx.look(*([hop.policy.target] if hop else ()), commands=True, hold=True, lane=True)
 
 
-async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str, quiet: bool = False) -> None:
+async def _wait_for_change(ctx: Context, seen: Snapshot, *, why: str, quiet: bool = False) -> None:
     """Wait until anything that these steps look at changed; optional tests are read and end by their deadlines."""
     hop = ctx.story.hop
     round_ = hop.round if hop else None
@@ -181,7 +175,7 @@ async def _wait_for_change(ctx: Context, before: tuple[object, ...], *, why: str
             return
         limits.append(rounds.next_wake(round_, hop.policy, workflow.now(), ctx.timings.poll_maximum, triggers=False))
     at_most = min((limit for limit in limits if limit is not None), default=None)
-    if await ctx.wait(lambda: _view(ctx) != before, at_most=at_most, why=why, quiet=quiet):
+    if await ctx.wait(seen.changed, at_most=at_most, why=why, quiet=quiet):
         return
     ctx.forget_unknown()
     if running and round_ is not None:

@@ -10,10 +10,11 @@ from activities.contracts import TestRunActivities
 from activities.models.failures import Failure, FailureKind
 from activities.models.testing import PollTestsInput, RunState, TriggerTestInput
 from workflows import policies
-from workflows.failures import failure_of, jittered
+from workflows.failures import failure_of
 from workflows.promotion import rounds
 from workflows.promotion.context import Context
 from workflows.promotion.state import Hop, Round, TestProgress
+from workflows.runtime.backoff import jittered, pause_after
 
 LAST_LOOK = timedelta(seconds=5)
 
@@ -77,9 +78,8 @@ def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:
     test.unheard = test.unheard or not failure.surely_unsent
     rounds.note_failure(test, failure, now, ctx.timings.passing)
     tell_refusal(ctx, test, known)
-    pause = ctx.timings.reference_initial * 2.0 ** min(test.attempts, 10)
-    pause = max(ctx.timings.listing_lag, jittered(min(pause, ctx.timings.reference_maximum)))
-    test.next_trigger = now + max(pause, failure.wait)
+    pause = pause_after(test.attempts + 1, initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
+    test.next_trigger = now + max(ctx.timings.listing_lag, jittered(pause), failure.wait)
     # What was refused to keep quiet was no attempt.
     test.attempts += not failure.kind.asks_to_wait
 

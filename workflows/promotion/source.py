@@ -14,6 +14,7 @@ from workflows.promotion.asking import Unreadable
 from workflows.promotion.context import Context
 from workflows.promotion.merging import source_artifacts
 from workflows.promotion.state import Hop, Round
+from workflows.runtime.backoff import Backoff
 
 Answer = TypeVar("Answer")
 
@@ -24,7 +25,7 @@ class SourceReader:
     def __init__(self, ctx: Context, hop: Hop) -> None:
         self._ctx = ctx
         self._hop = hop
-        self._pause = ctx.timings.reference_initial
+        self._pauses = Backoff(initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
         self._due: datetime | None = None
         self._pokes = ctx.pokes
 
@@ -80,10 +81,10 @@ class SourceReader:
         self._pokes = ctx.pokes
         answer = await ctx.ask_once(ask, object_=f"Environment/{self._hop.policy.source}")
         if answer is None:
-            self._due = workflow.now() + max(self._pause, ctx.asked_wait)
-            self._pause = min(self._pause * 2, ctx.timings.reference_maximum)
+            self._due = workflow.now() + max(self._pauses.next(), ctx.asked_wait)
         else:
-            self._due, self._pause = None, ctx.timings.reference_initial
+            self._due = None
+            self._pauses.reset()
         return answer
 
     async def _observe(self, round_: Round) -> tuple[Observation, ...]:

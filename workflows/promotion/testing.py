@@ -3,11 +3,10 @@
 from temporalio import workflow
 
 from activities.models.configuration import SourceMoved
-from activities.models.places import Phase, PlaceSignal
+from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
-from workflows.failures import jittered
 from workflows.promotion import rounds
 from workflows.promotion.aggregate import aggregate, may_retry, round_over, verdict
 from workflows.promotion.commands import outdated_approval
@@ -17,6 +16,7 @@ from workflows.promotion.merging import source_artifacts, source_with_change
 from workflows.promotion.runs import cancel_round, poll_tests, reveal_failures, trigger_due
 from workflows.promotion.source import SourceReader, move
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
+from workflows.runtime.backoff import Backoff, jittered
 
 
 async def run_tests(ctx: Context) -> State:
@@ -24,12 +24,12 @@ async def run_tests(ctx: Context) -> State:
     hop = ctx.story.hop
     if hop is None:
         return State.SYNCED
-    poll = ctx.timings.poll_initial
-    poll_at = workflow.now() + poll
+    polls = Backoff(initial=ctx.timings.poll_initial, maximum=ctx.timings.poll_maximum, factor=1.5)
+    poll_at = workflow.now() + polls.pause
     source = SourceReader(ctx, hop)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
-        pokes, held, target = ctx.pokes, ctx.held, ctx.places.view(hop.policy.target)
+        seen, pokes, held = ctx.look(hop.policy.target, commands=True, hold=True), ctx.pokes, ctx.held
         if ctx.command_waits:
             return await void_round(ctx)
         round_ = await _current_round(ctx, hop)
@@ -57,7 +57,8 @@ async def run_tests(ctx: Context) -> State:
                 cancel_round(ctx, round_)
                 if hop.source_moves > SOURCE_MOVES_ALLOWED:
                     return _fail_moved(ctx, hop)
-                hop.round, poll = None, ctx.timings.poll_initial
+                hop.round = None
+                polls.reset()
                 continue
             over = round_.confirmed and round_over(round_.tests, timed_out=round_.timed_out)
             if over and (moves := await source.moves(round_)) is not None:
@@ -65,31 +66,22 @@ async def run_tests(ctx: Context) -> State:
                 state = await _verdict(ctx, hop, round_, moves)
                 if state is not None:
                     return state
-                poll = ctx.timings.poll_initial
+                polls.reset()
                 continue
         now = workflow.now()
         ctx.verdict_until = rounds.round_deadline(round_, hop.policy)
         ctx.changed()
-        poll_at = min(poll_at, now + poll)
+        poll_at = min(poll_at, now + polls.pause)
         pause = poll_at - now
         if not held:
             pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
         pause = rounds.until_shown(round_, now, pause, ctx.timings.passing)
         pause = source.at_most(pause)
-
-        def changed(pokes: int = pokes, held: bool = held, target: PlaceSignal | None = target) -> bool:
-            return (
-                ctx.pokes != pokes
-                or ctx.held != held
-                or ctx.command_waits
-                or ctx.places.view(hop.policy.target) is not target
-            )
-
-        await ctx.wait(changed, at_most=pause, why=rounds.wake_reason(round_))
+        await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_))
         if ctx.pokes != pokes or workflow.now() >= poll_at:
             await poll_tests(ctx, round_)
-            poll = min(poll * 1.5, ctx.timings.poll_maximum)
-            poll_at = workflow.now() + jittered(poll)
+            polls.grow()
+            poll_at = workflow.now() + jittered(polls.pause)
         _note_move(ctx, hop, round_, source_artifacts(ctx))
 
 
@@ -97,7 +89,7 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     """Return the open round, or begin one with what runs in the source; None after a wait for the source."""
     if hop.round is not None:
         return hop.round
-    known, pokes = ctx.places.view(hop.policy.source), ctx.pokes
+    seen, known = ctx.look(hop.policy.source, commands=True), ctx.places.view(hop.policy.source)
     # A source may have been rolled back: without the change in it there is nothing to test or to promote.
     artifacts = await source_with_change(ctx) if known is None or known is not ctx.outdated else None
     ctx.heed_commands()
@@ -108,13 +100,10 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
             ctx.supersede(outdated, Verb.PROMOTE)
         return hop.round
 
-    def settled() -> bool:
-        return ctx.command_waits or ctx.places.view(hop.policy.source) is not known or ctx.pokes != pokes
-
     # A source that moved and came back shows its place nothing new.
     at_most = ctx.timings.observe_maximum if ctx.outdated is not None else ctx.until_known()
     ctx.changed()
-    if not await ctx.wait(settled, at_most=at_most, why=f"{hop.policy.source} settles"):
+    if not await ctx.wait(seen.changed, at_most=at_most, why=f"{hop.policy.source} settles"):
         ctx.forget_unknown()
     ctx.outdated = None
     return None

@@ -6,7 +6,6 @@ from dataclasses import replace
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
-from temporalio.workflow import ContinueAsNewVersioningBehavior
 
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
@@ -19,6 +18,7 @@ from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import ANSWERS_KEPT, PromotionStart, Story
 from workflows.publishing import newest_events, status_publisher
+from workflows.runtime import lifetime
 
 Step = Callable[[Context], Awaitable[State]]
 
@@ -88,12 +88,7 @@ class PromotionWorkflow:
             story.events_dropped = unwritten.events_dropped if unwritten else 0
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
-                # Also where only the history was long: who continues on the old version once a newer one asked has
-                # declined it for good, and is not told of it again.
-                upgrade = workflow.info().is_target_worker_deployment_version_changed()
-                behavior = ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None
-                start = fitting(replace(request, carried=story))
-                workflow.continue_as_new(start, initial_versioning_behavior=behavior)
+                lifetime.hand_over(fitting(replace(request, carried=story)))
             ctx.set_state(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
         await self._finish()
         return story.state
