@@ -9,6 +9,9 @@ SOURCES := activities crds deploy providers tests worker workflows
 # For every platform, with extras and hashes: what is installed without resolving must be complete.
 LOCKED := --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11
 
+# Half of a test's time is waiting for servers: one process more than there are cores, and servers for each.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .PHONY: help venv binaries demo up down status test coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
@@ -43,13 +46,13 @@ down: $(STAMP) ## Stop the local environment
 status: $(STAMP) ## Show what runs
 	@$(LOCAL) status
 
-test: $(STAMP) ## Run all tests (ARGS=... goes to pytest)
+test: $(STAMP) ## Run all tests in several processes (PROCESSES=n), or ARGS="..." of pytest in one
 	@$(LOCAL) binaries >/dev/null
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),--numprocesses $(PROCESSES))
 
 coverage: $(STAMP) ## Branch coverage of workflows, providers and crds, at least 90 %
 	@$(LOCAL) binaries >/dev/null
-	$(BIN)/python -m pytest tests/workflows tests/providers tests/crds tests/watcher --cov=workflows --cov=providers --cov=crds \
+	$(BIN)/python -m pytest tests/workflows tests/providers tests/crds tests/watcher --numprocesses $(PROCESSES) --cov=workflows --cov=providers --cov=crds \
 	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
 check: $(STAMP) ## Format, lint, types, import rules, generated files

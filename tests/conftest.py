@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
 import structlog
@@ -11,18 +12,44 @@ from hypothesis import HealthCheck, settings
 
 from deploy.local.environment import LocalEnvironment
 from deploy.local.kubernetes_server import KubernetesAccess
+from tests import pace
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
     pytest.exit("terminated", returncode=143)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # By default SIGTERM would end the run without tearing down fixtures, and so without stopping servers.
     signal.signal(signal.SIGTERM, _terminated)
     # How fast a machine is says nothing about what is tested.
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
+    if worker := getattr(config, "workerinput", None):
+        pace.own_ports(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        pace.longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    # Only here: who runs tests in one process needs no xdist.
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler: Any = LoadScopeScheduling(config, log)
+    scheduler._split_scope = pace.share_of
+    return scheduler
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [one for some in terminalreporter.stats.values() for one in some if isinstance(one, pytest.TestReport)]
+    if len({report.nodeid for report in reports}) > 1:
+        terminalreporter.section("seconds by folder")
+        terminalreporter.write("\n".join(pace.table(reports)) + "\n")
 
 
 @pytest.fixture

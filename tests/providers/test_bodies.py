@@ -52,7 +52,9 @@ def test_an_answer_in_a_coding_that_was_not_asked_for_is_refused_unread(coding: 
 
 
 @pytest.mark.parametrize(
-    "body", [b"no gzip at all", gzip.compress(b"x" * 1000)[:-20], zlib.compress(b"zlib"), b"\x1f\x8b"]
+    "body",
+    [b"no gzip at all", gzip.compress(b"x" * 1000)[:-20], zlib.compress(b"zlib"), b"\x1f\x8b"],
+    ids=["plain", "cut short", "zlib", "a header alone"],
 )
 def test_broken_compression_is_an_odd_answer(body: bytes) -> None:
     with pytest.raises(ProviderMalformed):

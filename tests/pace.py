@@ -1,0 +1,81 @@
+"""How the suite is spread over processes, and what each folder may cost.
+
+Processes share nothing: each starts the servers that its tests ask for, and takes whole files, since a file's fixtures
+are opened once. The folders that take longest go first, so that none is left alone at the end.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+import pytest
+
+from deploy.local import ports
+
+BUDGET_SECONDS: Mapping[str, int] = {
+    "tests/e2e": 300,
+    "tests/crash": 120,
+    "tests/upgrade": 120,
+    "tests/workflows/promotion": 480,
+    "tests/workflows/environment": 240,
+    "tests/watcher": 180,
+    "tests/workflows/journeys": 60,
+    "tests/workflows/connection": 30,
+    "tests/workflows/runtime": 5,
+    "tests/worker": 90,
+    "tests/cli": 120,
+    "tests/local": 120,
+    "tests/crds": 90,
+    "tests/sandbox": 60,
+    "tests/security": 60,
+    "tests/providers": 90,
+    "tests/replay": 30,
+    "tests/architecture": 60,
+    "tests/activities": 30,
+    "tests/mutants": 10,
+}
+"""Seconds of tests by folder, added over processes, on two idle cores; the order is the one in which they start."""
+WHOLE = "tests/e2e"
+"""The folder with an environment of its own for all its files, too large to be started by each process."""
+
+
+def folder_of(nodeid: str) -> str:
+    """Return the folder of a test for which there is a budget; the folder of its file when there is none."""
+    folder = PurePosixPath(nodeid.partition("::")[0]).parent
+    named = [str(one) for one in (folder, *folder.parents) if str(one) in BUDGET_SECONDS]
+    return named[0] if named else str(folder)
+
+
+def share_of(nodeid: str) -> str:
+    """Return what one process takes as a whole: the file of a test, or its folder."""
+    file = nodeid.partition("::")[0]
+    return WHOLE if folder_of(file) == WHOLE else file
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Order tests by their folders' budgets; files stay whole and in their order."""
+    places = {folder: place for place, folder in enumerate(BUDGET_SECONDS)}
+    items.sort(key=lambda item: places.get(folder_of(item.nodeid), len(places)))
+
+
+def own_ports(process: int, processes: int) -> None:
+    """Have the servers of this process take ports that no other process of the run looks at."""
+    width = (ports.LAST - ports.FIRST) // processes
+    ports.FIRST += process * width
+    ports.LAST = ports.FIRST + width
+
+
+def table(reports: Iterable[pytest.TestReport]) -> list[str]:
+    """Return a line for each folder that ran: tests, seconds over all processes, budget."""
+    tests: dict[str, set[str]] = defaultdict(set)
+    seconds: dict[str, float] = defaultdict(float)
+    for report in reports:
+        folder = folder_of(report.nodeid)
+        tests[folder].add(report.nodeid)
+        seconds[folder] += report.duration
+    lines = [f"{'folder':<32}{'tests':>6}{'seconds':>9}{'budget':>8}"]
+    for folder in sorted(seconds, key=lambda name: -seconds[name]):
+        budget = BUDGET_SECONDS.get(folder, 0)
+        over = "  over" if seconds[folder] > budget else ""
+        lines.append(f"{folder:<32}{len(tests[folder]):>6}{seconds[folder]:>9.0f}{budget:>8}{over}")
+    return lines
