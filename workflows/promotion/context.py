@@ -78,13 +78,10 @@ class Context:
         """How many pokes had come when a policy was looked for last; a run that begins has not looked yet."""
         self.ended: Ended | None = None
         self.verdict_until: datetime | None = None
-        self.delivery_until: datetime | None = None
         self.checks: tuple[str, ...] = ()
         self.writing = False
         self.write_wait = timedelta(0)
         """How long Argo CD asked us to wait with the next write."""
-        self.at_boundary = story.state is State.PROMOTING and story.hold is not None
-        """Whether a hold has taken effect between two waves; one carried over has: its run begins at a boundary."""
         self.outdated: PlaceSignal | None = None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
@@ -136,6 +133,12 @@ class Context:
     def held(self) -> bool:
         """Whether a person said hold."""
         return self.story.hold is not None
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether Promoting is between two waves or before the first, where a hold takes effect."""
+        story = self.story
+        return story.state is State.PROMOTING and story.hop is not None and not story.hop.in_wave
 
     # -- commands ----------------------------------------------------------------------------------------------
 

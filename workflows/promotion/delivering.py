@@ -20,7 +20,7 @@ from workflows.promotion import comparing, following, records, rounds
 from workflows.promotion.comparing import Comparison, Judgement
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import brought_by, end_hop, note_record
-from workflows.promotion.pausing import between_waves, deadline, note_window, pause
+from workflows.promotion.pausing import begin_wave, between_waves, deadline, end_wave, note_window, pause
 from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal, Touch
 from workflows.promotion.testing import void_round
@@ -79,10 +79,13 @@ async def promote(ctx: Context) -> State:
             if index and hop.wave != number and view.wave_pause:
                 hop.pause_until = hop.pause_until or workflow.now() + view.wave_pause
                 await pause(ctx, hop.pause_until)
-            await between_waves(ctx)
-            if hop.wave != number:
-                hop.wave, hop.wave_started, hop.pause_until = number, workflow.now(), None
+            if hop.wave != number or not hop.in_wave:
+                # Also in a run that was continued: a wave at work is no boundary, whatever was said meanwhile.
+                end_wave(hop)
+                await between_waves(ctx)
+                begin_wave(hop, number)
             await _deliver(ctx, hop, view, wave)
+            end_wave(hop)
     except WaveFailed as failure:
         ctx.heed_commands()
         return await _fail(ctx, hop, deployments, failure)
@@ -91,6 +94,7 @@ async def promote(ctx: Context) -> State:
         hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, str(refusal), None
         hop.refused = (refusal.observation,)
         hop.wave = hop.wave_started = None
+        end_wave(hop)
         # What diverged may be declared no more: the place, which gave us the lane, would not see it.
         ctx.views.pop(hop.policy.target, None)
         ctx.event("TargetDiverged", str(refusal), warning=True)
@@ -111,7 +115,6 @@ async def promote(ctx: Context) -> State:
         applications=applications,
         brought_by=brought_by(ctx, hop) if brought else "",
     )
-    ctx.delivery_until = None
     return await end_hop(ctx, record)
 
 
@@ -141,7 +144,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         raced, seen = ctx.look(commands=True), ctx.look(view.name, commands=True)
         observed = await _observe(ctx, hop, since=since)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
-        until = deadline(ctx, hop, view)
+        until = deadline(hop, view)
         behind = _judge_wave(ctx, hop, wave, observed, requested)
         ctx.heed_commands()
         missing = [one for one in wave if one.name not in hop.results]
@@ -164,7 +167,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: list[Dep
         if hindered:
             ctx.story.message = together(following.lines(missing, observed, hindered).values())
             ctx.changed()
-        left = max(deadline(ctx, hop, view) - workflow.now(), timedelta(milliseconds=100))
+        left = max(deadline(hop, view) - workflow.now(), timedelta(milliseconds=100))
         at_most = min(max(pauses.pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
         if hop.blocked:
             at_most = following.blocked_pause(hop.blocked_until, workflow.now())
@@ -328,8 +331,8 @@ async def _fail(ctx: Context, hop: Hop, deployments: list[DeploymentSpec], failu
     )
     note_record(ctx, record)
     hop.results = {name: result for name, result in hop.results.items() if name in moved}
-    hop.error, ctx.delivery_until = error, None
-    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None
+    hop.error = error
+    end_wave(hop)
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
     state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
     await ctx.places.speak(Phase.FAILED)

@@ -15,12 +15,21 @@ from workflows.promotion.state import Hop
 
 async def between_waves(ctx: Context) -> None:
     """Stop here while held, keeping the lane; a run that continues as new meanwhile leaves the hold in effect."""
-    ctx.at_boundary = True
     while ctx.held:
         ctx.changed()
         ctx.heed_commands()
         await ctx.wait(lambda: not ctx.held or ctx.command_waits, why="held between waves")
-    ctx.at_boundary = False
+
+
+def begin_wave(hop: Hop, number: int) -> None:
+    """Leave the boundary: from here on a hold waits for the next one."""
+    hop.wave, hop.wave_started, hop.pause_until, hop.in_wave = number, workflow.now(), None, True
+
+
+def end_wave(hop: Hop) -> None:
+    """Come to a boundary; whatever stopped the wave stops no other one."""
+    hop.in_wave = False
+    forget_window(hop)
 
 
 async def pause(ctx: Context, until: datetime) -> None:
@@ -31,12 +40,17 @@ async def pause(ctx: Context, until: datetime) -> None:
         await ctx.wait(lambda: ctx.command_waits, at_most=left, why="pause between waves")
 
 
-def deadline(ctx: Context, hop: Hop, view: EnvironmentView) -> datetime:
+def deadline(hop: Hop, view: EnvironmentView) -> datetime:
     """Return when the wave must have arrived; it stands still while a sync window forbids our syncs."""
     stopped = workflow.now() - hop.blocked_since if hop.blocked_since else timedelta(0)
-    until = (hop.wave_started or workflow.now()) + stopped + view.delivery_timeout
-    ctx.delivery_until = hop.blocked_until if hop.blocked else until
-    return until
+    return (hop.wave_started or workflow.now()) + stopped + view.delivery_timeout
+
+
+def shown_deadline(hop: Hop) -> datetime | None:
+    """Return until when people are shown that the wave may last: the window's end while one is closed."""
+    if not hop.in_wave or hop.wave_started is None or hop.view is None:
+        return None
+    return hop.blocked_until if hop.blocked else hop.wave_started + hop.view.delivery_timeout
 
 
 def note_window(ctx: Context, hop: Hop, hindered: Mapping[str, WriteResult]) -> None:
@@ -51,4 +65,9 @@ def note_window(ctx: Context, hop: Hop, hindered: Mapping[str, WriteResult]) -> 
     elif hop.blocked_since is not None:
         stopped = workflow.now() - hop.blocked_since
         hop.wave_started = (hop.wave_started or workflow.now()) + stopped
-        hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None
+        forget_window(hop)
+
+
+def forget_window(hop: Hop) -> None:
+    """Forget a sync window that forbids nothing of ours any more."""
+    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None

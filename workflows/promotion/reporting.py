@@ -18,6 +18,7 @@ from workflows.promotion.aggregate import aggregate
 from workflows.promotion.commands import command_line
 from workflows.promotion.context import Context
 from workflows.promotion.obstacles import Obstacle, find_obstacle
+from workflows.promotion.pausing import shown_deadline
 from workflows.promotion.presentation import tests_of
 from workflows.promotion.state import Story
 from workflows.promotion.waiting import waiting_for
@@ -58,7 +59,7 @@ def view(ctx: Context) -> View:
         target=target,
         obstacle=obstacle,
         verdict_until=ctx.verdict_until,
-        delivery_until=ctx.delivery_until,
+        delivery_until=shown_deadline(story.hop) if story.hop else None,
         held=held,
         say=say,
     )

@@ -147,6 +147,8 @@ class Hop:
     results: dict[str, ApplicationResult] = field(default_factory=dict)
     wave: int | None = None
     wave_started: datetime | None = None
+    in_wave: bool = False
+    """Whether the wave is at work; else Promoting is at a boundary, where a hold takes effect."""
     failing_since: datetime | None = None
     """Since when writes fail."""
     touched: dict[str, int] = field(default_factory=dict)

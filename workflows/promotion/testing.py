@@ -212,7 +212,6 @@ async def void_round(ctx: Context) -> State:
     ctx.take(Verb.RETEST)
     story.inbox.done(Verb.RETRY)
     in_line = ctx.places.phase is not Phase.WORKING
-    ctx.at_boundary, ctx.delivery_until = False, None
     if hop is not None:
         # What made the tests fail may be the declaration of the source, whose variables they get.
         ctx.views.pop(hop.policy.source, None)

@@ -90,6 +90,7 @@ class PromotionWorkflow:
                 story.sequence = self._publisher.sequence
                 lifetime.hand_over(fitting(replace(request, carried=story)))
             ctx.set_state(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
+            ctx.cancelling.resume()
         await self._finish()
         return story.state
 
