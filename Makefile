@@ -24,7 +24,7 @@ $(STAMP): FORCE
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: Pilotage needs Python 3.11 or newer; \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1 | head -n 1)." \
 	       "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -m deploy.local.installation --directory $(VENV) $(if $(OLDEST_PIP),--oldest-pip) \
+	@$(PYTHON) -m deploy.local.environment.installation --directory $(VENV) $(if $(OLDEST_PIP),--oldest-pip) \
 	  $(if $(filter command environment,$(firstword $(origin PYTHON))),--this-python)
 
 FORCE:
@@ -90,11 +90,11 @@ accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is
 
 bench: $(STAMP) ## Measure every figure that Pilotage is designed for, in about ten minutes (N=10000 trackers waiting)
 	@$(LOCAL) binaries >/dev/null
-	@$(BIN)/python -m deploy.local.bench $(if $(N),--trackers $(N)) $(ARGS)
+	@$(BIN)/python -m tests.bench $(if $(N),--trackers $(N)) $(ARGS)
 
 chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=1000 SEED=n)
 	@$(LOCAL) binaries >/dev/null
-	@$(BIN)/python -m deploy.local.chaos $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \
+	@$(BIN)/python -m tests.chaos.command $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \
 	  $(if $(SEED),--seed $(SEED)) --report $(or $(REPORT),docs/reliability.md)
 
 clean: ## Stop the local environment; remove it, the caches and the virtual environment

@@ -29,23 +29,23 @@ from activities.models.configuration import (
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
-from crds.field_errors import FieldError, errors_of
-from crds.live_trackers import live_trackers
-from crds.place_validation import validate_repository
-from crds.policy_selection import (
+from crds.api.live_trackers import live_trackers
+from crds.api.ports import Document, Kubernetes, resource_of
+from crds.resource import Resource
+from crds.rules.environments import validate_repository
+from crds.rules.field_errors import FieldError, errors_of
+from crds.rules.policies import validate_policy
+from crds.rules.selection import (
     SelectionOutcome,
     UnreadablePolicy,
     environments_ahead,
     select_policy,
     unreadable_policy,
 )
-from crds.ports import Document, Kubernetes, resource_of
-from crds.resource import Resource
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.test_runner import TestRunner
-from crds.validation import validate_policy
 
 Kind = TypeVar("Kind", bound=Resource)
 _NONCE_BYTES = 16

@@ -16,10 +16,9 @@ from activities.models.connections import (
 )
 from activities.models.status import PublishStatusResult
 from activities.ports import Connections, ReferenceMissing
+from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
 from crds.conditions import ConditionReason, ConditionType
-from crds.connections import CONNECTED
-from crds.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
-from crds.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
 from crds.resource import Resource
 from providers.errors import (
     ProviderBusy,
@@ -30,6 +29,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
+from worker.watcher.credential_checks import CONNECTED
 
 KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONNECTED}
 _FORBIDDEN = 403

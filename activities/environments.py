@@ -18,7 +18,7 @@ from activities.models.configuration import (
 )
 from activities.models.tracking import Component, Problem, RepositoryView
 from activities.ports import Connections, ReferenceMissing
-from crds.ports import ApiNotFound, Kubernetes, resource_of
+from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.v1alpha1.deployment import Deployment, Write
 from crds.v1alpha1.environment import Environment

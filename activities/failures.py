@@ -16,7 +16,7 @@ from activities.models.budgets import TEXT_BYTES
 from activities.models.failures import Failure, FailureKind
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
-from crds.ports import ApiError, ApiForbidden, ApiInvalid
+from crds.api.ports import ApiError, ApiForbidden, ApiInvalid
 from providers.callers import calling_for
 from providers.errors import (
     ProviderBlocked,

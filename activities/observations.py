@@ -18,7 +18,7 @@ from activities.observing import differs, needs_refresh, observe
 from activities.ports import Connections, ReferenceMissing
 from activities.reading import read_all, reference
 from activities.rights import with_rights
-from crds.ports import ApiError
+from crds.api.ports import ApiError
 from providers.errors import ProviderError
 from providers.models import ApplicationState
 

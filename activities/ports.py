@@ -27,7 +27,7 @@ class Repository:
 class Connections(Protocol):
     """Open what resources name. Resources and Secrets are read at each use, so that a rotated Secret counts at once.
 
-    Every method raises ReferenceMissing for what a person must provide, and crds.ports.ApiError when the Kubernetes
+    Every method raises ReferenceMissing for what a person must provide, and crds.api.ports.ApiError when the Kubernetes
     API does not answer: an outage is never taken for "not found".
     """
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from activities.models.bounds import cut
 from activities.models.status import EventNote, PlaceStatus, PublishStatusInput, TrackerStatus
+from crds.api.ports import Document
+from crds.api.publishing import status_of
 from crds.conditions import MESSAGE_LIMIT
 from crds.fields import truncate
-from crds.ports import Document
-from crds.publishing import status_of
 
 REASON = "StatusRefused"
 """Of the event, and of the result that a workflow gets."""

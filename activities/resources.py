@@ -23,8 +23,7 @@ from activities.models.status import (
     TrackerStatus,
 )
 from activities.models.tracking import TrackerRef
-from crds.conditions import Condition, ConditionStatus
-from crds.ports import (
+from crds.api.ports import (
     ApiForbidden,
     ApiInvalid,
     ApiNotFound,
@@ -34,8 +33,7 @@ from crds.ports import (
     Kubernetes,
     resource_of,
 )
-from crds.promotions import Attempt
-from crds.publishing import (
+from crds.api.publishing import (
     WORKFLOW_MANAGER,
     conditions_of,
     merge_own_conditions,
@@ -43,10 +41,12 @@ from crds.publishing import (
     publish_tracker_status,
     with_summary,
 )
+from crds.conditions import Condition, ConditionStatus
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
+from worker.watcher.ports import Attempt
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.ports import Connections, ReferenceMissing
 from activities.reading import reference
-from crds.ports import ApiError
+from crds.api.ports import ApiError
 from providers.errors import ProviderError
 
 VERBS = ("update", "sync")

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.targets import at, chart_at, is_foreign, own_sources, split_image, written_raw
-from crds.substitution import SubstitutionError, Variable, parse
+from crds.rules.substitution import SubstitutionError, Variable, parse
 from providers.models import ApplicationState
 
 _UNDER_WAY = ("Running", "Terminating")

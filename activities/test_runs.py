@@ -27,7 +27,7 @@ from activities.models.testing import (
 )
 from activities.ports import Connections
 from activities.sending import Sending
-from crds.substitution import SubstitutionError, render
+from crds.rules.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Run, RunReading
 from providers.ports import TestRuns, TraceableRuns

@@ -1,4 +1,4 @@
 """Custom resources: models, rules and the controller that watches them.
 
-Everything here is pure except `crds.kubernetes`, the only module that imports the Kubernetes client.
+Everything here is pure except `crds.api.kubernetes`, the only module that imports the Kubernetes client.
 """

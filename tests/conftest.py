@@ -10,8 +10,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from deploy.local.environment import LocalEnvironment
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests import pace
 
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from deploy.local import ports
+from deploy.local.environment import ports
 
 BUDGET_SECONDS: Mapping[str, int] = {
     "tests/e2e": 300,

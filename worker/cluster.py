@@ -2,8 +2,8 @@
 
 import os
 
-from crds.kubernetes import KubernetesApi
-from crds.ports import ApiUnconfigured
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import ApiUnconfigured
 from worker.settings import InvalidSettings, Settings, refused
 
 _KUBECONFIG_VARIABLES = ("PILOTAGE_KUBECONFIG", "KUBECONFIG")

@@ -49,7 +49,7 @@ class Health:
 class HealthServer:
     """Serve the three paths while the context lasts.
 
-    The SDK's core serves its own metrics on a loopback port (worker/temporal.py); `/metrics` appends them, so that
+    The SDK's core serves its own metrics on a loopback port (worker/temporal/connect.py); `/metrics` appends them, so that
     one scrape sees both.
     """
 

@@ -1,7 +1,7 @@
 """Settings of every process, read once from environment variables with the prefix `PILOTAGE_`.
 
 Temporal's own settings (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, …) are read by
-`temporalio.envconfig` (worker/temporal.py) and OpenTelemetry's (`OTEL_EXPORTER_OTLP_ENDPOINT`, …) by its SDK.
+`temporalio.envconfig` (worker/temporal/connect.py) and OpenTelemetry's (`OTEL_EXPORTER_OTLP_ENDPOINT`, …) by its SDK.
 """
 
 import os

@@ -12,7 +12,7 @@ from crds.v1alpha1.artifact import Artifact
 MAX_HISTORY = 20
 MAX_MEMBERS = 200
 MAX_REPOSITORIES = 100
-"""As many as an Environment has deployments at most; `crds/place_budget.py` shares one object among them."""
+"""As many as an Environment has deployments at most; `crds/rules/status_budget.py` shares one object among them."""
 
 
 class Health(StrEnum):

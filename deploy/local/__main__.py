@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.binaries import find_all, report_to_stderr
-from deploy.local.control import Control
-from deploy.local.failures import LocalEnvironmentError
-from deploy.local.processes import ROOT
+from deploy.local.environment.binaries import find_all, report_to_stderr
+from deploy.local.environment.control import Control
+from deploy.local.environment.failures import LocalEnvironmentError
+from deploy.local.environment.processes import ROOT
 
 NOT_RUNNING = 3
 

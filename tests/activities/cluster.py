@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from crds.api.ports import ApiError, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
 from crds.model import API_VERSION
-from crds.ports import ApiError, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
-from crds.secrets import CONSENT_LABEL, HOSTS_ANNOTATION
+from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION
 
 
 @dataclass

@@ -22,8 +22,8 @@ from activities.models.configuration import (
 )
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.tracking import Timings, TrackerRef
-from crds.live_trackers import PAGE
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.api.live_trackers import PAGE
+from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import ProviderUnauthorized
 from providers.ports import Deployments
 from tests.activities.cluster import Cluster, environment, policy, shop

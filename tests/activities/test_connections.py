@@ -10,7 +10,7 @@ from activities.connections import ConnectionProofs
 from activities.models.connections import CheckConnectionInput, CheckConnectionResult, ConnectionRef
 from activities.models.tracking import Problem
 from activities.ports import Connections, ReferenceMissing
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
     ProviderError,

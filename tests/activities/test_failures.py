@@ -25,7 +25,7 @@ from activities.models.testing import PollTestsInput
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
 from activities.redaction import known
-from crds.ports import ApiError, ApiForbidden, ApiInvalid, ApiUnavailable
+from crds.api.ports import ApiError, ApiForbidden, ApiInvalid, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,

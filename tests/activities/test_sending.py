@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from activities.failures import carried
 from activities.models.testing import TriggerTestInput, TriggerTestResult
 from activities.test_runs import CiActivities
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -30,8 +30,8 @@ from providers.errors import (
 from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections, FakeRuns
-from worker.attempts import BoundedAttempts
-from worker.conversion import DATA_CONVERTER
+from worker.serving.deadlines import BoundedAttempts
+from worker.temporal.conversion import DATA_CONVERTER
 
 REQUEST = TriggerTestInput(namespace="shop", runner="gitlab", job="main", key="k1", parameters={}, variables={})
 LIMIT = timedelta(seconds=1)

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from crds.schema import object_schema
-from crds.substitution import VARIABLES
+from crds.rules.substitution import VARIABLES
+from crds.schema.definitions import object_schema
 from crds.v1alpha1.kinds import KINDS
 from crds.v1alpha1.promotion_command import CommandVerb
 from worker.settings import Settings, variable_name

@@ -16,13 +16,13 @@ from activities.models.bounds import Bytes, First, Last
 from activities.models.budgets import EVENTS_KEPT, FIELDS_KEPT, MOVES_KEPT, VIEW_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
 from crds.fields import NAME_MAX_LENGTH
+from crds.rules.policies import MAX_TESTS_BYTES
 from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite
 from crds.v1alpha1.environment import EnvironmentSpec
 from crds.v1alpha1.environment_status import MAX_HISTORY, MAX_MEMBERS
 from crds.v1alpha1.git_repository import Component, GitRepositorySpec
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicySpec
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
-from crds.validation import MAX_TESTS_BYTES
 from workflows.environment.ancestry import PAIRS_PER_CALL
 from workflows.environment.members import DEPARTED_KEPT
 from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, SUPERSEDED_KEPT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import activities.contracts
 from tests.architecture.command_order import BASELINE, PACKAGE, REMEDY, ROOT, command_order, read_source, rendered
-from worker.registry import WORKFLOWS
+from worker.serving.registry import WORKFLOWS
 
 MODULE = """
 from temporalio import workflow

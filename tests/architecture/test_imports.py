@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.registry import WORKFLOWS
-from worker.sandbox import FORBIDDEN_MODULES, shared_modules
+from worker.serving.registry import WORKFLOWS
+from worker.temporal.sandbox import FORBIDDEN_MODULES, shared_modules
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("activities", "crds", "providers", "worker", "workflows")

@@ -14,7 +14,7 @@ from activities.models.delivery import WatchDeploymentsInput
 from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.status import PublishPlaceInput, PublishStatusInput
 from activities.resources import render_tracker_status
-from crds.place_budget import size_of
+from crds.rules.status_budget import size_of
 from tests.architecture.largest import largest, within_their_edges
 from workflows.environment import carrying as place_carrying
 from workflows.environment.observation import as_watched

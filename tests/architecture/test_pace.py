@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.local import ports
+from deploy.local.environment import ports
 from tests import pace
 
 TESTS = Path(__file__).parents[1]

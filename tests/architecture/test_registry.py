@@ -12,7 +12,7 @@ from activities.connections import ConnectionConditions
 from activities.resources import KubernetesResources
 from tests.activities.cluster import shop
 from tests.activities.fakes import FakeConnections, FakePlaces
-from worker.registry import WORKFLOWS, Dependencies, build_activities
+from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
 from workflows.identity import (
     CONNECTION_WORKFLOW,
     ENVIRONMENT_WORKFLOW,

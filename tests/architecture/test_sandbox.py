@@ -7,8 +7,8 @@ import pytest
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError, UnintentionalPassthroughError
 from temporalio.workflow import _Definition as WorkflowDefinition
 
-from worker.registry import WORKFLOWS
-from worker.sandbox import FORBIDDEN_MODULES, workflow_runner
+from worker.serving.registry import WORKFLOWS
+from worker.temporal.sandbox import FORBIDDEN_MODULES, workflow_runner
 
 
 async def prepare(workflow: type) -> None:
@@ -36,7 +36,7 @@ async def load(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
     await prepare(module.Planted)
 
 
-@pytest.mark.parametrize("forbidden", sorted({*FORBIDDEN_MODULES, "crds.kubernetes", "crds.fields"}))
+@pytest.mark.parametrize("forbidden", sorted({*FORBIDDEN_MODULES, "crds.api.kubernetes", "crds.fields"}))
 async def test_a_forbidden_module_stops_the_worker(
     forbidden: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

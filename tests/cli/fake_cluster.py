@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from crds.api.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
 from crds.model import API_VERSION
-from crds.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
 from worker.cli.options import Target
 
 Answerer = Callable[[Document], dict[str, Any] | None]
 
 
 class FakeCluster:
-    """Implement what the command line uses of crds.ports.Kubernetes."""
+    """Implement what the command line uses of crds.api.ports.Kubernetes."""
 
     def __init__(self) -> None:
         self.default_namespace = "shop"

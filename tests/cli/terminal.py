@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-from deploy.local.processes import ROOT
+from deploy.local.environment.processes import ROOT
 
 ROWS, COLUMNS = 50, 100
 PATIENCE_SECONDS = 60.0

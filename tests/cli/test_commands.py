@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.api.ports import ApiForbidden, ApiUnavailable
 from tests.cli.conftest import MERGED, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli.speaking import CALLS_AT_ONCE

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.api.ports import ApiForbidden, ApiUnavailable
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli.main import app

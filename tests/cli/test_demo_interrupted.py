@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ledger import Entry, Ledger, alive
-from deploy.local.processes import ROOT
+from deploy.local.environment.ledger import Entry, Ledger, alive
+from deploy.local.environment.processes import ROOT
 
 PATIENCE_SECONDS = 60.0
 # Whoever is started in the background by a shell without job control inherits that SIGINT is ignored.

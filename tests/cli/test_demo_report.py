@@ -9,9 +9,9 @@ import pytest
 from temporalio.api.history.v1 import HistoryEvent
 
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from deploy.local.demo_evidence import Evidence, Killed
-from deploy.local.demo_report import expectations, print_report
-from deploy.local.processes import ROOT
+from deploy.local.demo.evidence import Evidence, Killed
+from deploy.local.demo.report import expectations, print_report
+from deploy.local.environment.processes import ROOT
 from deploy.local.sandbox.seed import JENKINS_TOKEN
 from tests.cli.conftest import MERGED, tracker_spec
 

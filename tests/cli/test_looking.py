@@ -10,7 +10,7 @@ from rich.console import Console
 from ruamel.yaml import YAML
 from typer.testing import Result
 
-from crds.ports import ApiForbidden, ApiNotFound, ApiUnavailable
+from crds.api.ports import ApiForbidden, ApiNotFound, ApiUnavailable
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster

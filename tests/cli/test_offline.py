@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import Result
 
-from crds.admission import admission_documents
+from crds.schema.admission import admission_documents
 from crds.v1alpha1.kinds import KINDS
 
 Run = Callable[..., Result]
@@ -73,7 +73,7 @@ def test_a_worker_refuses_queues_that_do_not_exist(run: Run, queues: str) -> Non
 
 
 def test_the_demo_without_a_checkout_says_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "deploy.local.demo", None)
+    monkeypatch.setitem(sys.modules, "deploy.local.demo.run", None)
 
     result = run("demo")
 

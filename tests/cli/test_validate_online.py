@@ -10,9 +10,9 @@ import httpx
 import pytest
 from typer.testing import Result
 
+from crds.api.ports import ApiForbidden, ApiNotFound, ApiUnavailable, SecretData
 from crds.model import API_VERSION
-from crds.ports import ApiForbidden, ApiNotFound, ApiUnavailable, SecretData
-from crds.secrets import CONSENT_LABEL
+from crds.rules.secrets import CONSENT_LABEL
 from providers.http import HttpClients, HttpOptions
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import online, session

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from crds.model import API_VERSION
-from crds.secrets import CONSENT_LABEL
-from deploy.local.kubernetes_server import KubernetesAccess
+from crds.rules.secrets import CONSENT_LABEL
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.sandbox import seed
 from tests.e2e.cluster import Cluster
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from crds.ports import ApiForbidden, ApiResource
+from crds.api.ports import ApiForbidden, ApiResource
 from tests.cli.conftest import MERGED, OLDER, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
-from crds.ports import ApiResource, ApiUnavailable, Document
+from crds.api.ports import ApiResource, ApiUnavailable, Document
 from tests.cli.conftest import tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import session

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from deploy.local.chaos_calls import Call
-from deploy.local.chaos_evidence import Application, Build, Evidence, Write
-from deploy.local.chaos_world import Change, World
+from tests.chaos.calls import Call
+from tests.chaos.evidence import Application, Build, Evidence, Write
+from tests.chaos.world import Change, World
 
 WORLD = World(promotions=3)
 FIRST, SECOND, THIRD = (WORLD.merge_sha(Change(repository="app1", number=number)) for number in (1, 2, 3))

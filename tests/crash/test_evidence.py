@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.chaos_calls import read_calls
-from deploy.local.chaos_evidence import Application, read_applications, read_builds, read_writes
-from deploy.local.chaos_world import QUEUE_SECONDS, RUN_SECONDS, Change, World
 from deploy.local.sandbox.seed import ARGOCD_TOKEN, JENKINS_TOKEN, JENKINS_USER
 from deploy.local.sandbox.server import Sandbox, running_sandbox
+from tests.chaos.calls import read_calls
+from tests.chaos.evidence import Application, read_applications, read_builds, read_writes
+from tests.chaos.world import QUEUE_SECONDS, RUN_SECONDS, Change, World
 
 JOB = "/jenkins/job/app1/job/smoke"
 WORLD = World(promotions=3)

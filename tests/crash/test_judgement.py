@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from deploy.local.chaos_calls import Call
-from deploy.local.chaos_evidence import Evidence, Write
-from deploy.local.chaos_judgement import judge
+from tests.chaos.calls import Call
+from tests.chaos.evidence import Evidence, Write
+from tests.chaos.judgement import judge
 from tests.crash.flawless import FIRST, SECOND, THIRD, application, build, evidence, record, tracker
 
 FINISHED = "every promotion is Completed"

@@ -11,12 +11,12 @@ from typing import Any, cast
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from deploy.local import chaos_kills
-from deploy.local.chaos_kills import MOST_TRIES, Killer
-from deploy.local.chaos_proxy import Hold, Moment, Proxy
-from deploy.local.chaos_sandbox import ChaosSandbox
-from deploy.local.chaos_schedule import NAMED, WORKERS, Point, Strike, Toll
-from deploy.local.environment import LocalEnvironment
+from deploy.local.environment.assembly import LocalEnvironment
+from tests.chaos import kills as chaos_kills
+from tests.chaos.kills import MOST_TRIES, Killer
+from tests.chaos.proxy import Hold, Moment, Proxy
+from tests.chaos.sandbox import ChaosSandbox
+from tests.chaos.schedule import NAMED, WORKERS, Point, Strike, Toll
 from workflows.promotion.context import EVENTS_BEFORE_CONTINUING
 
 RUN, NEXT_RUN = "run-1", "run-2"

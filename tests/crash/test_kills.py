@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.binaries import report_to_stderr
-from deploy.local.chaos_judgement import Verdict, judge
-from deploy.local.chaos_report import lines
-from deploy.local.chaos_run import Outcome, Plan, roomy_directory, run_chaos
-from deploy.local.chaos_schedule import NAMED
+from deploy.local.environment.binaries import report_to_stderr
+from tests.chaos.judgement import Verdict, judge
+from tests.chaos.report import lines
+from tests.chaos.run import Outcome, Plan, roomy_directory, run_chaos
+from tests.chaos.schedule import NAMED
 
 PROMOTIONS, KILLS = 60, 40
 MOST_MISSED = 2

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
-from deploy.local.chaos_leaks import find_leaks
 from deploy.local.sandbox.journal import Journal
+from tests.chaos.leaks import find_leaks
 
 SECRET, OTHER = "planted-token-7", "another-token-8"
 PAGE_BYTES = 4096

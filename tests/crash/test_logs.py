@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.local.chaos_logs import read_troubles
+from tests.chaos.logs import read_troubles
 
 RUN = "4fe29953-9ccd-4225-a507-81e84b48459"
 FAILED = (
@@ -10,7 +10,7 @@ FAILED = (
 )
 LOG = "\n".join(
     [
-        "2026-11-21T05:16:29.077780Z [info     ] worker runs                    [worker.worker] queues=['a']",
+        "2026-11-21T05:16:29.077780Z [info     ] worker runs                    [worker.serving.process] queues=['a']",
         "2026-11-21T05:16:35.563243Z [warning  ] Completing activity as failed  [temporalio.activity] attempt=1",
         "Traceback (most recent call last):",
         "temporalio.exceptions.ApplicationError: ApiUnavailable: it cannot be reached",

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from deploy.local.certificates import write_certificates
-from deploy.local.chaos_proxy import Moment, Proxy
-from deploy.local.ports import free_port
+from deploy.local.environment.certificates import write_certificates
+from deploy.local.environment.ports import free_port
+from tests.chaos.proxy import Moment, Proxy
 
 
 @asynccontextmanager

@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Any
 
-from deploy.local.chaos_judgement import judge
-from deploy.local.chaos_report import lines
-from deploy.local.chaos_run import Outcome, Plan
-from deploy.local.chaos_schedule import Point, Toll
+from tests.chaos.judgement import judge
+from tests.chaos.report import lines
+from tests.chaos.run import Outcome, Plan
+from tests.chaos.schedule import Point, Toll
 from tests.crash.flawless import evidence, tracker
 
 

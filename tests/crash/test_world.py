@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from deploy.local.chaos_schedule import NAMED, Point, schedule
-from deploy.local.chaos_world import LOST_REPLIES, REFUSALS, World, faults
+from tests.chaos.schedule import NAMED, Point, schedule
+from tests.chaos.world import LOST_REPLIES, REFUSALS, World, faults
 
 
 @pytest.mark.parametrize("promotions", [1, 2, 6, 60, 1000])

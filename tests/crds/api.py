@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from crds.model import API_VERSION
 from crds.v1alpha1.kinds import BY_KIND
-from deploy.local.binaries import find
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.binaries import find
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.crds.resources import Document
 
 TIMEOUT_SECONDS = 30.0

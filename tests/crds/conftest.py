@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.crds.api import Api
 
 

@@ -12,7 +12,7 @@ from crds.conditions import (
     merge_conditions,
     set_condition,
 )
-from crds.documented import member_documents
+from crds.schema.enum_docs import member_documents
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

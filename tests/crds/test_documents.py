@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from crds.documents import validate_document, validate_documents
+from crds.rules.documents import validate_document, validate_documents
 from tests.crds.bad_documents import BAD_DOCUMENTS, BadDocument
 from tests.crds.resources import Document, a_test, document, policy_document
 

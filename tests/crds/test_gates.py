@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from crds.conditions import ConditionReason
-from crds.policy_selection import SelectionOutcome, select_policy
+from crds.rules.policies import validate_policy
+from crds.rules.selection import SelectionOutcome, select_policy
 from crds.v1alpha1.environment import Environment
-from crds.validation import validate_policy
 from tests.crds.resources import a_test, environment, environments, policy
 
 GATE = {"name": "integration", "runnerRef": {"name": "jenkins"}, "job": "web/integration"}

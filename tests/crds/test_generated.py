@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from crds.admission import admission_documents
-from crds.generate import all_definitions, generated_files, main, render_crds, stale_files, to_yaml, write_files
 from crds.model import Model
 from crds.resource import Resource
-from crds.schema import Schema, custom_resource_definition
+from crds.schema.admission import admission_documents
+from crds.schema.definitions import Schema, custom_resource_definition
+from crds.schema.generate import all_definitions, generated_files, main, render_crds, stale_files, to_yaml, write_files
 from crds.v1alpha1.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 import pytest
 
-from crds.jobs import job_error, parameters_error
+from crds.rules.jobs import job_error, parameters_error
 from crds.v1alpha1.test_runner import RunnerType
 from tests.crds.resources import Document, runner
 

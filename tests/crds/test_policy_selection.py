@@ -3,8 +3,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crds.field_errors import FieldError
-from crds.policy_selection import (
+from crds.api.ports import Document
+from crds.rules.field_errors import FieldError
+from crds.rules.selection import (
     Chain,
     PolicyIndex,
     SelectionOutcome,
@@ -13,7 +14,6 @@ from crds.policy_selection import (
     select_policy,
     unreadable_policy,
 )
-from crds.ports import Document
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from tests.crds.resources import environment, environments, policy

@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 
 from crds.conditions import ConditionReason, ConditionStatus
-from crds.field_errors import FieldError
-from crds.place_validation import validate_environment
+from crds.rules.environments import validate_environment
+from crds.rules.field_errors import FieldError
+from crds.rules.policies import valid_condition, validate_policy
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
-from crds.validation import valid_condition, validate_policy
 from tests.crds.resources import a_test, deployment, document, environment, environments, policy, repository, runner
 
 JENKINS = {"jenkins": runner("jenkins", jenkins={"url": "https://ci.example"})}

@@ -9,8 +9,8 @@ import pytest
 from activities.models.configuration import PolicyOutcome
 from activities.models.status import State
 from crds.conditions import ConditionReason, ConditionType, TrackerReason
-from crds.documented import member_documents
-from crds.generate import generated_files
+from crds.schema.enum_docs import member_documents
+from crds.schema.generate import generated_files
 from workflows.promotion.state import Refusal
 
 ROOT = Path(__file__).parents[2]

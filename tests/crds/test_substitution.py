@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crds.substitution import (
+from crds.rules.substitution import (
     MAX_RENDERED,
     VARIABLES,
     SubstitutionError,

@@ -6,7 +6,7 @@ import httpx
 
 from crds.model import API_VERSION
 from crds.v1alpha1.kinds import BY_KIND
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 
 Document = dict[str, Any]
 

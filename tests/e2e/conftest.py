@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from deploy.local.environment import PIECES, LocalEnvironment
+from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
 

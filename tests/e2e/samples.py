@@ -5,7 +5,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from deploy.local.demo_world import SAMPLES, SAMPLES_SANDBOX
+from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX
 from deploy.local.sandbox.seed import (
     MERGE_SHA,
     PREVIOUS_SHA,

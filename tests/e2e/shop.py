@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import httpx
 
-from deploy.local.binaries import find
-from deploy.local.demo_world import TRACKER, SandboxClient
-from deploy.local.environment import LocalEnvironment
-from deploy.local.processes import ROOT
+from deploy.local.demo.world import TRACKER, SandboxClient
+from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.environment.binaries import find
+from deploy.local.environment.processes import ROOT
 from providers.jenkins.wire import KEY_PARAMETER
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.samples import at_jenkins, sample_documents, world

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from deploy.local.demo_world import TRACKER
+from deploy.local.demo.world import TRACKER
 from deploy.local.sandbox.seed import HEAD_SHA, MERGE_SHA, PROJECT
 from tests.e2e.cluster import Document
 from tests.e2e.conftest import OpenShop

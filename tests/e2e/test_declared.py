@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crds.secrets import CONSENT_LABEL
+from crds.rules.secrets import CONSENT_LABEL
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop

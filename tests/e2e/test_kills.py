@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from deploy.local.environment import LocalEnvironment
+from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop
 from tests.e2e.samples import JOBS

@@ -14,8 +14,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from deploy.local.demo_evidence import read_runs
-from deploy.local.environment import INSTALLATION
+from deploy.local.demo.evidence import read_runs
+from deploy.local.environment.assembly import INSTALLATION
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.cluster import Document
 from tests.e2e.shop import Shop, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.environment import PIECES, LocalEnvironment
+from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.conftest import SANDBOX_ARGUMENTS, TIMINGS

@@ -30,12 +30,12 @@ from temporalio.client import (
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.workflow import _Definition as WorkflowDefinition
 
-from deploy.local.environment import PIECES, LocalEnvironment
+from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import SANDBOX_ARGUMENTS, TIMINGS
 from tests.e2e.shop import Shop
 from tests.histories.corpus import kind_of, path_of, recorded_stories, write_story
-from worker.registry import WORKFLOWS
+from worker.serving.registry import WORKFLOWS
 from workflows.identity import ENVIRONMENT_WORKFLOW
 
 TOLD_IN = {

@@ -13,17 +13,17 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from deploy.local.bench.baseline import baseline
-from deploy.local.bench.killing import in_hands
-from deploy.local.bench.returning import measure_return
-from deploy.local.bench.rows import AT_LEAST, Row, median, rounded, spread, table
-from deploy.local.bench.scaling import shares
-from deploy.local.bench.scene import MERGED, MIDDLE, SOURCE, TARGET, Scene, tracker
-from deploy.local.bench.script import Do, Step, activities_scheduled, read_script
-from deploy.local.bench.throughput import history
-from deploy.local.bench.usage import Usage, grouped, read_usage
 from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.options import Options
+from tests.bench.baseline import baseline
+from tests.bench.killing import in_hands
+from tests.bench.returning import measure_return
+from tests.bench.rows import AT_LEAST, Row, median, rounded, spread, table
+from tests.bench.scaling import shares
+from tests.bench.scene import MERGED, MIDDLE, SOURCE, TARGET, Scene, tracker
+from tests.bench.script import Do, Step, activities_scheduled, read_script
+from tests.bench.throughput import history
+from tests.bench.usage import Usage, grouped, read_usage
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 FAST_ROW = Row(name="polls", value=11, target=11, detail={"bare": 11})

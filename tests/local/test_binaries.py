@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import binaries, envtest, toolchain
-from deploy.local.failures import LocalEnvironmentError
+from deploy.local.environment import binaries, envtest, toolchain
+from deploy.local.environment.failures import LocalEnvironmentError
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ledger import Entry, Ledger, alive
-from deploy.local.processes import ROOT
-from deploy.local.supervisor import ControlFiles
+from deploy.local.environment.ledger import Entry, Ledger, alive
+from deploy.local.environment.processes import ROOT
+from deploy.local.environment.supervisor import ControlFiles
 
 SERVERS = ["etcd-1", "kube-apiserver-1", "sandbox-1", "temporal-1"]
 PATIENCE_SECONDS = 30.0

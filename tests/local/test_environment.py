@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.binaries import find
-from deploy.local.environment import LocalEnvironment
-from deploy.local.failures import LocalEnvironmentError
-from deploy.local.ledger import Ledger, alive
-from deploy.local.processes import ROOT
-from deploy.local.resources import kubectl
+from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.environment.binaries import find
+from deploy.local.environment.failures import LocalEnvironmentError
+from deploy.local.environment.ledger import Ledger, alive
+from deploy.local.environment.processes import ROOT
+from deploy.local.environment.resources import kubectl
 
 PATIENCE_SECONDS = 20.0
 OWNER = """
 import signal, sys, time
 from pathlib import Path
-from deploy.local.environment import LocalEnvironment
+from deploy.local.environment.assembly import LocalEnvironment
 # Whoever is started in the background by a shell without job control inherits that SIGINT is ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 environment = LocalEnvironment(Path(sys.argv[1]))

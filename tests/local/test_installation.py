@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import installation
-from deploy.local.failures import LocalEnvironmentError
+from deploy.local.environment import installation
+from deploy.local.environment.failures import LocalEnvironmentError
 
 OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": "/dev/null"}
 
@@ -186,7 +186,7 @@ def test_it_runs_on_a_bare_interpreter() -> None:
             "-I",
             "-S",
             "-c",
-            f"import sys; sys.path.insert(0, {str(installation.ROOT)!r}); import deploy.local.installation",
+            f"import sys; sys.path.insert(0, {str(installation.ROOT)!r}); import deploy.local.environment.installation",
         ],
         capture_output=True,
         text=True,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import ledger
-from deploy.local.failures import LocalEnvironmentError
-from deploy.local.ledger import Entry, Ledger, alive, start_mark, sweep
-from deploy.local.ports import free_port
-from deploy.local.processes import Processes, ProcessSpec
-from deploy.local.signals import deferred_signals
+from deploy.local.environment import ledger
+from deploy.local.environment.failures import LocalEnvironmentError
+from deploy.local.environment.ledger import Entry, Ledger, alive, start_mark, sweep
+from deploy.local.environment.ports import free_port
+from deploy.local.environment.processes import Processes, ProcessSpec
+from deploy.local.environment.signals import deferred_signals
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(99)"
 PARENT = """

@@ -12,8 +12,8 @@ from temporalio.worker import Replayer
 from tests.architecture.command_order import command_order, read_source
 from tests.histories.corpus import DIRECTORY, MACHINE, SUFFIX, Run, kind_of, read_story, recorded_stories, texts
 from tests.histories.record import END_TO_END, OURS, stories
-from worker.registry import WORKFLOWS
-from worker.sandbox import workflow_runner
+from worker.serving.registry import WORKFLOWS
+from worker.temporal.sandbox import workflow_runner
 
 BYTES_ALLOWED = 3_000_000
 REMEDY = """

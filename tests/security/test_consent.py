@@ -5,11 +5,11 @@ import pytest
 from activities.connections import explain_missing
 from activities.ports import ReferenceMissing
 from crds.conditions import ConditionReason
-from crds.documents import validate_documents
 from crds.fields import SecretReference
+from crds.rules.documents import validate_documents
 from tests.activities.cluster import Cluster
 from tests.crds.resources import document
-from worker.credentials import Credentials
+from worker.opening.credentials import Credentials
 
 VICTIM = ("shop", "payroll")
 

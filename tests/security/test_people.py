@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from crds.admission import ADMISSIONS
-from crds.roles import ROLES, role_documents
-from deploy.local.kubernetes_server import KubernetesAccess
+from crds.schema.admission import ADMISSIONS
+from crds.schema.roles import ROLES, role_documents
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.crds.api import Api, message
 from tests.crds.resources import Document, a_test, deployment, document, environment_document, policy_document
 

@@ -9,7 +9,7 @@ from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
 from tests.activities.cluster import Cluster
 from tests.crds.resources import document
-from worker.credentials import Credentials
+from worker.opening.credentials import Credentials
 
 SHOP = {"matchLabels": {"team": "shop"}}
 BANK = {"matchExpressions": [{"key": "team", "operator": "In", "values": ["bank"]}]}

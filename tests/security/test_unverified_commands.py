@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from crds.admission import ADMISSIONS
-from crds.kubernetes import KubernetesApi
-from crds.ports import ApiConflict, ApiForbidden, ApiNotFound, ApiResource, ApiUnavailable, Document, Kubernetes
-from crds.verification import BINDINGS, POLICIES, CommandVerification
-from deploy.local.kubernetes_server import KubernetesAccess
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, ApiResource, ApiUnavailable, Document, Kubernetes
+from crds.api.verification import BINDINGS, POLICIES, CommandVerification
+from crds.schema.admission import ADMISSIONS
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import command_document
 from tests.watcher.test_commands import Scene
 

@@ -16,12 +16,12 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.local.environment import LocalEnvironment
-from deploy.local.ports import answers_http
-from deploy.local.processes import Processes, ProcessSpec
+from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.environment.ports import answers_http
+from deploy.local.environment.processes import Processes, ProcessSpec
 from tests.workflows.environment.puppets import eventually
 from worker.cli.processes import QUEUES
-from worker.registry import PROMOTIONS
+from worker.serving.registry import PROMOTIONS
 
 DEPLOYMENT = "pilotage"
 ACTIVITIES = ",".join(queue for queue in QUEUES if queue != PROMOTIONS)

@@ -16,7 +16,7 @@ from activities.models.status import State
 from tests.upgrade.builds import build_of, make_current
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.promotion.world import FAST, MINE, OLD, Run, Starter, World
-from worker.sandbox import workflow_runner
+from worker.temporal.sandbox import workflow_runner
 from workflows.identity import POKE_SIGNAL, Queues
 from workflows.promotion.workflow import PromotionWorkflow
 

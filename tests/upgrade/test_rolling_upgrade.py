@@ -14,12 +14,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from activities.models.status import State, Waiting
-from deploy.local.environment import LocalEnvironment
+from deploy.local.environment.assembly import LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
 from tests.upgrade.builds import SERVER_ARGUMENTS, Build, ask, build_of, drainage, make_current, open_runs
 from tests.upgrade.stations import DELIVERY, LANE, STATIONS, WAVES, Station
-from worker.registry import WORKFLOWS
+from worker.serving.registry import WORKFLOWS
 from workflows.identity import ENVIRONMENT_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, PROMOTION_WORKFLOW
 
 # Calm: a dozen promotions share two cores with both builds.

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from crds.kubernetes import KubernetesApi
-from crds.ports import ApiResource, Document
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import ApiResource, Document
 
 WIDGETS = ApiResource(group="example.com", version="v1", plural="widgets", kind="Widget")
 

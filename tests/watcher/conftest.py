@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from crds.kubernetes import KubernetesApi
-from crds.ports import (
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import (
     NAMESPACES,
 )
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 
 _numbers = itertools.count(1)
 

@@ -8,9 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crds.cache import FINALIZER
-from crds.connections import Connection
-from crds.ports import (
+from crds.api.ports import (
     PAGE_SIZE,
     WATCH_TIMEOUT,
     ApiConflict,
@@ -23,7 +21,9 @@ from crds.ports import (
     SecretData,
     WatchEvent,
 )
-from crds.promotions import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+from worker.watcher.credential_checks import Connection
+from worker.watcher.entries import FINALIZER
+from worker.watcher.ports import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from activities.models.status import (
     WorkflowStatus,
 )
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, TrackerRef
-from crds.ports import (
+from crds.api.ports import (
     Document,
     resource_of,
 )

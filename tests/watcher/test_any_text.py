@@ -7,15 +7,15 @@ import pytest
 from activities.models.status import EventNote, PublishStatusInput, TestStatus, Waiting, WaitingFor
 from activities.models.tracking import PullRequest, PullRequestState
 from activities.resources import KubernetesResources
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import EVENTS, resource_of
+from crds.api.publishing import WantedCondition, publish_conditions
 from crds.conditions import ConditionReason, ConditionType
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import EVENTS, resource_of
-from crds.publishing import WantedCondition, publish_conditions
 from crds.texts.plain import plain
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.watcher.samples import Quiet, command, full_status, ref_of, tracker
+from worker.watcher.trackers import TRACKERS
 
 COMMANDS = resource_of(PromotionCommand.definition)
 

@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from crds.cache import CommandEntry, read_command
-from crds.claims import CLAIM_LIMIT
-from crds.commands import COMMANDS, CommandExecutor
-from crds.controller import TRACKERS
-from crds.ports import ApiResource, ApiUnavailable, Document
-from crds.promotions import Answer, Attempt, Order, WorkflowState, WorkflowsUnavailable
-from crds.reflector import Change, Key
+from crds.api.ports import ApiResource, ApiUnavailable, Document
+from crds.api.reflector import Change, Key
 from tests.watcher.fakes import (
     NOW,
     FakeKubernetes,
@@ -24,6 +19,11 @@ from tests.watcher.fakes import (
     tracker_document,
     until,
 )
+from worker.watcher.claims import CLAIM_LIMIT
+from worker.watcher.commands import COMMANDS, CommandExecutor
+from worker.watcher.entries import CommandEntry, read_command
+from worker.watcher.ports import Answer, Attempt, Order, WorkflowState, WorkflowsUnavailable
+from worker.watcher.trackers import TRACKERS
 
 RUNNING = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
 WATCHERS = 3

@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from crds.cache import CommandEntry, read_command
-from crds.commands import COMMANDS, CommandExecutor
-from crds.controller import TRACKERS
-from crds.ports import ApiConflict, ApiResource, Document
-from crds.promotions import Answer, Attempt, Order, WorkflowState
-from crds.reflector import Key
+from crds.api.ports import ApiConflict, ApiResource, Document
+from crds.api.reflector import Key
 from tests.watcher.fakes import (
     NOW,
     FakeKubernetes,
@@ -20,6 +16,10 @@ from tests.watcher.fakes import (
     running_status,
     tracker_document,
 )
+from worker.watcher.commands import COMMANDS, CommandExecutor
+from worker.watcher.entries import CommandEntry, read_command
+from worker.watcher.ports import Answer, Attempt, Order, WorkflowState
+from worker.watcher.trackers import TRACKERS
 
 RUNNING = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
 

@@ -8,17 +8,17 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.connections import ConnectionConditions
 from activities.models.connections import ConnectionOutcome, ConnectionRef, PublishConnectionInput
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import Document, resource_of
+from crds.api.publishing import WantedCondition, publish_conditions
 from crds.conditions import ConditionReason, ConditionType
-from crds.kubernetes import KubernetesApi
-from crds.ports import Document, resource_of
-from crds.publishing import WantedCondition, publish_conditions
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import FakeConnectionChecks, FakePromotions, until
 from tests.watcher.samples import conditions
 from tests.watcher.test_watching import watching

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from crds.connections import ConnectionController, Item
-from crds.declarations import read_declaration
-from crds.ports import Document
-from crds.reflector import Change, Key
+from crds.api.ports import Document
+from crds.api.reflector import Change, Key
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -16,6 +14,8 @@ from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import FakeConnectionChecks
+from worker.watcher.credential_checks import ConnectionController, Item
+from worker.watcher.declarations import read_declaration
 
 SECRET = {"name": "token"}
 JENKINS: Document = {"jenkins": {"url": "https://ci"}, "secretRef": SECRET}

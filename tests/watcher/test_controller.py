@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from crds.cache import FINALIZER, TrackerEntry, read_tracker
-from crds.controller import LAST_LOOK, TRACKERS, TrackerController
-from crds.ports import Document
-from crds.promotions import Attempt, WorkflowState
-from crds.reflector import Change, Key
+from crds.api.ports import Document
+from crds.api.reflector import Change, Key
 from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
+from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
+from worker.watcher.ports import Attempt, WorkflowState
+from worker.watcher.trackers import LAST_LOOK, TRACKERS, TrackerController
 
 KEY = Key("shop", "web-412")
 

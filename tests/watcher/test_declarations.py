@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from crds.cache import TrackerEntry, read_tracker
-from crds.declarations import WAITS, DeclarationController, read_declaration
-from crds.ports import Document, resource_of
-from crds.reflector import Change, Key
+from crds.api.ports import Document, resource_of
+from crds.api.reflector import Change, Key
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -19,6 +17,8 @@ from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document, until
+from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
+from worker.watcher.entries import TrackerEntry, read_tracker
 
 SECRET = {"name": "token"}
 

@@ -9,14 +9,14 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.models.status import PublishPlaceInput, PublishStatusInput
 from activities.resources import render_place_status, render_tracker_status
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import ApiResource, Document, resource_of
-from crds.publishing import publish_place_status
-from crds.schema import custom_resource_definition
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import ApiResource, Document, resource_of
+from crds.api.publishing import publish_place_status
+from crds.schema.definitions import custom_resource_definition
 from crds.v1alpha1.kinds import BY_KIND, KINDS
 from tests.histories.corpus import read_story, recorded_stories
 from tests.watcher.samples import ENVIRONMENTS, tracker
+from worker.watcher.trackers import TRACKERS
 
 AT_ONCE = 8
 WRITER = "writer"

@@ -11,12 +11,12 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
-from crds.kubernetes import KubernetesApi
-from crds.ports import ApiForbidden, ApiUnavailable, Document
-from deploy.local.kubernetes_server import KubernetesAccess
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import ApiForbidden, ApiUnavailable, Document
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import FakeKubernetes, become
-from worker.installation import InstallationTaken, claim, claim_patiently, read_cluster
-from worker.sandbox import workflow_runner
+from worker.temporal.sandbox import workflow_runner
+from worker.watcher.installation import InstallationTaken, claim, claim_patiently, read_cluster
 from workflows.identity import Queues, installation_workflow_id
 from workflows.installation.workflow import InstallationWorkflow
 

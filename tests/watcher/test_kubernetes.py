@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import (
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import (
     ApiConflict,
     ApiForbidden,
     ApiInvalid,
     ApiNotFound,
     ApiUnavailable,
 )
-from crds.reflector import Change, Key, Reflector
-from deploy.local.kubernetes_server import KubernetesAccess
+from crds.api.reflector import Change, Key, Reflector
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import until
 from tests.watcher.samples import tracker
+from worker.watcher.trackers import TRACKERS
 
 
 async def test_errors_come_by_their_meaning(api: KubernetesApi, namespace: str) -> None:

@@ -1,7 +1,7 @@
 """A real API server sends the trackers of one repository alone, page by page."""
 
-from crds.kubernetes import KubernetesApi
-from crds.live_trackers import TRACKERS, live_trackers
+from crds.api.kubernetes import KubernetesApi
+from crds.api.live_trackers import TRACKERS, live_trackers
 from tests.watcher.samples import tracker
 
 

@@ -8,14 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from crds.cache import FINALIZER
-from crds.commands import COMMANDS
+from crds.api.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, resource_of
 from crds.conditions import ConditionReason
-from crds.controller import TRACKERS
-from crds.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, resource_of
-from crds.promotions import Attempt, WorkflowState
 from crds.v1alpha1.test_runner import TestRunner
-from crds.watching import Watcher
 from tests.watcher.fakes import (
     FakeConnectionChecks,
     FakeKubernetes,
@@ -25,6 +20,11 @@ from tests.watcher.fakes import (
     tracker_document,
     until,
 )
+from worker.watcher.commands import COMMANDS
+from worker.watcher.controllers import Watcher
+from worker.watcher.entries import FINALIZER
+from worker.watcher.ports import Attempt, WorkflowState
+from worker.watcher.trackers import TRACKERS
 
 NUMBERS = (412, 413, 414)
 

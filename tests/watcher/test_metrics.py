@@ -18,8 +18,8 @@ from activities.models.status import (
 )
 from activities.models.tracking import TrackerRef
 from activities.resources import render_tracker_status
-from crds.queueing import KeyedQueue
-from worker.watcher_metrics import WatcherMetrics
+from worker.watcher.metrics import WatcherMetrics
+from worker.watcher.queue import KeyedQueue
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 TRACKER = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=1)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from crds.kubernetes import KubernetesApi
-from crds.place_budget import ENTRIES_BYTES, ENTRY_BYTES, budget_of, fitting, size_of
-from crds.ports import ApiInvalid, Document
-from crds.publishing import publish_place_status
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import ApiInvalid, Document
+from crds.api.publishing import publish_place_status
+from crds.rules.status_budget import ENTRIES_BYTES, ENTRY_BYTES, budget_of, fitting, size_of
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES, RepositoryStatus
 from tests.watcher.samples import ENVIRONMENTS
 

@@ -13,13 +13,13 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from crds.ports import Document
-from crds.promotions import WorkflowsUnavailable
+from crds.api.ports import Document
 from tests.watcher.fakes import FakeKubernetes, become, until
-from worker import presence
-from worker.installation import InstallationTaken, claim
-from worker.presence import watch_presence
-from worker.temporal import TemporalUnavailable
+from worker.temporal.connect import TemporalUnavailable
+from worker.watcher import presence
+from worker.watcher.installation import InstallationTaken, claim
+from worker.watcher.ports import WorkflowsUnavailable
+from worker.watcher.presence import watch_presence
 from workflows.identity import INSTALLATION_WORKFLOW, Queues, installation_workflow_id
 
 LOOK = timedelta(milliseconds=20)

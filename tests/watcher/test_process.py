@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import NAMESPACES, ApiError, Document
-from deploy.local.environment import LocalEnvironment
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import NAMESPACES, ApiError, Document
+from deploy.local.environment.assembly import LocalEnvironment
 from tests.watcher.fakes import become
+from worker.watcher.trackers import TRACKERS
 
 NAMESPACE = "watched"
 

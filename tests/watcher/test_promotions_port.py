@@ -15,10 +15,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.tracking import Timings
-from crds.promotions import Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
 from tests.watcher.fakes import become
-from worker import promotions as promotions_module
-from worker.promotions import TemporalPromotions
+from worker.temporal import promotions as promotions_module
+from worker.temporal.promotions import TemporalPromotions
+from worker.watcher.ports import Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
 from workflows.identity import PROMOTION_WORKFLOW, Queues, promotion_workflow_id
 
 DECLARATION = Declaration(repository="web", number=412, environment="dev", generation=3)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from crds.kubernetes import KubernetesApi
-from crds.ports import NAMESPACES, SECRETS, Document, resource_of
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import NAMESPACES, SECRETS, Document, resource_of
 from crds.v1alpha1.kinds import BY_KIND
-from deploy.local.demo_world import SAMPLES, SAMPLES_SANDBOX
-from deploy.local.environment import PIECES, LocalEnvironment
+from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX
+from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.watcher.fakes import become
 from tests.watcher.samples import conditions
 

@@ -19,16 +19,16 @@ from activities.models.status import (
 )
 from activities.models.tracking import Artifact
 from activities.resources import KubernetesResources, event_name
-from crds.cache import FINALIZER
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import (
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import (
     EVENTS,
     NAMESPACES,
     ApiInvalid,
 )
 from tests.watcher.fakes import FakeKubernetes, tracker_document
 from tests.watcher.samples import AT, ENVIRONMENTS, Quiet, conditions, full_status, ref_of, tracker
+from worker.watcher.entries import FINALIZER
+from worker.watcher.trackers import TRACKERS
 
 
 async def test_a_full_status_is_accepted_and_published_again_without_a_trace(

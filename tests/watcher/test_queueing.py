@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from crds.backoff import Backoff
-from crds.queueing import KeyedQueue
+from crds.api.backoff import Backoff
 from tests.watcher.fakes import until
+from worker.watcher.queue import KeyedQueue
 
 QUICK = Backoff(initial=timedelta(milliseconds=10), maximum=timedelta(milliseconds=80), draw=lambda: 1.0)
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from crds import kubernetes as kubernetes_module
-from crds.backoff import Backoff
-from crds.kubernetes import KubernetesApi
-from crds.ports import Document
-from crds.reflector import Change, Key, Reflector
+from crds.api import kubernetes as kubernetes_module
+from crds.api.backoff import Backoff
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import Document
+from crds.api.reflector import Change, Key, Reflector
 from tests.watcher.api_server import WIDGETS, Act, OddServer, answer, bookmark, gone, line, serving, stream, widget
 from tests.watcher.fakes import until
 

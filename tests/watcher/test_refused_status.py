@@ -9,11 +9,11 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput, State
 from activities.resources import KubernetesResources
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import EVENTS, ApiInvalid, Document
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import EVENTS, ApiInvalid, Document
 from tests.watcher.samples import ENVIRONMENTS, Quiet, full_status, ref_of, tracker
 from tests.watcher.test_emptied_fields import SPECS
+from worker.watcher.trackers import TRACKERS
 
 REFUSAL = "tests[0].state: Unsupported value"
 

@@ -9,22 +9,22 @@ from activities.models.status import (
     PublishStatusInput,
 )
 from activities.resources import KubernetesResources
-from crds.cache import FINALIZER
-from crds.commands import COMMANDS
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.model import GROUP, Scope
-from crds.ports import (
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import (
     ApiResource,
     Document,
     resource_of,
 )
-from crds.promotions import WorkflowState
+from crds.model import GROUP, Scope
 from crds.v1alpha1.kinds import KINDS
-from crds.watching import Watcher
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import FakeConnectionChecks, FakePromotions, become, until
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
+from worker.watcher.commands import COMMANDS
+from worker.watcher.controllers import Watcher
+from worker.watcher.entries import FINALIZER
+from worker.watcher.ports import WorkflowState
+from worker.watcher.trackers import TRACKERS
 
 ROLES = ApiResource(group="rbac.authorization.k8s.io", version="v1", plural="roles", kind="Role")
 ROLE_BINDINGS = replace(ROLES, plural="rolebindings", kind="RoleBinding")

@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from activities.models.failures import FailureKind
-from worker.attempts import BoundedAttempts
+from worker.serving.deadlines import BoundedAttempts
 
 LIMIT = timedelta(seconds=1)
 

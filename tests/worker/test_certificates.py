@@ -11,9 +11,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.connections import ConnectionProofs
 from activities.models.connections import CheckConnectionInput, ConnectionOutcome, ConnectionRef
-from deploy.local.certificates import write_certificates
+from deploy.local.environment.certificates import write_certificates
 from tests.activities.cluster import Cluster, shop
-from worker.connections import ResourceConnections, open_clients
+from worker.opening.resources import ResourceConnections, open_clients
 from worker.settings import Settings
 
 ANSWER = {"login": "mona", "username": "mona", "loggedIn": True, "Version": "v3.5.7"}

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from temporalio.client import Client
 
-from worker.clock import ClockWatch, Offset, measure, read_clock
 from worker.health import Health
-from worker.worker import _agrees
+from worker.serving.clock import ClockWatch, Offset, measure, read_clock
+from worker.serving.process import _agrees
 
 ALLOWED = timedelta(seconds=10)
 PAUSE = timedelta(milliseconds=20)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
-from worker.conversion import DATA_CONVERTER, SharedPayloadConverter
+from worker.temporal.conversion import DATA_CONVERTER, SharedPayloadConverter
 from workflows.promotion.state import PromotionStart
 
 START = PromotionStart(

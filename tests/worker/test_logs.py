@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from activities.redaction import reading_secrets
 from tests.worker.speaking import SpeakingWorkflow
 from worker.logs import configure_logs, tracker_of
-from worker.sandbox import workflow_runner
+from worker.temporal.sandbox import workflow_runner
 
 pytestmark = pytest.mark.usefixtures("logs_restored")
 

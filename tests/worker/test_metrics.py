@@ -22,8 +22,8 @@ from providers.models import RunPhase
 from tests.activities.fakes import FakeConnections, FakeRuns
 from worker.health import Health, HealthServer
 from worker.settings import describe_settings
-from worker.temporal import connect, create_telemetry
-from worker.watcher_metrics import WatcherMetrics
+from worker.temporal.connect import connect, create_telemetry
+from worker.watcher.metrics import WatcherMetrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS, SETTINGS = DOCS / "operations.md", DOCS / "cli.md"

@@ -9,7 +9,7 @@ from activities.connections import ConnectionProofs
 from activities.models.connections import CheckConnectionInput, ConnectionOutcome, ConnectionRef
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
-from worker.connections import ResourceConnections
+from worker.opening.resources import ResourceConnections
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

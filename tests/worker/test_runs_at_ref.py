@@ -14,7 +14,7 @@ from providers.ports import TraceableRuns
 from tests.activities.cluster import Cluster, shop
 from tests.activities.conftest import bounded_environment
 from tests.worker.conftest import Opener
-from worker.connections import ResourceConnections
+from worker.opening.resources import ResourceConnections
 
 JENKINS = {"jenkins": {"url": "https://ci.example"}, "secretRef": {"name": "jenkins-token"}}
 ACTIONS = {"githubActions": {"repositoryRef": {"name": "web"}}}

@@ -25,11 +25,11 @@ from providers.metrics import Call
 from providers.models import Credential
 from tests.activities.cluster import Cluster
 from tests.worker.test_wrong_settings import run
-from worker.clock import ClockWatch, read_clock
-from worker.connections import ResourceConnections, open_clients
+from worker.opening.resources import ResourceConnections, open_clients
+from worker.serving.clock import ClockWatch, read_clock
+from worker.serving.process import build_worker
 from worker.settings import Settings
-from worker.temporal import create_telemetry
-from worker.worker import build_worker
+from worker.temporal.connect import create_telemetry
 from workflows.identity import INSTALLATION_WORKFLOW, Queues
 
 MANY = 3

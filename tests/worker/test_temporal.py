@@ -15,12 +15,18 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-import worker.temporal
+import worker.temporal.connect
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.tracking import Timings, TrackerRef
-from deploy.local.ports import free_port
-from worker.temporal import CONNECT_TIMEOUT, TemporalPlaces, TemporalUnavailable, connect, ensure_search_attributes
-from worker.worker import versioning
+from deploy.local.environment.ports import free_port
+from worker.serving.process import versioning
+from worker.temporal.connect import (
+    CONNECT_TIMEOUT,
+    TemporalPlaces,
+    TemporalUnavailable,
+    connect,
+    ensure_search_attributes,
+)
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +56,7 @@ async def test_no_server_is_told_within_ten_seconds_and_names_the_variable(monke
 
 async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert timedelta(seconds=10) > CONNECT_TIMEOUT
-    monkeypatch.setattr(worker.temporal, "CONNECT_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(worker.temporal.connect, "CONNECT_TIMEOUT", timedelta(seconds=1))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(TemporalUnavailable, match="TEMPORAL_ADDRESS"):

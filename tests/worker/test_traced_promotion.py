@@ -12,16 +12,16 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.models.tracking import Timings
-from crds.promotions import Attempt, Declaration
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import shop
-from worker.connections import ResourceConnections
-from worker.promotions import TemporalPromotions
-from worker.registry import PROMOTIONS, Dependencies, build_activities
+from worker.opening.resources import ResourceConnections
+from worker.serving.process import build_worker
+from worker.serving.registry import PROMOTIONS, Dependencies, build_activities
 from worker.settings import Settings
-from worker.temporal import TemporalPlaces, connect
+from worker.temporal.connect import TemporalPlaces, connect
+from worker.temporal.promotions import TemporalPromotions
 from worker.tracing import trace_call
-from worker.worker import build_worker
+from worker.watcher.ports import Attempt, Declaration
 from workflows.identity import promotion_workflow_id
 
 CALL = "GET api.github.com"

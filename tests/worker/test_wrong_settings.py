@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.temporal import TemporalMisconfigured, connect
+from worker.temporal.connect import TemporalMisconfigured, connect
 
 ROOT = Path(__file__).parents[2]
 KUBECONFIG = """

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from crds.ports import NAMESPACES, ApiError
+from crds.api.ports import NAMESPACES, ApiError
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cli.exits import CliError
 from worker.cli.options import Target

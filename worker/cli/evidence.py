@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from crds.api.ports import ApiError, ApiNotFound, resource_of
 from crds.model import Scope
-from crds.ports import ApiError, ApiNotFound, resource_of
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider

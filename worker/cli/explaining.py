@@ -111,7 +111,7 @@ async def _progress(workflow_id: str) -> tuple[str, ...]:
     from temporalio.service import RPCError
 
     from activities.models.promotion import Progress
-    from worker.temporal import TemporalUnavailable, connect
+    from worker.temporal.connect import TemporalUnavailable, connect
     from workflows.identity import PROGRESS_QUERY
 
     try:

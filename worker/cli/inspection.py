@@ -16,7 +16,7 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from crds.ports import Document
+    from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 
 NamesArgument = Annotated[

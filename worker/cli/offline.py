@@ -30,8 +30,8 @@ def crds(check: CheckOption = False, write: WriteOption = False) -> None:
 
     Use: pilotage crds | kubectl apply --server-side -f -
     """
-    from crds.generate import main as generate
-    from crds.generate import render_crds
+    from crds.schema.generate import main as generate
+    from crds.schema.generate import render_crds
     from worker.cli.output import document
 
     if check and write:

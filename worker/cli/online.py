@@ -12,7 +12,7 @@ from activities.failures import describe
 from activities.models.budgets import TEXT_BYTES
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
-from crds.ports import ApiError, ApiResource, Document, Kubernetes
+from crds.api.ports import ApiError, ApiResource, Document, Kubernetes
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.test_runner import RunnerType, TestRunner
@@ -24,8 +24,8 @@ from worker.cli import session
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.options import Target
 from worker.cli.validating import Finding, Loaded
-from worker.connections import ResourceConnections, open_clients
 from worker.logs import configure_logs
+from worker.opening.resources import ResourceConnections, open_clients
 from worker.settings import InvalidSettings, Settings, load_settings
 
 _ADVICE = {

@@ -35,7 +35,7 @@ def worker(queues: QueuesOption = None) -> None:
     """Run workflows and activities. Settings come from PILOTAGE_* and TEMPORAL_* variables."""
     chosen = _queues(queues)
     settings = _settings()
-    from worker.worker import run_worker
+    from worker.serving.process import run_worker
 
     _run_to_the_end(run_worker(settings, chosen))
 
@@ -46,7 +46,7 @@ def watcher(namespaces: NamespacesOption = None) -> None:
     Commands become workflow updates. Run two or more: they share the work without a leader.
     """
     settings = _settings(namespaces=namespaces)
-    from worker.watcher import run_watcher
+    from worker.watcher.process import run_watcher
 
     _run_to_the_end(run_watcher(settings))
 
@@ -59,7 +59,7 @@ def demo(keep: KeepOption = False) -> None:
     from worker.cli.exits import CliError, ExitCode
 
     try:
-        from deploy.local.demo import run_demo
+        from deploy.local.demo.run import run_demo
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("deploy"):
             raise

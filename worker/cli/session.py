@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from crds.ports import (
+from crds.api.ports import (
     ApiError,
     ApiForbidden,
     ApiNotFound,
@@ -90,7 +90,7 @@ def _not_found_advice(model: type[Resource], error: ApiError) -> str:
 @asynccontextmanager
 async def connect(target: Target) -> AsyncIterator[Kubernetes]:
     """Open the cluster that kubectl would speak with."""
-    from crds.kubernetes import KubernetesApi
+    from crds.api.kubernetes import KubernetesApi
 
     kubeconfig = str(target.kubeconfig) if target.kubeconfig else None
     async with await KubernetesApi.connect(kubeconfig=kubeconfig, context=target.context) as kubernetes:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
+from crds.api.ports import ApiError, ApiUnavailable, Document, resource_of
 from crds.model import API_VERSION, GROUP
-from crds.ports import ApiError, ApiUnavailable, Document, resource_of
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cli.exits import CliError, ExitCode

@@ -9,8 +9,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from crds.documents import validate_documents
 from crds.model import API_VERSION
+from crds.rules.documents import validate_documents
 from worker.cli.exits import CliError, ExitCode
 
 SUFFIXES = (".yaml", ".yml", ".json")

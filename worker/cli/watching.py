@@ -64,7 +64,7 @@ async def follow(session: "Session", name: str, *, timeout_seconds: float | None
 
 
 async def _follow(session: "Session", name: str, view: "LiveView | LineView") -> "ExitCode":
-    from crds.ports import ApiUnavailable
+    from crds.api.ports import ApiUnavailable
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from crds.v1alpha1.tracker_status import TrackerState
     from worker.cli.exits import ExitCode

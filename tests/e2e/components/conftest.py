@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy.local.environment import LocalEnvironment
+from deploy.local.environment.assembly import LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.components.stories import StoryShop
 

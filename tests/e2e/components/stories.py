@@ -6,8 +6,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from deploy.local.demo_world import SAMPLES, SAMPLES_SANDBOX
-from deploy.local.environment import LocalEnvironment
+from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX
+from deploy.local.environment.assembly import LocalEnvironment
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.shop import Shop
 

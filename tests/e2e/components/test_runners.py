@@ -3,7 +3,7 @@
 import httpx
 
 from crds.model import API_VERSION
-from crds.secrets import CONSENT_LABEL
+from crds.rules.secrets import CONSENT_LABEL
 from tests.e2e.cluster import Document
 from tests.e2e.components.conftest import OpenStory
 from tests.e2e.components.stories import StoryShop

@@ -1,6 +1,6 @@
 """Every variable of the documented list reaches the CI system with the value that its name promises."""
 
-from crds.substitution import VARIABLES
+from crds.rules.substitution import VARIABLES
 from tests.e2e.components.conftest import OpenStory
 from tests.e2e.components.stories import MERGE_SHA
 

@@ -25,9 +25,9 @@ from activities.models.connections import (
 )
 from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
-from crds.connections import Connection
-from worker.connection_checks import TemporalConnectionChecks
-from worker.sandbox import workflow_runner
+from worker.temporal.credential_checks import TemporalConnectionChecks
+from worker.temporal.sandbox import workflow_runner
+from worker.watcher.credential_checks import Connection
 from workflows.connection.presentation import ConnectionProgress
 from workflows.connection.workflow import ConnectionWorkflow
 from workflows.identity import CONNECTION_WORKFLOW, Queues, connection_workflow_id

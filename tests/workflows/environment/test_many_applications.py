@@ -21,7 +21,7 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
-from deploy.local.demo_evidence import read_runs
+from deploy.local.demo.evidence import read_runs
 from tests.workflows.environment.test_with_promotions import Together, together_in
 from tests.workflows.promotion.world import MINE, OLD
 from workflows.identity import environment_workflow_id

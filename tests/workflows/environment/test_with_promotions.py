@@ -24,7 +24,7 @@ from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
-from worker.sandbox import workflow_runner
+from worker.temporal.sandbox import workflow_runner
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,

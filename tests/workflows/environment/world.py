@@ -60,7 +60,7 @@ from activities.models.revisions import (
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Artifact, Problem, Timings, TrackerRef
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
-from worker.sandbox import workflow_runner
+from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import (

@@ -24,7 +24,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.models.tracking import PullRequestState
-from crds.ports import ApiForbidden, ApiUnavailable
+from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized, ProviderUnavailable
 from tests.workflows.promotion.world import FAST, NEWER, World, a_test, merged, promotion_in
 

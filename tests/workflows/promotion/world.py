@@ -14,8 +14,8 @@ from temporalio.worker import Worker
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.status import State, TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
-from deploy.local.bench.world import FAST, HOTFIX, MINE, NEWER, OLD, InstantWorld, a_test
-from worker.sandbox import workflow_runner
+from tests.bench.world import FAST, HOTFIX, MINE, NEWER, OLD, InstantWorld, a_test
+from worker.temporal.sandbox import workflow_runner
 from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
 from workflows.promotion.workflow import PromotionWorkflow

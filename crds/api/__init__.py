@@ -1,0 +1,1 @@
+"""The Kubernetes API as Pilotage uses it: one port, the only client, mirrors and status writes."""

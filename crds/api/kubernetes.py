@@ -1,0 +1,385 @@
+"""Speak with the Kubernetes API server: raw calls on the official async client, errors by meaning.
+
+The client's generated methods, informer and Watch are not used: they validate too much and survive too little.
+"""
+
+import base64
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import config as kubernetes_config
+
+from crds.api.api_errors import api_error, watch_events
+from crds.api.ports import (
+    EVENTS,
+    PAGE_SIZE,
+    SECRETS,
+    WATCH_TIMEOUT,
+    ApiConflict,
+    ApiForbidden,
+    ApiGone,
+    ApiInvalid,
+    ApiResource,
+    ApiUnavailable,
+    ApiUnconfigured,
+    Document,
+    EventTarget,
+    Page,
+    SecretData,
+    WatchEvent,
+    event_document,
+)
+from crds.texts.json_document import to_json
+from crds.texts.plain import plain_values
+
+CALL_TIMEOUT = timedelta(seconds=30)
+CONNECT_TIMEOUT = timedelta(seconds=5)
+WATCH_GRACE = timedelta(seconds=10)
+"""How long after the server's own end of a watch the client takes the connection for dead."""
+
+_MERGE_PATCH = "application/merge-patch+json"
+# With its parameter the client leaves the body alone; else it writes JSON that go-yaml refuses.
+_APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
+_LOADERS: Any = kubernetes_config
+_IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class KubernetesApi:
+    """Implement crds.api.ports.Kubernetes. Open it with `async with await KubernetesApi.connect(…)`."""
+
+    def __init__(
+        self, configuration: kubernetes_client.Configuration, *, default_namespace: str = "default", loader: Any = None
+    ) -> None:
+        # Temporal, not the HTTP client, repeats calls; and each watch holds a connection for minutes.
+        configuration.retries = None
+        configuration.connection_pool_maxsize = 0
+        self._configuration = configuration
+        self._default_namespace = default_namespace
+        self._loader = loader
+        self._client: Any = kubernetes_client.ApiClient(configuration=configuration)
+
+    @classmethod
+    async def connect(cls, *, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """Read the configuration as kubectl does: the given file, $KUBECONFIG, ~/.kube/config, else the pod's own.
+
+        Raises ApiUnconfigured naming what is missing. Nothing is sent yet.
+        """
+        configuration = kubernetes_client.Configuration()
+        paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        exists = _any_exists(paths)
+        if not exists and (kubeconfig or context or not _in_pod()):
+            pod = "" if kubeconfig else ", and this is no pod of a cluster"
+            raise ApiUnconfigured(f"there is no kubeconfig at {paths}{pod}"[:512])
+        try:
+            if exists:
+                loader = await _LOADERS.load_kube_config(
+                    config_file=paths, context=context, client_configuration=configuration
+                )
+                namespace = loader.current_context["context"].get("namespace") or "default"
+                return cls(configuration, default_namespace=namespace, loader=loader)
+            _LOADERS.load_incluster_config(client_configuration=configuration)
+        except Exception as error:  # noqa: BLE001 the loader's YAML and plugins raise anything
+            raise ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
+        return cls(configuration, default_namespace=_pod_namespace())
+
+    @classmethod
+    def at(cls, server: str) -> Self:
+        """Speak with a server that wants no credential, such as `kubectl proxy`."""
+        return cls(kubernetes_client.Configuration(host=server))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections, watches included."""
+        await self._client.close()
+
+    @property
+    def default_namespace(self) -> str:
+        """Namespace of the kubeconfig's context, or of the pod."""
+        return self._default_namespace
+
+    @property
+    def server(self) -> str:
+        """Base URL of the API server."""
+        return str(self._configuration.host)
+
+    async def list_page(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        limit: int = PAGE_SIZE,
+        continue_token: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        """List one page; no namespace means all of them."""
+        query = {
+            "limit": str(limit),
+            "continue": continue_token,
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+        }
+        answer = await self._call("GET", resource.path(namespace), query=query)
+        items, metadata = answer.get("items"), answer.get("metadata")
+        if not isinstance(metadata, dict) or not (items is None or isinstance(items, list)):
+            raise ApiUnavailable("the answer to a list is not a list")
+        return Page(
+            items=tuple(items or ()),
+            resource_version=str(metadata.get("resourceVersion", "")),
+            continue_token=metadata.get("continue") or None,
+        )
+
+    async def list_all(
+        self,
+        resource: ApiResource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Page:
+        """List all pages as one. A continue token that expired on the way starts the list again."""
+        items: list[Document] = []
+        token: str | None = None
+        restarted = False
+        while True:
+            try:
+                page = await self.list_page(
+                    resource,
+                    namespace,
+                    continue_token=token,
+                    label_selector=label_selector,
+                    field_selector=field_selector,
+                )
+            except ApiGone:
+                if restarted:
+                    raise
+                restarted, token = True, None
+                items.clear()
+                continue
+            items.extend(page.items)
+            token = page.continue_token
+            if token is None:
+                return Page(items=tuple(items), resource_version=page.resource_version)
+
+    def watch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        *,
+        resource_version: str,
+        timeout: timedelta = WATCH_TIMEOUT,
+        field_selector: str | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch."""
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(int(timeout.total_seconds())),
+            "fieldSelector": field_selector,
+        }
+        return self._watch(resource.path(namespace), query, timeout + WATCH_GRACE)
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        """Read one object."""
+        return await self._call("GET", resource.path(namespace, name))
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        """Create one object; ApiConflict with reason `AlreadyExists` where the name is taken."""
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **document}
+        return await self._call("POST", resource.path(namespace), body=body)
+
+    async def merge(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        changes: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply a JSON merge patch; `metadata.resourceVersion` inside it makes it a compare-and-set."""
+        path = resource.path(namespace, name, subresource)
+        return await self._call("PATCH", path, body=changes, content_type=_MERGE_PATCH)
+
+    async def apply(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        document: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply server-side the fields that the manager owns; `metadata.resourceVersion` makes it a compare-and-set."""
+        metadata = {"name": name, **dict(document.get("metadata", {}))}
+        if resource.namespaced:
+            metadata["namespace"] = namespace
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **document, "metadata": metadata}
+        query = {"fieldManager": field_manager, "force": "true" if force else None}
+        path = resource.path(namespace, name, subresource)
+        return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY_PATCH)
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
+        """Delete one object; with a uid only that very one (else ApiConflict)."""
+        options: Document = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        await self._call("DELETE", resource.path(namespace, name), body=options)
+
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
+        """Read one Secret. The values belong in no log, error or status."""
+        secret = await self.get(SECRETS, namespace, name)
+        metadata = secret.get("metadata") or {}
+        try:
+            data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+        except ValueError:
+            raise ApiInvalid(f"Secret {namespace}/{name} holds what is not base64", status=422) from None
+        return SecretData(data=data, labels=metadata.get("labels") or {}, annotations=metadata.get("annotations") or {})
+
+    async def post_event(
+        self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
+    ) -> bool:
+        """Post one Kubernetes event under a name that identifies it; False where it was posted before."""
+        document = event_document(
+            target, name=name, reason=reason, message=message, warning=warning, component=component
+        )
+        try:
+            await self.create(EVENTS, document["metadata"]["namespace"], document)
+        except ApiConflict:
+            return False
+        return True
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Document:
+        limits = aiohttp.ClientTimeout(total=CALL_TIMEOUT.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds())
+        try:
+            response = await self._send(method, path, query or {}, body, content_type, limits)
+            data = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from None
+        if not 200 <= response.status <= 299:
+            raise api_error(response.status, data)
+        try:
+            document = json.loads(data)
+        except ValueError:
+            raise ApiUnavailable("the answer is not JSON", status=response.status) from None
+        if not isinstance(document, dict):
+            raise ApiUnavailable("the answer is not a JSON object", status=response.status)
+        return document
+
+    @asynccontextmanager
+    async def _watch(
+        self, path: str, query: Mapping[str, str | None], total: timedelta
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        limits = aiohttp.ClientTimeout(total=total.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds())
+        try:
+            response = await self._send("GET", path, query, None, "application/json", limits)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from None
+        try:
+            if response.status != 200:
+                raise api_error(response.status, await response.read())
+            yield _events(response)
+        finally:
+            _cut(response)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None],
+        body: Mapping[str, Any] | None,
+        content_type: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        response = await self._send_once(method, path, query, body, content_type, limits)
+        if response.status != 401 or self._loader is None:
+            return response
+        response.close()
+        # Loading the configuration again renews the short-lived tokens of exec plugins.
+        try:
+            await self._loader.load_and_set(self._configuration)
+        except Exception as error:  # noqa: BLE001 an exec plugin may raise anything
+            raise ApiForbidden(f"the credential could not be renewed: {type(error).__name__}", status=401) from None
+        return await self._send_once(method, path, query, body, content_type, limits)
+
+    async def _send_once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None],
+        body: Mapping[str, Any] | None,
+        content_type: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        encoded = urlencode([(key, value) for key, value in query.items() if value is not None])
+        url = f"{self._configuration.host}{path}" + (f"?{encoded}" if encoded else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "pilotage"}
+        settings: Any = await self._configuration.auth_settings()
+        for setting in settings.values():
+            headers[setting["key"]] = setting["value"]
+        data: Any = body
+        if content_type == _APPLY_PATCH:
+            data = to_json(body)
+        elif body is not None:
+            data = plain_values(body)
+        answer = await self._client.rest_client.request(
+            method, url, headers=headers, body=data, _request_timeout=limits
+        )
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """Leave a stream without TLS's farewell: nothing waits for the server's part of it, so the socket would linger."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]:
+    try:
+        async for event in watch_events(response.content.iter_any()):
+            yield event
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _unreachable(error) from None
+
+
+def _any_exists(paths: str) -> bool:
+    return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
+
+
+def _in_pod() -> bool:
+    return _IN_CLUSTER_NAMESPACE.exists() or "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def _pod_namespace() -> str:
+    return _IN_CLUSTER_NAMESPACE.read_text().strip() if _IN_CLUSTER_NAMESPACE.exists() else "default"
+
+
+def _unreachable(error: Exception) -> ApiUnavailable:
+    text = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return ApiUnavailable(f"the API server cannot be reached: {text}"[:512])

@@ -1,0 +1,349 @@
+"""Write status: only to the very object it was meant for, never an older one over a newer one."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from crds.api.ports import ApiConflict, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.conditions import (
+    Condition,
+    ConditionReason,
+    ConditionType,
+    find_condition,
+    make_condition,
+    merge_conditions,
+    set_condition,
+)
+from crds.model import Definition
+from crds.readiness import SUMMARY, summary
+from crds.rules import status_budget as place_budget
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.environment_status import MAX_REPOSITORIES
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from worker.watcher.ports import Attempt
+
+WORKFLOW_MANAGER = "pilotage"
+"""Field manager of what workflows publish."""
+WATCHER_MANAGER = "pilotage-watcher"
+"""Field manager of the watcher's own conditions and of answers to commands."""
+CONNECTION_MANAGER = "pilotage-connection"
+"""Field manager of the conditions that prove a credential."""
+PLACE_HISTORY_KEPT = 20
+PLACE_MANAGER_PREFIX = "pilotage-place-"
+
+CONFLICTS = 8
+"""How often a write begins again with a fresh read before the conflict is raised."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """Tell what became of a write; `previous` is the status that was read before it."""
+
+    written: bool
+    reason: str = ""
+    previous: Document | None = None
+
+
+def status_of(document: Mapping[str, Any]) -> Document:
+    """Return an object's status, empty where there is none."""
+    status = document.get("status")
+    return status if isinstance(status, dict) else {}
+
+
+def conditions_of(document: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Read the conditions of an object; ones that nobody can read are left out."""
+    found: list[Condition] = []
+    for wire in status_of(document).get("conditions") or ():
+        try:
+            found.append(Condition.from_wire(wire))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def with_summary(
+    definition: Definition,
+    document: Mapping[str, Any],
+    wanted: Iterable[Condition],
+    now: datetime,
+    *,
+    status: Mapping[str, Any] | None = None,
+) -> tuple[Condition, ...]:
+    """Add Ready and Stalled to the conditions that are about to be written, as they follow from all that then stand.
+
+    `status` is the one that is written with them, where it says more than the present one.
+    """
+    own = tuple(wanted)
+    after = merge_conditions(conditions_of(document), own)
+    known = status_of(document) if status is None else status
+    generation = document["metadata"].get("generation")
+    return (*own, *summary(definition.kind, after, known, generation=generation, now=now))
+
+
+def merge_own_conditions(present: Iterable[Condition], wanted: Iterable[Condition]) -> list[Document]:
+    """Write the wanted conditions only, each with its old transition time where its status did not change.
+
+    Conditions of other field managers must not be among them: applying them would take them over.
+    """
+    known = tuple(present)
+    merged: list[Document] = []
+    for condition in wanted:
+        result = find_condition(set_condition(known, condition), condition.type)
+        merged.append((result or condition).to_wire())
+    return merged
+
+
+async def publish_tracker_status(
+    kubernetes: Kubernetes, attempt: Attempt, sequence: int, render: Callable[[Document], Document]
+) -> Publication:
+    """Write the whole workflow-owned status of a tracker's attempt; `render` gets the tracker as it was just read.
+
+    Repeating a write that arrived is harmless and answered as written.
+    """
+    resource = resource_of(PullRequestTracker.definition)
+    for _ in range(CONFLICTS):
+        try:
+            tracker = await kubernetes.get(resource, attempt.namespace, attempt.name)
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        status = status_of(tracker)
+        if tracker["metadata"].get("uid") != attempt.uid:
+            return Publication(written=False, reason="Recreated")
+        if int(tracker.get("spec", {}).get("attempt", 1)) != attempt.attempt:
+            return Publication(written=False, reason="OtherAttempt")
+        published = int(status.get("sequence") or 0)
+        if published == sequence and status.get("attempt") == attempt.attempt:
+            return Publication(written=True, reason="AlreadyWritten")
+        if published >= sequence:
+            return Publication(written=False, reason="OlderSequence")
+        # The version makes it a compare-and-set: applying alone would write to a tracker recreated meanwhile.
+        document = {
+            "metadata": {"resourceVersion": tracker["metadata"]["resourceVersion"]},
+            "status": render(tracker),
+        }
+        try:
+            await kubernetes.apply(
+                resource,
+                attempt.namespace,
+                attempt.name,
+                document,
+                field_manager=WORKFLOW_MANAGER,
+                subresource="status",
+            )
+        except ApiConflict:
+            continue
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        return Publication(written=True, previous=status)
+    raise ApiConflict(f"the status of {attempt.namespace}/{attempt.name} kept changing", status=409)
+
+
+async def publish_place_status(
+    kubernetes: Kubernetes, namespace: str, environment: str, repository: str, entry: Document
+) -> Publication:
+    """Write one repository's entry of an Environment's status; each repository is a field manager of its own."""
+    resource = resource_of(Environment.definition)
+    for _ in range(CONFLICTS):
+        try:
+            document = await kubernetes.get(resource, namespace, environment)
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        entries = status_of(document).get("repositories") or ()
+        known: Document = next((one for one in entries if one.get("repository") == repository), {})
+        published = int(known.get("sequence") or 0)
+        if published == entry["sequence"]:
+            return Publication(written=True, reason="AlreadyWritten")
+        if published > entry["sequence"]:
+            return Publication(written=False, reason="OlderSequence")
+        others = [one for one in entries if one.get("repository") != repository]
+        writable = _writable(document, [*others, entry])
+        if not known and len(others) >= MAX_REPOSITORIES:
+            await _drop_undeclared(kubernetes, document, others)
+            continue
+        whole = {**_with_past(entry, known), "repository": repository}
+        change = {
+            "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
+            "status": {
+                "repositories": [place_budget.fitting(whole, place_budget.budget_of(document, others))],
+                # Every repository's manager writes it, each time from all entries.
+                "conditions": merge_own_conditions(
+                    conditions_of(document),
+                    with_summary(Environment.definition, document, [writable], datetime.now(UTC)),
+                ),
+            },
+        }
+        try:
+            await kubernetes.apply(
+                resource,
+                namespace,
+                environment,
+                change,
+                field_manager=PLACE_MANAGER_PREFIX + repository,
+                subresource="status",
+            )
+        except ApiConflict:
+            continue
+        except ApiNotFound:
+            return Publication(written=False, reason="Gone")
+        return Publication(written=True, previous=known)
+    raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
+
+
+async def _drop_undeclared(kubernetes: Kubernetes, document: Document, entries: Iterable[Document]) -> None:
+    """Remove one entry of a repository that nothing declares here any more, as its own field manager.
+
+    Raises ApiInvalid where all are declared: the schema allows no more of them.
+    """
+    declared = {one.get("repositoryRef", {}).get("name") for one in document.get("spec", {}).get("deployments") or ()}
+    left = next((one["repository"] for one in entries if one.get("repository") not in declared), None)
+    metadata = document["metadata"]
+    if left is None:
+        message = f"Environment {metadata['name']} shows {MAX_REPOSITORIES} repositories already, and no more fit"
+        raise ApiInvalid(message, status=422)
+    with suppress(ApiConflict):
+        await kubernetes.apply(
+            resource_of(Environment.definition),
+            metadata["namespace"],
+            metadata["name"],
+            {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {}},
+            field_manager=PLACE_MANAGER_PREFIX + left,
+            subresource="status",
+        )
+
+
+_WHY_NOT_WRITABLE = (
+    ConditionReason.OWNED_BY,
+    ConditionReason.NO_ENTRY,
+    ConditionReason.NO_SOURCE,
+    ConditionReason.AMBIGUOUS,
+    ConditionReason.NOT_PERMITTED,
+)
+"""With these a text of `notWritable` begins; any other one is NotWritable."""
+
+
+def _writable(document: Document, entries: Iterable[Document]) -> Condition:
+    """Say whether all that is to be written in an environment can be, over all its repositories."""
+    refused = [
+        (f"{one.get('name')}: {why}", why)
+        for entry in entries
+        for one in entry.get("deployments") or ()
+        if (why := str(one.get("notWritable") or ""))
+    ]
+    first = refused[0][1].partition(" ")[0].rstrip(":") if refused else ""
+    known = first in _WHY_NOT_WRITABLE
+    return make_condition(
+        ConditionType.WRITABLE,
+        status=not refused,
+        reason=(first if known else ConditionReason.NOT_WRITABLE) if refused else ConditionReason.WRITABLE,
+        message="; ".join(text for text, _ in refused),
+        now=datetime.now(UTC),
+        observed_generation=document["metadata"].get("generation"),
+    )
+
+
+def _with_past(entry: Document, known: Document) -> Document:
+    """Add what a place without memory cannot know: earlier artifact sets, and since when a deployment is as it is."""
+    history = list(entry.get("history") or ())
+    seen = {one.get("at") for one in history}
+    earlier = [one for one in known.get("history") or () if one.get("at") not in seen]
+    if history and earlier and earlier[0].get("artifacts") == history[-1].get("artifacts"):
+        history.pop()
+    history += earlier
+    before = {one.get("name"): one for one in known.get("deployments") or ()}
+    return {
+        **entry,
+        "history": history[:PLACE_HISTORY_KEPT],
+        "deployments": [_with_since(one, before.get(one.get("name"))) for one in entry.get("deployments") or ()],
+    }
+
+
+def _with_since(now: Document, before: Document | None) -> Document:
+    if now.get("since") or before is None or not before.get("since"):
+        return now
+    same = all(now.get(field) == before.get(field) for field in ("artifact", "health"))
+    return {**now, "since": before["since"]} if same else now
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedCondition:
+    """What one field manager has to say about an object, without the time."""
+
+    type: ConditionType
+    status: bool | None
+    reason: str
+    message: str = ""
+
+
+async def publish_conditions(
+    kubernetes: Kubernetes,
+    definition: Definition,
+    *,
+    namespace: str,
+    name: str,
+    uid: str,
+    wanted: tuple[WantedCondition, ...],
+    now: datetime | None = None,
+    field_manager: str = WATCHER_MANAGER,
+    generation: int | None = None,
+    fields: Mapping[str, Any] | None = None,
+) -> bool:
+    """Write all conditions of one field manager; nothing where they stand there or the object is another one.
+
+    They speak of the object as it is, or of an older `generation`, which never replaces what speaks of a newer one.
+    `fields` of the status are written with them and belong to the manager as well; one that is None goes.
+    """
+    resource: ApiResource = resource_of(definition)
+    for _ in range(CONFLICTS):
+        try:
+            document = await kubernetes.get(resource, namespace, name)
+        except ApiNotFound:
+            return False
+        metadata = document["metadata"]
+        if metadata.get("uid") != uid:
+            return False
+        change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, fields or {})
+        if change is None:
+            return False
+        change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": change}
+        try:
+            await kubernetes.apply(resource, namespace, name, change, field_manager=field_manager, subresource="status")
+        except ApiConflict:
+            continue
+        except ApiNotFound:
+            return False
+        return True
+    raise ApiConflict(f"{resource.kind} {namespace}/{name} kept changing", status=409)
+
+
+def _condition_change(
+    definition: Definition,
+    document: Document,
+    wanted: tuple[WantedCondition, ...],
+    now: datetime,
+    generation: int | None,
+    fields: Mapping[str, Any],
+) -> Document | None:
+    """Return the status to apply; None where it stands there already, or something newer does."""
+    present = conditions_of(document)
+    before = [found for one in wanted if (found := find_condition(present, one.type))]
+    if generation is not None and any((one.observed_generation or 0) > generation for one in before):
+        return None
+    conditions = [
+        make_condition(
+            one.type,
+            status=one.status,
+            reason=one.reason,
+            message=one.message,
+            now=now,
+            observed_generation=document["metadata"].get("generation") if generation is None else generation,
+        )
+        for one in wanted
+    ]
+    merged = merge_own_conditions(present, with_summary(definition, document, conditions, now))
+    before += [found for one in SUMMARY if (found := find_condition(present, one))]
+    status = status_of(document)
+    if merged == [one.to_wire() for one in before] and all(status.get(key) == value for key, value in fields.items()):
+        return None
+    return {**{key: value for key, value in fields.items() if value is not None}, "conditions": merged}

@@ -1,0 +1,1 @@
+"""Definitions, admission policies, roles and reference pages, all made from the models."""

@@ -1,0 +1,119 @@
+"""Write definitions, admission policies, roles and reference from the models: `python -m crds.schema.generate [--check]`."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from crds.schema.admission import ADMISSIONS, admission_documents
+from crds.schema.definitions import custom_resource_definition
+from crds.schema.reference import reference_pages
+from crds.schema.roles import role_documents
+from crds.v1alpha1.kinds import KINDS
+
+CRD_FOLDER = "deploy/crds"
+ADMISSION_FOLDER = "deploy/manifests/admission"
+ROLES_FOLDER = "deploy/manifests/roles"
+REFERENCE_FOLDER = "docs/reference"
+_HEADER = "# Generated from crds/v1alpha1 by `python -m crds.schema.generate`; edit the models, not this file.\n"
+_POLICY_HEADER = (
+    "# Generated from crds/schema/admission.py by `python -m crds.schema.generate`, where the reasons stand.\n"
+)
+_ROLES_HEADER = "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; docs/security.md says who needs which.\n"
+
+
+def to_yaml(documents: Iterable[Mapping[str, Any]]) -> str:
+    """Write documents as one YAML stream, in the order of their keys as given."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.explicit_start = True
+    yaml.width = 4096  # no folding: folded lines end in blanks
+    yaml.representer.ignore_aliases = lambda *_: True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    buffer = StringIO()
+    yaml.dump_all([dict(document) for document in documents], buffer)
+    return buffer.getvalue()
+
+
+def all_definitions() -> tuple[dict[str, Any], ...]:
+    """Build the CustomResourceDefinitions of all kinds."""
+    return tuple(custom_resource_definition(model) for model in KINDS)
+
+
+def render_crds() -> str:
+    """Write all definitions and admission policies as one YAML stream, for `kubectl apply -f -`."""
+    return _HEADER + to_yaml((*all_definitions(), *admission_documents()))
+
+
+def generated_files() -> dict[str, str]:
+    """Build the text of every generated file, by its path from the root of the repository."""
+    files = {
+        f"{CRD_FOLDER}/{model.definition.crd_name}.yaml": _HEADER + to_yaml([custom_resource_definition(model)])
+        for model in KINDS
+    }
+    files |= {
+        f"{ADMISSION_FOLDER}/{admission.plural}.yaml": _POLICY_HEADER + to_yaml(admission.documents())
+        for admission in ADMISSIONS
+    }
+    files[f"{ROLES_FOLDER}/people.yaml"] = _ROLES_HEADER + to_yaml(role_documents())
+    files |= {f"{REFERENCE_FOLDER}/{name}": text for name, text in reference_pages().items()}
+    return files
+
+
+def stale_files(root: Path) -> tuple[str, ...]:
+    """Name the generated files that are missing, differ, or are left over from a removed kind."""
+    wanted = generated_files()
+    stale = [path for path, text in wanted.items() if not _holds(root / path, text)]
+    present = [
+        path.relative_to(root).as_posix()
+        for folder, pattern in (
+            (CRD_FOLDER, "*.yaml"),
+            (ADMISSION_FOLDER, "*.yaml"),
+            (ROLES_FOLDER, "*.yaml"),
+            (REFERENCE_FOLDER, "*.md"),
+        )
+        for path in sorted((root / folder).glob(pattern))
+    ]
+    return tuple(stale + [path for path in present if path not in wanted])
+
+
+def write_files(root: Path) -> tuple[str, ...]:
+    """Bring the generated files up to date; returns those that were written or removed."""
+    changed = stale_files(root)
+    wanted = generated_files()
+    for name in changed:
+        path = root / name
+        if name in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[name], encoding="utf-8")
+        else:
+            path.unlink()
+    return changed
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; exit code 1 means that `--check` found stale files."""
+    parser = argparse.ArgumentParser(prog="python -m crds.schema.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a generated file is stale")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help="repository root")
+    options = parser.parse_args(arguments)
+    if not options.check:
+        for name in write_files(options.root):
+            sys.stdout.write(f"{name}\n")
+        return 0
+    stale = stale_files(options.root)
+    for name in stale:
+        sys.stderr.write(f"stale: {name} (run `python -m crds.schema.generate`)\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Reference pages in Markdown, from the same schemas that the CRDs are made of."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from crds.conditions import ConditionReason, ConditionType, TrackerReason
+from crds.model import API_VERSION, CATEGORY, Scope
+from crds.resource import Resource
+from crds.rules.substitution import VARIABLES
+from crds.schema.definitions import object_schema
+from crds.schema.enum_docs import member_documents
+from crds.v1alpha1.kinds import KINDS
+from crds.v1alpha1.pull_request_tracker import TrackerAnnotation
+
+_NOTE = "<!-- Generated from the models by `python -m crds.schema.generate`; edit the models, not this file. -->\n"
+
+
+def reference_pages() -> dict[str, str]:
+    """Build the text of every reference page, by file name."""
+    pages = {f"{model.definition.singular}.md": _kind_page(model) for model in KINDS}
+    pages["README.md"] = _index_page()
+    pages["variables.md"] = _variables_page()
+    pages["conditions.md"] = _conditions_page()
+    return pages
+
+
+def _index_page() -> str:
+    lines = [_NOTE, "# Reference\n", f"All kinds are in `{API_VERSION}`; `kubectl get {CATEGORY}` lists them all.\n"]
+    lines += ["| Kind | Short name | Scope | Is |", "|---|---|---|---|"]
+    for model in KINDS:
+        definition = model.definition
+        link = f"[{definition.kind}]({definition.singular}.md)"
+        lines.append(f"| {link} | `{definition.short_name}` | {definition.scope.value} | {_summary(model)} |")
+    lines += [
+        "",
+        "[Variables](variables.md) of test parameters and tag templates. [Conditions](conditions.md) and what",
+    ]
+    lines += ["they mean.\n", "## Annotations\n", "| Annotation | Meaning |", "|---|---|"]
+    lines += [f"| `{value}` | {text} |" for value, text in member_documents(TrackerAnnotation)]
+    return "\n".join(lines) + "\n"
+
+
+def _kind_page(model: type[Resource]) -> str:
+    definition = model.definition
+    schema = object_schema(model)
+    scope = "cluster-scoped" if definition.scope is Scope.CLUSTER else "namespaced"
+    lines = [_NOTE, f"# {definition.kind}\n", f"{_summary(model)}\n"]
+    lines += [f"`{definition.plural}.{API_VERSION.split('/')[0]}`, short name `{definition.short_name}`, {scope}.\n"]
+    root_rules = schema.get("x-kubernetes-validations", [])
+    if root_rules:
+        lines += [*(f"- {rule['message']}" for rule in root_rules), ""]
+    for part in ("spec", "status"):
+        lines += [f"## {part}\n", "| Field | Type | Meaning |", "|---|---|---|"]
+        lines += list(_rows(schema["properties"][part], part))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _rows(schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    """Walk a schema, one table row per field; the parent's rules come before its fields."""
+    for rule in schema.get("x-kubernetes-validations", []):
+        yield f"| `{path}` | rule | {_cell(rule['message'])} |"
+    required = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        inner = f"{path}.{name}"
+        text = _cell(field.get("description", ""))
+        if name in required:
+            text = f"**Required.** {text}"
+        yield f"| `{inner}` | {_type_of(field)} | {text} |"
+        if field.get("type") == "array":
+            yield from _rows(field["items"], f"{inner}[]")
+        else:
+            yield from _rows(field, inner)
+
+
+def _type_of(field: Mapping[str, Any]) -> str:
+    kind = str(field.get("type", "object"))
+    if "enum" in field:
+        kind = " \\| ".join(f"`{value}`" for value in field["enum"])
+    elif kind == "array":
+        kind = f"list of {field['items'].get('type', 'object')}"
+        if "maxItems" in field:
+            kind += f", at most {field['maxItems']}"
+    elif "additionalProperties" in field:
+        kind = "map"
+    elif field.get("format") == "date-time":
+        kind = "time"
+    elif kind == "string" and "h)?(" in field.get("pattern", ""):
+        kind = "duration"
+    if "default" in field:
+        value = field["default"]
+        shown = str(value).lower() if isinstance(value, bool) else value
+        kind += f", default `{shown}`" if shown != "" else ""
+    return kind
+
+
+def _variables_page() -> str:
+    lines = [_NOTE, "# Variables\n"]
+    lines += [
+        "Test parameters and tag templates may hold `${name}` for the names below, and no others: an unknown name"
+    ]
+    lines += ["makes the resource invalid. `$${` writes a literal `${`. Nothing is ever evaluated as code.\n"]
+    lines += ["| Variable | Value |", "|---|---|"]
+    lines += [f"| `${{{name}}}` | {text} |" for name, text in VARIABLES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _conditions_page() -> str:
+    lines = [_NOTE, "# Conditions\n"]
+    lines += [
+        "Every type is positive: `True` is the state in which nobody has to act, `Unknown` that it was not looked",
+        "at yet. Only `Completed` is `False` all along the way, also while everything goes well.\n",
+    ]
+    lines += ["| Type | True means |", "|---|---|"]
+    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionType)]
+    lines += ["", "## Reasons\n", "Reasons are stable: alerts and scripts may match them.\n"]
+    lines += ["| Reason | Means |", "|---|---|"]
+    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionReason)]
+    lines += ["", "## Reasons of `Completed`\n"]
+    lines += ["The reason of a tracker's status, and of its `Completed`, is the name of the state, or one of these:\n"]
+    lines += ["| Reason | Means |", "|---|---|"]
+    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(TrackerReason)]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(model: type[Resource]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,74 @@
+"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace.
+
+`environments` carries the verbs of commands and of the admission policies (crds/schema/admission.py): they are no verbs of the
+Kubernetes API, and grant nothing but what they are named after.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from crds.v1alpha1.kinds import KINDS
+from crds.v1alpha1.promotion_command import CommandVerb
+
+_READ = ("get", "list", "watch")
+_WRITE = ("create", "update", "patch", "delete")
+_COMMANDS = tuple(verb.value for verb in CommandVerb)
+_AUTHOR_COMMANDS = (CommandVerb.RETEST.value, CommandVerb.HOLD.value, CommandVerb.RELEASE.value)
+CONFIGURE = "configure"
+
+_ALL_KINDS = tuple(sorted(model.definition.plural for model in KINDS))
+_CONFIGURATION = (
+    "argocdinstances",
+    "environments",
+    "gitrepositories",
+    "promotionpolicies",
+    "scmproviders",
+    "testrunners",
+)
+
+
+def _rule(resources: Sequence[str], verbs: Sequence[str], *, group: str = "pilotage.dev") -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+
+
+_SEE = (_rule(_ALL_KINDS, _READ), _rule(("events",), _READ, group=""))
+_COMMAND = _rule(("promotioncommands",), ("create",))
+
+ROLES: dict[str, tuple[dict[str, Any], ...]] = {
+    # Sees everything of the namespace, commands kept for audit included; changes nothing.
+    "auditor": _SEE,
+    # Promotes pull requests, up to where a person must approve.
+    "author": (
+        *_SEE,
+        _rule(("pullrequesttrackers",), ("create", "update", "patch")),
+        _COMMAND,
+        _rule(("environments",), _AUTHOR_COMMANDS),
+    ),
+    # Approves, and brings back to order what failed. Bind it by resourceNames where places have owners of their own.
+    "releaser": (
+        *_SEE,
+        _rule(("pullrequesttrackers",), _WRITE),
+        _COMMAND,
+        _rule(("environments",), _COMMANDS),
+    ),
+    # Declares places, gates and systems. Secrets are not part of it.
+    "platform-engineer": (
+        *_SEE,
+        _rule(("pullrequesttrackers", *_CONFIGURATION), _WRITE),
+        _COMMAND,
+        _rule(("environments",), (*_COMMANDS, CONFIGURE)),
+    ),
+}
+
+
+def role_documents() -> tuple[dict[str, Any], ...]:
+    """Build the ClusterRoles `pilotage-<role>`."""
+    return tuple(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": f"pilotage-{name}", "labels": {"app.kubernetes.io/part-of": "pilotage"}},
+            "rules": [*rules],
+        }
+        for name, rules in ROLES.items()
+    )

@@ -1,0 +1,132 @@
+"""The demo's report: what happened, computed from the evidence alone, and whether it is what was promised."""
+
+from dataclasses import dataclass
+
+from crds.v1alpha1.tests_status import TestState
+from crds.v1alpha1.tracker_status import TrackerState
+from deploy.local.demo.evidence import Evidence
+from deploy.local.sandbox.seed import DEV_APP, PROD_APP, STAGING_APP
+from worker.cli import trackers
+from worker.cli.output import line, table
+
+EXPECTED_RUNS = 4
+CI_SYSTEMS = ("actions", "gitlab", "jenkins")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """One promise, and what was found."""
+
+    promise: str
+    kept: bool
+    found: str
+
+
+def expectations(evidence: Evidence) -> list[Expectation]:
+    """Judge every promise of the demo."""
+    status, killed = evidence.tracker.status, evidence.killed
+    records = {record.target: record for record in status.promotions}
+    staging, prod = records.get("staging"), records.get("prod")
+    first = staging.aggregate if staging else None
+    parallel = max(evidence.triggers_by_task.values(), default=0)
+    triggers, writes, syncs = evidence.triggers_by_key, evidence.writes, evidence.syncs
+    order = [(record.target, record.promoted) for record in status.promotions]
+    optional = [test for test in staging.tests if not test.required] if staging else []
+    leaked = evidence.leaked
+    systems = sorted({test.runner for test in staging.tests}) if staging else []
+    return [
+        _judge(
+            "the change arrived in prod",
+            status.state is TrackerState.COMPLETED,
+            f"{status.state}, environment {status.environment}",
+        ),
+        _judge(
+            "two records: staging, then prod",
+            order == [("staging", True), ("prod", True)],
+            ", ".join(f"{target}{'' if promoted else ' (not promoted)'}" for target, promoted in order) or "none",
+        ),
+        _judge(
+            "three tests were triggered by one workflow task, each at a CI system of its own",
+            parallel == 3 and systems == list(CI_SYSTEMS),
+            f"{parallel} in one task; {', '.join(systems) or 'none'}",
+        ),
+        _judge(
+            "the optional test failed and blocked nothing",
+            first is not None
+            and first.all_passed
+            and first.optional_tests_failed
+            and [test.state for test in optional] == [TestState.FAILED],
+            ", ".join(f"{test.name} {test.state}" for test in optional) or "no optional test",
+        ),
+        _judge(
+            f"{killed.name} (pid {killed.pid}) was killed in the middle of the tests",
+            bool(killed.tests_open),
+            f"after {killed.events} events, {', '.join(killed.tests_open) or 'nothing'} still running",
+        ),
+        _judge(
+            "another worker carried the same history on",
+            bool(evidence.shared_history),
+            " -> ".join(evidence.shared_history) or "no history has both",
+        ),
+        _judge(
+            "prod was released by a person",
+            evidence.promote_exit_code == 0 and prod is not None and prod.promoted_by == evidence.user,
+            f"promoted by {prod.promoted_by if prod else None}, exit code {evidence.promote_exit_code}",
+        ),
+        _judge(
+            "each run was triggered exactly once",
+            len(triggers) == EXPECTED_RUNS and set(triggers.values()) == {1},
+            f"{triggers.total()} accepted triggers for {len(triggers)} keys",
+        ),
+        _judge(
+            "each application was written and synced exactly once, dev never",
+            writes == syncs == {STAGING_APP: 1, PROD_APP: 1} and DEV_APP not in writes,
+            ", ".join(f"{name}: {count} write, {syncs[name]} sync" for name, count in sorted(writes.items())) or "none",
+        ),
+        _judge(
+            "the pull request carries the labels",
+            {"promoted/staging", "promoted/prod"} <= set(evidence.labels),
+            ", ".join(evidence.labels),
+        ),
+        _judge("no token left the Secrets", not leaked, ", ".join(leaked) or "in no history, status or journal"),
+    ]
+
+
+def _judge(promise: str, kept: bool, found: str) -> Expectation:
+    return Expectation(promise=promise, kept=kept, found=found)
+
+
+def print_report(evidence: Evidence, judged: list[Expectation]) -> None:
+    """Print records, tests, figures and the judgement."""
+    status = evidence.tracker.status
+    at = trackers.now()
+    line()
+    line("Promotion records (status.promotions)")
+    table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record, at) for record in status.promotions])
+    line()
+    line("Their tests")
+    tests = [[record.target, *trackers.test_row(test, at)] for record in status.promotions for test in record.tests]
+    table(("FOR", *trackers.TEST_COLUMNS), tests)
+    line()
+    calls = evidence.calls
+    places = evidence.places
+    line("Figures")
+    for label, value in (
+        (
+            "API calls",
+            ", ".join(f"{name} {count}" for name, count in sorted(calls.items())) + f"; {calls.total()} in all",
+        ),
+        (
+            "History events",
+            f"promotion {len(evidence.history)} in {len(evidence.runs)} runs; "
+            + ", ".join(f"{k} {v}" for k, v in places.items()),
+        ),
+        ("Timers fired", str(evidence.timers_fired)),
+        ("Workers in history", ", ".join(evidence.identities)),
+        ("Took", f"{evidence.seconds:.0f} s from the first apply"),
+        ("Temporal UI", (status.workflow.url if status.workflow else None) or "not shown"),
+    ):
+        line(f"  {label + ':':<20}{value}")
+    line()
+    for one in judged:
+        line(f"{'✓' if one.kept else '✗'} {one.promise}: {one.found}")

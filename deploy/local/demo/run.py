@@ -1,0 +1,209 @@
+"""`pilotage demo`: one promotion on real servers and stand-ins, with a worker killed in the middle.
+
+With `keep` the environment outlives the command: a process of its own owns it, and ends when it is told to or when
+nothing is left of it. Run as `python -m deploy.local.demo.run DIRECTORY` that is what it is.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from deploy.local.demo.ending import ENDING_SIGNALS, SIGNAL_EXIT_BASE, Ending
+from deploy.local.demo.report import expectations, print_report
+from deploy.local.demo.story import DemoFailed, Story
+from deploy.local.demo.world import NAMESPACE, TRACKER
+from deploy.local.environment.assembly import PIECES, LocalEnvironment
+from deploy.local.environment.binaries import report_to_stderr
+from deploy.local.environment.failures import LocalEnvironmentError
+from deploy.local.environment.processes import ROOT
+from deploy.local.environment.shell import write_shell_file
+
+WORKERS, WATCHERS = 2, 1
+LIMIT_SECONDS = 170.0
+KEEPER_SECONDS = 0.5
+# Whoever interrupts a demo does not wait for its activities.
+SHUTDOWN_GRACE_SECONDS = 1
+LOG_TAIL_LINES = 12
+VERDICT_FILE = "verdict"
+
+# Seconds where the defaults are for CI systems that take minutes.
+TIMINGS = {
+    "poll_initial": 1.0,
+    "poll_maximum": 3.0,
+    "poll_gap": 1.0,
+    "merge_initial": 2.0,
+    "merge_maximum": 2.0,
+    "reference_initial": 1.0,
+    "reference_maximum": 3.0,
+    "observe_initial": 1.0,
+    "observe_maximum": 3.0,
+    "activity_start_to_close": 10.0,
+    "listing_lag": 2.0,
+}
+
+
+def run_demo(*, keep: bool) -> int:
+    """Play the demo; 0 when everything promised happened, 1 when not. Nothing is left running unless `keep`.
+
+    Ctrl-C and SIGTERM raise SystemExit, with 130 and 143, when everything is stopped.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="pilotage-demo-"))
+    if keep:
+        return _play_and_leave(directory)
+    code = 1
+    environment = _environment(directory)
+    ending = Ending(environment)
+    try:
+        with environment:
+            ending.arm()
+            code = _play(environment, ending)
+    finally:
+        if code == 0:
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            ending.farewell(str(directory / "logs"))
+    return code
+
+
+def _environment(directory: Path) -> LocalEnvironment:
+    return LocalEnvironment(
+        directory,
+        temporal_ui=True,
+        process_environment={
+            "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
+            "PILOTAGE_SHUTDOWN_GRACE_SECONDS": str(SHUTDOWN_GRACE_SECONDS),
+        },
+        report=report_to_stderr,
+    )
+
+
+def _play(environment: LocalEnvironment, ending: Ending) -> int:
+    try:
+        environment.start(*PIECES, workers=WORKERS, watchers=WATCHERS)
+        return ending.run(_tell(environment, ending))
+    except LocalEnvironmentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+async def _tell(environment: LocalEnvironment, ending: Ending) -> int:
+    from temporalio.client import Client
+    from temporalio.contrib.pydantic import pydantic_data_converter
+
+    from crds.api.kubernetes import KubernetesApi
+    from worker.cli.watching import LineView, LiveView
+
+    client = await Client.connect(environment.temporal_address, data_converter=pydantic_data_converter)
+    async with await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig)) as kubernetes:
+        ending.screen_is_taken = sys.stdout.isatty()
+        view = LiveView() if ending.screen_is_taken else LineView()
+        try:
+            story = Story(environment, kubernetes, client, view)
+            evidence = await asyncio.wait_for(story.tell(), LIMIT_SECONDS)
+        except (DemoFailed, TimeoutError) as error:
+            view.close()
+            await _explain(environment, str(error) or f"not done within {LIMIT_SECONDS:.0f} s")
+            return 1
+        finally:
+            view.close()
+            ending.give_screen_back()
+    judged = expectations(evidence)
+    print_report(evidence, judged)
+    broken = sum(not one.kept for one in judged)
+    print(f"\n{broken} promises were not kept" if broken else "\neverything promised happened", flush=True)
+    return 1 if broken else 0
+
+
+async def _explain(environment: LocalEnvironment, problem: str) -> None:
+    """Say what failed, and show what a person would look at first."""
+    print(f"\nerror: {problem}\n", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "worker", "-n", NAMESPACE, "why", TRACKER]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment.process_environment("worker-1"))
+    await process.wait()
+    for name in environment.names():
+        if name.startswith(("worker-", "watcher-")):
+            tail = environment.log(name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+            print(f"\nthe end of {name}'s log:", *tail, sep="\n  ", file=sys.stderr, flush=True)
+
+
+def _play_and_leave(directory: Path) -> int:
+    """Let a process of its own play and stay; return when it has played, or was told to end."""
+    told: list[int] = []
+    # Before it is born: it has a session of its own, so that a Ctrl-C which came in between would leave it alone.
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _frame: told.append(number))
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local.demo.run", str(directory)], cwd=ROOT, start_new_session=True
+    )
+    verdict = directory / VERDICT_FILE
+    while keeper.poll() is None and not verdict.exists():
+        if told:
+            # Not the signal itself: before the keeper is ready for it, Ctrl-C would be a traceback.
+            keeper.terminate()
+        time.sleep(KEEPER_SECONDS)
+    if keeper.poll() is not None:
+        return SIGNAL_EXIT_BASE + told[0] if told else max(keeper.returncode, 1)
+    # Meant to outlive this process; this keeps the interpreter from warning about it.
+    keeper.returncode = 0
+    return int(verdict.read_text())
+
+
+def _keep(directory: Path) -> int:
+    """Play and own the environment; after a success nothing stays of its directory."""
+    environment = _environment(directory)
+    ending = Ending(environment)
+    try:
+        with environment:
+            ending.arm()
+            return _play_and_own(directory, environment, ending)
+    finally:
+        # A deliberate end raises SystemExit; only what failed leaves its logs.
+        if (directory / VERDICT_FILE).exists() and (directory / VERDICT_FILE).read_text() == "0":
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            ending.farewell(str(directory / "logs"))
+
+
+def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending) -> int:
+    """Play, then own the environment until a signal, or until nothing of it is left."""
+    code = _play(environment, ending)
+    if not environment.names():
+        return code
+    write_shell_file(directory / "env", environment, workers=WORKERS)
+    _say_how(directory)
+    # Whoever reads the demo's output through a pipe must see its end.
+    with Path(os.devnull).open("r+") as nothing:
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            os.dup2(nothing.fileno(), stream.fileno())
+    partial = directory / f"{VERDICT_FILE}.part"
+    partial.write_text(str(code))
+    partial.replace(directory / VERDICT_FILE)
+    while environment.names():
+        environment.reap()
+        time.sleep(KEEPER_SECONDS)
+    return code
+
+
+def _say_how(directory: Path) -> None:
+    lines = (
+        "",
+        "Everything is left running.",
+        f"  look:  . {directory}/env",
+        f"         pilotage -n {NAMESPACE} show {TRACKER}; kubectl -n {NAMESPACE} get prt; temporal workflow list",
+        "         echo $TEMPORAL_UI_URL; curl -s $SANDBOX_URL/_journal",
+        f"  logs:  {directory}/logs",
+        f"  stop:  kill {os.getpid()}",
+    )
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(_keep(Path(sys.argv[1])))

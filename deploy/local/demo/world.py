@@ -1,0 +1,88 @@
+"""What the demo starts from: the sandbox's world with an open pull request, and the samples that speak with it."""
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from deploy.local.environment.binaries import Report
+from deploy.local.environment.processes import ROOT
+from deploy.local.environment.resources import kubectl
+from deploy.local.sandbox.seed import (
+    DEV_APP,
+    MERGE_SHA,
+    PREVIOUS_SHA,
+    PULL_NUMBER,
+    REPOSITORY,
+    default_seed,
+)
+
+SAMPLES = ROOT / "docs" / "samples" / "main-job"
+SAMPLES_SANDBOX = "http://127.0.0.1:18080"
+TRACKER_FILE = "60-tracker.yaml"
+NAMESPACE, TRACKER = "shop", f"web-{PULL_NUMBER}"
+CALL_TIMEOUT_SECONDS = 10.0
+
+# Long enough to be seen at work, and for the kill to meet them there. The optional one fails.
+RESULTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("/_jenkins/result", {"job": "web/integration", "result": "SUCCESS", "duration_seconds": 14}),
+    ("/_github/result", {"repo": REPOSITORY, "workflow": "e2e.yml", "conclusion": "success", "duration_seconds": 10}),
+    ("/_gitlab/result", {"project": REPOSITORY, "status": "failed", "duration_seconds": 4}),
+)
+
+
+class SandboxClient:
+    """Speak with the sandbox's own endpoints. Blocking."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # Empty: a proxy configured for the outside must not answer for loopback.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def post(self, path: str, body: object) -> Any:
+        """Post JSON; returns the JSON answer."""
+        data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(self._url + path, data=data, headers=headers, method="POST")
+        with self._opener.open(request, timeout=CALL_TIMEOUT_SECONDS) as response:
+            return json.loads(response.read() or b"null")
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Return every call that the stand-ins were asked, in order."""
+        with self._opener.open(f"{self._url}/_journal", timeout=CALL_TIMEOUT_SECONDS) as response:
+            return [json.loads(line) for line in response.read().splitlines()]
+
+    def state(self) -> Any:
+        """Return the state in brief."""
+        with self._opener.open(f"{self._url}/_state", timeout=CALL_TIMEOUT_SECONDS) as response:
+            return json.loads(response.read())
+
+    def prepare(self) -> None:
+        """Load the world as it is before the merge: everything runs the commit before it."""
+        world = default_seed()
+        repository = world["github"]["repos"][REPOSITORY]
+        repository["commits"] = [commit for commit in repository["commits"] if commit["sha"] != MERGE_SHA]
+        repository["branches"]["main"] = PREVIOUS_SHA
+        for pull in repository["pulls"]:
+            del pull["merged"], pull["merge_sha"]
+        application = world["argocd"]["apps"][DEV_APP]
+        application["revision"] = application["source"]["targetRevision"] = PREVIOUS_SHA
+        world["gitlab"]["projects"][REPOSITORY]["branches"]["main"] = PREVIOUS_SHA
+        self.post("/_reset", {})
+        self.post("/_seed", world)
+        for path, outcome in RESULTS:
+            self.post(path, outcome)
+
+    def merge(self) -> str:
+        """Merge the pull request as a person would; returns the merge commit."""
+        return str(self.post("/_github/merge", {"repo": REPOSITORY, "number": PULL_NUMBER, "sha": MERGE_SHA})["sha"])
+
+    def deploy_to_dev(self, revision: str) -> None:
+        """Deploy to dev as the team's own pipeline would."""
+        self.post("/_argocd/deploy", {"app": DEV_APP, "revision": revision})
+
+
+def apply_samples(kubeconfig: Path, sandbox_url: str, report: Report, *, tracker: bool) -> None:
+    """Apply the samples with the sandbox's address in place of the fixed one: all but the tracker, or the tracker."""
+    files = [path for path in sorted(SAMPLES.glob("*.yaml")) if (path.name == TRACKER_FILE) == tracker]
+    text = "\n---\n".join(path.read_text() for path in files).replace(SAMPLES_SANDBOX, sandbox_url)
+    kubectl(kubeconfig, "apply", "-f", "-", stdin=text, report=report)

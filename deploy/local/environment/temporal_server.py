@@ -1,0 +1,79 @@
+"""A Temporal development server with the search attributes that our workflows set."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.environment.binaries import find
+from deploy.local.environment.ports import answers_http, free_port
+from deploy.local.environment.processes import ProcessSpec
+
+SEARCH_ATTRIBUTES: Mapping[str, str] = {
+    "PilotageState": "Keyword",
+    "PilotageNamespace": "Keyword",
+    "PilotageRepository": "Keyword",
+    "PilotageEnvironment": "Keyword",
+    "PilotagePullRequest": "Int",
+}
+NAMESPACE = "default"
+
+PROMPT: Mapping[str, str] = {
+    "history.transferProcessorMaxPollRPS": "1000",
+    "history.timerProcessorMaxPollRPS": "1000",
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+}
+"""A shard hands out tasks at most 20 times a second, and timers up to a second late. A cluster has hundreds of shards,
+a development server one: with its defaults every step of every workflow would wait for the same beat."""
+
+
+@dataclass(kw_only=True)
+class TemporalServer:
+    """Ports and command line of one development server; they stay the same over restarts."""
+
+    directory: Path
+    in_memory: bool
+    ui: bool
+    environment: Mapping[str, str] = field(repr=False)
+    report: Callable[[str], None]
+    arguments: Sequence[str] = ()
+    stock: bool = False
+    """Leave the pace of the one shard as it comes."""
+    port: int = field(default_factory=free_port)
+    ui_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
+
+    @property
+    def address(self) -> str:
+        """The frontend's host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        """The web interface's address; empty without one."""
+        return f"http://127.0.0.1:{self.ui_port}" if self.ui else ""
+
+    def spec(self) -> ProcessSpec:
+        """Return how to start it."""
+        attributes = [f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
+        # Without the news fetch the UI asks nothing outside this machine.
+        ui = [f"--ui-port={self.ui_port}", "--ui-disable-news-fetch"] if self.ui else ["--headless"]
+        database = [] if self.in_memory else [f"--db-filename={self.directory / 'temporal.sqlite'}"]
+        pace = [] if self.stock else [f"--dynamic-config-value={name}={value}" for name, value in PROMPT.items()]
+        command = [
+            str(find("temporal", report=self.report)),
+            *("server", "start-dev", "--ip=127.0.0.1", f"--port={self.port}", f"--http-port={self.http_port}"),
+            *(f"--metrics-port={self.metrics_port}", "--log-level=warn"),
+            "--dynamic-config-value=frontend.enableServerVersionCheck=false",
+            *(*attributes, *ui, *database, *pace, *self.arguments),
+        ]
+        # The frontend listens before the attributes are registered; a workflow that starts in between fails.
+        listed = f"http://127.0.0.1:{self.http_port}/api/v1/namespaces/{NAMESPACE}/search-attributes"
+        probes = [answers_http(listed, containing=list(SEARCH_ATTRIBUTES)[-1])]
+        probes += [answers_http(self.ui_url)] if self.ui else []
+        return ProcessSpec(
+            name="temporal-1",
+            command=command,
+            environment=self.environment,
+            ready=lambda: all(probe() for probe in probes),
+        )

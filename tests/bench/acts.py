@@ -1,0 +1,114 @@
+"""The acts of the benchmark: each starts the servers that its rows need, measures, and stops them."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from deploy.local.environment.assembly import LocalEnvironment
+from tests.bench import scaling, waiting
+from tests.bench.killing import measure_kill
+from tests.bench.latency import measure_latencies
+from tests.bench.returning import measure_return
+from tests.bench.rows import Row
+from tests.bench.scene import Scene
+from tests.bench.stage import Say, staged
+from tests.bench.stories import measure_hop, measure_rollout
+from tests.bench.throughput import measure_throughput
+from tests.bench.ticks import measure_ticks
+from worker.temporal.conversion import DATA_CONVERTER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is measured."""
+
+    trackers: int = 1000
+    """That wait for a merge."""
+    promotions: int = 90
+    """On each side of the comparison with the bare workflow."""
+    samples: int = 15
+    """Of each latency."""
+    stock: bool = False
+    """Leave the settings of the development server as they come."""
+
+
+Act = Callable[[Plan, Path, Say], AsyncIterator[Row]]
+
+
+async def _alone(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    """Need Temporal alone: workflows in this process, over instant activities."""
+    with LocalEnvironment(directory, temporal_stock=plan.stock, report=say) as environment:
+        environment.start("temporal")
+        yield await measure_throughput(environment.temporal_address, promotions=plan.promotions)
+        client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)
+        for row in await measure_ticks(client):
+            yield row
+
+
+async def _returning(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    """Need Temporal alone, which is killed and comes back."""
+    with LocalEnvironment(directory, temporal_stock=plan.stock, report=say) as environment:
+        environment.start("temporal")
+        for row in await measure_return(
+            environment.temporal_address,
+            trackers=plan.trackers,
+            kill=lambda: environment.kill("temporal"),
+            restart=lambda: environment.restart("temporal"),
+        ):
+            yield row
+
+
+async def _hops(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    scene = Scene(repositories=plan.samples + 3, long=1)
+    long, slow, *others = scene.names
+    async with staged(directory, scene, say, stock=plan.stock) as stage:
+        for row in await measure_hop(stage, long):
+            yield row
+        yield await measure_rollout(stage, slow)
+        for row in await measure_latencies(stage, others):
+            yield row
+
+
+async def _waiting(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    each = -(-max(plan.trackers, waiting.LEAST_TRACKERS) // waiting.REPOSITORIES)
+    scene = Scene(repositories=waiting.REPOSITORIES, open_pulls=each)
+    async with staged(directory, scene, say, timings=waiting.TIMINGS, stock=plan.stock) as stage:
+        identities = await waiting.fill(stage, each * waiting.REPOSITORIES, say)
+        for row in await waiting.measure_waiting(stage, identities):
+            yield row
+        yield await measure_kill(stage, identities)
+
+
+async def _scaling(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    count = scaling.PROMOTIONS * len(scaling.WORKERS)
+    scene = Scene(repositories=count, run_seconds=scaling.RUN_SECONDS)
+    fewest = min(scaling.WORKERS)
+    async with staged(directory, scene, say, timings=scaling.TIMINGS, stock=plan.stock, workers=fewest) as stage:
+        for row in await scaling.measure_scaling(stage):
+            yield row
+
+
+ACTS: Mapping[str, Act] = {
+    "alone": _alone,
+    "returning": _returning,
+    "hops": _hops,
+    "waiting": _waiting,
+    "scaling": _scaling,
+}
+"""In the order in which they are played."""
+
+
+async def play(names: list[str], plan: Plan, directory: Path, say: Say, show: Callable[[Row], None]) -> list[Row]:
+    """Play acts one after the other, each in a directory of its own; `show` gets each row as soon as it is measured."""
+    rows: list[Row] = []
+    for number, name in zip(itertools.count(1), names):
+        say(f"act {number} of {len(names)}: {name}")
+        async with aclosing(ACTS[name](plan, directory / name, say)) as found:  # type: ignore[type-var]
+            async for row in found:
+                rows.append(row)
+                show(row)
+    return rows

@@ -1,0 +1,103 @@
+"""How soon a new tracker's tests are triggered, and how soon a finished test becomes a sync, through all processes."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from deploy.local.sandbox.ci_journal import is_trigger
+from tests.bench.baseline import time_bare
+from tests.bench.rows import Row, median, rounded, spread
+from tests.bench.scene import TARGET, application
+from tests.bench.script import activities_scheduled
+from tests.bench.stage import Stage
+from tests.bench.throughput import TESTS
+
+SETTLING_SECONDS = 2.0
+"""From the triggers until the tests end: the promotion has read the source again, told and presented by then."""
+TARGET_MILLISECONDS = 300.0
+
+
+async def measure_latencies(stage: Stage, repositories: Sequence[str]) -> list[Row]:
+    """Promote the first change of each repository, one after the other; the first one only warms up."""
+    triggered: list[float] = []
+    synced: list[float] = []
+    steps: list[Mapping[str, float]] = []
+    events: list[HistoryEvent] = []
+    for repository in repositories:
+        began = time.time()
+        identity = await stage.create(repository)
+        triggers = await stage.await_calls(partial(_is_trigger_of, repository), count=len(TESTS))
+        await asyncio.sleep(SETTLING_SECONDS)
+        await stage.end_builds(repository)
+        poked = time.time()
+        await stage.poke(identity)
+        syncs = await stage.await_calls(partial(is_sync, application(repository, TARGET)))
+        await stage.finish(identity)
+        events = await stage.events(identity)
+        triggered.append(1000 * (triggers[len(TESTS) - 1]["time"] - began))
+        synced.append(1000 * (syncs[0]["time"] - poked))
+        steps.append(_milestones(events, began))
+    del triggered[0], synced[0], steps[0]
+    first = activities_scheduled(events, "trigger_test")[-1].event_id
+    last = activities_scheduled(events, "sync_application")[0].event_id
+    poke = next(
+        event.event_id for event in events if event.workflow_execution_signaled_event_attributes.signal_name == "poke"
+    )
+    return [
+        Row(
+            name="tracker created → every test triggered, p50",
+            value=rounded(median(triggered)),
+            target=TARGET_MILLISECONDS,
+            unit="ms",
+            detail={
+                "measured_ms": spread(triggered),
+                "bare_ms": await time_bare(stage.client, events[:first]),
+                "reached_after_ms": {name: rounded(median(one[name] for one in steps)) for name in steps[0]},
+                "workflow_tasks": workflow_tasks(events[:first]),
+            },
+        ),
+        Row(
+            name="CI webhook (by poke) → Argo CD sync requested, p50",
+            value=rounded(median(synced)),
+            target=TARGET_MILLISECONDS,
+            unit="ms",
+            detail={
+                "measured_ms": spread(synced),
+                "bare_ms": await time_bare(stage.client, events[poke - 1 : last]),
+                "workflow_tasks": workflow_tasks(events[poke:last]),
+            },
+        ),
+    ]
+
+
+def is_sync(name: str, entry: Mapping[str, Any]) -> bool:
+    """Tell whether a call asks Argo CD to sync an application."""
+    return entry["method"] == "POST" and str(entry["path"]).endswith(f"/{name}/sync")
+
+
+def workflow_tasks(events: Iterable[HistoryEvent]) -> int:
+    """Count how often the workflow was asked what to do next."""
+    return sum(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in events)
+
+
+def _is_trigger_of(repository: str, entry: Mapping[str, Any]) -> bool:
+    return is_trigger(entry) and f"/job/{repository}/" in entry["path"]
+
+
+def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float]:
+    """Return after how many milliseconds a promotion got how far."""
+    found = {"workflow started": events[0]}
+    for said, name in (
+        ("pull request asked for", "read_pull_request"),
+        ("source told", "tell_environment"),
+        ("source heard, policy asked for", "find_policy"),
+        ("target heard, revisions compared", "compare_revisions"),
+        ("tests triggered", "trigger_test"),
+    ):
+        found[said] = activities_scheduled(events, name)[0]
+    return {said: 1000 * (event.event_time.ToNanoseconds() / 1e9 - began) for said, event in found.items()}

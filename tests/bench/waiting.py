@@ -1,0 +1,108 @@
+"""Many trackers that wait for a merge: memory, processor time and calls to the SCM host, once all of them wait."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from deploy.local.environment.failures import LocalEnvironmentError
+from tests.bench.rows import Row, rounded
+from tests.bench.stage import Say, Stage
+from tests.bench.usage import Usage
+
+REPOSITORIES = 10
+LEAST_TRACKERS = 100
+"""So many are needed for the row on a killed worker."""
+LOOK_EVERY_SECONDS = 600.0
+"""How often a tracker that waits for long looks for its merge, by itself (activities/models/tracking.py)."""
+TIMINGS: Mapping[str, float] = {"merge_initial": LOOK_EVERY_SECONDS}
+"""From the beginning, so that the window shows trackers that have been waiting for long."""
+WINDOW_SECONDS = 60.0
+SETTLING_SECONDS = 5.0
+CREATED_AT_ONCE = 16
+LEAST_PER_SECOND = 4.0
+"""Trackers that must get to their wait per second; slower is an error."""
+MEGABYTES, CORES, CALLS = 500.0, 0.3, 1.0
+PROCESSES = ("worker-1", "watcher-1")
+
+
+async def fill(stage: Stage, count: int, say: Say) -> list[str]:
+    """Create so many trackers and return when all of them wait for their merge; returns their workflows."""
+    began = time.monotonic()
+    slots = asyncio.Semaphore(CREATED_AT_ONCE)
+
+    async def create(repository: str, number: int) -> str:
+        async with slots:
+            return await stage.create(repository, number)
+
+    identities = await asyncio.gather(*itertools.starmap(create, itertools.islice(_pulls(stage), count)))
+    while (waiting := _waiting(await stage.trackers())) < count:
+        if time.monotonic() - began > SETTLING_SECONDS * 12 + count / LEAST_PER_SECOND:
+            raise LocalEnvironmentError(f"{waiting} of {count} trackers wait for their merge")
+        say(f"{waiting} of {count} trackers wait for their merge ({time.monotonic() - began:.0f} s)")
+        await asyncio.sleep(SETTLING_SECONDS)
+    return identities
+
+
+async def measure_waiting(stage: Stage, identities: Sequence[str]) -> list[Row]:
+    """Watch all of them wait; as many look for their merge as would in a window of a long wait.
+
+    The looks are brought about by pokes spread over the window: a poke costs one event more than the timer would.
+    """
+    await asyncio.sleep(SETTLING_SECONDS)
+    looks = max(1, round(len(identities) * WINDOW_SECONDS / LOOK_EVERY_SECONDS))
+    chosen = random.Random(1).sample(identities, looks)
+    calls_before = len(await stage.calls(_asks_host))
+    before = stage.usage()
+    for identity in chosen:
+        due = before.at + WINDOW_SECONDS * chosen.index(identity) / looks
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        await stage.poke(identity)
+    await asyncio.sleep(max(0.0, before.at + WINDOW_SECONDS - time.monotonic()))
+    after = stage.usage()
+    calls = len(await stage.calls(_asks_host)) - calls_before
+    return _rows(len(identities), looks, calls, before, after)
+
+
+def _rows(count: int, looks: int, calls: int, before: Usage, after: Usage) -> list[Row]:
+    cores, memory = after.cores_since(before), after.rss_megabytes
+    ticks = WINDOW_SECONDS / LOOK_EVERY_SECONDS
+    wait = f"{count} trackers wait for a merge"
+    return [
+        Row(
+            name=f"{wait}: memory of the greater of worker and watcher",
+            value=rounded(max(memory[name] for name in PROCESSES)),
+            target=MEGABYTES,
+            unit="MB",
+            detail={"megabytes": memory},
+        ),
+        Row(
+            name=f"{wait}: processor time of the busier of worker and watcher",
+            value=rounded(max(cores[name] for name in PROCESSES)),
+            target=CORES,
+            unit="cores",
+            detail={"cores": cores, "window_seconds": WINDOW_SECONDS, "looks_in_window": looks},
+        ),
+        Row(
+            name=f"{wait}: calls to the SCM host per repository and tick",
+            value=rounded(calls / REPOSITORIES / ticks),
+            target=CALLS,
+            detail={"repositories": REPOSITORIES, "tick_seconds": LOOK_EVERY_SECONDS, "calls_in_window": calls},
+        ),
+    ]
+
+
+def _pulls(stage: Stage) -> Iterator[tuple[str, int]]:
+    for number in itertools.count(1):
+        for repository in stage.scene.names:
+            yield repository, number
+
+
+def _waiting(trackers: Sequence[Mapping[str, Any]]) -> int:
+    return sum(one.get("status", {}).get("state") == "AwaitingMerge" for one in trackers)
+
+
+def _asks_host(entry: Mapping[str, Any]) -> bool:
+    return entry["system"] == "github" and "/repos/" in entry["path"]

@@ -1,0 +1,1 @@
+"""Many promotions under many SIGKILLs, judged from journal and resources alone."""

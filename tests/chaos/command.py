@@ -1,0 +1,72 @@
+"""`make chaos N= KILLS= SEED=`: many promotions under many SIGKILLs, judged from journal and resources alone."""
+
+import argparse
+import asyncio
+import random
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from deploy.local.environment.binaries import report_to_stderr
+from deploy.local.environment.failures import LocalEnvironmentError
+from tests.chaos.judgement import judge
+from tests.chaos.report import lines, write_section
+from tests.chaos.run import Plan, roomy_directory, run_chaos
+
+SEEDS = 1_000_000
+
+
+def main() -> int:
+    """Run it; 0 when every promise was kept, 1 when not."""
+    arguments = _parser().parse_args()
+    seed = random.SystemRandom().randrange(SEEDS) if arguments.seed is None else arguments.seed
+    plan = Plan(promotions=arguments.promotions, kills=arguments.kills, seed=seed)
+    signal.signal(signal.SIGTERM, _end)
+    directory = Path(tempfile.mkdtemp(prefix="pilotage-chaos-", dir=roomy_directory()))
+    report_to_stderr(f"seed {seed}")
+    code = 1
+    try:
+        outcome = asyncio.run(run_chaos(plan, directory, report_to_stderr))
+        verdicts = judge(outcome.evidence)
+        for line in lines(outcome, verdicts):
+            print(line, flush=True)
+        if arguments.report:
+            command = f"make chaos N={plan.promotions} KILLS={plan.kills} SEED={plan.seed}"
+            write_section(arguments.report, outcome, verdicts, command=command)
+        # A run that was cut short, killed less than it should or missed a moment has proved less than it says.
+        complete = not outcome.stopped_because and outcome.toll.total >= plan.kills and not outcome.toll.missed
+        code = 0 if complete and all(verdict.kept for verdict in verdicts) else 1
+    except LocalEnvironmentError as error:
+        print(f"error: {error}", file=sys.stderr)
+    finally:
+        if code == 0:
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            print(f"logs: {directory / 'logs'}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.command", description=__doc__)
+    parser.add_argument("--promotions", type=_count, default=60, help="how many promotions (60)")
+    parser.add_argument("--kills", type=_count, default=40, help="how many SIGKILLs (40)")
+    parser.add_argument("--seed", type=int, help="decides everything random; printed when it is chosen here")
+    parser.add_argument("--report", type=Path, help="file whose report section is replaced")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
+    return int(text)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Open what resources name, with the credentials that they may use."""

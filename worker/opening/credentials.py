@@ -1,0 +1,170 @@
+"""Read credentials from Secrets: within a namespace, or through a ClusterScmProvider that allows the namespace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from activities.environments import read_resource
+from activities.models.tracking import Problem
+from activities.ports import ReferenceMissing
+from activities.redaction import known
+from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
+from crds.fields import SecretReference
+from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider, ClusterScmProviderSpec
+from crds.v1alpha1.git_repository import GitRepository, ProviderKind
+from crds.v1alpha1.scm_host import ScmProviderSpec
+from crds.v1alpha1.scm_provider import ScmProvider
+from providers.credentials import fingerprint
+from providers.models import Credential
+
+CA_KEY = "ca.crt"
+_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID"})
+_BLOCKS = {
+    "github": "github",
+    "gitlab": "gitlab",
+    "gitea": "gitea",
+    "forgejo": "forgejo",
+    "bitbucketCloud": "bitbucket_cloud",
+    "bitbucketDataCenter": "bitbucket_data_center",
+    "azureDevOps": "azure_dev_ops",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScmAccess:
+    """What opening a repository needs of its provider."""
+
+    kind: str
+    base: str
+    credential: Credential
+    provider: str
+    provider_kind: str
+    app_id: str = ""
+    installation_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Tell this access from any other, without holding the credential."""
+        own = (self.provider_kind, self.provider, self.kind, self.base, self.app_id, self.installation_id)
+        return (*own, fingerprint(self.credential))
+
+
+class Credentials:
+    """Read Secrets at each use. Raises ReferenceMissing for what a person must provide."""
+
+    def __init__(self, kubernetes: Kubernetes, *, system_namespace: str) -> None:
+        self._kubernetes = kubernetes
+        self._system_namespace = system_namespace
+
+    async def read(
+        self, namespace: str, reference: SecretReference, *, user: str, ca: SecretReference | None = None
+    ) -> Credential:
+        """Read a Secret, and the CA that its user trusts. From here on its values are cut out of every text."""
+        data, hosts = await self._secret(namespace, reference.name, user)
+        ca_pem = None
+        if ca is not None:
+            ca_pem = (await self._secret(namespace, ca.name, user))[0].get(CA_KEY)
+            if not ca_pem:
+                raise _missing(ca.name, "NoKey", f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
+        known().remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
+        return Credential(data=data, ca_pem=ca_pem, name=reference.name, hosts=hosts)
+
+    async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
+        """Read the provider of a repository with its credential."""
+        reference = repository.spec.scm_provider_ref
+        if reference.kind is ProviderKind.CLUSTER_SCM_PROVIDER:
+            what = f"{reference.kind.value}/{reference.name}"
+            shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, reference.name)).spec
+            labels = await self._labels(namespace)
+            if not shared.allowed_namespaces.matches(labels):
+                message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"
+                raise ReferenceMissing(Problem(what=what, reason="NamespaceNotAllowed", message=message))
+            _check_allowed(what, shared, repository, labels)
+            return await self._access(what, shared, self._system_namespace, repository)
+        return await self._own_provider(namespace, reference.name, repository)
+
+    async def provider(self, namespace: str, name: str) -> ScmAccess:
+        """Read an ScmProvider, or with no namespace a ClusterScmProvider, with its credential."""
+        if namespace:
+            return await self._own_provider(namespace, name, None)
+        shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, name)).spec
+        what = f"{ProviderKind.CLUSTER_SCM_PROVIDER.value}/{name}"
+        return await self._access(what, shared, self._system_namespace, None)
+
+    async def _own_provider(self, namespace: str, name: str, repository: GitRepository | None) -> ScmAccess:
+        spec = (await read_resource(self._kubernetes, ScmProvider, namespace, name)).spec
+        return await self._access(f"{ProviderKind.SCM_PROVIDER.value}/{name}", spec, namespace, repository)
+
+    async def _access(self, what: str, spec: ScmProviderSpec, home: str, repository: GitRepository | None) -> ScmAccess:
+        try:
+            host = spec.host
+            if repository is not None and host is not repository.spec.host:
+                wanted = repository.spec.host.value
+                raise ValueError(f"{what} is a {host.value} host, but the repository is described under `{wanted}`")
+        except ValueError as error:
+            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+        block: BaseModel = getattr(spec, _BLOCKS[host.value])
+        credential = await self.read(home, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+        provider_kind, _, provider = what.partition("/")
+        return ScmAccess(
+            kind=host.value,
+            base=_text(block, "domain"),
+            credential=credential,
+            provider=provider,
+            provider_kind=provider_kind,
+            app_id=_text(block, "app_id"),
+            installation_id=_text(block, "installation_id"),
+        )
+
+    async def _secret(self, namespace: str, name: str, user: str) -> tuple[dict[str, str], tuple[str, ...] | None]:
+        """Return the entries of a Secret that consents to be used, and the hosts that it may be sent to."""
+        try:
+            secret = await self._kubernetes.get_secret(namespace, name)
+        except ApiNotFound:
+            message = f"Secret `{name}`, which {user} names, does not exist in namespace {namespace}: create it"
+            raise _missing(name, "NotFound", message) from None
+        except ApiForbidden:
+            message = f"Pilotage may not read Secret `{name}` in namespace {namespace}, which {user} names"
+            raise _missing(name, "Forbidden", f"{message}: grant `get` on it to the worker's service account") from None
+        if not consents(secret.labels):
+            # A person who may write a TestRunner may lack the right to read Secrets, and could send any of them away.
+            message = f"Secret `{name}`, which {user} names, does not consent to be used"
+            line = f'label it `{CONSENT_LABEL}: "true"` if it may be sent to systems that resources name'
+            raise _missing(name, "NoConsent", f"{message}: {line}")
+        listed = secret.annotations.get(HOSTS_ANNOTATION)
+        hosts = None if listed is None else tuple(one.strip() for one in listed.split(",") if one.strip())
+        try:
+            return {key: value.decode() for key, value in secret.data.items()}, hosts
+        except UnicodeDecodeError:
+            message = f"Secret `{name}`, which {user} names, holds a value that is not text"
+            raise _missing(name, "Invalid", message) from None
+
+    async def _labels(self, namespace: str) -> dict[str, str]:
+        document = await self._kubernetes.get(NAMESPACES, None, namespace)
+        labels = document.get("metadata", {}).get("labels") or {}
+        return {str(key): str(value) for key, value in labels.items()}
+
+
+def _check_allowed(
+    what: str, shared: ClusterScmProviderSpec, repository: GitRepository, labels: Mapping[str, str]
+) -> None:
+    """Raise ReferenceMissing where a shared credential may not be used for this repository."""
+    if shared.repositories and repository.spec.gitlab is not None and repository.spec.gitlab.project_id is not None:
+        # The number decides which project is opened, whatever the names beside it say.
+        message = f"{what} allows repositories by name: remove spec.gitlab.projectId"
+        raise ReferenceMissing(Problem(what=what, reason="RepositoryNotAllowed", message=message))
+    if not shared.allows(repository, labels):
+        name = repository.spec.hosted.full_name
+        message = f"{what} does not allow `{name}` to this namespace: its owner can add it to spec.repositories"
+        raise ReferenceMissing(Problem(what=what, reason="RepositoryNotAllowed", message=message))
+
+
+def _missing(secret: str, reason: str, message: str) -> ReferenceMissing:
+    return ReferenceMissing(Problem(what=f"Secret/{secret}", reason=reason, message=message))
+
+
+def _text(block: BaseModel, field: str) -> str:
+    value = getattr(block, field, None)
+    return "" if value is None else str(value)

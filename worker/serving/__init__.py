@@ -1,0 +1,1 @@
+"""The worker process: what it serves, and when it must not."""

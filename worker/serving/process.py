@@ -1,0 +1,180 @@
+"""`pilotage worker`: one Temporal worker per queue in one process."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from crds.api.ports import ApiUnavailable
+from worker.cluster import connect_cluster
+from worker.health import Health, HealthServer
+from worker.logs import configure_logs, warn_of_misspelt
+from worker.opening.resources import ResourceConnections, open_clients
+from worker.serving.clock import ClockOff, ClockWatch
+from worker.serving.deadlines import BoundedAttempts
+from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
+from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.temporal.connect import (
+    TemporalMisconfigured,
+    TemporalPlaces,
+    TemporalUnavailable,
+    connect,
+    create_telemetry,
+    ensure_search_attributes,
+)
+from worker.temporal.sandbox import workflow_runner
+from worker.tracing import configure_tracing
+from workflows.identity import Queues
+
+_logger = structlog.get_logger(__name__)
+
+STICKY_TIMEOUT = timedelta(seconds=5)
+"""How long a killed worker's workflows wait before another worker takes them."""
+WORKFLOW_TASKS = 16
+"""How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
+that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
+wait at the server, where another worker may take them."""
+_OBSERVATION = "observation"
+
+
+def versioning() -> WorkerDeploymentConfig | None:
+    """Read the version from `TEMPORAL_DEPLOYMENT_NAME` and `TEMPORAL_WORKER_BUILD_ID`; None where either is unset."""
+    name, build = os.environ.get("TEMPORAL_DEPLOYMENT_NAME"), os.environ.get("TEMPORAL_WORKER_BUILD_ID")
+    if not name or not build:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+
+
+def build_worker(client: Client, settings: Settings, queue: str, activities: Sequence[Activity]) -> Worker:
+    """Build the worker of one queue."""
+    name = getattr(Queues(installation=settings.installation), queue)
+    grace = timedelta(seconds=settings.shutdown_grace_seconds)
+    if queue == PROMOTIONS:
+        return Worker(
+            client,
+            task_queue=name,
+            workflows=WORKFLOWS,
+            workflow_runner=workflow_runner(),
+            max_cached_workflows=settings.cached_workflows,
+            max_concurrent_workflow_tasks=WORKFLOW_TASKS,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+            graceful_shutdown_timeout=grace,
+            # Activity workers are not versioned: a run pinned to an old build would wait for an old one for ever.
+            deployment_config=versioning(),
+        )
+    slots = settings.observation_slots if queue == _OBSERVATION else settings.activity_slots
+    return Worker(
+        client,
+        task_queue=name,
+        activities=activities,
+        max_concurrent_activities=slots,
+        interceptors=[BoundedAttempts()],
+        graceful_shutdown_timeout=grace,
+    )
+
+
+async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
+    """Serve the queues until SIGTERM or SIGINT; running activities get their grace.
+
+    Exits with 2 where a setting is of no use, naming it, and with 1 where it cannot serve.
+    """
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    warn_of_misspelt()
+    configure_tracing("worker")
+    try:
+        await _serve(settings, queues, _stop_on_signals())
+    except (InvalidSettings, TemporalMisconfigured) as error:
+        _logger.error("worker has a wrong setting", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
+    except (TemporalUnavailable, ApiUnavailable, ClockOff) as error:
+        _logger.error("worker cannot run", error=str(error))
+        raise SystemExit(1) from None
+
+
+async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event) -> None:
+    telemetry = create_telemetry()
+    health = Health(ready={"temporal": lambda: False})
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            HealthServer(
+                health, host=settings.http_host, port=settings.http_port, sdk_metrics_url=telemetry.metrics_url
+            )
+        )
+        client = await connect(runtime=telemetry.runtime)
+        if not await ensure_search_attributes(client):
+            _logger.warning("search attributes may not be listed, so they must exist")
+        kubernetes = await stack.enter_async_context(await connect_cluster(settings))
+        clients = await stack.enter_async_context(open_clients(settings))
+        dependencies = Dependencies(
+            kubernetes=kubernetes,
+            connections=ResourceConnections(kubernetes, clients, system_namespace=settings.system_namespace),
+            places=TemporalPlaces(client, settings.installation),
+        )
+        activities = build_activities(dependencies)
+        clock = ClockWatch(
+            client,
+            installation=settings.installation,
+            allowed=timedelta(seconds=settings.clock_skew_seconds),
+        )
+        if not await _agrees(clock, health, stop):
+            return
+        workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in queues]
+        health.ready = {}
+        health.alive["temporal worker"] = lambda: all(worker.is_running for worker in workers)
+        watch = asyncio.create_task(clock.until_off())
+        watch.add_done_callback(lambda _: stop.set())
+        try:
+            await _run_until(workers, stop)
+        finally:
+            watch.cancel()
+        if clock.problem:
+            raise ClockOff(clock.problem)
+
+
+async def _agrees(clock: ClockWatch, health: Health, stop: asyncio.Event) -> bool:
+    """Wait until the clock may be trusted, shown as not ready with the reason; False where the process is to stop."""
+    await clock.look()
+    health.ready = {clock.problem or "clock": lambda: False}
+    waiting = [asyncio.create_task(clock.until_right()), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    return not stop.is_set()
+
+
+async def _run_until(workers: Sequence[Worker], stop: asyncio.Event) -> None:
+    """Run all workers until told to stop; one that ends by itself ends the process, to be started afresh."""
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    stopping = asyncio.create_task(stop.wait())
+    _logger.info("worker runs", queues=[worker.task_queue for worker in workers])
+    try:
+        await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        _logger.info("worker stops")
+    finally:
+        stopping.cancel()
+        await asyncio.gather(*(worker.shutdown() for worker in workers), return_exceptions=True)
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,62 @@
+"""What workers serve: the workflows, and the activities of each queue."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activities.configuration import ResourceConfigActivities
+from activities.connections import ConnectionProofs
+from activities.deployments import ArgoCDActivities
+from activities.observations import StreamActivities
+from activities.ports import Connections, Places
+from activities.pull_requests import ScmHostActivities
+from activities.test_runs import CiActivities
+from crds.api.ports import Kubernetes
+from workflows.connection.workflow import ConnectionWorkflow
+from workflows.environment.workflow import EnvironmentWorkflow
+from workflows.installation.workflow import InstallationWorkflow
+from workflows.promotion.workflow import PromotionWorkflow
+
+PROMOTIONS = "promotions"
+"""The queue of workflows; the only one whose workers are versioned."""
+
+WORKFLOWS: tuple[type, ...] = (PromotionWorkflow, EnvironmentWorkflow, ConnectionWorkflow, InstallationWorkflow)
+
+Activity = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """What activities reach the world through."""
+
+    kubernetes: Kubernetes
+    connections: Connections
+    places: Places
+
+
+def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activity]]:
+    """Return the activities by queue; those of the queue `kubernetes` are the watcher's."""
+    connections = dependencies.connections
+    config = ResourceConfigActivities(dependencies.kubernetes, connections, dependencies.places)
+    scm = ScmHostActivities(connections)
+    ci = CiActivities(connections)
+    delivery = ArgoCDActivities(connections)
+    return {
+        "config": (
+            config.find_policy,
+            config.read_environment,
+            config.read_repository,
+            config.list_trackers,
+            config.tell_environment,
+            ConnectionProofs(dependencies.kubernetes, connections).check_connection,
+        ),
+        "scm": (
+            scm.read_pull_request,
+            scm.list_changed_files,
+            scm.compare_revisions,
+            scm.present_on_pull_request,
+        ),
+        "ci": (ci.trigger_test, ci.poll_tests, ci.cancel_tests),
+        "delivery": (delivery.read_deployments, delivery.update_application, delivery.sync_application),
+        "observation": (StreamActivities(connections).watch_deployments,),
+    }

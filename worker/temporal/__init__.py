@@ -1,0 +1,1 @@
+"""Temporal: the connection, the data converter, the sandbox, and the ports that reach workflows."""

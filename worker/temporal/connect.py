@@ -1,0 +1,209 @@
+"""The connection to Temporal, and the ports that reach workflows through it."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.models.places import EnvironmentInput, TellEnvironmentInput
+from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.settings import unreadable_configuration, unusable_configuration
+from worker.tracing import client_interceptors
+from workflows.identity import (
+    ENVIRONMENT_WORKFLOW,
+    MEMBER_SIGNAL,
+    SEARCH_ENVIRONMENT,
+    SEARCH_NAMESPACE,
+    SEARCH_PULL_REQUEST,
+    SEARCH_REPOSITORY,
+    SEARCH_STATE,
+    Queues,
+    environment_workflow_id,
+    fairness_key,
+)
+
+_logger = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT = timedelta(seconds=8)
+DEFAULT_ADDRESS = "localhost:7233"
+_LOOPBACK = "127.0.0.1"
+_PORT_ATTEMPTS = 5
+
+
+CALL_TIMEOUT = timedelta(seconds=10)
+SEARCH_ATTRIBUTES: dict[str, IndexedValueType.ValueType] = {
+    SEARCH_STATE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_NAMESPACE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_REPOSITORY: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_ENVIRONMENT: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    SEARCH_PULL_REQUEST: IndexedValueType.INDEXED_VALUE_TYPE_INT,
+}
+
+
+_LISTING_REFUSED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
+
+class TemporalUnavailable(Exception):
+    """Temporal cannot be reached; the text names the address and the variables that set it."""
+
+
+class TemporalMisconfigured(TemporalUnavailable):
+    """What says where Temporal is cannot be used: a person must mend it. The text names the variable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telemetry:
+    """The SDK's runtime, and where its metrics can be read on this machine."""
+
+    runtime: Runtime
+    metrics_url: str
+
+
+def create_telemetry() -> Telemetry:
+    """Create the SDK's runtime; its metrics are served on a free loopback port, which `/metrics` reads (health.py)."""
+    for attempt in range(_PORT_ATTEMPTS):
+        with socket.socket() as probe:
+            probe.bind((_LOOPBACK, 0))
+            address = f"{_LOOPBACK}:{probe.getsockname()[1]}"
+        try:
+            return Telemetry(runtime=_create_runtime(address), metrics_url=f"http://{address}/metrics")
+        except (RuntimeError, ValueError):
+            # Another process may take the port between the probe and the SDK's own bind.
+            if attempt == _PORT_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _create_runtime(address: str) -> Runtime:
+    metrics = PrometheusConfig(
+        bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+    )
+    logging = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"))
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=logging))
+
+
+async def connect(*, runtime: Runtime | None = None, identity: str | None = None) -> Client:
+    """Connect as `temporalio.envconfig` says (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profiles).
+
+    Raises TemporalUnavailable within ten seconds, TemporalMisconfigured at once.
+    """
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise TemporalMisconfigured(unreadable_configuration(error)) from None
+    config.setdefault("target_host", DEFAULT_ADDRESS)
+    address = config["target_host"]
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
+            client = await Client.connect(
+                **config,
+                data_converter=DATA_CONVERTER,
+                interceptors=client_interceptors(),
+                connect_timeout=CONNECT_TIMEOUT,
+                runtime=runtime,
+                identity=identity,
+            )
+            await client.service_client.check_health(timeout=CONNECT_TIMEOUT)
+            return client
+    except ValueError as error:
+        raise TemporalMisconfigured(unusable_configuration(address, error)) from None
+    except (RuntimeError, RPCError, OSError, TimeoutError) as error:
+        reason = str(error).splitlines()[0][:300] if str(error) else "no answer"
+        raise TemporalUnavailable(
+            f"Temporal does not answer at {address}: {reason}. Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, "
+            "TEMPORAL_TLS_… or TEMPORAL_API_KEY where the server wants them) to a server that runs."
+        ) from error
+
+
+async def ensure_search_attributes(client: Client) -> bool:
+    """Register the search attributes that the Temporal namespace lacks; without them no workflow could go on.
+
+    False where the server does not let us look (Temporal Cloud): there they must exist. Raises TemporalUnavailable
+    where it cannot tell now, as while it starts, and, naming the command that an administrator can run, where
+    attributes are missing and may not be added.
+    """
+    service = client.operator_service
+    try:
+        known = await service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=CALL_TIMEOUT
+        )
+    except RPCError as error:
+        if error.status in _LISTING_REFUSED:
+            return False
+        raise TemporalUnavailable(
+            f"Temporal does not tell the search attributes of namespace {client.namespace} now: {error.message}"
+        ) from error
+    missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
+    if not missing:
+        return True
+    try:
+        await service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=CALL_TIMEOUT
+        )
+    except RPCError as error:
+        if error.status is RPCStatusCode.ALREADY_EXISTS:
+            return True
+        raise TemporalUnavailable(
+            f"the search attributes {', '.join(missing)} are missing in namespace {client.namespace} and cannot be "
+            f"added: {error.message}. Add them with `temporal operator search-attribute create` "
+            f"({SEARCH_PULL_REQUEST} is Int, the others are Keyword)."
+        ) from error
+    return True
+
+
+class TemporalPlaces:
+    """Implement activities.ports.Places: signal-with-start, so that a place exists as long as anybody needs it."""
+
+    def __init__(self, client: Client, installation: str) -> None:
+        self._client = client
+        self._queues = Queues(installation=installation)
+
+    async def tell(self, request: TellEnvironmentInput) -> None:
+        """Signal the place, starting its workflow where none runs. Raises RPCError, which is worth a retry."""
+        installation = self._queues.installation
+        place = EnvironmentInput(
+            installation=installation,
+            namespace=request.namespace,
+            environment=request.environment,
+            repository=request.repository,
+            timings=request.timings,
+        )
+        await self._client.start_workflow(
+            ENVIRONMENT_WORKFLOW,
+            place,
+            id=environment_workflow_id(installation, request.namespace, request.environment, request.repository),
+            task_queue=self._queues.promotions,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal=MEMBER_SIGNAL,
+            start_signal_args=[request.signal],
+            static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
+            search_attributes=_place_attributes(request),
+            priority=Priority(fairness_key=fairness_key(request.namespace, request.repository)),
+            rpc_timeout=CALL_TIMEOUT,
+        )
+
+
+def _place_attributes(request: TellEnvironmentInput) -> TypedSearchAttributes:
+    values = {
+        SEARCH_NAMESPACE: request.namespace,
+        SEARCH_REPOSITORY: request.repository,
+        SEARCH_ENVIRONMENT: request.environment,
+    }
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items()]
+    )

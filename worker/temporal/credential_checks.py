@@ -1,0 +1,87 @@
+"""The watcher's port to ConnectionWorkflows, over a Temporal client."""
+
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+
+from activities.models.connections import ConnectionInput, ConnectionRef
+from activities.models.tracking import Timings
+from worker.temporal.calls import CALL_TIMEOUT, found, starting
+from worker.watcher.credential_checks import Connection
+from workflows.identity import (
+    CONNECTION_WORKFLOW,
+    POKE_SIGNAL,
+    SEARCH_NAMESPACE,
+    SEEN_SIGNAL,
+    Queues,
+    connection_workflow_id,
+)
+
+
+class TemporalConnectionChecks:
+    """Implement worker.watcher.credential_checks.ConnectionChecks."""
+
+    def __init__(self, *, client: Client, installation: str, timings: Timings) -> None:
+        self._client = client
+        self._installation = installation
+        self._timings = timings
+        self._queue = Queues(installation=installation).promotions
+
+    async def tell_seen(self, connection: Connection) -> None:
+        """Have a generation checked that is news; starts the workflow where none runs."""
+        await self._start(connection, start_signal=SEEN_SIGNAL, start_signal_args=[connection.generation])
+
+    async def ensure(self, connection: Connection) -> None:
+        """Start the workflow where none runs; one that runs hears nothing of it."""
+        await self._start(connection, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+
+    async def poke(self, connection: Connection) -> None:
+        """Have it checked at once, whatever is known of it."""
+        await self._start(connection, start_signal=POKE_SIGNAL)
+
+    async def tell_gone(self, connection: Connection) -> None:
+        """Have the workflow of a resource that is gone find that out and end."""
+        handle = self._client.get_workflow_handle(self._id(connection))
+        await found(lambda: handle.signal(POKE_SIGNAL, rpc_timeout=CALL_TIMEOUT))
+
+    def _id(self, connection: Connection) -> str:
+        return connection_workflow_id(
+            self._installation, connection.kind, connection.namespace, connection.name, connection.uid
+        )
+
+    async def _start(self, connection: Connection, **options: Any) -> None:
+        request = ConnectionInput(
+            installation=self._installation,
+            connection=ConnectionRef(
+                kind=connection.kind, namespace=connection.namespace, name=connection.name, uid=connection.uid
+            ),
+            timings=self._timings,
+            generation=connection.generation,
+        )
+        await starting(
+            lambda: self._client.start_workflow(
+                CONNECTION_WORKFLOW,
+                request,
+                id=self._id(connection),
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                static_summary=f"{connection.kind} {connection.namespace}/{connection.name}",
+                search_attributes=_attributes(connection),
+                rpc_timeout=CALL_TIMEOUT,
+                **options,
+            )
+        )
+
+
+def _attributes(connection: Connection) -> TypedSearchAttributes:
+    if not connection.namespace:
+        return TypedSearchAttributes.empty
+    key = SearchAttributeKey.for_keyword(SEARCH_NAMESPACE)
+    return TypedSearchAttributes([SearchAttributePair(key, connection.namespace)])

@@ -1,0 +1,178 @@
+"""The controller's port to workflows, over a Temporal client."""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+from structlog.contextvars import bind_contextvars
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.models.promotion import Command, CommandAnswer, PromotionInput
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from worker.temporal.calls import CALL_TIMEOUT, found, starting
+from worker.watcher.ports import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+from workflows.identity import (
+    DELETED_SIGNAL,
+    POKE_SIGNAL,
+    PROMOTION_WORKFLOW,
+    SEARCH_NAMESPACE,
+    SEARCH_PULL_REQUEST,
+    SEARCH_REPOSITORY,
+    Queues,
+    environment_workflow_id,
+    fairness_key,
+    promotion_workflow_id,
+)
+
+UPDATE_TIMEOUT = timedelta(seconds=20)
+"""How long an answer is awaited; the same update is sent again later, so that none is executed twice."""
+
+_STATES = {
+    WorkflowExecutionStatus.RUNNING: WorkflowState.RUNNING,
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: WorkflowState.RUNNING,
+    WorkflowExecutionStatus.COMPLETED: WorkflowState.COMPLETED,
+    WorkflowExecutionStatus.TERMINATED: WorkflowState.TERMINATED,
+    WorkflowExecutionStatus.CANCELED: WorkflowState.TERMINATED,
+    WorkflowExecutionStatus.FAILED: WorkflowState.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT: WorkflowState.FAILED,
+}
+
+
+class TemporalPromotions:
+    """Implement worker.watcher.ports.Promotions."""
+
+    def __init__(self, *, client: Client, installation: str, timings: Timings, ui_url: str = "") -> None:
+        self._client = client
+        self._installation = installation
+        self._timings = timings
+        self._ui_url = ui_url
+        self._queues = Queues(installation=installation)
+
+    def identify(self, attempt: Attempt) -> str:
+        """Return the id of the attempt's workflow, which need not exist."""
+        return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
+
+    async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
+        """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
+        workflow_id = self.identify(attempt)
+        request = PromotionInput(
+            installation=self._installation,
+            tracker=TrackerRef(
+                namespace=attempt.namespace, name=attempt.name, uid=attempt.uid, attempt=attempt.attempt
+            ),
+            spec=TrackerSpec(
+                repository=declaration.repository, number=declaration.number, environment=declaration.environment
+            ),
+            timings=self._timings,
+            ui_url=self._link(workflow_id),
+            generation=declaration.generation,
+        )
+        try:
+            handle = await starting(
+                lambda: self._client.start_workflow(
+                    PROMOTION_WORKFLOW,
+                    request,
+                    id=workflow_id,
+                    task_queue=self._queues.promotions,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    static_summary=f"{attempt.namespace}/{attempt.name}",
+                    priority=Priority(fairness_key=fairness_key(attempt.namespace, declaration.repository)),
+                    search_attributes=_attributes(attempt, declaration),
+                    rpc_timeout=CALL_TIMEOUT,
+                )
+            )
+        except WorkflowAlreadyStartedError:
+            return await self.read_state(attempt)
+        # No status names the run yet.
+        bind_contextvars(workflow_id=workflow_id, run_id=handle.first_execution_run_id or "")
+        return WorkflowState.RUNNING
+
+    async def read_state(self, attempt: Attempt) -> WorkflowState:
+        """Tell how the workflow of the attempt stands."""
+        description = await found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
+        if description is None:
+            return WorkflowState.ABSENT
+        bind_contextvars(workflow_id=description.id, run_id=description.run_id)
+        # A status that this version does not know is not the end of anything.
+        return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
+
+    async def tell_deleted(self, attempt: Attempt) -> bool:
+        """Tell the workflow that its tracker is deleted; False where it does not run."""
+        return await self._signal(self.identify(attempt), DELETED_SIGNAL)
+
+    async def poke(self, attempt: Attempt) -> bool:
+        """Have the workflow look again at once; False where it does not run."""
+        return await self._signal(self.identify(attempt), POKE_SIGNAL)
+
+    async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
+        """Have a place look again at once; False where nobody is on the way there."""
+        workflow_id = environment_workflow_id(self._installation, namespace, environment, repository)
+        return await self._signal(workflow_id, POKE_SIGNAL)
+
+    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+        """Pass on a command and return the workflow's answer; None where the workflow does not run."""
+        command = Command(
+            request_id=order.request_id,
+            actor=order.actor,
+            target_environment=order.environment,
+            revision=order.revision,
+            reason=order.reason,
+            seen=dict(order.target_revisions),
+            keep_refusal=order.keep_refusal,
+        )
+        try:
+            answer = await found(
+                lambda: self._handle(attempt).execute_update(
+                    order.verb,
+                    command,
+                    id=order.request_id,
+                    result_type=CommandAnswer,
+                    rpc_timeout=UPDATE_TIMEOUT,
+                )
+            )
+        except WorkflowUpdateFailedError as error:
+            return Answer(accepted=False, message=str(error.cause))
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise WorkflowsUnavailable("no workflow worker took the command in time") from None
+        return None if answer is None else Answer(accepted=answer.accepted, message=answer.message)
+
+    def _handle(self, attempt: Attempt) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(self.identify(attempt))
+
+    def _link(self, workflow_id: str) -> str:
+        if not self._ui_url:
+            return ""
+        return f"{self._ui_url}/namespaces/{quote(self._client.namespace)}/workflows/{quote(workflow_id, safe='')}"
+
+    async def _signal(self, workflow_id: str, signal: str) -> bool:
+        async def send() -> bool:
+            await self._client.get_workflow_handle(workflow_id).signal(signal, rpc_timeout=CALL_TIMEOUT)
+            return True
+
+        return await found(send) or False
+
+
+def _attributes(attempt: Attempt, declaration: Declaration) -> TypedSearchAttributes:
+    """Name what never changes; state and environment are the workflow's own to say."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_NAMESPACE), attempt.namespace),
+            SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_REPOSITORY), declaration.repository),
+            SearchAttributePair(SearchAttributeKey.for_int(SEARCH_PULL_REQUEST), declaration.number),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The watcher: resources become workflows and signals, results become status."""

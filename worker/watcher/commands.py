@@ -1,0 +1,246 @@
+"""Carry out PromotionCommands: a person's word becomes one update of a workflow, and its answer a status."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.api.publishing import WATCHER_MANAGER, status_of
+from crds.api.reflector import Change, Key
+from crds.fields import format_time, truncate
+from crds.readiness import answered
+from crds.v1alpha1.promotion_command import CommandVerb, PromotionCommand, PromotionCommandSpec
+from worker.watcher.claims import Claim, new_claimer, next_claim, read_claim
+from worker.watcher.command_lines import CommandLines
+from worker.watcher.entries import RESTARTS, CommandEntry, TrackerEntry, read_tracker
+from worker.watcher.log_lines import begin_key, bind_workflow
+from worker.watcher.ports import Answer, Order, Promotions, WorkflowState
+from worker.watcher.queue import KeyedQueue
+from worker.watcher.trackers import TRACKERS
+
+logger = logging.getLogger(__name__)
+
+COMMANDS = resource_of(PromotionCommand.definition)
+
+STARTING_PAUSE = timedelta(seconds=1)
+"""How long a command waits before it looks again for a workflow that is about to start."""
+CONFLICT_PAUSE = timedelta(milliseconds=200)
+CALLS_AT_ONCE = 16
+"""Calls to the API server. Waits for workflows are not bounded: one that does not answer must hold up no other's."""
+RESTARTS_KEPT = 10
+MESSAGE_LIMIT = 1024
+
+
+async def _verified() -> str:
+    return ""
+
+
+class CommandExecutor:
+    """Execute each command once, those for one tracker in the order of their creation.
+
+    Executors of several watchers meet: who claims a command sends it and writes its answer. A claim that is not
+    followed by an answer is taken over; the order then has the workflow keep a refusal too, since whoever held the
+    claim before may send the same order late. Every write is a compare-and-set.
+    """
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        find: Callable[[Key], CommandEntry | None],
+        on_absent: Callable[[Key], None] = lambda key: None,
+        verify: Callable[[], Awaitable[str]] = _verified,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._promotions = promotions
+        self._find = find
+        self._on_absent = on_absent
+        self._verify = verify
+        self._clock = clock
+        self._claimer = new_claimer()
+        self._lines = CommandLines()
+        self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
+        self.queue: KeyedQueue[Key] = KeyedQueue(name="commands", handle=self.go_on, workers=None)
+        """Trackers that have commands."""
+
+    def follow(self, change: Change[CommandEntry]) -> None:
+        """Take note of a command; unanswered ones come again at every list and resync."""
+        tracker = self._lines.follow(change)
+        if tracker is not None:
+            self.queue.add(tracker)
+
+    async def go_on(self, tracker: Key) -> timedelta | None:
+        """Execute the commands for one tracker; returns when to try again, if the oldest has to wait."""
+        while (oldest := self._lines.oldest(tracker)) is not None:
+            key, entry = oldest
+            pause = await self.execute(key)
+            if pause is not None:
+                return pause
+            self._lines.forget(key, entry)
+        return None
+
+    async def execute(self, key: Key) -> timedelta | None:
+        """Execute one command and write its answer; returns when to try again, if it has to wait."""
+        entry = self._find(key)
+        if entry is None or entry.spec is None:
+            return None
+        tracker = Key(key.namespace, entry.spec.tracker_ref.name)
+        begin_key(command=str(key), tracker=str(tracker))
+        command = await self._read(COMMANDS, key)
+        if command is None or command["metadata"]["uid"] != entry.uid or status_of(command).get("accepted") is not None:
+            return None
+        found = await self._read(TRACKERS, tracker)
+        present = read_claim(command)
+        # Before the claim: a command that is claimed may have been sent, so that nothing but its answer is wanted.
+        unverified = await self._verify() if present is None else ""
+        attempt = read_tracker(found).attempt if found is not None else None
+        claim = next_claim(present, self._claimer, self._clock(), attempt)
+        if isinstance(claim, timedelta):
+            return claim
+        if claim.taken_over and present is not None and present.by != claim.by:
+            logger.warning("command %s is taken over: its claimer has not answered since %s", key, present.at)
+        try:
+            if claim != present and not unverified:
+                command = await self._apply(key, command, claim.status())
+        except ApiConflict:
+            return CONFLICT_PAUSE
+        except ApiNotFound:
+            return None
+        answer: Answer | None = _refuse(unverified)
+        if not unverified:
+            answer = await self._answer(entry, entry.spec, found, claim, sent=present is not None)
+        if answer is None:
+            return STARTING_PAUSE
+        await self._publish(key, command, claim, answer)
+        logger.info(
+            "command %s: %s %s by %s: %s",
+            key,
+            entry.spec.verb.value,
+            entry.spec.tracker_ref.name,
+            entry.spec.requested_by,
+            "accepted" if answer.accepted else f"refused, {answer.message}",
+        )
+        return None
+
+    async def _answer(
+        self, entry: CommandEntry, spec: PromotionCommandSpec, document: Document | None, claim: Claim, *, sent: bool
+    ) -> Answer | None:
+        """Return the answer, None while it has to wait. One that may have been `sent` before may be carried out."""
+        if document is None:
+            return _refuse(f"there is no PullRequestTracker {spec.tracker_ref.name} in this namespace")
+        tracker = read_tracker(document)
+        bind_workflow(self._promotions, tracker)
+        if entry.created is not None and tracker.created is not None and entry.created < tracker.created:
+            return _refuse(
+                f"the command is older than the tracker {tracker.name}: it was meant for an earlier one of this name"
+            )
+        if spec.verb is CommandVerb.RESTART:
+            return await self._restart(entry, spec, tracker, document)
+        if tracker.deleting_since is None or sent:
+            attempt = tracker.of_attempt(claim.attempt or tracker.attempt)
+            answer = await self._promotions.execute(attempt, _order(entry, spec, claim))
+            if answer is not None:
+                return answer
+        return await self._unheard(tracker, claim)
+
+    async def _unheard(self, tracker: TrackerEntry, claim: Claim) -> Answer | None:
+        """Say why no workflow took the command; None where it is about to start."""
+        if tracker.deleting_since is not None:
+            return _refuse(f"the tracker {tracker.name} is being deleted")
+        restart = f"`pilotage -n {tracker.namespace} restart {tracker.name}` begins a new attempt"
+        if claim.attempt not in (None, tracker.attempt):
+            return _refuse(f"it was meant for attempt {claim.attempt}, and attempt {tracker.attempt} has taken over")
+        if tracker.terminal:
+            return _refuse(f"the promotion is over ({tracker.state}); {restart}")
+        self._on_absent(Key(tracker.namespace, tracker.name))
+        state = await self._promotions.read_state(tracker.current)
+        if _goes_on(tracker, state):
+            # However old the command is: it may have lain while nobody was there to start what it is meant to hold.
+            return None
+        return _refuse(f"the workflow of attempt {tracker.attempt} does not run ({state.value}); {restart}")
+
+    async def _restart(
+        self, entry: CommandEntry, spec: PromotionCommandSpec, tracker: TrackerEntry, document: Document
+    ) -> Answer | None:
+        annotations = document["metadata"].get("annotations") or {}
+        done = [uid for uid in str(annotations.get(RESTARTS, "")).split(",") if uid]
+        if entry.uid in done:
+            return Answer(accepted=True, message=f"attempt {tracker.attempt} begins")
+        if tracker.deleting_since is not None:
+            return _refuse(f"the tracker {tracker.name} is being deleted")
+        if spec.environment != tracker.environment:
+            # The right to restart was asked for the environment in the command: it has to be the tracker's.
+            return _refuse(f"restart speaks of the tracker's environment `{tracker.environment}`, not of another one")
+        if not tracker.terminal and _goes_on(tracker, await self._promotions.read_state(tracker.current)):
+            return _refuse(f"attempt {tracker.attempt} still goes on ({tracker.state or 'starting'}); abort it first")
+        attempt = tracker.attempt + 1
+        changes = {
+            "metadata": {
+                "resourceVersion": tracker.resource_version,
+                "annotations": {RESTARTS: ",".join([*done, entry.uid][-RESTARTS_KEPT:])},
+            },
+            "spec": {"attempt": attempt},
+        }
+        try:
+            async with self._calls:
+                await self._kubernetes.merge(TRACKERS, tracker.namespace, tracker.name, changes)
+        except (ApiConflict, ApiNotFound):
+            return None
+        return Answer(accepted=True, message=f"attempt {attempt} begins")
+
+    async def _publish(self, key: Key, document: Document, claim: Claim, answer: Answer) -> None:
+        generation = document["metadata"].get("generation")
+        conditions = answered(
+            accepted=answer.accepted, message=answer.message, generation=generation, now=self._clock()
+        )
+        fields = {
+            "accepted": answer.accepted,
+            "message": truncate(answer.message, MESSAGE_LIMIT),
+            "executedAt": format_time(self._clock()),
+            "observedGeneration": generation,
+            "conditions": [condition.to_wire() for condition in conditions],
+        }
+        try:
+            await self._apply(key, document, {**claim.status(), **fields})
+        except ApiNotFound:
+            logger.info("command %s was deleted before its answer", key)
+
+    async def _read(self, resource: ApiResource, key: Key) -> Document | None:
+        try:
+            async with self._calls:
+                return await self._kubernetes.get(resource, key.namespace, key.name)
+        except ApiNotFound:
+            return None
+
+    async def _apply(self, key: Key, document: Document, fields: Document) -> Document:
+        """Write the status over the very version that was read; raises ApiConflict where another one came since."""
+        change = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": fields}
+        async with self._calls:
+            return await self._kubernetes.apply(
+                COMMANDS, key.namespace, key.name, change, field_manager=WATCHER_MANAGER, subresource="status"
+            )
+
+
+def _goes_on(tracker: TrackerEntry, state: WorkflowState) -> bool:
+    """Tell whether the workflow runs or will: a tracker that has not started yet is about to."""
+    return state is WorkflowState.RUNNING or (state is WorkflowState.ABSENT and not tracker.running)
+
+
+def _order(entry: CommandEntry, spec: PromotionCommandSpec, claim: Claim) -> Order:
+    return Order(
+        verb=spec.verb.value,
+        request_id=entry.uid,
+        actor=spec.requested_by,
+        environment=spec.environment,
+        revision=spec.revision or "",
+        reason=spec.reason or "",
+        target_revisions=spec.target_revisions or {},
+        keep_refusal=claim.taken_over,
+    )
+
+
+def _refuse(message: str) -> Answer:
+    return Answer(accepted=False, message=message)

@@ -1,0 +1,179 @@
+"""Put the watcher together: a mirror of each kind, and the controllers that follow them."""
+
+import asyncio
+import time
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from crds.api.ports import Kubernetes, resource_of
+from crds.api.reflector import Change, Key, Reflector
+from crds.api.verification import FRESH, CommandVerification
+from crds.model import Scope
+from crds.resource import Resource
+from worker.watcher.commands import COMMANDS, CommandExecutor
+from worker.watcher.credential_checks import CONNECTED, ConnectionChecks, ConnectionController
+from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
+from worker.watcher.entries import CommandEntry, TrackerEntry, read_command, read_tracker
+from worker.watcher.ports import Promotions
+from worker.watcher.queue import KeyedQueue
+from worker.watcher.trackers import TRACKERS, TrackerController
+
+RESYNC = timedelta(minutes=10)
+"""How often every tracker, command and connection is looked at although nothing was heard of it."""
+LOST_GAP = timedelta(minutes=1)
+"""How often at most a workflow that is found lost has all the others looked for."""
+
+
+class Watcher:
+    """Mirror all kinds and reconcile, until cancelled. Any number of watchers may share a cluster.
+
+    With namespaces it lists and watches those only, which needs no more than Roles; cluster-scoped kinds are left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        connections: ConnectionChecks,
+        namespaces: Sequence[str] = (),
+        on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
+        resync: timedelta = RESYNC,
+        commands_unverified: bool = False,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._on_watch_restart = on_watch_restart
+        self._resync = resync
+        self._looked_for_all: float | None = None
+        self._trackers: list[Reflector[TrackerEntry]] = []
+        self._commands: list[Reflector[CommandEntry]] = []
+        self._declared: dict[type[Resource], list[Reflector[Resource]]] = {}
+        self.trackers = TrackerController(
+            kubernetes=kubernetes, promotions=promotions, find=self.find_tracker, on_lost=self._lost
+        )
+        self.verification = CommandVerification(kubernetes, unverified=commands_unverified)
+        self.commands = CommandExecutor(
+            kubernetes=kubernetes,
+            promotions=promotions,
+            find=self.find_command,
+            on_absent=self.trackers.look_for,
+            verify=self.verification.check,
+        )
+        self.declarations = DeclarationController(
+            kubernetes=kubernetes,
+            promotions=promotions,
+            trackers=lambda: (entry for mirror in self._trackers for entry in mirror.objects.values()),
+            declared=self.declared,
+            has_synced=lambda: self.has_synced,
+            on_absent=self.trackers.look_for,
+            cluster_scoped=not namespaces,
+        )
+        self.connections = ConnectionController(
+            checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
+        )
+        self._build()
+
+    @property
+    def queues(self) -> tuple[KeyedQueue[Any], ...]:
+        """The queues that work is taken from, for metrics."""
+        return (self.trackers.queue, self.commands.queue, self.declarations.queue, self.connections.queue)
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether every kind was listed completely at least once."""
+        return all(mirror.has_synced for mirror in self._mirrors())
+
+    def look_at_all(self) -> None:
+        """Look at every tracker, command and connection now, as at a resync: Temporal may have forgotten some."""
+        for mirror in self._mirrors():
+            if mirror.resyncs:
+                mirror.tell_all()
+
+    async def run(self) -> None:
+        """Watch and reconcile until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._verify_commands(), name="command verification")
+            for mirror in self._mirrors():
+                tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
+            for queue in self.queues:
+                tasks.create_task(queue.run(), name=f"queue {queue.name}")
+
+    async def _verify_commands(self) -> None:
+        while True:
+            await self.verification.look()
+            await asyncio.sleep(FRESH.total_seconds())
+
+    def find_tracker(self, key: Key) -> TrackerEntry | None:
+        """Return what is kept of a tracker."""
+        return next((found for mirror in self._trackers if (found := mirror.objects.get(key)) is not None), None)
+
+    def find_command(self, key: Key) -> CommandEntry | None:
+        """Return what is kept of a command."""
+        return next((found for mirror in self._commands if (found := mirror.objects.get(key)) is not None), None)
+
+    def declared(self, kind: type[Resource]) -> Mapping[Key, Resource]:
+        """Return all declarations of one kind."""
+        return ChainMap(*(dict(mirror.objects) for mirror in self._declared.get(kind, ())))
+
+    def _mirrors(self) -> list[Reflector[Any]]:
+        return [*self._trackers, *self._commands, *(mirror for kind in self._declared.values() for mirror in kind)]
+
+    def _lost(self) -> None:
+        now = time.monotonic()
+        if self._looked_for_all is None or now - self._looked_for_all >= LOST_GAP.total_seconds():
+            self._looked_for_all = now
+            self.look_at_all()
+
+    def _follow_tracker(self, change: Change[TrackerEntry]) -> None:
+        self.trackers.follow(change)
+        self.declarations.follow_tracker(change)
+
+    def _build(self) -> None:
+        for namespace in self._namespaces:
+            self._trackers.append(
+                Reflector(
+                    kubernetes=self._kubernetes,
+                    resource=TRACKERS,
+                    namespace=namespace,
+                    project=read_tracker,
+                    on_change=self._follow_tracker,
+                    on_restart=self._restarted(TRACKERS.plural),
+                    resync=self._resync,
+                )
+            )
+            self._commands.append(
+                Reflector(
+                    kubernetes=self._kubernetes,
+                    resource=COMMANDS,
+                    namespace=namespace,
+                    project=read_command,
+                    on_change=self.commands.follow,
+                    on_restart=self._restarted(COMMANDS.plural),
+                    resync=self._resync,
+                )
+            )
+            for kind in WAITS:
+                if namespace is None or kind.definition.scope is Scope.NAMESPACED:
+                    self._declared.setdefault(kind, []).append(self._mirror_declarations(kind, namespace))
+
+    def _mirror_declarations(self, kind: type[Resource], namespace: str | None) -> Reflector[Resource]:
+        def follow(change: Change[Resource]) -> None:
+            self.declarations.follow(kind, change)
+            self.connections.follow(kind, change)
+
+        resource = resource_of(kind.definition)
+        return Reflector(
+            kubernetes=self._kubernetes,
+            resource=resource,
+            namespace=namespace,
+            project=read_declaration(kind),
+            on_change=follow,
+            on_restart=self._restarted(resource.plural),
+            resync=self._resync if kind in CONNECTED else None,
+        )
+
+    def _restarted(self, plural: str) -> Callable[[str], None]:
+        return lambda reason: self._on_watch_restart(plural, reason)

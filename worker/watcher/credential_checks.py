@@ -1,0 +1,147 @@
+"""What declares a connection to a server: have each one proved, and again when what it stands on changes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple, Protocol
+
+from crds.api.reflector import Change, Key
+from crds.resource import Resource
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
+from worker.watcher.queue import KeyedQueue
+
+CONNECTED: frozenset[type[Resource]] = frozenset(
+    {ScmProvider, ClusterScmProvider, GitRepository, TestRunner, ArgoCDInstance}
+)
+"""Kinds that declare a connection; the condition Reachable proves it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """Name one resource that declares a connection; the namespace of a cluster-scoped one is empty."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+
+
+class ConnectionChecks(Protocol):
+    """Have connections checked. Every method may be repeated and raises WorkflowsUnavailable, nothing else."""
+
+    async def tell_seen(self, connection: Connection) -> None:
+        """Have a generation checked that is news; starts the workflow where none runs."""
+
+    async def ensure(self, connection: Connection) -> None:
+        """Start the workflow where none runs; one that runs hears nothing of it."""
+
+    async def poke(self, connection: Connection) -> None:
+        """Have it checked at once, whatever is known of it."""
+
+    async def tell_gone(self, connection: Connection) -> None:
+        """Have the workflow of a resource that is gone find that out and end."""
+
+
+class Item(NamedTuple):
+    """Name one resource in the queue."""
+
+    kind: type[Resource]
+    key: Key
+
+    def __str__(self) -> str:
+        return f"{self.kind.definition.kind} {self.key}"
+
+
+class ConnectionController:
+    """Keep one workflow per connection. Two controllers may share a cluster: whatever one tells may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        checks: ConnectionChecks,
+        declared: Callable[[type[Resource]], Mapping[Key, Resource]],
+        has_synced: Callable[[], bool],
+    ) -> None:
+        self._checks = checks
+        self._declared = declared
+        self._has_synced = has_synced
+        self._told: dict[str, int] = {}
+        """The generation that each workflow was told of, by uid."""
+        self._poked: set[Item] = set()
+        self._gone: dict[Item, list[Connection]] = {}
+        self.queue: KeyedQueue[Item] = KeyedQueue(name="connections", handle=self.handle)
+
+    def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
+        """Take note of a resource that was seen, changed, went, or is looked at once more."""
+        if kind not in CONNECTED:
+            return
+        item, old, new = Item(kind, change.key), change.old, change.new
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self._gone.setdefault(item, []).append(_connection(item, old))
+        self.queue.add(item)
+        # At the first listing everything is new: whoever stands on it goes on by its own clock.
+        if old != new and self._has_synced():
+            for dependent in self._dependents(item):
+                self._poked.add(dependent)
+                self.queue.add(dependent)
+
+    async def handle(self, item: Item) -> timedelta | None:
+        """Tell the workflow of one resource what it should know."""
+        while gone := self._gone.get(item):
+            await self._checks.tell_gone(gone[0])
+            self._told.pop(gone.pop(0).uid, None)
+        self._gone.pop(item, None)
+        resource = self._declared(item.kind).get(item.key)
+        if resource is None:
+            self._poked.discard(item)
+            return None
+        connection = _connection(item, resource)
+        if item in self._poked:
+            await self._checks.poke(connection)
+            self._poked.discard(item)
+        if self._told.get(connection.uid) == connection.generation:
+            await self._checks.ensure(connection)
+        else:
+            await self._checks.tell_seen(connection)
+            self._told[connection.uid] = connection.generation
+        return None
+
+    def _dependents(self, item: Item) -> set[Item]:
+        """Find what is opened by way of this resource: repositories of a provider, runners of a repository."""
+        if item.kind is GitRepository:
+            return self._runners({item.key})
+        if item.kind not in (ScmProvider, ClusterScmProvider):
+            return set()
+        keys = {
+            key
+            for key, one in self._declared(GitRepository).items()
+            if isinstance(one, GitRepository)
+            and one.spec.scm_provider_ref.kind.value == item.kind.definition.kind
+            and one.spec.scm_provider_ref.name == item.key.name
+            and item.key.namespace in ("", key.namespace)
+        }
+        return {Item(GitRepository, key) for key in keys} | self._runners(keys)
+
+    def _runners(self, repositories: set[Key]) -> set[Item]:
+        found: set[Item] = set()
+        for key, one in self._declared(TestRunner).items():
+            block = (one.spec.github_actions or one.spec.gitlab_ci) if isinstance(one, TestRunner) else None
+            if block is not None and Key(key.namespace, block.repository_ref.name) in repositories:
+                found.add(Item(TestRunner, key))
+        return found
+
+
+def _connection(item: Item, resource: Resource) -> Connection:
+    metadata = resource.metadata
+    return Connection(
+        kind=item.kind.definition.kind,
+        namespace=item.key.namespace,
+        name=item.key.name,
+        uid=metadata.uid or "",
+        generation=metadata.generation,
+    )

@@ -1,0 +1,230 @@
+"""What teams declare: validate it as a whole, and wake whoever waits for it when it changes."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from crds.api.ports import Document, Kubernetes
+from crds.api.publishing import WantedCondition, publish_conditions
+from crds.api.reflector import Change, Key
+from crds.conditions import ConditionStatus, ConditionType
+from crds.resource import Resource
+from crds.rules.environments import validate_environment, validate_repository
+from crds.rules.field_errors import FieldError
+from crds.rules.policies import valid_condition, validate_policy
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.promotion_policy import PromotionPolicy
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
+from crds.v1alpha1.tracker_status import WaitingForWhat as Waiting
+from worker.watcher.entries import TrackerEntry
+from worker.watcher.ports import Promotions
+from worker.watcher.queue import KeyedQueue
+
+R = TypeVar("R", bound=Resource)
+
+logger = logging.getLogger(__name__)
+
+DEBOUNCE = timedelta(seconds=1)
+"""How long changes of a namespace are gathered: `kubectl apply` of a directory is one change."""
+
+RECENTLY = timedelta(minutes=10)
+"""How long a change counts for a tracker whose status says only later that it waits: the status may be under way."""
+
+WAITS: Mapping[type[Resource], frozenset[str]] = {
+    PromotionPolicy: frozenset({Waiting.POLICY, Waiting.REFERENCE}),
+    Environment: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
+    TestRunner: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.VERDICT}),
+    ArgoCDInstance: frozenset({Waiting.REFERENCE, Waiting.SYNC, Waiting.TARGET, Waiting.DELIVERY}),
+    GitRepository: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.MERGE}),
+    ScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
+    ClusterScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
+}
+"""Kinds that are followed, and the waits that a change of each may end."""
+
+ASKED_BY_POKES = frozenset({Waiting.POLICY})
+"""Waits in which a workflow looks by itself every few hours only; in the others it looks every few minutes."""
+
+VALIDATED = (PromotionPolicy, Environment, GitRepository)
+
+
+def read_declaration(kind: type[Resource]) -> Callable[[Document], Resource]:
+    """Build the projection of one kind: everything declared, and nothing that our own status writes change."""
+
+    def read(document: Document) -> Resource:
+        kept = {name: document["metadata"].get(name) for name in ("name", "namespace", "uid", "generation", "labels")}
+        metadata = {name: value for name, value in kept.items() if value is not None}
+        return kind.from_wire({"metadata": metadata, "spec": document.get("spec", {})})
+
+    return read
+
+
+class DeclarationController:
+    """Gather changes by namespace; then write `Valid` conditions and poke trackers and places."""
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        trackers: Callable[[], Iterable[TrackerEntry]],
+        declared: Callable[[type[Resource]], Mapping[Key, Resource]],
+        has_synced: Callable[[], bool],
+        on_absent: Callable[[Key], None] = lambda key: None,
+        cluster_scoped: bool = True,
+        debounce: timedelta = DEBOUNCE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._promotions = promotions
+        self._trackers = trackers
+        self._declared = declared
+        self._has_synced = has_synced
+        self._on_absent = on_absent
+        self._cluster_scoped = cluster_scoped
+        self._debounce = debounce
+        self._clock = clock
+        self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
+        self._changed_at: dict[str, datetime] = {}
+        self._entered: dict[str, set[Key]] = {}
+        self.queue: KeyedQueue[str] = KeyedQueue(name="declarations", handle=self.handle, workers=2)
+
+    def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
+        """Take note of a changed declaration; a cluster-scoped one concerns every namespace in use."""
+        if change.old == change.new:
+            return
+        namespaces = {change.key.namespace} if change.key.namespace else self._in_use()
+        for namespace in namespaces:
+            self._changed.setdefault(namespace, set()).add((kind, change.key.name))
+            self._changed_at[namespace] = self._clock()
+            self.queue.add_after(namespace, self._debounce)
+
+    def follow_tracker(self, change: Change[TrackerEntry]) -> None:
+        """Count a policy's trackers again when one takes its snapshot or drops it; poke one that looked too early."""
+        self._note_wait(change)
+        before, after = (one.policy if one is not None else "" for one in (change.old, change.new))
+        if before != after:
+            self.queue.add_after(change.key.namespace, self._debounce)
+
+    def _note_wait(self, change: Change[TrackerEntry]) -> None:
+        """Remember a tracker that waits for what changed while its status, which says so, was not here yet."""
+        old, new = change.old, change.new
+        if old is None or new is None or old.waiting == new.waiting or new.waiting not in ASKED_BY_POKES:
+            return
+        changed_at = self._changed_at.get(change.key.namespace)
+        if changed_at is not None and self._clock() - changed_at < RECENTLY:
+            self._entered.setdefault(change.key.namespace, set()).add(change.key)
+            self.queue.add_after(change.key.namespace, self._debounce)
+
+    async def handle(self, namespace: str) -> timedelta | None:
+        """Work off what changed in one namespace; what fails is worked off again as a whole."""
+        if not self._has_synced():
+            # Half a list would call things missing that are only not read yet.
+            return self._debounce
+        changed, entered = self._changed.pop(namespace, set()), self._entered.pop(namespace, set())
+        try:
+            await self._validate(namespace)
+            await self._poke(namespace, changed, entered)
+        except Exception:
+            self._changed.setdefault(namespace, set()).update(changed)
+            self._entered.setdefault(namespace, set()).update(entered)
+            raise
+        return None
+
+    def _in_use(self) -> set[str]:
+        """Name the namespaces that a cluster-scoped resource may concern; repositories are there before any tracker."""
+        repositories = {key.namespace for key in self._declared(GitRepository)}
+        return repositories | {one.namespace for one in self._trackers()}
+
+    def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
+        return {key.name: one for key, one in self._declared(kind).items() if key.namespace == namespace}
+
+    async def _validate(self, namespace: str) -> None:
+        policies = _only(PromotionPolicy, self._named(PromotionPolicy, namespace))
+        environments = _only(Environment, self._named(Environment, namespace))
+        repositories = _only(GitRepository, self._named(GitRepository, namespace))
+        runners = _only(TestRunner, self._named(TestRunner, namespace))
+        instances = self._named(ArgoCDInstance, namespace)
+        in_flight = Counter(one.policy for one in self._trackers() if one.namespace == namespace and not one.terminal)
+        for policy in policies.values():
+            errors = validate_policy(
+                policy,
+                runners=runners,
+                environments=environments,
+                all_policies=policies.values(),
+                repositories=repositories,
+            )
+            await self._say(policy, errors, {"trackersInFlight": in_flight[policy.metadata.name]})
+        for environment in environments.values():
+            await self._say(
+                environment, validate_environment(environment, instances=instances, repositories=repositories)
+            )
+        for repository in repositories.values():
+            await self._say(repository, validate_repository(repository, providers=self._providers(namespace)))
+
+    def _providers(self, namespace: str) -> frozenset[str] | None:
+        if not self._cluster_scoped:
+            return None
+        cluster = {f"ClusterScmProvider/{key.name}" for key in self._declared(ClusterScmProvider)}
+        return frozenset(cluster | {f"ScmProvider/{name}" for name in self._named(ScmProvider, namespace)})
+
+    async def _say(
+        self, resource: Resource, errors: Iterable[FieldError], fields: Mapping[str, object] | None = None
+    ) -> None:
+        metadata = resource.metadata
+        condition = valid_condition(errors, now=self._clock(), generation=metadata.generation)
+        observed = {"observedGeneration": metadata.generation}
+        await publish_conditions(
+            self._kubernetes,
+            resource.definition,
+            namespace=metadata.namespace or "",
+            name=metadata.name,
+            uid=metadata.uid or "",
+            wanted=(
+                WantedCondition(
+                    type=ConditionType.VALID,
+                    status=condition.status is ConditionStatus.TRUE,
+                    reason=condition.reason,
+                    message=condition.message,
+                ),
+            ),
+            now=self._clock(),
+            # That of a repository belongs to the check of its connection.
+            fields=fields if isinstance(resource, GitRepository) else {**(fields or {}), **observed},
+        )
+
+    async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:
+        waits = {wait for kind, _ in changed for wait in WAITS[kind]}
+        live = [one for one in self._trackers() if one.namespace == namespace and not one.terminal]
+        for tracker in live:
+            # One that has not said yet what it waits for may just have looked in vain.
+            asked = tracker.waiting in waits or not tracker.waiting or Key(namespace, tracker.name) in entered
+            if asked and not await self._promotions.poke(tracker.current) and tracker.running:
+                self._on_absent(Key(tracker.namespace, tracker.name))
+        on_the_way = {tracker.repository for tracker in live}
+        for environment, repository in sorted(self._places(namespace, changed)):
+            if repository in on_the_way:
+                await self._promotions.poke_place(namespace=namespace, environment=environment, repository=repository)
+
+    def _places(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> set[tuple[str, str]]:
+        places: set[tuple[str, str]] = set()
+        for environment in _only(Environment, self._named(Environment, namespace)).values():
+            name = environment.metadata.name
+            for deployment in environment.spec.deployments:
+                concerned = {
+                    (Environment, name),
+                    (GitRepository, deployment.repository_ref.name),
+                    (ArgoCDInstance, deployment.argocd.instance_ref.name),
+                }
+                if concerned & changed:
+                    places.add((name, deployment.repository_ref.name))
+        return places
+
+
+def _only(kind: type[R], resources: Mapping[str, Resource]) -> dict[str, R]:
+    return {name: one for name, one in resources.items() if isinstance(one, kind)}

@@ -1,0 +1,150 @@
+"""What the watcher keeps of each object: little enough for tens of thousands of trackers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from sys import intern
+
+from crds.api.ports import Document
+from crds.api.publishing import conditions_of, status_of
+from crds.conditions import ConditionType
+from crds.v1alpha1.promotion_command import PromotionCommandSpec
+from crds.v1alpha1.pull_request_tracker import TrackerAnnotation
+from crds.v1alpha1.tracker_status import TERMINAL_STATES
+from worker.watcher.ports import Attempt, Declaration
+
+FINALIZER = "pilotage.dev/promotion"
+RESTARTS = "pilotage.dev/restarts"
+"""Annotation with the uids of the last restart commands, so that none raises the attempt twice."""
+
+_TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackerEntry:
+    """Keep what decides about one tracker."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    observed_generation: int
+    attempt: int
+    status_attempt: int
+    """The attempt that the status speaks of; 0 where there is none."""
+    sequence: int
+    state: str
+    waiting: str
+    started: bool
+    """Whether the workflow of the status's attempt has published that it runs."""
+    run_id: str
+    """Its newest run that was published; for log lines."""
+    finalizer: bool
+    deleting_since: datetime | None
+    created: datetime | None
+    poke: str
+    available: str
+    """Reason of the condition WorkflowAvailable; empty where there is none."""
+    available_message: str
+    """Its message, which names the attempt that it speaks of."""
+    accepted: bool
+    repository: str
+    number: int
+    environment: str
+    policy: str
+    """The policy whose snapshot the hop at hand holds; empty between hops and at the end."""
+
+    @property
+    def current(self) -> Attempt:
+        """The attempt that the spec asks for."""
+        return self.of_attempt(self.attempt)
+
+    def of_attempt(self, attempt: int) -> Attempt:
+        """Name another attempt of the same tracker."""
+        return Attempt(namespace=self.namespace, name=self.name, uid=self.uid, attempt=attempt)
+
+    @property
+    def declaration(self) -> Declaration:
+        return Declaration(
+            repository=self.repository, number=self.number, environment=self.environment, generation=self.generation
+        )
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the attempt asked for has ended."""
+        return self.status_attempt == self.attempt and self.state in _TERMINAL
+
+    @property
+    def running(self) -> bool:
+        """Whether the status says that the workflow of the attempt asked for was started."""
+        return self.started and self.status_attempt == self.attempt
+
+
+def read_tracker(document: Document) -> TrackerEntry:
+    """Keep what the controller needs of a tracker."""
+    metadata, spec, status = document["metadata"], document["spec"], status_of(document)
+    conditions = {condition.type: condition for condition in conditions_of(document)}
+    available = conditions.get(ConditionType.WORKFLOW_AVAILABLE)
+    return TrackerEntry(
+        # Equal strings are shared: there are far fewer namespaces, repositories and states than trackers.
+        namespace=intern(metadata["namespace"]),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=int(metadata.get("generation", 0)),
+        observed_generation=int(status.get("observedGeneration") or 0),
+        attempt=int(spec.get("attempt", 1)),
+        status_attempt=int(status.get("attempt") or 0),
+        sequence=int(status.get("sequence") or 0),
+        state=intern(str(status.get("state") or "")),
+        waiting=intern(str((status.get("waitingFor") or {}).get("what") or "")),
+        started=bool((status.get("workflow") or {}).get("startedAt")),
+        run_id=str((status.get("workflow") or {}).get("runId") or ""),
+        finalizer=FINALIZER in (metadata.get("finalizers") or ()),
+        deleting_since=_time(metadata.get("deletionTimestamp")),
+        created=_time(metadata.get("creationTimestamp")),
+        poke=str((metadata.get("annotations") or {}).get(TrackerAnnotation.POKE.value, "")),
+        available=intern(available.reason) if available is not None else "",
+        available_message=intern(available.message) if available is not None else "",
+        accepted=ConditionType.ACCEPTED in conditions,
+        repository=intern(spec["repositoryRef"]["name"]),
+        number=int(spec["number"]),
+        environment=intern(spec["environment"]),
+        policy=intern(str((((status.get("hop") or {}).get("policy")) or {}).get("name") or "")),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandEntry:
+    """Keep one command; an answered one only by its uid."""
+
+    uid: str
+    spec: PromotionCommandSpec | None = None
+    created: datetime | None = None
+    version: int = 0
+    """Its resourceVersion, which orders commands of one second; 0 where it is no number."""
+    claimed: bool = False
+    """Whether some watcher has begun to execute it."""
+
+    @property
+    def answered(self) -> bool:
+        return self.spec is None
+
+
+def read_command(document: Document) -> CommandEntry:
+    """Keep what is to be done, or that it was."""
+    metadata, status = document["metadata"], status_of(document)
+    if status.get("accepted") is not None or metadata.get("deletionTimestamp"):
+        return CommandEntry(uid=metadata["uid"])
+    version = str(metadata.get("resourceVersion", ""))
+    return CommandEntry(
+        uid=metadata["uid"],
+        spec=PromotionCommandSpec.from_wire(document["spec"]),
+        created=_time(metadata.get("creationTimestamp")),
+        version=int(version) if version.isdecimal() else 0,
+        claimed=bool(status.get("claimedBy")),
+    )
+
+
+def _time(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None

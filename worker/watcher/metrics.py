@@ -1,0 +1,109 @@
+"""What the watcher counts: promotions, tests and states as they are published, and its own watches and queues."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from activities.models.status import TrackerStatus
+from activities.models.testing import RunState
+from activities.models.tracking import TrackerRef
+from worker.watcher.queue import KeyedQueue
+
+# From a minute, a fast test, to a week, a release that waits for a person.
+STATE_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 86400, 7 * 86400)
+
+_FINAL = frozenset(state.value for state in RunState if state.final)
+
+
+class WatcherMetrics:
+    """Implement activities.resources.PublicationObserver. A status is counted by the replica that wrote it."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._promotions = Counter(
+            "pilotage_promotions", "Hops that ended.", ("namespace", "target", "result"), registry=registry
+        )
+        self._tests = Counter(
+            "pilotage_tests", "Test runs that ended.", ("namespace", "result", "required"), registry=registry
+        )
+        self._state = Histogram(
+            "pilotage_state_seconds",
+            "Time that a tracker spent in a state before it left it.",
+            ("state",),
+            buckets=STATE_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._restarts = Counter(
+            "pilotage_watch_restarts",
+            "Watches that ended other than by their time.",
+            ("resource", "reason"),
+            registry=registry,
+        )
+        self._refused = Counter(
+            "pilotage_status_refused",
+            "Statuses that were refused, so that only a part of them was written.",
+            ("kind", "namespace"),
+            registry=registry,
+        )
+        self._depth = Gauge(
+            "pilotage_queue_depth", "Keys that wait to be reconciled now.", ("queue",), registry=registry
+        )
+
+    def watch_restarted(self, resource: str, reason: str) -> None:
+        """Count a watch that began again."""
+        self._restarts.labels(resource, reason).inc()
+
+    def status_refused(self, kind: str, namespace: str) -> None:
+        """Count a status that was refused."""
+        self._refused.labels(kind, namespace).inc()
+
+    def follow_queues(self, queues: Iterable[KeyedQueue[Any]]) -> None:
+        """Read the depth of these queues at each scrape."""
+        for queue in queues:
+            self._depth.labels(queue.name).set_function(partial(_depth, queue))
+
+    def tracker_written(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        """Count what a status shows beyond the one before it."""
+        self._count_promotions(tracker, previous, status)
+        self._count_tests(tracker, previous, status)
+        self._observe_state(previous, status)
+
+    def _observe_state(self, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        state, since = previous.get("state"), _time(previous.get("stateSince"))
+        # A new attempt does not leave the end of the one before it: that may be weeks ago.
+        if not state or since is None or state == status.state.value or previous.get("attempt") != status.attempt:
+            return
+        # Not the time of the write, which a watcher that was away makes late.
+        left = status.state_since or datetime.now(UTC)
+        self._state.labels(state).observe(max(0.0, (left - since).total_seconds()))
+
+    def _count_promotions(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        known = {
+            (record.get("source"), record.get("target"), _time(record.get("at")))
+            for record in previous.get("promotions") or ()
+        }
+        for record in status.promotions:
+            # Kubernetes keeps whole seconds.
+            if (record.source, record.target, record.at.replace(microsecond=0)) not in known:
+                self._promotions.labels(tracker.namespace, record.target, record.result).inc()
+
+    def _count_tests(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        known = {
+            (test.get("name"), test.get("key")) for test in previous.get("tests") or () if test.get("state") in _FINAL
+        }
+        for test in status.tests:
+            if test.state in _FINAL and (test.name, test.key or None) not in known:
+                self._tests.labels(tracker.namespace, test.state, str(test.required).lower()).inc()
+
+
+def _depth(queue: KeyedQueue[Any]) -> float:
+    return queue.depth
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

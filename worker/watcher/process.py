@@ -1,0 +1,151 @@
+"""The watcher process: custom resources become workflows and signals, results come back as status."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import Runtime
+from temporalio.worker import Worker
+
+from activities.connections import ConnectionConditions
+from activities.resources import KubernetesResources
+from crds.api.backoff import STANDARD
+from crds.api.ports import Kubernetes
+from worker.cluster import connect_cluster
+from worker.health import Health, HealthServer
+from worker.logs import configure_logs, warn_of_misspelt
+from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
+from worker.temporal.credential_checks import TemporalConnectionChecks
+from worker.temporal.promotions import TemporalPromotions
+from worker.tracing import configure_tracing
+from worker.watcher.controllers import Watcher
+from worker.watcher.installation import InstallationTaken, claim_patiently
+from worker.watcher.metrics import WatcherMetrics
+from worker.watcher.presence import watch_presence
+from workflows.identity import Queues
+
+_logger = structlog.get_logger(__name__)
+
+
+async def run_watcher(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile.
+
+    Exits with code 2 where a setting is of no use, naming it, or the installation belongs to another cluster.
+    """
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    warn_of_misspelt()
+    configure_tracing("watcher")
+    telemetry = create_telemetry()
+    health = Health(ready={"temporal": lambda: False})
+    work = asyncio.create_task(_work(settings, health, telemetry.runtime), name="watcher")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    server = HealthServer(
+        health, host=settings.http_host, port=settings.http_port, sdk_metrics_url=telemetry.metrics_url
+    )
+    try:
+        async with server:
+            await work
+    except (InvalidSettings, TemporalMisconfigured) as error:
+        _logger.error("watcher has a wrong setting", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
+    except InstallationTaken as error:
+        _logger.error("watcher is refused", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
+    except asyncio.CancelledError:
+        if not work.cancelled():
+            raise
+        _logger.info("watcher stopped")
+    finally:
+        work.cancel()
+
+
+async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
+    async with AsyncExitStack() as stack:
+        kubernetes = await stack.enter_async_context(await connect_cluster(settings))
+        client = await _connect_patiently(runtime)
+        await claim_patiently(client, kubernetes, settings.installation)
+        metrics = WatcherMetrics()
+        watcher = Watcher(
+            kubernetes=kubernetes,
+            promotions=TemporalPromotions(
+                client=client,
+                installation=settings.installation,
+                timings=settings.timings,
+                ui_url=settings.temporal_ui_url,
+            ),
+            connections=TemporalConnectionChecks(
+                client=client, installation=settings.installation, timings=settings.timings
+            ),
+            namespaces=settings.namespaces,
+            on_watch_restart=metrics.watch_restarted,
+            commands_unverified=settings.commands_unverified,
+        )
+        metrics.follow_queues(watcher.queues)
+        worker = build_worker(settings, client, kubernetes, metrics)
+        health.ready = {"kubernetes": lambda: watcher.has_synced}
+        health.details["commands refused"] = lambda: watcher.verification.refusal
+        _logger.info(
+            "watching",
+            server=kubernetes.server,
+            namespaces=settings.namespaces or "all",
+            installation=settings.installation,
+        )
+        async with worker:
+            health.alive["temporal worker"] = lambda: worker.is_running
+            await _until_one_ends(
+                watcher.run(),
+                watch_presence(client, kubernetes, settings.installation, returned=watcher.look_at_all),
+            )
+
+
+def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, metrics: WatcherMetrics) -> Worker:
+    """Build the Temporal worker of the queue `kubernetes`.
+
+    It is not versioned: a versioned one would strand the workflows of older versions.
+    """
+    resources = KubernetesResources(kubernetes=kubernetes, observer=metrics)
+    return Worker(
+        client,
+        task_queue=Queues(installation=settings.installation).kubernetes,
+        activities=[
+            resources.publish_status,
+            resources.publish_place,
+            ConnectionConditions(kubernetes).publish_connection,
+        ],
+        max_concurrent_activities=settings.activity_slots,
+        graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
+    )
+
+
+async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all until one ends; what it raised is raised as it is, so that its words reach the log."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _connect_patiently(runtime: Runtime) -> Client:
+    failures = 0
+    while True:
+        try:
+            return await connect(runtime=runtime)
+        except TemporalMisconfigured:
+            raise
+        except TemporalUnavailable as error:
+            failures += 1
+            _logger.warning("waiting for Temporal", error=str(error))
+            await asyncio.sleep(STANDARD.pause(failures).total_seconds())

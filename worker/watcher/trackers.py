@@ -1,0 +1,298 @@
+"""Make a tracker's workflow match the tracker: start it, tell it, miss it. Decides; never waits or calls a vendor."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, EventTarget, Kubernetes, resource_of
+from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
+from crds.api.reflector import Change, Key
+from crds.conditions import ConditionReason, ConditionType
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
+from worker.watcher.log_lines import begin_key, bind_workflow
+from worker.watcher.ports import Promotions, WorkflowState, WorkflowsUnavailable
+from worker.watcher.queue import KeyedQueue
+
+logger = logging.getLogger(__name__)
+
+TRACKERS = resource_of(PullRequestTracker.definition)
+
+DELETION_LIMIT = timedelta(minutes=10)
+"""How long the finalizer waits for the workflow to cancel its runs."""
+DELETION_LOOK = timedelta(seconds=2)
+LAST_LOOK = timedelta(seconds=5)
+"""How often a workflow that published its end is looked for until it ended."""
+CONFLICT_PAUSE = timedelta(milliseconds=200)
+
+_GONE: Mapping[WorkflowState, tuple[ConditionReason, str]] = {
+    WorkflowState.TERMINATED: (ConditionReason.TERMINATED, "was terminated or cancelled from outside"),
+    WorkflowState.FAILED: (ConditionReason.FAILED, "failed"),
+    WorkflowState.COMPLETED: (ConditionReason.LOST, "ended without publishing how"),
+    WorkflowState.ABSENT: (ConditionReason.LOST, "is not known to Temporal any more"),
+}
+
+
+class TrackerController:
+    """Reconcile trackers. Two of them may work on the same cluster: everything it does may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        kubernetes: Kubernetes,
+        promotions: Promotions,
+        find: Callable[[Key], TrackerEntry | None],
+        on_lost: Callable[[], None] = lambda: None,
+        workers: int = 8,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._promotions = promotions
+        self._find = find
+        self._on_lost = on_lost
+        self._clock = clock
+        self._told_deleted: set[str] = set()
+        """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
+        self._vanished: dict[Key, list[TrackerEntry]] = {}
+        """Trackers that went without our leave, or were recreated; their workflows do not know yet."""
+        self._poked: set[Key] = set()
+        self._due: set[Key] = set()
+        """Trackers whose workflow is to be looked for: those just seen, and all of them at each resync."""
+        self.queue: KeyedQueue[Key] = KeyedQueue(name="trackers", handle=self.reconcile, workers=workers)
+
+    def follow(self, change: Change[TrackerEntry]) -> None:
+        """Take note of a changed tracker."""
+        old, new = change.old, change.new
+        if old is not None and (new is None or new.uid != old.uid) and old.uid not in self._told_deleted:
+            self._vanished.setdefault(change.key, []).append(old)
+        if old is not None and new is not None and old.uid == new.uid and old.poke != new.poke:
+            self._poked.add(change.key)
+        if old is not None and (new is None or new.uid != old.uid):
+            self._told_deleted.discard(old.uid)
+        if new is not None and (old is None or old is new or old.uid != new.uid):
+            self._due.add(change.key)
+        self.queue.add(change.key)
+
+    def look_for(self, key: Key) -> None:
+        """Look for the workflow of a tracker that did not answer where it should."""
+        self._due.add(key)
+        self.queue.add(key)
+
+    async def reconcile(self, key: Key) -> timedelta | None:
+        """Bring one tracker and its workflow together; returns when to look again, if ever."""
+        entry = self._find(key)
+        begin_key(tracker=str(key))
+        if entry is not None:
+            bind_workflow(self._promotions, entry)
+        if entry is not None and entry.deleting_since is not None:
+            # First, since its limit holds whether or not others of its name can be told.
+            pause = await self._let_go(entry)
+            await self._tell_vanished(key)
+            return pause
+        await self._tell_vanished(key)
+        if entry is None:
+            self._poked.discard(key)
+            self._due.discard(key)
+            return None
+        if entry.terminal:
+            self._poked.discard(key)
+            self._due.discard(key)
+            return await self._say_finished(entry)
+        if not entry.finalizer and not await self._add_finalizer(entry):
+            return CONFLICT_PAUSE
+        if entry.status_attempt not in (0, entry.attempt):
+            # A raised attempt is a new workflow; the one before it must not go on beside it.
+            await self._promotions.tell_deleted(entry.of_attempt(entry.status_attempt))
+        if key in self._poked:
+            if await self._promotions.poke(entry.current):
+                self._poked.discard(key)
+            else:
+                self._due.add(key)
+        if entry.running and _stands_there(entry, _running(entry)) and key not in self._due:
+            # Most changes are our own status writes; asking Temporal at each would double its load.
+            return None
+        state = await self._ensure_workflow(entry)
+        if state is WorkflowState.RUNNING:
+            await self._say_running(entry)
+        else:
+            await self._report_gone(entry, state)
+        self._due.discard(key)
+        return None
+
+    async def _ensure_workflow(self, entry: TrackerEntry) -> WorkflowState:
+        # A workflow that was started once is missed, never silently started again: only a person may decide that.
+        if entry.running:
+            return await self._promotions.read_state(entry.current)
+        return await self._promotions.start(entry.current, entry.declaration)
+
+    async def _say_running(self, entry: TrackerEntry) -> None:
+        if not _stands_there(entry, wanted := _running(entry)):
+            await self._publish(entry, wanted)
+
+    async def _say_finished(self, entry: TrackerEntry) -> timedelta | None:
+        if not entry.accepted or _stands_there(entry, wanted := _finished(entry)):
+            return None
+        if await self._promotions.read_state(entry.current) is WorkflowState.RUNNING:
+            # Its last presentation may take long, and its status may be one that is replaced once more.
+            await self._say_running(entry)
+            return LAST_LOOK
+        await self._publish(entry, wanted)
+        return None
+
+    async def _report_gone(self, entry: TrackerEntry, state: WorkflowState) -> None:
+        # The cache may be older than the workflow's last words.
+        try:
+            fresh = read_tracker(await self._kubernetes.get(TRACKERS, entry.namespace, entry.name))
+        except ApiNotFound:
+            return
+        if fresh.uid != entry.uid or fresh.attempt != entry.attempt or fresh.terminal or fresh.deleting_since:
+            return
+        reason, what = _GONE[state]
+        if fresh.available != reason:
+            logger.warning("workflow of tracker %s/%s %s", entry.namespace, entry.name, what)
+            if state is WorkflowState.ABSENT:
+                # What Temporal forgot is seldom one workflow alone: it may have been restored from an old copy.
+                self._on_lost()
+        await self._publish(
+            fresh,
+            WantedCondition(
+                type=ConditionType.WORKFLOW_AVAILABLE,
+                status=False,
+                reason=reason,
+                message=f"the workflow of attempt {entry.attempt} {what}; nothing is started again by itself. "
+                f"`pilotage -n {entry.namespace} restart {entry.name}` begins a new attempt",
+            ),
+        )
+
+    async def _publish(self, entry: TrackerEntry, available: WantedCondition) -> None:
+        accepted = WantedCondition(
+            type=ConditionType.ACCEPTED,
+            status=True,
+            reason=ConditionReason.ACCEPTED,
+            message=f"attempt {entry.attempt} was taken on",
+        )
+        await publish_conditions(
+            self._kubernetes,
+            PullRequestTracker.definition,
+            namespace=entry.namespace,
+            name=entry.name,
+            uid=entry.uid,
+            wanted=(accepted, available),
+            now=self._clock(),
+        )
+
+    async def _tell_vanished(self, key: Key) -> None:
+        for entry in list(self._vanished.get(key, ())):
+            await self._promotions.tell_deleted(entry.current)
+            self._vanished[key].remove(entry)
+        if not self._vanished.get(key):
+            self._vanished.pop(key, None)
+
+    async def _let_go(self, entry: TrackerEntry) -> timedelta | None:
+        if not entry.finalizer or entry.deleting_since is None:
+            return None
+        late = self._clock() - entry.deleting_since >= DELETION_LIMIT
+        minutes = int(DELETION_LIMIT.total_seconds() // 60)
+        try:
+            ended = await self._ended(entry)
+            what = f"did not end within {minutes} minutes of the deletion"
+        except WorkflowsUnavailable:
+            if not late:
+                raise
+            # Whoever sees the tracker go tells the workflow once Temporal is back.
+            ended, what = False, f"could not be told within {minutes} minutes of the deletion: Temporal does not answer"
+        if not ended:
+            if not late:
+                return DELETION_LOOK
+            await self._warn_of_rest(entry, what)
+        return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
+
+    async def _ended(self, entry: TrackerEntry) -> bool:
+        """Tell the workflows of a deleted tracker, and whether none of them runs any more."""
+        attempts = sorted({entry.attempt, entry.status_attempt} - {0})
+        if entry.uid not in self._told_deleted:
+            for attempt in attempts:
+                await self._promotions.tell_deleted(entry.of_attempt(attempt))
+            self._told_deleted.add(entry.uid)
+        states = [await self._promotions.read_state(entry.of_attempt(attempt)) for attempt in attempts]
+        return WorkflowState.RUNNING not in states
+
+    async def _warn_of_rest(self, entry: TrackerEntry, what: str) -> None:
+        message = (
+            f"the workflow of attempt {entry.attempt} {what}; "
+            f"runs and operations of {entry.repository} #{entry.number} may still go on (state {entry.state})"
+        )
+        target = EventTarget(
+            api_version=TRACKERS.api_version,
+            kind=TRACKERS.kind,
+            namespace=entry.namespace,
+            name=entry.name,
+            uid=entry.uid,
+        )
+        try:
+            await self._kubernetes.post_event(
+                target,
+                name=f"{entry.name}.{entry.uid}.deletion",
+                reason="DeletionIncomplete",
+                message=message,
+                warning=True,
+                component=WATCHER_MANAGER,
+            )
+        except (ApiForbidden, ApiNotFound):
+            # A namespace that is being deleted takes no new events, and must not wait for one.
+            logger.warning("tracker %s/%s is let go: %s", entry.namespace, entry.name, message)
+
+    async def _add_finalizer(self, entry: TrackerEntry) -> bool:
+        return await self._change_finalizers(entry, lambda names: [*names, FINALIZER])
+
+    async def _remove_finalizer(self, entry: TrackerEntry) -> bool:
+        return await self._change_finalizers(entry, lambda names: [name for name in names if name != FINALIZER])
+
+    async def _change_finalizers(self, entry: TrackerEntry, change: Callable[[list[str]], list[str]]) -> bool:
+        """Return False where the tracker changed meanwhile; its event, or a short pause, brings it back here."""
+        try:
+            document = await self._kubernetes.get(TRACKERS, entry.namespace, entry.name)
+            metadata = document["metadata"]
+            if metadata["uid"] != entry.uid:
+                return True
+            present = list(metadata.get("finalizers") or ())
+            wanted = change([name for name in present if name != FINALIZER])
+            if sorted(wanted) == sorted(present):
+                return True
+            if FINALIZER in wanted and metadata.get("deletionTimestamp"):
+                # The API server forbids new finalizers on what is being deleted.
+                return False
+            await self._kubernetes.merge(
+                TRACKERS,
+                entry.namespace,
+                entry.name,
+                {"metadata": {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}},
+            )
+        except ApiNotFound:
+            return True
+        except ApiConflict:
+            return False
+        return True
+
+
+def _running(entry: TrackerEntry) -> WantedCondition:
+    return WantedCondition(
+        type=ConditionType.WORKFLOW_AVAILABLE,
+        status=True,
+        reason=ConditionReason.RUNNING,
+        message=f"attempt {entry.attempt} is worked on",
+    )
+
+
+def _finished(entry: TrackerEntry) -> WantedCondition:
+    return WantedCondition(
+        type=ConditionType.WORKFLOW_AVAILABLE,
+        status=True,
+        reason=ConditionReason.FINISHED,
+        message=f"attempt {entry.attempt} ended as {entry.state}",
+    )
+
+
+def _stands_there(entry: TrackerEntry, wanted: WantedCondition) -> bool:
+    """Tell whether the tracker says so already; what it says of an earlier attempt does not count."""
+    return entry.accepted and (entry.available, entry.available_message) == (wanted.reason, wanted.message)
