@@ -35,7 +35,7 @@ binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and 
 	@$(LOCAL) binaries
 
 demo: $(STAMP) ## Promote a pull request to prod on real servers, and report (KEEP=1 leaves all running)
-	@$(BIN)/python -m worker demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m deploy.local.demo $(if $(KEEP),--keep)
 
 up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n)
 	@$(LOCAL) up $(if $(WORKERS),--workers $(WORKERS)) $(if $(WATCHERS),--watchers $(WATCHERS))
@@ -94,7 +94,7 @@ bench: $(STAMP) ## Measure every figure that Pilotage is designed for, in about 
 
 chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=1000 SEED=n)
 	@$(LOCAL) binaries >/dev/null
-	@$(BIN)/python -m tests.chaos.command $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \
+	@$(BIN)/python -m tests.chaos $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \
 	  $(if $(SEED),--seed $(SEED)) --report $(or $(REPORT),docs/reliability.md)
 
 clean: ## Stop the local environment; remove it, the caches and the virtual environment

@@ -25,7 +25,7 @@ from activities.models.revisions import (
 from activities.models.tracking import PullRequest, PullRequestState
 from activities.ports import Connections
 from activities.presentation import present
-from crds.rules.paths import matches_any
+from crds.paths import matches_any
 from providers.models import Change
 from providers.ports import ScmHost
 

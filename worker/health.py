@@ -49,8 +49,8 @@ class Health:
 class HealthServer:
     """Serve the three paths while the context lasts.
 
-    The SDK's core serves its own metrics on a loopback port (worker/temporal/connect.py); `/metrics` appends them, so that
-    one scrape sees both.
+    The SDK's core serves its own metrics on a loopback port (worker/temporal/connect.py); `/metrics` appends them, so
+    that one scrape sees both.
     """
 
     def __init__(

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
+from crds.paths import Overlaps, TooCostly, path_error
 from crds.rules.field_errors import FieldError
-from crds.rules.paths import Overlaps, TooCostly, path_error
 from crds.rules.policies import missing, repository_errors, template_errors
 from crds.rules.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.environment import Environment

@@ -1,4 +1,7 @@
-"""Write definitions, admission policies, roles and reference from the models: `python -m crds.schema.generate [--check]`."""
+"""Write definitions, admission policies, roles and reference from the models.
+
+Run as `python -m crds.schema.generate [--check]`.
+"""
 
 import argparse
 import sys
@@ -103,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; exit code 1 means that `--check` found stale files."""
     parser = argparse.ArgumentParser(prog="python -m crds.schema.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a generated file is stale")
-    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help="repository root")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="repository root")
     options = parser.parse_args(arguments)
     if not options.check:
         for name in write_files(options.root):

@@ -1,7 +1,7 @@
 """Roles of the people around a promotion, as ClusterRoles to be bound in a namespace.
 
-`environments` carries the verbs of commands and of the admission policies (crds/schema/admission.py): they are no verbs of the
-Kubernetes API, and grant nothing but what they are named after.
+`environments` carries the verbs of commands and of the admission policies (crds/schema/admission.py): they are no verbs
+of the Kubernetes API, and grant nothing but what they are named after.
 """
 
 from collections.abc import Sequence

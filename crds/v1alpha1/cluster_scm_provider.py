@@ -7,8 +7,8 @@ from pydantic import Field
 
 from crds.fields import LabelSelector
 from crds.model import Definition, Model, Scope
+from crds.paths import matches_any
 from crds.resource import Resource
-from crds.rules.paths import matches_any
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import ScmProviderSpec
 from crds.v1alpha1.scm_provider import READY_COLUMNS, ScmProviderStatus

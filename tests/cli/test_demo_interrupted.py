@@ -16,7 +16,7 @@ from deploy.local.environment.processes import ROOT
 PATIENCE_SECONDS = 60.0
 # Whoever is started in the background by a shell without job control inherits that SIGINT is ignored.
 LISTENING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
-PYTHON = [sys.executable, "-m", "worker", "demo"]
+PYTHON = [sys.executable, "-m", "deploy.local.demo"]
 # As in the Makefile, with the interpreter of these tests and without a look at its requirements.
 MAKE = ["make", "--silent", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "demo"]
 

@@ -1,4 +1,4 @@
-"""`pilotage --help`, `crds`, `worker`, `watcher` and `demo` without a cluster."""
+"""`pilotage --help`, `crds`, `worker`, and `watcher` without a cluster."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
 
     looking, speaking = ["get", "show", "why", "watch"], ["retest", "retry", "promote", "hold", "release", "abort"]
-    commands = [*looking, *speaking, "restart", "worker", "watcher", "validate", "crds", "demo"]
+    commands = [*looking, *speaking, "restart", "worker", "watcher", "validate", "crds"]
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
 
@@ -70,15 +70,6 @@ def test_a_worker_refuses_queues_that_do_not_exist(run: Run, queues: str) -> Non
 
     assert result.exit_code == 2
     assert "--queues" in result.stderr
-
-
-def test_the_demo_without_a_checkout_says_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "deploy.local.demo.run", None)
-
-    result = run("demo")
-
-    assert result.exit_code == 2
-    assert "needs the source checkout" in result.stderr
 
 
 @pytest.mark.parametrize(

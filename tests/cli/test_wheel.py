@@ -73,10 +73,3 @@ def test_the_installed_command_runs_its_own_code_not_the_checkouts(pilotage: Pat
 
     assert str(ROOT / "worker") not in done.stdout
     assert done.stdout.strip().endswith("site-packages/worker/cli/main.py")
-
-
-def test_the_demo_of_an_installed_wheel_names_the_checkout(pilotage: Path, tmp_path: Path) -> None:
-    done = run(pilotage, tmp_path, "demo")
-
-    assert done.returncode == 2
-    assert "needs the source checkout" in done.stderr

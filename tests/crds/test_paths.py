@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crds.paths import Overlaps, TooCostly, matches_any, overlap, path_error
 from crds.rules.environments import validate_repository
-from crds.schema.cel.paths import Overlaps, TooCostly, matches_any, overlap, path_error
 from tests.crds.resources import repository
 
 

@@ -1,4 +1,4 @@
-"""`pilotage worker`, `watcher` and `demo`: the processes."""
+"""`pilotage worker` and `pilotage watcher`: the processes."""
 
 import os
 import sys
@@ -26,9 +26,6 @@ NamespacesOption = Annotated[
         "--namespaces", metavar="NAMES", help="Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
     ),
 ]
-KeepOption = Annotated[
-    bool, typer.Option("--keep", help="Leave everything running at the end; also KEEP=1.", envvar="KEEP")
-]
 
 
 def worker(queues: QueuesOption = None) -> None:
@@ -49,26 +46,6 @@ def watcher(namespaces: NamespacesOption = None) -> None:
     from worker.watcher.process import run_watcher
 
     _run_to_the_end(run_watcher(settings))
-
-
-def demo(keep: KeepOption = False) -> None:
-    """Promote a pull request on this machine, kill a worker, report.
-
-    Needs a source checkout. Ends by itself within three minutes.
-    """
-    from worker.cli.exits import CliError, ExitCode
-
-    try:
-        from deploy.local.demo.run import run_demo
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("deploy"):
-            raise
-        raise CliError(
-            "the demo needs the source checkout: it runs stand-ins that are not part of the package",
-            code=ExitCode.USAGE,
-            advice="clone the repository and run `make demo` there",
-        ) from error
-    raise typer.Exit(run_demo(keep=keep))
 
 
 def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`pilotage demo`: one promotion on real servers and stand-ins, with a worker killed in the middle.
+"""`make demo`: one promotion on real servers and stand-ins, with a worker killed in the middle.
 
 With `keep` the environment outlives the command: a process of its own owns it, and ends when it is told to or when
 nothing is left of it. Run as `python -m deploy.local.demo.run DIRECTORY` that is what it is.

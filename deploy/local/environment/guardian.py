@@ -1,4 +1,6 @@
-"""Stop an environment whose owner vanished: `python -m deploy.local.environment.guardian DIRECTORY`, run with a pipe as stdin.
+"""Stop an environment whose owner vanished.
+
+Run as `python -m deploy.local.environment.guardian DIRECTORY`, with a pipe as stdin.
 
 The owner holds the pipe's other end. However it ends, SIGKILL included, the pipe closes and this process sweeps.
 """

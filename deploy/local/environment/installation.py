@@ -1,6 +1,7 @@
 """Make the virtual environment hold what the locks say: nothing else, nothing newer.
 
-Runs on a bare Python 3.11 or newer, with the standard library alone: `python3 -m deploy.local.environment.installation`.
+Runs on a bare Python 3.11 or newer, with the standard library alone:
+`python3 -m deploy.local.environment.installation`.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from deploy.local.environment.failures import LocalEnvironmentError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REQUIREMENTS = ROOT / "deploy" / "requirements"
 LOCK = REQUIREMENTS / "development.txt"
 # The one that Python 3.11.0 brings. Later Pythons cannot run it, and bring a newer one themselves.

@@ -14,7 +14,7 @@ from deploy.local.environment.ledger import Entry, Ledger, entry_of, signal_grou
 from deploy.local.environment.ports import Probe
 from deploy.local.environment.signals import deferred_signals
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 POLL_SECONDS = 0.05
 PROGRESS_SECONDS = 5.0
 LOG_TAIL_LINES = 15

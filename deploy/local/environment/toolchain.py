@@ -14,7 +14,7 @@ from threading import Thread
 from deploy.local.environment.failures import LocalEnvironmentError
 
 KUBERNETES_VERSION = "v1.34.4"
-MODULE = Path(__file__).parent
+MODULE = Path(__file__).parent.parent
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",

@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.command", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--promotions", type=_count, default=60, help="how many promotions (60)")
     parser.add_argument("--kills", type=_count, default=40, help="how many SIGKILLs (40)")
     parser.add_argument("--seed", type=int, help="decides everything random; printed when it is chosen here")
