@@ -20,6 +20,7 @@ from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, reso
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
 from crds.conditions import ConditionReason, ConditionType
 from crds.resource import Resource
+from crds.v1alpha1.kinds import CONNECTED
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -29,7 +30,6 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from worker.watcher.credential_checks import CONNECTED
 
 KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONNECTED}
 _FORBIDDEN = 403

@@ -46,7 +46,6 @@ from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
-from worker.watcher.ports import Attempt
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +76,13 @@ class KubernetesResources(ResourceActivities):
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
         """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
         tracker, status, events = request.tracker, request.status, (*_left_out(request), *request.events)
-        attempt = Attempt(namespace=tracker.namespace, name=tracker.name, uid=tracker.uid, attempt=tracker.attempt)
 
         def render(document: Document) -> Document:
             return render_tracker_status(status, document)
 
         refusal = ""
         try:
-            publication = await publish_tracker_status(self._kubernetes, attempt, status.sequence, render)
+            publication = await publish_tracker_status(self._kubernetes, tracker, status.sequence, render)
         except _REFUSALS as error:
             refusal = self._refused(PullRequestTracker.definition.kind, tracker.namespace, tracker.name, error)
             part = reduced_status.reduced_tracker_status(status, refusal)
@@ -93,7 +91,7 @@ class KubernetesResources(ResourceActivities):
                 return reduced_status.with_past(render_tracker_status(part, document), document)
 
             with _again_if_refused():
-                publication = await publish_tracker_status(self._kubernetes, attempt, status.sequence, render_part)
+                publication = await publish_tracker_status(self._kubernetes, tracker, status.sequence, render_part)
             events = (*events, reduced_status.refusal_event(request, refusal))
         if publication.previous is not None:
             self._observer.tracker_written(tracker, publication.previous, status)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from crds.api.ports import ApiConflict, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.conditions import (
@@ -18,11 +18,10 @@ from crds.conditions import (
 )
 from crds.model import Definition
 from crds.readiness import SUMMARY, summary
-from crds.rules import status_budget as place_budget
+from crds.rules import status_budget
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from worker.watcher.ports import Attempt
 
 WORKFLOW_MANAGER = "pilotage"
 """Field manager of what workflows publish."""
@@ -82,6 +81,19 @@ def with_summary(
     return (*own, *summary(definition.kind, after, known, generation=generation, now=now))
 
 
+class TrackerAttempt(Protocol):
+    """One attempt of one tracker; the uid tells a recreated tracker from its predecessor."""
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
 def merge_own_conditions(present: Iterable[Condition], wanted: Iterable[Condition]) -> list[Document]:
     """Write the wanted conditions only, each with its old transition time where its status did not change.
 
@@ -96,7 +108,7 @@ def merge_own_conditions(present: Iterable[Condition], wanted: Iterable[Conditio
 
 
 async def publish_tracker_status(
-    kubernetes: Kubernetes, attempt: Attempt, sequence: int, render: Callable[[Document], Document]
+    kubernetes: Kubernetes, attempt: TrackerAttempt, sequence: int, render: Callable[[Document], Document]
 ) -> Publication:
     """Write the whole workflow-owned status of a tracker's attempt; `render` gets the tracker as it was just read.
 
@@ -166,7 +178,7 @@ async def publish_place_status(
         change = {
             "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
             "status": {
-                "repositories": [place_budget.fitting(whole, place_budget.budget_of(document, others))],
+                "repositories": [status_budget.fitting(whole, status_budget.budget_of(document, others))],
                 # Every repository's manager writes it, each time from all entries.
                 "conditions": merge_own_conditions(
                     conditions_of(document),

@@ -26,7 +26,10 @@ _HEADER = "# Generated from crds/v1alpha1 by `python -m crds.schema.generate`; e
 _POLICY_HEADER = (
     "# Generated from crds/schema/admission.py by `python -m crds.schema.generate`, where the reasons stand.\n"
 )
-_ROLES_HEADER = "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; docs/security.md says who needs which.\n"
+_ROLES_HEADER = (
+    "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
+    "docs/security.md says who needs which.\n"
+)
 
 
 def to_yaml(documents: Iterable[Mapping[str, Any]]) -> str:

@@ -23,4 +23,9 @@ KINDS: tuple[type[Resource], ...] = (
     PromotionCommand,
 )
 
+CONNECTED: frozenset[type[Resource]] = frozenset(
+    {ScmProvider, ClusterScmProvider, GitRepository, TestRunner, ArgoCDInstance}
+)
+"""Kinds that declare a connection; the condition Reachable proves it."""
+
 BY_KIND: dict[str, type[Resource]] = {model.definition.kind: model for model in KINDS}

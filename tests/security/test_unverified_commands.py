@@ -123,7 +123,7 @@ async def test_to_command_in_any_name_where_nothing_verifies_it() -> None:
     key = scene.give(command_document("promote"))
     await scene.another_watcher(verify=verification.check).execute(key)
     answer = scene.answer(key)
-    assert (answer["accepted"], scene.promotions.orders) == (False, [])
+    assert (answer["accepted"], scene.promotions.commands) == (False, [])
     assert "admission policy" in str(answer["message"])
 
 
@@ -139,7 +139,7 @@ async def test_to_have_a_command_taken_for_verified_because_the_check_or_its_ref
     with pytest.raises(ApiConflict):
         await watcher.execute(key)
     await watcher.execute(key)
-    assert (scene.answer(key)["accepted"], scene.promotions.orders) == (False, [])
+    assert (scene.answer(key)["accepted"], scene.promotions.commands) == (False, [])
 
 
 async def test_those_who_accept_it_say_so() -> None:

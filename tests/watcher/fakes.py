@@ -8,6 +8,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from activities.models.connections import ConnectionRef
+from activities.models.promotion import Command, CommandAnswer
+from activities.models.tracking import TrackerRef, TrackerSpec
 from crds.api.ports import (
     PAGE_SIZE,
     WATCH_TIMEOUT,
@@ -21,9 +24,8 @@ from crds.api.ports import (
     SecretData,
     WatchEvent,
 )
-from worker.watcher.credential_checks import Connection
+from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER
-from worker.watcher.ports import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -46,37 +48,37 @@ class FakePromotions:
     """Remember what was asked; `states` says how each workflow stands."""
 
     def __init__(self) -> None:
-        self.states: dict[Attempt, WorkflowState] = {}
-        self.started: list[tuple[Attempt, Declaration]] = []
-        self.deleted: list[Attempt] = []
-        self.poked: list[Attempt] = []
+        self.states: dict[TrackerRef, WorkflowState] = {}
+        self.started: list[tuple[TrackerRef, TrackerSpec]] = []
+        self.deleted: list[TrackerRef] = []
+        self.poked: list[TrackerRef] = []
         self.places: list[tuple[str, str, str]] = []
-        self.orders: list[tuple[Attempt, Order]] = []
-        self.answers: dict[str, Answer] = {}
+        self.commands: list[tuple[TrackerRef, str, Command]] = []
+        self.answers: dict[str, CommandAnswer] = {}
         self.reads = 0
         self.away = False
 
-    def identify(self, attempt: Attempt) -> str:
+    def identify(self, attempt: TrackerRef) -> str:
         return f"promotion/east/{attempt.namespace}/{attempt.name}/{attempt.uid}/{attempt.attempt}"
 
-    async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
+    async def start(self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int) -> WorkflowState:
         self._reach()
         if attempt not in self.states:
             self.states[attempt] = WorkflowState.RUNNING
-            self.started.append((attempt, declaration))
+            self.started.append((attempt, spec))
         return self.states[attempt]
 
-    async def read_state(self, attempt: Attempt) -> WorkflowState:
+    async def read_state(self, attempt: TrackerRef) -> WorkflowState:
         self._reach()
         self.reads += 1
         return self.states.get(attempt, WorkflowState.ABSENT)
 
-    async def tell_deleted(self, attempt: Attempt) -> bool:
+    async def signal_deleted(self, attempt: TrackerRef) -> bool:
         self._reach()
         self.deleted.append(attempt)
         return self.states.get(attempt) is WorkflowState.RUNNING
 
-    async def poke(self, attempt: Attempt) -> bool:
+    async def poke(self, attempt: TrackerRef) -> bool:
         self._reach()
         self.poked.append(attempt)
         return self.states.get(attempt) is WorkflowState.RUNNING
@@ -86,14 +88,14 @@ class FakePromotions:
         self.places.append((namespace, environment, repository))
         return True
 
-    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+    async def execute(self, attempt: TrackerRef, verb: str, command: Command) -> CommandAnswer | None:
         self._reach()
         if self.states.get(attempt) is not WorkflowState.RUNNING:
             return None
         # Like an update id, a request id is executed once and answered as often as it is asked.
-        if order.request_id not in {known.request_id for _, known in self.orders}:
-            self.orders.append((attempt, order))
-        return self.answers.get(order.verb, Answer(accepted=True, message=f"{order.verb} taken"))
+        if command.request_id not in {known.request_id for _, _, known in self.commands}:
+            self.commands.append((attempt, verb, command))
+        return self.answers.get(verb, CommandAnswer(accepted=True, message=f"{verb} taken"))
 
     def _reach(self) -> None:
         if self.away:
@@ -104,29 +106,29 @@ class FakeConnectionChecks:
     """Remember which connections were told what, in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Connection]] = []
+        self.told: list[tuple[str, ConnectionRef, int]] = []
         self.away = False
 
     def of(self, what: str) -> list[tuple[str, int]]:
         """Return (name, generation) of all that were told this."""
-        return [(connection.name, connection.generation) for told, connection in self.told if told == what]
+        return [(connection.name, generation) for told, connection, generation in self.told if told == what]
 
-    async def tell_seen(self, connection: Connection) -> None:
-        self._note("seen", connection)
+    async def request_check(self, connection: ConnectionRef, generation: int) -> None:
+        self._note("seen", connection, generation)
 
-    async def ensure(self, connection: Connection) -> None:
-        self._note("ensure", connection)
+    async def ensure(self, connection: ConnectionRef, generation: int) -> None:
+        self._note("ensure", connection, generation)
 
-    async def poke(self, connection: Connection) -> None:
-        self._note("poke", connection)
+    async def poke(self, connection: ConnectionRef, generation: int) -> None:
+        self._note("poke", connection, generation)
 
-    async def tell_gone(self, connection: Connection) -> None:
+    async def signal_gone(self, connection: ConnectionRef) -> None:
         self._note("gone", connection)
 
-    def _note(self, what: str, connection: Connection) -> None:
+    def _note(self, what: str, connection: ConnectionRef, generation: int = 0) -> None:
         if self.away:
             raise WorkflowsUnavailable("Temporal is away")
-        self.told.append((what, connection))
+        self.told.append((what, connection, generation))
 
 
 class FakeKubernetes:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from activities.models.promotion import Command, CommandAnswer
+from activities.models.tracking import TrackerRef
 from crds.api.ports import ApiResource, ApiUnavailable, Document
 from crds.api.reflector import Change, Key
 from tests.watcher.fakes import (
@@ -19,13 +21,13 @@ from tests.watcher.fakes import (
     tracker_document,
     until,
 )
+from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from worker.watcher.claims import CLAIM_LIMIT
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.entries import CommandEntry, read_command
-from worker.watcher.ports import Answer, Attempt, Order, WorkflowState, WorkflowsUnavailable
 from worker.watcher.trackers import TRACKERS
 
-RUNNING = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
+RUNNING = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=1)
 WATCHERS = 3
 
 
@@ -106,27 +108,27 @@ class Workflow(FakePromotions):
         super().__init__()
         self.chance = chance
         self.states[RUNNING] = WorkflowState.RUNNING
-        self.kept: dict[str, Answer] = {}
+        self.kept: dict[str, CommandAnswer] = {}
         self.executed: list[str] = []
 
-    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+    async def execute(self, attempt: TrackerRef, verb: str, command: Command) -> CommandAnswer | None:
         await self.chance.step()
-        answer = self._answer(order)
+        answer = self._answer(command)
         await self.chance.step()
         if self.chance.is_lost():
             raise WorkflowsUnavailable("the reply was lost")
         return answer
 
-    def _answer(self, order: Order) -> Answer:
-        if order.request_id in self.kept:
-            return self.kept[order.request_id]
+    def _answer(self, command: Command) -> CommandAnswer:
+        if command.request_id in self.kept:
+            return self.kept[command.request_id]
         if self.chance.random.random() < 0.5:
-            answer = Answer(accepted=False, message="it does not fit")
-            if order.keep_refusal:
-                self.kept[order.request_id] = answer
+            answer = CommandAnswer(accepted=False, message="it does not fit")
+            if command.keep_refusal:
+                self.kept[command.request_id] = answer
             return answer
-        self.executed.append(order.request_id)
-        return self.kept.setdefault(order.request_id, Answer(accepted=True, message="taken"))
+        self.executed.append(command.request_id)
+        return self.kept.setdefault(command.request_id, CommandAnswer(accepted=True, message="taken"))
 
 
 class Story:
@@ -210,12 +212,12 @@ class Refusing(FakePromotions):
         self.executed: list[str] = []
         self.sent = 0
 
-    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+    async def execute(self, attempt: TrackerRef, verb: str, command: Command) -> CommandAnswer | None:
         self.sent += 1
         if self.sent == 1:
-            return Answer(accepted=False, message="promote needs ReadyToPromote, but the tracker is Testing")
-        self.executed.append(order.request_id)
-        return Answer(accepted=True, message="taken")
+            return CommandAnswer(accepted=False, message="promote needs ReadyToPromote, but the tracker is Testing")
+        self.executed.append(command.request_id)
+        return CommandAnswer(accepted=True, message="taken")
 
 
 async def test_a_watcher_leaves_alone_what_another_one_has_claimed() -> None:
@@ -249,11 +251,11 @@ async def test_a_claim_is_waited_for_to_its_end_and_then_taken_over() -> None:
     workflow.away = False
     workflow.states[RUNNING] = WorkflowState.RUNNING
     assert await other.execute(key) == CLAIM_LIMIT
-    assert workflow.orders == []
+    assert workflow.commands == []
     at[0] += CLAIM_LIMIT
     assert await other.execute(key) is None
-    ((_, order),) = workflow.orders
-    assert order.keep_refusal is True
+    ((_, _, command),) = workflow.commands
+    assert command.keep_refusal is True
     status = kubernetes.objects[COMMANDS.plural, "shop", key.name]["status"]
     assert (status["accepted"], status["claims"]) == (True, 2)
 
@@ -267,10 +269,10 @@ class Cluster:
         self.entries: dict[Key, CommandEntry] = {}
         self.watcher = CommandExecutor(kubernetes=self.kubernetes, promotions=workflow, find=self.entries.get)
 
-    def track(self, number: int) -> Attempt:
+    def track(self, number: int) -> TrackerRef:
         document = tracker_document(number=number, uid=f"uid-{number}", status=running_status())
         self.kubernetes.put(TRACKERS, document)
-        attempt = Attempt(namespace="shop", name=f"web-{number}", uid=f"uid-{number}", attempt=1)
+        attempt = TrackerRef(namespace="shop", name=f"web-{number}", uid=f"uid-{number}", attempt=1)
         self.workflow.states[attempt] = WorkflowState.RUNNING
         return attempt
 
@@ -305,11 +307,11 @@ class Mute(FakePromotions):
         self.mute: set[str] = set()
         self.asked: list[str] = []
 
-    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
+    async def execute(self, attempt: TrackerRef, verb: str, command: Command) -> CommandAnswer | None:
         self.asked.append(attempt.name)
         if attempt.name in self.mute:
             await asyncio.Event().wait()
-        return await super().execute(attempt, order)
+        return await super().execute(attempt, verb, command)
 
 
 async def test_no_command_waits_in_line_behind_another_tracker_s() -> None:
@@ -339,7 +341,7 @@ async def test_commands_for_one_tracker_are_carried_out_in_the_order_of_their_cr
     for key in (last, again, release, hold):
         cluster.tell(key)
     await cluster.serve(lambda: cluster.is_answered(last))
-    assert [order.request_id for _, order in cluster.workflow.orders] == ["z", "a", "y", "b"]
+    assert [command.request_id for _, _, command in cluster.workflow.commands] == ["z", "a", "y", "b"]
 
 
 async def test_a_command_that_is_deleted_lets_the_next_one_go_on() -> None:
@@ -356,6 +358,6 @@ async def test_a_command_that_is_deleted_lets_the_next_one_go_on() -> None:
     del cluster.kubernetes.objects[COMMANDS.plural, *first]
     gone = cluster.entries.pop(first)
     cluster.watcher.follow(Change(key=first, old=gone, new=None))
-    workflow.states[Attempt(namespace="shop", name="web-412", uid="uid-412", attempt=1)] = WorkflowState.RUNNING
+    workflow.states[TrackerRef(namespace="shop", name="web-412", uid="uid-412", attempt=1)] = WorkflowState.RUNNING
     await cluster.serve(lambda: cluster.is_answered(second))
-    assert [order.verb for _, order in workflow.orders] == ["abort"]
+    assert [verb for _, verb, _ in workflow.commands] == ["abort"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from activities.models.promotion import Command, CommandAnswer
+from activities.models.tracking import TrackerRef
 from crds.api.ports import ApiConflict, ApiResource, Document
 from crds.api.reflector import Key
 from tests.watcher.fakes import (
@@ -16,12 +18,12 @@ from tests.watcher.fakes import (
     running_status,
     tracker_document,
 )
+from worker.temporal.outcomes import WorkflowState
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.entries import CommandEntry, read_command
-from worker.watcher.ports import Answer, Attempt, Order, WorkflowState
 from worker.watcher.trackers import TRACKERS
 
-RUNNING = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
+RUNNING = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=1)
 
 
 class LosingAnswers(FakeKubernetes):
@@ -110,11 +112,11 @@ async def test_a_retry_asks_the_workflow_of_the_attempt_that_had_the_command_fir
     with pytest.raises(ApiConflict):
         await scene.executor().execute(key)
     scene.kubernetes.put(TRACKERS, tracker_document(attempt=2, status=running_status(attempt=2)))
-    second = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=2)
+    second = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=2)
     scene.promotions.states[second] = WorkflowState.RUNNING
     await scene.executor().execute(key)
     assert scene.answer(key)["accepted"] is True
-    assert [attempt for attempt, _ in scene.promotions.orders] == [RUNNING]
+    assert [attempt for attempt, _, _ in scene.promotions.commands] == [RUNNING]
 
 
 async def test_a_command_of_an_attempt_that_never_took_it_is_not_given_to_the_next(scene: Scene) -> None:
@@ -126,12 +128,12 @@ async def test_a_command_of_an_attempt_that_never_took_it_is_not_given_to_the_ne
     scene.kubernetes.put(TRACKERS, tracker_document(attempt=2, status=running_status(attempt=2)))
     scene.promotions.states = {
         RUNNING: WorkflowState.COMPLETED,
-        Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=2): WorkflowState.RUNNING,
+        TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=2): WorkflowState.RUNNING,
     }
     await scene.executor().execute(key)
     assert scene.answer(key)["accepted"] is False
     assert "attempt 2 has taken over" in scene.answer(key)["message"]
-    assert scene.promotions.orders == []
+    assert scene.promotions.commands == []
 
 
 async def test_what_a_workflow_took_is_recorded_although_its_tracker_is_being_deleted_by_then(scene: Scene) -> None:
@@ -148,7 +150,7 @@ async def test_a_command_for_a_tracker_that_is_being_deleted_is_not_sent(scene: 
     scene.kubernetes.put(TRACKERS, tracker_document(status=running_status(), deleting=NOW))
     status = await scene.run(command_document("promote"))
     assert status["accepted"] is False
-    assert scene.promotions.orders == []
+    assert scene.promotions.commands == []
 
 
 @pytest.mark.parametrize("verb", ["retest", "retry", "promote", "hold", "release", "abort"])
@@ -158,22 +160,22 @@ async def test_a_command_reaches_the_workflow_under_its_own_uid(scene: Scene, ve
     assert conditions == {"Ready": "True", "Stalled": "False"}
     status.pop("observedGeneration")
     assert status == {"accepted": True, "message": f"{verb} taken", "executedAt": "2026-03-01T12:00:00Z"}
-    ((attempt, order),) = scene.promotions.orders
+    ((attempt, found, command),) = scene.promotions.commands
     assert attempt == RUNNING
-    assert (order.verb, order.request_id, order.actor) == (verb, "cmd-1", "alice")
-    assert (order.environment, order.revision, order.reason) == ("staging", "abc", "because")
+    assert (found, command.request_id, command.actor) == (verb, "cmd-1", "alice")
+    assert (command.target_environment, command.revision, command.reason) == ("staging", "abc", "because")
 
 
 async def test_what_a_person_saw_at_the_target_reaches_the_workflow(scene: Scene) -> None:
     document = command_document("promote")
     document["spec"]["targetRevisions"] = {"web": "bbbbbbbbbbbb", "api": ""}
     await scene.run(document)
-    ((_, order),) = scene.promotions.orders
-    assert order.target_revisions == {"web": "bbbbbbbbbbbb", "api": ""}
+    ((_, _, command),) = scene.promotions.commands
+    assert command.seen == {"web": "bbbbbbbbbbbb", "api": ""}
 
 
 async def test_a_refusal_is_answered_with_the_workflow_s_words(scene: Scene) -> None:
-    scene.promotions.answers["promote"] = Answer(accepted=False, message="tests still run")
+    scene.promotions.answers["promote"] = CommandAnswer(accepted=False, message="tests still run")
     status = await scene.run(command_document("promote"))
     assert (status["accepted"], status["message"]) == (False, "tests still run")
 
@@ -196,14 +198,14 @@ async def test_an_answer_that_was_not_written_does_not_execute_the_command_again
         await scene.executor().execute(key)
     await scene.executor().execute(key)
     assert scene.answer(key)["accepted"] is True
-    assert len(scene.promotions.orders) == 1
+    assert len(scene.promotions.commands) == 1
 
 
 async def test_an_answered_command_is_left_alone(scene: Scene) -> None:
     key = scene.give(command_document("promote"))
     await scene.executor().execute(key)
     await scene.executor().execute(key)
-    assert len(scene.promotions.orders) == 1
+    assert len(scene.promotions.commands) == 1
 
 
 async def test_a_command_for_no_tracker_is_refused(scene: Scene) -> None:
@@ -217,7 +219,7 @@ async def test_a_command_meant_for_an_earlier_tracker_of_the_name_is_refused(sce
     status = await scene.run(command_document("promote", created="2026-03-01T10:00:00Z"))
     assert status["accepted"] is False
     assert "earlier one" in status["message"]
-    assert scene.promotions.orders == []
+    assert scene.promotions.commands == []
 
 
 async def test_a_command_after_the_end_says_so_and_how_to_go_on(scene: Scene) -> None:
@@ -264,8 +266,8 @@ async def test_a_command_that_lay_while_the_watcher_was_away_waits_for_a_workflo
 
 async def test_a_command_is_sent_again_to_a_workflow_that_started_between_two_looks(scene: Scene) -> None:
     class StartingMeanwhile(FakePromotions):
-        async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
-            answer = await super().execute(attempt, order)
+        async def execute(self, attempt: TrackerRef, verb: str, command: Command) -> CommandAnswer | None:
+            answer = await super().execute(attempt, verb, command)
             self.states[attempt] = WorkflowState.RUNNING
             return answer
 

@@ -141,4 +141,4 @@ async def test_two_watchers_tell_of_every_connection_and_of_each_change(
         assert len(checks.told) == told
         await api.delete(resource_of(ArgoCDInstance.definition), namespace, name)
         await until(lambda: len(checks.of("gone")) == 2)
-    assert ClusterScmProvider.definition.kind not in {one.kind for _, one in checks.told}
+    assert ClusterScmProvider.definition.kind not in {one.kind for _, one, _ in checks.told}

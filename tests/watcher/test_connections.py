@@ -71,7 +71,7 @@ class Scene:
             item = queue._ready.get_nowait()
             queue._waiting.discard(item)
             await self.controller.handle(item)
-        return [(what, f"{one.kind}/{one.name}") for what, one in self.checks.told[before:]]
+        return [(what, f"{one.kind}/{one.name}") for what, one, _ in self.checks.told[before:]]
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ async def test_a_recreated_resource_is_told_afresh_and_its_predecessor_ends(scen
     await scene.settle()
     scene.follow(TestRunner, "jenkins", JENKINS, uid="second")
     assert [what for what, _ in await scene.settle()] == ["gone", "seen"]
-    assert [one.uid for _, one in scene.checks.told[-2:]] == ["first-jenkins", "second-jenkins"]
+    assert [one.uid for _, one, _ in scene.checks.told[-2:]] == ["first-jenkins", "second-jenkins"]
 
 
 async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
@@ -177,4 +177,4 @@ async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
     before = len(scene.checks.told)
     for item in items:
         await scene.controller.handle(item)
-    assert [what for what, _ in scene.checks.told[before:]] == ["seen", "poke", "ensure"]
+    assert [what for what, _, _ in scene.checks.told[before:]] == ["seen", "poke", "ensure"]

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from activities.models.tracking import TrackerRef
 from crds.api.ports import Document
 from crds.api.reflector import Change, Key
 from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
+from worker.temporal.outcomes import WorkflowState
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
-from worker.watcher.ports import Attempt, WorkflowState
 from worker.watcher.trackers import LAST_LOOK, TRACKERS, TrackerController
 
 KEY = Key("shop", "web-412")
@@ -58,8 +59,8 @@ async def scene() -> Scene:
     return Scene()
 
 
-def attempt(number: int = 1, uid: str = "uid-1") -> Attempt:
-    return Attempt(namespace="shop", name="web-412", uid=uid, attempt=number)
+def attempt(number: int = 1, uid: str = "uid-1") -> TrackerRef:
+    return TrackerRef(namespace="shop", name="web-412", uid=uid, attempt=number)
 
 
 async def test_a_new_tracker_gets_its_finalizer_before_its_workflow_and_is_accepted(scene: Scene) -> None:

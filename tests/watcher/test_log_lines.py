@@ -12,7 +12,7 @@ from tests.watcher import test_commands, test_controller
 from tests.watcher.fakes import command_document, running_status, tracker_document, until
 from tests.watcher.test_controller import KEY
 from worker.logs import configure_logs
-from worker.watcher.ports import WorkflowState
+from worker.temporal.outcomes import WorkflowState
 
 pytestmark = pytest.mark.usefixtures("logs_restored")
 

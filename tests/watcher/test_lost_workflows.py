@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from activities.models.tracking import TrackerRef
 from crds.api.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, resource_of
 from crds.conditions import ConditionReason
 from crds.v1alpha1.test_runner import TestRunner
@@ -20,10 +21,10 @@ from tests.watcher.fakes import (
     tracker_document,
     until,
 )
+from worker.temporal.outcomes import WorkflowState
 from worker.watcher.commands import COMMANDS
 from worker.watcher.controllers import Watcher
 from worker.watcher.entries import FINALIZER
-from worker.watcher.ports import Attempt, WorkflowState
 from worker.watcher.trackers import TRACKERS
 
 NUMBERS = (412, 413, 414)
@@ -108,8 +109,8 @@ class Scene:
         self.show({**tracker, "metadata": annotated})
 
 
-def attempt(number: int) -> Attempt:
-    return Attempt(namespace="shop", name=f"web-{number}", uid=f"uid-{number}", attempt=1)
+def attempt(number: int) -> TrackerRef:
+    return TrackerRef(namespace="shop", name=f"web-{number}", uid=f"uid-{number}", attempt=1)
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from temporalio.worker import Worker
 from crds.api.ports import Document
 from tests.watcher.fakes import FakeKubernetes, become, until
 from worker.temporal.connect import TemporalUnavailable
+from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher import presence
 from worker.watcher.installation import InstallationTaken, claim
-from worker.watcher.ports import WorkflowsUnavailable
 from worker.watcher.presence import watch_presence
 from workflows.identity import INSTALLATION_WORKFLOW, Queues, installation_workflow_id
 

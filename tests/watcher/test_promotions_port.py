@@ -14,14 +14,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
-from activities.models.tracking import Timings
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.watcher.fakes import become
 from worker.temporal import promotions as promotions_module
+from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
-from worker.watcher.ports import Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
 from workflows.identity import PROMOTION_WORKFLOW, Queues, promotion_workflow_id
 
-DECLARATION = Declaration(repository="web", number=412, environment="dev", generation=3)
+SPEC = TrackerSpec(repository="web", number=412, environment="dev")
 
 
 @workflow.defn(name=PROMOTION_WORKFLOW, sandboxed=False)
@@ -87,16 +87,15 @@ def promotions(client: Client, installation: str) -> TemporalPromotions:
     return TemporalPromotions(client=client, installation=installation, timings=Timings(), ui_url="https://ui")
 
 
-def attempt(number: int = 1) -> Attempt:
-    return Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=number)
+def attempt(number: int = 1) -> TrackerRef:
+    return TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=number)
 
 
-def order(request_id: str, *, revision: str = "abc") -> Order:
-    return Order(
-        verb="promote",
+def command(request_id: str, *, revision: str = "abc") -> Command:
+    return Command(
         request_id=request_id,
         actor="alice",
-        environment="staging",
+        target_environment="staging",
         revision=revision,
         reason="",
     )
@@ -109,7 +108,7 @@ async def seen(client: Client, installation: str) -> list[str]:
 
 
 async def close(promotions: TemporalPromotions) -> WorkflowState:
-    await promotions.tell_deleted(attempt())
+    await promotions.signal_deleted(attempt())
 
     async def closed() -> bool:
         return await promotions.read_state(attempt()) is not WorkflowState.RUNNING
@@ -121,7 +120,7 @@ async def close(promotions: TemporalPromotions) -> WorkflowState:
 async def test_lines_that_follow_a_start_or_a_look_name_the_run(
     client: Client, promotions: TemporalPromotions, worker: None
 ) -> None:
-    for ask in (promotions.start(attempt(), DECLARATION), promotions.read_state(attempt())):
+    for ask in (promotions.start(attempt(), SPEC, generation=3), promotions.read_state(attempt())):
         structlog.contextvars.clear_contextvars()
         await ask
         described = await client.get_workflow_handle(promotions.identify(attempt())).describe()
@@ -131,7 +130,7 @@ async def test_lines_that_follow_a_start_or_a_look_name_the_run(
 async def test_many_starts_make_one_workflow(
     client: Client, installation: str, promotions: TemporalPromotions, worker: None
 ) -> None:
-    states = await asyncio.gather(*(promotions.start(attempt(), DECLARATION) for _ in range(10)))
+    states = await asyncio.gather(*(promotions.start(attempt(), SPEC, generation=3) for _ in range(10)))
     assert set(states) == {WorkflowState.RUNNING}
     _, generation, link = await seen(client, installation)
     assert generation == "3"
@@ -142,20 +141,20 @@ async def test_many_starts_make_one_workflow(
 async def test_a_closed_workflow_is_not_started_again_and_its_end_is_told(
     promotions: TemporalPromotions, worker: None
 ) -> None:
-    await promotions.start(attempt(), DECLARATION)
+    await promotions.start(attempt(), SPEC, generation=3)
     assert await close(promotions) is WorkflowState.COMPLETED
-    assert await promotions.start(attempt(), DECLARATION) is WorkflowState.COMPLETED
-    assert await promotions.start(attempt(2), DECLARATION) is WorkflowState.RUNNING
+    assert await promotions.start(attempt(), SPEC, generation=3) is WorkflowState.COMPLETED
+    assert await promotions.start(attempt(2), SPEC, generation=3) is WorkflowState.RUNNING
 
 
 async def test_ends_are_told_apart(
     client: Client, installation: str, promotions: TemporalPromotions, worker: None
 ) -> None:
     assert await promotions.read_state(attempt()) is WorkflowState.ABSENT
-    broken = Declaration(repository="web", number=500, environment="dev", generation=1)
-    await promotions.start(attempt(), broken)
+    broken = TrackerSpec(repository="web", number=500, environment="dev")
+    await promotions.start(attempt(), broken, generation=1)
     assert await close(promotions) is WorkflowState.FAILED
-    await promotions.start(attempt(2), DECLARATION)
+    await promotions.start(attempt(2), SPEC, generation=3)
     handle = client.get_workflow_handle(promotion_workflow_id(installation, "shop", "web-412", "uid-1", 2))
     await handle.terminate()
     assert await promotions.read_state(attempt(2)) is WorkflowState.TERMINATED
@@ -165,9 +164,9 @@ async def test_signals_reach_a_running_workflow_and_miss_others_quietly(
     client: Client, installation: str, promotions: TemporalPromotions, worker: None
 ) -> None:
     assert not await promotions.poke(attempt())
-    assert not await promotions.tell_deleted(attempt())
+    assert not await promotions.signal_deleted(attempt())
     assert not await promotions.poke_place(namespace="shop", environment="dev", repository="web")
-    await promotions.start(attempt(), DECLARATION)
+    await promotions.start(attempt(), SPEC, generation=3)
     assert await promotions.poke(attempt())
     assert (await seen(client, installation))[0] == "1"
     await close(promotions)
@@ -177,9 +176,9 @@ async def test_signals_reach_a_running_workflow_and_miss_others_quietly(
 async def test_a_command_is_executed_once_however_often_it_is_sent(
     client: Client, installation: str, promotions: TemporalPromotions, worker: None
 ) -> None:
-    await promotions.start(attempt(), DECLARATION)
+    await promotions.start(attempt(), SPEC, generation=3)
     for _ in range(3):
-        answer = await promotions.execute(attempt(), order("cmd-1"))
+        answer = await promotions.execute(attempt(), "promote", command("cmd-1"))
         assert answer is not None
         assert (answer.accepted, answer.message) == (True, "alice promoted to staging")
     assert (await seen(client, installation))[3:] == ["cmd-1"]
@@ -188,8 +187,8 @@ async def test_a_command_is_executed_once_however_often_it_is_sent(
 async def test_a_rejected_command_comes_back_with_the_workflow_s_words(
     promotions: TemporalPromotions, worker: None
 ) -> None:
-    await promotions.start(attempt(), DECLARATION)
-    answer = await promotions.execute(attempt(), order("cmd-1", revision="old"))
+    await promotions.start(attempt(), SPEC, generation=3)
+    answer = await promotions.execute(attempt(), "promote", command("cmd-1", revision="old"))
     assert answer is not None
     assert not answer.accepted
     assert answer.message == "this hop promotes another revision"
@@ -198,19 +197,19 @@ async def test_a_rejected_command_comes_back_with_the_workflow_s_words(
 async def test_a_command_for_a_workflow_that_does_not_run_finds_nobody(
     promotions: TemporalPromotions, worker: None
 ) -> None:
-    assert await promotions.execute(attempt(), order("cmd-1")) is None
-    await promotions.start(attempt(), DECLARATION)
+    assert await promotions.execute(attempt(), "promote", command("cmd-1")) is None
+    await promotions.start(attempt(), SPEC, generation=3)
     await close(promotions)
-    assert await promotions.execute(attempt(), order("cmd-2")) is None
+    assert await promotions.execute(attempt(), "promote", command("cmd-2")) is None
 
 
 async def test_a_command_without_a_worker_is_to_be_sent_again(
     promotions: TemporalPromotions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(promotions_module, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
-    await promotions.start(attempt(), DECLARATION)
+    await promotions.start(attempt(), SPEC, generation=3)
     with pytest.raises(WorkflowsUnavailable):
-        await promotions.execute(attempt(), order("cmd-1"))
+        await promotions.execute(attempt(), "promote", command("cmd-1"))
 
 
 async def test_a_missing_temporal_namespace_is_no_lost_workflow(temporal_server: str, installation: str) -> None:
@@ -219,4 +218,4 @@ async def test_a_missing_temporal_namespace_is_no_lost_workflow(temporal_server:
     with pytest.raises(WorkflowsUnavailable):
         await promotions.read_state(attempt())
     with pytest.raises(WorkflowsUnavailable):
-        await promotions.start(attempt(), DECLARATION)
+        await promotions.start(attempt(), SPEC, generation=3)

@@ -20,10 +20,10 @@ from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import FakeConnectionChecks, FakePromotions, become, until
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
+from worker.temporal.outcomes import WorkflowState
 from worker.watcher.commands import COMMANDS
 from worker.watcher.controllers import Watcher
 from worker.watcher.entries import FINALIZER
-from worker.watcher.ports import WorkflowState
 from worker.watcher.trackers import TRACKERS
 
 ROLES = ApiResource(group="rbac.authorization.k8s.io", version="v1", plural="roles", kind="Role")
@@ -230,5 +230,5 @@ async def test_two_watchers_execute_a_command_once_and_a_restarted_one_answers_w
         await api.create(COMMANDS, namespace, again)
         assert (await answer("restart-2"))["message"] == "attempt 2 begins"
         await until(lambda: len(promotions.started) == 2)
-    assert [order.verb for _, order in promotions.orders] == ["hold", "promote"]
+    assert [verb for _, verb, _ in promotions.commands] == ["hold", "promote"]
     assert (await api.get(TRACKERS, namespace, "web-412"))["spec"]["attempt"] == 2

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.models.tracking import Timings
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import shop
 from worker.opening.resources import ResourceConnections
@@ -21,7 +21,6 @@ from worker.settings import Settings
 from worker.temporal.connect import TemporalPlaces, connect
 from worker.temporal.promotions import TemporalPromotions
 from worker.tracing import trace_call
-from worker.watcher.ports import Attempt, Declaration
 from workflows.identity import promotion_workflow_id
 
 CALL = "GET api.github.com"
@@ -44,7 +43,7 @@ async def test_start_workflow_activity_and_host_call_share_one_trace(
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server)
     settings = Settings(installation=f"trace-{uuid.uuid4().hex[:8]}")
-    attempt = Attempt(namespace="shop", name="web-412", uid="uid-1", attempt=1)
+    attempt = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=1)
     called: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -59,7 +58,7 @@ async def test_start_workflow_activity_and_host_call_share_one_trace(
         for worker in workers:
             await stack.enter_async_context(worker)
         promotions = TemporalPromotions(client=watcher, installation=settings.installation, timings=Timings())
-        await promotions.start(attempt, Declaration(repository="web", number=412, environment="dev", generation=1))
+        await promotions.start(attempt, TrackerSpec(repository="web", number=412, environment="dev"), generation=1)
         found = await _until_called(spans)
         identity = promotion_workflow_id(settings.installation, "shop", "web-412", "uid-1", 1)
         await client.get_workflow_handle(identity).terminate()

@@ -1,7 +1,7 @@
 """Compare this machine's clock with Temporal's: a worker whose clock is off must not serve.
 
-Temporal starts attempts by its own clock, and worker/serving/deadlines.py ends them by this machine's: with a clock that
-is far ahead each one fails at once, and with one that is behind an attempt may act beside its successor.
+Temporal starts attempts by its own clock, and worker/serving/deadlines.py ends them by this machine's: with a clock
+that is far ahead each one fails at once, and with one that is behind an attempt may act beside its successor.
 """
 
 import asyncio

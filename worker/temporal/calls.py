@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from worker.watcher.ports import WorkflowsUnavailable
+from worker.temporal.outcomes import WorkflowsUnavailable
 
 CALL_TIMEOUT = timedelta(seconds=10)
 

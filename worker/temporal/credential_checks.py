@@ -14,7 +14,6 @@ from temporalio.common import (
 from activities.models.connections import ConnectionInput, ConnectionRef
 from activities.models.tracking import Timings
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
-from worker.watcher.credential_checks import Connection
 from workflows.identity import (
     CONNECTION_WORKFLOW,
     POKE_SIGNAL,
@@ -34,36 +33,34 @@ class TemporalConnectionChecks:
         self._timings = timings
         self._queue = Queues(installation=installation).promotions
 
-    async def tell_seen(self, connection: Connection) -> None:
-        """Have a generation checked that is news; starts the workflow where none runs."""
-        await self._start(connection, start_signal=SEEN_SIGNAL, start_signal_args=[connection.generation])
+    async def request_check(self, connection: ConnectionRef, generation: int) -> None:
+        """Request a check of a new generation; start the workflow where none runs."""
+        await self._start(connection, generation, start_signal=SEEN_SIGNAL, start_signal_args=[generation])
 
-    async def ensure(self, connection: Connection) -> None:
-        """Start the workflow where none runs; one that runs hears nothing of it."""
-        await self._start(connection, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+    async def ensure(self, connection: ConnectionRef, generation: int) -> None:
+        """Start the workflow where none runs; a running one gets no signal."""
+        await self._start(connection, generation, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
 
-    async def poke(self, connection: Connection) -> None:
-        """Have it checked at once, whatever is known of it."""
-        await self._start(connection, start_signal=POKE_SIGNAL)
+    async def poke(self, connection: ConnectionRef, generation: int) -> None:
+        """Request a check at once, whatever is known."""
+        await self._start(connection, generation, start_signal=POKE_SIGNAL)
 
-    async def tell_gone(self, connection: Connection) -> None:
-        """Have the workflow of a resource that is gone find that out and end."""
+    async def signal_gone(self, connection: ConnectionRef) -> None:
+        """Signal the workflow so that it ends when its resource is gone."""
         handle = self._client.get_workflow_handle(self._id(connection))
         await found(lambda: handle.signal(POKE_SIGNAL, rpc_timeout=CALL_TIMEOUT))
 
-    def _id(self, connection: Connection) -> str:
+    def _id(self, connection: ConnectionRef) -> str:
         return connection_workflow_id(
             self._installation, connection.kind, connection.namespace, connection.name, connection.uid
         )
 
-    async def _start(self, connection: Connection, **options: Any) -> None:
+    async def _start(self, connection: ConnectionRef, generation: int, **options: Any) -> None:
         request = ConnectionInput(
             installation=self._installation,
-            connection=ConnectionRef(
-                kind=connection.kind, namespace=connection.namespace, name=connection.name, uid=connection.uid
-            ),
+            connection=connection,
             timings=self._timings,
-            generation=connection.generation,
+            generation=generation,
         )
         await starting(
             lambda: self._client.start_workflow(
@@ -80,7 +77,7 @@ class TemporalConnectionChecks:
         )
 
 
-def _attributes(connection: Connection) -> TypedSearchAttributes:
+def _attributes(connection: ConnectionRef) -> TypedSearchAttributes:
     if not connection.namespace:
         return TypedSearchAttributes.empty
     key = SearchAttributeKey.for_keyword(SEARCH_NAMESPACE)

@@ -24,7 +24,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
-from worker.watcher.ports import Answer, Attempt, Declaration, Order, WorkflowState, WorkflowsUnavailable
+from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from workflows.identity import (
     DELETED_SIGNAL,
     POKE_SIGNAL,
@@ -62,24 +62,20 @@ class TemporalPromotions:
         self._ui_url = ui_url
         self._queues = Queues(installation=installation)
 
-    def identify(self, attempt: Attempt) -> str:
+    def identify(self, attempt: TrackerRef) -> str:
         """Return the id of the attempt's workflow, which need not exist."""
         return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
 
-    async def start(self, attempt: Attempt, declaration: Declaration) -> WorkflowState:
+    async def start(self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int) -> WorkflowState:
         """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
         workflow_id = self.identify(attempt)
         request = PromotionInput(
             installation=self._installation,
-            tracker=TrackerRef(
-                namespace=attempt.namespace, name=attempt.name, uid=attempt.uid, attempt=attempt.attempt
-            ),
-            spec=TrackerSpec(
-                repository=declaration.repository, number=declaration.number, environment=declaration.environment
-            ),
+            tracker=attempt,
+            spec=spec,
             timings=self._timings,
             ui_url=self._link(workflow_id),
-            generation=declaration.generation,
+            generation=generation,
         )
         try:
             handle = await starting(
@@ -91,8 +87,8 @@ class TemporalPromotions:
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     static_summary=f"{attempt.namespace}/{attempt.name}",
-                    priority=Priority(fairness_key=fairness_key(attempt.namespace, declaration.repository)),
-                    search_attributes=_attributes(attempt, declaration),
+                    priority=Priority(fairness_key=fairness_key(attempt.namespace, spec.repository)),
+                    search_attributes=_attributes(attempt, spec),
                     rpc_timeout=CALL_TIMEOUT,
                 )
             )
@@ -102,8 +98,8 @@ class TemporalPromotions:
         bind_contextvars(workflow_id=workflow_id, run_id=handle.first_execution_run_id or "")
         return WorkflowState.RUNNING
 
-    async def read_state(self, attempt: Attempt) -> WorkflowState:
-        """Tell how the workflow of the attempt stands."""
+    async def read_state(self, attempt: TrackerRef) -> WorkflowState:
+        """Return the state of the attempt's workflow."""
         description = await found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
         if description is None:
             return WorkflowState.ABSENT
@@ -111,47 +107,37 @@ class TemporalPromotions:
         # A status that this version does not know is not the end of anything.
         return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
 
-    async def tell_deleted(self, attempt: Attempt) -> bool:
-        """Tell the workflow that its tracker is deleted; False where it does not run."""
+    async def signal_deleted(self, attempt: TrackerRef) -> bool:
+        """Signal that the tracker is deleted; False where the workflow does not run."""
         return await self._signal(self.identify(attempt), DELETED_SIGNAL)
 
-    async def poke(self, attempt: Attempt) -> bool:
+    async def poke(self, attempt: TrackerRef) -> bool:
         """Have the workflow look again at once; False where it does not run."""
         return await self._signal(self.identify(attempt), POKE_SIGNAL)
 
     async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
-        """Have a place look again at once; False where nobody is on the way there."""
+        """Have a place look again at once; False where it does not run."""
         workflow_id = environment_workflow_id(self._installation, namespace, environment, repository)
         return await self._signal(workflow_id, POKE_SIGNAL)
 
-    async def execute(self, attempt: Attempt, order: Order) -> Answer | None:
-        """Pass on a command and return the workflow's answer; None where the workflow does not run."""
-        command = Command(
-            request_id=order.request_id,
-            actor=order.actor,
-            target_environment=order.environment,
-            revision=order.revision,
-            reason=order.reason,
-            seen=dict(order.target_revisions),
-            keep_refusal=order.keep_refusal,
-        )
+    async def execute(self, attempt: TrackerRef, verb: str, command: Command) -> CommandAnswer | None:
+        """Send a command as an update and return the answer; None where the workflow does not run."""
         try:
-            answer = await found(
+            return await found(
                 lambda: self._handle(attempt).execute_update(
-                    order.verb,
+                    verb,
                     command,
-                    id=order.request_id,
+                    id=command.request_id,
                     result_type=CommandAnswer,
                     rpc_timeout=UPDATE_TIMEOUT,
                 )
             )
         except WorkflowUpdateFailedError as error:
-            return Answer(accepted=False, message=str(error.cause))
+            return CommandAnswer(accepted=False, message=str(error.cause))
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             raise WorkflowsUnavailable("no workflow worker took the command in time") from None
-        return None if answer is None else Answer(accepted=answer.accepted, message=answer.message)
 
-    def _handle(self, attempt: Attempt) -> WorkflowHandle[object, object]:
+    def _handle(self, attempt: TrackerRef) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(self.identify(attempt))
 
     def _link(self, workflow_id: str) -> str:
@@ -167,12 +153,12 @@ class TemporalPromotions:
         return await found(send) or False
 
 
-def _attributes(attempt: Attempt, declaration: Declaration) -> TypedSearchAttributes:
+def _attributes(attempt: TrackerRef, spec: TrackerSpec) -> TypedSearchAttributes:
     """Name what never changes; state and environment are the workflow's own to say."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_NAMESPACE), attempt.namespace),
-            SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_REPOSITORY), declaration.repository),
-            SearchAttributePair(SearchAttributeKey.for_int(SEARCH_PULL_REQUEST), declaration.number),
+            SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_REPOSITORY), spec.repository),
+            SearchAttributePair(SearchAttributeKey.for_int(SEARCH_PULL_REQUEST), spec.number),
         ]
     )

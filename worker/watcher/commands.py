@@ -5,17 +5,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from activities.models.promotion import Command, CommandAnswer
 from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, status_of
 from crds.api.reflector import Change, Key
 from crds.fields import format_time, truncate
 from crds.readiness import answered
 from crds.v1alpha1.promotion_command import CommandVerb, PromotionCommand, PromotionCommandSpec
+from worker.temporal.outcomes import WorkflowState
 from worker.watcher.claims import Claim, new_claimer, next_claim, read_claim
 from worker.watcher.command_lines import CommandLines
 from worker.watcher.entries import RESTARTS, CommandEntry, TrackerEntry, read_tracker
 from worker.watcher.log_lines import begin_key, bind_workflow
-from worker.watcher.ports import Answer, Order, Promotions, WorkflowState
+from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 from worker.watcher.trackers import TRACKERS
 
@@ -109,7 +111,7 @@ class CommandExecutor:
             return CONFLICT_PAUSE
         except ApiNotFound:
             return None
-        answer: Answer | None = _refuse(unverified)
+        answer: CommandAnswer | None = _refuse(unverified)
         if not unverified:
             answer = await self._answer(entry, entry.spec, found, claim, sent=present is not None)
         if answer is None:
@@ -127,7 +129,7 @@ class CommandExecutor:
 
     async def _answer(
         self, entry: CommandEntry, spec: PromotionCommandSpec, document: Document | None, claim: Claim, *, sent: bool
-    ) -> Answer | None:
+    ) -> CommandAnswer | None:
         """Return the answer, None while it has to wait. One that may have been `sent` before may be carried out."""
         if document is None:
             return _refuse(f"there is no PullRequestTracker {spec.tracker_ref.name} in this namespace")
@@ -141,12 +143,12 @@ class CommandExecutor:
             return await self._restart(entry, spec, tracker, document)
         if tracker.deleting_since is None or sent:
             attempt = tracker.of_attempt(claim.attempt or tracker.attempt)
-            answer = await self._promotions.execute(attempt, _order(entry, spec, claim))
+            answer = await self._promotions.execute(attempt, spec.verb.value, _command(entry, spec, claim))
             if answer is not None:
                 return answer
         return await self._unheard(tracker, claim)
 
-    async def _unheard(self, tracker: TrackerEntry, claim: Claim) -> Answer | None:
+    async def _unheard(self, tracker: TrackerEntry, claim: Claim) -> CommandAnswer | None:
         """Say why no workflow took the command; None where it is about to start."""
         if tracker.deleting_since is not None:
             return _refuse(f"the tracker {tracker.name} is being deleted")
@@ -164,11 +166,11 @@ class CommandExecutor:
 
     async def _restart(
         self, entry: CommandEntry, spec: PromotionCommandSpec, tracker: TrackerEntry, document: Document
-    ) -> Answer | None:
+    ) -> CommandAnswer | None:
         annotations = document["metadata"].get("annotations") or {}
         done = [uid for uid in str(annotations.get(RESTARTS, "")).split(",") if uid]
         if entry.uid in done:
-            return Answer(accepted=True, message=f"attempt {tracker.attempt} begins")
+            return CommandAnswer(accepted=True, message=f"attempt {tracker.attempt} begins")
         if tracker.deleting_since is not None:
             return _refuse(f"the tracker {tracker.name} is being deleted")
         if spec.environment != tracker.environment:
@@ -189,9 +191,9 @@ class CommandExecutor:
                 await self._kubernetes.merge(TRACKERS, tracker.namespace, tracker.name, changes)
         except (ApiConflict, ApiNotFound):
             return None
-        return Answer(accepted=True, message=f"attempt {attempt} begins")
+        return CommandAnswer(accepted=True, message=f"attempt {attempt} begins")
 
-    async def _publish(self, key: Key, document: Document, claim: Claim, answer: Answer) -> None:
+    async def _publish(self, key: Key, document: Document, claim: Claim, answer: CommandAnswer) -> None:
         generation = document["metadata"].get("generation")
         conditions = answered(
             accepted=answer.accepted, message=answer.message, generation=generation, now=self._clock()
@@ -229,18 +231,17 @@ def _goes_on(tracker: TrackerEntry, state: WorkflowState) -> bool:
     return state is WorkflowState.RUNNING or (state is WorkflowState.ABSENT and not tracker.running)
 
 
-def _order(entry: CommandEntry, spec: PromotionCommandSpec, claim: Claim) -> Order:
-    return Order(
-        verb=spec.verb.value,
+def _command(entry: CommandEntry, spec: PromotionCommandSpec, claim: Claim) -> Command:
+    return Command(
         request_id=entry.uid,
         actor=spec.requested_by,
-        environment=spec.environment,
+        target_environment=spec.environment,
         revision=spec.revision or "",
         reason=spec.reason or "",
-        target_revisions=spec.target_revisions or {},
+        seen=dict(spec.target_revisions or {}),
         keep_refusal=claim.taken_over,
     )
 
 
-def _refuse(message: str) -> Answer:
-    return Answer(accepted=False, message=message)
+def _refuse(message: str) -> CommandAnswer:
+    return CommandAnswer(accepted=False, message=message)

@@ -12,8 +12,9 @@ from crds.api.reflector import Change, Key, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
 from crds.resource import Resource
+from crds.v1alpha1.kinds import CONNECTED
 from worker.watcher.commands import COMMANDS, CommandExecutor
-from worker.watcher.credential_checks import CONNECTED, ConnectionChecks, ConnectionController
+from worker.watcher.credential_checks import ConnectionChecks, ConnectionController
 from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
 from worker.watcher.entries import CommandEntry, TrackerEntry, read_command, read_tracker
 from worker.watcher.ports import Promotions

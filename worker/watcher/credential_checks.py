@@ -1,50 +1,34 @@
-"""What declares a connection to a server: have each one proved, and again when what it stands on changes."""
+"""Check each resource's credential, again when the resource or a dependency changes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
+from activities.models.connections import ConnectionRef
 from crds.api.reflector import Change, Key
 from crds.resource import Resource
-from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.kinds import CONNECTED
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from worker.watcher.queue import KeyedQueue
-
-CONNECTED: frozenset[type[Resource]] = frozenset(
-    {ScmProvider, ClusterScmProvider, GitRepository, TestRunner, ArgoCDInstance}
-)
-"""Kinds that declare a connection; the condition Reachable proves it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connection:
-    """Name one resource that declares a connection; the namespace of a cluster-scoped one is empty."""
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-    generation: int
 
 
 class ConnectionChecks(Protocol):
     """Have connections checked. Every method may be repeated and raises WorkflowsUnavailable, nothing else."""
 
-    async def tell_seen(self, connection: Connection) -> None:
-        """Have a generation checked that is news; starts the workflow where none runs."""
+    async def request_check(self, connection: ConnectionRef, generation: int) -> None:
+        """Request a check of a new generation; start the workflow where none runs."""
 
-    async def ensure(self, connection: Connection) -> None:
-        """Start the workflow where none runs; one that runs hears nothing of it."""
+    async def ensure(self, connection: ConnectionRef, generation: int) -> None:
+        """Start the workflow where none runs; a running one gets no signal."""
 
-    async def poke(self, connection: Connection) -> None:
-        """Have it checked at once, whatever is known of it."""
+    async def poke(self, connection: ConnectionRef, generation: int) -> None:
+        """Request a check at once, whatever is known."""
 
-    async def tell_gone(self, connection: Connection) -> None:
-        """Have the workflow of a resource that is gone find that out and end."""
+    async def signal_gone(self, connection: ConnectionRef) -> None:
+        """Signal the workflow so that it ends when its resource is gone."""
 
 
 class Item(NamedTuple):
@@ -73,7 +57,7 @@ class ConnectionController:
         self._told: dict[str, int] = {}
         """The generation that each workflow was told of, by uid."""
         self._poked: set[Item] = set()
-        self._gone: dict[Item, list[Connection]] = {}
+        self._gone: dict[Item, list[ConnectionRef]] = {}
         self.queue: KeyedQueue[Item] = KeyedQueue(name="connections", handle=self.handle)
 
     def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
@@ -93,22 +77,22 @@ class ConnectionController:
     async def handle(self, item: Item) -> timedelta | None:
         """Tell the workflow of one resource what it should know."""
         while gone := self._gone.get(item):
-            await self._checks.tell_gone(gone[0])
+            await self._checks.signal_gone(gone[0])
             self._told.pop(gone.pop(0).uid, None)
         self._gone.pop(item, None)
         resource = self._declared(item.kind).get(item.key)
         if resource is None:
             self._poked.discard(item)
             return None
-        connection = _connection(item, resource)
+        connection, generation = _connection(item, resource), resource.metadata.generation
         if item in self._poked:
-            await self._checks.poke(connection)
+            await self._checks.poke(connection, generation)
             self._poked.discard(item)
-        if self._told.get(connection.uid) == connection.generation:
-            await self._checks.ensure(connection)
+        if self._told.get(connection.uid) == generation:
+            await self._checks.ensure(connection, generation)
         else:
-            await self._checks.tell_seen(connection)
-            self._told[connection.uid] = connection.generation
+            await self._checks.request_check(connection, generation)
+            self._told[connection.uid] = generation
         return None
 
     def _dependents(self, item: Item) -> set[Item]:
@@ -136,12 +120,10 @@ class ConnectionController:
         return found
 
 
-def _connection(item: Item, resource: Resource) -> Connection:
-    metadata = resource.metadata
-    return Connection(
+def _connection(item: Item, resource: Resource) -> ConnectionRef:
+    return ConnectionRef(
         kind=item.kind.definition.kind,
         namespace=item.key.namespace,
         name=item.key.name,
-        uid=metadata.uid or "",
-        generation=metadata.generation,
+        uid=resource.metadata.uid or "",
     )

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from sys import intern
 
+from activities.models.tracking import TrackerRef, TrackerSpec
 from crds.api.ports import Document
 from crds.api.publishing import conditions_of, status_of
 from crds.conditions import ConditionType
 from crds.v1alpha1.promotion_command import PromotionCommandSpec
 from crds.v1alpha1.pull_request_tracker import TrackerAnnotation
 from crds.v1alpha1.tracker_status import TERMINAL_STATES
-from worker.watcher.ports import Attempt, Declaration
 
 FINALIZER = "pilotage.dev/promotion"
 RESTARTS = "pilotage.dev/restarts"
@@ -55,19 +55,17 @@ class TrackerEntry:
     """The policy whose snapshot the hop at hand holds; empty between hops and at the end."""
 
     @property
-    def current(self) -> Attempt:
+    def current(self) -> TrackerRef:
         """The attempt that the spec asks for."""
         return self.of_attempt(self.attempt)
 
-    def of_attempt(self, attempt: int) -> Attempt:
+    def of_attempt(self, attempt: int) -> TrackerRef:
         """Name another attempt of the same tracker."""
-        return Attempt(namespace=self.namespace, name=self.name, uid=self.uid, attempt=attempt)
+        return TrackerRef(namespace=self.namespace, name=self.name, uid=self.uid, attempt=attempt)
 
     @property
-    def declaration(self) -> Declaration:
-        return Declaration(
-            repository=self.repository, number=self.number, environment=self.environment, generation=self.generation
-        )
+    def spec(self) -> TrackerSpec:
+        return TrackerSpec(repository=self.repository, number=self.number, environment=self.environment)
 
     @property
     def terminal(self) -> bool:

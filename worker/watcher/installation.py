@@ -10,7 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from crds.api.backoff import STANDARD
 from crds.api.ports import NAMESPACES, ApiError, ApiForbidden, Kubernetes
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
-from worker.watcher.ports import WorkflowsUnavailable
+from worker.temporal.outcomes import WorkflowsUnavailable
 from workflows.identity import INSTALLATION_WORKFLOW, Queues, installation_workflow_id
 
 _logger = structlog.get_logger(__name__)

@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from crds.api.ports import Kubernetes
 from worker.temporal.calls import CALL_TIMEOUT, found
 from worker.temporal.connect import TemporalUnavailable, ensure_search_attributes
+from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher.installation import claim_patiently
-from worker.watcher.ports import WorkflowsUnavailable
 from workflows.identity import installation_workflow_id
 
 _logger = structlog.get_logger(__name__)

@@ -9,9 +9,10 @@ from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_condit
 from crds.api.reflector import Change, Key
 from crds.conditions import ConditionReason, ConditionType
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
 from worker.watcher.log_lines import begin_key, bind_workflow
-from worker.watcher.ports import Promotions, WorkflowState, WorkflowsUnavailable
+from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class TrackerController:
             return CONFLICT_PAUSE
         if entry.status_attempt not in (0, entry.attempt):
             # A raised attempt is a new workflow; the one before it must not go on beside it.
-            await self._promotions.tell_deleted(entry.of_attempt(entry.status_attempt))
+            await self._promotions.signal_deleted(entry.of_attempt(entry.status_attempt))
         if key in self._poked:
             if await self._promotions.poke(entry.current):
                 self._poked.discard(key)
@@ -123,7 +124,7 @@ class TrackerController:
         # A workflow that was started once is missed, never silently started again: only a person may decide that.
         if entry.running:
             return await self._promotions.read_state(entry.current)
-        return await self._promotions.start(entry.current, entry.declaration)
+        return await self._promotions.start(entry.current, entry.spec, generation=entry.generation)
 
     async def _say_running(self, entry: TrackerEntry) -> None:
         if not _stands_there(entry, wanted := _running(entry)):
@@ -183,7 +184,7 @@ class TrackerController:
 
     async def _tell_vanished(self, key: Key) -> None:
         for entry in list(self._vanished.get(key, ())):
-            await self._promotions.tell_deleted(entry.current)
+            await self._promotions.signal_deleted(entry.current)
             self._vanished[key].remove(entry)
         if not self._vanished.get(key):
             self._vanished.pop(key, None)
@@ -212,7 +213,7 @@ class TrackerController:
         attempts = sorted({entry.attempt, entry.status_attempt} - {0})
         if entry.uid not in self._told_deleted:
             for attempt in attempts:
-                await self._promotions.tell_deleted(entry.of_attempt(attempt))
+                await self._promotions.signal_deleted(entry.of_attempt(attempt))
             self._told_deleted.add(entry.uid)
         states = [await self._promotions.read_state(entry.of_attempt(attempt)) for attempt in attempts]
         return WorkflowState.RUNNING not in states

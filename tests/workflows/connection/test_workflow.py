@@ -27,14 +27,12 @@ from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
 from worker.temporal.credential_checks import TemporalConnectionChecks
 from worker.temporal.sandbox import workflow_runner
-from worker.watcher.credential_checks import Connection
 from workflows.connection.presentation import ConnectionProgress
 from workflows.connection.workflow import ConnectionWorkflow
 from workflows.identity import CONNECTION_WORKFLOW, Queues, connection_workflow_id
 
 GOOD = ConnectionOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3")
 BAD = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
-JENKINS = Connection(kind="TestRunner", namespace="shop", name="jenkins", uid="uid-1", generation=1)
 REF = ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="uid-1")
 CALM = Timings(poll_gap=timedelta(milliseconds=10), check_initial=timedelta(minutes=1))
 QUICK = replace(
@@ -151,7 +149,7 @@ async def running(world: World) -> bool:
 
 async def test_a_resource_that_is_seen_is_checked_at_once_and_its_condition_written(temporal_server: str) -> None:
     async with served(temporal_server) as world:
-        await world.port().tell_seen(JENKINS)
+        await world.port().request_check(REF, 1)
         await world.settled(1)
         assert world.published == [PublishConnectionInput(connection=REF, generation=1, outcome=GOOD)]
         assert world.checks == 1
@@ -160,9 +158,9 @@ async def test_a_resource_that_is_seen_is_checked_at_once_and_its_condition_writ
 async def test_however_often_it_is_seen_or_looked_after_one_generation_is_checked_once(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         port = world.port()
-        await asyncio.gather(*(port.tell_seen(JENKINS) for _ in range(5)), *(port.ensure(JENKINS) for _ in range(5)))
+        await asyncio.gather(*(port.request_check(REF, 1) for _ in range(5)), *(port.ensure(REF, 1) for _ in range(5)))
         await world.settled(1)
-        await port.tell_seen(JENKINS)
+        await port.request_check(REF, 1)
         await world.settled(1)
         await asyncio.sleep(0.2)
         assert (world.checks, len(world.published)) == (1, 1)
@@ -170,19 +168,19 @@ async def test_however_often_it_is_seen_or_looked_after_one_generation_is_checke
 
 async def test_looking_after_a_running_workflow_leaves_no_trace_in_its_history(temporal_server: str) -> None:
     async with served(temporal_server) as world:
-        await world.port().ensure(JENKINS)
+        await world.port().ensure(REF, 1)
         await world.settled(1)
         before = (await world.handle.describe()).history_length
-        await world.port().ensure(JENKINS)
+        await world.port().ensure(REF, 1)
         assert (await world.handle.describe()).history_length == before
 
 
 async def test_a_new_generation_is_checked_at_once(temporal_server: str) -> None:
     async with served(temporal_server) as world:
-        await world.port().tell_seen(JENKINS)
+        await world.port().request_check(REF, 1)
         await world.settled(1)
         world.generation, world.outcome = 2, BAD
-        await world.port().tell_seen(replace(JENKINS, generation=2))
+        await world.port().request_check(REF, 2)
         await world.until(lambda: len(world.published) == 2)
         assert (world.published[-1].generation, world.published[-1].outcome) == (2, BAD)
 
@@ -190,10 +188,10 @@ async def test_a_new_generation_is_checked_at_once(temporal_server: str) -> None
 async def test_a_poke_has_a_mended_secret_seen_at_once(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.outcome = BAD
-        await world.port().tell_seen(JENKINS)
+        await world.port().request_check(REF, 1)
         await world.settled(1)
         world.outcome = GOOD
-        await world.port().poke(JENKINS)
+        await world.port().poke(REF, 1)
         await world.until(lambda: len(world.published) == 2)
         assert world.published[-1].outcome.accepted
 
@@ -201,7 +199,7 @@ async def test_a_poke_has_a_mended_secret_seen_at_once(temporal_server: str) -> 
 async def test_what_fails_is_checked_again_by_itself_and_written_when_it_changes(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.outcome = BAD
-        await world.port(QUICK).tell_seen(JENKINS)
+        await world.port(QUICK).request_check(REF, 1)
         await world.until(lambda: world.checks >= 4)
         assert len(world.published) == 1
         world.outcome = GOOD
@@ -214,21 +212,21 @@ async def test_what_fails_is_checked_again_by_itself_and_written_when_it_changes
 
 async def test_it_ends_when_the_resource_is_gone(temporal_server: str) -> None:
     async with served(temporal_server) as world:
-        await world.port().tell_seen(JENKINS)
+        await world.port().request_check(REF, 1)
         await world.settled(1)
         world.gone = True
-        await world.port().tell_gone(JENKINS)
+        await world.port().signal_gone(REF)
         await world.handle.result()
         assert (await world.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
         assert len(world.published) == 1
         # Whoever goes once more meets nobody.
-        await world.port().tell_gone(JENKINS)
+        await world.port().signal_gone(REF)
 
 
 async def test_a_defect_of_ours_is_no_verdict_and_does_not_end_it(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.broken = True
-        await world.port(QUICK).tell_seen(JENKINS)
+        await world.port(QUICK).request_check(REF, 1)
         await world.until(lambda: world.checks >= 2)
         assert world.published == []
         world.broken = False
@@ -255,7 +253,7 @@ async def test_a_long_history_is_cut_and_the_row_of_failures_carried_over(tempor
 async def test_people_read_the_outcome_in_the_temporal_ui(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.outcome = BAD
-        await world.port().tell_seen(JENKINS)
+        await world.port().request_check(REF, 1)
         await world.settled(1)
         details = await world.handle.query("__temporal_workflow_metadata")
         assert "put a valid one into Secret `token`" in str(details)
