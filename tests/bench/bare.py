@@ -24,7 +24,7 @@ scripts: dict[str, tuple[Step, ...]] = {}
 
 def bare_runner() -> SandboxedWorkflowRunner:
     """Build the runner of real workflows, which also lets the baseline see the scripts."""
-    return SandboxedWorkflowRunner(restrictions=RESTRICTIONS.with_passthrough_modules("deploy"))
+    return SandboxedWorkflowRunner(restrictions=RESTRICTIONS.with_passthrough_modules("tests"))
 
 
 @workflow.defn

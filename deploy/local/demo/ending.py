@@ -33,11 +33,16 @@ class Ending:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._end)
 
-    def run(self, work: Coroutine[Any, Any, int]) -> int:
-        """Run a coroutine that a signal cancels; what a handler raises in an event loop is reported as lost."""
-        code = asyncio.run(self._cancellable(work))
+    def check(self) -> None:
+        """Raise SystemExit once a signal came: one that a handler raises inside a destructor or a callback gets lost."""
         if self.exit_code is not None:
             raise SystemExit(self.exit_code)
+
+    def run(self, work: Coroutine[Any, Any, int]) -> int:
+        """Run a coroutine that a signal cancels; what a handler raises in an event loop is reported as lost."""
+        self.check()
+        code = asyncio.run(self._cancellable(work))
+        self.check()
         return code
 
     def give_screen_back(self) -> None:

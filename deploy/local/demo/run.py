@@ -58,8 +58,7 @@ def run_demo(*, keep: bool) -> int:
     if keep:
         return _play_and_leave(directory)
     code = 1
-    environment = _environment(directory)
-    ending = Ending(environment)
+    environment, ending = _environment(directory)
     try:
         with environment:
             ending.arm()
@@ -72,16 +71,22 @@ def run_demo(*, keep: bool) -> int:
     return code
 
 
-def _environment(directory: Path) -> LocalEnvironment:
-    return LocalEnvironment(
+def _environment(directory: Path) -> tuple[LocalEnvironment, Ending]:
+    def report(line: str) -> None:
+        ending.check()
+        report_to_stderr(line)
+
+    environment = LocalEnvironment(
         directory,
         temporal_ui=True,
         process_environment={
             "PILOTAGE_TIMINGS": json.dumps(TIMINGS),
             "PILOTAGE_SHUTDOWN_GRACE_SECONDS": str(SHUTDOWN_GRACE_SECONDS),
         },
-        report=report_to_stderr,
+        report=report,
     )
+    ending = Ending(environment)
+    return environment, ending
 
 
 def _play(environment: LocalEnvironment, ending: Ending) -> int:
@@ -158,8 +163,7 @@ def _play_and_leave(directory: Path) -> int:
 
 def _keep(directory: Path) -> int:
     """Play and own the environment; after a success nothing stays of its directory."""
-    environment = _environment(directory)
-    ending = Ending(environment)
+    environment, ending = _environment(directory)
     try:
         with environment:
             ending.arm()
