@@ -34,7 +34,7 @@ class Ending:
                 signal.signal(number, self._end)
 
     def check(self) -> None:
-        """Raise SystemExit once a signal came: one that a handler raises inside a destructor or a callback gets lost."""
+        """Raise SystemExit once a signal came: one that its handler raised inside a destructor got lost."""
         if self.exit_code is not None:
             raise SystemExit(self.exit_code)
 
