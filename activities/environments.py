@@ -1,13 +1,15 @@
 """Read an Environment for one repository: selectors resolved, references proved, the first missing thing named."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from activities.failures import describe
+from activities.failures import describe, kind_of
 from activities.models.budgets import VIEW_BYTES
 from activities.models.configuration import (
     DeploymentSpec,
@@ -24,9 +26,18 @@ from crds.v1alpha1.deployment import Deployment, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
-from providers.errors import ProviderMisconfigured, ProviderNotFound, ProviderUnauthorized
+from providers.errors import (
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 
 Kind = TypeVar("Kind", bound=Resource)
+
+RESOLVING = timedelta(seconds=40)
+"""What all selectors at one Argo CD instance may take together: more than one call, less than the activity."""
 
 
 async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str | None, name: str) -> Kind:
@@ -95,21 +106,19 @@ class EnvironmentReader:
         repository = view_repository(
             await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
         )
-        found: list[DeploymentSpec] = []
-        missing: list[ReferenceMissing] = []
-        for deployment in ours:
-            component = self._component(repository, deployment)
-            write = to_write_spec(environment.write_of(deployment))
-            try:
-                names = await self._applications(deployment)
-            except ReferenceMissing as error:
-                missing.append(error)
-                found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, error))
-            else:
-                found += [_to_spec(deployment, repository, component, write, name) for name in names]
+        components = [self._component(repository, one) for one in ours]
+        resolved = await self._resolved(ours)
+        missing = [one for one in resolved if isinstance(one, ReferenceMissing)]
         if len(missing) == len(ours):
             # Nothing of the environment can be seen, so that its problem is this one.
             raise missing[0]
+        found: list[DeploymentSpec] = []
+        for deployment, component, names in zip(ours, components, resolved, strict=True):
+            write = to_write_spec(environment.write_of(deployment))
+            if isinstance(names, Exception):
+                found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, names))
+            else:
+                found += [_to_spec(deployment, repository, component, write, name) for name in names]
         spec = environment.spec
         view = EnvironmentView(
             name=environment.metadata.name,
@@ -145,6 +154,39 @@ class EnvironmentReader:
         given = f"names component `{deployment.component}`" if deployment.component else "names no component"
         message = f"deployment `{deployment.name}` {given}; GitRepository `{repository.name}` has {', '.join(named)}"
         raise ReferenceMissing(self._problem("Invalid", message))
+
+    async def _resolved(
+        self, deployments: Sequence[Deployment]
+    ) -> list[Sequence[str] | ReferenceMissing | ProviderError]:
+        """Return each deployment's applications, or why they are not known.
+
+        Argo CD instances are asked side by side: one that is down or slow holds up none but its own deployments.
+        """
+        found: dict[str, Sequence[str] | ReferenceMissing | ProviderError] = {}
+
+        async def ask(instance: str, ours: Sequence[Deployment]) -> None:
+            silent: ProviderError | None = None
+            until = asyncio.get_running_loop().time() + RESOLVING.total_seconds()
+            for one in ours:
+                try:
+                    if silent is not None and one.argocd.selector is not None:
+                        raise silent
+                    async with asyncio.timeout_at(until):
+                        found[one.name] = await self._applications(one)
+                except TimeoutError:
+                    message = f"ArgoCDInstance/{instance} answered not within {RESOLVING.total_seconds():.0f} s"
+                    found[one.name] = silent = ProviderUnavailable(message, status=504)
+                except (ReferenceMissing, ProviderError) as error:
+                    found[one.name] = error
+                    if kind_of(error).passing and isinstance(error, ProviderError):
+                        # The others of this instance would wait for the same.
+                        silent = error
+
+        instances = dict.fromkeys(one.argocd.instance_ref.name for one in deployments)
+        async with asyncio.TaskGroup() as group:
+            for name in instances:
+                group.create_task(ask(name, [one for one in deployments if one.argocd.instance_ref.name == name]))
+        return [found[one.name] for one in deployments]
 
     async def _applications(self, deployment: Deployment) -> Sequence[str]:
         argocd = deployment.argocd
@@ -186,11 +228,16 @@ def to_write_spec(write: Write | None) -> WriteSpec | None:
     )
 
 
-def _unresolved(spec: DeploymentSpec, deployment: Deployment, error: ReferenceMissing) -> DeploymentSpec:
+def _unresolved(
+    spec: DeploymentSpec, deployment: Deployment, error: ReferenceMissing | ProviderError
+) -> DeploymentSpec:
     """Return the spec of a deployment that lacks something; one that names its application is read anyway."""
     if deployment.argocd.application:
         return replace(spec, application=deployment.argocd.application)
-    return replace(spec, name=deployment.name, problem=describe(error))
+    why = describe(error)
+    if isinstance(error, ProviderError):
+        why = f"the applications of ArgoCDInstance/{spec.instance} cannot be listed in project {spec.project}: {why}"
+    return replace(spec, name=deployment.name, problem=why, passing=kind_of(error).passing)
 
 
 def _to_spec(

@@ -51,7 +51,7 @@ async def read_all(
     connections: Connections, namespace: str, deployments: Sequence[DeploymentSpec], *, refresh: bool
 ) -> ReadDeploymentsResult:
     """Read the deployments, in their order; with `refresh` those whose state is not believable yet are refreshed."""
-    readings = [_Reading(deployment=one, problem=one.problem) for one in deployments]
+    readings = [_Reading(deployment=one, problem=one.problem, passing=one.passing) for one in deployments]
     groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
     for reading in readings:
         if not reading.problem:

@@ -121,6 +121,13 @@ class DeploymentSpec(Bounded):
     """Full name of the application repository, by which its source is found in a multi-source application."""
     problem: Line = ""
     """Why its application is not known, such as an ArgoCDInstance that is missing; it is observed as unreadable."""
+    passing: bool = False
+    """Whether that usually ends by itself, such as an Argo CD that does not answer."""
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether its selector has not been resolved, so that it stands for applications yet unknown."""
+        return bool(self.problem)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities import environments
 from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import (
     FindPolicyInput,
@@ -24,7 +25,13 @@ from activities.models.places import Counter, MemberSignal, Phase, TellEnvironme
 from activities.models.tracking import Timings, TrackerRef
 from crds.api.live_trackers import PAGE
 from crds.api.ports import ApiForbidden, ApiUnavailable
-from providers.errors import ProviderUnauthorized
+from providers.errors import (
+    ProviderBusy,
+    ProviderMalformed,
+    ProviderRateLimited,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from providers.ports import Deployments
 from tests.activities.cluster import Cluster, environment, policy, shop
 from tests.activities.fakes import FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
@@ -192,6 +199,51 @@ async def test_a_missing_instance_of_one_deployment_leaves_the_others_readable(c
     # One whose application is known learns at each read whether its instance is there by now.
     expected = "" if "application" in chosen else "ArgoCDInstance/far: it does not exist: create it"
     assert view.deployments[0].problem == expected
+
+
+@dataclass
+class Silent(FakeDeployments):
+    """An Argo CD that never answers."""
+
+    async def names(self, project: str, *, selector: str = "") -> tuple[str, ...]:
+        self.note("names")
+        return await asyncio.Future()
+
+
+FAR: list[tuple[FakeDeployments, bool]] = [
+    (FakeDeployments(errors={"names": [ProviderUnavailable("connection refused", status=503)]}), True),
+    (FakeDeployments(errors={"names": [ProviderRateLimited("wait", retry_after=timedelta(hours=1))]}), True),
+    (FakeDeployments(errors={"names": [ProviderBusy("20 calls are in flight")]}), True),
+    (FakeDeployments(errors={"names": [ProviderMalformed("not JSON")] * 2}), False),
+    (Silent(), True),
+]
+
+
+@pytest.mark.parametrize(("argocd", "passing"), FAR, ids=["down", "rate limited", "busy", "malformed", "silent"])
+async def test_an_instance_that_does_not_answer_makes_only_its_own_deployments_unreadable(
+    argocd: FakeDeployments, passing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass
+    class Two(FakeConnections):
+        async def deployments(self, namespace: str, instance: str) -> Deployments:
+            return argocd if instance == "far" else await super().deployments(namespace, instance)
+
+    monkeypatch.setattr(environments, "RESOLVING", timedelta(milliseconds=50))
+    cluster = shop()
+    spec = environment("staging", selector={"matchLabels": {"app": "web"}})
+    where = {"instanceRef": {"name": "far"}, "project": "shop", "selector": {"matchLabels": {"app": "web"}}}
+    for name in ("far", "farther"):
+        spec["deployments"].insert(0, {"name": name, "repositoryRef": {"name": "web"}, "argocd": where})
+    cluster.add("Environment", "staging", spec)
+    near = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in ("eu", "us")})
+    view = (await read_place(cluster, connections=Two(argocd=near))).environment
+    assert view is not None
+    found = {one.name: one for one in view.deployments}
+    assert [name for name, one in found.items() if not one.unresolved] == ["web/web-eu", "web/web-us"]
+    assert {name: one.passing for name, one in found.items() if one.unresolved} == {"far": passing, "farther": passing}
+    assert "ArgoCDInstance/far" in found["far"].problem
+    # Who does not answer is asked once for all of its deployments.
+    assert argocd.calls.count("names") == (1 if passing else 2)
 
 
 @pytest.mark.parametrize("refused", [True, False])

@@ -19,6 +19,8 @@ class LaneView:
     observations: tuple[Observation, ...]
     unobserved: str = ""
     """Why the place could not be observed; empty when the observations may be believed."""
+    briefly: bool = False
+    """Whether that usually passes: nothing is granted, yet whom a hold stops is judged by what was seen last."""
     occupied_by: str = ""
     """Name of the tracker that holds the lane, or held it when it vanished."""
     occupied_because: str = ""
@@ -52,8 +54,10 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
         return _all_wait(ready, view, BlockedBy(tracker=view.occupied_by, reason=view.occupied_because))
     if view.missing:
         return _all_wait(ready, view, BlockedBy(tracker=view.missing[0], reason=UNANSWERED))
-    if view.unobserved:
+    if view.unobserved and not view.briefly:
         return _all_wait(ready, view, BlockedBy(tracker="", reason=view.unobserved))
+    if view.unobserved and not view.observations:
+        return Decision()
     asking = Asking(ancestry)
     components = dict.fromkeys(one.component for candidate in ready for one in artifacts_of(candidate))
     holds = Holds(view.members, view.observations, components, asking)
@@ -70,7 +74,7 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
         else:
             blocked[candidate.tracker.uid] = BlockedBy(tracker=in_the_way.tracker.name, reason="held")
             blockers[in_the_way.tracker.uid] = None
-    newest = newest_of(admissible, asking) if not asking.pairs else None
+    newest = newest_of(admissible, asking) if not asking.pairs and not view.unobserved else None
     if newest is None or asking.pairs:
         return Decision(blocked_by=blocked, pairs=tuple(asking.pairs.values()), blockers=tuple(blockers))
     for waiting in admissible:

@@ -17,6 +17,7 @@ from workflows.environment.state import ObserverState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
 from workflows.runtime.backoff import Backoff
+from workflows.selections import with_known
 
 ENVIRONMENT_AGE = timedelta(minutes=1)
 """How old the environment's declaration may be when somebody joins: a hop is to start from the declared places."""
@@ -152,6 +153,7 @@ class Observer:
         request = ReadEnvironmentInput(
             namespace=start.namespace, environment=start.environment, repository=start.repository
         )
+        unresolved = False
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)
         except ActivityError as error:
@@ -161,13 +163,16 @@ class Observer:
             problem = answer.problem
             self._environment_object = problem.what if problem else ""
             self._environment_problem = f"{problem.what}: {problem.message}" if problem else ""
-            if answer.environment is not None and self._accept(answer.environment.deployments):
-                self._due = workflow.now()
-                self.stop_watching()
-            self.environment = answer.environment or self.environment
+            if answer.environment is not None:
+                unresolved = any(one.unresolved for one in answer.environment.deployments)
+                view = with_known(answer.environment, self.environment)
+                if self._accept(view.deployments):
+                    self._due = workflow.now()
+                    self.stop_watching()
+                self.environment = view
         finally:
             self._reading_environment = False
-        if self._environment_problem:
+        if self._environment_problem or unresolved:
             self._environment_due = workflow.now() + self._environment_pauses.next()
         else:
             self._environment_due = workflow.now() + start.timings.holder_backstop

@@ -79,6 +79,9 @@ class Told:
     words: str = ""
     """Digest of whom it waits for and why nothing can be observed."""
     grant: Counter | None = None
+    """The newest grant that it was told of."""
+    holds: bool = False
+    """Whether it was the holder then."""
 
 
 @dataclass(frozen=True, kw_only=True)

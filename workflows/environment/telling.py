@@ -1,12 +1,13 @@
 """Signals from a place to its members: each hears what is new to it, one signal at a time, newest view only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from activities.models.budgets import VALUE_BYTES
+from activities.models.delivery import Observation
 from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from workflows.environment import observation
@@ -72,9 +73,9 @@ class Teller:
         self._full = False
         for member in self._roster.entries:
             uid = member.signal.tracker.uid
-            news = self._news(member.signal, page)
+            before, news = self._news(member.signal, page)
             asks = member.signal.tracker in asked
-            due = asks or self._owes(member) or self.told.get(uid) != news
+            due = asks or self._owes(member) or before != news
             if not (due and self._has_something_to_say(member) and self._free(uid)):
                 continue
             if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=asks):
@@ -101,24 +102,32 @@ class Teller:
         """Hold a first answer back until there is an observation, or a reason why there is none."""
         return self._observer.answers or member.signal.role == "ahead" or member.signal.phase in LEAVING
 
-    def _news(self, member: MemberSignal, page: Page) -> Told:
-        grant = self._roster.grant
-        before = self.told.get(member.tracker.uid) or Told()
-        essences = {
-            one.deployment: observation.essence(member, one)
-            for one in observation.concerning(member, self._observer.observed.observations)
-        }
-        block = page.blocked_by.get(member.tracker.uid)
+    def _news(self, member: MemberSignal, page: Page) -> tuple[Told | None, Told]:
+        """Return what a member knows and what there is to know; they differ where something is new to it.
+
+        That its grant has ended is none: it says so itself. Who becomes the holder reads the place by itself, so that
+        it knows of what was seen until then.
+        """
+        uid, observed = member.tracker.uid, self._observer.observed.observations
+        grant, before = self._roster.grant, self.told.get(uid)
+        known = before or Told()
+        block = page.blocked_by.get(uid)
         words = [] if block is None else [block.tracker, block.reason]
         news = Told(
             words=digest(*words, "" if member.role == "ahead" else self._observer.problem),
-            grant=grant.since if grant is not None and grant.uid == member.tracker.uid else None,
+            grant=grant.since if grant is not None and grant.uid == uid else known.grant,
+            holds=member.phase is Phase.HOLDER,
         )
-        if member.phase is not Phase.HOLDER:
-            return replace(news, seen=digest(*(f"{name} {essence}" for name, essence in essences.items())))
+        if not news.holds:
+            return before, replace(news, seen=_seen(member, observed))
+        essences = {
+            one.deployment: observation.essence(member, one) for one in observation.concerning(member, observed)
+        }
         loud = {name: digest(essence) for name, essence in essences.items() if essence}
-        quiet = {name: before.deployments[name] for name in essences if name in before.deployments}
-        return replace(news, seen=before.seen, deployments=quiet | loud)
+        if not known.holds and known.seen == _seen(replace(member, phase=Phase.READY), observed):
+            before = known = self.told[uid] = replace(known, deployments=loud, holds=True)
+        quiet = {name: known.deployments[name] for name in essences if name in known.deployments}
+        return before, replace(news, seen=known.seen, deployments=quiet | loud)
 
     def _send(
         self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Page, *, asks: bool
@@ -165,3 +174,10 @@ class Teller:
                 self.told.pop(tracker.uid, None)
         finally:
             self._busy.pop(tracker.uid, None)
+
+
+def _seen(member: MemberSignal, observed: Sequence[Observation]) -> str:
+    """Return the digest of all that concerns a member which does not hold the lane."""
+    return digest(
+        *(f"{one.deployment} {observation.essence(member, one)}" for one in observation.concerning(member, observed))
+    )

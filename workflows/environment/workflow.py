@@ -131,6 +131,7 @@ class EnvironmentWorkflow:
             members=self._roster.members,
             observations=self._observer.observed.observations,
             unobserved=self._observer.unobserved,
+            briefly=self._observer.hiccups,
             occupied_by=occupied_by,
             occupied_because=because,
             missing=self._missing(),
@@ -139,11 +140,11 @@ class EnvironmentWorkflow:
 
     def _waits(self, decision: Decision) -> dict[str, BlockedBy]:
         """Return whom each Ready member waits for: whom it waited for before, while that is being found out again."""
-        if not decision.pairs and not self._observer.hiccups:
+        if not decision.pairs:
             return decision.blocked_by
         ready = {one.tracker.uid for one in self._roster.members if asks_for_lane(one)}
         before = {uid: block for uid, block in self._blocked_by.items() if uid in ready}
-        return before if self._observer.hiccups else before | decision.blocked_by
+        return before | decision.blocked_by
 
     def _missing(self) -> tuple[str, ...]:
         if self._roster.listed:

@@ -9,7 +9,7 @@ from temporalio import workflow
 from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES, TEXT_BYTES
-from activities.models.configuration import EnvironmentView, ReadEnvironmentInput
+from activities.models.configuration import DeploymentSpec, EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
@@ -25,6 +25,7 @@ from workflows.promotion.places import Places
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Story
 from workflows.runtime import lifetime
 from workflows.runtime.snapshot import Snapshot
+from workflows.selections import with_known
 
 Answer = TypeVar("Answer")
 
@@ -277,15 +278,22 @@ class Context:
     async def environment(self, environment: str) -> EnvironmentView:
         """Return an Environment as it was at the hop's start; selectors stay resolved as they were then.
 
-        One that deploys not all of our components is read again: a deployment may have been declared since.
+        One that deploys not all of our components is read again: a deployment may have been declared since. So is one
+        whose selectors were not all resolved.
         """
         return self._known(environment) or await self.read_environment(environment)
 
     def _known(self, environment: str) -> EnvironmentView | None:
         known = self.views.get(environment)
-        if known and set(self.story.components or ()) <= {one.component for one in known.deployments}:
-            return known
-        return None
+        if known is None or self.unresolved(environment):
+            return None
+        return known if set(self.story.components or ()) <= {one.component for one in known.deployments} else None
+
+    def unresolved(self, environment: str) -> tuple[DeploymentSpec, ...]:
+        """Return what stands for applications of ours that are not known, since a selector was not resolved."""
+        known, components = self.views.get(environment), set(self.story.components or ())
+        found = known.deployments if known is not None else ()
+        return tuple(one for one in found if one.unresolved and one.component in components)
 
     async def read_environment(self, environment: str) -> EnvironmentView:
         """Read an Environment, waiting until it and all that it names exist."""
@@ -309,11 +317,11 @@ class Context:
         )
         if answer.environment is None:
             raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
-        self.views[environment] = answer.environment
+        view = self.views[environment] = with_known(answer.environment, self.views.get(environment))
         hop = self.story.hop
         if hop is not None and hop.policy.target == environment:
-            hop.view = answer.environment
-        return answer.environment
+            hop.view = view
+        return view
 
     async def observe(self, environment: str) -> tuple[Observation, ...]:
         """Read afresh what a place runs for our components, once.

@@ -65,7 +65,8 @@ async def promote(ctx: Context) -> State:
     ctx.heed_commands()
     ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
-    if not deployments:
+    if not deployments or ctx.unresolved(hop.policy.target):
+        # What a selector stands for is not known: a wave would wait in vain, or end without it.
         state = ctx.enter(State.READY_TO_PROMOTE)
         await ctx.places.speak(Phase.WORKING)
         return state

@@ -10,7 +10,7 @@ from activities.models.tracking import TrackerRef
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPONENTS = ("api", "ui")
 ENVIRONMENTS = ("dev", "staging", "prod")
-BACKSTOP, HOLDER_BACKSTOP, START_TO_CLOSE = 60, 20, 15
+BACKSTOP, HOLDER_BACKSTOP, START_TO_CLOSE, WATCH = 60, 20, 15, 10
 """In ticks, which stand for seconds."""
 
 

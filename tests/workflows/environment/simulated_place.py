@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from activities.models.delivery import Observation
-from activities.models.places import PlaceSignal
+from activities.models.places import Counter, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
-from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, State, attempt_key
+from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, WATCH, State, attempt_key
 from workflows.environment.ancestry import KnownAncestry
 from workflows.environment.lane import LaneView, decide
 from workflows.environment.members import Roster
@@ -28,6 +28,7 @@ class SimPlace:
         self.observed: dict[str, str | None] | None = None
         self.observed_at: datetime | None = None
         self.told: dict[str, object] = {}
+        self.granted: dict[str, Counter | None] = {}
         self.listing = False
 
     def observe(self) -> None:
@@ -77,8 +78,14 @@ class SimPlace:
         asking = {attempt_key(one): one for one in asked}
         for member in roster.entries:
             uid, key = member.signal.tracker.uid, attempt_key(member.signal.tracker)
-            news = (tuple((self.observed or {}).items()), decision.blocked_by.get(uid), roster.grant_for(uid))
-            if member.answer_due or key in asking or self.told.get(uid) != news:
+            # That a grant has ended is no news to who ended it, and a holder waits for what runs, not for an answer.
+            granted = (
+                roster.grant.since if roster.grant is not None and roster.grant.uid == uid else self.granted.get(uid)
+            )
+            news = (tuple((self.observed or {}).items()), decision.blocked_by.get(uid), granted)
+            self.granted[uid] = granted
+            patient = member.signal.phase is Phase.HOLDER and now - member.heard_at < timedelta(seconds=WATCH)
+            if (member.answer_due and not patient) or key in asking or self.told.get(uid) != news:
                 self.told[uid] = news
                 self.tell(member.signal.tracker, asks=asking.pop(key, None) is not None, decision_blocked=uid)
                 roster.answered(uid)

@@ -50,6 +50,30 @@ async def test_a_place_that_cannot_be_read_for_a_moment_gives_no_reason_and_no_l
         assert not any(is_a_reason(said) for said in await one.heard())
 
 
+async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for_and_when_that_ends(
+    temporal_server: str,
+) -> None:
+    async with place(temporal_server, timings=HASTY) as world:
+        held, late = [await world.tracker(number, MAIN[number]) for number in (1, 2)]
+        for one in (held, late):
+            await one.tell(Phase.WORKING)
+            await one.hears(lambda said: said.observed_at is not None)
+        world.lost.add("web")
+        await world.place.signal("poke")
+        reads = world.calls.count("read_deployments")
+        await eventually(lambda: world.calls.count("read_deployments") > reads)
+        await held.tell(Phase.WORKING, held=True)
+        await late.tell(Phase.READY)
+        waits = await late.hears(lambda said: said.blocked_by is not None)
+        assert waits.blocked_by is not None
+        assert (waits.blocked_by.tracker, waits.blocked_by.reason) == (held.name, "held")
+        await held.tell(Phase.GONE, held=False)
+        await late.hears(lambda said: said.blocked_by is None and said.counter.n > waits.counter.n)
+        assert not any(said.grant is not None or is_a_reason(said) for said in await late.heard())
+        world.lost.clear()
+        await late.hears(lambda said: said.grant is not None)
+
+
 async def test_what_only_a_person_can_fix_is_told_at_once(temporal_server: str) -> None:
     async with place(temporal_server, timings=HASTY) as world:
         one = await world.tracker(1, MAIN[1])

@@ -84,6 +84,20 @@ def test_only_a_ready_member_of_the_target_is_granted_and_nobody_while_the_lane_
     assert decide(replace(view(*crowd), unobserved="no answer"), relation).grant is None
 
 
+@given(crowds, st.booleans())
+def test_while_reads_fail_in_passing_nothing_is_granted_and_holds_keep_their_names(
+    crowd: tuple[MemberSignal, ...], seen: bool
+) -> None:
+    calm = decide(view(*crowd), relation)
+    hiccup = replace(view(*crowd), unobserved="no answer", briefly=True)
+    found = decide(hiccup if seen else replace(hiccup, observations=()), relation)
+    assert found.grant is None
+    held = {uid: block for uid, block in calm.blocked_by.items() if block.reason == "held"}
+    assert found.blocked_by == (held if seen else {})
+    holder = replace(hiccup, occupied_by="t9", occupied_because="holds the lane")
+    assert {block.tracker for block in decide(holder, relation).blocked_by.values()} <= {"t9"}
+
+
 @given(crowds)
 def test_a_granted_artifact_contains_no_held_change_that_the_place_lacks(crowd: tuple[MemberSignal, ...]) -> None:
     decision = decide(view(*crowd), relation)

@@ -117,14 +117,14 @@ def say_ready_after_hearing_a_grant(change: Replace) -> None:
     ("weaken", "first"),
     [
         (forget_to_ask_after_a_restart, 0),
-        (free_a_vanished_holders_lane_at_once, 140),
-        (take_a_restart_for_the_end_of_what_went_before, 0),
+        (free_a_vanished_holders_lane_at_once, 100),
+        (take_a_restart_for_the_end_of_what_went_before, 780),
         (ignore_counters, 10),
         (never_take_ready_for_declining, 60),
         (let_only_ready_members_hold, 0),
         (say_failed_while_a_write_runs, 0),
         (never_ask_the_silent, 20),
-        (say_ready_after_hearing_a_grant, 120),
+        (say_ready_after_hearing_a_grant, 290),
     ],
 )
 def test_the_model_notices_a_rule_that_is_missing(

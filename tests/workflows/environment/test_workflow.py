@@ -58,8 +58,8 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         await one.tell(Phase.ARRIVED)
         await eventually(lambda: len(world.statuses[-1].lane.members) == 1)
         spent = await world.spent_on(one)
-        # An answer, the grant, that the lane is its own, what runs now, and the farewell.
-        assert spent <= Counter(signals=5, publish_place=4, watch_deployments=2), spent
+        # An answer, the grant, what runs now, and the farewell.
+        assert spent <= Counter(signals=4, publish_place=4, watch_deployments=2), spent
 
 
 async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_it_waits(temporal_server: str) -> None:

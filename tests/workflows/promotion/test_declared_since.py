@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 
 from temporalio import activity
 
-from activities.models.configuration import EnvironmentView, ReadRepositoryInput, ReadRepositoryResult
+from activities.models.configuration import (
+    EnvironmentView,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+    ReadRepositoryInput,
+    ReadRepositoryResult,
+)
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.models.places import Phase
 from activities.models.promotion import Verb
@@ -36,6 +42,32 @@ async def test_a_retest_takes_the_variables_of_the_source_anew(temporal_server: 
         await run.say(Verb.RETEST)
         await world.eventually(lambda: len(world.triggers) >= 6)
         assert [one.variables["source.vars.url"] for one in world.triggers] == ["wrong"] * 3 + ["right"] * 3
+
+
+@dataclass
+class SilentSelector(World):
+    """A world in which the Argo CD of staging does not answer which applications a selector means."""
+
+    silent: bool = True
+
+    @activity.defn
+    async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
+        found = await super().read_environment(request)
+        if not self.silent or request.environment != "staging" or found.environment is None:
+            return found
+        one = replace(found.environment.deployments[0], name="web", application="", problem="no answer", passing=True)
+        return replace(found, environment=replace(found.environment, deployments=(one,)))
+
+
+async def test_a_target_is_not_written_before_it_is_known_what_its_selectors_stand_for(temporal_server: str) -> None:
+    async with promotion_in(SilentSelector, temporal_server) as (world, start):
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE)
+        assert Phase.READY not in {phase for _, phase in _told(world, "staging")}
+        world.silent = False
+        await run.handle.signal("poke")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.runs["staging"] == {"web-0": MINE}
 
 
 @dataclass
