@@ -1,14 +1,19 @@
 """Workflows load in the sandbox that workers use, and nothing forbidden does."""
 
 import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadCodec, SerializationContext, WithSerializationContext
 from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError, UnintentionalPassthroughError
 from temporalio.workflow import _Definition as WorkflowDefinition
 
 from worker.serving.registry import WORKFLOWS
-from worker.temporal.sandbox import FORBIDDEN_MODULES, workflow_runner
+from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.sandbox import FORBIDDEN_MODULES, require_no_context, workflow_runner
 
 
 async def prepare(workflow: type) -> None:
@@ -59,3 +64,20 @@ with _workflow.unsafe.imports_passed_through():
 async def test_an_activity_implementation_stops_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnintentionalPassthroughError):
         await load("import activities.failures\n", tmp_path, monkeypatch, "planted_implementation")
+
+
+class _Codec(PayloadCodec, WithSerializationContext):
+    def with_context(self, context: SerializationContext) -> "_Codec":
+        return self
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+def test_a_data_converter_that_needs_the_context_which_the_runner_leaves_out_stops_the_worker() -> None:
+    require_no_context(DATA_CONVERTER)
+    with pytest.raises(TypeError, match="_Codec"):
+        require_no_context(replace(DATA_CONVERTER, payload_codec=_Codec()))

@@ -29,7 +29,7 @@ from worker.temporal.connect import (
     create_telemetry,
     ensure_search_attributes,
 )
-from worker.temporal.sandbox import workflow_runner
+from worker.temporal.sandbox import require_no_context, workflow_runner
 from worker.tracing import configure_tracing
 from workflows.identity import Queues
 
@@ -61,6 +61,7 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
     name = getattr(Queues(installation=settings.installation), queue)
     grace = timedelta(seconds=settings.shutdown_grace_seconds)
     if queue == PROMOTIONS:
+        require_no_context(client.data_converter)
         return Worker(
             client,
             task_queue=name,

@@ -1,11 +1,24 @@
 """The workflow sandbox of the worker, the replayer and the tests: what workflows may import, and what is shared.
 
 The SDK calls this part of its API unstable, so that it stays in this module.
+
+For each payload of each activation the SDK asks the workflow instance for its serialization context, by executing a
+source string inside the sandbox: nearly half of the time of a replay. The context only reaches payload codecs, failure
+converters and external storage that ask for one. None of ours does, so the answer is given outside of the sandbox, and
+`require_no_context` stops a worker whose data converter has such a part.
 """
 
 import pkgutil
 
+from temporalio.converter import (
+    DataConverter,
+    SerializationContext,
+    StorageDriverStoreContext,
+    WithSerializationContext,
+)
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxMatcher, SandboxRestrictions
+from temporalio.worker.workflow_sandbox._runner import _Instance
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 import crds
@@ -41,6 +54,31 @@ RESTRICTIONS = SandboxRestrictions(
 )
 
 
+class _ContextFreeInstance(_Instance):
+    def get_serialization_context(self, command_info: object) -> SerializationContext | None:
+        return None
+
+    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
+        return StorageDriverStoreContext()
+
+
+class _ContextFreeRunner(SandboxedWorkflowRunner):
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return _ContextFreeInstance(det, self.runner_class, self.restrictions)
+
+
+def _asks(part: object) -> bool:
+    return isinstance(part, WithSerializationContext)
+
+
+def require_no_context(converter: DataConverter) -> None:
+    """Raise TypeError, naming the part, where a data converter needs the serialization context of workflows."""
+    storage = converter.external_storage
+    needing = [one for one in (converter.payload_codec, converter.failure_converter) if _asks(one)]
+    for part in (*needing, *([] if storage is None else [storage])):
+        raise TypeError(f"{type(part).__name__} needs serialization contexts, which the workflow runner leaves out")
+
+
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Build the runner under which workflows run, replay and are tested."""
-    return SandboxedWorkflowRunner(restrictions=RESTRICTIONS)
+    return _ContextFreeRunner(restrictions=RESTRICTIONS)
