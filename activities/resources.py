@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -35,13 +35,15 @@ from crds.api.ports import (
 )
 from crds.api.publishing import (
     WORKFLOW_MANAGER,
+    Publication,
     conditions_of,
     merge_own_conditions,
     publish_place_status,
     publish_tracker_status,
     with_summary,
 )
-from crds.conditions import Condition, ConditionStatus
+from crds.conditions import Condition, ConditionReason, ConditionStatus
+from crds.forgeries import forgery_message
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -49,6 +51,8 @@ from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
 
 logger = logging.getLogger(__name__)
 
+FORGED = ConditionReason.SEQUENCE_FORGED.value
+"""Of the event that shows a replaced sequence."""
 _NOT_OURS = frozenset({"Gone", "Recreated"})
 _REFUSALS = (ApiInvalid, ValidationError)
 _DIGEST_LENGTH = 16
@@ -62,6 +66,9 @@ class PublicationObserver(Protocol):
 
     def status_refused(self, kind: str, namespace: str) -> None:
         """Learn of a status that the API server, or its own type, refused."""
+
+    def status_forged(self, kind: str, namespace: str) -> None:
+        """Learn of a status whose sequence somebody else wrote, and that was replaced."""
 
 
 class KubernetesResources(ResourceActivities):
@@ -95,10 +102,12 @@ class KubernetesResources(ResourceActivities):
             events = (*events, reduced_status.refusal_event(request, refusal))
         if publication.previous is not None:
             self._observer.tracker_written(tracker, publication.previous, status)
+        if publication.forged:
+            events = (*events, self._forged_event(tracker, publication.forged))
         if publication.reason not in _NOT_OURS:
             await self._post_events(tracker, events)
         reason = reduced_status.REASON if refusal and publication.written else publication.reason
-        return PublishStatusResult(written=publication.written, reason=reason)
+        return PublishStatusResult(written=publication.written, reason=reason, sequence=publication.sequence)
 
     @activity.defn
     @reported
@@ -116,7 +125,44 @@ class KubernetesResources(ResourceActivities):
                 part = reduced_status.reduced_place_entry(request.status, document, refusal)
                 publication = await publish_place_status(self._kubernetes, namespace, environment, repository, part)
             return PublishStatusResult(written=publication.written, reason=reduced_status.REASON)
-        return PublishStatusResult(written=publication.written, reason=publication.reason)
+        if publication.forged:
+            await self._show_forged_place(namespace, environment, publication)
+        return PublishStatusResult(
+            written=publication.written, reason=publication.reason, sequence=publication.sequence
+        )
+
+    def _forged_event(self, tracker: TrackerRef, forged: int) -> EventNote:
+        definition = PullRequestTracker.definition
+        message = forgery_message(definition, forged)
+        self._observer.status_forged(definition.kind, tracker.namespace)
+        logger.warning("tracker %s/%s: %s", tracker.namespace, tracker.name, message)
+        return EventNote(
+            id=f"{tracker.name}.{tracker.attempt}.forged.{forged}", warning=True, reason=FORGED, message=message
+        )
+
+    async def _show_forged_place(self, namespace: str, environment: str, publication: Publication) -> None:
+        definition = Environment.definition
+        message = forgery_message(definition, publication.forged)
+        self._observer.status_forged(definition.kind, namespace)
+        logger.warning("environment %s/%s: %s", namespace, environment, message)
+        resource = resource_of(definition)
+        target = EventTarget(
+            api_version=resource.api_version,
+            kind=resource.kind,
+            namespace=namespace,
+            name=environment,
+            uid=publication.uid,
+        )
+        # The condition and the log line say it too.
+        with suppress(ApiForbidden, ApiNotFound):
+            await self._kubernetes.post_event(
+                target,
+                name=f"{environment}.{publication.uid}.forged.{publication.forged}",
+                reason=FORGED,
+                message=message,
+                warning=True,
+                component=WORKFLOW_MANAGER,
+            )
 
     def _refused(self, kind: str, namespace: str, name: str, error: Exception) -> str:
         refusal = describe(error)

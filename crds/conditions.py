@@ -48,6 +48,9 @@ class ConditionType(StrEnum):
     """Label, commit status and comment on the pull request show the tracker's state. On trackers."""
     WRITABLE = "Writable"
     """Every deployment of the environment that is to be written can be."""
+    STATUS_TRUSTED = "StatusTrusted"
+    """Nobody but Pilotage wrote the status's order. Written as False where somebody did, and gone from the first write
+    after a day. On trackers and environments."""
 
 
 class ConditionReason(StrEnum):
@@ -132,6 +135,8 @@ class ConditionReason(StrEnum):
     """A deployment cannot be written for a reason that the message names."""
     WRITABLE = "Writable"
     """All that is to be written can be."""
+    SEQUENCE_FORGED = "SequenceForged"
+    """A sequence far ahead of the clock was replaced: see who may update the status of this kind."""
 
 
 class TrackerReason(StrEnum):

@@ -20,6 +20,10 @@ from workflows.sizes import encoded_size
 
 Payload = TypeVar("Payload")
 
+OVERTAKEN_TRIES = 3
+"""How often a status follows one that others wrote ahead of it: who keeps doing so must not keep the workflow busy."""
+_OLDER = "OlderSequence"
+
 GRACE = timedelta(seconds=5)
 """How long a run that continues as new waits for its last write: a watcher that is away must not hold it up."""
 
@@ -41,7 +45,7 @@ class Publisher(Generic[Payload]):
     def __init__(
         self,
         *,
-        send: Callable[[Payload], Awaitable[object]],
+        send: Callable[[Payload], Awaitable[PublishStatusResult]],
         stamp: Callable[[Payload, int], Payload],
         merge: Callable[[Payload, Payload], Payload],
         adds: Callable[[Payload, Payload], bool],
@@ -92,16 +96,30 @@ class Publisher(Generic[Payload]):
                 payload, self._pending = self._pending, None
                 if not self._worth_sending(payload):
                     continue
-                self._sequence = next_sequence(self._sequence, workflow.now())
                 self._sent = self._at_work = payload
                 try:
-                    await self._send(self._stamp(payload, self._sequence))
+                    written = await self._send_after_others(payload)
                 except ActivityError as refusal:
                     # Only a refusal that no retry mends gets here. The same payload may be offered again later.
-                    self._sent = None
+                    written = False
                     workflow.logger.warning("status was refused", exc_info=refusal)
+                if not written:
+                    self._sent = None
         finally:
             self._writing = self._at_work = None
+
+    async def _send_after_others(self, payload: Payload) -> bool:
+        """Send a payload, again with a higher sequence where others wrote one; False where they keep doing so.
+
+        Nobody else of ours writes while this run does, so that what stands there is somebody else's.
+        """
+        for _ in range(OVERTAKEN_TRIES):
+            self._sequence = next_sequence(self._sequence, workflow.now())
+            answer = await self._send(self._stamp(payload, self._sequence))
+            if answer.reason != _OLDER or answer.sequence <= self._sequence:
+                return True
+            self._sequence = answer.sequence
+        return False
 
     def _worth_sending(self, payload: Payload) -> bool:
         return self._sent is None or self._adds(self._sent, payload)
@@ -112,9 +130,11 @@ def status_publisher(
 ) -> Publisher[PublishStatusInput]:
     """Return the publisher of a tracker's status; events of superseded payloads travel with the newest one."""
 
-    async def send(payload: PublishStatusInput) -> None:
+    async def send(payload: PublishStatusInput) -> PublishStatusResult:
         config = policies.kubernetes_publish(queues, timings, summary=f"publish {payload.status.state}")
-        answered(await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config))
+        answer = await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config)
+        answered(answer)
+        return answer
 
     return Publisher(send=send, stamp=_stamp_status, merge=_merge_status, adds=_status_adds, sequence=sequence)
 
@@ -122,10 +142,10 @@ def status_publisher(
 def place_publisher(queues: Queues, timings: Timings, *, sequence: int = 0) -> Publisher[PublishPlaceInput]:
     """Return the publisher of one repository's entry in an Environment's status."""
 
-    async def send(payload: PublishPlaceInput) -> None:
+    async def send(payload: PublishPlaceInput) -> PublishStatusResult:
         holder = payload.status.lane.holder or "free"
         config = policies.kubernetes_publish(queues, timings, summary=f"publish place, lane {holder}")
-        await workflow.execute_activity_method(ResourceActivities.publish_place, payload, **config)
+        return await workflow.execute_activity_method(ResourceActivities.publish_place, payload, **config)
 
     return Publisher(
         send=send,

@@ -219,6 +219,8 @@ class PublishStatusResult:
     written: bool
     """False when the tracker is gone, recreated, of another attempt, or has a newer status already."""
     reason: str = ""
+    sequence: int = 0
+    """What stands there in place of an older sequence; 0 where the reason is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,11 @@ from crds.conditions import (
     merge_conditions,
     set_condition,
 )
+from crds.forgeries import distrust
 from crds.model import Definition
 from crds.readiness import SUMMARY, summary
 from crds.rules import status_budget
+from crds.sequences import is_forged
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -43,6 +45,12 @@ class Publication:
     written: bool
     reason: str = ""
     previous: Document | None = None
+    sequence: int = 0
+    """The sequence that stands there instead, for OlderSequence."""
+    forged: int = 0
+    """The sequence far ahead of the clock that was replaced, where one was."""
+    uid: str = ""
+    """Of the object that was written."""
 
 
 def status_of(document: Mapping[str, Any]) -> Document:
@@ -128,12 +136,19 @@ async def publish_tracker_status(
         published = int(status.get("sequence") or 0)
         if published == sequence and status.get("attempt") == attempt.attempt:
             return Publication(written=True, reason="AlreadyWritten")
-        if published >= sequence:
-            return Publication(written=False, reason="OlderSequence")
+        now = datetime.now(UTC)
+        forged = is_forged(published, sequence, now)
+        if published >= sequence and not forged:
+            return Publication(written=False, reason="OlderSequence", sequence=published)
+        rendered = render(tracker)
+        rendered["conditions"] = [
+            *(rendered.get("conditions") or ()),
+            *_distrusted(PullRequestTracker.definition, tracker, published if forged else 0, now),
+        ]
         # The version makes it a compare-and-set: applying alone would write to a tracker recreated meanwhile.
         document = {
             "metadata": {"resourceVersion": tracker["metadata"]["resourceVersion"]},
-            "status": render(tracker),
+            "status": rendered,
         }
         try:
             await kubernetes.apply(
@@ -148,8 +163,13 @@ async def publish_tracker_status(
             continue
         except ApiNotFound:
             return Publication(written=False, reason="Gone")
-        return Publication(written=True, previous=status)
+        return Publication(written=True, previous=status, forged=published if forged else 0)
     raise ApiConflict(f"the status of {attempt.namespace}/{attempt.name} kept changing", status=409)
+
+
+def _distrusted(definition: Definition, document: Document, forged: int, now: datetime) -> list[Document]:
+    found = distrust(definition, conditions_of(document), forged, document["metadata"].get("generation"), now)
+    return [one.to_wire() for one in found]
 
 
 async def publish_place_status(
@@ -162,13 +182,16 @@ async def publish_place_status(
             document = await kubernetes.get(resource, namespace, environment)
         except ApiNotFound:
             return Publication(written=False, reason="Gone")
+        uid = str(document["metadata"].get("uid", ""))
         entries = status_of(document).get("repositories") or ()
         known: Document = next((one for one in entries if one.get("repository") == repository), {})
         published = int(known.get("sequence") or 0)
         if published == entry["sequence"]:
             return Publication(written=True, reason="AlreadyWritten")
-        if published > entry["sequence"]:
-            return Publication(written=False, reason="OlderSequence")
+        now = datetime.now(UTC)
+        forged = is_forged(published, entry["sequence"], now)
+        if published > entry["sequence"] and not forged:
+            return Publication(written=False, reason="OlderSequence", sequence=published)
         others = [one for one in entries if one.get("repository") != repository]
         writable = _writable(document, [*others, entry])
         if not known and len(others) >= MAX_REPOSITORIES:
@@ -180,10 +203,12 @@ async def publish_place_status(
             "status": {
                 "repositories": [status_budget.fitting(whole, status_budget.budget_of(document, others))],
                 # Every repository's manager writes it, each time from all entries.
-                "conditions": merge_own_conditions(
-                    conditions_of(document),
-                    with_summary(Environment.definition, document, [writable], datetime.now(UTC)),
-                ),
+                "conditions": [
+                    *merge_own_conditions(
+                        conditions_of(document), with_summary(Environment.definition, document, [writable], now)
+                    ),
+                    *_distrusted(Environment.definition, document, published if forged else 0, now),
+                ],
             },
         }
         try:
@@ -199,28 +224,32 @@ async def publish_place_status(
             continue
         except ApiNotFound:
             return Publication(written=False, reason="Gone")
-        return Publication(written=True, previous=known)
+        return Publication(written=True, previous=known, forged=published if forged else 0, uid=uid)
     raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
 
 
 async def _drop_undeclared(kubernetes: Kubernetes, document: Document, entries: Iterable[Document]) -> None:
-    """Remove one entry of a repository that nothing declares here any more, as its own field manager.
+    """Remove one entry of a repository that nothing declares here any more, whoever wrote it.
 
     Raises ApiInvalid where all are declared: the schema allows no more of them.
     """
     declared = {one.get("repositoryRef", {}).get("name") for one in document.get("spec", {}).get("deployments") or ()}
-    left = next((one["repository"] for one in entries if one.get("repository") not in declared), None)
+    known = list(entries)
+    left = next((one["repository"] for one in known if one.get("repository") not in declared), None)
     metadata = document["metadata"]
     if left is None:
         message = f"Environment {metadata['name']} shows {MAX_REPOSITORIES} repositories already, and no more fit"
         raise ApiInvalid(message, status=422)
+    # Not by an apply, which removes only what its own field manager wrote.
     with suppress(ApiConflict):
-        await kubernetes.apply(
+        await kubernetes.merge(
             resource_of(Environment.definition),
             metadata["namespace"],
             metadata["name"],
-            {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {}},
-            field_manager=PLACE_MANAGER_PREFIX + left,
+            {
+                "metadata": {"resourceVersion": metadata["resourceVersion"]},
+                "status": {"repositories": [one for one in known if one["repository"] != left]},
+            },
             subresource="status",
         )
 

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from crds.fields import Name, ShortText, Text, Time, keep_first
-from crds.model import Model, Rule, extra
+from crds.model import Model, extra
+from crds.sequences import Sequence, sequence_rule
 from crds.v1alpha1.artifact import Artifact
 
 MAX_HISTORY = 20
@@ -88,18 +89,13 @@ class ArtifactSet(Model):
 class RepositoryStatus(Model):
     """The place as one repository sees it."""
 
-    rules: ClassVar = (
-        Rule(
-            rule="!has(oldSelf.sequence) || (has(self.sequence) && self.sequence >= oldSelf.sequence)",
-            message="sequence must not become smaller: an older status was written after a newer one",
-            field_path=".sequence",
-        ),
-    )
+    rules: ClassVar = (sequence_rule("sequence"),)
 
     repository: Name
     """GitRepository that the entry is for."""
-    sequence: int | None = None
-    """Order of the writes of this entry; never becomes smaller."""
+    sequence: Sequence | None = None
+    """Order of the writes of this entry, in milliseconds since 1970: becomes smaller only where one far ahead of the
+    clock, which no workflow wrote, is replaced."""
     deployments: Annotated[
         tuple[DeploymentStatus, ...],
         Field(max_length=100, json_schema_extra=extra(list_type="atomic")),

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from crds.fields import Link, Name, ShortText, Text, Time, keep_first, keep_last
-from crds.model import Model, Rule, extra
+from crds.model import Model, extra
 from crds.resource import ConditionedStatus
+from crds.sequences import Sequence, sequence_rule
 from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.tests_status import TestAggregateResult, TestStatus
 
@@ -200,13 +201,7 @@ class PromotionRecord(Model):
 class PullRequestTrackerStatus(ConditionedStatus):
     """Everything that is known about the promotion; written by its workflow, through the watcher."""
 
-    rules: ClassVar = (
-        Rule(
-            rule="!has(oldSelf.sequence) || (has(self.sequence) && self.sequence >= oldSelf.sequence)",
-            message="status.sequence must not become smaller: an older status was written after a newer one",
-            field_path=".sequence",
-        ),
-    )
+    rules: ClassVar = (sequence_rule("status.sequence"),)
 
     state: TrackerState | None = None
     """Where the promotion stands."""
@@ -256,5 +251,6 @@ class PullRequestTrackerStatus(ConditionedStatus):
     """Uid of the tracker that the status was written for."""
     attempt: int | None = None
     """Attempt that the status speaks of."""
-    sequence: int | None = None
-    """Order of the status writes of the workflow; never becomes smaller."""
+    sequence: Sequence | None = None
+    """Order of the status writes of the workflow, in milliseconds since 1970: becomes smaller only where one far ahead
+    of the clock, which no workflow wrote, is replaced."""

@@ -123,3 +123,6 @@ class Quiet:
 
     def status_refused(self, *_: object) -> None:
         pass
+
+    def status_forged(self, *_: object) -> None:
+        pass

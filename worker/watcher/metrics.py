@@ -47,6 +47,12 @@ class WatcherMetrics:
             ("kind", "namespace"),
             registry=registry,
         )
+        self._forged = Counter(
+            "pilotage_status_forged",
+            "Statuses that somebody else wrote with a sequence far ahead of the clock, and that were replaced.",
+            ("kind", "namespace"),
+            registry=registry,
+        )
         self._depth = Gauge(
             "pilotage_queue_depth", "Keys that wait to be reconciled now.", ("queue",), registry=registry
         )
@@ -58,6 +64,10 @@ class WatcherMetrics:
     def status_refused(self, kind: str, namespace: str) -> None:
         """Count a status that was refused."""
         self._refused.labels(kind, namespace).inc()
+
+    def status_forged(self, kind: str, namespace: str) -> None:
+        """Count a status of others that was replaced."""
+        self._forged.labels(kind, namespace).inc()
 
     def follow_queues(self, queues: Iterable[KeyedQueue[Any]]) -> None:
         """Read the depth of these queues at each scrape."""

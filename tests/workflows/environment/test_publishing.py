@@ -67,6 +67,8 @@ class Kubernetes(ResourceActivities):
     at_once: int = 0
     most_at_once: int = 0
     refuse: str = ""
+    ahead: list[int] = field(default_factory=list)
+    """By how much others wrote ahead before each of the next writes."""
 
     @activity.defn
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
@@ -77,6 +79,9 @@ class Kubernetes(ResourceActivities):
         self.at_once -= 1
         if request.status.message == self.refuse:
             raise ApplicationError("invalid", type="Invalid", non_retryable=True)
+        if self.ahead:
+            there = request.status.sequence + self.ahead.pop(0)
+            return PublishStatusResult(written=False, reason="OlderSequence", sequence=there)
         self.written.append(request)
         return PublishStatusResult(written=True)
 
@@ -85,11 +90,13 @@ class Kubernetes(ResourceActivities):
         raise AssertionError("no place here")
 
 
-async def publish(address: str, offers: list[PublishStatusInput], *, refuse: str = "") -> tuple[Kubernetes, int]:
+async def publish(
+    address: str, offers: list[PublishStatusInput], *, refuse: str = "", ahead: list[int] | None = None
+) -> tuple[Kubernetes, int]:
     """Offer the first payload, and the others while the API server has not answered yet."""
     client = await Client.connect(address, data_converter=pydantic_data_converter)
     installation = f"test-{uuid.uuid4()}"
-    api = Kubernetes(refuse=refuse)
+    api = Kubernetes(refuse=refuse, ahead=ahead or [])
     queues = Queues(installation=installation)
     async with (
         Worker(client, task_queue=queues.kubernetes, activities=[api.publish_status]),
@@ -124,6 +131,19 @@ async def test_what_says_nothing_new_is_not_written_again(temporal_server: str) 
 async def test_a_refused_status_does_not_stop_the_next_one(temporal_server: str) -> None:
     api, _ = await publish(temporal_server, [payload("bad"), payload("good")], refuse="bad")
     assert [one.status.message for one in api.written] == ["good"]
+
+
+async def test_a_status_follows_one_that_others_wrote_ahead_of_it(temporal_server: str) -> None:
+    api, sequence = await publish(temporal_server, [payload("one")], ahead=[400_000])
+    (written,) = api.written
+    assert written.status.sequence == sequence > datetime.now(UTC).timestamp() * 1000 + 300_000
+
+
+async def test_who_keeps_writing_ahead_does_not_keep_the_workflow_busy(temporal_server: str) -> None:
+    api, _ = await publish(temporal_server, [payload("one"), payload("two")], ahead=[1000] * 4)
+    assert api.ahead == []
+    # What was given up is offered with the next change.
+    assert [one.status.message for one in api.written] == ["two"]
 
 
 def test_a_sequence_grows_even_where_the_clock_does_not() -> None:
