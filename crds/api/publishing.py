@@ -369,7 +369,9 @@ def _condition_change(
     """Return the status to apply; None where it stands there already, or something newer does."""
     present = conditions_of(document)
     before = [found for one in wanted if (found := find_condition(present, one.type))]
-    if generation is not None and any((one.observed_generation or 0) > generation for one in before):
+    # A generation that the resource has not reached yet was written by somebody else, and keeps nothing out.
+    reached = int(document["metadata"].get("generation") or 0)
+    if generation is not None and any(generation < (one.observed_generation or 0) <= reached for one in before):
         return None
     conditions = [
         make_condition(

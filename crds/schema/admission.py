@@ -20,7 +20,15 @@ from crds.v1alpha1.tracker_status import TERMINAL_STATES
 API_GROUP = "admissionregistration.k8s.io"
 _API_VERSION = f"{API_GROUP}/v1"
 _LABELS = {"app.kubernetes.io/part-of": "pilotage"}
-_SPEC_CHANGES = "request.operation != 'UPDATE' || object.spec != oldObject.spec"
+
+
+def _owners(side: str) -> str:
+    return f"(has({side}.metadata.ownerReferences) ? {side}.metadata.ownerReferences : [])"
+
+
+# An owner decides over deletion: Kubernetes collects what it owned, in its own name, once it is gone or never was.
+_OWNERS_CHANGE = f"{_owners('object')} != {_owners('oldObject')}"
+_SPEC_CHANGES = f"request.operation != 'UPDATE' || object.spec != oldObject.spec || {_OWNERS_CHANGE}"
 # The controllers of Kubernetes itself collect what has no owner any more and empty namespaces that are deleted.
 _BY_A_PERSON = "!('system:serviceaccounts:kube-system' in request.userInfo.groups)"
 
@@ -107,6 +115,9 @@ _OWN_NAME = {
 }
 
 
+_PRESENT = "(request.operation == 'DELETE' ? oldObject : object)"
+
+
 def _attempt(side: str) -> str:
     return f"(has({side}.spec.attempt) ? {side}.spec.attempt : 1)"
 
@@ -117,6 +128,12 @@ _ENDED = (
     f" && oldObject.status.attempt == {_attempt('oldObject')}"
     f" && oldObject.status.state in {sorted(state.value for state in TERMINAL_STATES)}"
 )
+# Who is to decide by an owner when a tracker is deleted needs the right when the owner is named.
+_ENDS = (
+    f"request.operation == 'DELETE' ? !({_ENDED}) : request.operation == 'CREATE' ? {_owners('object')} != []"
+    f" : {_OWNERS_CHANGE}"
+)
+_RESTARTS = f"request.operation == 'UPDATE' && {_attempt('object')} > {_attempt('oldObject')}"
 
 
 ADMISSIONS: Sequence[Admission] = (
@@ -151,22 +168,16 @@ ADMISSIONS: Sequence[Admission] = (
         plural=Environment.definition.plural,
         operations=("CREATE", "UPDATE", "DELETE"),
         conditions={"spec-changes": _SPEC_CHANGES, "by-a-person": _BY_A_PERSON},
-        validations=(_needs("'configure'", "request.name", "decide what is deployed"),),
+        # Not request.name, which is empty where a whole collection is deleted.
+        validations=(_needs("'configure'", f"{_PRESENT}.metadata.name", "decide what is deployed"),),
     ),
     Admission(
         plural=PullRequestTracker.definition.plural,
-        operations=("UPDATE", "DELETE"),
-        conditions={
-            "ends-or-restarts": (
-                f"request.operation == 'DELETE' ? !({_ENDED}) : {_attempt('object')} > {_attempt('oldObject')}"
-            ),
-            "by-a-person": _BY_A_PERSON,
-        },
+        operations=("CREATE", "UPDATE", "DELETE"),
+        conditions={"ends-or-restarts": f"({_ENDS}) || ({_RESTARTS})", "by-a-person": _BY_A_PERSON},
         validations=(
-            _only("request.operation == 'DELETE'", _needs("'abort'", "oldObject.spec.environment", "abort a change")),
-            _only(
-                "request.operation == 'UPDATE'", _needs("'restart'", "oldObject.spec.environment", "restart a change")
-            ),
+            _only(_ENDS, _needs("'abort'", f"{_PRESENT}.spec.environment", "abort a change")),
+            _only(_RESTARTS, _needs("'restart'", "oldObject.spec.environment", "restart a change")),
         ),
     ),
 )

@@ -51,6 +51,20 @@ class Api:
     def delete(self, document: Document) -> httpx.Response:
         return self._client.delete(self._path(document, named=True))
 
+    def delete_collection(self, document: Document, *, labels: str = "") -> httpx.Response:
+        """Delete all objects of a document's kind and namespace, or those with these labels."""
+        return self._client.delete(self._path(document, named=False), params={"labelSelector": labels})
+
+    def apply(self, document: Document, *, manager: str, subresource: str = "") -> httpx.Response:
+        """Apply on the server, by force."""
+        path = self._path(document, named=True) + (f"/{subresource}" if subresource else "")
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        return self._client.patch(path, json=document, headers=headers, params={"fieldManager": manager, "force": True})
+
+    def replace(self, document: Document, *, subresource: str = "") -> httpx.Response:
+        path = self._path(document, named=True) + (f"/{subresource}" if subresource else "")
+        return self._client.put(path, json=document)
+
     def create_other(self, path: str, document: Document) -> httpx.Response:
         return self._client.post(path, json=document)
 

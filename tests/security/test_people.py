@@ -159,6 +159,96 @@ def test_to_restart_or_end_a_change_without_the_right(admin: Api, person: Person
     assert person("tenant").delete(on_its_way).status_code == 200
 
 
+def test_to_delete_places_and_policies_as_a_collection(admin: Api, person: Person) -> None:
+    of_team = {"team": "docs"}
+    own, other, foreign = place("docs-dev"), rule("local", "docs-dev", name="docs"), place("docs-prod")
+    for one in (own, other):
+        labelled = {**one, "metadata": {**one["metadata"], "labels": of_team}}
+        assert admin.create(labelled).status_code == 201
+    assert admin.create(foreign).status_code == 201
+    granted = {
+        "apiGroups": ["pilotage.dev"],
+        "resources": ["environments"],
+        "resourceNames": ["docs-dev"],
+        "verbs": ["promote", "configure"],
+    }
+    collection = {
+        "apiGroups": ["pilotage.dev"],
+        "resources": ["environments", "promotionpolicies", "pullrequesttrackers"],
+        "verbs": ["deletecollection"],
+    }
+    role = _object(RBAC, "ClusterRole", "people-docs") | {"rules": [granted, collection]}
+    assert admin.create_other(f"/apis/{RBAC}/clusterroles", role).status_code in (201, 409)
+    _bind(admin, "people-docs", person="docs-lead")
+    on_its_way = tracker(31)
+    assert admin.create(on_its_way).status_code == 201
+    _until_allowed(lambda: person("docs-lead").delete_collection(own, labels="team=nobody"))
+    # An object that nobody of the team may decide over stands in the way of all, and is named.
+    for kind, verb in ((own, "configure"), (other, "promote"), (on_its_way, "abort")):
+        refusal = person("docs-lead").delete_collection(kind)
+        assert (refusal.status_code, f"no verb {verb} on environments.pilotage.dev/" in message(refusal)) == (403, True)
+        assert "environments.pilotage.dev/docs-dev" not in message(refusal)
+        assert "environments.pilotage.dev/'" not in message(refusal)
+    for mine in (own, other):
+        response = person("docs-lead").delete_collection(mine, labels="team=docs")
+        assert response.status_code == 200, message(response)
+
+
+def _until_allowed(ask: Callable[[], httpx.Response]) -> None:
+    """Wait until RBAC knows a right that was just granted."""
+    deadline = time.monotonic() + 20
+    while (response := ask()).status_code == 403:
+        assert time.monotonic() < deadline, message(response)
+        time.sleep(0.1)
+
+
+def test_to_have_kubernetes_delete_what_one_may_not(admin: Api, person: Person) -> None:
+    """The garbage collector deletes in its own name what an owner that does not exist is said to own."""
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0b6ff1d0-4ee2-4f3c-8f3a-0f1d1b0c7e55"}
+    owned = {"metadata": {"ownerReferences": [owner]}}
+    needs = {
+        "configure": (place("kept"), "kept"),
+        "promote": (rule("staging", "kept", name="kept"), "kept"),
+        "abort": (tracker(32), "dev"),
+    }
+    for verb, (kept, environment) in needs.items():
+        assert admin.create(kept).status_code == 201
+        assert refused(person("tenant").patch(kept, owned), verb=verb, environment=environment)
+        forced = {**kept, "metadata": {**kept["metadata"], **owned["metadata"]}}
+        assert refused(person("tenant").apply(forced, manager="mine"), verb=verb, environment=environment)
+    fresh = tracker(33)
+    born_owned = {**fresh, "metadata": {**fresh["metadata"], **owned["metadata"]}}
+    assert refused(person("tenant").create(born_owned), verb="abort", environment="dev")
+    assert person("releaser").create(born_owned, dry_run=True).status_code == 201
+    assert person("tenant").patch(needs["abort"][0], {"metadata": {"finalizers": ["mine/kept"]}}).status_code == 200
+    assert admin.patch(needs["abort"][0], {"metadata": {"finalizers": []}}).status_code == 200
+
+
+def test_to_change_a_place_by_another_way_than_an_update(admin: Api, person: Person) -> None:
+    guarded = place("guarded", gates={"people": True})
+    created = admin.create(guarded)
+    assert created.status_code == 201
+    weaker = place("guarded", gates={"people": False})
+    assert refused(person("tenant").apply(weaker, manager="mine"), verb="configure", environment="guarded")
+    without_gates = {**created.json(), "spec": weaker["spec"]}
+    assert refused(person("tenant").replace(without_gates), verb="configure", environment="guarded")
+    # All subresources belong to `*`, and a status carries no spec.
+    for response in (
+        person("tenant").replace(without_gates, subresource="status"),
+        person("tenant").apply(weaker, manager="mine", subresource="status"),
+    ):
+        assert response.status_code == 200, message(response)
+    kept = admin.patch(guarded, {"metadata": {"labels": {"looked": "at"}}}).json()
+    assert kept["spec"]["gates"]["people"] is True
+
+
+def test_to_write_a_place_under_a_generated_name(person: Person) -> None:
+    generated = place("x")
+    named = {"namespace": NAMESPACE, "generateName": "mine-"}
+    refusal = person("tenant").create({**generated, "metadata": named})
+    assert (refusal.status_code, "environments.pilotage.dev/mine-" in message(refusal)) == (403, True)
+
+
 def test_a_namespace_that_is_deleted_is_emptied_by_the_controllers_of_kubernetes(admin: Api, person: Person) -> None:
     left = [rule("staging", "prod", name="left"), place("left"), tracker(2)]
     for one in left:

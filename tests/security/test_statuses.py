@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.connections import ConnectionConditions
+from activities.models.connections import ConnectionOutcome, ConnectionRef, PublishConnectionInput
 from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput
 from activities.resources import KubernetesResources
 from crds.controller import TRACKERS
 from crds.kubernetes import KubernetesApi
-from crds.ports import EVENTS, Document
+from crds.ports import EVENTS, Document, resource_of
 from crds.sequences import AHEAD, MAX_SEQUENCE, REPLACEABLE
+from crds.v1alpha1.test_runner import TestRunner
 from deploy.local.kubernetes_server import KubernetesAccess
 from tests.crds.api import Api, message
 from tests.crds.resources import deployment, document, environment_document
@@ -51,7 +55,7 @@ def admin(kubernetes_api: KubernetesAccess) -> Iterator[Api]:
                 "rules": [
                     {
                         "apiGroups": ["pilotage.dev"],
-                        "resources": ["pullrequesttrackers/status", "environments/status"],
+                        "resources": ["pullrequesttrackers/status", "environments/status", "testrunners/status"],
                         "verbs": ["get", "patch", "update"],
                     }
                 ],
@@ -225,3 +229,30 @@ async def test_to_keep_a_repository_out_by_filling_a_places_status(
     entries = (await read(kubernetes_api, created))["status"]["repositories"]
     assert len(entries) == ENTRIES
     assert any(one["repository"] == "web" for one in entries)
+
+
+async def test_to_keep_a_refused_credential_out_of_sight_by_a_generation_that_was_not_reached(
+    kubernetes_api: KubernetesAccess, admin: Api, mallory: Api
+) -> None:
+    spec = {"jenkins": {"url": "https://ci"}, "secretRef": {"name": "token"}}
+    created = admin.create(here(document("TestRunner", "ci", spec))).json()
+    good = {
+        "type": "Reachable",
+        "status": "True",
+        "reason": "CredentialAccepted",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": 2**62,
+    }
+    assert mallory.patch(created, {"status": {"conditions": [good]}}, status=True).status_code == 200
+    ref = ConnectionRef(kind="TestRunner", namespace=NAMESPACE, name="ci", uid=created["metadata"]["uid"])
+    outcome = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into the Secret")
+    async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as kubernetes:
+        request = PublishConnectionInput(connection=ref, generation=1, outcome=outcome)
+        publish_connection = ConnectionConditions(kubernetes).publish_connection
+        assert (await ActivityEnvironment().run(publish_connection, request)).written
+        found = await kubernetes.get(resource_of(TestRunner.definition), NAMESPACE, "ci")
+    assert (conditions(found)["Reachable"]["status"], conditions(found)["Reachable"]["reason"]) == (
+        "False",
+        "Unauthorized",
+    )

@@ -142,5 +142,33 @@ async def test_to_have_a_command_taken_for_verified_because_the_check_or_its_ref
     assert (scene.answer(key)["accepted"], scene.promotions.commands) == (False, [])
 
 
+CLAIMS: dict[str, Document] = {
+    "old": {"claimedBy": "mallory", "claimedAt": "2026-03-01T11:00:00Z", "claims": 1, "attempt": 1},
+    "far ahead": {"claimedBy": "mallory", "claimedAt": "9999-12-31T23:59:59Z", "claims": 1, "attempt": 1},
+    "before all times": {"claimedBy": "mallory", "claimedAt": "0001-01-01T00:00:00Z", "claims": 1, "attempt": 1},
+    "without a time": {"claimedBy": "mallory"},
+    "of no time": {"claimedBy": "mallory", "claimedAt": "soon"},
+}
+
+
+@pytest.mark.parametrize("claim", sorted(CLAIMS))
+async def test_to_command_unverified_by_a_claim_that_one_wrote_oneself(claim: str) -> None:
+    scene = Scene()
+    key = scene.give({**command_document("promote"), "status": CLAIMS[claim]})
+    await scene.another_watcher(verify=CommandVerification(Server({}).port()).check).execute(key)
+    answer = scene.answer(key)
+    assert (answer["accepted"], scene.promotions.orders) == (False, [])
+    assert "admission policy" in str(answer["message"])
+
+
+@pytest.mark.parametrize("claim", sorted(CLAIMS))
+async def test_to_hold_up_the_commands_of_others_by_a_claim_that_is_never_answered(claim: str) -> None:
+    scene = Scene()
+    key = scene.give({**command_document("promote"), "status": CLAIMS[claim]})
+    assert await scene.executor().execute(key) is None
+    assert scene.answer(key)["accepted"] is True
+    assert len(scene.promotions.orders) == 1
+
+
 async def test_those_who_accept_it_say_so() -> None:
     assert await CommandVerification(Server({}).port(), unverified=True).check() == ""

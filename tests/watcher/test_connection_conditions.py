@@ -114,6 +114,9 @@ async def test_neither_a_recreated_nor_a_newer_resource_is_spoken_of_by_an_older
 ) -> None:
     ref = await create(api, namespace, "TestRunner")
     assert not await publish(api, replace(ref, uid="another"), GOOD)
+    await api.merge(
+        resource_of(TestRunner.definition), namespace, ref.name, {"spec": {"jenkins": {"url": "https://other"}}}
+    )
     assert await publish(api, ref, GOOD, generation=2)
     assert not await publish(api, ref, BAD, generation=1)
     await api.delete(resource_of(TestRunner.definition), namespace, ref.name)

@@ -1,7 +1,7 @@
 """Claim a PromotionCommand before it is sent, so that several watchers give it one answer between them."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from crds.api.ports import Document
@@ -40,13 +40,17 @@ class Claim:
 
 
 def read_claim(command: Document) -> Claim | None:
-    """Read who claimed a command; None where nobody has."""
+    """Read who claimed a command; None where nobody has, or what stands there is no claim of a watcher."""
     status = status_of(command)
     if not status.get("claimedBy"):
         return None
+    try:
+        at = datetime.fromisoformat(str(status.get("claimedAt")))
+    except ValueError:
+        return None
     return Claim(
         by=status["claimedBy"],
-        at=datetime.fromisoformat(status["claimedAt"]),
+        at=at if at.tzinfo is not None else at.replace(tzinfo=UTC),
         count=int(status.get("claims") or 1),
         attempt=status.get("attempt"),
     )
@@ -61,8 +65,9 @@ def next_claim(present: Claim | None, claimer: str, now: datetime, attempt: int 
         return Claim(by=claimer, at=now, count=1, attempt=attempt)
     if present.by == claimer:
         return present if now - present.at < RENEWED_AFTER else replace(present, at=now)
-    left = present.at + CLAIM_LIMIT - now
-    if left > timedelta(0):
-        # A clock that is ahead of ours must not hold the command for longer.
-        return min(left, CLAIM_LIMIT)
+    held = now - present.at
+    if -CLAIM_LIMIT <= held < CLAIM_LIMIT:
+        # A clock that is ahead of ours must not hold the command for longer, and a claim that is far ahead of it is
+        # no watcher's.
+        return min(CLAIM_LIMIT - held, CLAIM_LIMIT)
     return replace(present, by=claimer, at=now, count=present.count + 1)

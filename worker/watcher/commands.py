@@ -63,6 +63,8 @@ class CommandExecutor:
         self._verify = verify
         self._clock = clock
         self._claimer = new_claimer()
+        self._verified: set[str] = set()
+        """Uids of commands that were verified here; a claim proves nothing, since others may write a status."""
         self._lines = CommandLines()
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
         self.queue: KeyedQueue[Key] = KeyedQueue(name="commands", handle=self.go_on, workers=None)
@@ -82,6 +84,7 @@ class CommandExecutor:
             if pause is not None:
                 return pause
             self._lines.forget(key, entry)
+            self._verified.discard(entry.uid)
         return None
 
     async def execute(self, key: Key) -> timedelta | None:
@@ -96,14 +99,18 @@ class CommandExecutor:
             return None
         found = await self._read(TRACKERS, tracker)
         present = read_claim(command)
-        # Before the claim: a command that is claimed may have been sent, so that nothing but its answer is wanted.
-        unverified = await self._verify() if present is None else ""
+        # Before the claim: a command that was verified here may have been sent, so that only its answer is wanted.
+        unverified = "" if entry.uid in self._verified else await self._verify()
         attempt = read_tracker(found).attempt if found is not None else None
         claim = next_claim(present, self._claimer, self._clock(), attempt)
         if isinstance(claim, timedelta):
             return claim
         if claim.taken_over and present is not None and present.by != claim.by:
             logger.warning("command %s is taken over: its claimer has not answered since %s", key, present.at)
+        if unverified and present is not None:
+            unverified += ". Somebody had claimed it before, and may have carried it out"
+        if not unverified:
+            self._verified.add(entry.uid)
         try:
             if claim != present and not unverified:
                 command = await self._apply(key, command, claim.status())
@@ -117,6 +124,7 @@ class CommandExecutor:
         if answer is None:
             return STARTING_PAUSE
         await self._publish(key, command, claim, answer)
+        self._verified.discard(entry.uid)
         logger.info(
             "command %s: %s %s by %s: %s",
             key,
