@@ -23,6 +23,7 @@ from activities.models.status import (
     TrackerStatus,
 )
 from activities.models.tracking import TrackerRef
+from crds.api.forgeries import forgery_message
 from crds.api.ports import (
     ApiForbidden,
     ApiInvalid,
@@ -43,7 +44,6 @@ from crds.api.publishing import (
     with_summary,
 )
 from crds.conditions import Condition, ConditionReason, ConditionStatus
-from crds.forgeries import forgery_message
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from crds.api.forgeries import distrust
 from crds.api.ports import ApiConflict, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.conditions import (
     Condition,
@@ -16,7 +17,6 @@ from crds.conditions import (
     merge_conditions,
     set_condition,
 )
-from crds.forgeries import distrust
 from crds.model import Definition
 from crds.readiness import SUMMARY, summary
 from crds.rules import status_budget

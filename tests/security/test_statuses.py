@@ -12,15 +12,15 @@ from activities.connections import ConnectionConditions
 from activities.models.connections import ConnectionOutcome, ConnectionRef, PublishConnectionInput
 from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput
 from activities.resources import KubernetesResources
-from crds.controller import TRACKERS
-from crds.kubernetes import KubernetesApi
-from crds.ports import EVENTS, Document, resource_of
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import EVENTS, Document, resource_of
 from crds.sequences import AHEAD, MAX_SEQUENCE, REPLACEABLE
 from crds.v1alpha1.test_runner import TestRunner
-from deploy.local.kubernetes_server import KubernetesAccess
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.crds.api import Api, message
 from tests.crds.resources import deployment, document, environment_document
 from tests.watcher.samples import ENVIRONMENTS, conditions, full_status, ref_of
+from worker.watcher.trackers import TRACKERS
 
 NAMESPACE = "statuses"
 RBAC = "rbac.authorization.k8s.io/v1"

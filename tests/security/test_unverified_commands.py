@@ -157,7 +157,7 @@ async def test_to_command_unverified_by_a_claim_that_one_wrote_oneself(claim: st
     key = scene.give({**command_document("promote"), "status": CLAIMS[claim]})
     await scene.another_watcher(verify=CommandVerification(Server({}).port()).check).execute(key)
     answer = scene.answer(key)
-    assert (answer["accepted"], scene.promotions.orders) == (False, [])
+    assert (answer["accepted"], scene.promotions.commands) == (False, [])
     assert "admission policy" in str(answer["message"])
 
 
@@ -167,7 +167,7 @@ async def test_to_hold_up_the_commands_of_others_by_a_claim_that_is_never_answer
     key = scene.give({**command_document("promote"), "status": CLAIMS[claim]})
     assert await scene.executor().execute(key) is None
     assert scene.answer(key)["accepted"] is True
-    assert len(scene.promotions.orders) == 1
+    assert len(scene.promotions.commands) == 1
 
 
 async def test_those_who_accept_it_say_so() -> None:
