@@ -1,5 +1,6 @@
 """Prove what resources declare: one cheap call with the credential, and a word on what to fix where it fails."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -29,9 +30,12 @@ from providers.errors import (
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnauthorized,
+    ProviderUnavailable,
 )
 
 KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONNECTED}
+ANSWER_WITHIN = timedelta(seconds=15)
+"""Bound of one check, its wait for a turn at the host included: it holds a slot, and one cheap call takes no longer."""
 _FORBIDDEN = 403
 
 
@@ -64,7 +68,11 @@ class ConnectionProofs(ConnectionActivities):
 
     async def _prove(self, connection: ConnectionRef, document: Document) -> tuple[ConnectionOutcome, timedelta | None]:
         try:
-            answer = await self._ask(connection)
+            async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                answer = await self._ask(connection)
+        except TimeoutError:
+            text = f"no answer within {ANSWER_WITHIN.total_seconds():g} s"
+            return explain(ProviderUnavailable(text, status=504), connection, document), None
         except ProviderBusy:
             raise
         except ProviderError as error:

@@ -14,8 +14,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Te
 from activities.models.bounds import cut
 from activities.models.budgets import TEXT_BYTES
 from activities.models.failures import Failure, FailureKind
+from activities.models.tracking import TrackerRef
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
+from activities.slots import slot_of
 from crds.api.ports import ApiError, ApiForbidden, ApiInvalid
 from providers.callers import calling_for
 from providers.errors import (
@@ -32,6 +34,7 @@ from providers.errors import (
     ProviderUnavailable,
     TriggerUnknown,
 )
+from providers.shares import namespace_of
 
 _logger = structlog.get_logger(__name__)
 
@@ -158,14 +161,18 @@ def carried(error: ApplicationError) -> Failure:
 def reported(
     function: Callable[Parameters, Coroutine[Any, Any, Answer]],
 ) -> Callable[Parameters, Coroutine[Any, Any, Answer]]:
-    """Wrap an activity so that whatever it raises becomes an ApplicationError without a credential in it."""
+    """Wrap an activity so that whatever it raises becomes an ApplicationError without a credential in it.
+
+    It holds a slot for the namespace that its request names (activities/slots.py). Wrappers are not to be nested.
+    """
 
     @functools.wraps(function)
     async def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
         # Until the failure is built and logged, what was read of Secrets must be known.
         with reading_secrets():
             try:
-                with calling_for(tenant_of(args[-1] if args else None)):
+                tenant = next(filter(None, map(tenant_of, args)), "")
+                with slot_of(namespace_of(tenant)), calling_for(tenant):
                     return await function(*args, **kwargs)
             except TemporalError:
                 raise
@@ -185,6 +192,9 @@ def tenant_of(request: object) -> str:
     connection = getattr(request, "connection", None)
     if connection is not None:
         named = [connection.namespace, connection.name]
+    tracker = getattr(request, "tracker", None)
+    if isinstance(tracker, TrackerRef) and not named[0]:
+        named = [tracker.namespace, tracker.name]
     deployment = getattr(request, "deployment", None)
     if deployment is not None:
         named[1] = deployment.repository

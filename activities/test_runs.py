@@ -42,8 +42,8 @@ class CiActivities(TestRunActivities):
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
+    # Without `reported`: what its part below raises, a slot that it did not get included, is judged first.
     @activity.defn
-    @reported
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         """Find the run of this key, else create it; the oldest of several counts and the others are cancelled.
 

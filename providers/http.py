@@ -16,6 +16,7 @@ from providers.addresses import AddressRules, CheckedTransport, port_of
 from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderMisconfigured
+from providers.shares import Shares
 from providers.tracing import Trace, untraced
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -52,6 +53,10 @@ class HttpOptions:
     """How long a call waits for its place; then ProviderBusy."""
     stream_limit: int = 256
     """Open streams at a time per (host, credential)."""
+    calls_in_all: int = 600
+    """Calls at a time to all hosts together, those included that wait for their turn; one namespace has a share."""
+    streams_in_all: int = 1000
+    """Open streams at a time to all hosts together; one namespace has a share."""
     user_agent: str = "pilotage"
     transport: httpx.AsyncBaseTransport | None = None
     """Replaces the network, in tests."""
@@ -73,6 +78,7 @@ class HttpClients:
         self._rules = AddressRules(self.options.allowed_hosts, cluster_addresses=self.options.cluster_addresses)
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._admissions: dict[tuple[str, ...], Admission] = {}
+        self._calls, self._streams = Shares(self.options.calls_in_all), Shares(self.options.streams_in_all)
         self._memory: OrderedDict[tuple[object, ...], object] = OrderedDict()
 
     @asynccontextmanager
@@ -112,6 +118,7 @@ class HttpClients:
                 limit=limit,
                 waiting_limit=limit * self.options.waiting_per_place,
                 patience=self.options.patience,
+                everywhere=self._streams if stream else self._calls,
             )
         return found
 

@@ -128,7 +128,8 @@ class Settings(BaseSettings):
     anybody who may create a PromotionCommand commands in any name."""
 
     scm_in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
-    """How many calls per (host, credential) this process has in flight; beyond that, activities wait their turn."""
+    """How many calls per (host, credential) this process has in flight, three quarters of them for one namespace at
+    most; beyond that, activities wait their turn."""
 
     temporal_ui_url: str = ""
     """Base URL of the Temporal UI, for links in status and comments; empty = no links."""
@@ -137,7 +138,11 @@ class Settings(BaseSettings):
     """Overrides of a promotion's durations in seconds, as JSON: `{"poll_initial": 1}`. For tests and the demo."""
 
     activity_slots: Annotated[int, Field(ge=1, le=10000)] = 200
-    """How many activities of one queue run at the same time in this process."""
+    """How many activities of one queue run at the same time in this process, three quarters of them for one namespace
+    at most."""
+
+    check_slots: Annotated[int, Field(ge=1, le=10000)] = 40
+    """The same for the queue `checks`, which proves credentials and addresses."""
 
     observation_slots: Annotated[int, Field(ge=1, le=10000)] = 1000
     """The same for the queue `observation`, whose activities mostly wait."""

@@ -1,9 +1,6 @@
 """Names that must agree everywhere: workflow ids, task queues, signals, updates, queries and search attributes."""
 
-import hashlib
 from dataclasses import dataclass
-
-_FAIRNESS_BYTES = 64
 
 PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
@@ -42,12 +39,12 @@ def connection_workflow_id(installation: str, kind: str, namespace: str, name: s
     return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{uid}"
 
 
-def fairness_key(namespace: str, repository: str) -> str:
-    """Return the key by which a Temporal server that balances queues gives tenants their turns; at most 64 bytes."""
-    key = f"{namespace}/{repository}"
-    if len(key.encode()) <= _FAIRNESS_BYTES:
-        return key
-    return hashlib.sha256(key.encode()).hexdigest()
+def fairness_key(namespace: str) -> str:
+    """Return the key by which a Temporal server that balances queues gives tenants their turns; at most 64 bytes.
+
+    By namespace alone: with a key per repository, whoever declares more of them would get more turns.
+    """
+    return namespace or "-"
 
 
 def installation_workflow_id(installation: str) -> str:
@@ -68,6 +65,11 @@ class Queues:
     @property
     def config(self) -> str:
         return f"{self.installation}.config"
+
+    @property
+    def checks(self) -> str:
+        """Of credentials and addresses: a host that never answers must keep nothing else from its turn."""
+        return f"{self.installation}.checks"
 
     @property
     def scm(self) -> str:

@@ -60,7 +60,7 @@ def tell(queues: Queues, timings: Timings, *, summary: str, last: bool = False) 
 
 def connection_check(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Prove a credential: whatever the host answers is an outcome, so that only an outage of ours is retried."""
-    return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
+    return _config(queues.checks, timings, _backoff(initial=1, maximum=30), summary)
 
 
 def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:

@@ -9,7 +9,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from deploy.local.environment.assembly import LocalEnvironment
-from tests.bench import scaling, waiting
+from tests.bench import scaling, tenants, waiting
 from tests.bench.killing import measure_kill
 from tests.bench.latency import measure_latencies
 from tests.bench.returning import measure_return
@@ -92,12 +92,20 @@ async def _scaling(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
+async def _tenants(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    scene = tenants.scenes(plan.trackers, min(plan.samples, tenants.MOST_SAMPLES))
+    async with staged(directory, scene, say, timings=waiting.TIMINGS, stock=plan.stock) as stage:
+        async for row in tenants.measure_tenants(stage, plan.trackers, say):
+            yield row
+
+
 ACTS: Mapping[str, Act] = {
     "alone": _alone,
     "returning": _returning,
     "hops": _hops,
     "waiting": _waiting,
     "scaling": _scaling,
+    "tenants": _tenants,
 }
 """In the order in which they are played."""
 

@@ -31,7 +31,7 @@ async def measure_latencies(stage: Stage, repositories: Sequence[str]) -> list[R
     for repository in repositories:
         began = time.time()
         identity = await stage.create(repository)
-        triggers = await stage.await_calls(partial(_is_trigger_of, repository), count=len(TESTS))
+        triggers = await stage.await_calls(partial(is_trigger_of, repository), count=len(TESTS))
         await asyncio.sleep(SETTLING_SECONDS)
         await stage.end_builds(repository)
         poked = time.time()
@@ -85,7 +85,8 @@ def workflow_tasks(events: Iterable[HistoryEvent]) -> int:
     return sum(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in events)
 
 
-def _is_trigger_of(repository: str, entry: Mapping[str, Any]) -> bool:
+def is_trigger_of(repository: str, entry: Mapping[str, Any]) -> bool:
+    """Tell whether a call starts a test of a repository."""
     return is_trigger(entry) and f"/job/{repository}/" in entry["path"]
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,13 +26,17 @@ class Scene:
     """The world of one environment.
 
     Pull requests 1 and 2 of each repository are merged, and the first one runs in `dev`; with `open_pulls` each has
-    that many open ones instead. The first `long` repositories go to `prod` through `staging`.
+    that many open ones instead. The first `long` repositories go to `prod` through `staging`. Another tenant's scene
+    may stand beside it, under names and in a namespace of its own.
     """
 
     repositories: int
     long: int = 0
     open_pulls: int = 0
     run_seconds: float = NEVER_SECONDS
+    namespace: str = NAMESPACE
+    prefix: str = "app"
+    beside: "Scene | None" = None
 
     def __post_init__(self) -> None:
         if self.repositories > _DEPLOYMENTS_PER_ENVIRONMENT:
@@ -39,7 +44,7 @@ class Scene:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"app{number}" for number in range(1, self.repositories + 1))
+        return tuple(f"{self.prefix}{number}" for number in range(1, self.repositories + 1))
 
     def road(self, name: str) -> tuple[str, ...]:
         """Return the environments that a repository's changes move through."""
@@ -52,7 +57,7 @@ class Scene:
     def seed(self) -> dict[str, Any]:
         """Return the sandbox's world."""
         projects = {PROJECT: ["get", "sync", "update", "override"]}
-        return {
+        seed: dict[str, Any] = {
             "options": {"run_seconds": self.run_seconds, "jenkins_queue_seconds": 0.0},
             "github": {
                 "tokens": {GITHUB_TOKEN: {"login": "pilotage-bot", "limit": 100_000_000}},
@@ -73,6 +78,11 @@ class Scene:
                 },
             },
         }
+        if self.beside is not None:
+            theirs = self.beside.seed()
+            for system, what in (("github", "repos"), ("jenkins", "jobs"), ("argocd", "apps")):
+                seed[system][what] |= theirs[system][what]
+        return seed
 
     def _repository(self, index: int) -> dict[str, Any]:
         merged = 0 if self.open_pulls else MERGED
@@ -111,7 +121,21 @@ class Scene:
         """Return all resources but the trackers."""
         shared = [(SAMPLES / name).read_text() for name in ("00-namespace.yaml", "10-credentials.yaml")]
         shared.append((SAMPLES / "20-systems.yaml").read_text().replace(SAMPLES_SANDBOX, sandbox_url))
-        return "\n---\n".join([*shared, *map(json.dumps, self._resources())])
+        ours = re.sub(
+            rf"^  (name|namespace): {NAMESPACE}$", rf"  \1: {self.namespace}", "\n---\n".join(shared), flags=re.M
+        )
+        theirs = [self.beside.manifests(sandbox_url)] if self.beside is not None else []
+        return "\n---\n".join([ours, *map(json.dumps, self._resources()), *theirs])
+
+    def resource(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        """Return a resource of this tenant."""
+        metadata = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": _API, "kind": kind, "metadata": metadata, "spec": spec}
+
+    def tracker(self, repository: str, number: int = 1) -> dict[str, Any]:
+        """Return the tracker of a pull request."""
+        spec = {"repositoryRef": {"name": repository}, "number": number, "environment": SOURCE}
+        return self.resource("PullRequestTracker", f"{repository}-{number}", spec)
 
     def _resources(self) -> Iterator[dict[str, Any]]:
         for stage in (SOURCE, MIDDLE, TARGET):
@@ -122,12 +146,12 @@ class Scene:
             if stage == TARGET:
                 spec["final"] = True
             if deployments:
-                yield _resource("Environment", stage, spec)
+                yield self.resource("Environment", stage, spec)
         for name in self.names:
             host = {"scmProviderRef": {"name": "github"}, "github": {"owner": _OWNER, "name": name}}
-            yield _resource("GitRepository", name, host)
+            yield self.resource("GitRepository", name, host)
             for source, target in itertools.pairwise(self.road(name)):
-                yield _resource("PromotionPolicy", f"{name}-{source}", self._policy(name, source, target))
+                yield self.resource("PromotionPolicy", f"{name}-{source}", self._policy(name, source, target))
 
     def _deployment(self, name: str, stage: str) -> dict[str, Any]:
         argocd = {"instanceRef": {"name": "argocd"}, "project": PROJECT, "application": application(name, stage)}
@@ -147,12 +171,6 @@ class Scene:
 _PARAMETERS = ("REVISION", "PR", "ENV", "PROMOTION_KEY")
 
 
-def tracker(repository: str, number: int = 1) -> dict[str, Any]:
-    """Return the tracker of a pull request."""
-    spec = {"repositoryRef": {"name": repository}, "number": number, "environment": SOURCE}
-    return _resource("PullRequestTracker", f"{repository}-{number}", spec)
-
-
 def job_of(repository: str, test: str) -> str:
     """Return the Jenkins job of a test."""
     return f"{repository}/{test}"
@@ -166,10 +184,6 @@ def application(repository: str, stage: str) -> str:
 def host_path(repository: str) -> str:
     """Return what the SCM host's addresses of a repository hold."""
     return f"/repos/{_OWNER}/{repository}/"
-
-
-def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": _API, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
 
 
 def _sha(repository: int, number: int, ending: str) -> str:

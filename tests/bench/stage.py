@@ -45,7 +45,7 @@ class Stage:
 
     async def create(self, repository: str, number: int = 1) -> str:
         """Create a tracker; return the id of its workflow."""
-        document = await self.kubernetes.create(TRACKERS, NAMESPACE, scenes.tracker(repository, number))
+        document = await self.kubernetes.create(TRACKERS, NAMESPACE, self.scene.tracker(repository, number))
         metadata = document["metadata"]
         return promotion_workflow_id(INSTALLATION, NAMESPACE, metadata["name"], metadata["uid"], 1)
 
@@ -136,7 +136,7 @@ async def staged(
         await asyncio.to_thread(sandbox.post, "/_reset", {})
         await asyncio.to_thread(sandbox.post, "/_seed", scene.seed())
         text = scene.manifests(environment.sandbox_url)
-        await asyncio.to_thread(_apply, environment, text)
+        await asyncio.to_thread(apply, environment, text)
         await asyncio.to_thread(lambda: environment.start(workers=workers, watchers=1))
         connected = await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig))
         kubernetes = await stack.enter_async_context(connected)
@@ -144,7 +144,8 @@ async def staged(
         yield Stage(environment=environment, kubernetes=kubernetes, client=client, sandbox=sandbox, scene=scene)
 
 
-def _apply(environment: LocalEnvironment, text: str) -> None:
+def apply(environment: LocalEnvironment, text: str) -> None:
+    """Apply resources. Blocking."""
     kubectl(environment.kubeconfig, "apply", "-f", "-", stdin=text, report=_quiet)
 
 

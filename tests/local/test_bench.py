@@ -20,7 +20,7 @@ from tests.bench.killing import in_hands
 from tests.bench.returning import measure_return
 from tests.bench.rows import AT_LEAST, Row, median, rounded, spread, table
 from tests.bench.scaling import shares
-from tests.bench.scene import MERGED, MIDDLE, SOURCE, TARGET, Scene, tracker
+from tests.bench.scene import MERGED, MIDDLE, SOURCE, TARGET, Scene
 from tests.bench.script import Do, Step, activities_scheduled, read_script
 from tests.bench.throughput import history
 from tests.bench.usage import Usage, grouped, read_usage
@@ -183,7 +183,7 @@ def test_a_scene_of_waiting_trackers_has_open_pull_requests_and_nothing_merged()
     repository = scene.seed()["github"]["repos"]["acme/app1"]
     assert [pull.get("merged", False) for pull in repository["pulls"]] == [False, False, False]
     assert scene.seed()["argocd"]["apps"]["app1-dev"]["revision"] == repository["commits"][0]["sha"]
-    assert tracker("app1", 3)["metadata"]["name"] == "app1-3"
+    assert Scene(repositories=1).tracker("app1", 3)["metadata"]["name"] == "app1-3"
 
 
 def test_a_scene_that_no_environment_can_hold_is_refused() -> None:

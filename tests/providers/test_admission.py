@@ -126,11 +126,11 @@ async def test_a_call_that_is_cancelled_while_its_place_is_handed_over_keeps_non
     assert not calls.tasks[-1].done()
     assert calls.admitted[-1] == "shop/web"
     await calls.finish()
-    assert calls.admission._in_flight == 0
+    assert calls.admission.in_flight == 0
 
 
 async def test_those_who_are_sent_away_come_back_as_far_apart_as_they_can_be_served() -> None:
-    calls = Calls(limit=2, waiting=0)
+    calls = Calls(limit=3, waiting=0)
     await calls.begin("shop/web", 2)
     await calls.begin("shop/web", 100)
     await calls.begin("shop/small", 1)

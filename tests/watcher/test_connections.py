@@ -68,8 +68,8 @@ class Scene:
         before = len(self.checks.told)
         queue = self.controller.queue
         while queue.depth:
-            item = queue._ready.get_nowait()
-            queue._waiting.discard(item)
+            item = await queue._take()
+            queue._handling.discard(item)
             await self.controller.handle(item)
         return [(what, f"{one.kind}/{one.name}") for what, one, _ in self.checks.told[before:]]
 

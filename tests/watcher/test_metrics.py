@@ -99,7 +99,7 @@ async def test_the_depth_of_a_queue_is_read_at_the_scrape(registry: CollectorReg
     async def handle(_key: str) -> None:
         return None
 
-    queue: KeyedQueue[str] = KeyedQueue(name="trackers", handle=handle)
+    queue: KeyedQueue[str] = KeyedQueue(name="trackers", handle=handle, namespace_of=str)
     metrics.follow_queues([queue])
     assert registry.get_sample_value("pilotage_queue_depth", {"queue": "trackers"}) == 0
     queue.add("a")

@@ -22,7 +22,13 @@ class Work:
         self.open.set()
         self.at_once = self.most_at_once = 0
         self.again: timedelta | None = None
-        self.queue: KeyedQueue[str] = KeyedQueue(name="test", handle=self.handle, workers=workers, backoff=QUICK)
+        self.queue: KeyedQueue[str] = KeyedQueue(
+            name="test",
+            handle=self.handle,
+            namespace_of=lambda key: key.partition("/")[0],
+            workers=workers,
+            backoff=QUICK,
+        )
 
     async def handle(self, key: str) -> timedelta | None:
         self.handled.append(key)

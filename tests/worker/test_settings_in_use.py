@@ -161,7 +161,9 @@ async def be_busy(client: Client, worker: Worker, count: int) -> None:
 
 
 @pytest.mark.parametrize("slots", [1, MANY])
-@pytest.mark.parametrize(("queue", "setting"), [("ci", "activity_slots"), ("observation", "observation_slots")])
+@pytest.mark.parametrize(
+    ("queue", "setting"), [("ci", "activity_slots"), ("observation", "observation_slots"), ("checks", "check_slots")]
+)
 async def test_as_many_activities_run_at_a_time_as_the_setting_says(
     temporal_server: str, queue: str, setting: str, slots: int
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from worker.settings import Settings
 
-QUEUES = ("promotions", "config", "scm", "ci", "delivery", "observation")
+QUEUES = ("promotions", "config", "checks", "scm", "ci", "delivery", "observation")
 
 QueuesOption = Annotated[
     str | None,

@@ -21,6 +21,7 @@ from worker.serving.clock import ClockOff, ClockWatch
 from worker.serving.deadlines import BoundedAttempts
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.sharing import SharedSlots
 from worker.temporal.connect import (
     TemporalMisconfigured,
     TemporalPlaces,
@@ -41,7 +42,6 @@ WORKFLOW_TASKS = 16
 """How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
 that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
 wait at the server, where another worker may take them."""
-_OBSERVATION = "observation"
 
 
 def versioning() -> WorkerDeploymentConfig | None:
@@ -74,15 +74,20 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
             # Activity workers are not versioned: a run pinned to an old build would wait for an old one for ever.
             deployment_config=versioning(),
         )
-    slots = settings.observation_slots if queue == _OBSERVATION else settings.activity_slots
+    slots = _slots_of(queue, settings)
     return Worker(
         client,
         task_queue=name,
         activities=activities,
         max_concurrent_activities=slots,
-        interceptors=[BoundedAttempts()],
+        interceptors=[BoundedAttempts(), SharedSlots(slots)],
         graceful_shutdown_timeout=grace,
     )
+
+
+def _slots_of(queue: str, settings: Settings) -> int:
+    own = {"observation": settings.observation_slots, "checks": settings.check_slots}
+    return own.get(queue, settings.activity_slots)
 
 
 async def run_worker(settings: Settings, queues: Sequence[str]) -> None:

@@ -193,7 +193,7 @@ class TemporalPlaces:
             start_signal_args=[request.signal],
             static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
             search_attributes=_place_attributes(request),
-            priority=Priority(fairness_key=fairness_key(request.namespace, request.repository)),
+            priority=Priority(fairness_key=fairness_key(request.namespace)),
             rpc_timeout=CALL_TIMEOUT,
         )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import (
+    Priority,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -21,7 +22,11 @@ from workflows.identity import (
     SEEN_SIGNAL,
     Queues,
     connection_workflow_id,
+    fairness_key,
 )
+
+_BEHIND_PROMOTIONS = 4
+"""Of five, the first being served first; what moves changes has Temporal's default, three."""
 
 
 class TemporalConnectionChecks:
@@ -71,6 +76,7 @@ class TemporalConnectionChecks:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=f"{connection.kind} {connection.namespace}/{connection.name}",
                 search_attributes=_attributes(connection),
+                priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(connection.namespace)),
                 rpc_timeout=CALL_TIMEOUT,
                 **options,
             )

@@ -87,7 +87,7 @@ class TemporalPromotions:
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     static_summary=f"{attempt.namespace}/{attempt.name}",
-                    priority=Priority(fairness_key=fairness_key(attempt.namespace, spec.repository)),
+                    priority=Priority(fairness_key=fairness_key(attempt.namespace)),
                     search_attributes=_attributes(attempt, spec),
                     rpc_timeout=CALL_TIMEOUT,
                 )

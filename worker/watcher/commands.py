@@ -67,7 +67,9 @@ class CommandExecutor:
         """Uids of commands that were verified here; a claim proves nothing, since others may write a status."""
         self._lines = CommandLines()
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
-        self.queue: KeyedQueue[Key] = KeyedQueue(name="commands", handle=self.go_on, workers=None)
+        self.queue: KeyedQueue[Key] = KeyedQueue(
+            name="commands", handle=self.go_on, namespace_of=lambda key: key.namespace, workers=None
+        )
         """Trackers that have commands."""
 
     def follow(self, change: Change[CommandEntry]) -> None:

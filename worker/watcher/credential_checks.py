@@ -58,7 +58,9 @@ class ConnectionController:
         """The generation that each workflow was told of, by uid."""
         self._poked: set[Item] = set()
         self._gone: dict[Item, list[ConnectionRef]] = {}
-        self.queue: KeyedQueue[Item] = KeyedQueue(name="connections", handle=self.handle)
+        self.queue: KeyedQueue[Item] = KeyedQueue(
+            name="connections", handle=self.handle, namespace_of=lambda item: item.key.namespace
+        )
 
     def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
         """Take note of a resource that was seen, changed, went, or is looked at once more."""

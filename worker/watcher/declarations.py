@@ -92,7 +92,9 @@ class DeclarationController:
         self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
         self._changed_at: dict[str, datetime] = {}
         self._entered: dict[str, set[Key]] = {}
-        self.queue: KeyedQueue[str] = KeyedQueue(name="declarations", handle=self.handle, workers=2)
+        self.queue: KeyedQueue[str] = KeyedQueue(
+            name="declarations", handle=self.handle, namespace_of=lambda namespace: namespace, workers=2
+        )
 
     def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
         """Take note of a changed declaration; a cluster-scoped one concerns every namespace in use."""

@@ -20,6 +20,7 @@ from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.sharing import SharedSlots
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.temporal.credential_checks import TemporalConnectionChecks
 from worker.temporal.promotions import TemporalPromotions
@@ -121,6 +122,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
             ConnectionConditions(kubernetes).publish_connection,
         ],
         max_concurrent_activities=settings.activity_slots,
+        interceptors=[SharedSlots(settings.activity_slots)],
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace_seconds),
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -17,6 +18,7 @@ K = TypeVar("K", bound=Hashable)
 class KeyedQueue(Generic[K]):
     """Handle each key one at a time, repeat failed ones with back-off, and a changed one once more after its handling.
 
+    Namespaces take turns: a key waits for one key of each other namespace at most, however many those have waiting.
     The handler returns when to look again by itself, or None.
     """
 
@@ -25,15 +27,19 @@ class KeyedQueue(Generic[K]):
         *,
         name: str,
         handle: Callable[[K], Awaitable[timedelta | None]],
+        namespace_of: Callable[[K], str],
         workers: int | None = 4,
         backoff: Backoff = STANDARD,
     ) -> None:
         """Serve so many keys at once; None lets no key wait for another one: the handler bounds what it uses."""
         self._name = name
         self._handle = handle
+        self._namespace_of = namespace_of
         self._workers = workers
         self._backoff = backoff
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
+        self._ready: OrderedDict[str, deque[K]] = OrderedDict()
+        """What waits, by namespace; the one whose turn is next comes first."""
+        self._arrived = asyncio.Semaphore(0)
         self._waiting: set[K] = set()
         """Keys in the queue, each once."""
         self._handling: set[K] = set()
@@ -60,7 +66,8 @@ class KeyedQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.put_nowait(key)
+            self._ready.setdefault(self._namespace_of(key), deque()).append(key)
+            self._arrived.release()
 
     def add_after(self, key: K, delay: timedelta) -> None:
         """Have a key handled after a while, unless it is to be handled sooner anyway."""
@@ -97,7 +104,13 @@ class KeyedQueue(Generic[K]):
             await self._serve(await self._take())
 
     async def _take(self) -> K:
-        key = await self._ready.get()
+        await self._arrived.acquire()
+        namespace, keys = next(iter(self._ready.items()))
+        key = keys.popleft()
+        if keys:
+            self._ready.move_to_end(namespace)
+        else:
+            del self._ready[namespace]
         # With no await in between: a key that is added meanwhile is handled once more, not twice at once.
         self._waiting.discard(key)
         self._handling.add(key)

@@ -59,7 +59,9 @@ class TrackerController:
         self._poked: set[Key] = set()
         self._due: set[Key] = set()
         """Trackers whose workflow is to be looked for: those just seen, and all of them at each resync."""
-        self.queue: KeyedQueue[Key] = KeyedQueue(name="trackers", handle=self.reconcile, workers=workers)
+        self.queue: KeyedQueue[Key] = KeyedQueue(
+            name="trackers", handle=self.reconcile, namespace_of=lambda key: key.namespace, workers=workers
+        )
 
     def follow(self, change: Change[TrackerEntry]) -> None:
         """Take note of a changed tracker."""

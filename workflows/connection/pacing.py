@@ -9,6 +9,10 @@ from workflows.runtime import backoff
 SPREAD = 0.1
 """Share by which pauses differ, so that resources applied together are not all checked together for ever."""
 
+SPREAD_AFTER_FAILURE = 0.5
+"""The same once a check has failed: a host that never answers holds each check for long, so that those of many
+resources must not come together."""
+
 
 def count_failures(failures: int, result: CheckConnectionResult) -> int:
     """Return how many checks in a row have failed now."""
@@ -18,7 +22,8 @@ def count_failures(failures: int, result: CheckConnectionResult) -> int:
 def pause_after(failures: int, retry_after: timedelta | None, timings: Timings, chance: float) -> timedelta:
     """Return how long to wait after a check; `chance` is a random number from 0 to 1. A host's own wish is kept."""
     if failures == 0:
-        wanted = timings.check_interval
+        wanted, spread = timings.check_interval, SPREAD
     else:
+        spread = SPREAD_AFTER_FAILURE
         wanted = backoff.pause_after(failures, initial=timings.check_initial, maximum=timings.check_maximum)
-    return max(wanted * (1 + SPREAD * (2 * chance - 1)), retry_after or timedelta(0))
+    return max(wanted * (1 + spread * (2 * chance - 1)), retry_after or timedelta(0))

@@ -25,6 +25,9 @@ PROMPT: Mapping[str, str] = {
 """A shard hands out tasks at most 20 times a second, and timers up to a second late. A cluster has hundreds of shards,
 a development server one: with its defaults every step of every workflow would wait for the same beat."""
 
+FAIR: Mapping[str, str] = {"matching.enableFairness": "true"}
+"""Tasks of a queue are handed out by fairness key in turn: by namespace, as our workflows set it."""
+
 
 @dataclass(kw_only=True)
 class TemporalServer:
@@ -37,7 +40,7 @@ class TemporalServer:
     report: Callable[[str], None]
     arguments: Sequence[str] = ()
     stock: bool = False
-    """Leave the pace of the one shard as it comes."""
+    """Leave the pace of the one shard, and the order of tasks, as they come."""
     port: int = field(default_factory=free_port)
     ui_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
@@ -59,7 +62,8 @@ class TemporalServer:
         # Without the news fetch the UI asks nothing outside this machine.
         ui = [f"--ui-port={self.ui_port}", "--ui-disable-news-fetch"] if self.ui else ["--headless"]
         database = [] if self.in_memory else [f"--db-filename={self.directory / 'temporal.sqlite'}"]
-        pace = [] if self.stock else [f"--dynamic-config-value={name}={value}" for name, value in PROMPT.items()]
+        ours = {} if self.stock else {**PROMPT, **FAIR}
+        pace = [f"--dynamic-config-value={name}={value}" for name, value in ours.items()]
         command = [
             str(find("temporal", report=self.report)),
             *("server", "start-dev", "--ip=127.0.0.1", f"--port={self.port}", f"--http-port={self.http_port}"),

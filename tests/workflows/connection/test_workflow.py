@@ -134,7 +134,7 @@ async def served(address: str) -> AsyncIterator[World]:
             workflows=[ConnectionWorkflow],
             workflow_runner=workflow_runner(),
         ),
-        Worker(world.client, task_queue=queues.config, activities=[Checks(world).check_connection]),
+        Worker(world.client, task_queue=queues.checks, activities=[Checks(world).check_connection]),
         Worker(world.client, task_queue=queues.kubernetes, activities=[Conditions(world).publish_connection]),
     ):
         yield world

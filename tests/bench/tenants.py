@@ -1,0 +1,143 @@
+"""How soon one tenant's tests are triggered beside another one's dead CI systems and many trackers."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from deploy.local.bench.latency import is_trigger_of
+from deploy.local.bench.rows import Row, median, rounded, spread
+from deploy.local.bench.scene import Scene
+from deploy.local.bench.stage import TRACKERS, Say, Stage, apply
+from deploy.local.bench.throughput import TESTS
+from deploy.local.bench.waiting import CREATED_AT_ONCE, LEAST_PER_SECOND, REPOSITORIES, SETTLING_SECONDS
+from deploy.local.failures import LocalEnvironmentError
+
+NAMESPACE = "crowd"
+FACTOR = 2.0
+RUNNERS_PER_TRACKER = 0.5
+MOST_SAMPLES = 10
+
+
+@dataclass
+class DeadHost:
+    """A server on loopback that accepts connections and never answers."""
+
+    port: int = 0
+    open: int = 0
+    accepted: int = 0
+    most: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hang(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Keep a connection until the other side gives it up."""
+        self.open, self.accepted = self.open + 1, self.accepted + 1
+        self.most = max(self.most, self.open)
+        try:
+            while await reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+@asynccontextmanager
+async def dead_host() -> AsyncIterator[DeadHost]:
+    """Listen on a free port of loopback."""
+    host = DeadHost()
+    server = await asyncio.start_server(host.hang, "127.0.0.1", 0, backlog=1024)
+    host.port = server.sockets[0].getsockname()[1]
+    try:
+        yield host
+    finally:
+        server.close()
+
+
+def scenes(trackers: int, samples: int) -> Scene:
+    """Return the scene of one tenant, with two rounds of samples and one to warm up, and the crowd beside it."""
+    crowd = Scene(
+        repositories=REPOSITORIES, open_pulls=-(-trackers // REPOSITORIES), namespace=NAMESPACE, prefix="crowd"
+    )
+    return Scene(repositories=2 * samples + 1, beside=crowd)
+
+
+async def measure_tenants(stage: Stage, trackers: int, say: Say) -> AsyncIterator[Row]:
+    """Measure alone, then beside the crowd once its trackers wait and while its hosts hang."""
+    names = stage.scene.names
+    half = len(names) // 2
+    # The first one only warms up.
+    alone = (await _triggered(stage, names[: half + 1]))[1:]
+    async with dead_host() as host:
+        runners = round(trackers * RUNNERS_PER_TRACKER)
+        began = time.monotonic()
+        await _crowd(stage, host, runners=runners, trackers=trackers, say=say)
+        settled = time.monotonic() - began
+        hanging, before = [host.open], host.accepted
+        beside: list[float] = []
+        for name in names[half + 1 :]:
+            beside += await _triggered(stage, [name])
+            hanging.append(host.open)
+        yield Row(
+            name=f"tracker created → triggered beside {runners} dead runners and {trackers} trackers of another tenant",
+            value=rounded(median(beside) / median(alone)),
+            target=FACTOR,
+            unit="× alone",
+            detail={
+                "alone_ms": spread(alone),
+                "beside_ms": spread(beside),
+                "crowd_settled_seconds": rounded(settled),
+                "hanging_checks": spread(hanging),
+                "most_hanging_checks": host.most,
+                "checks_begun_before": before,
+                "checks_begun_meanwhile": host.accepted - before,
+            },
+        )
+
+
+async def _triggered(stage: Stage, repositories: Sequence[str]) -> list[float]:
+    """Promote the first change of each repository to its end; return the milliseconds until its triggers."""
+    found = []
+    for repository in repositories:
+        began = time.time()
+        identity = await stage.create(repository)
+        triggers = await stage.await_calls(partial(is_trigger_of, repository), count=len(TESTS), limit_seconds=150)
+        found.append(1000 * (triggers[len(TESTS) - 1]["time"] - began))
+        await stage.end_builds(repository)
+        await stage.poke(identity)
+        await stage.finish(identity)
+    return found
+
+
+async def _crowd(stage: Stage, host: DeadHost, *, runners: int, trackers: int, say: Say) -> None:
+    """Declare what the other tenant has, and return once its trackers wait for their merge and its hosts hang."""
+    crowd = stage.scene.beside
+    if crowd is None:
+        raise LocalEnvironmentError("the scene holds no other tenant")
+    spec = {"jenkins": {"url": f"http://127.0.0.1:{host.port}"}, "secretRef": {"name": "jenkins-token"}}
+    declared = [crowd.resource("TestRunner", f"dead-{number}", spec) for number in range(runners)]
+    slots, began = asyncio.Semaphore(CREATED_AT_ONCE), time.monotonic()
+
+    async def create(repository: str, number: int) -> None:
+        async with slots:
+            await stage.kubernetes.create(TRACKERS, NAMESPACE, crowd.tracker(repository, number))
+
+    pulls = ((name, number) for number in itertools.count(1) for name in crowd.names)
+    await asyncio.gather(
+        asyncio.to_thread(apply, stage.environment, "\n---\n".join(map(json.dumps, declared))),
+        *itertools.starmap(create, itertools.islice(pulls, trackers)),
+    )
+    while True:
+        items = (await stage.kubernetes.list_all(TRACKERS, NAMESPACE)).items
+        waiting = sum(one.get("status", {}).get("state") == "AwaitingMerge" for one in items)
+        if waiting == trackers and host.open:
+            return
+        if time.monotonic() - began > SETTLING_SECONDS * 12 + trackers / LEAST_PER_SECOND:
+            raise LocalEnvironmentError(f"{waiting} of {trackers} trackers of the crowd wait; {host.open} checks hang")
+        say(f"{waiting} of {trackers} trackers of the crowd wait for their merge; {host.open} checks hang")
+        await asyncio.sleep(SETTLING_SECONDS)

@@ -1,0 +1,204 @@
+"""To take another tenant's turn: with many dead hosts, many resources, or many names for oneself."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client
+
+from activities.connections import ConnectionProofs
+from activities.contracts import ConditionActivities
+from activities.models.connections import PublishConnectionInput
+from activities.models.status import PublishStatusResult
+from activities.models.tracking import Timings
+from activities.slots import Slots, shared_by, slot_of
+from crds.connections import Connection
+from crds.queueing import KeyedQueue
+from crds.reflector import Key
+from deploy.local.bench.serving import Crowd, serving
+from deploy.local.bench.throughput import one_hop, promote
+from providers.admission import Admission
+from providers.callers import calling_for
+from providers.errors import ProviderBusy
+from providers.http import HttpClients, HttpOptions
+from tests.activities.cluster import Cluster
+from tests.activities.fakes import FakeConnections, FakeRuns
+from worker.connection_checks import TemporalConnectionChecks
+from worker.conversion import DATA_CONVERTER
+from worker.sandbox import workflow_runner
+from worker.settings import Settings
+from worker.worker import build_worker
+from workflows.connection.workflow import ConnectionWorkflow
+from workflows.promotion.workflow import PromotionWorkflow
+
+DEAD = 500
+LIMIT, SLOTS = 20, 200
+
+
+@dataclass
+class Hanging:
+    """Work that was let in and never ends, by whom it was let in."""
+
+    let_in: list[str] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def begin(self, tenant: str, admission: Admission) -> None:
+        """Begin a call that its host never answers."""
+
+        async def call() -> None:
+            async with admission.place():
+                self.let_in.append(tenant)
+                await asyncio.Event().wait()
+
+        with calling_for(tenant):
+            self.tasks.append(asyncio.create_task(call()))
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def hanging() -> AsyncIterator[Hanging]:
+    made = Hanging()
+    yield made
+    await made.end()
+
+
+@pytest.mark.parametrize("names", [1, DEAD], ids=["under one name", "under a name for each"])
+async def test_to_hold_every_call_at_a_host_that_is_shared(hanging: Hanging, names: int) -> None:
+    admission = Admission(host="host", limit=LIMIT, waiting_limit=2 * LIMIT, patience=timedelta(hours=1))
+    for number in range(DEAD):
+        await hanging.begin(f"attacker/runner-{number % names}", admission)
+    before = len(hanging.let_in)
+    await hanging.begin("shop/web", admission)
+    assert hanging.let_in[before:] == ["shop/web"]
+    assert before < LIMIT
+
+
+async def test_to_hold_every_call_of_a_worker_with_a_host_for_each_runner(hanging: Hanging) -> None:
+    clients = HttpClients(HttpOptions(calls_in_all=100))
+    for number in range(DEAD):
+        await hanging.begin(f"attacker/runner-{number}", clients.admission(f"dead-{number}", "token"))
+    before = len(hanging.let_in)
+    await hanging.begin("shop/web", clients.admission("alive", "token"))
+    assert hanging.let_in[before:] == ["shop/web"]
+    refused = [task for task in hanging.tasks if task.done()]
+    assert {type(task.exception()) for task in refused} == {ProviderBusy}
+    assert len(refused) == DEAD - before
+
+
+def test_to_hold_every_slot_of_a_queue() -> None:
+    slots, pauses = Slots(SLOTS), list[timedelta | None]()
+    with shared_by(slots), ExitStack() as held:
+        for _ in range(DEAD):
+            try:
+                held.enter_context(slot_of("attacker"))
+            except ProviderBusy as busy:
+                pauses.append(busy.retry_after)
+        assert SLOTS // 2 < slots.shares.held_by("attacker") < SLOTS
+        assert len(pauses) == DEAD - slots.shares.held_by("attacker")
+        # A slot that is refused is asked for again, later and later, and never all at once.
+        assert all(pause is not None and pause < timedelta(minutes=1) for pause in pauses)
+        with slot_of("shop"):
+            assert slots.shares.held_by("shop") == 1
+    assert slots.shares.taken == 0
+
+
+async def test_to_have_another_tenant_s_resource_looked_at_after_all_of_one_s_own() -> None:
+    looked_at: list[Key] = []
+
+    async def look(key: Key) -> None:
+        looked_at.append(key)
+
+    queue: KeyedQueue[Key] = KeyedQueue(name="test", handle=look, namespace_of=lambda key: key.namespace, workers=1)
+    for number in range(1000):
+        queue.add(Key("attacker", f"web-{number}"))
+    for number in range(5):
+        queue.add(Key("shop", f"web-{number}"))
+    work = asyncio.create_task(queue.run())
+    await until(lambda: queue.depth == 0)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert [number for number, key in enumerate(looked_at) if key.namespace == "shop"] == [1, 3, 5, 7, 9]
+    assert len(looked_at) == 1005
+
+
+class DeadHosts(FakeConnections):
+    """The attacker's hosts accept and never answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def runs_of(self, namespace: str, runner: str) -> FakeRuns:
+        if namespace == "attacker":
+            self.asked += 1
+            await asyncio.Event().wait()
+        return FakeRuns()
+
+
+class Conditions(ConditionActivities):
+    """Keep what is published."""
+
+    def __init__(self) -> None:
+        self.published: list[str] = []
+
+    @activity.defn
+    async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
+        self.published.append(f"{request.connection.namespace}: {request.outcome.reason}")
+        return PublishStatusResult(written=True)
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not done():  # noqa: ASYNC110 activities of a worker bring it about
+            await asyncio.sleep(0.02)
+
+
+def runner(namespace: str, number: int) -> Connection:
+    return Connection(kind="TestRunner", namespace=namespace, name=f"ci-{number}", uid=f"uid-ci-{number}", generation=1)
+
+
+def runners(namespaces: tuple[str, ...], number: int) -> Cluster:
+    cluster = Cluster()
+    spec = {"jenkins": {"url": "https://ci.example"}, "secretRef": {"name": "token"}}
+    for namespace in namespaces:
+        for each in range(number):
+            cluster.add("TestRunner", f"ci-{each}", spec, namespace=namespace)
+    return cluster
+
+
+async def test_to_stop_another_tenant_with_hosts_that_never_answer(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.connections.ANSWER_WITHIN", timedelta(hours=1))
+    client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
+    settings = Settings(installation=f"i{uuid.uuid4().hex[:12]}", check_slots=8, shutdown_grace_seconds=0)
+    timings = Timings(activity_start_to_close=timedelta(hours=1))
+    checks = TemporalConnectionChecks(client=client, installation=settings.installation, timings=timings)
+    dead, conditions, crowd = DeadHosts(), Conditions(), Crowd(make=lambda: one_hop(client))
+    proofs = ConnectionProofs(runners(("attacker", "shop"), 40).port(), dead)
+    activities = crowd.activities()
+    activities["kubernetes"].append(conditions.publish_connection)
+    workflows: list[type] = [PromotionWorkflow, ConnectionWorkflow]
+    async with (
+        serving(client, settings.installation, workflows, activities, workflow_runner()),
+        build_worker(client, settings, "checks", [proofs.check_connection]),
+    ):
+        for number in range(40):
+            await checks.tell_seen(runner("attacker", number))
+        await until(lambda: dead.asked == 6)
+        await checks.tell_seen(runner("shop", 1))
+        await until(lambda: bool(conditions.published))
+        await promote(client, settings.installation)
+        assert (conditions.published, dead.asked) == (["shop: CredentialAccepted"], 6)
+        assert [len(world.triggers) for world in crowd.worlds.values()] == [3]
