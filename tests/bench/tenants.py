@@ -12,7 +12,7 @@ from functools import partial
 from deploy.local.bench.latency import is_trigger_of
 from deploy.local.bench.rows import Row, median, rounded, spread
 from deploy.local.bench.scene import Scene
-from deploy.local.bench.stage import TRACKERS, Say, Stage, apply
+from deploy.local.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage, apply
 from deploy.local.bench.throughput import TESTS
 from deploy.local.bench.waiting import CREATED_AT_ONCE, LEAST_PER_SECOND, REPOSITORIES, SETTLING_SECONDS
 from deploy.local.failures import LocalEnvironmentError
@@ -31,12 +31,13 @@ class DeadHost:
     open: int = 0
     accepted: int = 0
     most: int = 0
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def hang(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep a connection until the other side gives it up."""
         self.open, self.accepted = self.open + 1, self.accepted + 1
         self.most = max(self.most, self.open)
+        self.writers.add(writer)
         try:
             while await reader.read(65536):
                 pass
@@ -44,6 +45,7 @@ class DeadHost:
             pass
         finally:
             self.open -= 1
+            self.writers.discard(writer)
             writer.close()
 
 
@@ -57,6 +59,10 @@ async def dead_host() -> AsyncIterator[DeadHost]:
         yield host
     finally:
         server.close()
+        for writer in tuple(host.writers):
+            writer.close()
+        while host.open:  # noqa: ASYNC110 its connections bring it about
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def scenes(trackers: int, samples: int) -> Scene:
@@ -129,7 +135,7 @@ async def _crowd(stage: Stage, host: DeadHost, *, runners: int, trackers: int, s
 
     pulls = ((name, number) for number in itertools.count(1) for name in crowd.names)
     await asyncio.gather(
-        asyncio.to_thread(apply, stage.environment, "\n---\n".join(map(json.dumps, declared))),
+        asyncio.to_thread(apply, stage.environment, "\n".join(map(json.dumps, declared))),
         *itertools.starmap(create, itertools.islice(pulls, trackers)),
     )
     while True:
