@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from deploy.local.bench.latency import is_trigger_of
-from deploy.local.bench.rows import Row, median, rounded, spread
-from deploy.local.bench.scene import Scene
-from deploy.local.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage, apply
-from deploy.local.bench.throughput import TESTS
-from deploy.local.bench.waiting import CREATED_AT_ONCE, LEAST_PER_SECOND, REPOSITORIES, SETTLING_SECONDS
-from deploy.local.failures import LocalEnvironmentError
+from deploy.local.environment.failures import LocalEnvironmentError
+from tests.bench.latency import is_trigger_of
+from tests.bench.rows import Row, median, rounded, spread
+from tests.bench.scene import Scene
+from tests.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage, apply
+from tests.bench.throughput import TESTS
+from tests.bench.waiting import CREATED_AT_ONCE, LEAST_PER_SECOND, REPOSITORIES, SETTLING_SECONDS
 
 NAMESPACE = "crowd"
 FACTOR = 2.0

@@ -13,26 +13,25 @@ from temporalio.client import Client
 
 from activities.connections import ConnectionProofs
 from activities.contracts import ConditionActivities
-from activities.models.connections import PublishConnectionInput
+from activities.models.connections import ConnectionRef, PublishConnectionInput
 from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
 from activities.slots import Slots, shared_by, slot_of
-from crds.connections import Connection
-from crds.queueing import KeyedQueue
-from crds.reflector import Key
-from deploy.local.bench.serving import Crowd, serving
-from deploy.local.bench.throughput import one_hop, promote
+from crds.api.reflector import Key
 from providers.admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import Cluster
 from tests.activities.fakes import FakeConnections, FakeRuns
-from worker.connection_checks import TemporalConnectionChecks
-from worker.conversion import DATA_CONVERTER
-from worker.sandbox import workflow_runner
+from tests.bench.serving import Crowd, serving
+from tests.bench.throughput import one_hop, promote
+from worker.serving.process import build_worker
 from worker.settings import Settings
-from worker.worker import build_worker
+from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.credential_checks import TemporalConnectionChecks
+from worker.temporal.sandbox import workflow_runner
+from worker.watcher.queue import KeyedQueue
 from workflows.connection.workflow import ConnectionWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
 
@@ -164,8 +163,8 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-def runner(namespace: str, number: int) -> Connection:
-    return Connection(kind="TestRunner", namespace=namespace, name=f"ci-{number}", uid=f"uid-ci-{number}", generation=1)
+def runner(namespace: str, number: int) -> ConnectionRef:
+    return ConnectionRef(kind="TestRunner", namespace=namespace, name=f"ci-{number}", uid=f"uid-ci-{number}")
 
 
 def runners(namespaces: tuple[str, ...], number: int) -> Cluster:
@@ -195,9 +194,9 @@ async def test_to_stop_another_tenant_with_hosts_that_never_answer(
         build_worker(client, settings, "checks", [proofs.check_connection]),
     ):
         for number in range(40):
-            await checks.tell_seen(runner("attacker", number))
+            await checks.request_check(runner("attacker", number), 1)
         await until(lambda: dead.asked == 6)
-        await checks.tell_seen(runner("shop", 1))
+        await checks.request_check(runner("shop", 1), 1)
         await until(lambda: bool(conditions.published))
         await promote(client, settings.installation)
         assert (conditions.published, dead.asked) == (["shop: CredentialAccepted"], 6)
