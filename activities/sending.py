@@ -18,6 +18,20 @@ SENT = "a run may have begun at"
 """Word of an attempt that lost its reply, with the server's time."""
 
 
+class ServerClock:
+    """Tell the Temporal server's time within one attempt: when it started the attempt, and what has passed since."""
+
+    def __init__(self) -> None:
+        self._started, self._begun_at = activity.info().started_time, time.monotonic()
+
+    def now(self) -> datetime:
+        return self._started + timedelta(seconds=time.monotonic() - self._begun_at)
+
+    def monotonic(self, moment: datetime) -> float:
+        """Return a moment of the server's as `time.monotonic()` of this process; one that is still to come is now."""
+        return self._begun_at + min((moment - self._started).total_seconds(), time.monotonic() - self._begun_at)
+
+
 class Sending:
     """Follow the current attempt, and know of those before it what they left behind.
 
@@ -33,7 +47,7 @@ class Sending:
     def __init__(self) -> None:
         info = activity.info()
         self._attempt = info.attempt
-        self._started, self._begun_at = info.started_time, time.monotonic()
+        self._clock = ServerClock()
         self._sent_at = _sent_at(info.heartbeat_details)
         self.begun = False
         """Whether this attempt has asked the CI system for a run."""
@@ -61,17 +75,14 @@ class Sending:
         """Return how long the lists may still hide a run that an attempt before has begun; zero once they must not."""
         if self._sent_at is None:
             return timedelta(0)
-        return max(self._sent_at + lag - self._now(), timedelta(0))
+        return max(self._sent_at + lag - self._clock.now(), timedelta(0))
 
     def note(self) -> None:
         """Leave word to the next attempt: when this one may have begun a run, or that none so far has."""
         if self.begun:
-            activity.heartbeat(SENT, self._now().isoformat())
+            activity.heartbeat(SENT, self._clock.now().isoformat())
         elif not self.repeats:
             activity.heartbeat(UNSENT, self._attempt)
-
-    def _now(self) -> datetime:
-        return self._started + timedelta(seconds=time.monotonic() - self._begun_at)
 
 
 def _sent_at(details: Sequence[object]) -> datetime | None:

@@ -26,10 +26,11 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.ports import Connections
-from activities.sending import Sending
+from activities.sending import Sending, ServerClock
 from crds.rules.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
-from providers.models import Run, RunReading
+from providers.models import Origin, Run, RunReading
+from providers.origins import own
 from providers.ports import TestRuns, TraceableRuns
 
 _ASKED_AT_ONCE = 10
@@ -45,13 +46,15 @@ class CiActivities(TestRunActivities):
     # Without `reported`: what its part below raises, a slot that it did not get included, is judged first.
     @activity.defn
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
-        """Find the run of this key, else create it; the oldest of several counts and the others are cancelled.
+        """Find our run of this key, else create it; of several of ours the oldest counts, the others are cancelled.
+
+        A run that shows the key and is not ours is named, counts for nothing and is in nobody's way.
 
         Safe to retry: where runs cannot be found by key, only attempts that surely began none are followed by another.
         """
-        sending = Sending()
+        sending, clock = Sending(), ServerClock()
         try:
-            return await self._found_or_created(request, sending)
+            return await self._found_or_created(request, sending, clock)
         except ApplicationError as failure:
             raise sending.judged(failure) from None
         except asyncio.CancelledError:
@@ -62,13 +65,14 @@ class CiActivities(TestRunActivities):
     @reported
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         """Read several runs, a few at a time; a run that cannot be read is reported as such, without a verdict."""
+        clock = ServerClock()
         runs = await self._connections.runs_of(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def read(ref: RunRef) -> RunReport:
             async with gate:
                 try:
-                    report = _to_report(ref, await runs.read(ref.job, _to_run(ref)))
+                    report = _to_report(ref, await runs.read(ref.job, _to_run(ref, clock)))
                 except ProviderError as error:
                     failure = failure_from(error)
                     failure = replace(failure, message=cut(failure.message, LINE_BYTES))
@@ -84,16 +88,17 @@ class CiActivities(TestRunActivities):
     @activity.defn
     @reported
     async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
-        """Cancel every run of each key, a few at a time; all are tried before the first error is raised.
+        """Cancel every run of ours of each key, a few at a time; all are tried before the first error is raised.
 
         A run that may have begun unheard is looked for until the lists must show it, by a later attempt.
         """
+        clock = ServerClock()
         runs = await self._connections.runs_of(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def cancel(ref: RunRef) -> bool | None:
             async with gate:
-                return await _cancel(runs, ref)
+                return await _cancel(runs, ref, clock)
 
         outcomes = await asyncio.gather(*map(cancel, request.runs), return_exceptions=True)
         for outcome in outcomes:
@@ -105,7 +110,9 @@ class CiActivities(TestRunActivities):
         return CancelTestsResult(cancelled=tuple(cancelled))
 
     @reported
-    async def _found_or_created(self, request: TriggerTestInput, sending: Sending) -> TriggerTestResult:
+    async def _found_or_created(
+        self, request: TriggerTestInput, sending: Sending, clock: ServerClock
+    ) -> TriggerTestResult:
         parameters = _rendered(request)
         if hidden := sending.hidden_for(request.listing_lag):
             # The look would find nothing yet, and the wait for it must not hold a slot that others need.
@@ -114,20 +121,22 @@ class CiActivities(TestRunActivities):
                 retry_after=hidden,
             )
         runs = await self._connections.runs_of(request.namespace, request.runner)
-        found = await runs.find(request.job, request.key)
+        origin = Origin(began=clock.monotonic(request.began) if request.began else None, parameters=parameters)
+        shown = await runs.find(request.job, request.key, origin)
+        found, foreign = own(shown), tuple(_foreign(run) for run in shown if run.foreign)
         if not found:
             if request.again or sending.repeats:
                 await _refuse_blind_repetition(runs, request.job)
             sending.begun = True
             created = await runs.create(request.job, request.key, parameters)
             count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
-            return TriggerTestResult(run=_to_ref(request.runner, request.job, request.key, created))
+            return TriggerTestResult(run=_started(request, created), foreign=foreign)
         for duplicate in found[1:]:
             await runs.cancel(request.job, duplicate)
             count(Count.DUPLICATE_RUNS, namespace=request.namespace, runner=request.runner)
         count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="found")
-        run = _to_ref(request.runner, request.job, request.key, found[0])
-        return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1)
+        run = _started(request, found[0])
+        return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1, foreign=foreign)
 
 
 async def _refuse_blind_repetition(runs: TestRuns, job: str) -> None:
@@ -144,11 +153,12 @@ def _hidden_for(lag: timedelta) -> timedelta:
     return max(lag - (info.started_time - info.scheduled_time), timedelta(0))
 
 
-async def _cancel(runs: TestRuns, ref: RunRef) -> bool | None:
-    """Return whether any run of the key was still going; None where there is none."""
-    found: Sequence[Run] = await runs.find(ref.job, ref.key)
+async def _cancel(runs: TestRuns, ref: RunRef, clock: ServerClock) -> bool | None:
+    """Return whether any run of ours of the key was still going; None where there is none."""
+    known = _to_run(ref, clock)
+    found: Sequence[Run] = own(await runs.find(ref.job, ref.key, known.origin))
     if ref.id and all(run.id != ref.id for run in found):
-        found = (*found, _to_run(ref))
+        found = (*found, known)
     if not found:
         return None
     going = False
@@ -175,18 +185,23 @@ def _rendered(request: TriggerTestInput) -> dict[str, str]:
     return rendered
 
 
-def _to_run(ref: RunRef) -> Run:
-    return Run(id=ref.id, key=ref.key, url=ref.url)
+def _to_run(ref: RunRef, clock: ServerClock) -> Run:
+    origin = Origin(began=clock.monotonic(ref.began)) if ref.began else None
+    return Run(id=ref.id, key=ref.key, url=ref.url, origin=origin)
 
 
-def _to_ref(runner: str, job: str, key: str, run: Run) -> RunRef:
-    return RunRef(runner=runner, job=job, key=key, id=run.id, url=run.url)
+def _started(request: TriggerTestInput, run: Run) -> RunRef:
+    return RunRef(runner=request.runner, job=request.job, key=request.key, id=run.id, url=run.url, began=request.began)
+
+
+def _foreign(run: Run) -> str:
+    return bounded(f"{run.url or f'run {run.id}'} shows the promotion key and is not ours: {run.foreign}")
 
 
 def _to_report(ref: RunRef, reading: RunReading) -> RunReport:
     return RunReport(
         key=ref.key,
-        run=_to_ref(ref.runner, ref.job, ref.key, reading.run),
+        run=replace(ref, id=reading.run.id, url=reading.run.url),
         state=RunState(reading.phase),
         message=bounded(reading.message),
         number=reading.number,

@@ -99,9 +99,10 @@ def moment(value: object, *path: str) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(found.replace("Z", "+00:00"))
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        # The first or the last day of all may be another year in UTC.
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no time") from None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _name(path: tuple[str, ...]) -> str:

@@ -68,12 +68,26 @@ class Comment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a run of ours was begun with; what is None is not known, and not compared."""
+
+    began: float | None = None
+    """When its key was made, by `time.monotonic()` of this process: no run of the key can be older."""
+    parameters: Mapping[str, str] | None = None
+    """What was sent with it, the key left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One run at a CI system. `id` is opaque to callers; an adapter can find the run by it or by `key`."""
 
     id: str
     key: str
     url: str = ""
+    foreign: str = ""
+    """Why this run is not ours though it shows our key; empty for ours. Only `find` fills it."""
+    origin: Origin | None = None
+    """What callers know of how it began, for where it is found by its key."""
 
 
 class RunPhase(StrEnum):

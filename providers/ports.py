@@ -12,6 +12,7 @@ from providers.models import (
     ChangedFiles,
     Comment,
     CommitStatus,
+    Origin,
     Run,
     RunReading,
     SyncWindow,
@@ -119,8 +120,12 @@ class TestRuns(Protocol):
         # For pytest, which collects what is named so; no member that an adapter would have to have.
         __test__ = False
 
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
-        """Return every run of this key, queued ones included, oldest first."""
+    async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
+        """Return every run that shows this key, queued ones included, oldest first; foreign ones say why they are.
+
+        A key proves nothing by itself: a run is ours if it is no older than the key and has our parameters, our ref
+        and our account, as far as the system shows them.
+        """
         ...
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
@@ -128,11 +133,11 @@ class TestRuns(Protocol):
         ...
 
     async def read(self, job: str, run: Run) -> RunReading:
-        """Read one run; ProviderNotFound when neither its id nor its key is known any more."""
+        """Read one run; ProviderNotFound when neither its id nor a run of ours with its key is known any more."""
         ...
 
     async def cancel(self, job: str, run: Run) -> None:
-        """Cancel one run; finished or unknown ones are fine."""
+        """Cancel one run; finished or unknown ones are fine, and foreign ones are left alone."""
         ...
 
     async def check(self) -> str:

@@ -22,6 +22,9 @@ LABELS_KEPT = 100
 FIELDS_KEPT = 50
 """Field paths that one problem names."""
 
+FOREIGN_KEPT = 3
+"""Foreign runs that one trigger names, the oldest: anybody who may start runs can start many."""
+
 MOVES_KEPT = 20
 """Moves of a source that one record names, the newest."""
 

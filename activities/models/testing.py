@@ -1,10 +1,12 @@
 """Test runs as the workflows see them."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
-from activities.models.bounds import Bounded, Line, Link, Short
+from activities.models.bounds import Bounded, First, Line, Link, Short
+from activities.models.budgets import FOREIGN_KEPT
 from activities.models.failures import Failure
 
 
@@ -35,6 +37,8 @@ class RunRef(Bounded):
     """The promotion key, by which the run is found again when a reply was lost."""
     id: str
     url: Link = ""
+    began: datetime | None = None
+    """When the key was made, by the server's time; no run of it can be older."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +59,19 @@ class TriggerTestInput:
     """How long a run that was accepted may be missing in the CI system's lists."""
     repository: str = ""
     """The GitRepository in whose turn the calls wait, where many share a CI system and its credential."""
+    began: datetime | None = None
+    """When the key was made, by the server's time; None of a workflow that began before this was known."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TriggerTestResult:
+class TriggerTestResult(Bounded):
     run: RunRef
     found: bool = False
     """Whether the run was there already, found by its key."""
     duplicates: int = 0
     """How many further runs with the same key were cancelled."""
+    foreign: Annotated[tuple[Line, ...], First(FOREIGN_KEPT)] = ()
+    """Which runs show the key and are not ours, each with why; they count for nothing and are left alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

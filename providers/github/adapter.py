@@ -21,6 +21,13 @@ _PROOF_DIGITS = 32
 _REMEMBERED_PULLS = 10_000
 
 
+class OwnAccount:
+    """Remember under which name a credential writes; None = not asked yet, empty = the host does not say."""
+
+    def __init__(self) -> None:
+        self.login: str | None = None
+
+
 class GitHubCalls:
     """Send requests of one repository, with a fresh installation token after a 401."""
 
@@ -48,6 +55,7 @@ class GitHubCalls:
             app_id=app_id,
             installation_id=installation_id,
         )
+        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
         self._endpoint = Endpoint(
             http=http,
             base_url=base_url,
@@ -76,6 +84,20 @@ class GitHubCalls:
         if self.auth.is_app:
             return await self.auth.app()
         return (await self.call(wire.check_account(app=False))).document()
+
+    async def login(self) -> str:
+        """Return the account's name as comments and runs show it; empty where the host does not say."""
+        if self._own.login is None:
+            try:
+                account = await self.account()
+            except (ProviderUnauthorized, ProviderNotFound) as error:
+                # The token of a workflow run has no account that it could ask for.
+                if error.status == 401:
+                    raise
+                self._own.login = ""
+            else:
+                self._own.login = wire.read_author(account, app=self.auth.is_app)
+        return self._own.login
 
     async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
         """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
@@ -216,21 +238,13 @@ class GitHubLabels:
         await self._calls.call(wire.remove_label(self._calls.repository, number, name))
 
 
-class OwnAccount:
-    """Remember under which name a credential writes; None = not asked yet, empty = the host does not say."""
-
-    def __init__(self) -> None:
-        self.login: str | None = None
-
-
 class GitHubComments:
-    def __init__(self, calls: GitHubCalls, account: OwnAccount, credential: Credential) -> None:
+    def __init__(self, calls: GitHubCalls, credential: Credential) -> None:
         self._calls = calls
-        self._account = account
         self._key = proof_key(credential)
 
     async def own(self, number: int) -> tuple[Comment, ...]:
-        login = (await self._login()).lower()
+        login = (await self._calls.login()).lower()
         pages = self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
         comments = [comment async for reply in pages for comment in wire.read_comments_of(login, reply)]
         return tuple(comments) if login else ()
@@ -241,20 +255,6 @@ class GitHubComments:
 
     def proof(self, text: str) -> str:
         return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
-
-    async def _login(self) -> str:
-        """Return the account's name as comments show it; empty where the host does not say."""
-        if self._account.login is None:
-            try:
-                reply = await self._calls.account()
-            except (ProviderUnauthorized, ProviderNotFound) as error:
-                # The token of a workflow run has no account that it could ask for.
-                if error.status == 401:
-                    raise
-                self._account.login = ""
-            else:
-                self._account.login = wire.read_author(reply, app=self._calls.auth.is_app)
-        return self._account.login
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
@@ -275,7 +275,7 @@ class GitHubHost:
         self.revisions = GitHubRevisions(calls)
         self.commit_statuses = GitHubCommitStatuses(calls)
         self.labels = GitHubLabels(calls, http.memory(KnownLabels, base_url, calls.repository))
-        self.comments = GitHubComments(calls, http.memory(OwnAccount, scope), credential)
+        self.comments = GitHubComments(calls, credential)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account."""

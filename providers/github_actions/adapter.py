@@ -1,6 +1,7 @@
 """GitHub Actions as a CI system: workflow runs of one repository, correlated by their promotion key."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ from providers.github.adapter import GitHubCalls
 from providers.github_actions import run_names, wire
 from providers.github_actions.inputs import to_inputs
 from providers.http import HttpClients
-from providers.models import Run, RunPhase, RunReading
+from providers.models import Origin, Run, RunPhase, RunReading
+from providers.origins import Facts, Ours, clock_of, foreign_note, judged, own
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
 # What the host says of a file that the credential may not read; any other refusal says nothing about the file.
@@ -57,19 +59,29 @@ class GitHubActionsTestRuns:
         self._host = http.memory(LearnedHost, base_url)
         self._repository = http.memory(LearnedRepository, base_url, calls.repository)
 
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+    async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         workflow = wire.read_job(job)
-        found: list[Run] = []
+        found: list[tuple[Run, Facts]] = []
         bound = ListBound()
         for page in range(1, wire.PAGE_LIMIT + 1):
             request = wire.list_runs(self._calls.repository, workflow, page=page, now=datetime.now(UTC))
             reply = bound.take(await self._call(request))
-            found.extend(wire.read_runs(reply.document(), key))
+            found.extend(wire.read_runs(reply.document(), key, clock_of(reply)))
             if not has_next_page(reply):
                 break
-        return tuple(sorted(found, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
+        ours = Ours(
+            ref=await self._ref_of(workflow) if any(facts.ref is not None for _, facts in found) else None,
+            account=await self._calls.login() or None
+            if any(facts.accounts is not None for _, facts in found)
+            else None,
+            origin=origin,
+        )
+        runs = (judged(run, facts, ours) for run, facts in found)
+        shown = (replace(run, foreign=self._calls.shown(run.foreign)) for run in runs)
+        return tuple(sorted(shown, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
+        began = time.monotonic()
         workflow = wire.read_job(job)
         ref = workflow.ref or await self._default_branch()
         inputs = to_inputs(parameters, key, server=self._host.server)
@@ -90,7 +102,7 @@ class GitHubActionsTestRuns:
         if run is not None:
             return run
         self._host.names_runs = False
-        found = await self._listed(job, key)
+        found = await self._listed(job, key, Origin(began=began, parameters=parameters))
         if found is None and details and await self._is_surely_untraceable(workflow, ref):
             raise TriggerUnknown(_UNTRACEABLE.format(file=workflow.file))
         return found or Run(id="", key=key)
@@ -104,7 +116,7 @@ class GitHubActionsTestRuns:
             return await self._read_by_key(job, run)
 
     async def cancel(self, job: str, run: Run) -> None:
-        runs = (run,) if run.id else await self.find(job, run.key)
+        runs = (run,) if run.id else own(await self.find(job, run.key, run.origin))
         for found in runs:
             await self._call(wire.cancel(self._calls.repository, found.id))
 
@@ -133,14 +145,14 @@ class GitHubActionsTestRuns:
                 raise TriggerUnknown(text, status=error.status) from None
             raise
 
-    async def _listed(self, job: str, key: str) -> Run | None:
+    async def _listed(self, job: str, key: str, origin: Origin) -> Run | None:
         """Look for a run that was accepted without its id.
 
         Neither a lagging list nor a host that fails now is a reason to start another, so that no error leaves. Looking
         again here would hold up others: a poll finds the run by its key as well.
         """
         try:
-            found = await self.find(job, key)
+            found = own(await self.find(job, key, origin))
         except ProviderError:
             return None
         return found[0] if found else None
@@ -153,10 +165,11 @@ class GitHubActionsTestRuns:
         return replace(reading, message="; ".join(filter(None, (reading.message, await self._failed_jobs(run.id)))))
 
     async def _read_by_key(self, job: str, run: Run) -> RunReading:
-        found = await self.find(job, run.key)
-        if found:
-            return await self._read(found[0])
-        raise ProviderNotFound(f"workflow `{job}` has no run of this key, or it is not listed yet", status=404)
+        found = await self.find(job, run.key, run.origin)
+        if ours := own(found):
+            return await self._read(ours[0])
+        text = f"workflow `{job}` has no run of this key, or it is not listed yet{foreign_note(found)}"
+        raise ProviderNotFound(text, status=404)
 
     async def _failed_jobs(self, run: str) -> str:
         """Name what failed; a verdict must not be lost because its jobs cannot be read."""
@@ -165,6 +178,9 @@ class GitHubActionsTestRuns:
             return self._calls.shown(wire.read_failed_jobs(reply.document()))
         except ProviderError:
             return ""
+
+    async def _ref_of(self, workflow: wire.Job) -> str:
+        return wire.ref_name(workflow.ref or await self._default_branch())
 
     async def _default_branch(self) -> str:
         if not self._repository.default_branch:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from providers.documents import Document, at, documents, number, required_text, text
+from providers.documents import Document, at, documents, moment, number, required_text, text
 from providers.errors import ProviderRejected
 from providers.exchange import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
+from providers.origins import Facts
 from providers.runs import shows_key
 
 KEY_INPUT = "promotion_key"
@@ -84,13 +85,28 @@ def list_runs(repository: str, job: Job, *, page: int, now: datetime) -> Request
     return Request(method="GET", path=f"{_workflow(repository, job)}/runs", query=query, operation="list-runs")
 
 
-def read_runs(value: Document, key: str) -> tuple[Run, ...]:
-    """Read the runs whose title carries the key; titles are rendered from `run-name`."""
+def read_runs(value: Document, key: str, now: datetime | None) -> tuple[tuple[Run, Facts], ...]:
+    """Read the runs whose title carries the key; titles are rendered from `run-name`. Inputs are not shown."""
     return tuple(
-        Run(id=required_text(run, "id"), key=key, url=text(run, "html_url"))
+        (Run(id=required_text(run, "id"), key=key, url=text(run, "html_url")), _facts(run, now))
         for run in documents(value, "workflow_runs")
         if shows_key(text(run, "display_title"), key)
     )
+
+
+def _facts(run: Document, now: datetime | None) -> Facts:
+    # `actor` began the first attempt, and stays when others run it again: then `triggering_actor` is theirs.
+    return Facts(
+        created=moment(run, "created_at"),
+        now=now,
+        ref=text(run, "head_branch") or None,
+        accounts=(login,) if (login := text(run, "actor", "login")) else None,
+    )
+
+
+def ref_name(ref: str) -> str:
+    """Return a branch or tag as runs show it."""
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
 def get_workflow(repository: str, job: Job) -> Request:

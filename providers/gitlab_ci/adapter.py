@@ -1,6 +1,6 @@
 """GitLab CI as a CI system: pipelines of one project, correlated by their promotion key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,7 +19,8 @@ from providers.gitlab_ci import starting, wire
 from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients
 from providers.metrics import Recorder
-from providers.models import Credential, Run, RunPhase, RunReading
+from providers.models import Credential, Origin, Run, RunPhase, RunReading
+from providers.origins import Ours, clock_of, foreign_note, judged, own
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
 # A pipeline's variables never change, so that each is read once; about 100 bytes each.
@@ -36,6 +37,13 @@ class PipelineKeys:
         self.keys[pipeline] = key
         while len(self.keys) > _REMEMBERED_KEYS:
             del self.keys[next(iter(self.keys))]
+
+
+class OwnUser:
+    """Remember the name of a token's user."""
+
+    def __init__(self) -> None:
+        self.username: str | None = None
 
 
 class GitLabTestRuns:
@@ -60,19 +68,24 @@ class GitLabTestRuns:
             http=http, base_url=base_url, credential=credential, record=record, authorize=self._headers, refine=_refine
         )
         self._known = http.memory(PipelineKeys, base_url, self._project)
+        self._own = http.memory(OwnUser, base_url, self._endpoint.credential_id)
 
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
-        named, _ = await self._listed(_ref(job), name=key)
-        runs = [wire.read_created(pipeline, key) for pipeline in named if wire.is_named(pipeline, key)]
-        if not runs:
+    async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
+        named, _ = await self._listed(name=key, pages=1)
+        found = [wire.read_created(pipeline, key) for pipeline in named if wire.is_named(pipeline, key)]
+        runs = await self._judged(job, found, origin)
+        if not own(runs):
             # Names that hold more than the key, hosts that cannot search by name, and keys in variables.
             listed, _ = await self._listed(_ref(job))
+            known = {run.id for run in runs}
+            more: list[Run] = []
             for pipeline in listed:
                 run = wire.read_created(pipeline, key)
                 if wire.is_named(pipeline, key):
                     self._known.put(run.id, key)
-                if await self._key_of(run.id) == key:
-                    runs.append(run)
+                if run.id not in known and await self._key_of(run.id) == key:
+                    more.append(run)
+            runs += await self._judged(job, more, origin)
         return tuple(sorted(runs, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
@@ -93,13 +106,14 @@ class GitLabTestRuns:
                 return await self._read(run)
             except ProviderNotFound:
                 pass
-        found = await self.find(job, run.key)
-        if not found:
-            raise ProviderNotFound(f"ref `{job}` has no pipeline of this run any more", status=404)
-        return await self._read(found[0])
+        found = await self.find(job, run.key, run.origin)
+        if ours := own(found):
+            return await self._read(ours[0])
+        text = f"ref `{job}` has no pipeline of this run any more{foreign_note(found)}"
+        raise ProviderNotFound(text, status=404)
 
     async def cancel(self, job: str, run: Run) -> None:
-        for found in (run,) if run.id else await self.find(job, run.key):
+        for found in (run,) if run.id else own(await self.find(job, run.key, run.origin)):
             await self._endpoint.call(wire.cancel(self._project, found.id))
 
     async def check(self) -> str:
@@ -141,11 +155,54 @@ class GitLabTestRuns:
                 return wire.shows_names(listed) and await self._name_shows_key(ref)
         return True
 
-    async def _listed(self, ref: str, name: str = "") -> tuple[tuple[Document, ...], bool]:
-        """List what API calls and trigger tokens started on a ref lately, and whether that is all."""
+    async def _judged(self, job: str, runs: Sequence[Run], origin: Origin | None) -> list[Run]:
+        """Say of each pipeline that shows our key why it is foreign, if it is; one that is gone is left out."""
+        found: list[Run] = []
+        by_trigger = bool(optional_secret(self._credential, "triggerToken"))
+        for run in runs:
+            try:
+                reply = await self._endpoint.call(wire.get_pipeline(self._project, run.id))
+            except ProviderNotFound:
+                continue
+            parameters = await self._variables_of(run.id, origin)
+            facts = replace(wire.read_facts(reply.document(), clock_of(reply)), parameters=parameters, complete=True)
+            # A trigger token acts for its owner, whom nobody but its owner may ask for.
+            account = None if by_trigger or facts.accounts is None else await self._account_name()
+            means = "trigger" if by_trigger else "api"
+            judgement = judged(run, facts, Ours(ref=_ref(job), account=account, means=means, origin=origin))
+            found.append(replace(judgement, foreign=self._endpoint.shown(judgement.foreign)))
+        return found
+
+    async def _variables_of(self, pipeline: str, origin: Origin | None) -> Mapping[str, object] | None:
+        """Read with which variables a pipeline runs; None where nothing is to be compared, or may not be read."""
+        if origin is None or origin.parameters is None or self._by is ParametersAs.INPUTS:
+            return None
+        try:
+            return wire.read_variables(await self._endpoint.call(wire.get_variables(self._project, pipeline)))
+        except (ProviderUnauthorized, ProviderNotFound) as error:
+            if error.status == 401:
+                raise
+            return None
+
+    async def _account_name(self) -> str | None:
+        """Return under which name our pipelines are started; None where the token may not ask."""
+        if self._own.username is None:
+            try:
+                reply = await self._endpoint.call(wire.check_account())
+            except (ProviderUnauthorized, ProviderNotFound) as error:
+                if error.status == 401:
+                    raise
+                return None
+            self._own.username = required_text(reply.document(), "username")
+        return self._own.username
+
+    async def _listed(
+        self, ref: str = "", name: str = "", pages: int = wire.PAGE_LIMIT
+    ) -> tuple[tuple[Document, ...], bool]:
+        """List what API calls and trigger tokens started lately, on a ref or by a name, and whether that is all."""
         listed: list[Document] = []
         bound = ListBound()
-        for page in range(1, wire.PAGE_LIMIT + 1):
+        for page in range(1, pages + 1):
             request = wire.list_pipelines(self._project, ref=ref, page=page, now=datetime.now(UTC), name=name)
             reply = bound.take(await self._endpoint.call(request))
             listed.extend(wire.candidates(reply))

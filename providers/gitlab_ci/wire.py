@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from providers.documents import Document, at, document, number, required_text, text, texts
+from providers.documents import Document, at, document, moment, number, required_text, text, texts
 from providers.exchange import Reply, Request, segment
 from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.models import Run, RunPhase, RunReading
+from providers.origins import Facts
 from providers.runs import shows_key, test_counts
 
 PAGE_SIZE = 100
@@ -14,6 +15,8 @@ PAGE_LIMIT = 10
 _LOOKED_BACK = timedelta(hours=24)
 # Pipelines that pushes, schedules and merge requests start are never ours.
 _OUR_SOURCES = ("api", "trigger")
+# GitLab gives it to what a trigger token starts: https://docs.gitlab.com/ci/triggers/#access-webhook-payload
+_PAYLOAD_VARIABLE = "TRIGGER_PAYLOAD"
 _FINE_GRAINED = "granular"
 
 _PHASES: Mapping[str, RunPhase] = {
@@ -61,11 +64,11 @@ def read_created(value: Document, key: str) -> Run:
     return Run(id=required_text(value, "id"), key=key, url=text(value, "web_url"))
 
 
-def list_pipelines(project: str, *, ref: str, page: int, now: datetime, name: str = "") -> Request:
-    """List a ref's pipelines, newest first; with a name those of exactly this name, on hosts that can (16.9 on)."""
+def list_pipelines(project: str, *, ref: str = "", page: int, now: datetime, name: str = "") -> Request:
+    """List pipelines, newest first: a ref's, or those of exactly this name on hosts that can (16.9 on)."""
     query = {
         **({"name": name} if name else {}),
-        "ref": ref,
+        **({"ref": ref} if ref else {}),
         "updated_after": (now - _LOOKED_BACK).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "order_by": "id",
         "sort": "desc",
@@ -98,6 +101,26 @@ def get_variables(project: str, pipeline: str) -> Request:
 
 def key_of(reply: Reply) -> str:
     return next((text(each, "value") for each in reply.documents() if at(each, "key") == KEY_VARIABLE), "")
+
+
+def read_facts(value: Document, now: datetime | None) -> Facts:
+    """Read what one pipeline shows of its beginning; lists do not show who it was."""
+    return Facts(
+        created=moment(value, "created_at"),
+        now=now,
+        ref=text(value, "ref") or None,
+        accounts=(name,) if (name := text(value, "user", "username")) else None,
+        means=text(value, "source") or None,
+    )
+
+
+def read_variables(reply: Reply) -> dict[str, object]:
+    """Read a pipeline's variables, the key's and GitLab's own left out; one that is a file is none of ours."""
+    return {
+        text(each, "key"): text(each, "value") if text(each, "variable_type") != "file" else None
+        for each in reply.documents()
+        if text(each, "key") not in (KEY_VARIABLE, _PAYLOAD_VARIABLE)
+    }
 
 
 def get_pipeline(project: str, pipeline: str) -> Request:

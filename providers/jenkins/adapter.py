@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from providers.credentials import optional_secret, secret
@@ -20,7 +20,8 @@ from providers.exchange import Reply, Request
 from providers.http import HttpClients
 from providers.jenkins import wire
 from providers.metrics import Recorder
-from providers.models import Credential, Run, RunPhase, RunReading
+from providers.models import Credential, Origin, Run, RunPhase, RunReading
+from providers.origins import Ours, clock_of, foreign_note, own
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
 
@@ -56,13 +57,19 @@ class JenkinsTestRuns:
         )
         self._crumbs = http.memory(Crumbs, base_url, self._endpoint.credential_id)
 
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+    async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         # The queue first: an item that leaves it meanwhile is then seen as a build, never missed.
-        waiting = wire.read_queue((await self._endpoint.call(wire.list_queue())).document(), key)
-        builds = await self._builds(job, key)
-        if not wire.declares_key(builds):
+        queue = await self._endpoint.call(wire.list_queue())
+        newest = await self._endpoint.call(wire.list_builds(job))
+        if not wire.declares_key(newest.document()):
             raise ProviderRejected(f"job `{job}` does not declare the parameter {wire.KEY_PARAMETER}")
-        started = wire.read_builds(builds, key)
+        ours = self._ours(newest.document(), origin)
+        started = self._shown(wire.read_builds(newest.document(), key, now=clock_of(newest), ours=ours))
+        if not own(started) and wire.is_busy(newest.document(), time.time()):
+            older = await self._endpoint.call(wire.list_older_builds(job))
+            behind = wire.read_builds(wire.as_builds(older.document()), key, now=clock_of(older), ours=ours)
+            started = self._shown(behind) + started
+        waiting = self._shown(wire.read_queue(queue.document(), key, now=clock_of(queue), ours=ours))
         left = {wire.read_place(run.id).queue for run in started}
         return started + tuple(run for run in waiting if wire.read_place(run.id).queue not in left)
 
@@ -78,22 +85,20 @@ class JenkinsTestRuns:
     async def read(self, job: str, run: Run) -> RunReading:
         place = wire.read_place(run.id)
         if place.queue and not place.build:
-            found = await self._read_item(place.queue, run.key)
-            if isinstance(found, RunReading):
-                return found
-            place = found
+            waiting = await self._read_item(place.queue, run.key)
+            if isinstance(waiting, RunReading):
+                return waiting
+            place = waiting
         if place.build:
             try:
                 return await self._read_build(job, place.build, run)
             except ProviderNotFound:
                 place = replace(place, build=0)
-        build = wire.find_build(await self._builds(job, run.key, place.queue), key=run.key, queue=place.queue)
-        if build is not None:
-            return await self._read_build(job, wire.read_place(build.id).build, build)
-        queued = wire.read_queue((await self._endpoint.call(wire.list_queue())).document(), run.key)
-        if queued:
-            return RunReading(run=queued[0], phase=RunPhase.QUEUED)
-        raise ProviderNotFound(f"job `{job}` has neither a build nor a queue item of this run any more", status=404)
+        found = await self._found(job, run, place)
+        here = wire.read_place(found.id)
+        if here.build:
+            return await self._read_build(job, here.build, found)
+        return RunReading(run=found, phase=RunPhase.QUEUED)
 
     async def cancel(self, job: str, run: Run) -> None:
         try:
@@ -108,10 +113,12 @@ class JenkinsTestRuns:
             if reply.status not in (404, 422):
                 return
             # It left the queue between the two calls.
-            build = wire.find_build(await self._builds(job, run.key, place.queue), key=run.key, queue=place.queue)
-            if build is None:
+            try:
+                place = wire.read_place((await self._found(job, run, place)).id)
+            except ProviderNotFound:
                 return
-            place = wire.read_place(build.id)
+            if not place.build:
+                return
         await self._write(wire.stop_build(job, place.build))
 
     async def check(self) -> str:
@@ -121,12 +128,32 @@ class JenkinsTestRuns:
         """Say whether the job declares the key's parameter, so that its runs can be found by the key."""
         return wire.declares_key((await self._endpoint.call(wire.list_builds(job))).document())
 
-    async def _builds(self, job: str, key: str, queue: int = 0) -> Document:
-        """Read the newest builds, and older ones where a busy job has pushed the wanted one out of sight."""
+    async def _found(self, job: str, run: Run, place: wire.Place) -> Run:
+        """Find our run by its queue item, else by its key, which others may use as well."""
+        if place.queue and (build := await self._build_of(job, run.key, place.queue)) is not None:
+            return build
+        shown = await self.find(job, run.key, run.origin)
+        if ours := own(shown):
+            return ours[0]
+        text = f"job `{job}` has neither a build nor a queue item of this run any more{foreign_note(shown)}"
+        raise ProviderNotFound(text, status=404)
+
+    async def _build_of(self, job: str, key: str, queue: int) -> Run | None:
+        """Find what a queue item became, also where a busy job has pushed it behind its newest builds."""
         newest = (await self._endpoint.call(wire.list_builds(job))).document()
-        if wire.find_build(newest, key=key, queue=queue) is not None or not wire.is_busy(newest, time.time()):
-            return newest
-        return wire.joined(newest, (await self._endpoint.call(wire.list_older_builds(job))).document())
+        build = wire.find_build(newest, key=key, queue=queue)
+        if build is None and wire.is_busy(newest, time.time()):
+            older = (await self._endpoint.call(wire.list_older_builds(job))).document()
+            build = wire.find_build(wire.as_builds(older), key=key, queue=queue)
+        return build
+
+    def _ours(self, job: Document, origin: Origin | None) -> Ours:
+        """Say what a build of ours looks like; which branch it runs is the job's own matter."""
+        account = optional_secret(self._credential, "username") or None
+        return Ours(account=account, origin=origin, defaults=wire.defaults(job))
+
+    def _shown(self, runs: Sequence[Run]) -> tuple[Run, ...]:
+        return tuple(replace(run, foreign=self._endpoint.shown(run.foreign)) for run in runs)
 
     async def _read_item(self, queue: int, key: str) -> RunReading | wire.Place:
         try:

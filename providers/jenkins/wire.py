@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 from providers.documents import Document, at, document, documents, flag, number, required_number, text
 from providers.errors import ProviderRejected
 from providers.exchange import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
+from providers.origins import Facts, Ours, judged
 from providers.runs import test_counts
 
 KEY_PARAMETER = "PROMOTION_KEY"
@@ -16,8 +18,16 @@ KEY_PARAMETER = "PROMOTION_KEY"
 _BUILDS_SEEN = 100
 _OLDER_BUILDS_SEEN = 1000
 _YOUNG_SECONDS = 3600.0
-_PARAMETERS = "actions[parameters[name,value]]"
+_PARAMETERS = "actions[parameters[name,value],causes[shortDescription,userId]]"
 _BUILD = f"number,url,queueId,building,result,timestamp,{_PARAMETERS}"
+# Causes of builds that a person had repeated, with all their parameters: the key as well, and perhaps another script.
+_COPIES = frozenset({"RebuildCause", "ReplayCause", "RestartDeclarativePipelineCause", "NaginatorCause"})
+# Of other kinds the default may be computed anew each time.
+_FIXED_DEFAULTS = frozenset({
+    "StringParameterDefinition", "TextParameterDefinition", "BooleanParameterDefinition", "ChoiceParameterDefinition"
+})  # fmt: skip
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = 253_402_300_799_000
 _QUEUE_ITEM = re.compile(r"/queue/item/(\d+)/?$")
 _TIMEOUT_WORDS = re.compile(r"exceededtimeout|time-?d? ?out", re.IGNORECASE)
 
@@ -62,7 +72,8 @@ def job_path(job: str) -> str:
 
 def list_builds(job: str) -> Request:
     """Ask for the newest builds and the declared parameters; always with `tree`, a deep answer is costly."""
-    tree = f"builds[{_BUILD}]{{0,{_BUILDS_SEEN}}},property[parameterDefinitions[name]]"
+    declared = "property[parameterDefinitions[name,defaultParameterValue[value]]]"
+    tree = f"builds[{_BUILD}]{{0,{_BUILDS_SEEN}}},{declared}"
     return Request(method="GET", path=f"{job_path(job)}/api/json", query={"tree": tree}, operation="list-builds")
 
 
@@ -79,35 +90,88 @@ def is_busy(value: Document, now_seconds: float) -> bool:
     return len(builds) >= _BUILDS_SEEN and oldest_seconds > now_seconds - _YOUNG_SECONDS
 
 
-def joined(newest: Document, older: Document) -> Document:
-    """Put older builds behind the newest."""
-    return {**newest, "builds": [*documents(newest, "builds"), *documents(older, "allBuilds")]}
+def as_builds(older: Document) -> Document:
+    """Show older builds as the newest are shown."""
+    return {"builds": list(documents(older, "allBuilds"))}
 
 
 def list_queue() -> Request:
-    tree = f"items[id,url,task[url],{_PARAMETERS}]"
+    tree = f"items[id,url,inQueueSince,task[url],{_PARAMETERS}]"
     return Request(method="GET", path="/queue/api/json", query={"tree": tree}, operation="list-queue")
 
 
-def read_builds(value: Document, key: str) -> tuple[Run, ...]:
-    """Read the builds that carry the key, oldest first."""
+def read_builds(value: Document, key: str, *, now: datetime | None, ours: Ours) -> tuple[Run, ...]:
+    """Read the builds that carry the key, oldest first; foreign ones say why they are."""
     found = [build for build in documents(value, "builds") if key_of(build) == key]
-    return tuple(_build_run(build, key) for build in sorted(found, key=lambda build: number(build, "number")))
+    return tuple(
+        judged(_build_run(build, key), _facts(build, "timestamp", now), ours)
+        for build in sorted(found, key=lambda build: number(build, "number"))
+    )
 
 
 def find_build(value: Document, *, key: str, queue: int) -> Run | None:
-    """Find the build that a queue item became: by the item's id, else by the key."""
+    """Find the build that our queue item became, by the item's id."""
     for build in documents(value, "builds"):
         if queue and number(build, "queueId") == queue and may_carry(build, key):
             return _build_run(build, key)
-    runs = read_builds(value, key)
-    return runs[0] if runs else None
+    return None
 
 
-def read_queue(value: Document, key: str) -> tuple[Run, ...]:
-    """Read the waiting items that carry the key, oldest first."""
-    found = sorted(number(item, "id") for item in documents(value, "items") if key_of(item) == key)
-    return tuple(Run(id=Place(queue=item).id, key=key) for item in found)
+def read_queue(value: Document, key: str, *, now: datetime | None, ours: Ours) -> tuple[Run, ...]:
+    """Read the waiting items that carry the key, oldest first; foreign ones say why they are."""
+    found = [item for item in documents(value, "items") if key_of(item) == key]
+    return tuple(
+        judged(Run(id=Place(queue=number(item, "id")).id, key=key), _facts(item, "inQueueSince", now), ours)
+        for item in sorted(found, key=lambda item: number(item, "id"))
+    )
+
+
+def defaults(value: Document) -> dict[str, object]:
+    """Read what a job fills in for parameters that nobody sends, where that is a fixed value."""
+    found: dict[str, object] = {}
+    for entry in documents(value, "property"):
+        for parameter in documents(entry, "parameterDefinitions"):
+            filled = at(parameter, "defaultParameterValue", "value")
+            fixed = text(parameter, "_class").rpartition(".")[2] in _FIXED_DEFAULTS
+            if fixed and isinstance(filled, str | bool | int | float):
+                found[text(parameter, "name")] = filled
+    return found
+
+
+def _facts(value: Document, created: str, now: datetime | None) -> Facts:
+    """Read what a build or a queue item shows of its beginning."""
+    moment = number(value, created)
+    causes = [
+        cause
+        for action in documents(value, "actions")
+        if text(action, "_class").endswith(".CauseAction")
+        for cause in documents(action, "causes")
+    ]
+    # Equal items are folded, with the causes of all who asked.
+    users = [text(cause, "userId") for cause in causes if text(cause, "userId")]
+    copies = [text(cause, "shortDescription") for cause in causes if _kind(cause) in _COPIES]
+    return Facts(
+        created=_EPOCH + timedelta(milliseconds=moment) if 0 < moment < _LAST_MOMENT else None,
+        now=now,
+        accounts=tuple(users) if users or causes else None,
+        parameters=_parameters(value),
+        copied=f"it repeats another build: {'; '.join(copies) or 'no reason shown'}" if copies else "",
+    )
+
+
+def _kind(cause: Document) -> str:
+    return text(cause, "_class").rpartition(".")[2]
+
+
+def _parameters(value: Document) -> dict[str, object]:
+    """Read the parameters that show a plain value; a password, a file or a run does not."""
+    return {
+        text(parameter, "name"): filled
+        for action in documents(value, "actions")
+        for parameter in documents(action, "parameters")
+        if isinstance(filled := at(parameter, "value"), str | bool | int | float)
+        and text(parameter, "name") != KEY_PARAMETER
+    }
 
 
 def declares_key(value: Document) -> bool:

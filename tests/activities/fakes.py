@@ -22,6 +22,7 @@ from providers.models import (
     ChangeState,
     Comment,
     CommitStatus,
+    Origin,
     Run,
     RunPhase,
     RunReading,
@@ -216,11 +217,14 @@ class FakeRuns(Failing):
 
     runs: list[RunReading] = field(default_factory=list)
     parameters: dict[str, dict[str, str]] = field(default_factory=dict)
+    origins: list[Origin | None] = field(default_factory=list)
+    """What each look was told of our run."""
     lose_replies: list[ProviderError] = field(default_factory=list)
     slots: Slots | None = None
 
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
+    async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         self.note("find")
+        self.origins.append(origin)
         if self.slots is not None:
             await self.slots.hold()
         return tuple(reading.run for reading in self.runs if reading.run.key == key)
@@ -250,10 +254,10 @@ class FakeRuns(Failing):
         self.note("check")
         return "2.500"
 
-    def add(self, key: str, phase: RunPhase) -> Run:
+    def add(self, key: str, phase: RunPhase, *, foreign: str = "") -> Run:
         """Let a run exist."""
         number = str(len(self.runs) + 1)
-        run = Run(id=number, key=key, url=f"https://ci.example/{number}")
+        run = Run(id=number, key=key, url=f"https://ci.example/{number}", foreign=foreign)
         self.runs.append(RunReading(run=run, phase=phase, number=number))
         return run
 

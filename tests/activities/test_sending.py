@@ -46,7 +46,7 @@ class UntraceableRuns(FakeRuns):
     refuse: list[ProviderError] = field(default_factory=list)
     """What the host answers to the next requests for a run, which begins none."""
 
-    async def find(self, job: str, key: str) -> tuple[Any, ...]:
+    async def find(self, job: str, key: str, origin: Any = None) -> tuple[Any, ...]:
         self.note("find")
         return ()
 
@@ -64,8 +64,8 @@ class UntraceableRuns(FakeRuns):
 class ListingRuns(UntraceableRuns):
     """A CI system whose runs are found by key."""
 
-    async def find(self, job: str, key: str) -> tuple[Any, ...]:
-        return await FakeRuns.find(self, job, key)
+    async def find(self, job: str, key: str, origin: Any = None) -> tuple[Any, ...]:
+        return await FakeRuns.find(self, job, key, origin)
 
     async def traceable(self, job: str) -> bool:
         return True

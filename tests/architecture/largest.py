@@ -197,6 +197,7 @@ LENGTHS: dict[str, int] = {
     "Story.relations[]": 10,
     "Story.superseded": 300,
     "SyncApplicationInput.allowed": 64,
+    "TestProgress.foreign": 300,
     "TestProgress.message": 300,
     "TestProgress.summary": 300,
     "TestProgress.error": 1000,

@@ -14,7 +14,8 @@ from providers.github import wire as github
 from providers.github_actions import wire as actions
 from providers.gitlab_ci import wire as gitlab
 from providers.jenkins import wire as jenkins
-from providers.models import Run
+from providers.models import Origin, Run
+from providers.origins import Ours, judged
 from providers.runs import result_map
 
 JSON = st.recursive(
@@ -26,6 +27,8 @@ KNOWN_KEYS = (
     "metadata", "spec", "status", "operation", "operationState", "sources", "source", "name", "history", "conditions",
     "sync", "user", "head", "labels", "state", "merged", "builds", "actions", "parameters", "executable", "number",
     "id", "workflow_runs", "total", "result", "building", "merged_at", "summary", "images", "info", "syncPolicy",
+    "_class", "causes", "userId", "timestamp", "inQueueSince", "created_at", "value", "property", "ref", "username",
+    "parameterDefinitions", "defaultParameterValue",
 )  # fmt: skip
 SHAPED = st.recursive(
     JSON,
@@ -33,19 +36,28 @@ SHAPED = st.recursive(
     max_leaves=20,
 )
 RESULTS = result_map({})
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+OURS = Ours(
+    ref="main",
+    account="bot",
+    origin=Origin(began=0.0, parameters={"number": "1", "id": "2"}),
+    defaults={"name": "", "state": True},
+)
 READERS: dict[str, Callable[[documents.Document], object]] = {
     "github pull": github.read_pull,
     "github comment": github.read_comment,
-    "jenkins builds": lambda value: jenkins.read_builds(value, "k"),
-    "jenkins queue": lambda value: jenkins.read_queue(value, "k"),
+    "jenkins builds": lambda value: jenkins.read_builds(value, "", now=NOW, ours=OURS),
+    "jenkins queue": lambda value: jenkins.read_queue(value, "", now=NOW, ours=OURS),
     "jenkins item": lambda value: jenkins.read_item(value, queue=1, key="k"),
     "jenkins build": lambda value: jenkins.read_build(value, run=Run(id="", key="k"), results=RESULTS),
     "jenkins report": jenkins.read_test_report,
-    "actions runs": lambda value: actions.read_runs(value, "k"),
+    "actions runs": lambda value: actions.read_runs(value, "k", NOW),
     "actions run": lambda value: actions.read_run(value, key="k", results=RESULTS),
     "actions jobs": actions.read_failed_jobs,
     "gitlab pipeline": lambda value: gitlab.read_pipeline(value, key="k", results=RESULTS),
     "gitlab report": gitlab.read_report,
+    "gitlab beginning": lambda value: judged(Run(id="1", key="k"), gitlab.read_facts(value, NOW), OURS),
+    "jenkins defaults": jenkins.defaults,
     "argocd application": lambda value: read_application(value, "https://argocd.example.com"),
 }
 

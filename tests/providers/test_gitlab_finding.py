@@ -9,7 +9,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from tests.providers.hosts import FakeHost, answer, gitlab_ci
-from tests.providers.pipelines import PROJECT, pipeline, traceable, variables_of
+from tests.providers.pipelines import PROJECT, pipeline, show_each, traceable, variables_of
 
 
 async def test_pipelines_are_found_by_name_else_by_variables_each_read_once(host: FakeHost) -> None:
@@ -20,24 +20,29 @@ async def test_pipelines_are_found_by_name_else_by_variables_each_read_once(host
     host.on("GET", variables_of(6), answer([{"key": "OTHER", "value": "x"}, {"key": "PROMOTION_KEY", "value": "k"}]))
     host.on("GET", variables_of(5), answer([]))
     host.on("GET", variables_of(8), answer([]))
+    show_each(host, 6, 9)
     http = host.http()
     assert [run.id for run in await gitlab_ci(http).find("main", "k")] == ["6", "9"]
-    before = len(host.requests)
+    asked = host.paths().copy()
     assert [run.id for run in await gitlab_ci(http).find("main", "k")] == ["6", "9"]
-    assert len(host.requests) - before == 3
+    assert not [path for path in host.paths()[len(asked) :] if "variables" in path]
     assert await traceable(gitlab_ci(http))
 
 
-async def test_a_pipeline_of_the_keys_name_is_found_by_one_call(host: FakeHost) -> None:
-    host.on("GET", rf"{PROJECT}/pipelines\?name=k&ref=main&.*", answer([pipeline(9, name="k"), pipeline(7, name="k")]))
-    assert [run.id for run in await gitlab_ci(host.http()).find("main", "k")] == ["7", "9"]
-    assert len(host.requests) == 1
+async def test_a_pipeline_of_the_keys_name_is_found_on_any_ref_by_one_list(host: FakeHost) -> None:
+    host.on("GET", rf"{PROJECT}/pipelines\?name=k&updated.*", answer([pipeline(9, name="k"), pipeline(7, name="k")]))
+    show_each(host, 7)
+    host.on("GET", f"{PROJECT}/pipelines/9", answer(pipeline(9, ref="evil")))
+    found = await gitlab_ci(host.http()).find("main", "k")
+    assert [(run.id, run.foreign) for run in found] == [("7", ""), ("9", "it runs `evil`, not `main`")]
+    assert len(host.requests) == 3
 
 
 async def test_a_host_that_does_not_search_by_name_is_not_believed(host: FakeHost) -> None:
     host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(9), pipeline(8)]))
     host.on("GET", variables_of(9), answer([]))
     host.on("GET", variables_of(8), answer([{"key": "PROMOTION_KEY", "value": "k"}]))
+    show_each(host, 8)
     assert [run.id for run in await gitlab_ci(host.http()).find("main", "k")] == ["8"]
 
 
@@ -47,6 +52,7 @@ async def test_a_key_that_may_not_be_read_is_no_missing_key_and_makes_runs_untra
 ) -> None:
     host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5)]))
     mended = answer([{"key": "PROMOTION_KEY", "value": "k"}])
+    show_each(host, 5)
     host.on("GET", variables_of(5), *[answer({"message": "no"}, status)] * 2, mended)
     http = host.http()
     assert await gitlab_ci(http).find("main", "k") == ()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from providers.models import Run, RunReading
+from providers.models import Origin, Run, RunReading
 from providers.ports import TestRuns, TraceableRuns
 
 
@@ -16,9 +16,9 @@ class RunsAtRef:
         self._runs = runs
         self._ref = ref
 
-    async def find(self, job: str, key: str) -> tuple[Run, ...]:
-        """Return every run of this key, oldest first."""
-        return await self._runs.find(self._at_ref(job), key)
+    async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
+        """Return every run that shows this key, oldest first."""
+        return await self._runs.find(self._at_ref(job), key, origin)
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
         """Create one run that carries the key."""

@@ -64,7 +64,7 @@ def test_status(test: TestProgress, *, round_number: int) -> TestStatus:
         retry=test.retry,
         started_at=test.started_at,
         finished_at=test.finished_at,
-        message=test.error or test.message,
+        message=test.note,
         summary=test.summary,
     )
 

@@ -66,7 +66,13 @@ class Cancelling:
         for runner in sorted({test.spec.runner for test in tests}):
             mine = [test for test in tests if test.spec.runner == runner and test.key]
             refs = tuple(
-                RunRef(runner=runner, job=test.spec.job, key=test.key, id=test.run.id if test.run else "")
+                RunRef(
+                    runner=runner,
+                    job=test.spec.job,
+                    key=test.key,
+                    id=test.run.id if test.run else "",
+                    began=test.began,
+                )
                 for test in mine
             )
             if refs:

@@ -1,12 +1,15 @@
 """Runs at CI systems: trigger in parallel, poll in batches."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import TestRunActivities
+from activities.models.bounds import cut
+from activities.models.budgets import LINE_BYTES
 from activities.models.failures import Failure, FailureKind
 from activities.models.testing import PollTestsInput, RunState, TriggerTestInput
 from workflows import policies
@@ -33,7 +36,8 @@ async def trigger_due(ctx: Context, hop: Hop, round_: Round) -> None:
 async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) -> None:
     now = workflow.now()
     test.started_at = test.started_at or now
-    test.key = test.key or rounds.run_key(ctx.request, hop, round_, test)
+    if not test.key:
+        test.key, test.began = rounds.run_key(ctx.request, hop, round_, test), now
     remaining = rounds.deadline(round_, hop.policy, test) - now
     config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {test.spec.name} ({test.spec.runner})")
     config["schedule_to_close_timeout"] = max(remaining, timedelta(seconds=1))
@@ -57,6 +61,7 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
         again=test.unheard,
         listing_lag=ctx.timings.listing_lag,
         repository=ctx.request.spec.repository,
+        began=test.began,
     )
     try:
         result = await workflow.execute_activity_method(TestRunActivities.trigger_test, request, **config)
@@ -64,8 +69,18 @@ async def _trigger(ctx: Context, hop: Hop, round_: Round, test: TestProgress) ->
         _refused(ctx, test, refusal)
         return
     test.run, test.url, test.state = result.run, result.run.url, RunState.QUEUED
+    note_foreign(ctx, test, result.foreign)
     rounds.answered(test)
     test.next_trigger = None
+
+
+def note_foreign(ctx: Context, test: TestProgress, foreign: Sequence[str]) -> None:
+    """Show runs that others have started with our key; nothing else is done about them."""
+    if not foreign:
+        return
+    test.foreign = cut("; ".join(foreign), LINE_BYTES)
+    for one in foreign:
+        ctx.event("ForeignRun", f"{test.spec.name}: {one}", warning=True)
 
 
 def _refused(ctx: Context, test: TestProgress, refusal: ActivityError) -> None:

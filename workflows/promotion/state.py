@@ -32,6 +32,10 @@ class TestProgress:
     spec: TestSpec
     retry: int = 0
     key: str = ""
+    began: datetime | None = None
+    """When the key was made: no run that shows it and is older can be ours. A hold moves it not."""
+    foreign: str = ""
+    """Which runs show the key and are not ours, and why; they count for nothing."""
     run: RunRef | None = None
     state: RunState | None = None
     """None until the trigger was accepted."""
@@ -66,6 +70,11 @@ class TestProgress:
     def final(self) -> bool:
         """Whether this run has its verdict."""
         return self.state is not None and self.state.final
+
+    @property
+    def note(self) -> str:
+        """What people read of it: an error, else what the CI system says, and that others use its key."""
+        return "; ".join(filter(None, (self.error or self.message, self.foreign)))
 
     @property
     def trouble(self) -> Failure | None:

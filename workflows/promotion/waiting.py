@@ -194,7 +194,7 @@ def _verdict(story: Story, until: datetime | None, obstacle: Obstacle | None) ->
         object=obstacle.object if obstacle else ", ".join(test.spec.name for test in open_tests),
         wanted="all required tests Passed",
         observed="; ".join(
-            ": ".join(filter(None, (f"{test.spec.name} {test.state or 'not triggered'}", test.error or test.message)))
+            ": ".join(filter(None, (f"{test.spec.name} {test.state or 'not triggered'}", test.note)))
             for test in open_tests
         ),
         since=story.since,

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 
 
 class Clock:
@@ -21,6 +22,11 @@ class Clock:
 def timestamp(seconds: float) -> str:
     """Format as RFC 3339 with one-second resolution, the form that every stood-in system uses."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def http_date(seconds: float) -> str:
+    """Format as the Date header of an answer."""
+    return formatdate(int(seconds), usegmt=True)
 
 
 def parse_timestamp(text: str) -> float:

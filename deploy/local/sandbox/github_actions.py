@@ -97,6 +97,7 @@ def rerun(call: Call) -> Reply:
         raise refused(403, "This workflow is already running")
     lasted = (run.starts_at - run.created_at, run.ends_at - run.starts_at)
     run.run_attempt, run.cancelled_at = run.run_attempt + 1, None
+    run.rerun_by = call.actor
     run.starts_at = now + lasted[0]
     run.ends_at = run.starts_at + lasted[1]
     run.wanted_conclusion = choose_outcome(run.workflow.conclusion, run.inputs, "success")
@@ -198,7 +199,7 @@ def _show_run(call: Call, repository: Repository, run: WorkflowRun) -> Json:
         "head_branch": run.branch,
         "head_sha": run.head_sha,
         "actor": show_user(call, run.actor),
-        "triggering_actor": show_user(call, run.actor),
+        "triggering_actor": show_user(call, run.rerun_by or run.actor),
         "created_at": timestamp(run.created_at),
         "run_started_at": timestamp(run.starts_at),
         "updated_at": timestamp(run.updated_at(now)),

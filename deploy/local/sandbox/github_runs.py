@@ -69,6 +69,8 @@ class WorkflowRun:
     run_attempt: int = 1
     cancelled_at: float | None = None
     awaits_approval: bool = False
+    rerun_by: str = ""
+    """Who began the newest attempt, where that is not the first."""
 
     def approve(self, now: float) -> None:
         """Let a run that waits for a person begin."""

@@ -202,6 +202,7 @@ def read_pipeline(call: Call) -> Reply:
     return Reply(
         body=_show(call, project, pipeline)
         | {
+            "user": {"username": pipeline.user or project.trigger_owner, "state": "active"},
             "started_at": timestamp(pipeline.starts_at) if now >= pipeline.starts_at else None,
             "finished_at": timestamp(pipeline.updated_at(now)) if final else None,
             "duration": int(pipeline.ends_at - pipeline.starts_at) if final else None,
@@ -215,6 +216,8 @@ def list_variables(call: Call) -> Reply:
     _, pipeline = call.pipeline()
     require_variables_of(call.user, pipeline)
     listed = [{"key": key, "value": value, "variable_type": "env_var"} for key, value in pipeline.variables.items()]
+    if pipeline.source == "trigger":
+        listed.append({"key": "TRIGGER_PAYLOAD", "value": "{}", "variable_type": "file"})
     page, headers = call.paged(listed)
     return Reply(body=page, headers=headers)
 

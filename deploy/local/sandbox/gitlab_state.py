@@ -75,6 +75,8 @@ class Project:
     jobs: list[str] = field(default_factory=lambda: ["test"])
     accepts_variables: bool = True
     trigger_tokens: list[str] = field(default_factory=list)
+    trigger_owner: str = "grace"
+    """For whom trigger tokens act."""
     test_report: Json | None = None
     pipelines: dict[int, Pipeline] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from deploy.local.sandbox.jenkins_state import Build, Job, QueueItem, User
+from deploy.local.sandbox.jenkins_state import Build, Cause, Job, QueueItem, User, asked_by
 from deploy.local.sandbox.jenkins_tree import TreeSyntaxError, parse_tree, prune
 from deploy.local.sandbox.jenkins_views import Views
 from deploy.local.sandbox.replies import RefusedError, Reply
@@ -132,6 +132,10 @@ class Visit:
                 return self._json(self.views.build(job, build))
             case ["stop" | "term" | "kill"]:
                 return self._stop(job, build)
+            case ["rebuild"]:
+                return self._repeat(job, build, "com.sonyericsson.rebuild.RebuildCause")
+            case ["replay", "run"]:
+                return self._repeat(job, build, "org.jenkinsci.plugins.workflow.cps.replay.ReplayCause")
             case ["testReport", "api", "json"]:
                 if job.test_report is None or build.building(self.state.clock.now()):
                     raise page(404, "Not Found")
@@ -155,7 +159,16 @@ class Visit:
             if parameter.choices and value not in parameter.choices:
                 raise page(400, f"Illegal choice for parameter {parameter.name}: {value}")
             parameters[parameter.name] = value
-        item, is_new = self.state.trigger(job, parameters)
+        return self._queued(job, parameters, (asked_by(self.user.name),))
+
+    def _repeat(self, job: Job, build: Build, kind: str) -> Reply:
+        """Queue a build again with its parameters, as the plugins Rebuilder and Pipeline (Replay) do."""
+        self._posted("build")
+        again = Cause(kind=kind, said=f"{kind.rpartition('.')[2].removesuffix('Cause')} of build #{build.number}")
+        return self._queued(job, dict(build.parameters), (asked_by(self.user.name), again))
+
+    def _queued(self, job: Job, parameters: dict[str, str], causes: tuple[Cause, ...]) -> Reply:
+        item, is_new = self.state.trigger(job, parameters, causes)
         # Equal items are folded: the second request is pointed at the first one's item.
         return Reply(status=201 if is_new else 303, headers={"Location": self.views.item_url(item)}, took_effect=is_new)
 

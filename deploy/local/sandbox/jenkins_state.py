@@ -22,6 +22,20 @@ class Parameter:
     hidden: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why something is built: a class of Jenkins, what it says, and the user where there is one."""
+
+    kind: str
+    said: str
+    user: str = ""
+
+
+def asked_by(user: str) -> Cause:
+    """Return the cause of what a user has asked for."""
+    return Cause(kind="hudson.model.Cause$UserIdCause", said=f"Started by user {user}", user=user)
+
+
 @dataclass(kw_only=True)
 class Build:
     """One build; running until `ends_at` unless stopped before."""
@@ -32,6 +46,7 @@ class Build:
     started_at: float
     ends_at: float
     wanted_result: str
+    causes: tuple[Cause, ...] = ()
     stopped_at: float | None = None
 
     def building(self, now: float) -> bool:
@@ -78,6 +93,7 @@ class QueueItem:
     parameters: dict[str, str]
     since: float
     leaves_at: float
+    causes: tuple[Cause, ...] = ()
     build: Build | None = None
     cancelled: bool = False
     left_at: float | None = None
@@ -129,15 +145,21 @@ class JenkinsState:
     def secrets(self) -> list[str]:
         return [secret for user in self.users.values() for secret in (user.token, user.password) if secret]
 
-    def trigger(self, job: Job, parameters: dict[str, str]) -> tuple[QueueItem, bool]:
-        """Queue a build, or return the equal item that still waits. The second value tells whether it is new."""
+    def trigger(self, job: Job, parameters: dict[str, str], causes: tuple[Cause, ...]) -> tuple[QueueItem, bool]:
+        """Queue a build, or return the equal item that still waits. The second value tells whether it is new.
+
+        An item that is returned again has the causes of all who asked.
+        """
         self.settle()
         for item in self.waiting.values():
             if item.job is job and item.parameters == parameters:
+                item.causes += causes
                 return item, False
         now = self.clock.now()
         wait = self.options.jenkins_queue_seconds if job.queue_seconds is None else job.queue_seconds
-        item = QueueItem(number=self._next_item, job=job, parameters=parameters, since=now, leaves_at=now + wait)
+        item = QueueItem(
+            number=self._next_item, job=job, parameters=parameters, since=now, leaves_at=now + wait, causes=causes
+        )
         self._next_item += 1
         self.queue[item.number] = self.waiting[item.number] = item
         return item, True
@@ -193,6 +215,7 @@ class JenkinsState:
             started_at=started,
             ends_at=started + duration,
             wanted_result=choose_outcome(job.result, item.parameters, "SUCCESS"),
+            causes=item.causes,
         )
         job.next_build += 1
         job.builds[build.number] = build

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from deploy.local.sandbox.jenkins_state import Build, JenkinsState, Job, QueueItem
+from deploy.local.sandbox.jenkins_state import Build, Cause, JenkinsState, Job, Parameter, QueueItem
 from deploy.local.sandbox.replies import Json
 
 _BUILDS_SHOWN = 100
@@ -59,6 +59,7 @@ class Views:
                 "_class": _definition_class(parameter.choices),
                 "name": parameter.name,
                 "type": "StringParameterDefinition",
+                **_default(parameter),
             }
             for parameter in job.parameters.values()
         ]
@@ -99,7 +100,7 @@ class Views:
             "displayName": f"#{build.number}",
             "fullDisplayName": f"{job.path.replace('/', ' » ')} #{build.number}",
             "keepLog": False,
-            "actions": self._actions(job, build.parameters),
+            "actions": self._actions(job, build.parameters, build.causes),
         }
 
     def queue(self) -> Json:
@@ -124,7 +125,7 @@ class Views:
                 "name": item.job.path.rpartition("/")[2],
                 "url": self.job_url(item.job.path),
             },
-            "actions": self._actions(item.job, item.parameters),
+            "actions": self._actions(item.job, item.parameters, item.causes),
         }
         if item.waiting:
             wait = max(item.leaves_at - self._state.clock.now(), 0)
@@ -148,7 +149,7 @@ class Views:
             )
         return shown
 
-    def _actions(self, job: Job, parameters: dict[str, str]) -> list[Json]:
+    def _actions(self, job: Job, parameters: dict[str, str], causes: tuple[Cause, ...]) -> list[Json]:
         shown: list[Any] = []
         for name, value in parameters.items():
             declared = job.parameters.get(name)
@@ -157,12 +158,25 @@ class Views:
             else:
                 shown.append({"_class": "hudson.model.StringParameterValue", "name": name, "value": value})
         actions: list[Json] = [
-            {"_class": "hudson.model.CauseAction", "causes": [{"_class": "hudson.model.Cause$UserIdCause"}]},
+            {"_class": "hudson.model.CauseAction", "causes": [_cause(cause) for cause in causes]},
             {},
         ]
         if shown:
             actions.insert(0, {"_class": "hudson.model.ParametersAction", "parameters": shown})
         return actions
+
+
+def _cause(cause: Cause) -> Json:
+    user = {"userId": cause.user, "userName": cause.user} if cause.user else {}
+    return {"_class": cause.kind, "shortDescription": cause.said, **user}
+
+
+def _default(parameter: Parameter) -> Json:
+    """Show what a parameter is filled in with where nobody sends it; a password's is not shown."""
+    if parameter.hidden:
+        return {}
+    value = parameter.choices[0] if parameter.choices else parameter.default
+    return {"defaultParameterValue": {"_class": "hudson.model.StringParameterValue", "value": value}}
 
 
 def _definition_class(choices: tuple[str, ...]) -> str:

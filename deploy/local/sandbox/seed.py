@@ -52,8 +52,8 @@ def default_seed() -> Json:
     jenkins: users{name: {token, password?, permissions?}}, jobs{path: {parameters[], result?, duration_seconds?,
       queue_seconds?, disabled?, test_report?}}
     gitlab: tokens{token: {username, access?, scopes?}}, projects{path: {id?, branches{name: sha}, workflow_name?,
-      ci_config?, ci_config_path?, status?, trigger_tokens?, accepts_variables?, inputs{name: {default?, type?,
-      options?}}?, jobs?, duration_seconds?, queued_seconds?}}
+      ci_config?, ci_config_path?, status?, trigger_tokens?, trigger_owner?, accepts_variables?,
+      inputs{name: {default?, type?, options?}}?, jobs?, duration_seconds?, queued_seconds?}}
     argocd: tokens{token: {subject, projects{name: [verbs]}}}, users{name: password},
       revisions{sha: {fails?, images?, health?}}, apps{name or namespace/name: {project, source or sources, revision?,
       images?, labels?, annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?,

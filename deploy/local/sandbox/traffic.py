@@ -6,6 +6,7 @@ import json
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from deploy.local.sandbox.clock import http_date
 from deploy.local.sandbox.replies import Answer, Json, RefusedError, Reply, merged
 from deploy.local.sandbox.script import Action, Rule
 from deploy.local.sandbox.state import STATE
@@ -48,6 +49,8 @@ async def record_and_interfere(request: web.Request, handler: Handler) -> web.St
             entry["status"] = rule.status
             return _scripted(rule)
     response = await _answer(request, handler, system)
+    # The stood-in host's own clock, which tests may move.
+    response.headers.setdefault("Date", http_date(sandbox.clock.now()))
     took_effect = response.took_effect if isinstance(response, Answer) else None
     entry["accepted"] = response.status < 400 if took_effect is None else took_effect
     if rule is not None and rule.action is Action.ACCEPT_THEN_DROP:

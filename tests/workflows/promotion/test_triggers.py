@@ -1,6 +1,6 @@
 """What a refused trigger says about earlier ones: only proof that nothing was sent lets the next one be a first one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.failures import Failure, FailureKind
 from activities.models.status import State
-from activities.models.testing import TriggerTestInput, TriggerTestResult
+from activities.models.testing import RunState, TriggerTestInput, TriggerTestResult
 from tests.workflows.promotion.world import World, a_test, promotion_in
 
 
@@ -92,3 +92,38 @@ async def test_a_ci_system_that_asks_to_wait_is_waited_for_and_stops_nothing_els
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.taken["e2e"] - world.begun["e2e"] >= WAIT
         assert world.events.count("TriggerRefused") == 1
+
+
+THEIRS = "https://ci.example/9 shows the promotion key and is not ours: it was started by `mallory`, not by `bot`"
+
+
+@dataclass
+class ContestedWorld(World):
+    """A world in which others have started a run with the key of the test `unit`, whose verdict takes a while."""
+
+    begun: dict[str, list[datetime | None]] = field(default_factory=dict)
+
+    @activity.defn
+    async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
+        self.begun.setdefault(request.test, []).append(request.began)
+        result = await super().trigger_test(request)
+        return replace(result, foreign=(THEIRS,) if request.test == "unit" else ())
+
+
+async def test_a_foreign_run_is_shown_and_blocks_nothing(temporal_server: str) -> None:
+    async with promotion_in(ContestedWorld, temporal_server) as (world, start):
+        world.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e")))
+        world.verdicts["unit"] = RunState.RUNNING
+        await start()
+        await world.until(State.TESTING)
+        await world.eventually(lambda: THEIRS in {one.name: one.message for one in world.status.tests}.get("unit", ""))
+        assert world.status.waiting_for is not None
+        assert THEIRS in world.status.waiting_for.observed
+        assert world.events.count("ForeignRun") == 1
+        assert not {one.name: one.message for one in world.status.tests}["e2e"]
+        world.verdicts["unit"] = RunState.PASSED
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.cancelled == []
+        # Each run is looked for from when its own key was made.
+        began = [moment for moments in world.begun.values() for moment in moments]
+        assert None not in began
