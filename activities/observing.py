@@ -43,6 +43,7 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
         message=bounded(_message(state, found.note)),
         url=state.url,
         problem=bounded(found.problem),
+        instance=deployment.instance if found.problem else "",
         writable=not_writable(deployment, state),
         owner=state.owner,
         auto_synced=_is_auto_synced(deployment, state, raw),
@@ -56,6 +57,7 @@ def unreadable(deployment: DeploymentSpec, problem: str, *, passing: bool = Fals
         component=deployment.component,
         application=deployment.application,
         problem=bounded(problem),
+        instance=deployment.instance,
         passing=passing,
     )
 

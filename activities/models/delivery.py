@@ -67,6 +67,8 @@ class Observation(Bounded):
     """Who may revert a write, such as `ApplicationSet/web`; empty where nobody is known to."""
     auto_synced: bool = False
     """Whether the operation shown is auto-sync's own, of what the spec says now."""
+    instance: str = ""
+    """The Argo CD instance that was asked, where there is a problem."""
     passing: bool = False
     """Whether the problem usually ends by itself within minutes, such as an Argo CD that is being restarted."""
 

@@ -59,10 +59,8 @@ class Asking:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._refusal: Failure | None = None
+        self._refusal = run.story.failure
         """Why the question at hand has no answer, whether or not people are shown it."""
-        self._question = ""
-        """What that is about, as who asked calls it; empty also where an earlier run asked."""
         self.asked_wait = timedelta(0)
         """How long the host that answered last in vain asked us to wait."""
 
@@ -85,7 +83,7 @@ class Asking:
         except (ActivityError, Unreadable) as refusal:
             self._refused(problem_of(refusal, object_), object_)
             return None
-        if self._question in ("", object_):
+        if self._run.story.question in ("", object_):
             self.forget()
         return answer
 
@@ -95,13 +93,14 @@ class Asking:
         if story.failure is not None:
             self._run.changed()
         self._refusal = story.failure = story.failing_since = None
+        story.question = ""
 
     def _refused(self, failure: Failure, question: str) -> None:
-        if self._question not in ("", question):
-            self.forget()
         story = self._run.story
+        if story.question not in ("", question):
+            self.forget()
         story.failing_since = story.failing_since or workflow.now()
-        self._question, self._refusal, self.asked_wait = question, failure, failure.wait
+        story.question, self._refusal, self.asked_wait = question, failure, failure.wait
         self._reveal()
 
     def _reveal(self) -> None:

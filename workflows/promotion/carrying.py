@@ -135,6 +135,7 @@ def _judged(one: Observation) -> Observation:
 
 _STEPS: tuple[Callable[[Story], Story], ...] = (
     lambda story: replace(story, relations={}),
+    lambda story: replace(story, heard={}, outdated=False),
     _with_hop(_lighter),
     lambda story: replace(story, pending_events=[], events_dropped=story.events_dropped + len(story.pending_events)),
     lambda story: replace(story, shown=None),

@@ -11,7 +11,7 @@ from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES, TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.places import Phase, PlaceSignal
+from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
 from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
 from activities.models.status import EventNote, State
@@ -78,12 +78,11 @@ class Context:
         self.looked_at = -1
         """How many pokes had come when a policy was looked for last; a run that begins has not looked yet."""
         self.ended: Ended | None = None
-        self.verdict_until: datetime | None = None
         self.checks: tuple[str, ...] = ()
         self.writing = False
         self.write_wait = timedelta(0)
         """How long Argo CD asked us to wait with the next write."""
-        self.outdated: PlaceSignal | None = None
+        self.outdated = self.places.view(story.environment) if story.outdated else None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
         self.cancelling = Cancelling(self)
@@ -121,6 +120,13 @@ class Context:
         story.state, story.reason, story.message = state, reason or str(state), cut(message, TEXT_BYTES)
         self.changed()
         return state
+
+    def hand_over(self) -> None:
+        """Put into the story what the next run is to know of places until they answer it."""
+        story = self.story
+        source, target = story.environment, story.hop.policy.target if story.hop else ""
+        story.heard = self.places.views_of(source, target)
+        story.outdated = self.outdated is not None and self.outdated is self.places.view(source)
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Note a Kubernetes event; it travels with the next status."""
@@ -165,7 +171,7 @@ class Context:
         for verb, command in story.inbox.drop(*verbs):
             text = f"the {verb} of {command.actor} is not carried out: {why}"
             self.event("CommandSuperseded", text, warning=True)
-            story.answers[command.request_id] = CommandAnswer(accepted=True, message=text)
+            story.keep_answer(command.request_id, CommandAnswer(accepted=True, message=text))
             line = cut(f"{command.request_id}: {text}", LINE_BYTES)
             story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.failures import Failure, FailureKind
 from activities.models.places import PlaceSignal
@@ -33,8 +32,6 @@ def find_obstacle(
     *,
     source: PlaceSignal | None,
     target: PlaceSignal | None,
-    source_view: EnvironmentView | None = None,
-    target_view: EnvironmentView | None = None,
     say: Callable[[str], str],
 ) -> Obstacle | None:
     """Return what the current state cannot go on without; None where nothing is in the way."""
@@ -44,13 +41,13 @@ def find_obstacle(
         return _of_reference(story.failure, story)
     match story.state:
         case State.AWAITING_SYNC | State.SYNCED:
-            return _of_place(story, source, source_view)
+            return _of_place(story, source)
         case State.TESTING if story.hop is None or story.hop.round is None:
-            return _of_place(story, source, source_view)
+            return _of_place(story, source)
         case State.TESTING:
             return _of_tests(story, say)
         case State.READY_TO_PROMOTE | State.PROMOTING | State.PROMOTION_FAILED:
-            return _of_place(story, target, target_view)
+            return _of_place(story, target)
         case _:
             return None
 
@@ -91,7 +88,7 @@ def _fix(kind: FailureKind, what: str, host: str) -> str:
             return f"fix {what}; {UNTIL_FIXED}"
 
 
-def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | None) -> Obstacle | None:
+def _of_place(story: Story, place: PlaceSignal | None) -> Obstacle | None:
     if place is None:
         return None
     environment = f"Environment/{place.environment}"
@@ -107,7 +104,7 @@ def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | N
     components = story.components or ()
     unread = [one for one in place.observed if one.problem and one.component in components]
     if unread:
-        return _unreadable(environment, unread, view)
+        return _unreadable(environment, unread)
     deployed = {one.component for one in place.observed}
     lacking = [one for one in components if one not in deployed]
     if not lacking or place.observed_at is None:
@@ -121,11 +118,8 @@ def _of_place(story: Story, place: PlaceSignal | None, view: EnvironmentView | N
     )
 
 
-def _unreadable(environment: str, unread: list[Observation], view: EnvironmentView | None) -> Obstacle:
-    declared = {one.name: one for one in view.deployments} if view else {}
-    instances = sorted(
-        {f"ArgoCDInstance/{declared[one.deployment].instance}" for one in unread if one.deployment in declared}
-    )
+def _unreadable(environment: str, unread: list[Observation]) -> Obstacle:
+    instances = sorted({f"ArgoCDInstance/{one.instance}" for one in unread if one.instance})
     named = ", ".join(instances) or environment
     applications = ", ".join(one.application or f"of {one.deployment}" for one in unread)
     fix = f"{named} or its Secret, or application {applications} as {environment} names it"

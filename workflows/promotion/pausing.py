@@ -27,8 +27,8 @@ def begin_wave(hop: Hop, number: int) -> None:
 
 
 def end_wave(hop: Hop) -> None:
-    """Come to a boundary; whatever stopped the wave stops no other one."""
-    hop.in_wave = False
+    """Come to a boundary; whatever stopped or failed the wave is nothing to another one."""
+    hop.in_wave, hop.failing_since = False, None
     forget_window(hop)
 
 

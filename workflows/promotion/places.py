@@ -1,5 +1,6 @@
 """What a promotion and its places say to each other (design §5): our standing in each, and their newest views."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -28,7 +29,7 @@ class Places:
         self.told_hold = False
         self._begun = workflow.now()
         self._told_at: dict[str, datetime] = {}
-        self._views: dict[str, PlaceSignal] = {}
+        self._views: dict[str, PlaceSignal] = dict(story.heard)
         self._retell: set[str] = set()
 
     @property
@@ -52,6 +53,10 @@ class Places:
     def view(self, environment: str) -> PlaceSignal | None:
         """Return the newest view of a place, if it spoke yet."""
         return self._views.get(environment)
+
+    def views_of(self, *environments: str) -> dict[str, PlaceSignal]:
+        """Return the newest views of these places, without grants: the next run asks for the lane by itself."""
+        return {one: replace(self._views[one], grant=None) for one in environments if one in self._views}
 
     def hear(self, signal: PlaceSignal) -> None:
         """Take a place's view if it is newer; a new run of the place, or a grant we cannot take, is answered."""

@@ -1,7 +1,7 @@
 """The pull request follows the story: one presentation at a time, tried again until shown; no step waits for it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -20,7 +20,6 @@ INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
 down or refuses, and eleven events; whoever mended the cause can poke."""
 
-NOT_YET = "not shown yet: the host has not answered"
 GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
 
 
@@ -37,11 +36,10 @@ class Presenting:
         self._ctx = ctx
         self._moment: tuple[object, ...] | None = None
         """What was sent last, whether or not it arrived."""
-        self._owed = ctx.story.presented is False
+        self._owed = ctx.story.presentation_owed
         """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
         self._wanted = False
         self._asked_wait = timedelta(0)
-        self._failing_since: datetime | None = None
         self._last = False
         self._patient = False
         """Whether the last one was tried once: what follows is patient."""
@@ -132,14 +130,12 @@ class Presenting:
             answer = await self._at_work
         except (ActivityError, asyncio.CancelledError) as refusal:
             cancelled = is_cancelled_exception(refusal)
-            if cancelled and self._stopped:
-                story.shown = None
-                if story.presented is None:
-                    story.presented, story.presentation_error = False, NOT_YET
-                return False
-            if cancelled and not self._gone:
+            if cancelled and not (self._stopped or self._gone):
                 raise
-            story.shown = None
+            # Only the host knows what it took of it.
+            story.shown, story.presentation_owed = None, True
+            if cancelled and self._stopped:
+                return False
             failure = failure_of(refusal, "pull request")
             self._asked_wait = timedelta(0) if cancelled else failure.wait
             self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.kind.passing and not cancelled)
@@ -148,10 +144,11 @@ class Presenting:
             self._at_work = None
         story.shown = answer.shown
         if answer.refused:
+            story.presentation_owed = True
             self._asked_wait = timedelta(0)
             self._note_failure(presentation.refused(answer.refused, ctx.request.spec.repository), passing=False)
             return False
-        self._failing_since = None
+        story.presentation_owed, story.presentation_failing_since = False, None
         if not story.presented:
             recovered = story.presented is False
             story.presented, story.presentation_error = True, ""
@@ -172,12 +169,9 @@ class Presenting:
     def _note_failure(self, error: str, *, passing: bool) -> None:
         """Say why, once as long as it stays the same; of what passes on the way only once it has lasted."""
         ctx, story, now = self._ctx, self._ctx.story, workflow.now()
-        self._failing_since = self._failing_since or now
-        lasted = now - self._failing_since >= ctx.timings.passing
+        story.presentation_failing_since = story.presentation_failing_since or now
+        lasted = now - story.presentation_failing_since >= ctx.timings.passing
         if passing and not lasted and not self._last:
-            if story.presented is None:
-                # Carried to a next run, which begins with a try.
-                story.presented, story.presentation_error = False, NOT_YET
             return
         if story.presented is False and story.presentation_error == error:
             return

@@ -13,7 +13,7 @@ from activities.models.status import (
     WaitingFor,
     WorkflowStatus,
 )
-from workflows.promotion import comparing
+from workflows.promotion import comparing, rounds
 from workflows.promotion.aggregate import aggregate
 from workflows.promotion.commands import command_line
 from workflows.promotion.context import Context
@@ -39,8 +39,8 @@ def view(ctx: Context) -> View:
     held = story.hold is not None and (story.state is not State.PROMOTING or ctx.at_boundary)
     held = held and not story.state.terminal
     tracker = ctx.request.tracker
-    source = ctx.places.view(story.environment)
-    target = ctx.places.view(story.hop.policy.target) if story.hop else None
+    source, hop = ctx.places.view(story.environment), story.hop
+    target = ctx.places.view(hop.policy.target) if hop else None
 
     def say(verb: str) -> str:
         return command_line(tracker, verb)
@@ -49,8 +49,6 @@ def view(ctx: Context) -> View:
         story,
         source=source,
         target=target,
-        source_view=ctx.views.get(story.environment),
-        target_view=ctx.views.get(story.hop.policy.target) if story.hop else None,
         say=say,
     )
     waiting = waiting_for(
@@ -58,8 +56,8 @@ def view(ctx: Context) -> View:
         source=source,
         target=target,
         obstacle=obstacle,
-        verdict_until=ctx.verdict_until,
-        delivery_until=shown_deadline(story.hop) if story.hop else None,
+        verdict_until=rounds.round_deadline(hop.round, hop.policy) if hop and hop.round else None,
+        delivery_until=shown_deadline(hop) if hop else None,
         held=held,
         say=say,
     )

@@ -7,7 +7,7 @@ from enum import IntFlag, StrEnum
 from activities.models.configuration import EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
 from activities.models.failures import Failure
-from activities.models.places import Phase
+from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
@@ -249,10 +249,20 @@ class Story:
     presented: bool | None = None
     """Whether the pull request shows the state; None before it was tried."""
     presentation_error: str = ""
+    presentation_owed: bool = False
+    """Whether a presentation failed or was cut off, and is to be tried again."""
+    presentation_failing_since: datetime | None = None
+    """Since when presentations fail, also where nobody is told yet."""
     failure: Failure | None = None
     """Why the current step cannot go on, as people are shown it."""
     failing_since: datetime | None = None
     """Since when the question at hand has no answer, also where nobody is told yet."""
+    question: str = ""
+    """What the question at hand is about, as who asked calls it."""
+    heard: dict[str, PlaceSignal] = field(default_factory=dict)
+    """Views of source and target that a run hands over: being continued changes nothing that is shown."""
+    outdated: bool = False
+    """Whether a read of ours has proved the source's view to be old."""
     sequence: int = 0
     signals: int = 0
     """Counter n of our member signals."""
@@ -263,6 +273,12 @@ class Story:
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
     relations: dict[str, str] = field(default_factory=dict)
     """`base...head` -> Relation; answers for full hashes never change."""
+
+    def keep_answer(self, request_id: str, answer: CommandAnswer) -> None:
+        """Keep what a command was answered; the oldest go first."""
+        self.answers[request_id] = answer
+        while len(self.answers) > ANSWERS_KEPT:
+            self.answers.pop(next(iter(self.answers)))
 
     @property
     def problem(self) -> str:

@@ -69,7 +69,6 @@ async def run_tests(ctx: Context) -> State:
                 polls.reset()
                 continue
         now = workflow.now()
-        ctx.verdict_until = rounds.round_deadline(round_, hop.policy)
         ctx.changed()
         poll_at = min(poll_at, now + polls.pause)
         pause = poll_at - now

@@ -16,7 +16,7 @@ from workflows.promotion.carrying import fitting
 from workflows.promotion.context import CommandWaits, Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
 from workflows.promotion.runs import cancel_open
-from workflows.promotion.state import ANSWERS_KEPT, PromotionStart, Story
+from workflows.promotion.state import PromotionStart, Story
 from workflows.publishing import newest_events, status_publisher
 from workflows.runtime import lifetime
 
@@ -88,6 +88,7 @@ class PromotionWorkflow:
             story.events_dropped = unwritten.events_dropped if unwritten else 0
             if ctx.ended is None:
                 story.sequence = self._publisher.sequence
+                ctx.hand_over()
                 lifetime.hand_over(fitting(replace(request, carried=story)))
             ctx.set_state(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
             ctx.cancelling.resume()
@@ -288,8 +289,5 @@ class PromotionWorkflow:
         return answer
 
     def _keep(self, command: Command, answer: CommandAnswer) -> CommandAnswer:
-        answers = self._story.answers
-        answers[command.request_id] = answer
-        while len(answers) > ANSWERS_KEPT:
-            answers.pop(next(iter(answers)))
+        self._story.keep_answer(command.request_id, answer)
         return answer

@@ -7,7 +7,7 @@ import pytest
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.models.configuration import EnvironmentView, FindPolicyResult, PolicyOutcome
+from activities.models.configuration import FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
 from activities.models.failures import Failure, FailureKind
 from activities.models.places import BlockedBy, Counter, PlaceSignal
@@ -232,13 +232,13 @@ def place(*observed: Observation, environment: str = "dev", problem: str = "", o
     return replace(signal, problem=problem, problem_object=object_)
 
 
-def unread(problem: str) -> Observation:
-    return Observation(deployment="web-0", component="web", application="web-dev-0", problem=problem)
+def unread(problem: str, *, instance: str = "argocd") -> Observation:
+    return Observation(deployment="web-0", component="web", application="web-dev-0", problem=problem, instance=instance)
 
 
-def awaiting_sync(source: PlaceSignal, view: EnvironmentView | None) -> tuple[Obstacle, WaitingFor]:
+def awaiting_sync(source: PlaceSignal) -> tuple[Obstacle, WaitingFor]:
     story = Story(started_at=NOON, state=State.AWAITING_SYNC, environment="dev", components=("web",))
-    found = find_obstacle(story, source=source, target=None, source_view=view, say=say)
+    found = find_obstacle(story, source=source, target=None, say=say)
     assert found is not None
     waiting = waiting_for(story, source=source, target=None, obstacle=found, say=say)
     assert waiting is not None
@@ -247,8 +247,8 @@ def awaiting_sync(source: PlaceSignal, view: EnvironmentView | None) -> tuple[Ob
     return found, waiting
 
 
-def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_environment(world: World) -> None:
-    found, waiting = awaiting_sync(place(unread("answered 404")), world.environments["dev"])
+def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_environment() -> None:
+    found, waiting = awaiting_sync(place(unread("answered 404")))
     assert (found.object, found.reason) == ("ArgoCDInstance/argocd", "DeploymentUnreadable")
     assert "fix ArgoCDInstance/argocd" in waiting.unblock_with
     assert "application web-dev-0 as Environment/dev names it" in waiting.unblock_with
@@ -256,8 +256,8 @@ def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_env
     assert "answered 404" in waiting.observed
 
 
-def test_a_deployment_that_is_declared_no_more_names_the_environment(world: World) -> None:
-    found, _ = awaiting_sync(place(unread("answered 404")), None)
+def test_a_deployment_whose_instance_is_unknown_names_the_environment() -> None:
+    found, _ = awaiting_sync(place(unread("answered 404", instance="")))
     assert found.object == "Environment/dev"
 
 
@@ -270,14 +270,14 @@ def test_a_deployment_that_is_declared_no_more_names_the_environment(world: Worl
     ],
 )
 def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that(problem: str, object_: str, named: str) -> None:
-    found, _ = awaiting_sync(place(problem=problem, object_=object_), None)
+    found, _ = awaiting_sync(place(problem=problem, object_=object_))
     assert (found.object, found.text) == (named, problem)
     assert f"fix {named}" in found.unblock_with
 
 
 def test_a_component_without_deployment_is_to_be_declared() -> None:
     other = Observation(deployment="api", component="api", application="api-dev")
-    found, waiting = awaiting_sync(place(other), None)
+    found, waiting = awaiting_sync(place(other))
     assert found.reason == "ComponentNotDeployed"
     assert waiting.unblock_with.startswith("add a deployment of component web to Environment/dev")
 
@@ -286,7 +286,7 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
     hop = replace(hop_of(world), approved_by="autoPromote", refusal=Refusal.UNREADABLE, refusal_message="web-0: 401")
     story = Story(started_at=NOON, state=State.READY_TO_PROMOTE, environment="dev", components=("web",), hop=hop)
     target = place(unread("401"), environment="staging")
-    found = find_obstacle(story, source=None, target=target, target_view=world.environments["dev"], say=say)
+    found = find_obstacle(story, source=None, target=target, say=say)
     waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
     assert found is not None
     assert waiting is not None
@@ -366,7 +366,8 @@ class BlindWorld(World):
 
     def observations(self, environment: str) -> tuple[Observation, ...]:
         found = super().observations(environment)
-        return tuple(replace(one, problem="answered 401") for one in found) if environment in self.refused else found
+        blind = (replace(one, problem="answered 401", instance="argocd") for one in found)
+        return tuple(blind) if environment in self.refused else found
 
     @activity.defn
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
