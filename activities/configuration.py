@@ -30,6 +30,7 @@ from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
 from crds.api.live_trackers import live_trackers
+from crds.api.pauses import giving_way
 from crds.api.ports import Document, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.environments import validate_repository
@@ -145,7 +146,7 @@ class ResourceConfigActivities(ConfigActivities):
         page = await self._kubernetes.list_all(resource_of(PromotionPolicy.definition), namespace)
         policies: list[PromotionPolicy] = []
         unreadable: list[UnreadablePolicy] = []
-        for item in page.items:
+        async for item in giving_way(page.items):
             try:
                 policies.append(PromotionPolicy.from_wire(item))
             except ValidationError as invalid:
@@ -154,7 +155,8 @@ class ResourceConfigActivities(ConfigActivities):
 
     async def _list(self, kind: type[Kind], namespace: str) -> tuple[Kind, ...]:
         page = await self._kubernetes.list_all(resource_of(kind.definition), namespace)
-        return tuple(resource for item in page.items if (resource := _read(kind, item)) is not None)
+        read = [_read(kind, item) async for item in giving_way(page.items)]
+        return tuple(resource for resource in read if resource is not None)
 
 
 def to_snapshot(policy: PromotionPolicy) -> PolicySnapshot:

@@ -11,7 +11,7 @@ from crds.fields import format_time, truncate
 from crds.model import GROUP, VERSION, Definition, Scope
 
 WATCH_TIMEOUT = timedelta(seconds=290)
-PAGE_SIZE = 500
+PAGE_SIZE = 100
 
 Document = dict[str, Any]
 """A JSON object as the API server sends it."""

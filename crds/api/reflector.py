@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from crds.api.backoff import STANDARD, Backoff
+from crds.api.pauses import giving_way
 from crds.api.ports import WATCH_TIMEOUT, ApiError, ApiGone, ApiResource, Document, Kubernetes
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ class Reflector(Generic[T]):
         while True:
             # Page by page: a whole list of tens of thousands would be many times what is kept of it.
             page = await self._kubernetes.list_page(self._resource, self._namespace, continue_token=token)
-            for document in page.items:
+            async for document in giving_way(page.items):
                 if (key := _key(document)) is not None:
                     seen.add(key)
                     self._store(key, document)

@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 
 from activities.failures import carried
 from activities.models.testing import TriggerTestInput, TriggerTestResult
+from activities.slots import Slots, shared_by
 from activities.test_runs import CiActivities
 from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import (
@@ -135,6 +136,20 @@ async def test_an_outage_of_kubernetes_before_the_trigger_is_no_trigger(error: E
     assert await attempts.refused() == (type(error).__name__, False)
     assert not (await attempts.next()).found
     assert attempts.runs.created == 1
+
+
+async def test_an_attempt_that_got_no_slot_is_no_trigger_and_hides_none_before_it() -> None:
+    attempts, full = Attempts(), Slots(1)
+    with full.held("somebody"), shared_by(full):
+        assert await attempts.refused() == ("ProviderBusy", False)
+    assert not (await attempts.next()).found
+    assert attempts.runs.created == 1
+    lost = Attempts(runs=UntraceableRuns(lose_replies=[ProviderUnavailable("late")]))
+    assert await lost.refused() == ("ProviderUnavailable", True)
+    with full.held("somebody"), shared_by(full):
+        assert await lost.refused() == ("ProviderBusy", True)
+    assert await lost.refused() == ("TriggerUnknown", None)
+    assert lost.runs.created == 1
 
 
 @pytest.mark.parametrize("error", [ProviderRateLimited("wait"), ProviderUnauthorized("no"), ProviderBusy("16")])

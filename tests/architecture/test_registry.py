@@ -1,6 +1,7 @@
 """Every contract method is registered once, on its own queue."""
 
 import inspect
+from typing import get_type_hints
 from unittest.mock import Mock
 
 import pytest
@@ -9,7 +10,11 @@ from temporalio.workflow import _Definition as WorkflowDefinition
 
 import activities.contracts
 from activities.connections import ConnectionConditions
+from activities.failures import tenant_of
+from activities.models.connections import ConnectionRef
+from activities.models.tracking import TrackerRef
 from activities.resources import KubernetesResources
+from providers.shares import namespace_of
 from tests.activities.cluster import shop
 from tests.activities.fakes import FakeConnections, FakePlaces
 from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
@@ -30,6 +35,10 @@ QUEUES = {
     "DeliveryActivities": "delivery",
     "ObservationActivities": "observation",
     "ResourceActivities": "kubernetes",
+}
+PARTS: dict[str, object] = {
+    "tracker": TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1),
+    "connection": ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="u"),
 }
 FORMERLY = {"check_connection": "config"}
 """Queues that activities moved away from; what was scheduled there before an upgrade is still served."""
@@ -66,6 +75,23 @@ def test_every_contract_method_is_registered_once_on_its_queue(contract: str) ->
         found = [queue for queue, names in served.items() for name in names if name == method]
         assert [queue for queue in found if queue != FORMERLY.get(method)] == [QUEUES[contract]]
         assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("contract", sorted(CONTRACTS))
+def test_every_request_names_the_namespace_whose_share_it_takes(contract: str) -> None:
+    for method in methods_of(CONTRACTS[contract]):
+        (request,) = (
+            hint for name, hint in get_type_hints(getattr(CONTRACTS[contract], method)).items() if name == "request"
+        )
+        hints = get_type_hints(request)
+        if "namespace" in hints:
+            named = Mock(spec=["namespace"], namespace="shop")
+        else:
+            part = "tracker" if hints.get("tracker") is TrackerRef else "connection"
+            named = Mock(spec=[part])
+            setattr(named, part, PARTS[part])
+            assert hints[part] is type(PARTS[part])
+        assert namespace_of(tenant_of(named)) == "shop"
 
 
 def test_nothing_else_is_registered() -> None:

@@ -136,7 +136,7 @@ async def staged(
         await asyncio.to_thread(sandbox.post, "/_reset", {})
         await asyncio.to_thread(sandbox.post, "/_seed", scene.seed())
         text = scene.manifests(environment.sandbox_url)
-        await asyncio.to_thread(apply, environment, text)
+        await asyncio.to_thread(_apply, environment, text)
         await asyncio.to_thread(lambda: environment.start(workers=workers, watchers=1))
         connected = await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig))
         kubernetes = await stack.enter_async_context(connected)
@@ -144,8 +144,7 @@ async def staged(
         yield Stage(environment=environment, kubernetes=kubernetes, client=client, sandbox=sandbox, scene=scene)
 
 
-def apply(environment: LocalEnvironment, text: str) -> None:
-    """Apply resources. Blocking."""
+def _apply(environment: LocalEnvironment, text: str) -> None:
     kubectl(environment.kubeconfig, "apply", "-f", "-", stdin=text, report=_quiet)
 
 

@@ -2,22 +2,24 @@
 
 import asyncio
 import itertools
-import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from crds.api.ports import ApiResource, Document, resource_of
+from crds.v1alpha1.test_runner import TestRunner
 from deploy.local.environment.failures import LocalEnvironmentError
 from tests.bench.latency import is_trigger_of
 from tests.bench.rows import Row, median, rounded, spread
 from tests.bench.scene import Scene
-from tests.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage, apply
+from tests.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage
 from tests.bench.throughput import TESTS
 from tests.bench.waiting import CREATED_AT_ONCE, LEAST_PER_SECOND, REPOSITORIES, SETTLING_SECONDS
 
 NAMESPACE = "crowd"
+RUNNERS = resource_of(TestRunner.definition)
 FACTOR = 2.0
 RUNNERS_PER_TRACKER = 0.5
 MOST_SAMPLES = 10
@@ -126,18 +128,16 @@ async def _crowd(stage: Stage, host: DeadHost, *, runners: int, trackers: int, s
     if crowd is None:
         raise LocalEnvironmentError("the scene holds no other tenant")
     spec = {"jenkins": {"url": f"http://127.0.0.1:{host.port}"}, "secretRef": {"name": "jenkins-token"}}
-    declared = [crowd.resource("TestRunner", f"dead-{number}", spec) for number in range(runners)]
     slots, began = asyncio.Semaphore(CREATED_AT_ONCE), time.monotonic()
 
-    async def create(repository: str, number: int) -> None:
+    async def create(kind: ApiResource, document: Document) -> None:
         async with slots:
-            await stage.kubernetes.create(TRACKERS, NAMESPACE, crowd.tracker(repository, number))
+            await stage.kubernetes.create(kind, NAMESPACE, document)
 
+    dead = (create(RUNNERS, crowd.resource("TestRunner", f"dead-{number}", spec)) for number in range(runners))
     pulls = ((name, number) for number in itertools.count(1) for name in crowd.names)
-    await asyncio.gather(
-        asyncio.to_thread(apply, stage.environment, "\n".join(map(json.dumps, declared))),
-        *itertools.starmap(create, itertools.islice(pulls, trackers)),
-    )
+    waiting_for = (create(TRACKERS, crowd.tracker(*pull)) for pull in itertools.islice(pulls, trackers))
+    await asyncio.gather(*dead, *waiting_for)
     while True:
         items = (await stage.kubernetes.list_all(TRACKERS, NAMESPACE)).items
         waiting = sum(one.get("status", {}).get("state") == "AwaitingMerge" for one in items)

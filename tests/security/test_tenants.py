@@ -2,28 +2,33 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.client import Client
 
+from activities.configuration import ResourceConfigActivities
 from activities.connections import ConnectionProofs
 from activities.contracts import ConditionActivities
+from activities.models.configuration import FindPolicyInput
 from activities.models.connections import ConnectionRef, PublishConnectionInput
 from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
 from activities.slots import Slots, shared_by, slot_of
-from crds.api.reflector import Key
+from crds.api.ports import resource_of
+from crds.api.reflector import Key, Reflector
+from crds.v1alpha1.test_runner import TestRunner
 from providers.admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy
 from providers.http import HttpClients, HttpOptions
-from tests.activities.cluster import Cluster
-from tests.activities.fakes import FakeConnections, FakeRuns
+from tests.activities.cluster import Cluster, policy, shop
+from tests.activities.fakes import FakeConnections, FakePlaces, FakeRuns
 from tests.bench.serving import Crowd, serving
 from tests.bench.throughput import one_hop, promote
 from worker.serving.process import build_worker
@@ -129,6 +134,51 @@ async def test_to_have_another_tenant_s_resource_looked_at_after_all_of_one_s_ow
     await asyncio.gather(work, return_exceptions=True)
     assert [number for number, key in enumerate(looked_at) if key.namespace == "shop"] == [1, 3, 5, 7, 9]
     assert len(looked_at) == 1005
+
+
+class Turns:
+    """Somebody else's work: how often it went on."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    async def count(self) -> None:
+        while True:
+            self.number += 1
+            await asyncio.sleep(0)
+
+
+async def turns_during(work: Coroutine[Any, Any, object]) -> int:
+    others = Turns()
+    counting = asyncio.create_task(others.count())
+    await work
+    counting.cancel()
+    return others.number
+
+
+async def test_to_hold_the_event_loop_of_a_worker_with_many_large_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each object lasts too long.
+    monkeypatch.setattr("crds.api.pauses.AT_A_TIME", timedelta(0))
+    cluster = shop()
+    for number in range(300):
+        spec = policy("dev", "staging", repositoryRefs=[{"name": f"other-{number}"}])
+        cluster.add("PromotionPolicy", f"mine-{number}", spec)
+    config = ResourceConfigActivities(cluster.port(), FakeConnections(), FakePlaces())
+    request = FindPolicyInput(namespace="shop", environment="dev", repository="web")
+    assert await turns_during(config.find_policy(request)) >= 300
+
+
+async def test_to_hold_the_event_loop_of_the_watcher_with_many_resources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crds.api.pauses.AT_A_TIME", timedelta(0))
+    mirror: Reflector[Any] = Reflector(
+        kubernetes=runners(("attacker",), 300).port(),
+        resource=resource_of(TestRunner.definition),
+        namespace=None,
+        project=lambda document: document,
+        on_change=lambda change: None,
+    )
+    assert await turns_during(mirror._list()) >= 300
+    assert len(mirror.objects) == 300
 
 
 class DeadHosts(FakeConnections):

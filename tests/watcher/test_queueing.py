@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from crds.api.backoff import Backoff
 from tests.watcher.fakes import until
 from worker.watcher.queue import KeyedQueue
@@ -99,6 +102,24 @@ async def test_a_failing_key_that_keeps_changing_still_pauses() -> None:
             work.queue.add_after("a", timedelta(0))
             await asyncio.sleep(0.01)
     assert len(work.handled) <= 22
+
+
+@given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=6), workers=st.integers(1, 4))
+def test_each_of_k_namespaces_that_has_keys_gets_one_of_k_turns(sizes: list[int], workers: int) -> None:
+    work = Work(workers=workers)
+
+    async def story() -> None:
+        for namespace, size in enumerate(sizes):
+            for number in range(size):
+                work.queue.add(f"n{namespace}/{number}")
+        async with running(work):
+            await until(lambda: len(work.handled) == sum(sizes))
+
+    asyncio.run(story())
+    assert len(set(work.handled)) == sum(sizes)
+    for namespace, size in enumerate(sizes):
+        places = [at for at, key in enumerate(work.handled) if key.startswith(f"n{namespace}/")]
+        assert all(at < (number + 1) * len(sizes) for number, at in enumerate(places)), (namespace, size)
 
 
 async def test_workers_are_bounded() -> None:

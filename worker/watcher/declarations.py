@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from crds.api.pauses import giving_way
 from crds.api.ports import Document, Kubernetes
 from crds.api.publishing import WantedCondition, publish_conditions
 from crds.api.reflector import Change, Key
@@ -209,13 +210,13 @@ class DeclarationController:
             if asked and not await self._promotions.poke(tracker.current) and tracker.running:
                 self._on_absent(Key(tracker.namespace, tracker.name))
         on_the_way = {tracker.repository for tracker in live}
-        for environment, repository in sorted(self._places(namespace, changed)):
+        for environment, repository in sorted(await self._places(namespace, changed)):
             if repository in on_the_way:
                 await self._promotions.poke_place(namespace=namespace, environment=environment, repository=repository)
 
-    def _places(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> set[tuple[str, str]]:
+    async def _places(self, namespace: str, changed: set[tuple[type[Resource], str]]) -> set[tuple[str, str]]:
         places: set[tuple[str, str]] = set()
-        for environment in _only(Environment, self._named(Environment, namespace)).values():
+        async for environment in giving_way(_only(Environment, self._named(Environment, namespace)).values()):
             name = environment.metadata.name
             for deployment in environment.spec.deployments:
                 concerned = {
