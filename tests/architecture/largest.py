@@ -23,9 +23,9 @@ from crds.v1alpha1.environment_status import MAX_HISTORY, MAX_MEMBERS
 from crds.v1alpha1.git_repository import Component, GitRepositorySpec
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicySpec
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
-from workflows.environment.ancestry import PAIRS_PER_CALL
 from workflows.environment.members import DEPARTED_KEPT
 from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, SUPERSEDED_KEPT
+from workflows.runtime.ancestry import PAIRS_PER_CALL
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 WIDE = "🚢"

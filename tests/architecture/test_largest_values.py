@@ -21,8 +21,8 @@ from workflows.environment.observation import as_watched
 from workflows.environment.presentation import newest_sets
 from workflows.environment.state import EnvironmentStart
 from workflows.promotion import carrying
+from workflows.promotion.publishing import newest_events
 from workflows.promotion.state import PromotionStart
-from workflows.publishing import newest_events
 from workflows.sizes import encoded_size
 
 BUDGETED = (ListTrackersResult, PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)

@@ -72,6 +72,16 @@ RULES = (
     _rules("environment/members.py", "test_roster_at_its_limits.py", "test_members.py"),
     _rules("environment/newest.py", PLACE_LIMITS),
     _rules("environment/ancestry.py", "test_lane.py", PLACE_LIMITS),
+    Rules(
+        path="workflows/runtime/ancestry.py",
+        tests=(
+            "tests/workflows/environment/test_lane.py",
+            f"tests/workflows/environment/{PLACE_LIMITS}",
+            "tests/workflows/environment/test_hold_rules_at_their_limits.py",
+            "tests/workflows/promotion/test_comparing.py",
+            "tests/workflows/promotion/test_working_sets.py",
+        ),
+    ),
     _rules("environment/observation.py", "test_observation.py", PLACE_LIMITS),
     _rules("connection/pacing.py", "test_pacing.py"),
 )

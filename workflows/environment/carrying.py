@@ -7,8 +7,8 @@ from activities.models.bounds import cut
 from activities.models.budgets import VALUE_BYTES
 from activities.models.places import Phase
 from workflows.environment import observation
-from workflows.environment.ancestry import RELATIONS_KEPT
 from workflows.environment.state import Awaited, EnvironmentState, Member
+from workflows.runtime.ancestry import RELATIONS_KEPT
 from workflows.sizes import encoded_size
 
 BRIEF_BYTES = 80

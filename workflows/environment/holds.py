@@ -6,14 +6,8 @@ from itertools import zip_longest
 from activities.models.delivery import Observation
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
-from workflows.environment.asking import CONTAINING, Asking
 from workflows.environment.newest import artifacts_of
-
-
-def revisions_of(observation: Observation) -> tuple[str, ...]:
-    """Return what a deployment runs, what is written to it and what an operation brings."""
-    found = (observation.runs, observation.written, observation.operating)
-    return tuple(dict.fromkeys(revision for revision in found if revision))
+from workflows.runtime.ancestry import CONTAINING, Asking, revisions_of
 
 
 class Holds:

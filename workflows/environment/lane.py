@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from activities.models.delivery import Observation
 from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.revisions import RevisionPair
-from workflows.environment.asking import Ancestry, Asking
 from workflows.environment.holds import Holds
 from workflows.environment.newest import artifacts_of, newest_of
+from workflows.runtime.ancestry import Ancestry, Asking
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from activities.models.places import Counter, Grant, MemberSignal, Phase
 from activities.models.tracking import TrackerRef
 from workflows.environment.lane import HOLDS, asks_for_lane
 from workflows.environment.state import Awaited, GivenGrant, Member, OlderAttempt, RosterState
-from workflows.publishing import next_sequence
+from workflows.runtime.publishing import next_sequence
 
 DEPARTED_KEPT = 500
 """Counters kept of trackers that left, so that a late signal of theirs does not bring them back."""

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
-from workflows.environment.asking import Asking
+from workflows.runtime.ancestry import Asking
 
 LOOKS = 3
 """How often the winner is held against the others again: members of different components may surpass each other in a

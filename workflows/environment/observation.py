@@ -9,9 +9,9 @@ from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.places import MemberSignal, Phase
 from activities.models.status import ArtifactSet
 from activities.models.tracking import Artifact, Timings
-from workflows.environment.holds import revisions_of
 from workflows.environment.newest import artifacts_of
 from workflows.environment.state import Observed
+from workflows.runtime.ancestry import revisions_of
 
 HISTORY_KEPT = 20
 SHOWN_BYTES = 200

@@ -12,11 +12,11 @@ from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDe
 from activities.models.places import EnvironmentInput, MemberSignal
 from workflows import policies
 from workflows.environment import observation
-from workflows.environment.background import Background, earliest
 from workflows.environment.state import ObserverState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
 from workflows.runtime.backoff import Backoff
+from workflows.runtime.loop import Background, earliest
 from workflows.selections import with_known
 
 ENVIRONMENT_AGE = timedelta(minutes=1)

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
 from activities.models.places import Counter, EnvironmentInput, MemberSignal
-from activities.models.revisions import Relation
 from activities.models.status import ArtifactSet
 from activities.models.tracking import TrackerRef
+from workflows.runtime.ancestry import KnownRelation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,13 +111,6 @@ class ObserverState:
     """Since when something could not be read for a reason that usually passes."""
     pause: timedelta | None = None
     due: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownRelation:
-    base: str
-    head: str
-    relation: Relation
 
 
 @dataclass(frozen=True, kw_only=True)

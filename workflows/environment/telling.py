@@ -11,11 +11,11 @@ from activities.models.delivery import Observation
 from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from workflows.environment import observation
-from workflows.environment.background import Background
 from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.state import Member, Told
 from workflows.identity import PLACE_SIGNAL, promotion_workflow_id
+from workflows.runtime.loop import Background
 from workflows.sizes import digest, encoded_size
 
 SIGNALS_AT_ONCE = 50

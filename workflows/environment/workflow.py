@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -15,15 +16,16 @@ from activities.models.tracking import TrackerRef
 from workflows import policies
 from workflows.environment import carrying, presentation
 from workflows.environment.ancestry import Comparer
-from workflows.environment.background import Alarm, Background
 from workflows.environment.lane import Decision, LaneView, asks_for_lane, decide
 from workflows.environment.members import Roster
 from workflows.environment.observer import Observer
+from workflows.environment.publishing import place_publisher
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.environment.telling import Page, Teller
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
-from workflows.publishing import GRACE, place_publisher
 from workflows.runtime import lifetime
+from workflows.runtime.loop import Loop
+from workflows.runtime.publishing import GRACE
 
 LONGEST_LINGER = timedelta(hours=24)
 
@@ -38,8 +40,8 @@ class EnvironmentWorkflow:
         state = start.carried or EnvironmentState(roster=RosterState(epoch=epoch), observer=ObserverState())
         self._start = start = replace(start, carried=None)
         self._queues = Queues(installation=start.installation)
-        self._background = Background()
-        self._alarm = Alarm(self._background.wake)
+        self._loop = Loop(history_limit=start.history_limit)
+        self._background = self._loop.background
         self._roster = Roster(state.roster)
         self._observer = Observer(start, self._background, state.observer)
         self._comparer = Comparer(start, self._background, state.relations)
@@ -56,16 +58,7 @@ class EnvironmentWorkflow:
     @workflow.run
     async def run(self, start: EnvironmentStart) -> None:
         """Decide at every change until nobody has been here for a while."""
-        while True:
-            self._background.collect()
-            self._background.changed = False
-            if lifetime.due(self._start.history_limit):
-                await self._continue()
-            self._step(workflow.now())
-            self._ending = self._deserted(workflow.now())
-            await workflow.wait_condition(self._something_to_do)
-            if not self._background.changed:
-                return
+        await self._loop.run(self._step, hand_over=self._continue, over=lambda: self._ending and self._publisher.idle)
 
     @workflow.signal(name=MEMBER_SIGNAL, description="A tracker tells its whole view")
     def member(self, signal: MemberSignal) -> None:
@@ -96,13 +89,10 @@ class EnvironmentWorkflow:
             details=self._details(),
         )
 
-    def _something_to_do(self) -> bool:
-        return self._background.changed or (self._ending and self._publisher.idle)
-
     # -- one step ----------------------------------------------------------------------------------------------
 
-    def _step(self, now: datetime) -> None:
-        """Decide on all that is known and start whatever follows; nothing here waits."""
+    def _step(self, now: datetime) -> datetime | None:
+        """Decide on all that is known and start whatever follows; nothing here waits. Return when to decide again."""
         self._roster.expire(now)
         self._remember()
         decision = self._decide(now)
@@ -123,7 +113,8 @@ class EnvironmentWorkflow:
         self._publish()
         workflow.set_current_details(self._details())
         self._lonely_since = None if self._roster.entries else self._lonely_since or now
-        self._alarm.set(self._next_deadline(now, decision.blockers))
+        self._ending = self._deserted(now)
+        return self._next_deadline(now, decision.blockers)
 
     def _decide(self, now: datetime) -> Decision:
         occupied_by, because = self._roster.occupied(now)
@@ -212,13 +203,12 @@ class EnvironmentWorkflow:
             return False
         return now >= self._lonely_since + self._linger() and not self._background.busy
 
-    async def _continue(self) -> None:
+    async def _continue(self) -> NoReturn:
         """Hand everything to the next run; what arrives meanwhile is handed over too.
 
         Only signals under way and the last status are awaited, and only a moment: reads may last for as long as a
         server is away. The next run begins what was under way again, since what it is due to do is carried.
         """
-        self._alarm.cancel()
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: not self._teller.busy, timeout=GRACE, timeout_summary="last signals")
         # The next run publishes first of all.

@@ -7,6 +7,7 @@ from enum import StrEnum
 from activities.models.delivery import Observation
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.tracking import Artifact
+from workflows.runtime.ancestry import CONTAINING, opposite, revisions_of, trimmed
 
 Relations = Mapping[str, str]
 """`base...head` -> Relation."""
@@ -45,13 +46,7 @@ def contains(relations: Relations, *, whole: str, part: str) -> bool:
     """Tell whether `whole` contains `part`; unknown counts as no."""
     if whole == part:
         return True
-    return relations.get(pair_key(part, whole)) in (Relation.AHEAD, Relation.IDENTICAL)
-
-
-def revisions_of(observation: Observation) -> tuple[str, ...]:
-    """Return the up to three revisions of a deployment: synced, written, and that of an operation in progress."""
-    found = (observation.runs, observation.written, observation.operating)
-    return tuple(dict.fromkeys(revision for revision in found if revision))
+    return relations.get(pair_key(part, whole)) in CONTAINING
 
 
 def needed_pairs(
@@ -79,23 +74,21 @@ def kept(
     relations: Relations, artifacts: Iterable[Artifact], observations: Sequence[Observation], *, at_most: int
 ) -> dict[str, str]:
     """Return what to remember: all that this judgement reads, however much, then what was used or learnt last."""
-    read: dict[str, str] = {}
-    for pair in needed_pairs({}, artifacts, observations):
-        for key in (pair_key(pair.base, pair.head), pair_key(pair.head, pair.base)):
-            if key in relations:
-                read[key] = relations[key]
-    others = [(key, relation) for key, relation in relations.items() if key not in read]
-    room = max(at_most - len(read), 0)
-    return dict(others[len(others) - room :]) | read if room else read
+    read = [
+        key
+        for pair in needed_pairs({}, artifacts, observations)
+        for key in (pair_key(pair.base, pair.head), pair_key(pair.head, pair.base))
+        if key in relations
+    ]
+    return trimmed(relations, dict.fromkeys(read), at_most=at_most)
 
 
 def with_answers(pairs: Sequence[RevisionPair], answers: Sequence[Relation]) -> dict[str, str]:
     """Return both directions of each answered pair."""
-    opposite = {Relation.AHEAD: Relation.BEHIND, Relation.BEHIND: Relation.AHEAD}
     found: dict[str, str] = {}
     for pair, relation in zip(pairs, answers, strict=True):
         found[pair_key(pair.base, pair.head)] = relation
-        found[pair_key(pair.head, pair.base)] = opposite.get(relation, relation)
+        found[pair_key(pair.head, pair.base)] = opposite(relation)
     return found
 
 

@@ -6,14 +6,14 @@ from typing import TypeVar
 
 from temporalio import workflow
 
-from activities.contracts import ConfigActivities, DeliveryActivities, ScmActivities
+from activities.contracts import ConfigActivities, DeliveryActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES, TEXT_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
-from activities.models.revisions import CompareRevisionsInput, Relation, RevisionPair
+from activities.models.revisions import Relation, RevisionPair
 from activities.models.status import EventNote, State
 from activities.models.tracking import Artifact, Problem
 from workflows import policies
@@ -24,6 +24,7 @@ from workflows.promotion.cancelling import Cancelling
 from workflows.promotion.places import Places
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, Story
 from workflows.runtime import lifetime
+from workflows.runtime.ancestry import PAIRS_PER_CALL, compare_revisions
 from workflows.runtime.snapshot import Snapshot
 from workflows.selections import with_known
 
@@ -42,7 +43,6 @@ MOVABLE = (
 """Waiting states, in which a run moves to a newer worker version when one asks."""
 
 EVENTS_BEFORE_CONTINUING = 500
-PAIRS_PER_CALL = 20
 
 QUIET = timedelta(seconds=2)
 """How long an answer that usually comes at once is awaited before the wait is published."""
@@ -356,16 +356,13 @@ class Context:
             batch = pairs[start : start + PAIRS_PER_CALL]
 
             async def ask(batch: Sequence[RevisionPair] = batch) -> tuple[Relation, ...]:
-                answer = await workflow.execute_activity_method(
-                    ScmActivities.compare_revisions,
-                    CompareRevisionsInput(
-                        namespace=self.request.tracker.namespace,
-                        repository=self.request.spec.repository,
-                        pairs=tuple(batch),
-                    ),
-                    **policies.scm_read(self.queues, self.timings, summary=f"compare {len(batch)} revisions"),
+                return await compare_revisions(
+                    self.queues,
+                    self.timings,
+                    namespace=self.request.tracker.namespace,
+                    repository=self.request.spec.repository,
+                    pairs=batch,
                 )
-                return answer.relations
 
             relations = await self.insist(
                 ask, object_=f"GitRepository/{self.request.spec.repository}", why="compare revisions"

@@ -16,6 +16,7 @@ from workflows.promotion.hopping import ended_by_others, judge_target, lacking_c
 from workflows.promotion.runs import poll_tests
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.testing import keep_deadlines, void_round
+from workflows.runtime.ancestry import revisions_of
 from workflows.runtime.snapshot import Snapshot
 
 NAMES_BYTES = 700
@@ -158,8 +159,8 @@ def _overridden(ctx: Context, hop: Hop, diverged: Sequence[Comparison]) -> bool:
         now = comparing.held_revisions(one.observation for one in diverged)
         if now.items() <= accepted.command.seen.items():
             hop.override = tuple(one.observation for one in diverged)
-    seen = {one.deployment: comparing.revisions_of(one) for one in hop.override or ()}
-    return all(seen.get(one.deployment) == comparing.revisions_of(one.observation) for one in diverged)
+    seen = {one.deployment: revisions_of(one) for one in hop.override or ()}
+    return all(seen.get(one.deployment) == revisions_of(one.observation) for one in diverged)
 
 
 def _look(ctx: Context) -> Snapshot:

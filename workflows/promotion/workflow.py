@@ -15,9 +15,9 @@ from workflows.promotion import commands, delivering, hopping, merging, presenta
 from workflows.promotion.carrying import fitting
 from workflows.promotion.context import CommandWaits, Context, Continue, Ended
 from workflows.promotion.presenting import Presenting
+from workflows.promotion.publishing import newest_events, status_publisher
 from workflows.promotion.runs import cancel_open
 from workflows.promotion.state import PromotionStart, Story
-from workflows.publishing import newest_events, status_publisher
 from workflows.runtime import lifetime
 
 Step = Callable[[Context], Awaitable[State]]

@@ -18,6 +18,7 @@ from workflows.failures import failure_of, worth_showing
 from workflows.promotion import comparing
 from workflows.promotion.context import Context
 from workflows.promotion.state import Hop, Touch
+from workflows.runtime.ancestry import revisions_of
 
 
 async def write(
@@ -48,7 +49,7 @@ async def write(
                 hop.touch(one.name, Touch.MOVED)
         allowed = tuple(
             revision
-            for revision in comparing.revisions_of(observation)
+            for revision in revisions_of(observation)
             if comparing.accepted(hop.override, artifact, observation)
             or comparing.contains(ctx.story.relations, whole=artifact.revision, part=revision)
         )

@@ -7,10 +7,10 @@ from activities.models.delivery import Observation
 from activities.models.places import Counter, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, WATCH, State, attempt_key
-from workflows.environment.ancestry import KnownAncestry
 from workflows.environment.lane import LaneView, decide
 from workflows.environment.members import Roster
 from workflows.environment.state import RosterState
+from workflows.runtime.ancestry import KnownAncestry
 
 if TYPE_CHECKING:
     from tests.workflows.environment.model import Model

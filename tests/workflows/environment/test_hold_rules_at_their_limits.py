@@ -9,8 +9,8 @@ from activities.models.delivery import Observation
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs
-from workflows.environment.asking import Asking
-from workflows.environment.holds import Holds, lacks, lowest, revisions_of
+from workflows.environment.holds import Holds, lacks, lowest
+from workflows.runtime.ancestry import Asking, revisions_of
 
 API = Observation(deployment="api", component="api", application="api", runs="5")
 

@@ -9,8 +9,8 @@ from activities.models.delivery import Observation
 from activities.models.places import Counter, MemberSignal, Phase
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact, TrackerRef
-from workflows.environment.ancestry import KnownAncestry
 from workflows.environment.lane import LaneView, decide
+from workflows.runtime.ancestry import KnownAncestry
 
 COMPONENTS = ("api", "ui")
 

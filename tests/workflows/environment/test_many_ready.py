@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from activities.models.places import MemberSignal, Phase
 from activities.models.revisions import Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs, view
-from workflows.environment.ancestry import PAIRS_PER_CALL, RELATIONS_KEPT, KnownAncestry
 from workflows.environment.lane import Decision, LaneView, decide
+from workflows.runtime.ancestry import PAIRS_PER_CALL, RELATIONS_KEPT, KnownAncestry
 
 MOST = 6
 """Answers per member: its way through the pairs, two looks at the winner, its holds and what the place runs."""

@@ -11,11 +11,10 @@ from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from tests.workflows.environment.test_lane import member, runs
 from workflows.environment import observation
-from workflows.environment.ancestry import RELATIONS_KEPT, KnownAncestry
-from workflows.environment.asking import Asking
 from workflows.environment.lane import HOLDS, LaneView, decide
 from workflows.environment.newest import artifacts_of, is_newer, newest_of
 from workflows.environment.state import Observed
+from workflows.runtime.ancestry import RELATIONS_KEPT, Asking, KnownAncestry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Observation(deployment="eu", component="api", application="eu", runs="1", message="said", operation_key="k")

@@ -22,7 +22,8 @@ from activities.models.status import (
 )
 from activities.models.tracking import Timings, TrackerRef
 from workflows.identity import Queues
-from workflows.publishing import next_sequence, status_publisher
+from workflows.promotion.publishing import status_publisher
+from workflows.runtime.publishing import next_sequence
 
 
 def payload(message: str, *events: str) -> PublishStatusInput:

@@ -20,7 +20,6 @@ from workflows.environment.carrying import fitting
 from workflows.environment.members import Roster
 from workflows.environment.state import (
     EnvironmentState,
-    KnownRelation,
     Member,
     Observed,
     ObserverState,
@@ -28,6 +27,7 @@ from workflows.environment.state import (
     Told,
 )
 from workflows.environment.telling import SIGNALS_BYTES
+from workflows.runtime.ancestry import KnownRelation
 from workflows.sizes import encoded_size
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

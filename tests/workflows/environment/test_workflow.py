@@ -207,7 +207,7 @@ async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str)
 async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
     temporal_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.publishing.GRACE", timedelta(seconds=0.5))
+    monkeypatch.setattr("workflows.runtime.publishing.GRACE", timedelta(seconds=0.5))
     async with place(temporal_server, history_limit=40) as world:
         world.watcher_is_there.clear()
         one = await world.tracker(1, MAIN[1])

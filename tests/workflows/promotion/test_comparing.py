@@ -8,6 +8,7 @@ from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from workflows.promotion import comparing
 from workflows.promotion.comparing import Judgement
+from workflows.runtime.ancestry import revisions_of
 
 Parents = dict[str, str | None]
 
@@ -61,7 +62,7 @@ def cases(draw: st.DrawFn) -> tuple[Parents, str, Observation]:
 def test_the_judgement_follows_from_what_the_three_revisions_contain(case: tuple[Parents, str, Observation]) -> None:
     parents, revision, observation = case
     artifact = Artifact(component="web", revision=revision)
-    present = comparing.revisions_of(observation)
+    present = revisions_of(observation)
     judged = comparing.compare(relations(parents), artifact, observation).judgement
     contained = bool(observation.runs) and all(revision in ancestors(parents, held) for held in present)
     ahead = all(held in ancestors(parents, revision) for held in present)
@@ -74,7 +75,7 @@ def test_what_is_not_contained_and_not_older_is_never_written(case: tuple[Parent
     parents, revision, observation = case
     artifact = Artifact(component="web", revision=revision)
     if comparing.compare(relations(parents), artifact, observation).judgement is Judgement.AHEAD:
-        lost = set(comparing.revisions_of(observation)) - ancestors(parents, revision)
+        lost = set(revisions_of(observation)) - ancestors(parents, revision)
         assert lost == set()
 
 
@@ -90,7 +91,7 @@ def test_unknown_ancestry_never_counts_as_ahead_or_contained(case: tuple[Parents
     _, revision, observation = case
     artifact = Artifact(component="web", revision=revision)
     judged = comparing.compare({}, artifact, observation).judgement
-    strange = [held for held in comparing.revisions_of(observation) if held != revision]
+    strange = [held for held in revisions_of(observation) if held != revision]
     assert (judged is Judgement.DIVERGED) == bool(strange)
 
 

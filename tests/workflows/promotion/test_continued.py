@@ -96,7 +96,7 @@ async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
 async def test_a_run_gives_way_to_the_next_although_no_watcher_writes_its_status(
     temporal_server: str, length: Length, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.publishing.GRACE", timedelta(seconds=0.5))
+    monkeypatch.setattr("workflows.runtime.publishing.GRACE", timedelta(seconds=0.5))
     async with promotion_in(UnheardWorld, temporal_server) as (world, start):
         world.there.set()
         world.verdicts["unit"] = RunState.RUNNING

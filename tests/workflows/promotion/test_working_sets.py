@@ -9,8 +9,8 @@ from activities.models.status import EventNote, PublishStatusInput, State, Track
 from activities.models.tracking import Artifact, TrackerRef
 from workflows.promotion import comparing
 from workflows.promotion.comparing import Judgement
+from workflows.promotion.publishing import _merge_status
 from workflows.promotion.state import RELATIONS_KEPT
-from workflows.publishing import _merge_status
 from workflows.sizes import encoded_size
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,22 +1,24 @@
-"""The publisher loop: at most one write in flight, newest wins, steps never wait for it."""
+"""The publisher: at most one write in flight, the newest wins, and no step ever waits for it.
+
+A status is offered whenever something worth showing changed, which may be many times within one workflow task; an API
+server that is away must not hold up a promotion. Whoever owns a publisher hands it whole payloads: one that waits for
+its turn is merged with the next (`merge`), and one that says the same as the last one written is dropped (`adds`).
+
+The sequence is stamped when a write is sent and only grows, also over resets and restarts, so that the writer at the
+other end can refuse whatever arrives late. Each workflow says in a module of its own what it publishes and how two
+payloads merge.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.contracts import ResourceActivities
-from activities.models.budgets import EVENTS_BYTES, EVENTS_KEPT
-from activities.models.status import EventNote, PublishPlaceInput, PublishStatusInput, PublishStatusResult
-from activities.models.tracking import Timings
-from workflows import policies
-from workflows.identity import Queues
-from workflows.sizes import encoded_size
+from activities.models.status import PublishStatusResult
 
 Payload = TypeVar("Payload")
 
@@ -123,67 +125,3 @@ class Publisher(Generic[Payload]):
 
     def _worth_sending(self, payload: Payload) -> bool:
         return self._sent is None or self._adds(self._sent, payload)
-
-
-def status_publisher(
-    queues: Queues, timings: Timings, *, sequence: int = 0, answered: Callable[[PublishStatusResult], None]
-) -> Publisher[PublishStatusInput]:
-    """Return the publisher of a tracker's status; events of superseded payloads travel with the newest one."""
-
-    async def send(payload: PublishStatusInput) -> PublishStatusResult:
-        config = policies.kubernetes_publish(queues, timings, summary=f"publish {payload.status.state}")
-        answer = await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config)
-        answered(answer)
-        return answer
-
-    return Publisher(send=send, stamp=_stamp_status, merge=_merge_status, adds=_status_adds, sequence=sequence)
-
-
-def place_publisher(queues: Queues, timings: Timings, *, sequence: int = 0) -> Publisher[PublishPlaceInput]:
-    """Return the publisher of one repository's entry in an Environment's status."""
-
-    async def send(payload: PublishPlaceInput) -> PublishStatusResult:
-        holder = payload.status.lane.holder or "free"
-        config = policies.kubernetes_publish(queues, timings, summary=f"publish place, lane {holder}")
-        return await workflow.execute_activity_method(ResourceActivities.publish_place, payload, **config)
-
-    return Publisher(
-        send=send,
-        stamp=lambda payload, sequence: replace(payload, status=replace(payload.status, sequence=sequence)),
-        merge=lambda _older, newer: newer,
-        adds=lambda sent, payload: (
-            replace(sent, status=replace(sent.status, sequence=payload.status.sequence)) != payload
-        ),
-        sequence=sequence,
-    )
-
-
-def _stamp_status(payload: PublishStatusInput, sequence: int) -> PublishStatusInput:
-    return replace(payload, status=replace(payload.status, sequence=sequence))
-
-
-def _merge_status(older: PublishStatusInput, newer: PublishStatusInput) -> PublishStatusInput:
-    events: dict[str, EventNote] = {event.id: event for event in (*older.events, *newer.events)}
-    kept, dropped = newest_events(tuple(events.values()))
-    return replace(newer, events=kept, events_dropped=older.events_dropped + newer.events_dropped + dropped)
-
-
-def newest_events(events: Sequence[EventNote]) -> tuple[tuple[EventNote, ...], int]:
-    """Return the newest events that fit into a publication, oldest first, and how many were left out."""
-    kept: list[EventNote] = []
-    room = EVENTS_BYTES
-    for event in reversed(events):
-        room -= encoded_size(event)
-        if len(kept) == EVENTS_KEPT or room < 0:
-            break
-        kept.append(event)
-    return tuple(reversed(kept)), len(events) - len(kept)
-
-
-def _status_adds(sent: PublishStatusInput, payload: PublishStatusInput) -> bool:
-    if payload.events or payload.events_dropped:
-        return True
-    return (
-        replace(sent, events=(), events_dropped=0, status=replace(sent.status, sequence=payload.status.sequence))
-        != payload
-    )

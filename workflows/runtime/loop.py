@@ -1,11 +1,22 @@
-"""Work that runs beside a workflow's decisions: each piece wakes the workflow when it ends, and its bugs surface."""
+"""The loop of a workflow that decides: collect what ended, continue as new if due, decide, set the alarm, wait.
+
+One decision looks at all that is known and awaits nothing: between what it reads and what it changes nothing can come
+in between. What it wants done runs in the background; each piece writes its answer into the state of whoever started it
+and wakes the loop, as signals do. The alarm wakes it at the earliest time that the decision named.
+
+The background is owned by the loop and shared by whoever starts work in it. Its tasks and the handlers of signals are
+the only code that runs between two decisions. A defect in a task is raised in the loop, where it fails the workflow
+task and is seen; it is never lost with the task.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from temporalio import workflow
+
+from workflows.runtime import lifetime
 
 
 def earliest(*times: datetime | None) -> datetime | None:
@@ -75,3 +86,34 @@ class Alarm:
         await workflow.sleep(max(at - workflow.now(), timedelta(milliseconds=1)), summary="look again")
         self._timer = self._at = None
         self._ring()
+
+
+class Loop:
+    """Run a workflow's decisions until there is nothing left to wait for."""
+
+    def __init__(self, *, history_limit: int) -> None:
+        self.background = Background()
+        self._alarm = Alarm(self.background.wake)
+        self._history_limit = history_limit
+
+    async def run(
+        self,
+        step: Callable[[datetime], datetime | None],
+        *,
+        hand_over: Callable[[], Awaitable[NoReturn]],
+        over: Callable[[], bool],
+    ) -> None:
+        """Decide by `step`, which returns when it is due again at the latest, at every change; return once `over()`.
+
+        `hand_over` continues as new; what arrives while it waits is in the state that it hands over.
+        """
+        while True:
+            self.background.collect()
+            self.background.changed = False
+            if lifetime.due(self._history_limit):
+                self._alarm.cancel()
+                await hand_over()
+            self._alarm.set(step(workflow.now()))
+            await workflow.wait_condition(lambda: self.background.changed or over())
+            if not self.background.changed:
+                return

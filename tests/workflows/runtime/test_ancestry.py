@@ -1,0 +1,51 @@
+"""What is known of ancestry answers in both directions, and keeps whatever a decision reads."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.models.revisions import Relation, RevisionPair
+from workflows.runtime.ancestry import RELATIONS_KEPT, Asking, KnownAncestry, opposite, trimmed
+
+
+@pytest.mark.parametrize(
+    ("relation", "other_way"),
+    [
+        (Relation.AHEAD, Relation.BEHIND),
+        (Relation.BEHIND, Relation.AHEAD),
+        (Relation.DIVERGED, Relation.DIVERGED),
+        (Relation.UNKNOWN, Relation.UNKNOWN),
+    ],
+)
+def test_one_answer_says_both_directions(relation: Relation, other_way: Relation) -> None:
+    known = KnownAncestry()
+    known.learn("a", "b", relation)
+    assert known("a", "b") is relation
+    assert known("b", "a") is opposite(relation) is other_way
+    assert known("a", "a") is Relation.IDENTICAL
+    assert known("a", "c") is None
+
+
+def test_a_pair_that_is_not_known_is_noted_once_whichever_way_it_is_asked_for() -> None:
+    asking = Asking(KnownAncestry())
+    assert asking.relation("a", "b") is asking.relation("b", "a") is None
+    assert list(asking.pairs.values()) == [RevisionPair(base="a", head="b")]
+
+
+@given(count=st.integers(0, 60), read=st.sets(st.integers(0, 59)), at_most=st.integers(0, 60))
+def test_what_was_read_stays_and_the_rest_is_trimmed_oldest_first(count: int, read: set[int], at_most: int) -> None:
+    known = {one: str(one) for one in range(count)}
+    wanted = [one for one in known if one in read]
+    found = trimmed(known, wanted, at_most=at_most)
+    assert set(wanted) <= set(found) <= set(known)
+    assert len(found) == max(len(wanted), min(count, at_most))
+    others = [one for one in known if one not in read]
+    assert [one for one in found if one not in read] == others[len(others) - (len(found) - len(wanted)) :]
+
+
+def test_a_decision_that_reads_nothing_trims_nothing() -> None:
+    known = KnownAncestry()
+    for one in range(RELATIONS_KEPT + 1):
+        known.learn("base", str(one), Relation.AHEAD)
+    known.decided()
+    assert len(known.relations()) == RELATIONS_KEPT + 1
