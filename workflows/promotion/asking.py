@@ -1,7 +1,17 @@
-"""Questions that a step cannot go on without: asked until answered, with the reason shown once people can use it."""
+"""Questions that a step cannot go on without: asked until answered, with the reason shown once people can use it.
+
+Each question is an activity with a few attempts of its own. While they fail, nothing else of the workflow may stand
+still: between two rounds of attempts the workflow waits by its own timer, in which commands are carried out, deadlines
+are kept and a poke asks again at once. What a host asks for is kept, as long as it may be.
+
+Why there is no answer is kept with the carried state (`Unanswered`), and people are told of it once it needs them or
+has lasted for `Timings.passing`: what usually ends by itself within minutes is nobody's business. One question is at
+hand at a time; a later one that is about something else replaces what is kept, and an answer forgets it. A run that
+continues as new carries the reason, and asks again by itself.
+"""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from temporalio import workflow
@@ -10,7 +20,6 @@ from temporalio.exceptions import ActivityError
 from activities.models.failures import Failure, FailureKind
 from activities.models.tracking import Problem, Timings
 from workflows.failures import failure_of, worth_showing
-from workflows.promotion.state import Story
 from workflows.runtime.backoff import Backoff, jittered
 
 Answer = TypeVar("Answer")
@@ -24,10 +33,19 @@ class Unreadable(Exception):
         self.problem = problem
 
 
+class Unanswered(Protocol):
+    """What of the carried state holds why the question at hand has no answer."""
+
+    failure: Failure | None
+    """As people are shown it; None as long as they are not."""
+    failing_since: datetime | None
+    question: str
+    """What the question at hand is about, as who asked calls it."""
+
+
 class Run(Protocol):
     """What asking needs of the run that asks."""
 
-    story: Story
     timings: Timings
     pokes: int
 
@@ -51,15 +69,12 @@ class Run(Protocol):
 
 
 class Asking:
-    """Ask, and keep why there is no answer.
+    """Ask, and keep why there is no answer."""
 
-    A failure that usually passes is kept from people until it has lasted for `Timings.passing`. It is carried in the
-    story from then on; the question itself is asked again by whichever run comes next.
-    """
-
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, kept: Unanswered) -> None:
         self._run = run
-        self._refusal = run.story.failure
+        self._kept = kept
+        self._refusal: Failure | None = kept.failure
         """Why the question at hand has no answer, whether or not people are shown it."""
         self.asked_wait = timedelta(0)
         """How long the host that answered last in vain asked us to wait."""
@@ -83,32 +98,30 @@ class Asking:
         except (ActivityError, Unreadable) as refusal:
             self._refused(problem_of(refusal, object_), object_)
             return None
-        if self._run.story.question in ("", object_):
+        if self._kept.question in ("", object_):
             self.forget()
         return answer
 
     def forget(self) -> None:
         """Forget why the question at hand has no answer: it has one, or is asked no more."""
-        story = self._run.story
-        if story.failure is not None:
+        if self._kept.failure is not None:
             self._run.changed()
-        self._refusal = story.failure = story.failing_since = None
-        story.question = ""
+        self._refusal = self._kept.failure = self._kept.failing_since = None
+        self._kept.question = ""
 
     def _refused(self, failure: Failure, question: str) -> None:
-        story = self._run.story
-        if story.question not in ("", question):
+        if self._kept.question not in ("", question):
             self.forget()
-        story.failing_since = story.failing_since or workflow.now()
-        story.question, self._refusal, self.asked_wait = question, failure, failure.wait
+        self._kept.failing_since = self._kept.failing_since or workflow.now()
+        self._kept.question, self._refusal, self.asked_wait = question, failure, failure.wait
         self._reveal()
 
     def _reveal(self) -> None:
-        story, failure = self._run.story, self._refusal
-        if failure is None or story.failing_since is None or failure == story.failure:
+        kept, failure = self._kept, self._refusal
+        if failure is None or kept.failing_since is None or failure == kept.failure:
             return
-        if worth_showing(failure, story.failing_since, workflow.now(), passing=self._run.timings.passing):
-            told, story.failure = story.failure, failure
+        if worth_showing(failure, kept.failing_since, workflow.now(), passing=self._run.timings.passing):
+            told, kept.failure = kept.failure, failure
             self._run.changed()
             if told is None or told.text != failure.text:
                 self._run.event("WaitingForReference", f"{failure.object}: {failure.text}", warning=True)
@@ -118,7 +131,7 @@ class Asking:
         run = self._run
         pokes, until = run.pokes, workflow.now() + pause
         while (left := until - workflow.now()) > timedelta(0):
-            shown_in = (run.story.failing_since or until) + run.timings.passing - workflow.now()
+            shown_in = (self._kept.failing_since or until) + run.timings.passing - workflow.now()
             at_most = min(left, shown_in) if shown_in > timedelta(0) else left
             if await run.wait(lambda: run.pokes != pokes or run.command_waits, at_most=at_most, why=why):
                 return

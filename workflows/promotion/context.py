@@ -86,7 +86,7 @@ class Context:
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
         self.cancelling = Cancelling(self)
-        self._asking = Asking(self)
+        self._asking = Asking(self, story)
         self.dirty = True
         self._publish = publish
 
