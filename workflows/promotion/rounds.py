@@ -89,6 +89,11 @@ def deadline(round_: Round, policy: PolicySnapshot, test: TestProgress) -> datet
     return min(whole, test.started_at + test.spec.timeout) if test.started_at else whole
 
 
+def is_timed_out(round_: Round, policy: PolicySnapshot, now: datetime) -> bool:
+    """Tell whether the round's own time is up."""
+    return now >= round_.started_at + policy.timeout
+
+
 def late(round_: Round, policy: PolicySnapshot, now: datetime) -> list[TestProgress]:
     """Return the tests whose deadline has passed without a verdict."""
     return [test for test in round_.tests if not test.final and deadline(round_, policy, test) <= now]

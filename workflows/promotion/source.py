@@ -35,6 +35,11 @@ class SourceReader:
         return self._due is not None
 
     @property
+    def may_read(self) -> bool:
+        """Whether a read may be tried now: after one that failed there is a pause, which a poke ends."""
+        return self._due is None or workflow.now() >= self._due or self._ctx.pokes != self._pokes
+
+    @property
     def declared(self) -> bool:
         """Whether the source's declaration is known, whose variables are the tests' parameters."""
         return self._hop.policy.source in self._ctx.views
@@ -76,7 +81,7 @@ class SourceReader:
 
     async def _ask(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         ctx = self._ctx
-        if self._due is not None and workflow.now() < self._due and ctx.pokes == self._pokes:
+        if not self.may_read:
             return None
         self._pokes = ctx.pokes
         answer = await ctx.ask_once(ask, object_=f"Environment/{self._hop.policy.source}")

@@ -1,5 +1,8 @@
 """The Testing step: rounds of tests until one has its verdict, with deadlines, following the source."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from temporalio import workflow
 
 from activities.models.configuration import SourceMoved
@@ -8,28 +11,57 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
 from workflows.promotion import rounds
-from workflows.promotion.aggregate import aggregate, may_retry, round_over, verdict
+from workflows.promotion.aggregate import aggregate, may_retry, verdict
 from workflows.promotion.commands import outdated_approval
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import ended_by_others
 from workflows.promotion.merging import source_artifacts, source_with_change
+from workflows.promotion.rules import testing as rules
+from workflows.promotion.rules.testing import Act, Facts, Step
 from workflows.promotion.runs import cancel_round, poll_tests, reveal_failures, trigger_due
 from workflows.promotion.source import SourceReader, move
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
 from workflows.runtime.backoff import Backoff, jittered
+from workflows.runtime.snapshot import Snapshot
+
+
+@dataclass(kw_only=True)
+class Polling:
+    """Pace the polls of a round: they become rarer, and a poke has the next one at once."""
+
+    pauses: Backoff
+    at: datetime
+    pokes: int
+
+    def due(self, pokes: int, now: datetime) -> bool:
+        """Tell whether to poll now."""
+        return pokes != self.pokes or now >= self.at
+
+    def begin_again(self) -> None:
+        """Poll eagerly: a new round begins."""
+        self.pauses.reset()
+
+    def bring_forward(self, now: datetime) -> None:
+        """Poll no later than the pause at hand says."""
+        self.at = min(self.at, now + self.pauses.pause)
+
+    def plan_next(self, now: datetime) -> None:
+        """Set the time of the poll after this one."""
+        self.pauses.grow()
+        self.at = now + jittered(self.pauses.pause)
 
 
 async def run_tests(ctx: Context) -> State:
     """Run rounds until one has its verdict, another change overtook us, or the source keeps moving."""
-    hop = ctx.story.hop
+    hop, now = ctx.story.hop, workflow.now()
     if hop is None:
         return State.SYNCED
-    polls = Backoff(initial=ctx.timings.poll_initial, maximum=ctx.timings.poll_maximum, factor=1.5)
-    poll_at = workflow.now() + polls.pause
+    pauses = Backoff(initial=ctx.timings.poll_initial, maximum=ctx.timings.poll_maximum, factor=1.5)
+    polling = Polling(pauses=pauses, at=now + pauses.pause, pokes=ctx.pokes)
     source = SourceReader(ctx, hop)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
-        seen, pokes, held = ctx.look(hop.policy.target, commands=True, hold=True), ctx.pokes, ctx.held
+        seen = ctx.look(hop.policy.target, commands=True, hold=True)
         if ctx.command_waits:
             return await void_round(ctx)
         round_ = await _current_round(ctx, hop)
@@ -39,49 +71,71 @@ async def run_tests(ctx: Context) -> State:
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         ctx.heed_commands()
-        if ctx.held:
-            if source.unread:
-                # A hold stops what we do, not what we see.
-                await source.moves(round_)
-        else:
-            if await keep_deadlines(ctx, hop, round_):
-                continue
-            _plan_retries(ctx, round_)
-            if rounds.due(round_, workflow.now()):
-                if not source.declared and await source.declare():
-                    # What was said meanwhile comes first.
-                    continue
-                if source.declared:
-                    await trigger_due(ctx, hop, round_)
-            if not round_.confirmed and await _source_left(ctx, hop, round_, source):
-                cancel_round(ctx, round_)
-                if hop.source_moves > SOURCE_MOVES_ALLOWED:
-                    return _fail_moved(ctx, hop)
-                hop.round = None
-                polls.reset()
-                continue
-            over = round_.confirmed and round_over(round_.tests, timed_out=round_.timed_out)
-            if over and (moves := await source.moves(round_)) is not None:
-                ctx.heed_commands()
-                state = await _verdict(ctx, hop, round_, moves)
-                if state is not None:
-                    return state
-                polls.reset()
-                continue
         now = workflow.now()
-        ctx.changed()
-        poll_at = min(poll_at, now + polls.pause)
-        pause = poll_at - now
-        if not held:
-            pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
-        pause = rounds.until_shown(round_, now, pause, ctx.timings.passing)
-        pause = source.at_most(pause)
-        await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_))
-        if ctx.pokes != pokes or workflow.now() >= poll_at:
+        round_.timed_out = round_.timed_out if ctx.held else rounds.is_timed_out(round_, hop.policy, now)
+        act = rules.decide(round_, _facts(ctx, hop, source, poll_due=polling.due(ctx.pokes, now)), now)
+        if act.step is Step.WAIT:
+            await _wait(ctx, hop, round_, source, polling, seen)
+        elif act.step is Step.POLL:
+            polling.pokes = ctx.pokes
             await poll_tests(ctx, round_)
-            polls.grow()
-            poll_at = workflow.now() + jittered(polls.pause)
-        _note_move(ctx, hop, round_, source_artifacts(ctx))
+            polling.plan_next(workflow.now())
+        elif (state := await _carry_out(ctx, hop, round_, act, source)) is not None:
+            return state
+        if hop.round is None:
+            polling.begin_again()
+        elif act.step in (Step.WAIT, Step.POLL):
+            _note_move(ctx, hop, round_, source_artifacts(ctx))
+
+
+def _facts(ctx: Context, hop: Hop, source: SourceReader, *, poll_due: bool) -> Facts:
+    return Facts(
+        policy=hop.policy,
+        last_look=ctx.timings.last_look,
+        held=ctx.held,
+        declared=source.declared,
+        unread=source.unread,
+        may_read=source.may_read,
+        poll_due=poll_due,
+    )
+
+
+async def _wait(ctx: Context, hop: Hop, round_: Round, source: SourceReader, polling: Polling, seen: Snapshot) -> None:
+    """Wait for the next poll, trigger or deadline, or until something of what was looked at changed."""
+    now = workflow.now()
+    ctx.changed()
+    polling.bring_forward(now)
+    pause = polling.at - now
+    if not ctx.held:
+        pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
+    pause = source.at_most(rounds.until_shown(round_, now, pause, ctx.timings.passing))
+    await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_))
+
+
+async def _carry_out(ctx: Context, hop: Hop, round_: Round, act: Act, source: SourceReader) -> State | None:
+    """Carry out an act; return the state that it leads to, if it ends the step."""
+    match act.step:
+        case Step.READ_SOURCE:
+            await source.moves(round_)
+        case Step.END | Step.POLL_LATE:
+            await end_late(ctx, hop, round_, act)
+        case Step.RETRY:
+            _retry(ctx, round_)
+        case Step.DECLARE:
+            await source.declare()
+        case Step.TRIGGER:
+            await trigger_due(ctx, hop, round_)
+        case Step.CONFIRM if await _source_left(ctx, hop, round_, source):
+            cancel_round(ctx, round_)
+            if hop.source_moves > SOURCE_MOVES_ALLOWED:
+                return _fail_moved(ctx, hop)
+            hop.round = None
+        case Step.JUDGE if (moves := await source.moves(round_)) is not None:
+            ctx.heed_commands()
+            return await _verdict(ctx, hop, round_, moves)
+        case _:
+            pass
+    return None
 
 
 async def _current_round(ctx: Context, hop: Hop) -> Round | None:
@@ -108,9 +162,8 @@ async def _current_round(ctx: Context, hop: Hop) -> Round | None:
     return None
 
 
-def _plan_retries(ctx: Context, round_: Round) -> None:
-    if round_.timed_out:
-        return
+def _retry(ctx: Context, round_: Round) -> None:
+    """Give each failed test that may have one its next run."""
     for index, test in enumerate(round_.tests):
         if may_retry(test):
             ctx.event("TestRetried", f"{test.spec.name} {test.state}: retry {test.retry + 1} of {test.spec.retries}")
@@ -147,27 +200,27 @@ def _record(ctx: Context, hop: Hop, moves: list[str]) -> None:
 
 
 async def keep_deadlines(ctx: Context, hop: Hop, round_: Round) -> bool:
-    """End what is late, unless the CI system has its verdict: nobody may have been there to look in time.
+    """End what is late, unless the CI system has its verdict. True where something was done.
 
-    The last look must succeed once, which our own bounds or a busy host may refuse; `rounds.given_up` says for how
-    long. True where something was done, since what people say while the CI systems are asked comes first.
+    What people say while the CI systems are asked comes first.
     """
     now = workflow.now()
-    round_.timed_out = now >= round_.started_at + hop.policy.timeout
-    late = rounds.late(round_, hop.policy, now)
-    if not late:
-        return False
-    over = [test for test in late if rounds.given_up(round_, hop.policy, test, now, ctx.timings.last_look)]
-    if over:
-        for test in over:
-            rounds.time_out(test, hop.policy, now)
-        ctx.changed()
-        ctx.cancelling.begin(over)
-        return True
-    if any(rounds.next_look(test, rounds.deadline(round_, hop.policy, test)) <= now for test in late):
+    round_.timed_out = rounds.is_timed_out(round_, hop.policy, now)
+    act = rules.decide_late(round_, Facts(policy=hop.policy, last_look=ctx.timings.last_look), now)
+    if act is not None:
+        await end_late(ctx, hop, round_, act)
+    return act is not None
+
+
+async def end_late(ctx: Context, hop: Hop, round_: Round, act: Act) -> None:
+    """End tests by their deadline, and cancel their runs; or look once more whether they have their verdict."""
+    if act.step is Step.POLL_LATE:
         await poll_tests(ctx, round_)
-        return True
-    return False
+        return
+    for test in act.tests:
+        rounds.time_out(test, hop.policy, workflow.now())
+    ctx.changed()
+    ctx.cancelling.begin(act.tests)
 
 
 async def _verdict(ctx: Context, hop: Hop, round_: Round, moves: list[str]) -> State | None:
