@@ -63,7 +63,7 @@ def trimmed(known: Mapping[Pair, Value], read: Collection[Pair], *, at_most: int
     others = [pair for pair in known if pair not in read]
     room = max(at_most - len(read), 0)
     kept = others[max(len(others) - room, 0) :]
-    return {pair: known[pair] for pair in (*kept, *read)}
+    return {pair: known[pair] for pair in (*kept, *read) if pair in known}
 
 
 async def compare_revisions(

@@ -1,8 +1,8 @@
 """Rules of waves, rounds and holds, each taken away: the stories must notice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.models.configuration import DeploymentSpec
@@ -15,6 +15,7 @@ from workflows.environment.members import Roster
 from workflows.promotion import commands, comparing, delivering, hopping, readiness, rounds, source, testing
 from workflows.promotion.context import Context
 from workflows.promotion.places import Places
+from workflows.promotion.rules import waves
 from workflows.promotion.source import SourceReader
 from workflows.promotion.state import Hop, Round, Story
 from workflows.runtime.inbox import Accepted, Inbox
@@ -87,11 +88,12 @@ def begin_the_next_wave_as_soon_as_one_is_written(change: Replace) -> None:
 def go_on_with_the_next_wave_after_a_failure(change: Replace) -> None:
     deliver = delivering._deliver
 
-    async def shrug(*arguments: Any) -> None:
-        try:
-            await deliver(*arguments)
-        except delivering.WaveFailed:
-            return
+    async def shrug(ctx: Context, hop: Hop, view: Any, wave: Sequence[DeploymentSpec]) -> waves.Act:
+        act = await deliver(ctx, hop, view, wave)
+        if act.step is waves.Step.FAIL:
+            for one in wave:
+                hop.results.setdefault(one.name, waves.result_of(one, waves.artifact_of(hop, one), "Promoted"))
+        return replace(act, step=waves.Step.ARRIVED, diverged=None)
 
     change(delivering, "_deliver", shrug)
 
@@ -101,29 +103,30 @@ def keep_a_result_that_no_longer_holds(change: Replace) -> None:
 
 
 def retry_from_scratch(change: Replace) -> None:
-    judge = delivering._judge_wave
+    decide = waves.decide
 
     async def forget(_ctx: Context, hop: Hop, _deployments: list[DeploymentSpec]) -> None:
         hop.results.clear()
 
-    def all_behind(ctx: Context, hop: Hop, wave: list[DeploymentSpec], observed: Any, requested: Any) -> Any:
-        behind = judge(ctx, hop, wave, observed, requested)
-        again = [one for one in wave if hop.attempt and one.name in hop.results and one.name not in requested]
-        for one in again:
-            del hop.results[one.name]
-        return behind + again
+    def all_behind(hop: Hop, facts: waves.Facts, now: datetime) -> waves.Act:
+        act = decide(hop, facts, now)
+        again = [one for one in facts.wave if one.name in act.arrived and one.name not in facts.requested]
+        if not hop.attempt or not again or act.step in (waves.Step.FAIL, waves.Step.DIVERGE):
+            return act
+        arrived = {name: found for name, found in act.arrived.items() if name in facts.requested}
+        return replace(act, step=waves.Step.WRITE, arrived=arrived, behind=[*act.behind, *again])
 
     change(delivering, "_drop_what_left", forget)
-    change(delivering, "_judge_wave", all_behind)
+    change(waves, "decide", all_behind)
 
 
 def retry_under_the_key_of_the_failed_attempt(change: Replace) -> None:
-    key = delivering._key
+    key = waves.sync_key
 
-    def same(ctx: Context, hop: Hop, one: DeploymentSpec) -> str:
-        return key(ctx, replace(hop, attempt=0), one)
+    def same(request: Any, hop: Hop, one: DeploymentSpec) -> str:
+        return key(request, replace(hop, attempt=0), one)
 
-    change(delivering, "_key", same)
+    change(waves, "sync_key", same)
 
 
 def begin_a_wave_while_held(change: Replace) -> None:

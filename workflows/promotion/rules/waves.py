@@ -1,0 +1,205 @@
+"""Decide what is to be done next while a wave is delivered: who arrived, who failed, what is to be written. Pure.
+
+The Promoting step observes the target, learns the ancestry that judging it needs, and asks this; then it carries out
+one act and observes again. The lane is ours meanwhile, so that no other promotion writes there; people, sync windows
+and other tools may. Whatever they did is judged by what the target holds now, never by what was found before.
+
+What arrives is noted also where the wave fails. A deployment is written again only where our write or sync is lost for
+certain, and only so often: who sets it back more often means it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from activities.models.bounds import together
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation, WriteResult
+from activities.models.promotion import PromotionInput
+from activities.models.status import ApplicationResult
+from activities.models.tracking import Artifact
+from workflows.promotion import comparing, following, rounds
+from workflows.promotion.comparing import Comparison, Judgement, Relations
+from workflows.promotion.state import Hop, Touch
+
+
+class Step(StrEnum):
+    ARRIVED = "Arrived"
+    """All of the wave arrived."""
+    FAIL = "Fail"
+    DIVERGE = "Diverge"
+    """Hand the lane back: the target holds what the artifact lacks, so that automation must not write."""
+    WRITE = "Write"
+    WAIT = "Wait"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """Name a deployment where what we did is gone and is to be done again."""
+
+    deployment: str
+    repeats: int
+    """How often it has been repeated in this attempt, this time included."""
+    reverted: str = ""
+    """To what our write was set back, and by whom; empty where only the sync is lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """Say what is to be done, and what was found on the way to that."""
+
+    step: Step
+    arrived: Mapping[str, ApplicationResult] = field(default_factory=dict)
+    lost: Sequence[Loss] = ()
+    behind: Sequence[DeploymentSpec] = ()
+    """What is to be written."""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """What is known of each deployment that did not arrive."""
+    error: str = ""
+    """Why the wave failed."""
+    failed: str = ""
+    """The one deployment whose failure ends the wave; empty where time ran out."""
+    diverged: Comparison | None = None
+
+    @property
+    def message(self) -> str:
+        """What people read of the deployments that did not arrive."""
+        return together(self.lines.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Hold what is known besides the hop."""
+
+    wave: Sequence[DeploymentSpec]
+    observed: Mapping[str, Observation]
+    relations: Relations
+    keys: Mapping[str, str]
+    """Deployment -> key of our sync there."""
+    until: datetime
+    """When the wave must have arrived."""
+    timeout: timedelta
+    unsynced: timedelta
+    """How long Argo CD may take to begin a sync of ours."""
+    requested: Mapping[str, datetime] = field(default_factory=dict)
+    """Deployment -> when this run wrote it or had it synced."""
+    hindered: Mapping[str, WriteResult] = field(default_factory=dict)
+    """Why the last write of a deployment was not carried out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wave:
+    """Name the deployments that are delivered together."""
+
+    number: int
+    deployments: Sequence[DeploymentSpec]
+    first: bool
+
+
+def next_wave(hop: Hop, deployments: Sequence[DeploymentSpec]) -> Wave | None:
+    """Return the first wave that has not arrived; None once all have."""
+    numbers = sorted({one.wave for one in deployments})
+    for number in numbers:
+        wave = [one for one in deployments if one.wave == number]
+        if any(one.name not in hop.results for one in wave):
+            return Wave(number=number, deployments=wave, first=number == numbers[0])
+    return None
+
+
+def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
+    """Return the next act."""
+    arrived: dict[str, ApplicationResult] = {}
+    lost: list[Loss] = []
+    behind: list[DeploymentSpec] = []
+
+    def failed(one: DeploymentSpec, line: str) -> Act:
+        return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines={one.name: line}, error=line, failed=one.name)
+
+    for one in facts.wave:
+        observation, artifact = facts.observed.get(one.name), artifact_of(hop, one)
+        if observation is None or artifact is None or one.name in hop.results:
+            continue
+        if comparing.arrived(facts.relations, artifact, observation):
+            arrived[one.name] = _arrived(hop, facts, one, artifact, observation)
+            continue
+        if line := _failed_line(hop, facts, one, observation):
+            return failed(one, line)
+        comparison = comparing.compare(facts.relations, artifact, observation)
+        diverged = comparison.judgement is Judgement.DIVERGED
+        if diverged and not comparing.accepted(hop.override, artifact, observation):
+            return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=comparison)
+        if one.write is None:
+            continue
+        if diverged or comparison.judgement is Judgement.AHEAD:
+            loss = _loss(hop, facts, one, artifact, observation, now)
+            if loss is not None:
+                lost.append(loss)
+                if loss.reverted and loss.repeats > following.REPEATS:
+                    return failed(one, f"{loss.reverted}; it was written {loss.repeats} times")
+            if loss is not None or one.name not in facts.requested:
+                behind.append(one)
+        elif one.name not in facts.requested and following.has_drifted(one, artifact, observation):
+            behind.append(one)
+    missing = [one for one in facts.wave if one.name not in hop.results and one.name not in arrived]
+    if not missing:
+        return Act(step=Step.ARRIVED, arrived=arrived)
+    lines = following.lines(missing, facts.observed, facts.hindered)
+    found = Act(step=Step.WRITE if behind else Step.WAIT, arrived=arrived, lost=lost, behind=behind, lines=lines)
+    if now >= facts.until and not hop.blocked:
+        error = f"not delivered within {facts.timeout}: {found.message}"
+        return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines=lines, error=error)
+    return found
+
+
+def _arrived(
+    hop: Hop, facts: Facts, one: DeploymentSpec, artifact: Artifact, observation: Observation
+) -> ApplicationResult:
+    ours = (
+        one.name in facts.requested
+        or hop.has(one.name, Touch.MOVED)
+        or observation.operation_key == facts.keys[one.name]
+    )
+    return result_of(one, artifact, "Promoted" if ours else "AlreadyContained")
+
+
+def _failed_line(hop: Hop, facts: Facts, one: DeploymentSpec, observation: Observation) -> str:
+    requested = one.name in facts.requested or hop.has(one.name, Touch.REQUESTED)
+    return following.failed_line(one, observation, key=facts.keys[one.name], requested=requested)
+
+
+def _loss(
+    hop: Hop, facts: Facts, one: DeploymentSpec, artifact: Artifact, observation: Observation, now: datetime
+) -> Loss | None:
+    """Return what of ours is gone and is to be done again; a sync that never begins is left alone after some times."""
+    requested_at = facts.requested.get(one.name)
+    if requested_at is None:
+        return None
+    repeats = hop.repeats.get(one.name, 0) + 1
+    if following.is_reverted(one, artifact, observation):
+        return Loss(deployment=one.name, repeats=repeats, reverted=following.reverted_line(one, observation))
+    unsynced = following.is_unsynced(
+        observation, key=facts.keys[one.name], waited=now - requested_at, allowed=facts.unsynced
+    )
+    return Loss(deployment=one.name, repeats=repeats) if unsynced and repeats <= following.REPEATS else None
+
+
+def artifact_of(hop: Hop, one: DeploymentSpec) -> Artifact | None:
+    """Return what is promoted of a deployment's component."""
+    artifacts = hop.round.artifacts if hop.round else ()
+    return next((artifact for artifact in artifacts if artifact.component == one.component), None)
+
+
+def sync_key(request: PromotionInput, hop: Hop, one: DeploymentSpec) -> str:
+    """Return the key by which our sync of a deployment is recognised; a `retry` has keys of its own."""
+    artifact = artifact_of(hop, one)
+    revision = artifact.revision if artifact else ""
+    number = hop.round.number if hop.round else 0
+    return rounds.promotion_key(request, hop.nonce, hop.number, "deploy", one.name, revision, number, hop.attempt)
+
+
+def result_of(one: DeploymentSpec, artifact: Artifact | None, result: str, message: str = "") -> ApplicationResult:
+    """Return how a deployment ended, for the record."""
+    return ApplicationResult(
+        deployment=one.name, application=one.application, result=result, artifact=artifact, message=message
+    )
