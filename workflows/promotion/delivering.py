@@ -20,8 +20,9 @@ from workflows.promotion import comparing, following, records
 from workflows.promotion.comparing import Comparison
 from workflows.promotion.context import Context
 from workflows.promotion.hopping import brought_by, end_hop, note_record
-from workflows.promotion.pausing import begin_wave, between_waves, deadline, end_wave, note_window, pause
+from workflows.promotion.pausing import between_waves, note_window, pause
 from workflows.promotion.rules import waves
+from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave
 from workflows.promotion.rules.waves import Act, Facts, Step, Wave
 from workflows.promotion.runs import look_once_more
 from workflows.promotion.state import Hop, Refusal, Touch
@@ -76,7 +77,7 @@ async def _come_to(ctx: Context, hop: Hop, view: EnvironmentView, wave: Wave) ->
         # Also in a run that was continued: a wave at work is no boundary, whatever was said meanwhile.
         end_wave(hop)
         await between_waves(ctx)
-        begin_wave(hop, wave.number)
+        begin_wave(hop, wave.number, workflow.now())
 
 
 async def _hand_back(ctx: Context, hop: Hop, diverged: Comparison) -> State:
@@ -146,7 +147,7 @@ async def _deliver(ctx: Context, hop: Hop, view: EnvironmentView, wave: Sequence
             observed=observed,
             relations=ctx.story.relations,
             keys=keys,
-            until=deadline(hop, view),
+            until=deadline(hop, view, workflow.now()),
             timeout=view.delivery_timeout,
             unsynced=ctx.timings.delivery_unsynced,
             requested=requested,
@@ -198,7 +199,7 @@ async def _wait(ctx: Context, hop: Hop, view: EnvironmentView, seen: Snapshot, p
     `again`: something could not be written. Who lost a race compares again at its own pace: the place's view of what
     the other one did would come at once.
     """
-    left = max(deadline(hop, view) - workflow.now(), timedelta(milliseconds=100))
+    left = max(deadline(hop, view, workflow.now()) - workflow.now(), timedelta(milliseconds=100))
     at_most = min(max(pauses.pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
     if hop.blocked:
         at_most = following.blocked_pause(hop.blocked_until, workflow.now())

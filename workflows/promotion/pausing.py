@@ -7,9 +7,9 @@ from temporalio import workflow
 
 from activities.models.bounds import cut
 from activities.models.budgets import TEXT_BYTES
-from activities.models.configuration import EnvironmentView
 from activities.models.delivery import WriteOutcome, WriteResult
 from workflows.promotion.context import Context
+from workflows.promotion.rules.boundaries import forget_window
 from workflows.promotion.state import Hop
 
 
@@ -21,36 +21,12 @@ async def between_waves(ctx: Context) -> None:
         await ctx.wait(lambda: not ctx.held or ctx.command_waits, why="held between waves")
 
 
-def begin_wave(hop: Hop, number: int) -> None:
-    """Leave the boundary: from here on a hold waits for the next one."""
-    hop.wave, hop.wave_started, hop.pause_until, hop.in_wave = number, workflow.now(), None, True
-
-
-def end_wave(hop: Hop) -> None:
-    """Come to a boundary; whatever stopped or failed the wave is nothing to another one."""
-    hop.in_wave, hop.failing_since = False, None
-    forget_window(hop)
-
-
 async def pause(ctx: Context, until: datetime) -> None:
     """Wait until then, which is shown; commands are answered meanwhile."""
     ctx.changed()
     while (left := until - workflow.now()) > timedelta(0):
         ctx.heed_commands()
         await ctx.wait(lambda: ctx.command_waits, at_most=left, why="pause between waves")
-
-
-def deadline(hop: Hop, view: EnvironmentView) -> datetime:
-    """Return when the wave must have arrived; it stands still while a sync window forbids our syncs."""
-    stopped = workflow.now() - hop.blocked_since if hop.blocked_since else timedelta(0)
-    return (hop.wave_started or workflow.now()) + stopped + view.delivery_timeout
-
-
-def shown_deadline(hop: Hop) -> datetime | None:
-    """Return until when people are shown that the wave may last: the window's end while one is closed."""
-    if not hop.in_wave or hop.wave_started is None or hop.view is None:
-        return None
-    return hop.blocked_until if hop.blocked else hop.wave_started + hop.view.delivery_timeout
 
 
 def note_window(ctx: Context, hop: Hop, hindered: Mapping[str, WriteResult]) -> None:
@@ -66,8 +42,3 @@ def note_window(ctx: Context, hop: Hop, hindered: Mapping[str, WriteResult]) -> 
         stopped = workflow.now() - hop.blocked_since
         hop.wave_started = (hop.wave_started or workflow.now()) + stopped
         forget_window(hop)
-
-
-def forget_window(hop: Hop) -> None:
-    """Forget a sync window that forbids nothing of ours any more."""
-    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None

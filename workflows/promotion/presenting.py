@@ -119,7 +119,8 @@ class Presenting:
         """Present what is true now; False, and noted for people, where that failed."""
         ctx, story = self._ctx, self._ctx.story
         self._wanted = False
-        state, waiting = reporting.shown(ctx)
+        view = reporting.view(ctx)
+        state, waiting = view.state, view.waiting
         self._moment = presentation.moment(story, state, workflow.now())
         wanted = presentation.present_input(ctx.request, story, state, waiting)
         config = self._config(wanted.state_label)

@@ -1,9 +1,17 @@
-"""Pure over the context: the status that is published and the state that people are shown."""
+"""What people are shown of a promotion: the state, what it waits for, and the whole status that is published. Pure.
 
+Everything is derived from the carried state and the newest views of the environments, each time anew and by one
+derivation: status, comment, Temporal's page and `pilotage why` cannot differ in what a promotion waits for.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
-from temporalio import workflow
-
+from activities.models.configuration import EnvironmentView
+from activities.models.places import PlaceSignal
+from activities.models.promotion import PromotionInput
 from activities.models.status import (
     ConditionStatus,
     HopStatus,
@@ -16,12 +24,38 @@ from activities.models.status import (
 from workflows.promotion import comparing, rounds
 from workflows.promotion.aggregate import aggregate
 from workflows.promotion.commands import command_line
-from workflows.promotion.context import Context
 from workflows.promotion.obstacles import Obstacle, find_obstacle
-from workflows.promotion.pausing import shown_deadline
 from workflows.promotion.presentation import tests_of
+from workflows.promotion.rules.boundaries import shown_deadline
 from workflows.promotion.state import Story
 from workflows.promotion.waiting import waiting_for
+
+
+class Places(Protocol):
+    """The environments that a promotion is a member of."""
+
+    def view(self, environment: str) -> PlaceSignal | None:
+        """Return the newest view of one, if it sent any."""
+
+
+class Run(Protocol):
+    """What is shown of a run."""
+
+    request: PromotionInput
+    story: Story
+    verdict_until: datetime | None
+
+    @property
+    def places(self) -> Places:
+        """The environments that it is a member of."""
+
+    @property
+    def views(self) -> Mapping[str, EnvironmentView]:
+        """Environments as they were declared when they were read."""
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether a hold has taken effect between two waves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +67,7 @@ class View:
     obstacle: Obstacle | None
 
 
-def view(ctx: Context) -> View:
+def view(ctx: Run) -> View:
     """Return the state to show: Held as soon as the hold has taken effect, which in Promoting is between waves."""
     story = ctx.story
     held = story.hold is not None and (story.state is not State.PROMOTING or ctx.at_boundary)
@@ -64,24 +98,17 @@ def view(ctx: Context) -> View:
     return View(state=State.HELD if held else story.state, waiting=waiting, obstacle=obstacle)
 
 
-def note_state(story: Story, state: State) -> None:
+def note_state(story: Story, state: State, now: datetime) -> None:
     """Remember when the state to show began: Held, and what follows it, begin when they are shown first."""
     if state is story.shown_state:
         return
     begins_now = State.HELD in (state, story.shown_state)
-    story.shown_state, story.shown_since = state, workflow.now() if begins_now else story.since
+    story.shown_state, story.shown_since = state, now if begins_now else story.since
 
 
-def shown(ctx: Context) -> tuple[State, WaitingFor | None]:
-    """Return the view as a pair, for the presentation."""
-    now = view(ctx)
-    return now.state, now.waiting
-
-
-def status(ctx: Context, now: View) -> TrackerStatus:
+def status(ctx: Run, now: View, workflow: WorkflowStatus) -> TrackerStatus:
     """Return the whole status that the workflow owns; the publisher stamps its sequence."""
     story, request = ctx.story, ctx.request
-    info = workflow.info()
     round_ = story.hop.round if story.hop else None
     problem = story.problem if not story.state.terminal else ""
     last = story.records[-1] if story.records else None
@@ -104,9 +131,7 @@ def status(ctx: Context, now: View) -> TrackerStatus:
         aggregate=aggregate(round_.tests) if round_ else (last.aggregate if last and story.state.terminal else None),
         promotions=tuple(story.records),
         superseded=tuple(story.superseded),
-        workflow=WorkflowStatus(
-            id=info.workflow_id, run_id=info.run_id, started_at=story.started_at, url=request.ui_url
-        ),
+        workflow=workflow,
         conditions=_conditions(ctx, now),
     )
 
@@ -125,7 +150,7 @@ def _hop(story: Story) -> HopStatus | None:
     )
 
 
-def _revision(ctx: Context) -> str:
+def _revision(ctx: Run) -> str:
     story = ctx.story
     if story.hop and story.hop.round and story.hop.round.artifacts:
         return story.hop.round.artifacts[0].revision
@@ -134,7 +159,7 @@ def _revision(ctx: Context) -> str:
     return story.pull_request.merge_sha or story.pull_request.head_sha
 
 
-def _conditions(ctx: Context, now: View) -> tuple[ConditionStatus, ...]:
+def _conditions(ctx: Run, now: View) -> tuple[ConditionStatus, ...]:
     story = ctx.story
     ready = "True" if now.state is State.COMPLETED else "False"
     found = [

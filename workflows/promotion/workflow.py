@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
-from activities.models.status import PublishStatusInput, PublishStatusResult, State
+from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
 from workflows.promotion.carrying import fitting
@@ -62,38 +62,53 @@ class PromotionWorkflow:
     @workflow.run
     async def run(self, request: PromotionStart) -> State:
         """Walk the steps until the tracker is terminal for this attempt."""
-        ctx, story = self._ctx, self._story
-        ctx.flush()
+        self._ctx.flush()
         try:
             await self._resume()
-            while not story.state.terminal:
-                try:
-                    state = await STEPS[story.state](ctx)
-                except CommandWaits:
-                    continue
-                if state is not story.state:
-                    ctx.enter(state)
+            await self._walk()
         except Ended as found:
-            # What was accepted while the step found an end of its own comes first.
-            ended = ctx.ended or found
-            ctx.set_state(ended.state, reason=ended.reason, message=ended.message)
+            self._end_by(found)
         except Continue:
-            self._presenting.stop()
-            ctx.cancelling.stop()
-            ctx.flush()
-            await self._presenting.drain()
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            unwritten = await self._publisher.give_up()
-            story.pending_events = list(unwritten.events) if unwritten else []
-            story.events_dropped = unwritten.events_dropped if unwritten else 0
-            if ctx.ended is None:
-                story.sequence = self._publisher.sequence
-                ctx.hand_over()
-                lifetime.hand_over(fitting(replace(request, carried=story)))
-            ctx.set_state(ctx.ended.state, reason=ctx.ended.reason, message=ctx.ended.message)
-            ctx.cancelling.resume()
+            await self._continue(request)
         await self._finish()
-        return story.state
+        return self._story.state
+
+    async def _walk(self) -> None:
+        """Take step after step; one that was left for a command begins again with it."""
+        while not self._story.state.terminal:
+            try:
+                state = await STEPS[self._story.state](self._ctx)
+            except CommandWaits:
+                continue
+            if state is not self._story.state:
+                self._ctx.enter(state)
+
+    def _end_by(self, found: Ended) -> None:
+        """Take the end that a step found, unless an earlier one was accepted: an abort, or a deletion, comes first."""
+        ended = self._ctx.ended or found
+        self._ctx.set_state(ended.state, reason=ended.reason, message=ended.message)
+
+    async def _continue(self, request: PromotionStart) -> None:
+        """Continue as new with all that is known; return where the tracker was ended meanwhile instead.
+
+        Only what is at work is awaited, and only a moment: whatever is still owed begins again in the next run.
+        """
+        ctx, story = self._ctx, self._story
+        self._presenting.stop()
+        ctx.cancelling.stop()
+        ctx.flush()
+        await self._presenting.drain()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        unwritten = await self._publisher.give_up()
+        story.pending_events = list(unwritten.events) if unwritten else []
+        story.events_dropped = unwritten.events_dropped if unwritten else 0
+        if ctx.ended is not None:
+            self._end_by(ctx.ended)
+            ctx.cancelling.resume()
+            return
+        story.sequence = self._publisher.sequence
+        ctx.hand_over()
+        lifetime.hand_over(fitting(replace(request, carried=story)))
 
     async def _resume(self) -> None:
         """After continue-as-new, tell the places again: their answers are the fresh view."""
@@ -139,8 +154,12 @@ class PromotionWorkflow:
         """Offer the newest status, details and presentation; nothing is awaited."""
         ctx, story = self._ctx, self._story
         view = reporting.view(ctx)
-        reporting.note_state(story, view.state)
-        status = reporting.status(ctx, view)
+        reporting.note_state(story, view.state, workflow.now())
+        info = workflow.info()
+        identity = WorkflowStatus(
+            id=info.workflow_id, run_id=info.run_id, started_at=story.started_at, url=ctx.request.ui_url
+        )
+        status = reporting.status(ctx, view, identity)
         events, dropped = newest_events(story.pending_events)
         dropped, story.pending_events, story.events_dropped = dropped + story.events_dropped, [], 0
         self._publisher.offer(

@@ -1,0 +1,38 @@
+"""When a wave begins, ends and must have arrived. Pure.
+
+A sync window that forbids our syncs stops the deadline of the wave at work, and of no other one.
+"""
+
+from datetime import datetime, timedelta
+
+from activities.models.configuration import EnvironmentView
+from workflows.promotion.state import Hop
+
+
+def begin_wave(hop: Hop, number: int, now: datetime) -> None:
+    """Leave the boundary: from here on a hold waits for the next one."""
+    hop.wave, hop.wave_started, hop.pause_until, hop.in_wave = number, now, None, True
+
+
+def end_wave(hop: Hop) -> None:
+    """Come to a boundary; whatever stopped or failed the wave is nothing to another one."""
+    hop.in_wave, hop.failing_since = False, None
+    forget_window(hop)
+
+
+def forget_window(hop: Hop) -> None:
+    """Forget a sync window that forbids nothing of ours any more."""
+    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None
+
+
+def deadline(hop: Hop, view: EnvironmentView, now: datetime) -> datetime:
+    """Return when the wave must have arrived; it stands still while a sync window forbids our syncs."""
+    stopped = now - hop.blocked_since if hop.blocked_since else timedelta(0)
+    return (hop.wave_started or now) + stopped + view.delivery_timeout
+
+
+def shown_deadline(hop: Hop) -> datetime | None:
+    """Return until when people are shown that the wave may last: the window's end while one is closed."""
+    if not hop.in_wave or hop.wave_started is None or hop.view is None:
+        return None
+    return hop.blocked_until if hop.blocked else hop.wave_started + hop.view.delivery_timeout
