@@ -125,13 +125,13 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
             continue
         if line := _failed_line(hop, facts, one, observation):
             return failed(one, line)
-        comparison = comparing.compare(facts.relations, artifact, observation)
-        diverged = comparison.judgement is Judgement.DIVERGED
+        judged = comparing.compare(facts.relations, artifact, observation)
+        diverged = judged.judgement is Judgement.DIVERGED
         if diverged and not comparing.accepted(hop.override, artifact, observation):
-            return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=comparison)
+            return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=judged)
         if one.write is None:
             continue
-        if diverged or comparison.judgement is Judgement.AHEAD:
+        if diverged or judged.judgement is Judgement.AHEAD:
             loss = _loss(hop, facts, one, artifact, observation, now)
             if loss is not None:
                 lost.append(loss)
