@@ -1,4 +1,15 @@
-"""What every step of a promotion uses: the story, waiting, insisting, telling places, comparing and publishing."""
+"""One run of a promotion, as its steps see it: the state, waiting, asking, membership, comparing and publishing.
+
+The workflow owns the run, and its steps work on it one at a time: whichever the state names. Beside the step at hand
+only handlers of signals and updates run, between two of its awaits, and three tasks: the publisher of the status, the
+presentation on the pull request, and the cancelling of test runs. None of them changes the state that a step decides
+by; commands and hold do, and every step looks for them again after it awaited something (`heed_commands`).
+
+A step decides, changes the state in the same task (`enter`), and then awaits what follows. Where it has to wait, it
+waits here: the wait tells places that expect an answer, keeps the backstop of lost signals, publishes what changed, and
+is left by what ended the tracker (`Ended`) or by a history that has grown long (`Continue`). Both are raised only where
+nothing is at work that a next run could not begin again.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta

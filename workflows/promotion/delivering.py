@@ -1,4 +1,13 @@
-"""The Promoting step: the holder of the lane compares, writes, syncs and judges, wave by wave."""
+"""The Promoting step: the holder of the lane compares, writes, syncs and judges, wave by wave.
+
+The lane is ours from the grant to the signal that hands it back, so that no other promotion writes to the target.
+`rules/waves.py` says what is to be done next: each turn observes the target, learns the ancestry that is lacking, and
+decides on that alone. Every write is compare-and-set on what was observed, under a key by which it is recognised.
+
+A command or a hold waits for the end of what is written; nothing is written once the tracker was ended. What was done
+at a deployment is kept in the state before the next await, so that a run that continues as new neither repeats a write
+nor forgets one. After a write of ours only observations that are newer count.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence

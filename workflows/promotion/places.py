@@ -1,4 +1,14 @@
-"""What a promotion and its places say to each other (design §5): our standing in each, and their newest views."""
+"""Membership of a promotion in the environments on its way: our standing in each, and their newest views.
+
+Each environment's own workflow sends its whole view, numbered by a counter, and gets ours in return; what is lost or
+late is harmless, since only the newest view of either side counts. Signals are taken by the handler, which only notes
+that an answer is owed: answers are sent by the step at hand at its next wait, so that nothing is sent from a state that
+is being changed.
+
+A grant of the lane is taken only by a step, and only while we stand in line and it answers our newest Ready. Which
+environments know of us is carried; what they sent is not: a new run tells them all again, and their answers are its
+first views. The rules that a tracker keeps are listed in docs/architecture.md, and played by a model.
+"""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +27,7 @@ from workflows.promotion.state import Story
 
 
 class Places:
-    """Hold the places' views and say ours. The rules a tracker must keep are listed in docs/architecture.md."""
+    """Hold the environments' views, and send ours."""
 
     def __init__(self, request: PromotionInput, story: Story) -> None:
         self.request = request

@@ -1,4 +1,12 @@
-"""The waiting steps around a person and the lane: TestsFailed, ReadyToPromote, PromotionFailed."""
+"""The waiting steps around a person and the lane: TestsFailed, ReadyToPromote, PromotionFailed.
+
+All three look at the same things (the target's view, hold, commands, the grant, pokes), end as soon as another change
+has brought this one along, and otherwise wait until any of that changed. In ReadyToPromote the tracker stands in line
+exactly while only the lane is missing: an approval is there, the target fits, and nobody holds the change. The grant is
+taken by the transition to Promoting, in the task that decides it, together with the approval that waited for it.
+
+Optional tests may still run meanwhile: they are polled, and end by their deadlines.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,12 @@
-"""The Testing step: rounds of tests until one has its verdict, with deadlines, following the source."""
+"""The Testing step: rounds of tests until one has its verdict, with deadlines, following the source.
+
+A round belongs to what ran in the source when it began. `rules/testing.py` says what is to be done next; each turn of
+the loop looks at everything, decides, and carries out that one act. What an act awaits may take minutes, in which runs
+end, the source moves, and people hold or retest: the next turn starts from what is true then.
+
+The round is confirmed by a read of the source after its newest trigger, and read again before it is judged: a verdict
+on another artifact than the one that runs is none. Runs that nobody waits for any more are cancelled beside the steps.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
