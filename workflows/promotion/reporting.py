@@ -43,7 +43,6 @@ class Run(Protocol):
 
     request: PromotionInput
     story: Story
-    verdict_until: datetime | None
 
     @property
     def places(self) -> Places:
