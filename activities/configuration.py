@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,10 +28,11 @@ from activities.models.configuration import (
     TestSpec,
 )
 from activities.models.places import TellEnvironmentInput
-from activities.models.tracking import Problem, TrackerRef
+from activities.models.tracking import Problem, RepositoryView, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
 from crds.api.live_trackers import live_trackers
 from crds.api.pauses import giving_way
+from crds.api.mirror import read_through
 from crds.api.ports import Document, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.environments import validate_repository
@@ -48,6 +50,7 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.test_runner import TestRunner
 
+Answer = TypeVar("Answer")
 Kind = TypeVar("Kind", bound=Resource)
 _NONCE_BYTES = 16
 
@@ -64,6 +67,15 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
         """Choose among all policies of the namespace; the chosen one is validated against all that it names."""
+        with read_through(when=request.fresh):
+            found = await self._find_policy(request)
+        if found.outcome is not PolicyOutcome.FOUND and not request.fresh:
+            # What is missing may just have been created.
+            with read_through():
+                found = await self._find_policy(request)
+        return found
+
+    async def _find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
         namespace = request.namespace
         (policies, unreadable), environments, runners, repositories = await asyncio.gather(
             self._list_policies(namespace),
@@ -101,9 +113,9 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
         """Read an environment for one repository; the first thing that is missing is the answer instead."""
+        reader = EnvironmentReader(self._kubernetes, self._connections, request)
         try:
-            reader = EnvironmentReader(self._kubernetes, self._connections, request)
-            return ReadEnvironmentResult(environment=await reader.read())
+            return ReadEnvironmentResult(environment=await _confirmed(reader.read, fresh=request.fresh))
         except ReferenceMissing as missing:
             return ReadEnvironmentResult(problem=missing.problem)
 
@@ -111,14 +123,17 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
         """Read a repository and open it, which proves that provider and Secret are there; nothing is sent."""
-        try:
+
+        async def read() -> RepositoryView:
             declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
             if errors := validate_repository(declared):
-                return ReadRepositoryResult(problem=_invalid(request.repository, errors))
-            repository = await self._connections.repository(request.namespace, request.repository)
+                raise ReferenceMissing(_invalid(request.repository, errors))
+            return (await self._connections.repository(request.namespace, request.repository)).view
+
+        try:
+            view = await _confirmed(read, fresh=request.fresh)
         except ReferenceMissing as missing:
             return ReadRepositoryResult(problem=missing.problem)
-        view = repository.view
         # Whether a component has paths is all that a workflow asks; fifty times fifty of them would be too large.
         components = tuple(replace(component, paths=component.paths[:1]) for component in view.components)
         return ReadRepositoryResult(repository=replace(view, components=components))
@@ -157,6 +172,15 @@ class ResourceConfigActivities(ConfigActivities):
         page = await self._kubernetes.list_all(resource_of(kind.definition), namespace)
         read = [_read(kind, item) async for item in giving_way(page.items)]
         return tuple(resource for resource in read if resource is not None)
+
+
+async def _confirmed(read: Callable[[], Awaitable[Answer]], *, fresh: bool) -> Answer:
+    """Read from what is kept; what is missing or wrong there is read once more from the API server."""
+    if not fresh:
+        with suppress(ReferenceMissing):
+            return await read()
+    with read_through():
+        return await read()
 
 
 def to_snapshot(policy: PromotionPolicy) -> PolicySnapshot:

@@ -17,6 +17,7 @@ from activities.models.connections import (
 )
 from activities.models.status import PublishStatusResult
 from activities.ports import Connections, ReferenceMissing
+from crds.api.mirror import read_through
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
 from crds.conditions import ConditionReason, ConditionType
@@ -53,15 +54,18 @@ class ConnectionProofs(ConnectionActivities):
         connection = request.connection
         kind = KINDS[connection.kind]
         try:
-            document = await self._kubernetes.get(
-                resource_of(kind.definition), connection.namespace or None, connection.name
-            )
+            with read_through():
+                document = await self._kubernetes.get(
+                    resource_of(kind.definition), connection.namespace or None, connection.name
+                )
         except ApiNotFound:
             return CheckConnectionResult(gone=True)
         metadata = document["metadata"]
         if metadata.get("uid") != connection.uid:
             return CheckConnectionResult(gone=True)
-        outcome, retry_after = await self._prove(connection, document)
+        # A check is asked for because something changed.
+        with read_through():
+            outcome, retry_after = await self._prove(connection, document)
         return CheckConnectionResult(
             generation=int(metadata.get("generation") or 0), outcome=outcome, retry_after=retry_after
         )

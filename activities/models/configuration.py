@@ -61,6 +61,8 @@ class FindPolicyInput:
     namespace: str
     environment: str
     repository: str
+    fresh: bool = False
+    """Whether the API server is to be asked, since something may just have changed; else a mirror of it may answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +151,8 @@ class ReadEnvironmentInput:
     namespace: str
     environment: str
     repository: str
+    fresh: bool = False
+    """Whether the API server is to be asked, since something may just have changed; else a mirror of it may answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +167,8 @@ class ReadEnvironmentResult:
 class ReadRepositoryInput:
     namespace: str
     repository: str
+    fresh: bool = False
+    """Whether the API server is to be asked, since something may just have changed; else a mirror of it may answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

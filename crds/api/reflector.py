@@ -72,6 +72,8 @@ class Reflector(Generic[T]):
         self._objects: dict[Key, T] = {}
         self._synced = asyncio.Event()
         self._failures = 0
+        self._in_touch_at: float | None = None
+        """When the server last said anything of the collection; None while no watch follows a complete list."""
 
     @property
     def resource(self) -> ApiResource:
@@ -91,6 +93,10 @@ class Reflector(Generic[T]):
     def has_synced(self) -> bool:
         """Whether the collection was listed completely at least once."""
         return self._synced.is_set()
+
+    def is_current(self, silence: timedelta) -> bool:
+        """Whether the collection is followed, and the server was not silent for longer than this."""
+        return self._in_touch_at is not None and time.monotonic() - self._in_touch_at <= silence.total_seconds()
 
     async def wait_synced(self) -> None:
         """Return once the collection was listed completely."""
@@ -119,7 +125,7 @@ class Reflector(Generic[T]):
                 version = await self._watch(version)
                 reason = "" if time.monotonic() - started >= 1.0 else "ended at once"
             except ApiError as error:
-                version = None
+                version = self._in_touch_at = None
                 reason = type(error).__name__
                 # An expired version is the ordinary end of an old watch.
                 level = logging.INFO if isinstance(error, ApiGone) else logging.WARNING
@@ -147,6 +153,7 @@ class Reflector(Generic[T]):
         for key in [key for key in self._objects if key not in seen]:
             self._forget(key)
         self._synced.set()
+        self._in_touch_at = time.monotonic()
         return page.resource_version
 
     async def _watch(self, version: str) -> str:
@@ -155,6 +162,7 @@ class Reflector(Generic[T]):
         )
         async with watching as events:
             async for event in events:
+                self._in_touch_at = time.monotonic()
                 version = str(event.object["metadata"].get("resourceVersion") or version)
                 if event.type == "BOOKMARK" or (key := _key(event.object)) is None:
                     continue

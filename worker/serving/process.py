@@ -12,7 +12,11 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from crds.api.ports import ApiUnavailable
+from crds.api.mirror import DeclarationMirror, MirroredReads
+from crds.api.ports import ApiUnavailable, resource_of
+from crds.v1alpha1.kinds import KINDS
+from crds.v1alpha1.promotion_command import PromotionCommand
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
@@ -42,6 +46,8 @@ WORKFLOW_TASKS = 16
 """How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
 that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
 wait at the server, where another worker may take them."""
+DECLARED = tuple(resource_of(kind.definition) for kind in KINDS if kind not in (PullRequestTracker, PromotionCommand))
+"""The kinds that activities read again and again; trackers and commands are many, and nothing reads one twice."""
 
 
 def versioning() -> WorkerDeploymentConfig | None:
@@ -122,9 +128,13 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             _logger.warning("search attributes may not be listed, so they must exist")
         kubernetes = await stack.enter_async_context(await connect_cluster(settings))
         clients = await stack.enter_async_context(open_clients(settings))
+        mirror = DeclarationMirror(kubernetes, DECLARED, namespaces=settings.namespaces)
+        watching = asyncio.create_task(mirror.run())
+        stack.callback(watching.cancel)
+        reads = MirroredReads(kubernetes, mirror)
         dependencies = Dependencies(
-            kubernetes=kubernetes,
-            connections=ResourceConnections(kubernetes, clients, system_namespace=settings.system_namespace),
+            kubernetes=reads,
+            connections=ResourceConnections(reads, clients, system_namespace=settings.system_namespace),
             places=TemporalPlaces(client, settings.installation),
         )
         activities = build_activities(dependencies)

@@ -42,6 +42,8 @@ class Observer:
         self._failed_since: datetime | None = None
         self._pause = state.pause
         self._due = state.due
+        self._hurried = False
+        """Whether something declared may have changed: a mirror of it may not know yet."""
         self._start = start
         self._queues = Queues(installation=start.installation)
         self._background = background
@@ -94,7 +96,7 @@ class Observer:
 
     def hurry(self, now: datetime) -> None:
         """Look again soon: somebody said that something changed."""
-        self._environment_due = now
+        self._environment_due, self._hurried = now, True
         gap = self._start.timings.poll_gap
         self._look_at(now if self.observed.at is None else max(now, self.observed.at + gap))
 
@@ -151,8 +153,12 @@ class Observer:
         start = self._start
         config = policies.config_read(self._queues, start.timings, summary=f"read environment {start.environment}")
         request = ReadEnvironmentInput(
-            namespace=start.namespace, environment=start.environment, repository=start.repository
+            namespace=start.namespace,
+            environment=start.environment,
+            repository=start.repository,
+            fresh=self._hurried,
         )
+        self._hurried = False
         unresolved = False
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)

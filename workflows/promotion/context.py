@@ -53,6 +53,8 @@ MOVABLE = (
 )
 """Waiting states, in which a run moves to a newer worker version when one asks."""
 
+NEWS = timedelta(minutes=1)
+"""How long a mirror of the API server may take to show a change, at the most."""
 EVENTS_BEFORE_CONTINUING = 500
 
 QUIET = timedelta(seconds=2)
@@ -86,6 +88,8 @@ class Context:
         self.places = Places(request, story)
         self.views: dict[str, EnvironmentView] = {}
         self.pokes = 0
+        self.news_at: datetime | None = None
+        """When a poke, a `retest` or a `retry` came last: what is declared may have changed just before."""
         self.looked_at = -1
         """How many pokes had come when a policy was looked for last; a run that begins has not looked yet."""
         self.ended: Ended | None = None
@@ -312,6 +316,11 @@ class Context:
         found = known.deployments if known is not None else ()
         return tuple(one for one in found if one.unresolved and one.component in components)
 
+    @property
+    def fresh(self) -> bool:
+        """Whether what is declared is to be read from the API server itself."""
+        return self.news_at is not None and workflow.now() - self.news_at < NEWS
+
     async def read_environment(self, environment: str) -> EnvironmentView:
         """Read an Environment, waiting until it and all that it names exist."""
 
@@ -329,6 +338,7 @@ class Context:
                 namespace=self.request.tracker.namespace,
                 environment=environment,
                 repository=self.request.spec.repository,
+                fresh=self.fresh,
             ),
             **config,
         )

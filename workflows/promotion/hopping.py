@@ -69,6 +69,7 @@ async def find_policy(ctx: Context) -> FindPolicyResult:
         namespace=ctx.request.tracker.namespace,
         environment=ctx.story.environment,
         repository=ctx.request.spec.repository,
+        fresh=ctx.fresh,
     )
 
     async def ask() -> FindPolicyResult:

@@ -39,7 +39,7 @@ async def _read_repository(ctx: Context) -> RepositoryView:
     async def ask() -> RepositoryView:
         answer = await workflow.execute_activity_method(
             ConfigActivities.read_repository,
-            ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository),
+            ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository, fresh=ctx.fresh),
             **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
         )
         if answer.repository is None:

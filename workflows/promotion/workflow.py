@@ -199,6 +199,7 @@ class PromotionWorkflow:
     def poke(self) -> None:
         """Cut the current wait; what is true is read, never taken from the poke."""
         self._ctx.pokes += 1
+        self._ctx.news_at = workflow.now()
         self._ctx.forget_unknown()
 
     @workflow.signal(description="The tracker was deleted")
@@ -299,6 +300,8 @@ class PromotionWorkflow:
         if verb is Verb.ABORT:
             reason = f"by {command.actor}" + (f": {command.reason}" if command.reason else "")
             ctx.ended = ctx.ended or Ended(State.ABORTED, "Aborted", reason)
+        if verb in (Verb.RETEST, Verb.RETRY):
+            ctx.news_at = workflow.now()
         if verb in (Verb.HOLD, Verb.RELEASE):
             ctx.places.hold_changed()
         answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
