@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -53,6 +52,8 @@ from crds.v1alpha1.test_runner import TestRunner
 Answer = TypeVar("Answer")
 Kind = TypeVar("Kind", bound=Resource)
 _NONCE_BYTES = 16
+_DECLARED_WRONG = frozenset({"NotFound", "Invalid", "NothingDeployed"})
+"""Reasons of what is declared; what a host refuses would be no better at a second try."""
 
 
 class ResourceConfigActivities(ConfigActivities):
@@ -177,8 +178,11 @@ class ResourceConfigActivities(ConfigActivities):
 async def _confirmed(read: Callable[[], Awaitable[Answer]], *, fresh: bool) -> Answer:
     """Read from what is kept; what is missing or wrong there is read once more from the API server."""
     if not fresh:
-        with suppress(ReferenceMissing):
+        try:
             return await read()
+        except ReferenceMissing as missing:
+            if missing.problem.reason not in _DECLARED_WRONG:
+                raise
     with read_through():
         return await read()
 
