@@ -22,6 +22,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/workflows/journeys": 60,
     "tests/workflows/connection": 30,
     "tests/workflows/runtime": 5,
+    "tests/workflows": 5,
     "tests/worker": 90,
     "tests/cli": 120,
     "tests/local": 120,

@@ -140,7 +140,7 @@ def test_a_durable_timer_fires_between_two_polls(promoted: Shop) -> None:
             runner = json.loads(scheduled.input.payloads[0].data)["runner"]
             gaps += [fired[runner]] if runner in fired else []
             fired[runner] = False
-    assert len(gaps) >= 2
+    assert gaps
     assert all(gaps)
 
 
