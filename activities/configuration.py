@@ -30,8 +30,8 @@ from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
 from crds.api.live_trackers import live_trackers
-from crds.api.pauses import giving_way
 from crds.api.mirror import read_through
+from crds.api.pauses import giving_way
 from crds.api.ports import Document, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.environments import validate_repository
