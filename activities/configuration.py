@@ -29,6 +29,7 @@ from activities.models.configuration import (
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
+from activities.shared_applications import SharedApplications
 from crds.api.live_trackers import live_trackers
 from crds.api.mirror import read_through
 from crds.api.pauses import giving_way
@@ -63,6 +64,7 @@ class ResourceConfigActivities(ConfigActivities):
         self._kubernetes = kubernetes
         self._connections = connections
         self._places = places
+        self._shared = SharedApplications(kubernetes)
 
     @activity.defn
     @reported
@@ -114,7 +116,7 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
         """Read an environment for one repository; the first thing that is missing is the answer instead."""
-        reader = EnvironmentReader(self._kubernetes, self._connections, request)
+        reader = EnvironmentReader(self._kubernetes, self._connections, request, self._shared)
         try:
             return ReadEnvironmentResult(environment=await _confirmed(reader.read, fresh=request.fresh))
         except ReferenceMissing as missing:

@@ -23,7 +23,7 @@ from activities.reading import explain, read_all, reference
 from activities.rights import with_rights
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
-from activities.targets import not_writable, patch_operations, wanted_raw, written_raw
+from activities.targets import not_writable, patch_operations, taken, wanted_raw, written_raw
 from providers.errors import (
     ProviderBlocked,
     ProviderConflict,
@@ -96,6 +96,8 @@ class ArgoCDActivities(DeliveryActivities):
 
     async def _sync(self, request: SyncApplicationInput) -> WriteResult:
         deployment = request.deployment
+        if deployment.taken_by:
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=taken(deployment))
         port = await self._connections.deployments(request.namespace, deployment.instance)
         ref = reference(deployment)
         try:

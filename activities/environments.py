@@ -20,6 +20,7 @@ from activities.models.configuration import (
 )
 from activities.models.tracking import Component, Problem, RepositoryView
 from activities.ports import Connections, ReferenceMissing
+from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.v1alpha1.deployment import Deployment, Write
@@ -87,8 +88,15 @@ _LIST_REASONS = {
 class EnvironmentReader:
     """Read one environment once."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: Connections, request: ReadEnvironmentInput) -> None:
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        connections: Connections,
+        request: ReadEnvironmentInput,
+        shared: SharedApplications,
+    ) -> None:
         self._kubernetes = kubernetes
+        self._shared = shared
         self._connections = connections
         self._request = request
 
@@ -119,6 +127,7 @@ class EnvironmentReader:
                 found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, names))
             else:
                 found += [_to_spec(deployment, repository, component, write, name) for name in names]
+        found = await self._shared.mark(environment, found)
         spec = environment.spec
         view = EnvironmentView(
             name=environment.metadata.name,

@@ -117,6 +117,8 @@ def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
     write = deployment.write
     if write is None:
         return ""
+    if deployment.taken_by:
+        return taken(deployment)
     if state.owner and not write.allow_managed:
         return f"OwnedBy {state.owner}, which would revert a write; allow it with `allowManaged: true`"
     named = selected_sources(write, state)
@@ -126,6 +128,11 @@ def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
     if not found:
         return _nothing_to_write(deployment, write, state)
     return _ambiguity(write, state, found) if len(found) > 1 else ""
+
+
+def taken(deployment: DeploymentSpec) -> str:
+    """Say whose application it is, where an older Environment names it."""
+    return f"OwnedBy {deployment.taken_by}, which is older and names {deployment.application} too: name it in one only"
 
 
 def _nothing_to_write(deployment: DeploymentSpec, write: WriteSpec, state: ApplicationState) -> str:

@@ -95,6 +95,8 @@ class ConditionReason(StrEnum):
     """The policy's target has no deployment that may be written."""
     GATE_MISSING = "GateMissing"
     """The policy lacks what `spec.gates` of its target requires; the message names the gate and the field."""
+    APPLICATION_TAKEN = "ApplicationTaken"
+    """An older Environment names the application, here or in another namespace: nothing is written to it from here."""
     REFERENCE_NOT_FOUND = "ReferenceNotFound"
     """A named resource does not exist."""
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 -- a reason, no secret

@@ -17,9 +17,11 @@ import httpcore
 import httpx
 
 from providers.errors import ProviderMisconfigured
+from providers.host_names import Address, address_of, canonical
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_CLUSTER_NAMES = frozenset({"kubernetes", "kubernetes.default"})
+# Whatever the cluster calls its domain: `kubernetes.default.svc.cluster.local` unless told otherwise.
+_CLUSTER_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _METADATA = frozenset(
     ipaddress.ip_address(text)
     # Azure, Alibaba Cloud and AWS over IPv6; the others' are link-local.
@@ -27,7 +29,8 @@ _METADATA = frozenset(
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Endpoint = tuple[str, int]
+"""An address and a port."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class HostPattern:
     """One entry of a list of hosts: `api.github.com`, `*.example.com`, either with `:8443`, or `[::1]:8080`."""
 
     host: str
-    """Lower-case name or address, without brackets; `*.` in front stands for all hosts below one."""
+    """Name or address as `canonical` returns it; `*.` in front stands for all hosts below one."""
     port: int | None = None
     """None = any."""
 
@@ -49,29 +52,49 @@ class HostPattern:
         if entry.startswith("["):
             host, _, rest = entry[1:].partition("]")
             port = rest.removeprefix(":")
-            if rest and not rest.startswith(":"):
-                raise ValueError(f"`{text[:80]}`: only a port may follow the address in brackets")
+            if (rest and not rest.startswith(":")) or ":" not in host or address_of(host) is None:
+                raise ValueError(f"`{text[:80]}`: an IPv6 address stands in brackets, and only a port may follow it")
         elif entry.count(":") == 1:
             host, _, port = entry.partition(":")
-        if not host or host in ("*", "*.") or "*" in host.removeprefix("*."):
+        if not host.strip(".") or host.startswith("*..") or "*" in host.removeprefix("*.") or host == "*.":
             raise ValueError(f"`{text[:80]}`: `*.` may stand in front of a domain, and `*` nowhere else")
         if (":" in entry and entry.count(":") == 1 and not port) or (port and not port.isascii()):
             raise ValueError(f"`{text[:80]}`: a number must follow the colon")
         if port and (not port.isdigit() or not 1 <= int(port[:6]) <= 65_535):
             raise ValueError(f"`{text[:80]}`: the port must be a number from 1 to 65535")
-        return cls(host=host.rstrip("."), port=int(port) if port else None)
+        return cls(host=_named_host(host, text), port=int(port) if port else None)
 
     def matches(self, host: str, port: int) -> bool:
-        """Return whether a call to this host and port is meant."""
-        name = host.lower().rstrip(".")
+        """Return whether a call to this host and port is meant, in whatever way the host is written."""
+        name = canonical(host)
         # An address is below no domain, though its text may end like one.
-        below = not self.names_one and name.endswith(self.host[1:]) and not _is_address(name)
+        below = not self.names_one and name.endswith(self.host[1:]) and address_of(name) is None
         return (below or name == self.host) and self.port in (None, port)
 
     @property
     def names_one(self) -> bool:
         """Whether it names one host rather than all below a domain."""
         return not self.host.startswith("*.")
+
+
+def _named_host(host: str, text: str) -> str:
+    """Return the host of an entry in its one form. Raises ValueError where no call could be meant."""
+    domain = canonical(host.removeprefix("*."))
+    if not domain.isascii() or not domain:
+        raise ValueError(f"`{text[:80]}`: it is no name that can be looked up")
+    if not host.startswith("*."):
+        return domain
+    if address_of(domain) is not None:
+        raise ValueError(f"`{text[:80]}`: nothing is below an address")
+    return f"*.{domain}"
+
+
+def host_of(url: httpx.URL) -> str:
+    """Return the host that a call to this URL looks up, in ASCII.
+
+    `url.host` decodes it, and raises for what is no international name.
+    """
+    return url.raw_host.decode("ascii", errors="replace")
 
 
 def port_of(url: httpx.URL) -> int:
@@ -84,27 +107,38 @@ class AddressRules:
 
     def __init__(self, allowed_hosts: Iterable[str] = (), *, cluster_addresses: Iterable[str] = ()) -> None:
         self._allowed = tuple(HostPattern.parse(entry) for entry in allowed_hosts)
-        self._cluster = frozenset(ipaddress.ip_address(text) for text in cluster_addresses)
+        self._cluster = frozenset(found for text in cluster_addresses if (found := address_of(text)) is not None)
+        self._endpoints: frozenset[tuple[Address, int]] = frozenset()
+
+    def keep_from(self, endpoints: Iterable[Endpoint]) -> None:
+        """Take where the API server of this cluster listens, in place of what was known before.
+
+        With their ports: the same machine may serve a CI system at another one.
+        """
+        self._endpoints = frozenset(
+            (found, port) for text, port in endpoints if (found := address_of(text)) is not None
+        )
 
     def check_host(self, host: str, port: int) -> None:
         """Check a name before it is resolved."""
         if self._allowed and not any(pattern.matches(host, port) for pattern in self._allowed):
             text = f"host {host}:{port} is not allowed: fix the spec's address"
             raise ProviderMisconfigured(f"{text}, or add it to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
-        name = host.lower().rstrip(".").removesuffix(".cluster.local").removesuffix(".svc")
-        if name in _CLUSTER_NAMES and not self._is_named(host, port):
+        name = canonical(host)
+        is_cluster = name in _CLUSTER_NAMES or name.startswith(f"{_CLUSTER_NAMES[-1]}.")
+        if is_cluster and not self._is_named(host, port):
             raise _refused(host, port, "is the API server of this cluster")
 
     def check_address(self, host: str, port: int, address: str) -> None:
         """Check what a name resolved to."""
-        # A zone (`fe80::1%eth0`) says through which interface, not where.
-        found = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
-        reason = self._reserved(found)
+        text = address.partition("%")[0]
+        found = _unwrapped(ipaddress.ip_address(text))
+        reason = self._reserved(found, port)
         if reason and not self._is_named(host, port):
             raise _refused(host, port, f"is at {found}, {reason}")
 
-    def _reserved(self, address: Address) -> str:
-        if address in self._cluster:
+    def _reserved(self, address: Address, port: int) -> str:
+        if address in self._cluster or (address, port) in self._endpoints:
             return "the API server of this cluster"
         if address in _METADATA:
             return "which serves metadata of the cloud"
@@ -122,24 +156,19 @@ class AddressRules:
 
 def _refused(host: str, port: int, why: str) -> ProviderMisconfigured:
     text = f"host {host} {why}, and is called only where it is named: fix the spec's address"
-    return ProviderMisconfigured(f"{text}, or add `{host}:{port}` to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    entry = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return ProviderMisconfigured(f"{text}, or add `{entry}` to PILOTAGE_ALLOWED_HOSTS of Pilotage's workers")
 
 
 def _unwrapped(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one stands for, as mapped, 6to4 and NAT64 addresses do."""
+    """Return the IPv4 address that an IPv6 one leads to, as mapped, 6to4, NAT64 and Teredo addresses do."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
         if address.sixtofour is not None:
             return address.sixtofour
+        if address.teredo is not None:
+            return address.teredo[1]
         if address in _NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address

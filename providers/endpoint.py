@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import httpx
 
-from providers.addresses import port_of
+from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
 from providers.credentials import check_destination, fingerprint
 from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnavailable
 from providers.exchange import Reply, Request
+from providers.host_names import canonical
 from providers.http import HttpClients
 from providers.metrics import Call, Recorder
 from providers.models import Credential
@@ -63,7 +64,7 @@ class Endpoint:
         """Send once and return a success or an accepted status. Raises ProviderError for all else."""
         url = self._address()
         headers = await self._all_headers(request)
-        admission = self._http.admission(url.host, self.credential_id)
+        admission = self._http.admission(canonical(host_of(url)), self.credential_id)
         async with self._http.client(self._credential.ca_pem) as client, admission.place():
             reply = await self._follow(client, request, url, headers)
             if reply.ok or reply.status in request.accepts:
@@ -76,8 +77,8 @@ class Endpoint:
         """Yield the lines of a streamed answer until it ends or falls silent; recorded once, when it opens."""
         url = self._address()
         headers = await self._all_headers(request)
-        self._http.admission(url.host, self.credential_id).refuse_while_quiet()
-        streams = self._http.admission(url.host, self.credential_id, stream=True)
+        self._http.admission(canonical(host_of(url)), self.credential_id).refuse_while_quiet()
+        streams = self._http.admission(canonical(host_of(url)), self.credential_id, stream=True)
         async with streams.place(waits=False), AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._http.client(self._credential.ca_pem))
             response = await self._open(stack, client, request, url, headers)
@@ -102,7 +103,7 @@ class Endpoint:
     def _address(self) -> httpx.URL:
         """Check where the credential is about to go, by the operator's rules and by those of the Secret."""
         url = self._http.address(self._base_url)
-        check_destination(self._credential, url.host, port_of(url))
+        check_destination(self._credential, host_of(url), port_of(url))
         return url
 
     def _name(self, request: Request) -> str:
@@ -130,8 +131,10 @@ class Endpoint:
                 target = url.join(location)
             except (httpx.InvalidURL, ValueError):
                 raise ProviderMalformed(f"{self._name(request)} redirects to no URL", status=reply.status) from None
-            if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
-                text = self.shown(f"{self._name(request)} redirects to another address, {target.host}; not followed")
+            if (target.scheme, target.raw_host, target.port) != (url.scheme, url.raw_host, url.port):
+                text = self.shown(
+                    f"{self._name(request)} redirects to another address, {host_of(target)}; not followed"
+                )
                 raise ProviderMalformed(text, status=reply.status)
             url = target
         raise ProviderMalformed(f"{self._name(request)} redirects too often")
@@ -145,7 +148,7 @@ class Endpoint:
         answered: Mapping[str, str] = {}
         limit = min(request.timeout or self._http.options.timeout, self._http.options.timeout)
         try:
-            with self._http.options.trace(request.method, url.host) as span:
+            with self._http.options.trace(request.method, host_of(url)) as span:
                 headers = {**headers, **span.headers}
                 async with asyncio.timeout(limit.total_seconds()), AsyncExitStack() as stack:
                     response = await client.send(_build(client, request, url, headers), stream=True)
@@ -176,7 +179,7 @@ class Endpoint:
         code = 500
         try:
             # The span ends when the stream is open: it lasts for minutes, and says nothing for most of them.
-            with self._http.options.trace(request.method, base.host) as span:
+            with self._http.options.trace(request.method, host_of(base)) as span:
                 url, headers = _join(base, request.target), {**headers, **span.headers}
                 made = _build(client, request, url, headers, _STREAM_SILENCE_SECONDS)
                 async with asyncio.timeout(self._http.options.timeout.total_seconds()):
@@ -190,7 +193,7 @@ class Endpoint:
             answered = {name.lower(): value for name, value in response.headers.items()}
             reply = Reply(status=code, headers=answered, body=body)
             # Looked up only now: while no call is in flight, an idle admission may be let go and replaced.
-            self._http.admission(base.host, self.credential_id).note(_asked_wait(reply))
+            self._http.admission(canonical(host_of(base)), self.credential_id).note(_asked_wait(reply))
             raise self.error(request, reply)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             failure = unanswered(error, self._name(request), self._secrets)

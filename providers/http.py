@@ -3,7 +3,7 @@
 import hashlib
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 import httpx
 
-from providers.addresses import AddressRules, CheckedTransport, port_of
+from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_of, port_of
 from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderMisconfigured
@@ -81,6 +81,10 @@ class HttpClients:
         self._calls, self._streams = Shares(self.options.calls_in_all), Shares(self.options.streams_in_all)
         self._memory: OrderedDict[tuple[object, ...], object] = OrderedDict()
 
+    def keep_from(self, endpoints: Iterable[Endpoint]) -> None:
+        """Take where the API server of the cluster listens: it is called only where the operator names it."""
+        self._rules.keep_from(endpoints)
+
     @asynccontextmanager
     async def client(self, ca_pem: str | None) -> AsyncIterator[httpx.AsyncClient]:
         """Lend the client that trusts this CA beside the usual ones. Raises ProviderMisconfigured for a bad CA.
@@ -138,15 +142,15 @@ class HttpClients:
             url = httpx.URL(base_url.strip())
         except httpx.InvalidURL:
             raise ProviderMisconfigured("the address in the spec is not a URL: fix it") from None
-        if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > _HIGHEST_PORT:
+        if url.scheme not in ("http", "https") or not url.raw_host or (url.port or 0) > _HIGHEST_PORT:
             raise ProviderMisconfigured("the address in the spec is not an http(s) URL: fix it")
         if url.userinfo or url.query or url.fragment:
             text = "the address in the spec holds a user, password, query or fragment: remove it from there"
             raise ProviderMisconfigured(f"{text}; a credential belongs into the Secret")
         if url.scheme == "http" and not self.options.allow_http:
-            text = f"http:// to {url.host} is not allowed: use https:// in the spec's address"
+            text = f"http:// to {host_of(url)} is not allowed: use https:// in the spec's address"
             raise ProviderMisconfigured(f"{text}, or set PILOTAGE_ALLOW_HTTP for Pilotage's workers")
-        self._rules.check_host(url.host, port_of(url))
+        self._rules.check_host(host_of(url), port_of(url))
         return url
 
     async def aclose(self) -> None:

@@ -123,6 +123,8 @@ class DeploymentSpec(Bounded):
     """Full name of the application repository, by which its source is found in a multi-source application."""
     problem: Line = ""
     """Why its application is not known, such as an ArgoCDInstance that is missing; it is observed as unreadable."""
+    taken_by: Line = ""
+    """The older Environment, `Environment <namespace>/<name>`, that names its application too: it is not written."""
     passing: bool = False
     """Whether that usually ends by itself, such as an Argo CD that does not answer."""
 

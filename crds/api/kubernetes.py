@@ -115,6 +115,13 @@ class KubernetesApi:
         """Base URL of the API server."""
         return str(self._configuration.host)
 
+    async def advertised(self) -> tuple[str, ...]:
+        """Return `address:port` at which the API server says that it is reached; every account may ask for it."""
+        answer = await self._call("GET", "/api")
+        found = answer.get("serverAddressByClientCIDRs")
+        listed = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        return tuple(str(one.get("serverAddress") or "") for one in listed)
+
     async def list_page(
         self,
         resource: ApiResource,

@@ -72,6 +72,11 @@ class ApiError(Exception):
 class ApiNotFound(ApiError):
     """The object, or the kind itself, is not there."""
 
+    @property
+    def of_kind(self) -> bool:
+        """Whether the API server does not serve the kind at all: no object is named then, and no Status may be sent."""
+        return self.message in (f"HTTP {self.status}", "the server could not find the requested resource")
+
 
 class ApiConflict(ApiError):
     """The object changed meanwhile, another field manager owns a field, or the name is taken (`AlreadyExists`)."""

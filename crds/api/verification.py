@@ -69,7 +69,13 @@ class CommandVerification:
         try:
             policy = await self._kubernetes.get(POLICIES, None, name)
             binding = await self._kubernetes.get(BINDINGS, None, name)
-        except ApiNotFound:
+        except ApiNotFound as error:
+            if error.of_kind:
+                return (
+                    "this API server knows no ValidatingAdmissionPolicy, which Kubernetes has since 1.30, so nobody's "
+                    "name is verified: update Kubernetes, or set PILOTAGE_COMMANDS_UNVERIFIED=true for the watcher "
+                    "where each who may create PromotionCommands may give every command"
+                )
             return f"the admission policy {name} or its binding does not exist, so nobody's name is verified: {APPLY}"
         except ApiForbidden:
             return (

@@ -1,22 +1,29 @@
 """Where credentials may be sent: attackers write addresses into resources, and own what names resolve to."""
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpcore
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import Document
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from providers.addresses import AddressRules, CheckedNetwork, HostPattern
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMisconfigured, ProviderUnavailable
 from providers.exchange import Request
+from providers.host_names import address_of
 from providers.http import HttpClients, HttpOptions
 from providers.models import Credential
+from worker.opening.server_endpoints import ENDPOINT_SLICES, find_endpoints
 
 GET = Request(method="GET", path="/secret", operation="get")
 Resolve = Callable[[str], list[str]]
@@ -84,6 +91,8 @@ async def listener() -> AsyncIterator[tuple[int, list[bytes]]]:
         "https://kubernetes",
         "https://kubernetes.default.svc",
         "https://KUBERNETES.default.svc.cluster.local.",
+        "https://kubernetes.default.svc.corp.internal",
+        "http://[2001:0:a9fe:a9fe::5601:5601]",
     ],
 )
 async def test_to_read_metadata_or_call_the_api_server_with_our_rights(base: str) -> None:
@@ -134,7 +143,27 @@ async def test_to_have_a_secret_sent_to_a_host_that_its_owner_did_not_name() -> 
 
 
 @pytest.mark.parametrize(
-    "entry", ["", "*", "https://x", "a/b", "u@h", "h:", "h:0", "h:99999", "h:x", "a.*.b", "[::1]x"]
+    "entry",
+    [
+        *(
+            "",
+            "*",
+            "*.",
+            "*..",
+            ".",
+            "..",
+            "https://x",
+            "a/b",
+            "u@h",
+            "h:",
+            "h:0",
+            "h:99999",
+            "h:x",
+            "h:４４３",
+            "a.*.b",
+        ),
+        *("[::1]x", "[ci.example.com]:443", "[127.0.0.1]", "*.0.0.1", "*.1", "*.::1", "ⓖithub.com"),
+    ],
 )
 def test_an_entry_that_can_name_no_host_is_refused(entry: str) -> None:
     with pytest.raises(ValueError, match="`"):
@@ -152,6 +181,24 @@ def test_an_entry_that_can_name_no_host_is_refused(entry: str) -> None:
         ("*.example.com", "evilexample.com", 1, False),
         ("[::1]:80", "::1", 80, True),
         ("::1", "::1", 80, True),
+        ("[0:0::1]:80", "::1", 80, True),
+        ("[2001:DB8::00a]", "2001:db8:0:0::a", 443, True),
+        ("10.0.0.1", "::ffff:10.0.0.1", 443, True),
+        ("[::ffff:a00:1]:443", "10.0.0.1", 443, True),
+        ("127.0.0.1", "127.1", 443, True),
+        ("127.0.0.1", "2130706433", 443, True),
+        ("127.0.0.1", "0x7f.0.0.1", 443, True),
+        ("127.0.0.1", "0177.0.0.1", 443, True),
+        ("177.0.0.1", "0177.0.0.1", 443, False),
+        ("fe80::1", "fe80::1%25eth0", 443, True),
+        ("*.example.com.", "A.Example.COM.", 443, True),
+        ("bücher.example", "xn--bcher-kva.example", 443, True),
+        ("xn--BCHER-kva.example", "BÜCHER.example", 443, True),
+        ("*.bücher.example", "a.xn--bcher-kva.example", 443, True),
+        ("*.bücher.example", "xn--bcher-kva.example", 443, False),
+        ("bücher.example", "bucher.example", 443, False),
+        ("api.github.com", "api。github。com", 443, True),
+        ("*.example.com", "127.0.0.1", 443, False),
     ],
 )
 def test_an_entry_names_a_host_and_perhaps_a_port(entry: str, host: str, port: int, wanted: bool) -> None:
@@ -168,6 +215,111 @@ def test_every_address_is_judged_alike_by_itself_and_by_a_name(address: Any) -> 
         refused = True
     assert refused or not (address.is_loopback or address.is_link_local or address.is_unspecified)
     rules.check_address("named.example.com", 443, str(address))
+
+
+def _written(address: ipaddress.IPv4Address) -> list[str]:
+    """Write an address in the ways that the C library and IPv6 know."""
+    number, parts = int(address), str(address).split(".")
+    return [
+        str(address),
+        f"{address}.",
+        str(number),
+        hex(number),
+        f"0{number:o}",
+        ".".join(f"0{int(part):o}" for part in parts),
+        ".".join(hex(int(part)).upper() for part in parts),
+        f"{parts[0]}.{number & 0xFF_FFFF}",
+        f"::ffff:{address}",
+        f"[::FFFF:{address}]",
+        ipaddress.IPv6Address(0xFFFF_0000_0000 | number).exploded,
+    ]
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4), st.data())
+def test_every_way_to_write_an_address_is_the_same_host_and_no_other_one(address: Any, other: Any, data: Any) -> None:
+    entry, host = (data.draw(st.sampled_from(_written(address))) for _ in range(2))
+    pattern = HostPattern.parse(f"[{entry.strip('[]')}]" if ":" in entry else entry)
+    assert pattern.matches(host, 443)
+    assert pattern.matches(data.draw(st.sampled_from(_written(other))), 443) is (address == other)
+    below = HostPattern.parse("*.example.com")
+    assert not below.matches(host, 443)
+
+
+@given(st.ip_addresses(v=6))
+def test_every_way_to_write_an_address_of_ipv6_is_the_same_host(address: Any) -> None:
+    for entry in (str(address), address.exploded, f"[{address.exploded.upper()}]", f"{address}%eth0"):
+        for host in (str(address), address.exploded, address.exploded.upper(), f"{address}%25eth0"):
+            assert HostPattern.parse(entry).matches(host, 443)
+
+
+_LABEL = st.text(st.characters(categories=["Ll", "Lu", "Nd"], max_codepoint=0x24F), min_size=1, max_size=12)
+
+
+@given(st.lists(_LABEL, min_size=2, max_size=4).map(".".join))
+def test_a_name_is_the_same_host_in_each_of_its_forms(name: str) -> None:
+    try:
+        pattern = HostPattern.parse(name)
+    except ValueError:
+        return
+    below = HostPattern.parse(f"*.{name}") if address_of(name) is None else pattern
+    for host in (name, f"{name}.", name.upper() if name.isascii() else name, pattern.host):
+        assert pattern.matches(host, 443)
+        assert not HostPattern.parse("other.example").matches(host, 443)
+        if address_of(name) is None:
+            assert below.matches(f"ci.{host}", 443)
+            assert not below.matches(host, 443)
+
+
+@given(st.text(max_size=80))
+def test_no_text_in_an_entry_or_an_address_does_harm(text: str) -> None:
+    http = HttpClients(HttpOptions(allow_http=True))
+    with suppress(ValueError):
+        assert HostPattern.parse(text).matches(text, 443) in (True, False)
+    for address in (f"https://{text}", f"https://xn--{text}/", text):
+        with suppress(ProviderMisconfigured):
+            assert http.address(address).scheme in ("http", "https")
+
+
+async def test_to_call_the_api_server_at_an_address_behind_its_service(kubernetes_api: KubernetesAccess) -> None:
+    """What the real API server advertises, and a slice of its Service as a control plane of several servers has it."""
+    labels = {"kubernetes.io/service-name": "kubernetes"}
+    behind: Document = {
+        "metadata": {"name": "second-server", "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.20.30.40"]}],
+        "ports": [{"name": "https", "port": 6443}],
+    }
+    async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as kubernetes:
+        advertised = await kubernetes.advertised()
+        await kubernetes.create(ENDPOINT_SLICES, "default", behind)
+        found = await find_endpoints(kubernetes)
+        await kubernetes.delete(ENDPOINT_SLICES, "default", "second-server")
+    assert ("10.20.30.40", 6443) in found
+    port = httpx.URL(kubernetes_api.url).port
+    assert advertised
+    assert {one_port for _, one_port in found} == {6443, port}
+    rules = AddressRules()
+    rules.keep_from(found)
+    with pytest.raises(ProviderMisconfigured, match="API server"):
+        rules.check_address("argo.evil.example", 6443, "10.20.30.40")
+
+
+def test_an_endpoint_of_the_api_server_is_called_only_where_it_is_named() -> None:
+    rules = AddressRules(("argocd.example.com", "10.1.2.3:6443"))
+    rules.keep_from([("10.1.2.3", 6443), ("fd00::10", 6443), ("", 443), ("no address", 1)])
+    for host, port, address in (
+        ("argo.evil.example", 6443, "10.1.2.3"),
+        ("argo.evil.example", 6443, "::ffff:10.1.2.3"),
+        ("argo.evil.example", 6443, "fd00:0::10"),
+    ):
+        with pytest.raises(ProviderMisconfigured, match="API server"):
+            rules.check_address(host, port, address)
+    # The same machine may serve something else, and an operator may mean it.
+    rules.check_address("argo.evil.example", 443, "10.1.2.3")
+    rules.check_address("argocd.example.com", 6443, "10.1.2.3")
+    rules.check_address("10.1.2.3", 6443, "10.1.2.3")
+    rules.keep_from([])
+    rules.check_address("argo.evil.example", 6443, "10.1.2.3")
 
 
 async def test_addresses_that_do_not_answer_share_the_time_of_one_connection(

@@ -109,6 +109,25 @@ async def test_where_the_policy_may_not_be_read_the_right_and_the_setting_are_na
     assert "PILOTAGE_COMMANDS_UNVERIFIED" in refused
 
 
+async def test_an_api_server_before_the_first_that_knows_admission_policies_says_so(
+    kubernetes_api: KubernetesAccess,
+) -> None:
+    unknown = ApiResource(
+        group="admissionregistration.k8s.io", version="v1", plural="notyetknown", kind="NotYetKnown", namespaced=False
+    )
+    async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as kubernetes:
+        for resource, of_kind in ((unknown, True), (POLICIES, False)):
+            with pytest.raises(ApiNotFound) as missing:
+                await kubernetes.get(resource, None, "none")
+            assert missing.value.of_kind is of_kind
+    server = Server({}, ApiNotFound("HTTP 404", status=404))
+    refused = await CommandVerification(server.port()).check()
+    for said in ("1.30", "update Kubernetes", "PILOTAGE_COMMANDS_UNVERIFIED=true"):
+        assert said in refused
+    # `pilotage crds` cannot put there what the API server does not know.
+    assert "apply" not in refused
+
+
 async def test_an_api_server_that_does_not_answer_refuses_no_command() -> None:
     verification = CommandVerification(Server({}, ApiUnavailable("no answer")).port())
     with pytest.raises(ApiUnavailable):

@@ -21,6 +21,7 @@ from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
 from worker.opening.resources import ResourceConnections, open_clients
+from worker.opening.server_endpoints import follow_endpoints
 from worker.serving.clock import ClockOff, ClockWatch
 from worker.serving.deadlines import BoundedAttempts
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
@@ -128,6 +129,8 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             _logger.warning("search attributes may not be listed, so they must exist")
         kubernetes = await stack.enter_async_context(await connect_cluster(settings))
         clients = await stack.enter_async_context(open_clients(settings))
+        following = asyncio.create_task(follow_endpoints(kubernetes, clients))
+        stack.callback(following.cancel)
         mirror = DeclarationMirror(kubernetes, DECLARED, namespaces=settings.namespaces)
         watching = asyncio.create_task(mirror.run())
         stack.callback(watching.cancel)

@@ -15,6 +15,7 @@ from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
 from crds.rules.policies import valid_condition, validate_policy
+from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
@@ -54,11 +55,14 @@ ASKED_BY_POKES = frozenset({Waiting.POLICY})
 VALIDATED = (PromotionPolicy, Environment, GitRepository)
 
 
+_KEPT = ("name", "namespace", "uid", "generation", "labels", "creationTimestamp")
+
+
 def read_declaration(kind: type[Resource]) -> Callable[[Document], Resource]:
     """Build the projection of one kind: everything declared, and nothing that our own status writes change."""
 
     def read(document: Document) -> Resource:
-        kept = {name: document["metadata"].get(name) for name in ("name", "namespace", "uid", "generation", "labels")}
+        kept = {name: document["metadata"].get(name) for name in _KEPT}
         metadata = {name: value for name, value in kept.items() if value is not None}
         return kind.from_wire({"metadata": metadata, "spec": document.get("spec", {})})
 
@@ -93,6 +97,7 @@ class DeclarationController:
         self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
         self._changed_at: dict[str, datetime] = {}
         self._entered: dict[str, set[Key]] = {}
+        self._places_named = SharedPlaces()
         self.queue: KeyedQueue[str] = KeyedQueue(
             name="declarations", handle=self.handle, namespace_of=lambda namespace: namespace, workers=2
         )
@@ -102,6 +107,8 @@ class DeclarationController:
         if change.old == change.new:
             return
         namespaces = {change.key.namespace} if change.key.namespace else self._in_use()
+        if kind in (Environment, ArgoCDInstance):
+            self._places_named.changed = True
         for namespace in namespaces:
             self._changed.setdefault(namespace, set()).add((kind, change.key.name))
             self._changed_at[namespace] = self._clock()
@@ -163,10 +170,12 @@ class DeclarationController:
                 repositories=repositories,
             )
             await self._say(policy, errors, {"trackersInFlight": in_flight[policy.metadata.name]})
+        for other in self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
+            if other != namespace:
+                self.queue.add_after(other, self._debounce)
         for environment in environments.values():
-            await self._say(
-                environment, validate_environment(environment, instances=instances, repositories=repositories)
-            )
+            errors = validate_environment(environment, instances=instances, repositories=repositories)
+            await self._say(environment, [*errors, *self._places_named.errors(environment)])
         for repository in repositories.values():
             await self._say(repository, validate_repository(repository, providers=self._providers(namespace)))
 
@@ -227,6 +236,37 @@ class DeclarationController:
                 if concerned & changed:
                     places.add((name, deployment.repository_ref.name))
         return places
+
+
+class SharedPlaces:
+    """Know which Environment has each application, of all namespaces that this watcher sees."""
+
+    def __init__(self) -> None:
+        self.changed = True
+        self._owners: dict[Named, Claimant] = {}
+        self._servers: dict[tuple[str, str], str] = {}
+
+    def look(self, environments: Mapping[Key, Resource], instances: Mapping[Key, Resource]) -> set[str]:
+        """Look again where something changed; return the namespaces in which an application got another owner."""
+        if not self.changed:
+            return set()
+        self.changed = False
+        before = self._owners
+        found = [one for one in environments.values() if isinstance(one, Environment)]
+        self._servers = {
+            (key.namespace, key.name): server_of(one)
+            for key, one in instances.items()
+            if isinstance(one, ArgoCDInstance)
+        }
+        self._owners = owners_of(found, self._servers)
+        moved = {key for key in before.keys() | self._owners.keys() if before.get(key) != self._owners.get(key)}
+        return {
+            one.metadata.namespace or "" for one in found if moved.intersection(names_of(one, self._servers).values())
+        }
+
+    def errors(self, environment: Environment) -> list[FieldError]:
+        """Find the applications of an Environment that an older one has."""
+        return taken_errors(environment, self._owners, self._servers)
 
 
 def _only(kind: type[R], resources: Mapping[str, Resource]) -> dict[str, R]:

@@ -1,0 +1,96 @@
+"""Applications that several Environments name: the oldest Environment has them, the others write nothing. Pure.
+
+Two places that write one application would undo each other's promotions, and each would record as arrived what the
+other one moved. Kubernetes sets the creation time, so that no author decides who is older.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from crds.conditions import ConditionReason
+from crds.rules.field_errors import FieldError
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.environment import Environment
+
+_DEFAULT_NAMESPACE = "argocd/"
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+Named = tuple[str, str]
+"""An application: the server that has it, and its name there."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Claimant:
+    """An Environment that names an application; the smallest one has it."""
+
+    created: str
+    """Creation time as Kubernetes writes it; those of one second go by their names."""
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"Environment {self.namespace}/{self.name}"
+
+
+def claimant(environment: Environment) -> Claimant:
+    """Return who an Environment is among others."""
+    metadata = environment.metadata
+    created = metadata.creation_timestamp.isoformat() if metadata.creation_timestamp is not None else ""
+    return Claimant(created, metadata.namespace or "", metadata.name)
+
+
+def server_of(instance: ArgoCDInstance) -> str:
+    """Return the address of an Argo CD server in one form, whatever way it is written."""
+    url = urlsplit(instance.spec.server)
+    try:
+        port = url.port or _DEFAULT_PORTS.get(url.scheme, 0)
+    except ValueError:
+        return instance.spec.server
+    return f"{(url.hostname or '').rstrip('.')}:{port}{url.path.rstrip('/')}"
+
+
+def named(server: str, application: str) -> Named:
+    """Return one application; `argocd/web` is `web`, since that is where Argo CD is installed unless told otherwise."""
+    return server, application.removeprefix(_DEFAULT_NAMESPACE)
+
+
+def names_of(environment: Environment, servers: Mapping[tuple[str, str], str]) -> dict[int, Named]:
+    """Return the applications that an Environment names, by the position of the deployment.
+
+    `servers` are by namespace and ArgoCDInstance. What a selector finds is not known here.
+    """
+    found: dict[int, Named] = {}
+    for index, deployment in enumerate(environment.spec.deployments):
+        argocd = deployment.argocd
+        server = servers.get((environment.metadata.namespace or "", argocd.instance_ref.name))
+        if server is not None and argocd.application is not None:
+            found[index] = named(server, argocd.application)
+    return found
+
+
+def owners_of(environments: Iterable[Environment], servers: Mapping[tuple[str, str], str]) -> dict[Named, Claimant]:
+    """Return who has each application that an Environment names."""
+    owners: dict[Named, Claimant] = {}
+    for environment in environments:
+        one = claimant(environment)
+        for found in names_of(environment, servers).values():
+            owners[found] = min(owners.get(found, one), one)
+    return owners
+
+
+def taken_errors(
+    environment: Environment, owners: Mapping[Named, Claimant], servers: Mapping[tuple[str, str], str]
+) -> list[FieldError]:
+    """Find the applications of an Environment that an older one has."""
+    one = claimant(environment)
+    return [
+        FieldError(
+            path=f"spec.deployments[{index}].argocd.application",
+            message=f"`{found[1]}` is an application of {owner}, which is older: nothing is written to it from here. "
+            "Name it in one Environment only",
+            reason=ConditionReason.APPLICATION_TAKEN,
+        )
+        for index, found in names_of(environment, servers).items()
+        if (owner := owners.get(found, one)) < one
+    ]

@@ -1,0 +1,195 @@
+"""Two Environments name one application: the older one has it, the younger one says so and writes nothing."""
+
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.configuration import ResourceConfigActivities
+from activities.deployments import ArgoCDActivities
+from activities.models.configuration import DeploymentSpec, ReadEnvironmentInput
+from activities.models.delivery import SyncApplicationInput, UpdateApplicationInput, WriteOutcome
+from activities.models.tracking import Artifact
+from activities.observing import observe
+from activities.shared_applications import FRESH, SharedApplications
+from crds.api.ports import ApiForbidden, ApiResource, Page
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.environment import Environment
+from tests.activities.cluster import Cluster, environment, shop
+from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
+from tests.watcher.test_declarations import Scene
+from tests.watcher.test_declarations import environment as declared
+
+OLDER, YOUNGER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+
+
+def created(cluster: Cluster, name: str, at: str, *, namespace: str = "shop") -> None:
+    cluster.objects["Environment", namespace, name]["metadata"]["creationTimestamp"] = at
+
+
+def with_thief(server: str = "https://cd.example", name: str = "web-prod", *, at: str = YOUNGER) -> Cluster:
+    """The main story, and a namespace of somebody else whose Environment names prod's application."""
+    cluster = shop()
+    cluster.add("ArgoCDInstance", "mine", {"server": server, "secretRef": {"name": "t"}}, namespace="thief")
+    spec = environment("prod", application=name)
+    spec["deployments"][0]["argocd"]["instanceRef"] = {"name": "mine"}
+    cluster.add("Environment", "mine", spec, namespace="thief")
+    cluster.add(
+        "GitRepository",
+        "web",
+        {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}},
+        namespace="thief",
+    )
+    for one in ("dev", "staging", "prod"):
+        created(cluster, one, OLDER)
+    created(cluster, "mine", at, namespace="thief")
+    return cluster
+
+
+async def read(cluster: Cluster, name: str, *, namespace: str = "shop", **applications: Any) -> list[DeploymentSpec]:
+    argocd = FakeDeployments(applications={"web-prod": application("web-prod"), **applications})
+    connections = FakeConnections(scm=FakeScm(), argocd=argocd)
+    activities = ResourceConfigActivities(cluster.port(), connections, FakePlaces())
+    request = ReadEnvironmentInput(namespace=namespace, environment=name, repository="web")
+    answer = await ActivityEnvironment().run(activities.read_environment, request)
+    assert answer.environment is not None, answer.problem
+    return list(answer.environment.deployments)
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [
+        ("https://cd.example", "web-prod"),
+        ("https://cd.example", "argocd/web-prod"),
+        ("https://CD.example:443/", "web-prod"),
+        ("https://cd.example./", "web-prod"),
+    ],
+)
+async def test_to_write_a_foreign_application_from_a_namespace_of_ones_own(server: str, name: str) -> None:
+    cluster = with_thief(server, name)
+    (mine,) = await read(cluster, "mine", namespace="thief")
+    assert mine.taken_by == "Environment shop/prod"
+    (prods,) = await read(cluster, "prod")
+    assert prods.taken_by == ""
+
+
+async def test_to_write_a_foreign_application_by_a_selector() -> None:
+    cluster = with_thief()
+    cluster.objects["Environment", "thief", "mine"]["spec"]["deployments"][0]["argocd"] = {
+        "instanceRef": {"name": "mine"},
+        "project": "shop",
+        "selector": {"matchLabels": {"app": "web"}},
+    }
+    found = await read(cluster, "mine", namespace="thief", **{"web-own": application("web-own")})
+    assert {one.application: one.taken_by for one in found} == {"web-prod": "Environment shop/prod", "web-own": ""}
+
+
+async def test_an_application_of_another_server_or_namespace_is_another_one() -> None:
+    for server, name in (
+        ("https://cd.example:8443", "web-prod"),
+        ("https://cd.example/other", "web-prod"),
+        ("https://cd.example", "team/web-prod"),
+    ):
+        (mine,) = await read(with_thief(server, name), "mine", namespace="thief")
+        assert mine.taken_by == ""
+
+
+async def test_who_was_there_first_keeps_it_and_of_one_second_the_first_by_name() -> None:
+    (prods,) = await read(with_thief(at="2025-01-01T00:00:00Z"), "prod")
+    assert prods.taken_by == "Environment thief/mine"
+    (prods,) = await read(with_thief(at=OLDER), "prod")
+    assert prods.taken_by == ""
+
+
+async def test_nothing_is_written_or_synced_by_the_younger_one() -> None:
+    argocd = FakeDeployments(applications={"web-prod": application("web-prod")})
+    activities = ArgoCDActivities(FakeConnections(scm=FakeScm(), argocd=argocd))
+    (mine,) = await read(with_thief(), "mine", namespace="thief")
+    artifact = Artifact(component="web", revision=NEW)
+    update = UpdateApplicationInput(namespace="thief", deployment=mine, artifact=artifact, expected=OLD, key="k")
+    written = await ActivityEnvironment().run(activities.update_application, update)
+    sync = SyncApplicationInput(namespace="thief", deployment=mine, artifact=artifact, key="k")
+    synced = await ActivityEnvironment().run(activities.sync_application, sync)
+    for result in (written, synced):
+        assert result.outcome is WriteOutcome.REFUSED
+        assert "OwnedBy Environment shop/prod" in result.message
+    assert (argocd.patches, argocd.syncs) == ([], [])
+    assert observe(mine, application("web-prod")).writable.startswith("OwnedBy Environment shop/prod")
+
+
+async def test_where_only_some_namespaces_may_be_listed_these_are_judged() -> None:
+    class Bounded(Cluster):
+        async def list_page(self, resource: ApiResource, namespace: str | None = None, **options: Any) -> Page:
+            if namespace is None:
+                raise ApiForbidden("environments is forbidden", status=403)
+            return await super().list_page(resource, namespace, **options)
+
+    cluster = with_thief()
+    cluster.add("Environment", "second", environment("prod"))
+    created(cluster, "second", YOUNGER)
+    bounded = Bounded(objects=cluster.objects)
+    (second,) = await read(bounded, "second")
+    assert second.taken_by == "Environment shop/prod"
+    (mine,) = await read(bounded, "mine", namespace="thief")
+    assert mine.taken_by == ""
+
+
+async def test_the_environments_of_a_cluster_are_listed_once_a_minute_at_most() -> None:
+    cluster, now = with_thief(), [0.0]
+    shared = SharedApplications(cluster.port(), clock=lambda: now[0])
+    found = Environment.from_wire(cluster.objects["Environment", "thief", "mine"])
+    (mine,) = await read(cluster, "mine", namespace="thief")
+    before = cluster.pages
+    for _ in range(3):
+        await shared.mark(found, [mine])
+    looked = cluster.pages - before
+    now[0] = FRESH.total_seconds()
+    await shared.mark(found, [mine])
+    assert cluster.pages - before == 2 * looked == 4
+
+
+async def test_the_younger_one_names_the_other_in_its_condition() -> None:
+    scene = Scene()
+    older, mine = declared("prod"), declared("prod")
+    older["metadata"]["creationTimestamp"] = OLDER
+    mine["metadata"] |= {"name": "mine", "uid": "uid-mine", "creationTimestamp": YOUNGER}
+    await scene.change(Environment, older)
+    await scene.change(Environment, mine)
+    assert scene.valid(Environment, "prod")["status"] == "True"
+    found = scene.valid(Environment, "mine")
+    assert (found["status"], found["reason"]) == ("False", "ApplicationTaken")
+    assert "Environment shop/prod" in found["message"]
+    assert "spec.deployments[0].argocd.application" in found["message"]
+
+
+async def test_the_condition_goes_once_the_older_one_of_another_namespace_names_it_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    secret = {"name": "token"}
+    scene.declare(
+        ArgoCDInstance,
+        {
+            "metadata": {"name": "argocd", "namespace": "docs", "uid": "uid-docs", "generation": 1},
+            "spec": {"server": "https://cd/", "secretRef": secret},
+        },
+    )
+    other = declared("staging")
+    other["metadata"] |= {"namespace": "docs", "uid": "uid-other", "creationTimestamp": OLDER}
+    younger = declared("staging")
+    younger["metadata"]["creationTimestamp"] = YOUNGER
+    scene.declare(Environment, younger)
+    scene.controller.follow(Environment, scene.declare(Environment, other))
+    for namespace in ("docs", "shop"):
+        await scene.controller.handle(namespace)
+    assert scene.valid(Environment, "staging")["reason"] == "ApplicationTaken"
+    planned: list[str] = []
+    monkeypatch.setattr(scene.controller.queue, "add_after", lambda key, _pause: planned.append(key))
+    freed = declared("elsewhere")
+    freed["metadata"] = {**other["metadata"], "generation": 2}
+    scene.controller.follow(Environment, scene.declare(Environment, freed))
+    await scene.controller.handle("docs")
+    # The other namespace is looked at again by itself.
+    assert planned == ["docs", "shop"]
+    await scene.controller.handle("shop")
+    assert scene.valid(Environment, "staging")["status"] == "True"
