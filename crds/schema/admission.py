@@ -133,7 +133,11 @@ _ENDS = (
     f"request.operation == 'DELETE' ? !({_ENDED}) : request.operation == 'CREATE' ? {_owners('object')} != []"
     f" : {_OWNERS_CHANGE}"
 )
-_RESTARTS = f"request.operation == 'UPDATE' && {_attempt('object')} > {_attempt('oldObject')}"
+# The rights over a tracker are asked for its environment: who moves it to another one needs them there, and here.
+_RESTARTS = (
+    f"request.operation == 'UPDATE' && ({_attempt('object')} > {_attempt('oldObject')}"
+    " || object.spec.environment != oldObject.spec.environment)"
+)
 
 
 ADMISSIONS: Sequence[Admission] = (
@@ -178,6 +182,7 @@ ADMISSIONS: Sequence[Admission] = (
         validations=(
             _only(_ENDS, _needs("'abort'", f"{_PRESENT}.spec.environment", "abort a change")),
             _only(_RESTARTS, _needs("'restart'", "oldObject.spec.environment", "restart a change")),
+            _only(_RESTARTS, _needs("'restart'", "object.spec.environment", "restart a change")),
         ),
     ),
 )

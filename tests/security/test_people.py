@@ -159,6 +159,25 @@ def test_to_restart_or_end_a_change_without_the_right(admin: Api, person: Person
     assert person("tenant").delete(on_its_way).status_code == 200
 
 
+def test_to_end_a_change_by_moving_it_to_a_place_where_one_may(admin: Api, person: Person) -> None:
+    only_own = {"apiGroups": ["pilotage.dev"], "resources": ["environments"], "resourceNames": ["own"]}
+    role = _object(RBAC, "ClusterRole", "people-own") | {"rules": [{**only_own, "verbs": ["abort", "restart"]}]}
+    assert admin.create_other(f"/apis/{RBAC}/clusterroles", role).status_code in (201, 409)
+    for name in ("people-own", "people-tenant"):
+        _bind(admin, name, person="own-lead")
+    foreign, mine = tracker(21), tracker(22)
+    mine["spec"]["environment"] = "own"
+    for one in (foreign, mine):
+        assert admin.create(one).status_code == 201
+    _until_allowed(lambda: person("own-lead").patch(mine, {"spec": {"attempt": 2}}))
+    for change in ({"environment": "own"}, {"environment": "own", "attempt": 2}):
+        assert refused(person("own-lead").patch(foreign, {"spec": change}), verb="restart", environment="dev")
+    taken_away = person("own-lead").patch(mine, {"spec": {"environment": "dev"}})
+    assert refused(taken_away, verb="restart", environment="dev")
+    assert refused(person("own-lead").delete(foreign), verb="abort", environment="dev")
+    assert person("releaser").patch(foreign, {"spec": {"environment": "own"}}).status_code == 200
+
+
 def test_to_delete_places_and_policies_as_a_collection(admin: Api, person: Person) -> None:
     of_team = {"team": "docs"}
     own, other, foreign = place("docs-dev"), rule("local", "docs-dev", name="docs"), place("docs-prod")
