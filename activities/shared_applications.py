@@ -1,6 +1,7 @@
 """Which Environment has an application, among all of the cluster: from what is declared, never from a status."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +18,10 @@ from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 
 Kind = TypeVar("Kind", bound=Resource)
+_Look = tuple[float, dict[Named, Claimant], dict[tuple[str, str], str]]
+"""When it was, who has each application, and the servers by namespace and ArgoCDInstance."""
+
+logger = logging.getLogger(__name__)
 
 FRESH = timedelta(minutes=1)
 """How long a look holds. Who is older changes seldom: only where an application is named in one place more or less."""
@@ -30,7 +35,7 @@ class SharedApplications:
     def __init__(self, kubernetes: Kubernetes, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._kubernetes = kubernetes
         self._clock = clock
-        self._known: dict[str, tuple[float, dict[Named, Claimant], dict[tuple[str, str], str]]] = {}
+        self._known: dict[str, _Look] = {}
         self._looking = asyncio.Lock()
         self._everywhere = True
 
@@ -53,20 +58,27 @@ class SharedApplications:
             if known is None or self._clock() - known[0] >= FRESH.total_seconds():
                 try:
                     known = await self._list(scope or None)
-                except ApiForbidden:
+                except ApiForbidden as error:
                     # Pilotage may be granted some namespaces only; then it knows no others' Environments.
-                    if scope:
-                        raise
                     self._everywhere, scope = False, namespace
-                    known = await self._list(namespace)
+                    known = await self._list_here(namespace, error)
                 self._known[scope] = known
             return known[1], known[2]
 
-    async def _list(self, namespace: str | None) -> tuple[float, dict[Named, Claimant], dict[tuple[str, str], str]]:
+    async def _list(self, namespace: str | None) -> _Look:
         at = self._clock()
         instances = await self._all(ArgoCDInstance, namespace)
         servers = {(one.metadata.namespace or "", one.metadata.name): server_of(one) for one in instances}
         return at, owners_of(await self._all(Environment, namespace), servers), servers
+
+    async def _list_here(self, namespace: str, refused: ApiForbidden) -> _Look:
+        """List one namespace; where that is refused as well, nothing is known of others, as before there was a look."""
+        logger.info("applications are compared within the namespace %s only: %s", namespace, refused)
+        try:
+            return await self._list(namespace)
+        except ApiForbidden as error:
+            logger.warning("applications of %s are not compared: %s", namespace, error)
+            return self._clock(), {}, {}
 
     async def _all(self, kind: type[Kind], namespace: str | None) -> list[Kind]:
         try:

@@ -133,6 +133,13 @@ async def test_where_only_some_namespaces_may_be_listed_these_are_judged() -> No
     (mine,) = await read(bounded, "mine", namespace="thief")
     assert mine.taken_by == ""
 
+    class Closed(Cluster):
+        async def list_page(self, resource: ApiResource, namespace: str | None = None, **options: Any) -> Page:
+            raise ApiForbidden("argocdinstances is forbidden", status=403)
+
+    (second,) = await read(Closed(objects=cluster.objects), "second")
+    assert second.taken_by == ""
+
 
 async def test_the_environments_of_a_cluster_are_listed_once_a_minute_at_most() -> None:
     cluster, now = with_thief(), [0.0]
