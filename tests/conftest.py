@@ -67,7 +67,8 @@ def logs_restored() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Temporal server, in memory, with our search attributes."""
-    with LocalEnvironment(tmp_path_factory.mktemp("temporal"), temporal_in_memory=True) as environment:
+    directory = tmp_path_factory.mktemp("temporal")
+    with LocalEnvironment(directory, temporal_in_memory=True, temporal_arguments=pace.ONE_PARTITION) as environment:
         environment.start("temporal")
         yield environment.temporal_address
 

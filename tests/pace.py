@@ -36,6 +36,12 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/mutants": 10,
 }
 """Seconds of tests by folder, added over processes, on two idle cores; the order is the one in which they start."""
+ONE_PARTITION = (
+    "--dynamic-config-value=matching.numTaskqueueReadPartitions=1",
+    "--dynamic-config-value=matching.numTaskqueueWritePartitions=1",
+)
+"""Arguments of a Temporal server of tests: each test has task queues of its own, and four partitions of each would only
+hand tasks to one another. A fifth less of the server's time, and of each step's."""
 WHOLE = "tests/e2e"
 """The folder with an environment of its own for all its files, too large to be started by each process."""
 

@@ -58,7 +58,7 @@ async def test_a_held_request_is_never_answered(tmp_path: Path, moment: Moment, 
     async with proxied(tmp_path) as (proxy, url, client, reached):
         hold = proxy.hold("PATCH", "/status$", moment)
         asked = asyncio.create_task(client.patch(f"{url}/x/status", data="body"))
-        await asyncio.wait_for(hold.caught.wait(), 5)
+        await asyncio.wait_for(hold.caught.wait(), 60)
         assert not asked.done()
         proxy.release(hold)
         with pytest.raises(aiohttp.ClientError):
@@ -70,7 +70,7 @@ async def test_only_one_request_is_held(tmp_path: Path) -> None:
     async with proxied(tmp_path) as (proxy, url, client, reached):
         hold = proxy.hold("PATCH", "/status$", Moment.BEFORE)
         asked = asyncio.create_task(client.patch(f"{url}/x/status"))
-        await asyncio.wait_for(hold.caught.wait(), 5)
+        await asyncio.wait_for(hold.caught.wait(), 60)
         async with client.patch(f"{url}/y/status") as answer:
             assert answer.status == 201
         proxy.release(hold)

@@ -9,6 +9,7 @@ import pytest
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
+from tests.pace import ONE_PARTITION
 
 # The defaults are for CI systems that take minutes and for people who mend things in their own time.
 TIMINGS = {
@@ -36,6 +37,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvironment
     """The environment; whoever kills a part of it starts that part again."""
     with LocalEnvironment(
         tmp_path_factory.mktemp("e2e"),
+        temporal_arguments=ONE_PARTITION,
         process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
         sandbox_arguments=SANDBOX_ARGUMENTS,
     ) as environment:

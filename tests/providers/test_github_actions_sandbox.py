@@ -43,7 +43,7 @@ async def runs(sandbox: Sandbox) -> AsyncIterator[TestRuns]:
 
 
 async def finished(runs: TestRuns, run: Run) -> RunReading:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             reading = await runs.read(JOB, run)
             if reading.phase not in (RunPhase.QUEUED, RunPhase.RUNNING):

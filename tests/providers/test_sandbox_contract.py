@@ -151,7 +151,7 @@ def deployments(sandbox: Sandbox, http: HttpClients) -> Deployments:
 
 async def finished(runs: TestRuns, job: str, run: Run) -> RunReading:
     """Read until the run is final."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             reading = await runs.read(job, run)
             if reading.phase in _FINAL:
@@ -391,7 +391,7 @@ async def test_a_patch_is_a_compare_and_set(deployments: Deployments) -> None:
 
 async def arrived(deployments: Deployments, phase: str) -> ApplicationState:
     """Follow the stream until the operation ended with this phase and was reconciled."""
-    async with asyncio.timeout(20), aclosing(deployments.stream(TOUCHED)) as states:  # type: ignore[type-var]
+    async with asyncio.timeout(60), aclosing(deployments.stream(TOUCHED)) as states:  # type: ignore[type-var]
         async for state in states:
             assert isinstance(state, ApplicationState)
             reconciled = state.reconciled_at and state.finished_at and state.reconciled_at >= state.finished_at

@@ -23,7 +23,7 @@ async def send(argocd: httpx.AsyncClient, method: str, path: str, body: dict[str
 
 
 async def until(argocd: httpx.AsyncClient, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             application: dict[str, Any] = (await argocd.get(f"applications/{name}", params=PROJECT)).json()
             if holds(application):
@@ -248,7 +248,7 @@ async def test_a_stream_shows_the_state_and_then_each_change(
         await control.post("/_argocd/set", json={"app": "web-dev", "health": "Degraded"})
         change = json.loads(await anext(lines))["result"]
         assert (change["type"], change["application"]["status"]["health"]["status"]) == ("MODIFIED", "Degraded")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while world.state.argocd.streams:  # noqa: ASYNC110 - the sandbox notices only by looking
             await asyncio.sleep(0.05)
     assert (await argocd.get("stream/applications", headers={"Authorization": "Bearer wrong"})).status_code == 401

@@ -160,7 +160,7 @@ async def _observe(events: asyncio.Queue[Json], last: Json) -> list[Json]:
     """Collect states from the controller's events until the last recorded one came."""
     seen: list[Json] = []
     wanted = _point(last)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not seen or _point(seen[-1]) != wanted:
             application = (await events.get())["application"]
             status = application["status"]
@@ -187,7 +187,7 @@ def _point(state: Json) -> Json:
 async def _settled(sandbox: Sandbox, name: str) -> None:
     """Wait until the controller has nothing left to do, as a person would by looking again and again."""
     application = sandbox.state.argocd.applications[name]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             before = application.body["metadata"]["resourceVersion"]
             await asyncio.sleep(0.5)

@@ -30,14 +30,14 @@ from worker.watcher.entries import FINALIZER
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-async def until(done: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def until(done: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for what another task brings about."""
     async with asyncio.timeout(seconds):
         while not done():  # noqa: ASYNC110 the one who brings it about knows nothing of an event
             await asyncio.sleep(0.01)
 
 
-async def become(done: Callable[[], Awaitable[bool]], *, seconds: float = 10.0) -> None:
+async def become(done: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
     """Wait until a server shows something."""
     async with asyncio.timeout(seconds):
         while not await done():  # noqa: ASYNC110 a server is asked

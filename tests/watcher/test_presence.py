@@ -87,7 +87,7 @@ async def test_an_installation_that_another_cluster_took_meanwhile_ends_the_watc
             assert not task.done()
         else:
             with pytest.raises(InstallationTaken, match="cluster-b"):
-                await asyncio.wait_for(task, 5)
+                await asyncio.wait_for(task, 60)
 
 
 @workflow.defn(name=INSTALLATION_WORKFLOW, sandboxed=False)

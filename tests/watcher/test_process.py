@@ -47,7 +47,7 @@ async def await_condition(environment: LocalEnvironment, number: int, kind: str,
             ]
             return bool(found)
 
-        await become(reached, seconds=45)
+        await become(reached)
     return found[0]
 
 

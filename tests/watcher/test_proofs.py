@@ -73,7 +73,7 @@ class Shop:
             return bool(seen) and seen[0]["reason"] == reason
 
         try:
-            await become(reached, seconds=30)
+            await become(reached)
         except TimeoutError:
             pytest.fail(f"{kind}/{name} is not {reason} but {seen}")
         return seen[0]

@@ -56,7 +56,7 @@ async def watching(
                 )
             )
             tasks.append(asyncio.create_task(watchers[-1].run()))
-        await until(lambda: all(watcher.has_synced for watcher in watchers), seconds=10)
+        await until(lambda: all(watcher.has_synced for watcher in watchers))
         try:
             yield watchers
         finally:

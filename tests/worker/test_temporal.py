@@ -199,7 +199,7 @@ async def test_a_worker_that_is_not_connected_yet_is_alive_and_not_ready() -> No
 
 
 async def _answer(url: str) -> tuple[int, str]:
-    deadline = time.monotonic() + 6
+    deadline = time.monotonic() + 60
     async with aiohttp.ClientSession() as session:
         while True:
             try:
@@ -211,7 +211,7 @@ async def _answer(url: str) -> tuple[int, str]:
 
 
 async def _when_ready(url: str) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     async with aiohttp.ClientSession() as session:
         while time.monotonic() < deadline:
             try:

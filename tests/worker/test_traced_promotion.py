@@ -86,7 +86,7 @@ def _workers(client: Client, settings: Settings, http: HttpClients) -> list[Work
 
 async def _until_called(spans: InMemorySpanExporter) -> tuple[ReadableSpan, ...]:
     """Return all spans once those between the start and a call have ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = spans.get_finished_spans()
             if {CALL, *ACTIVITY, RUN, START} <= {span.name for span in found}:

@@ -96,13 +96,13 @@ class World:
         return TemporalConnectionChecks(client=self.client, installation=self.installation, timings=timings)
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not done():  # noqa: ASYNC110 activities of a worker bring it about
                 await asyncio.sleep(0.02)
 
     async def settled(self, checks: int) -> None:
         """Wait for so many checks of this run, and until the workflow waits again."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await self._waits(checks):  # noqa: ASYNC110 a server is asked
                 await asyncio.sleep(0.05)
 

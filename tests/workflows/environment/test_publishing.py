@@ -107,11 +107,11 @@ async def publish(
             Publishing.run, installation, id=f"publishing-{installation}", task_queue=queues.promotions
         )
         await handle.signal(Publishing.offer, offers[:1])
-        await asyncio.wait_for(api.asked.wait(), 15)
+        await asyncio.wait_for(api.asked.wait(), 60)
         await handle.signal(Publishing.offer, offers[1:])
         await handle.signal(Publishing.end)
         api.gate.set()
-        return api, await asyncio.wait_for(handle.result(), 15)
+        return api, await asyncio.wait_for(handle.result(), 60)
 
 
 async def test_only_the_newest_of_many_is_written_with_the_events_of_all(temporal_server: str) -> None:

@@ -12,7 +12,7 @@ from activities.models.promotion import Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import RunState
 from activities.models.tracking import Problem, PullRequestState
-from tests.workflows.promotion.world import Run, World, merged, promotion, promotion_in
+from tests.workflows.promotion.world import LOOKS, Run, World, merged, promotion, promotion_in
 
 
 class Length:
@@ -57,7 +57,7 @@ async def run_id(run: Run) -> str:
 
 async def continued(run: Run, length: Length, *, before: str) -> None:
     """Return once the next run has begun, which is not to end soon again."""
-    for _ in range(100):
+    for _ in range(LOOKS):
         if await run_id(run) != before:
             length.allow(10_000)
             return

@@ -14,7 +14,7 @@ from activities.models.status import State, TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import Problem, PullRequestState
 from tests.workflows.promotion.test_continued import Length, run_id
-from tests.workflows.promotion.world import FAST, HOTFIX, OLD, Run, World, merged, promotion_in
+from tests.workflows.promotion.world import FAST, HOTFIX, LOOKS, OLD, Run, World, merged, promotion_in
 
 
 @dataclass
@@ -159,7 +159,7 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
 
 async def _waits(run: Run, why: str) -> None:
     """Return once the run that goes on has come to that wait."""
-    for _ in range(400):
+    for _ in range(LOOKS):
         async for event in run.handle.fetch_history_events():
             if why.encode() in event.user_metadata.summary.data:
                 return

@@ -12,7 +12,18 @@ from activities.models.promotion import Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
-from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test, merged, promotion, promotion_in
+from tests.workflows.promotion.world import (
+    FAST,
+    LOOKS,
+    MINE,
+    NEWER,
+    OLD,
+    World,
+    a_test,
+    merged,
+    promotion,
+    promotion_in,
+)
 
 
 @dataclass
@@ -206,7 +217,7 @@ async def test_a_long_story_continues_as_new_and_forgets_nothing(temporal_server
         run = await start()
         await world.eventually(lambda: any(one.test == "smoke" for one in world.triggers))
         first = (await run.handle.describe()).run_id
-        for _ in range(80):
+        for _ in range(LOOKS):
             await run.handle.signal("poke")
             await asyncio.sleep(0.07)
             if (await run.handle.describe()).run_id != first:

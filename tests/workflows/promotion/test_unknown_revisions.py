@@ -9,7 +9,7 @@ from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
 from activities.models.status import State
-from tests.workflows.promotion.world import NEWER, Run, Starter, World, promotion_in
+from tests.workflows.promotion.world import LOOKS, NEWER, Run, Starter, World, promotion_in
 
 
 @dataclass
@@ -35,7 +35,7 @@ async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(tempora
         await world.eventually(lambda: world.compared >= 1)
         world.known = True
         # The place may speak while the first answer is still on its way.
-        for _ in range(100):
+        for _ in range(LOOKS):
             await world.say("dev")
             await asyncio.sleep(0.1)
             if world.status.state is not State.AWAITING_SYNC:

@@ -23,6 +23,7 @@ from workflows.promotion.workflow import PromotionWorkflow
 __all__ = [
     "FAST",
     "HOTFIX",
+    "LOOKS",
     "MINE",
     "NEWER",
     "OLD",
@@ -97,7 +98,7 @@ class Run:
     async def continued(self) -> None:
         """Return once it continued as new, because of places that start anew again and again and are answered."""
         first = (await self.handle.describe()).run_id
-        for _ in range(400):
+        for _ in range(LOOKS):
             self.world.epoch += 1
             await self.world.say("dev")
             await self.world.say("staging")
