@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio import activity
-from temporalio.client import Client
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import Priority
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.configuration import ResourceConfigActivities
 from activities.connections import ConnectionProofs
@@ -38,6 +40,7 @@ from worker.temporal.credential_checks import TemporalConnectionChecks
 from worker.temporal.sandbox import workflow_runner
 from worker.watcher.queue import KeyedQueue
 from workflows.connection.workflow import ConnectionWorkflow
+from workflows.identity import fairness_key
 from workflows.promotion.workflow import PromotionWorkflow
 
 DEAD = 500
@@ -179,6 +182,44 @@ async def test_to_hold_the_event_loop_of_the_watcher_with_many_resources(monkeyp
     )
     assert await turns_during(mirror._list()) >= 300
     assert len(mirror.objects) == 300
+
+
+BEGUN: list[str] = []
+
+
+@workflow.defn(sandboxed=False)
+class Begins:
+    """Say whose turn it is."""
+
+    @workflow.run
+    async def run(self, namespace: str) -> None:
+        """Note the namespace."""
+        BEGUN.append(namespace)
+
+
+async def test_to_come_first_at_the_server_with_many_workflows_that_are_started_together(temporal_server: str) -> None:
+    client, queue = await Client.connect(temporal_server), f"turns-{uuid.uuid4().hex}"
+    BEGUN.clear()
+
+    async def start(namespace: str) -> WorkflowHandle[Any, Any]:
+        priority = Priority(fairness_key=fairness_key(namespace))
+        identity = f"{queue}-{uuid.uuid4().hex}"
+        return await client.start_workflow(Begins.run, namespace, id=identity, task_queue=queue, priority=priority)
+
+    for _ in range(150):
+        await start("attacker")
+    last = await start("shop")
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[Begins],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=0,
+        max_concurrent_workflow_tasks=1,
+    ):
+        await last.result()
+        # First come, first served would have let in all others before it.
+        assert BEGUN.count("attacker") < 75
 
 
 class DeadHosts(FakeConnections):
