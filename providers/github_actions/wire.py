@@ -134,11 +134,14 @@ def read_run(value: Document, *, key: str, results: Mapping[str, RunPhase]) -> R
     run = Run(id=required_text(value, "id"), key=key, url=text(value, "html_url"))
     attempt = number(value, "run_attempt", default=1)
     shown_number = text(value, "run_number") + (f" (attempt {attempt})" if attempt > 1 else "")
+    again = f"run again by {text(value, 'triggering_actor', 'login', default='nobody known')}" if attempt > 1 else ""
     status = required_text(value, "status")
     if status == "completed":
         conclusion = text(value, "conclusion")
         phase = results[conclusion] if conclusion in _KNOBS else _CONCLUSIONS.get(conclusion, RunPhase.ERROR)
-        message = "" if conclusion == "success" else f"conclusion {conclusion or 'missing'}"
+        message = "; ".join(
+            filter(None, ("" if conclusion == "success" else f"conclusion {conclusion or 'missing'}", again))
+        )
         return RunReading(run=run, phase=phase, number=shown_number, message=message)
     waiting = status == "waiting"
     phase = RunPhase.QUEUED if status in _QUEUED else RunPhase.RUNNING

@@ -199,6 +199,7 @@ LENGTHS: dict[str, int] = {
     "Story.superseded": 300,
     "SyncApplicationInput.allowed": 64,
     "TestProgress.foreign": 300,
+    "TestProgress.later": 300,
     "TestProgress.message": 300,
     "TestProgress.summary": 300,
     "TestProgress.error": 1000,

@@ -6,7 +6,7 @@ Every attack is played at the sandbox by requests such as a person sends, and th
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -14,11 +14,13 @@ import pytest
 import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
+from activities.models.configuration import TestSpec
 from activities.models.testing import (
     CancelTestsInput,
     PollTestsInput,
     RunRef,
     RunReport,
+    RunState,
     TriggerTestInput,
     TriggerTestResult,
 )
@@ -32,10 +34,13 @@ from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections
 from tests.providers.apps import github_app
 from tests.providers.hosts import github_actions, gitlab_ci, jenkins
+from workflows.promotion import rounds
+from workflows.promotion.state import TestProgress
 
 KEY = "0123456789abcdef0123456789abcdef"
 OURS = {"REVISION": "a" * 40, "ENV": "dev"}
 MALLORY = "mallory"
+TEST = TestSpec(name="t", runner="ci", job="j", parameters={}, required=True, timeout=timedelta(hours=1))
 
 
 @dataclass(kw_only=True)
@@ -93,6 +98,17 @@ class Gate:
             if self.system.startswith("actions"):
                 return await _start_actions(self, client, by, key, parameters, branch)
             return await _start_gitlab(client, by, key, parameters, branch)
+
+    async def run_again(self, run: RunRef) -> None:
+        """Do what a person does who wants another verdict: run our run again, or retry its jobs."""
+        async with httpx.AsyncClient(base_url=self.sandbox.url) as client:
+            if self.system == "gitlab":
+                path = f"/gitlab/api/v4/projects/{seed.REPOSITORY.replace('/', '%2F')}/pipelines/{run.id}/retry"
+                answer = await client.post(path, headers={"PRIVATE-TOKEN": "m-gitlab-token"})
+            else:
+                path = f"/github/repos/{seed.REPOSITORY}/actions/runs/{run.id}/rerun"
+                answer = await client.post(path, headers={"Authorization": "Bearer m-github-token"})
+        assert answer.status_code == 201
 
     def going(self) -> int:
         """Return how many runs go on."""
@@ -165,6 +181,9 @@ async def gate(request: pytest.FixtureRequest) -> AsyncIterator[Gate]:
     contents["github"]["app"] = github_app("pilotage").known
     contents["github"]["tokens"]["m-github-token"] = {"login": MALLORY, "limit": 1000}
     contents["github"]["repos"][seed.REPOSITORY]["collaborators"][MALLORY] = "write"
+    # A first verdict that people may want another one instead of.
+    contents["github"]["repos"][seed.REPOSITORY]["workflows"]["e2e.yml"]["conclusion"] = ["failure", "success"]
+    contents["gitlab"]["projects"][seed.REPOSITORY]["status"] = "failed"
     contents["jenkins"]["users"][MALLORY] = {"token": "m-jenkins-token"}
     contents["gitlab"]["tokens"]["m-gitlab-token"] = {"username": MALLORY}
     contents["gitlab"]["projects"][seed.REPOSITORY]["branches"]["evil"] = seed.HEAD_SHA
@@ -309,3 +328,36 @@ async def test_to_have_a_build_that_repeats_ours_counted(gate: Gate, how: str) -
     assert all("it repeats another build" in one for one in again.foreign)
     assert (await gate.poll(again.run)).run.url == url
     assert gate.going() == 3
+
+
+@systems("actions", "gitlab")
+async def test_to_replace_a_verdict_that_was_read_by_running_ours_again(gate: Gate) -> None:
+    run = (await gate.trigger()).run
+    test = TestProgress(spec=TEST, run=run)
+    gate.sandbox.state.clock.advance(601)
+    rounds.take_report(test, await gate.poll(run), datetime.now(UTC), timedelta(0))
+    assert test.state is RunState.FAILED
+    assert rounds.take_later(test, await gate.poll(run)) is False
+    await gate.run_again(run)
+    assert rounds.take_later(test, await gate.poll(run)) is True
+    gate.sandbox.state.clock.advance(601)
+    passed = await gate.poll(run)
+    assert passed.state is RunState.PASSED
+    assert rounds.take_later(test, passed) is True
+    assert test.state is RunState.FAILED
+    assert "Passed, and Failed stands" in test.note
+    # A worker that was killed finds the same run, whoever ran it again. Only the host's clock was moved on.
+    gate.began -= timedelta(seconds=2 * 601)
+    again = await gate.trigger()
+    assert (again.found, again.run.id, again.foreign) == (True, run.id, ())
+
+
+@systems("actions")
+async def test_to_hide_which_attempt_has_passed_and_who_began_it(gate: Gate) -> None:
+    run = (await gate.trigger()).run
+    gate.sandbox.state.clock.advance(601)
+    await gate.run_again(run)
+    gate.sandbox.state.clock.advance(601)
+    read = await gate.poll(run)
+    assert (read.state, read.number) == (RunState.PASSED, "1 (attempt 2)")
+    assert read.message == f"run again by {MALLORY}"

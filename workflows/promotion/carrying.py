@@ -111,6 +111,7 @@ def _brief_test(test: TestProgress) -> TestProgress:
         run=test.run and replace(test.run, url=""),
         message=cut(test.message, BRIEF_BYTES),
         foreign=cut(test.foreign, BRIEF_BYTES),
+        later=cut(test.later, BRIEF_BYTES),
         summary=cut(test.summary, BRIEF_BYTES),
         failure=test.failure and replace(test.failure, message=cut(test.failure.message, 2 * BRIEF_BYTES)),
     )

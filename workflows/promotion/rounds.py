@@ -105,6 +105,19 @@ def to_poll(round_: Round, now: datetime) -> list[TestProgress]:
     return [test for test in running if test.next_poll is None or test.next_poll <= now]
 
 
+def to_read_again(round_: Round, polled: Sequence[TestProgress], now: datetime, pause: timedelta) -> list[TestProgress]:
+    """Return the tests whose run has its verdict and is read along with these, now and then: people may run it again.
+
+    Only in the same calls to a runner, so that it costs no activity.
+    """
+    runners = {test.spec.runner for test in polled}
+    return [
+        test
+        for test in round_.tests
+        if test.judged and test.run and test.spec.runner in runners and test.read_at and test.read_at + pause <= now
+    ]
+
+
 def next_look(test: TestProgress, over: datetime) -> datetime:
     """Return when a run that is late is looked at again: at its deadline first, then until a look succeeds."""
     if test.missed_at is None or test.missed_at < over:
@@ -160,8 +173,20 @@ def take_report(test: TestProgress, report: RunReport, now: datetime, passing: t
     elif report.state is RunState.QUEUED and test.started_at is not None and now - test.started_at >= QUEUED_LONG:
         since = f"{test.started_at:%H:%M} UTC"
         test.message = "; ".join(filter(None, (f"in the queue since {since}: no runner has taken it", report.message)))
-    if report.state.final and test.finished_at is None:
-        test.finished_at = now
+    if report.state.final:
+        test.judged, test.finished_at = True, test.finished_at or now
+
+
+def take_later(test: TestProgress, report: RunReport) -> bool:
+    """Note that a run was run again after its verdict was read, which stands; True where that is news."""
+    if report.error or (report.state is test.state and report.number in ("", test.number)):
+        return False
+    run = f"run {report.number}" if report.number else "the run"
+    later = cut(
+        f"run again: {run} is {report.state}, and {test.state} stands; use `retest` for a new round", LINE_BYTES
+    )
+    news, test.later = later != test.later, later
+    return news
 
 
 def miss_poll(test: TestProgress, failure: Failure, now: datetime, passing: timedelta) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -11,7 +11,7 @@ from activities.contracts import TestRunActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
 from activities.models.failures import Failure, FailureKind
-from activities.models.testing import PollTestsInput, RunState, TriggerTestInput
+from activities.models.testing import PollTestsInput, RunReport, RunState, TriggerTestInput
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion import rounds
@@ -131,6 +131,7 @@ async def look_once_more(ctx: Context, round_: Round) -> None:
 
 async def _poll(ctx: Context, round_: Round, *, at_most: timedelta | None = None) -> None:
     open_tests = rounds.to_poll(round_, workflow.now())
+    open_tests += rounds.to_read_again(round_, open_tests, workflow.now(), ctx.timings.poll_maximum)
     runners = sorted({test.spec.runner for test in open_tests})
     if not runners:
         return
@@ -147,6 +148,7 @@ async def _poll_runner(
     ctx: Context, runner: str, tests: list[TestProgress], *, at_most: timedelta | None = None
 ) -> None:
     runs, began = tuple(test.run for test in tests if test.run is not None), workflow.now()
+    ended = {test.key for test in tests if test.final}
     config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runner}: {len(runs)} runs")
     if at_most is not None:
         config["schedule_to_close_timeout"] = at_most
@@ -157,13 +159,15 @@ async def _poll_runner(
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)
     except ActivityError as refusal:
         failure = failure_of(refusal, f"TestRunner/{runner}")
-        for test in tests:
+        for test in (one for one in tests if not one.final):
             rounds.miss_poll(test, failure, workflow.now(), ctx.timings.passing)
         return
     reports = {report.key: report for report in answer.reports}
     for test in tests:
         report = reports.get(test.key)
         if test.final:
+            if report is not None and test.key in ended:
+                _note_later(ctx, test, report, began)
             continue
         if report is None:
             failure = Failure(kind=FailureKind.UNEXPECTED, message="the answer names no such run")
@@ -172,6 +176,12 @@ async def _poll_runner(
         rounds.take_report(test, report, workflow.now(), ctx.timings.passing)
         # The CI system was asked after this moment; when it answered says less.
         test.read_at = began if test.failure is None else test.read_at
+
+
+def _note_later(ctx: Context, test: TestProgress, report: RunReport, began: datetime) -> None:
+    test.read_at = began
+    if rounds.take_later(test, report):
+        ctx.event("RunAgain", f"{test.spec.name}: {test.later}", warning=True)
 
 
 def cancel_open(ctx: Context) -> None:

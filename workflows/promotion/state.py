@@ -36,6 +36,10 @@ class TestProgress:
     """When the key was made: no run that shows it and is older can be ours. A hold moves it not."""
     foreign: str = ""
     """Which runs show the key and are not ours, and why; they count for nothing."""
+    judged: bool = False
+    """Whether the state is a verdict that was read, which stands; we may have ended the run ourselves instead."""
+    later: str = ""
+    """What became of the run after its verdict was read, because people ran it again; that counts for nothing."""
     run: RunRef | None = None
     state: RunState | None = None
     """None until the trigger was accepted."""
@@ -73,8 +77,8 @@ class TestProgress:
 
     @property
     def note(self) -> str:
-        """What people read of it: an error, else what the CI system says, and that others use its key."""
-        return "; ".join(filter(None, (self.error or self.message, self.foreign)))
+        """What people read: an error, else what the CI system says; later attempts; and that others use the key."""
+        return "; ".join(filter(None, (self.error or self.message, self.later, self.foreign)))
 
     @property
     def trouble(self) -> Failure | None:
