@@ -12,6 +12,7 @@ from temporalio import activity
 from activities.contracts import ConfigActivities
 from activities.environments import EnvironmentReader, read_resource
 from activities.failures import bounded, reported
+from activities.models.budgets import TRACKERS_LISTED
 from activities.models.configuration import (
     FindPolicyInput,
     FindPolicyResult,
@@ -25,12 +26,13 @@ from activities.models.configuration import (
     ReadRepositoryResult,
     SourceMoved,
     TestSpec,
+    TrackersCursor,
 )
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
 from activities.ports import Connections, Places, ReferenceMissing
 from activities.shared_applications import SharedApplications
-from crds.api.live_trackers import live_trackers
+from crds.api.live_trackers import Begin, live_trackers
 from crds.api.mirror import read_through
 from crds.api.pauses import giving_way
 from crds.api.ports import Document, Kubernetes, resource_of
@@ -144,13 +146,22 @@ class ResourceConfigActivities(ConfigActivities):
     @activity.defn
     @reported
     async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
-        """List the repository's trackers whose attempt is not over, those that are being deleted included."""
-        found = await live_trackers(self._kubernetes, request.namespace, request.repository)
+        """List a page of the repository's trackers whose attempt is not over, those being deleted included."""
+        cursor = request.cursor
+        page = await live_trackers(
+            self._kubernetes,
+            request.namespace,
+            request.repository,
+            at_most=TRACKERS_LISTED,
+            begin=Begin(after=cursor.after, token=cursor.token) if cursor else None,
+        )
+        then = TrackersCursor(after=page.then.after, token=page.then.token) if page.then else None
         return ListTrackersResult(
             trackers=tuple(
                 TrackerRef(namespace=request.namespace, name=one.name, uid=one.uid, attempt=one.attempt)
-                for one in found
-            )
+                for one in page.trackers
+            ),
+            then=then,
         )
 
     @activity.defn

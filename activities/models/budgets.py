@@ -51,3 +51,6 @@ EVENTS_KEPT = 100
 
 EVENTS_BYTES = 60_000
 """The events of one publication."""
+
+TRACKERS_LISTED = 500
+"""Live trackers of one page: a place carries them until each has answered, beside all that it carries anyway."""

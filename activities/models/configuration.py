@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from activities.models import budgets
-from activities.models.bounds import Bounded, First, Line, Text
+from activities.models.bounds import Bounded, Bytes, First, Line, Text
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
 
 
@@ -180,12 +180,26 @@ class ReadRepositoryResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackersCursor(Bounded):
+    """Say where the next page of live trackers begins."""
+
+    after: str
+    """Name of the last tracker looked at."""
+    token: Annotated[str, Bytes(limit=budgets.TEXT_BYTES, whole=True)] = ""
+    """The API server's own continue token, which expires; empty = begin again and skip."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListTrackersInput:
     namespace: str
     repository: str
+    cursor: TrackersCursor | None = None
+    """None = the first page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListTrackersResult:
     trackers: tuple[TrackerRef, ...]
-    """Those not terminal for their attempt."""
+    """Those not terminal for their attempt, at most `TRACKERS_LISTED`."""
+    then: TrackersCursor | None = None
+    """Where the next page begins; None = this was the last."""

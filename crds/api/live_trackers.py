@@ -23,39 +23,62 @@ class LiveTracker:
     attempt: int
 
 
-async def live_trackers(kubernetes: Kubernetes, namespace: str, repository: str) -> tuple[LiveTracker, ...]:
-    """Return the repository's trackers whose attempt is not over, in the order of their names.
+@dataclass(frozen=True, kw_only=True)
+class Begin:
+    """Say where a list goes on: behind a tracker, with the API server's token if it is known."""
 
-    The event loop goes on between pages. A continue token that expired on the way starts the list again, once. An API
-    server that knows no selectable fields (Kubernetes before 1.31) sends the trackers of all repositories.
+    after: str
+    token: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LivePage:
+    """Hold live trackers, in the order of their names, and where the list goes on; None = it is at its end."""
+
+    trackers: tuple[LiveTracker, ...]
+    then: Begin | None
+
+
+async def live_trackers(
+    kubernetes: Kubernetes, namespace: str, repository: str, *, at_most: int, begin: Begin | None = None
+) -> LivePage:
+    """Return some of the repository's trackers whose attempt is not over, at most `at_most`, and where to go on.
+
+    The event loop goes on between the API server's pages. A continue token that expired starts the list again, behind
+    what was looked at. An API server that knows no selectable fields (Kubernetes before 1.31) sends the trackers of all
+    repositories.
     """
     try:
-        return await _listed(kubernetes, namespace, repository, f"spec.repositoryRef.name={repository}")
+        return await _listed(kubernetes, namespace, repository, f"spec.repositoryRef.name={repository}", at_most, begin)
     except ApiInvalid:
-        return await _listed(kubernetes, namespace, repository, None)
+        return await _listed(kubernetes, namespace, repository, None, at_most, begin)
 
 
 async def _listed(
-    kubernetes: Kubernetes, namespace: str, repository: str, selector: str | None
-) -> tuple[LiveTracker, ...]:
+    kubernetes: Kubernetes, namespace: str, repository: str, selector: str | None, at_most: int, begin: Begin | None
+) -> LivePage:
     found: dict[str, LiveTracker] = {}
-    token: str | None = None
+    after, token = (begin.after, begin.token or None) if begin else ("", None)
     restarted = False
     while True:
         try:
             page = await kubernetes.list_page(
-                TRACKERS, namespace, limit=PAGE, continue_token=token, field_selector=selector
+                TRACKERS, namespace, limit=min(PAGE, at_most), continue_token=token, field_selector=selector
             )
-        except ApiGone:
-            if restarted:
+        except (ApiGone, ApiInvalid):
+            # It expired, or it is of an API server that was restored since.
+            if token is None or restarted:
                 raise
             restarted, token = True, None
-            found.clear()
             continue
-        found |= {one.name: one for one in _live(page, repository)}
+        # The API server lists in the order of names, so that what was looked at is skipped by its last name.
+        found |= {one.name: one for one in _live(page, repository) if one.name > after}
+        after = max([after, *(str(_map(item, "metadata").get("name", "")) for item in page.items)])
         token = page.continue_token
         if token is None:
-            return tuple(found.values())
+            return LivePage(trackers=tuple(found.values()), then=None)
+        if len(found) + min(PAGE, at_most) > at_most:
+            return LivePage(trackers=tuple(found.values()), then=Begin(after=after, token=token))
         await asyncio.sleep(0)
 
 

@@ -3,7 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from crds.api.ports import ApiError, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
+from crds.api.ports import (
+    ApiError,
+    ApiGone,
+    ApiInvalid,
+    ApiNotFound,
+    ApiResource,
+    Document,
+    Kubernetes,
+    Page,
+    SecretData,
+)
 from crds.model import API_VERSION
 from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION
 
@@ -21,6 +31,8 @@ class Cluster:
     selects_nothing: bool = False
     """Whether it is an API server that knows no selectable fields."""
     pages: int = 0
+    expired: set[str] = field(default_factory=set)
+    """Continue tokens that are too old."""
 
     def add(self, kind: str, name: str, spec: dict[str, Any], *, namespace: str = "shop", **content: Any) -> None:
         """Put an object there."""
@@ -57,21 +69,22 @@ class Cluster:
         continue_token: str | None = None,
         field_selector: str | None = None,
     ) -> Page:
-        """Return a page whose token is where the next one begins; only an equal field is selected."""
-        found = list((await self.list_all(resource, namespace)).items)
+        """Return a page in the order of names, with where the next begins. Only an equal field is selected."""
+        if continue_token in self.expired:
+            raise ApiGone("the continue token is too old", status=410)
+        found = sorted((await self.list_all(resource, namespace)).items, key=_name_of)
         if field_selector is not None:
             self.selectors.append(field_selector)
             if self.selects_nothing:
                 raise ApiInvalid(f"field label not supported: {field_selector}", status=400)
             path, _, wanted = field_selector.partition("=")
             found = [one for one in found if _at(one, path) == wanted]
-        start = int(continue_token or 0)
-        after = start + limit
+        left = [one for one in found if _name_of(one) > (continue_token or "")]
         self.pages += 1
         return Page(
-            items=tuple(found[start:after]),
+            items=tuple(left[:limit]),
             resource_version="1",
-            continue_token=str(after) if after < len(found) else None,
+            continue_token=_name_of(left[limit - 1]) if len(left) > limit else None,
         )
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
@@ -142,3 +155,7 @@ def policy(source: str, target: str, **spec: Any) -> dict[str, Any]:
     """Build the spec of a policy with one test."""
     test = {"name": "e2e", "runnerRef": {"name": "jenkins"}, "job": "web/e2e", "parameters": {"R": "${revision}"}}
     return {"sourceEnvironment": source, "targetEnvironment": target, "tests": [test], "timeout": "2h", **spec}
+
+
+def _name_of(document: Document) -> str:
+    return str(document["metadata"]["name"])

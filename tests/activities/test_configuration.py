@@ -1,7 +1,8 @@
 """Policies, environments, repositories and live trackers, read from resources."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import environments
 from activities.configuration import ResourceConfigActivities
+from activities.models.budgets import TRACKERS_LISTED
 from activities.models.configuration import (
     FindPolicyInput,
     FindPolicyResult,
@@ -305,13 +307,44 @@ async def test_thousands_of_trackers_are_listed_in_pages_between_which_the_event
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(others())
-    request = ListTrackersInput(namespace="shop", repository="web")
-    result = await ActivityEnvironment().run(activities(cluster).list_trackers, request)
+    found = [one async for one in pages_of(cluster)]
     beside.cancel()
 
-    assert [tracker.name for tracker in result.trackers] == [f"web-{number}" for number in range(0, 5000, 2)]
+    assert [name for page in found for name in page] == sorted(f"web-{number}" for number in range(0, 5000, 2))
+    assert max(len(page) for page in found) <= TRACKERS_LISTED
     assert cluster.pages == 5000 / PAGE
-    assert turns >= cluster.pages - 1
+    assert turns >= cluster.pages - len(found)
+
+
+async def pages_of(cluster: Cluster) -> AsyncIterator[list[str]]:
+    """List page after page, as a place does."""
+    request = ListTrackersInput(namespace="shop", repository="web")
+    while True:
+        result = await ActivityEnvironment().run(activities(cluster).list_trackers, request)
+        yield [one.name for one in result.trackers]
+        if result.then is None:
+            return
+        request = replace(request, cursor=result.then)
+
+
+async def test_a_list_whose_token_expired_goes_on_behind_what_was_looked_at() -> None:
+    cluster = shop()
+    spec = {"repositoryRef": {"name": "web"}, "number": 1, "environment": "dev", "attempt": 1}
+    for number in range(3 * TRACKERS_LISTED // 2):
+        cluster.add("PullRequestTracker", f"web-{number:04d}", spec, status={})
+    first = await ActivityEnvironment().run(
+        activities(cluster).list_trackers, ListTrackersInput(namespace="shop", repository="web")
+    )
+    assert first.then is not None
+    # The last one that was looked at is gone, and one came before it: neither is met, and nothing is left out.
+    cluster.remove("PullRequestTracker", first.then.after)
+    for then in (first.then, replace(first.then, token="")):
+        cluster.expired = {first.then.token}
+        rest = await ActivityEnvironment().run(
+            activities(cluster).list_trackers, ListTrackersInput(namespace="shop", repository="web", cursor=then)
+        )
+        assert rest.trackers[0].name == f"web-{TRACKERS_LISTED:04d}"
+        assert len(rest.trackers) == TRACKERS_LISTED // 2
 
 
 async def test_only_the_repositorys_trackers_are_asked_for_where_the_api_server_can_select_them() -> None:

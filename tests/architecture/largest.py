@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from activities.models.bounds import Bytes, First, Last
-from activities.models.budgets import EVENTS_KEPT, FIELDS_KEPT, MOVES_KEPT, VIEW_BYTES
+from activities.models.budgets import EVENTS_KEPT, FIELDS_KEPT, MOVES_KEPT, TRACKERS_LISTED, VIEW_BYTES
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
 from crds.fields import NAME_MAX_LENGTH
 from crds.rules.policies import MAX_TESTS_BYTES
@@ -64,6 +64,7 @@ TEXTS: dict[str, int] = {
     "application": APPLICATION,
     "tracker": NAME + 11,
     "holder": NAME + 11,
+    "after": NAME + 11,
     "brought_by": NAME + 11,
     "uid": 36,
     "workflow_id": 500,
@@ -260,7 +261,7 @@ COUNTS: dict[str, int] = {
     "ahead": 50,
     "Inbox.under_way": 1,
     "Command.seen": MAX_APPLICATIONS,
-    "RosterState.older": 10,
+    "RosterState.older": TRACKERS_LISTED,
     "Told.deployments": 1,
     "EnvironmentState.relations": 5000,
     "EnvironmentState.told": 1000,
@@ -271,7 +272,7 @@ COUNTS: dict[str, int] = {
     "Hop.voided": 0,
     "Inbox.waiting": 1,
     "Observed.since": MAX_APPLICATIONS,
-    "RosterState.awaited": 100,
+    "RosterState.awaited": TRACKERS_LISTED,
     "RosterState.departed": DEPARTED_KEPT,
     "RosterState.members": 1000,
     "Story.answers": ANSWERS_KEPT,
@@ -296,7 +297,7 @@ COUNTS: dict[str, int] = {
     "conditions": 5,
     "Component.paths": 1,
     "HopStatus.diverged": MAX_APPLICATIONS,
-    "ListTrackersResult.trackers": 5000,
+    "ListTrackersResult.trackers": TRACKERS_LISTED,
     "labels": 100,
     "mentions": 100,
     "state_labels": 20,

@@ -9,7 +9,6 @@ import pytest
 
 from activities import contracts
 from activities.models.budgets import STATUS_BYTES, VALUE_BYTES
-from activities.models.configuration import ListTrackersResult
 from activities.models.delivery import WatchDeploymentsInput
 from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.status import PublishPlaceInput, PublishStatusInput
@@ -25,7 +24,7 @@ from workflows.promotion.publishing import newest_events
 from workflows.promotion.state import PromotionStart
 from workflows.sizes import encoded_size
 
-BUDGETED = (ListTrackersResult, PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)
+BUDGETED = (PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)
 """Types whose senders keep a budget of their own; a test below names it for each."""
 
 
@@ -54,10 +53,6 @@ def test_the_largest_value_of_a_wire_type_stays_below_a_megabyte(kind: Any) -> N
 def test_a_watch_is_asked_for_with_what_it_compares_alone() -> None:
     request = largest(WatchDeploymentsInput)
     assert encoded_size(replace(request, known=as_watched(request.known))) < VALUE_BYTES
-
-
-def test_five_thousand_live_trackers_of_one_repository_fit_into_an_answer() -> None:
-    assert encoded_size(largest(ListTrackersResult)) < 2 * VALUE_BYTES * 3 // 4
 
 
 def test_the_largest_status_of_a_place_keeps_the_newest_of_its_history() -> None:

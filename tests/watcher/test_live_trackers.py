@@ -1,5 +1,7 @@
 """A real API server sends the trackers of one repository alone, page by page."""
 
+from dataclasses import replace
+
 from crds.api.kubernetes import KubernetesApi
 from crds.api.live_trackers import TRACKERS, live_trackers
 from tests.watcher.samples import tracker
@@ -16,6 +18,10 @@ async def test_the_api_server_selects_trackers_by_their_repository(api: Kubernet
     page = await api.list_page(TRACKERS, namespace, field_selector="spec.repositoryRef.name=api")
     assert [one["metadata"]["name"] for one in page.items] == ["api-1", "api-2"]
 
-    found = await live_trackers(api, namespace, "api")
-    assert [(one.name, one.attempt) for one in found] == [("api-1", 1), ("api-2", 1)]
-    assert all(one.uid for one in found)
+    first = await live_trackers(api, namespace, "api", at_most=1)
+    assert [(one.name, one.attempt) for one in first.trackers] == [("api-1", 1)]
+    assert first.then is not None
+    for begin in (first.then, replace(first.then, token=""), replace(first.then, token="no token of this server")):
+        rest = await live_trackers(api, namespace, "api", at_most=2, begin=begin)
+        assert [(one.name, bool(one.uid)) for one in rest.trackers] == [("api-2", True)]
+        assert rest.then is None

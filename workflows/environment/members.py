@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from activities.models.configuration import TrackersCursor
 from activities.models.places import Counter, Grant, MemberSignal, Phase
 from activities.models.tracking import TrackerRef
 from workflows.environment.lane import HOLDS, asks_for_lane
@@ -14,6 +15,13 @@ DEPARTED_KEPT = 500
 """Counters kept of trackers that left, so that a late signal of theirs does not bring them back."""
 
 LEAVING = (Phase.ARRIVED, Phase.GONE)
+
+OLDER_ASKED = 100
+"""Attempts before a listed one that are asked, one after the other: a restart is a person's word, and each of those
+before was told to end by the one that followed it."""
+
+Writer = tuple[str, int]
+"""Who may write: an attempt of a tracker, by uid and attempt."""
 
 SILENT_BACKSTOPS = 2
 """Backstops that a member may miss before it is asked whether it still exists."""
@@ -26,6 +34,7 @@ class Roster:
         self.epoch = state.epoch
         self.listed = state.listed
         self.grant = state.grant
+        self.cursor = state.cursor
         self.known_trackers = state.known_trackers
         self._n = state.n
         self._members = {member.signal.tracker.uid: member for member in state.members}
@@ -33,7 +42,7 @@ class Roster:
         self._vanished = state.vanished
         self._vanished_until = state.vanished_until
         self._awaited = {awaited.tracker.uid: awaited for awaited in state.awaited}
-        self._older = {older.tracker.uid: older for older in state.older}
+        self._older = {_writer(older.tracker): older for older in state.older}
 
     def state(self) -> RosterState:
         """Return everything as one frozen value."""
@@ -48,6 +57,7 @@ class Roster:
             listed=self.listed,
             awaited=tuple(self._awaited.values()),
             older=tuple(self._older.values()),
+            cursor=self.cursor,
             known_trackers=self.known_trackers,
         )
 
@@ -67,6 +77,11 @@ class Roster:
     def awaited(self) -> tuple[Awaited, ...]:
         """The live trackers that have not answered this run."""
         return tuple(self._awaited.values())
+
+    @property
+    def lists_next(self) -> bool:
+        """Whether live trackers are to be listed, or the next page of them: those listed before have answered."""
+        return not (self.listed or self._awaited or self._older)
 
     @property
     def remembers(self) -> bool:
@@ -96,13 +111,21 @@ class Roster:
     def receive(self, signal: MemberSignal, now: datetime) -> bool:
         """Take a member's view unless a newer one is known; tell whether it was taken."""
         uid = signal.tracker.uid
-        if (older := self._older.get(uid)) is not None and signal.tracker.attempt == older.tracker.attempt:
+        if (older := self._older.get(_writer(signal.tracker))) is not None:
             return self._receive_older(older, signal)
+        awaited = self._awaited.get(uid)
+        if awaited is not None and signal.tracker.attempt < awaited.tracker.attempt:
+            # Its turn to say whether it may write comes with the attempts before the one that is awaited.
+            return False
         known = self._members.get(uid)
         last = known.signal.counter if known is not None else self._departed.get(uid)
         if last is not None and signal.counter.as_tuple() <= last.as_tuple():
             return False
-        if signal.heard is not None and signal.heard.epoch == self.epoch:
+        if awaited is not None and signal.tracker.attempt > awaited.tracker.attempt:
+            # What the attempt before it held of the place's former run is not known, and never will be of its own.
+            self._await_older(OlderAttempt(tracker=awaited.tracker))
+            self._awaited[uid] = Awaited(tracker=signal.tracker)
+        if self._names_this_run(signal):
             self._awaited.pop(uid, None)
         if known is not None and signal.tracker.attempt > known.signal.tracker.attempt:
             self._replace_attempt(known.signal)
@@ -113,6 +136,9 @@ class Roster:
         self._members[uid] = Member(signal=signal, heard_at=now, asked_at=known.asked_at if known else None)
         return True
 
+    def _names_this_run(self, signal: MemberSignal) -> bool:
+        return signal.heard is not None and signal.heard.epoch == self.epoch
+
     def _replace_attempt(self, before: MemberSignal) -> None:
         """Keep the lane for an attempt that holds it or was granted it, until that one is known not to write.
 
@@ -120,18 +146,36 @@ class Roster:
         """
         holder = self.holder()
         if holder is not None and holder.tracker == before.tracker:
-            self._older.setdefault(before.tracker.uid, OlderAttempt(tracker=before.tracker, heard=before.counter))
+            self._await_older(OlderAttempt(tracker=before.tracker, heard=before.counter))
             self.grant = None if self.grant is not None and self.grant.uid == before.tracker.uid else self.grant
+
+    def _await_older(self, older: OlderAttempt) -> None:
+        """Count an attempt, and those before it that are named, among the writers until each is known not to write."""
+        known = self._older.get(_writer(older.tracker))
+        if known is None:
+            self._older[_writer(older.tracker)] = older
+        elif older.down_to:
+            self._older[_writer(older.tracker)] = replace(known, down_to=older.down_to)
 
     def _receive_older(self, older: OlderAttempt, signal: MemberSignal) -> bool:
         """Take from a replaced attempt only whether it may write: it may not once it wants the lane no more."""
         if signal.counter.as_tuple() <= older.heard.as_tuple():
             return False
+        if older.heard == Counter() and not self._names_this_run(signal):
+            # It may have become the holder after this, and before this run of the place.
+            return False
         if signal.phase in (Phase.HOLDER, Phase.READY):
-            self._older[older.tracker.uid] = replace(older, heard=signal.counter)
+            self._older[_writer(older.tracker)] = replace(older, heard=signal.counter)
         else:
-            del self._older[older.tracker.uid]
+            self._end_older(older)
         return True
+
+    def _end_older(self, older: OlderAttempt) -> None:
+        """Forget an attempt that writes no more; the one before it is next, where it may write as well."""
+        del self._older[_writer(older.tracker)]
+        attempt = older.tracker.attempt - 1
+        if older.down_to and attempt >= older.down_to:
+            self._await_older(OlderAttempt(tracker=replace(older.tracker, attempt=attempt), down_to=older.down_to))
 
     def _judge_grant(self, signal: MemberSignal) -> None:
         """Close the open grant once its receiver cannot take it any more, or has taken it.
@@ -158,8 +202,10 @@ class Roster:
     def _depart(self, uid: str, counter: Counter) -> None:
         self._departed.pop(uid, None)
         self._departed[uid] = counter
-        while len(self._departed) > DEPARTED_KEPT:
-            del self._departed[next(iter(self._departed))]
+        # Of who is awaited the counter still says which views are too old.
+        spare = [one for one in self._departed if one not in self._awaited]
+        for one in spare[: max(len(spare) - DEPARTED_KEPT, 0)]:
+            del self._departed[one]
 
     # -- the lane ----------------------------------------------------------------------------------------------
 
@@ -181,8 +227,8 @@ class Roster:
 
     def vanish(self, tracker: TrackerRef, now: datetime, *, quarantine: timedelta) -> None:
         """Take a tracker whose workflow is gone for Gone; a lane that it may hold is free only after the quarantine."""
-        if (older := self._older.get(tracker.uid)) is not None and older.tracker.attempt == tracker.attempt:
-            del self._older[tracker.uid]
+        if (older := self._older.get(_writer(tracker))) is not None:
+            self._end_older(older)
             self._vanished, self._vanished_until = tracker.name, now + quarantine
         member = self._members.get(tracker.uid)
         holder = self.holder()
@@ -198,27 +244,31 @@ class Roster:
             # It may have held the lane of the place's former run: nobody who remembers is left.
             self._vanished, self._vanished_until = tracker.name, now + quarantine
 
-    def expect(self, trackers: Iterable[TrackerRef]) -> None:
-        """Expect an answer of every live tracker before anything is granted."""
+    def expect(self, trackers: Iterable[TrackerRef], then: TrackersCursor | None = None) -> None:
+        """Expect an answer of every live tracker of a page before anything is granted; `then` is where the next begins.
+
+        All attempts before them may have held the lane of the place's former run as well, and go on although they were
+        replaced.
+        """
         found = tuple(trackers)
-        self.listed, self.known_trackers = True, len(found)
+        self.cursor, self.listed = then, then is None
+        self.known_trackers += len(found)
         for tracker in found:
             member = self._members.get(tracker.uid)
-            heard = member.signal.heard if member is not None else None
-            if heard is None or heard.epoch != self.epoch:
+            current = member is not None and member.signal.tracker.attempt >= tracker.attempt
+            if member is None or not (current and self._names_this_run(member.signal)):
                 self._awaited[tracker.uid] = Awaited(tracker=tracker)
             if tracker.attempt > 1:
-                # It may have held the lane of the place's former run, and go on although it was replaced.
-                before = replace(tracker, attempt=tracker.attempt - 1)
-                self._older.setdefault(tracker.uid, OlderAttempt(tracker=before))
+                before, first = replace(tracker, attempt=tracker.attempt - 1), max(tracker.attempt - OLDER_ASKED, 1)
+                self._await_older(OlderAttempt(tracker=before, down_to=first))
 
     # -- who must be asked -------------------------------------------------------------------------------------
 
     def asked(self, tracker: TrackerRef, now: datetime) -> None:
         """Note that an attempt of a tracker was asked for its view."""
         uid = tracker.uid
-        if (older := self._older.get(uid)) is not None and older.tracker.attempt == tracker.attempt:
-            self._older[uid] = replace(older, asked_at=now)
+        if (older := self._older.get(_writer(tracker))) is not None:
+            self._older[_writer(tracker)] = replace(older, asked_at=now)
             return
         if uid in self._members:
             self._members[uid] = replace(self._members[uid], asked_at=now)
@@ -274,3 +324,7 @@ class Roster:
         holds = holder is not None and holder.tracker.uid == uid
         last = heard if asked is None else max(heard, asked)
         return last + (holder_backstop if holds else backstop * SILENT_BACKSTOPS)
+
+
+def _writer(tracker: TrackerRef) -> Writer:
+    return tracker.uid, tracker.attempt

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from activities.models.configuration import EnvironmentView
+from activities.models.configuration import EnvironmentView, TrackersCursor
 from activities.models.delivery import Observation
 from activities.models.places import Counter, EnvironmentInput, MemberSignal
 from activities.models.status import ArtifactSet
@@ -37,6 +37,8 @@ class OlderAttempt:
     heard: Counter = field(default_factory=Counter)
     """Its newest view: an older one that arrives late tells nothing."""
     asked_at: datetime | None = None
+    down_to: int = 0
+    """The first of the attempts before it that may write as well, and are asked after it; 0 = none is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,8 @@ class RosterState:
     listed: bool = False
     awaited: tuple[Awaited, ...] = ()
     older: tuple[OlderAttempt, ...] = ()
+    cursor: TrackersCursor | None = None
+    """Where the next page of live trackers begins; None before the first one, and after the last."""
     known_trackers: int = 0
 
 

@@ -138,27 +138,27 @@ class EnvironmentWorkflow:
         return before | decision.blocked_by
 
     def _missing(self) -> tuple[str, ...]:
-        if self._roster.listed:
-            return tuple(one.tracker.name for one in self._roster.awaited)
-        return ("",)
+        names = tuple(one.tracker.name for one in self._roster.awaited)
+        return names if self._roster.listed else (*names, "")
 
     def _remember(self) -> None:
-        """Without memory, find all live trackers before the first of them could want the lane."""
+        """Without memory, find all live trackers, page by page, before the first of them could want the lane."""
         wanted = any(member.role == "target" for member in self._roster.members)
-        if wanted and not self._roster.listed and not self._listing:
+        if wanted and self._roster.lists_next and not self._listing:
             self._listing = True
             self._background.start(self._list_trackers())
 
     async def _list_trackers(self) -> None:
-        config = policies.config_read(self._queues, self._start.timings, summary="list the live trackers")
-        request = ListTrackersInput(namespace=self._start.namespace, repository=self._start.repository)
+        start = self._start
+        config = policies.config_read(self._queues, start.timings, summary="list the live trackers")
+        request = ListTrackersInput(namespace=start.namespace, repository=start.repository, cursor=self._roster.cursor)
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.list_trackers, request, **config)
-            self._roster.expect(answer.trackers)
+            self._roster.expect(answer.trackers, answer.then)
         except ActivityError as error:
             # Only a refusal that no retry mends gets here; a person mends it meanwhile.
             workflow.logger.warning("live trackers cannot be listed", exc_info=error)
-            await workflow.sleep(self._start.timings.reference_maximum, summary="list the live trackers again")
+            await workflow.sleep(start.timings.reference_maximum, summary="list the live trackers again")
         finally:
             self._listing = False
 

@@ -236,6 +236,7 @@ def run(seed: int, *, trackers: int = 5, ticks: int = 250) -> Model:
     dice = random.Random(-seed)
     model = Model(seed, losses=dice.choice((0, 0.05, 0.2)), lateness=dice.choice((0.05, 0.3)))
     model.unrest = dice.choice((0.05, 0.15, 0.4))
+    model.restarts = dice.choice((0.02, 0.02, 0.2))
     for number in range(1, trackers + 1):
         ref = TrackerRef(namespace="shop", name=f"t{number}", uid=f"u{number}", attempt=1)
         components = model.dice.choice((COMPONENTS, COMPONENTS[:1], COMPONENTS[1:]))

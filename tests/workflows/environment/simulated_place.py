@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from activities.models.configuration import TrackersCursor
 from activities.models.delivery import Observation
 from activities.models.places import Counter, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
@@ -11,6 +12,9 @@ from workflows.environment.lane import LaneView, decide
 from workflows.environment.members import Roster
 from workflows.environment.state import RosterState
 from workflows.runtime.ancestry import KnownAncestry
+
+PAGE = 2
+"""Trackers of one page."""
 
 if TYPE_CHECKING:
     from tests.workflows.environment.model import Model
@@ -48,11 +52,11 @@ class SimPlace:
     def step(self) -> None:
         model, roster, now = self.model, self.roster, self.model.time
         roster.expire(now)
-        if not roster.listed and not self.listing and any(one.role == "target" for one in roster.members):
+        if roster.lists_next and not self.listing and any(one.role == "target" for one in roster.members):
             self.listing = True
             self.list_trackers()
         occupied_by, because = roster.occupied(now)
-        missing = tuple(one.tracker.name for one in roster.awaited) if roster.listed else ("",)
+        missing = (*(one.tracker.name for one in roster.awaited), *(() if roster.listed else ("",)))
         view = LaneView(
             members=roster.members,
             observations=self.observations(),
@@ -108,12 +112,17 @@ class SimPlace:
         self.model.to_tracker(self.environment, tracker, signal, self)
 
     def list_trackers(self) -> None:
-        newest = {one.ref.uid: one for one in self.model.trackers.values()}
+        """List a page of the live trackers, in the order of their names; it was read a moment before it arrives."""
+        after = self.roster.cursor.after if self.roster.cursor else ""
+        newest = {one.ref.uid: one for one in self.model.trackers.values() if one.ref.name > after}
         live = [one.ref for one in newest.values() if one.state not in (State.DONE, State.ABORTED)]
+        page = sorted(live, key=lambda one: one.name)[:PAGE]
+        then = TrackersCursor(after=page[-1].name) if len(page) == PAGE else None
 
         def listed() -> None:
+            self.listing = False
             if self.model.places.get(self.environment) is self:
-                self.roster.expect(live)
+                self.roster.expect(page, then)
                 self.step()
 
         self.model.send(listed, reliable=True)
