@@ -1,6 +1,10 @@
 """The status that is written where the whole one was refused: state, wait and the refusal, beside what stands there."""
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+
+from pydantic import ValidationError
 
 from activities.models.bounds import cut
 from activities.models.status import EventNote, PlaceStatus, PublishStatusInput, TrackerStatus
@@ -12,6 +16,9 @@ from crds.fields import truncate
 REASON = "StatusRefused"
 """Of the event, and of the result that a workflow gets."""
 
+OMITTED_LIMIT = 256
+"""What the schema takes of the text that says what an entry lacks."""
+
 _SHARE_BYTES = 400
 """Room of each half of the message: neither the state's own words nor the refusal push the other out."""
 
@@ -19,18 +26,18 @@ _KEPT = ("pullRequest", "artifacts", "promotions")
 """What the API server took before may stay, so that a refusal loses no record."""
 
 
-def reduced_tracker_status(status: TrackerStatus, refusal: str) -> TrackerStatus:
-    """Return what says where the promotion stands and what it waits for, with the refusal as its message."""
+def reduced_tracker_statuses(status: TrackerStatus, refusal: str) -> tuple[TrackerStatus, ...]:
+    """Return parts of the status, the largest first, each with the refusal in its message.
+
+    All say where the promotion stands and what it waits for. What is refused is rarely known by its name, so that the
+    tests at hand go first, then the details of the records, then all that may stand in the resource already.
+    """
     said = f"{cut(status.message, _SHARE_BYTES)}; " if status.message else ""
-    return replace(
-        status,
-        message=f"{said}the whole status was refused, this is a part of it: {cut(refusal, _SHARE_BYTES)}",
-        pull_request=None,
-        artifacts=(),
-        tests=(),
-        aggregate=None,
-        promotions=(),
-    )
+    message = f"{said}the whole status was refused, this is a part of it: {cut(refusal, _SHARE_BYTES)}"
+    without_tests = replace(status, message=message, tests=(), aggregate=None)
+    brief = tuple(replace(one, tests=(), aggregate=None, applications=(), source_moved=()) for one in status.promotions)
+    bare = replace(without_tests, pull_request=None, artifacts=(), promotions=(), hop=None, superseded=())
+    return without_tests, replace(without_tests, promotions=brief), bare
 
 
 def with_past(rendered: Document, document: Document) -> Document:
@@ -56,14 +63,26 @@ def refusal_event(request: PublishStatusInput, refusal: str) -> EventNote:
     )
 
 
-def reduced_place_entry(status: PlaceStatus, document: Document, refusal: str) -> Document:
-    """Return a repository's entry with its lane's holder, and what stands there with the refusal as its problem."""
+def reduced_place_entries(
+    status: PlaceStatus, document: Document, refusal: str, *, render: Callable[[PlaceStatus], Document]
+) -> Iterator[Document]:
+    """Yield parts of a repository's entry, the larger first: what runs and who holds the lane, then the holder alone.
+
+    Each names the refusal; the smaller one keeps what stands there of the deployments.
+    """
     repositories = status_of(document).get("repositories") or ()
     known: Document = next((one for one in repositories if one.get("repository") == status.repository), {})
-    problem = truncate(f"only a part of the status could be written: {refusal}", MESSAGE_LIMIT)
-    return {
+    text = f"only a part of the status could be written: {refusal}"
+    omitted = truncate(text, OMITTED_LIMIT)
+    lane = {"members": [], **({"holder": status.lane.holder} if status.lane.holder else {})}
+    with suppress(ValidationError):
+        part = render(replace(status, history=(), lane=replace(status.lane, members=())))
+        yield {**part, "lane": lane, "omitted": omitted}
+    problem = truncate(text, MESSAGE_LIMIT)
+    yield {
         "repository": status.repository,
         "sequence": status.sequence,
         "deployments": [{**one, "problem": problem} for one in known.get("deployments") or ()],
-        "lane": {"members": [], **({"holder": status.lane.holder} if status.lane.holder else {})},
+        "lane": lane,
+        "omitted": omitted,
     }

@@ -92,13 +92,7 @@ class KubernetesResources(ResourceActivities):
             publication = await publish_tracker_status(self._kubernetes, tracker, status.sequence, render)
         except _REFUSALS as error:
             refusal = self._refused(PullRequestTracker.definition.kind, tracker.namespace, tracker.name, error)
-            part = reduced_status.reduced_tracker_status(status, refusal)
-
-            def render_part(document: Document) -> Document:
-                return reduced_status.with_past(render_tracker_status(part, document), document)
-
-            with _again_if_refused():
-                publication = await publish_tracker_status(self._kubernetes, tracker, status.sequence, render_part)
+            publication = await self._publish_part(tracker, status, refusal)
             events = (*events, reduced_status.refusal_event(request, refusal))
         if publication.previous is not None:
             self._observer.tracker_written(tracker, publication.previous, status)
@@ -120,10 +114,7 @@ class KubernetesResources(ResourceActivities):
             )
         except _REFUSALS as error:
             refusal = self._refused(Environment.definition.kind, namespace, environment, error)
-            with _again_if_refused():
-                document = await self._kubernetes.get(resource_of(Environment.definition), namespace, environment)
-                part = reduced_status.reduced_place_entry(request.status, document, refusal)
-                publication = await publish_place_status(self._kubernetes, namespace, environment, repository, part)
+            publication = await self._publish_part_of_place(request, refusal)
             return PublishStatusResult(written=publication.written, reason=reduced_status.REASON)
         if publication.forged:
             await self._show_forged_place(namespace, environment, publication)
@@ -163,6 +154,34 @@ class KubernetesResources(ResourceActivities):
                 warning=True,
                 component=WORKFLOW_MANAGER,
             )
+
+    async def _publish_part(self, tracker: TrackerRef, status: TrackerStatus, refusal: str) -> Publication:
+        """Write the largest part of the status that is taken."""
+        *larger, least = reduced_status.reduced_tracker_statuses(status, refusal)
+        for part in larger:
+            with suppress(*_REFUSALS):
+                return await self._publish_reduced(tracker, part)
+        with _again_if_refused():
+            return await self._publish_reduced(tracker, least)
+
+    async def _publish_reduced(self, tracker: TrackerRef, part: TrackerStatus) -> Publication:
+        def render(document: Document) -> Document:
+            return reduced_status.with_past(render_tracker_status(part, document), document)
+
+        return await publish_tracker_status(self._kubernetes, tracker, part.sequence, render)
+
+    async def _publish_part_of_place(self, request: PublishPlaceInput, refusal: str) -> Publication:
+        """Write the largest part of the entry that is taken."""
+        namespace, environment, repository = request.namespace, request.environment, request.status.repository
+        document = await self._kubernetes.get(resource_of(Environment.definition), namespace, environment)
+        *larger, least = reduced_status.reduced_place_entries(
+            request.status, document, refusal, render=render_place_status
+        )
+        for part in larger:
+            with suppress(*_REFUSALS):
+                return await publish_place_status(self._kubernetes, namespace, environment, repository, part)
+        with _again_if_refused():
+            return await publish_place_status(self._kubernetes, namespace, environment, repository, least)
 
     def _refused(self, kind: str, namespace: str, name: str, error: Exception) -> str:
         refusal = describe(error)

@@ -20,6 +20,8 @@ _HISTORIES = (10, 5, 2, 1, 0)
 _MEMBERS = (50, 20, 5, 0)
 _DEPLOYMENTS = (50, 20, 10, 5, 1, 0)
 _BRIEF = 80
+_OMITTED = 256
+"""What the schema takes of the text that says what an entry lacks."""
 
 Entry = dict[str, Any]
 
@@ -42,7 +44,18 @@ def budget_of(document: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) 
 
 
 def fitting(entry: Entry, limit: int) -> Entry:
-    """Return the entry in at most `limit` bytes; what is left out is counted in it, oldest and least needed first."""
+    """Return the entry in at most `limit` bytes; what is left out is counted in it, oldest and least needed first.
+
+    An entry that says already what it lacks says so behind that count.
+    """
+    said = str(entry.get("omitted") or "")
+    found = _shorter(entry, limit - size_of(said))
+    if not said or found.get("omitted") == said:
+        return found
+    return {**found, "omitted": truncate(f"{found['omitted']}; {said}", _OMITTED)}
+
+
+def _shorter(entry: Entry, limit: int) -> Entry:
     omitted: dict[str, int] = {}
     found = entry
     for kept in _HISTORIES:

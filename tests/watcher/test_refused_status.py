@@ -1,5 +1,6 @@
 """A status that is refused leaves a part of itself, an event, a log line and a count."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,15 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput, State
+from activities.models.status import (
+    DeploymentStatus,
+    LaneStatus,
+    MemberStatus,
+    PlaceStatus,
+    PublishPlaceInput,
+    PublishStatusInput,
+    State,
+)
 from activities.resources import KubernetesResources
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import EVENTS, ApiInvalid, Document
@@ -30,11 +39,13 @@ class Refusing(KubernetesApi):
     """A real API server before which something refuses what has one of some fields."""
 
     fields: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    """Texts that no document may hold, as JSON."""
 
     async def apply(self, *args: Any, **kwargs: Any) -> Document:
         document: Mapping[str, Any] = args[3]
         status = document.get("status", {})
-        if any(status.get(field) for field in self.fields):
+        if any(status.get(field) for field in self.fields) or any(part in json.dumps(status) for part in self.parts):
             raise ApiInvalid(REFUSAL, status=422)
         return await super().apply(*args, **kwargs)
 
@@ -114,5 +125,54 @@ async def test_a_refused_entry_of_a_place_keeps_its_holder_and_names_the_refusal
     assert (result.written, result.reason) == (True, "StatusRefused")
     (written,) = (await api.get(ENVIRONMENTS, namespace, "dev"))["status"]["repositories"]
     assert (written["sequence"], written["lane"]["holder"]) == (2, "web-412")
-    assert "only a part" in written["deployments"][0]["problem"]
+    # What runs is taken as it is by now; only what was refused is left out, and why is said.
+    assert written.get("deployments") in (None, [])
+    assert written["omitted"].startswith("only a part of the status could be written: ")
     assert counting.refused == [("Environment", namespace)]
+
+
+async def test_a_refused_entry_keeps_what_runs_and_where_that_is_refused_what_ran_with_the_reason(
+    refusing: Refusing, namespace: str
+) -> None:
+    await refusing.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": SPECS["variables"][1]})
+    resources = KubernetesResources(kubernetes=refusing, observer=Counting())
+
+    async def written(sequence: int, health: str, *unwanted: str) -> Document:
+        refusing.parts = unwanted
+        one = DeploymentStatus(name="web", artifact=None, health=health)
+        lane = LaneStatus(holder="web-412", members=(MemberStatus(tracker="web-412", phase="Holder"),))
+        status = PlaceStatus(repository="web", sequence=sequence, deployments=(one,), lane=lane)
+        await resources.publish_place(PublishPlaceInput(namespace=namespace, environment="dev", status=status))
+        (entry,) = (await refusing.get(ENVIRONMENTS, namespace, "dev"))["status"]["repositories"]
+        assert entry["sequence"] == sequence
+        assert isinstance(entry, dict)
+        return entry
+
+    first = await written(1, "Progressing", 'web-412", "phase')
+    assert (first["deployments"][0]["health"], first["lane"].get("members")) == ("Progressing", None)
+    assert REFUSAL in first["omitted"]
+    second = await written(2, "Degraded", '"health": "Degraded"')
+    assert second["deployments"][0]["health"] == "Progressing"
+    assert REFUSAL in second["deployments"][0]["problem"]
+    assert second["lane"]["holder"] == "web-412"
+    third = await written(3, "Healthy")
+    assert third["lane"]["members"]
+    assert "omitted" not in third
+
+
+async def test_a_refused_status_keeps_the_newest_record_with_as_much_of_it_as_is_taken(
+    refusing: Refusing, namespace: str
+) -> None:
+    created = await refusing.create(TRACKERS, namespace, tracker())
+    resources = KubernetesResources(kubernetes=refusing, observer=Counting())
+    whole = full_status(1)
+    record = replace(whole.promotions[0], error="the newest")
+    assert record.tests
+    refusing.parts = ('"tests": [{',)
+    status = replace(whole, promotions=(record,), tests=())
+    result = await resources.publish_status(PublishStatusInput(tracker=ref_of(created), status=status))
+    assert (result.written, result.reason) == (True, "StatusRefused")
+    found = (await refusing.get(TRACKERS, namespace, "web-412"))["status"]
+    assert [one["error"] for one in found["promotions"]] == ["the newest"]
+    assert not found["promotions"][0].get("tests")
+    assert REFUSAL in found["message"]

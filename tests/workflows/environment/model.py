@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from activities.models.places import MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
@@ -193,7 +194,10 @@ class Model:
             return
         if self.dice.random() < 0.5:
             newest.vanish()
-        newest.ending = True
+        # Who tells it may be away for a while, and it goes on meanwhile.
+        late = self.dice.choice((0, 0, 40))
+        self.mail.append((self.now + late, partial(setattr, newest, "ending", True)))
+        newest.ending = not late
         ref = replace(newest.ref, attempt=newest.ref.attempt + 1)
         again = SimTracker(model=self, ref=ref, number=newest.number, components=newest.components)
         again.commit, again.state = newest.commit, State.SYNC if newest.commit else State.UNMERGED
