@@ -19,7 +19,7 @@ from activities.models.delivery import (
 )
 from activities.observing import observe
 from activities.ports import Connections
-from activities.reading import explain, read_all, reference
+from activities.reading import READING, explain, read_all, reference
 from activities.rights import with_rights
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
@@ -49,7 +49,9 @@ class ArgoCDActivities(DeliveryActivities):
     @reported
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read what several deployments run."""
-        answer = await read_all(self._connections, request.namespace, request.deployments, refresh=request.refresh)
+        answer = await read_all(
+            self._connections, request.namespace, request.deployments, refresh=request.refresh, within=READING
+        )
         answer = await self._revisions.complete(request.namespace, request.repository, answer)
         return replace(
             answer,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from providers.errors import (
     ProviderMisconfigured,
     ProviderNotFound,
     ProviderUnauthorized,
+    ProviderUnavailable,
 )
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
@@ -28,7 +29,15 @@ LISTED_FROM = 5
 REFRESHING = timedelta(seconds=20)
 """How long all refreshes of one answer may last together, of which each takes as long as a reconciliation. What was
 not refreshed in time is shown as it is known, and not settled, so that the next read asks for it again."""
+READING = timedelta(seconds=50)
+"""How long all reads of one answer may last together, refreshes included, where nobody beats for longer: an Argo CD
+that is slower makes those of its deployments unreadable that were not read by then, and no others."""
+NO_ANSWER = (503, 504)
+"""How the client names a call without connection, and one without an answer in time."""
+SILENT_AFTER = 3
+"""So many calls without an answer are an instance that does not answer, not an application."""
 _AT_ONCE = 8
+"""Reads at one Argo CD at a time: it waits for itself alone."""
 
 
 @dataclass(kw_only=True)
@@ -48,44 +57,67 @@ class _Reading:
 
 
 async def read_all(
-    connections: Connections, namespace: str, deployments: Sequence[DeploymentSpec], *, refresh: bool
+    connections: Connections,
+    namespace: str,
+    deployments: Sequence[DeploymentSpec],
+    *,
+    refresh: bool,
+    within: timedelta | None = None,
 ) -> ReadDeploymentsResult:
-    """Read the deployments, in their order; with `refresh` those whose state is not believable yet are refreshed."""
+    """Read the deployments, in their order; with `refresh` those whose state is not believable yet are refreshed.
+
+    What was not read `within` that time is unreadable; None = however long it takes.
+    """
     readings = [_Reading(deployment=one, problem=one.problem, passing=one.passing) for one in deployments]
     groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
     for reading in readings:
         if not reading.problem:
             groups[reading.deployment.instance, reading.deployment.project].append(reading)
-    gate = asyncio.Semaphore(_AT_ONCE)
-    await asyncio.gather(*(_read_group(connections, namespace, group, gate) for group in groups.values()))
+    gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+    until = None if within is None else asyncio.get_running_loop().time() + within.total_seconds()
+    await asyncio.gather(
+        *(_read_group(connections, namespace, group, gates[instance], until) for (instance, _), group in groups.items())
+    )
     if refresh:
-        await _refresh(readings, gate)
+        await _refresh(readings, gates, until)
     return ReadDeploymentsResult(
         observations=tuple(reading.observation() for reading in readings), read_at=datetime.now(UTC)
     )
 
 
 async def _read_group(
-    connections: Connections, namespace: str, group: Sequence[_Reading], gate: asyncio.Semaphore
+    connections: Connections,
+    namespace: str,
+    group: Sequence[_Reading],
+    gate: asyncio.Semaphore,
+    until: float | None,
 ) -> None:
     one = group[0].deployment
-    try:
-        port = await connections.deployments(namespace, one.instance)
-        listed = await _list(port, one.project, len(group))
-    except (ReferenceMissing, ProviderError) as error:
-        _leave_to_the_next_attempt(error)
-        for reading in group:
-            reading.problem, reading.passing = describe(error), kind_of(error).passing
-        return
+    unread = set(range(len(group)))
+    unanswered: list[ProviderUnavailable] = []
 
-    async def read(reading: _Reading) -> None:
+    async def read(port: Deployments, listed: dict[str, ApplicationState], number: int) -> None:
+        reading = group[number]
         reading.port = port
         reading.state = listed.get(reading.deployment.application)
         if reading.state is None:
             async with gate:
-                await _read_one(port, reading)
+                await _read_one(port, reading, unanswered)
+        unread.discard(number)
 
-    await asyncio.gather(*map(read, group))
+    try:
+        async with asyncio.timeout_at(until):
+            port = await connections.deployments(namespace, one.instance)
+            listed = await _list(port, one.project, len(group))
+            await asyncio.gather(*(read(port, listed, number) for number in range(len(group))))
+    except TimeoutError:
+        for number in unread:
+            group[number].problem = f"ArgoCDInstance/{one.instance} did not answer in time"
+            group[number].passing = True
+    except (ReferenceMissing, ProviderError) as error:
+        _leave_to_the_next_attempt(error)
+        for reading in group:
+            reading.problem, reading.passing = describe(error), kind_of(error).passing
 
 
 async def _list(port: Deployments, project: str, wanted: int) -> dict[str, ApplicationState]:
@@ -99,12 +131,17 @@ async def _list(port: Deployments, project: str, wanted: int) -> dict[str, Appli
         return {}
 
 
-async def _read_one(port: Deployments, reading: _Reading) -> None:
+async def _read_one(port: Deployments, reading: _Reading, unanswered: list[ProviderUnavailable]) -> None:
+    """Read a deployment; of an instance that answered not for several, the others would wait for the same."""
     try:
+        if len(unanswered) >= SILENT_AFTER:
+            raise unanswered[-1]
         reading.state = await port.get(reference(reading.deployment))
     except ProviderError as error:
         _leave_to_the_next_attempt(error)
         reading.problem, reading.passing = explain(reading.deployment, error), kind_of(error).passing
+        if isinstance(error, ProviderUnavailable) and error.status in NO_ANSWER:
+            unanswered.append(error)
 
 
 def _leave_to_the_next_attempt(error: Exception) -> None:
@@ -113,17 +150,17 @@ def _leave_to_the_next_attempt(error: Exception) -> None:
         raise error
 
 
-async def _refresh(readings: Sequence[_Reading], gate: asyncio.Semaphore) -> None:
+async def _refresh(readings: Sequence[_Reading], gates: Mapping[str, asyncio.Semaphore], until: float | None) -> None:
     """Have Argo CD compare again what is not believable yet; without an answer the old state is still worth showing."""
 
     async def refresh(reading: _Reading, port: Deployments) -> None:
-        async with gate:
+        async with gates[reading.deployment.instance]:
             with suppress(ProviderError):
                 reading.state = await port.get(reference(reading.deployment), refresh=True)
 
     due = [(one, one.port) for one in readings if one.port and one.state and needs_refresh(one.state)]
     with suppress(TimeoutError):
-        async with asyncio.timeout(REFRESHING.total_seconds()):
+        async with asyncio.timeout_at(until), asyncio.timeout(REFRESHING.total_seconds()):
             await asyncio.gather(*(refresh(reading, port) for reading, port in due))
 
 

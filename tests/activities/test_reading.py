@@ -13,7 +13,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, WatchDeploymentsInput
 from activities.observations import StreamActivities
 from activities.observing import observe, unreadable
-from activities.reading import LISTED_FROM, read_all
+from activities.reading import LISTED_FROM, SILENT_AFTER, read_all
 from providers.errors import ProviderBusy, ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
@@ -172,3 +172,48 @@ async def test_what_could_not_be_resolved_is_unreadable_and_the_others_are_obser
     observed = (await read_all(connections, "shop", [far, near, unresolved], refresh=True)).observations
     assert [one.deployment for one in observed] == ["web-0", "web-1", "eu"]
     assert [one.problem.partition(":")[0] for one in observed] == ["ArgoCDInstance/far", "", "Secret/argocd-eu"]
+
+
+@dataclass
+class Slow(FakeDeployments):
+    """An Argo CD that answers for no application; it is asked for a few at a time."""
+
+    async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
+        self.note("get")
+        return await asyncio.Future()
+
+
+@dataclass
+class NearAndFar(FakeConnections):
+    far: Deployments = field(default_factory=Slow)
+
+    async def deployments(self, namespace: str, instance: str) -> Deployments:
+        return self.far if instance == "far" else await super().deployments(namespace, instance)
+
+
+async def test_an_argo_cd_that_does_not_answer_in_time_makes_only_its_own_deployments_unreadable() -> None:
+    far = [replace(one, name=f"far-{one.name}", instance="far") for one in specs(40)]
+    connections = NearAndFar(argocd=server(20, favoured=False), far=Slow(favoured=False))
+    answer = await read_all(connections, "shop", [*far, *specs(20)], refresh=True, within=timedelta(milliseconds=200))
+    unread = {one.deployment: one.passing for one in answer.observations if one.problem}
+    assert unread == {one.name: True for one in far}
+    assert all("ArgoCDInstance/far" in one.problem for one in answer.observations[: len(far)])
+
+
+async def test_an_argo_cd_without_connection_is_not_called_for_each_of_its_applications() -> None:
+    far = FakeDeployments(favoured=False)
+    far.errors["get"] = [ProviderUnavailable("no connection", status=503) for _ in range(40)]
+    answer = await read_all(
+        NearAndFar(argocd=server(1), far=far),
+        "shop",
+        [replace(one, instance="far") for one in specs(40)],
+        refresh=False,
+    )
+    assert all("no connection" in one.problem and one.passing for one in answer.observations)
+    assert far.calls.count("get") == SILENT_AFTER
+
+
+async def test_one_application_without_an_answer_hides_no_other() -> None:
+    argocd = server(10, favoured=False)
+    argocd.errors["get"] = [ProviderUnavailable("no answer in time", status=504)]
+    assert [bool(one.problem) for one in await read(argocd, 10)] == [True] + [False] * 9
