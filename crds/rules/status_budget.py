@@ -49,7 +49,7 @@ def fitting(entry: Entry, limit: int) -> Entry:
     An entry that says already what it lacks says so behind that count.
     """
     said = str(entry.get("omitted") or "")
-    found = _shorter(entry, limit - size_of(said))
+    found = _shorter(entry, limit - size_of(said)) if said else _shorter(entry, limit)
     if not said or found.get("omitted") == said:
         return found
     return {**found, "omitted": truncate(f"{found['omitted']}; {said}", _OMITTED)}
