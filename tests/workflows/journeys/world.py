@@ -18,6 +18,7 @@ from activities.models.configuration import (
     ReadEnvironmentResult,
     ReadRepositoryInput,
     ReadRepositoryResult,
+    TrackersCursor,
 )
 from activities.models.places import MemberSignal, TellEnvironmentInput
 from activities.models.revisions import (
@@ -233,9 +234,12 @@ class World:
         )
         return ReadRepositoryResult(repository=view)
 
-    def list_trackers(self, _request: ListTrackersInput) -> ListTrackersResult:
-        live = tuple(one.ref for one in self.newest() if one.vanished or not one.over)
-        return ListTrackersResult(trackers=live)
+    def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
+        """Answer with two at a time: what a place does between two pages is part of the journeys."""
+        after = request.cursor.after if request.cursor else ""
+        live = sorted((one.ref for one in self.newest() if one.vanished or not one.over), key=lambda one: one.name)
+        page = tuple(one for one in live if one.name > after)[:2]
+        return ListTrackersResult(trackers=page, then=TrackersCursor(after=page[-1].name) if len(page) == 2 else None)
 
     def _numbered(self, number: int) -> Traveller:
         return next(one for one in self.newest() if one.number == number)
