@@ -118,7 +118,7 @@ def say_ready_after_hearing_a_grant(change: Replace) -> None:
     [
         (forget_to_ask_after_a_restart, 0),
         (free_a_vanished_holders_lane_at_once, 0),
-        (take_a_restart_for_the_end_of_what_went_before, 780),
+        (take_a_restart_for_the_end_of_what_went_before, 60),
         (ignore_counters, 10),
         (never_take_ready_for_declining, 60),
         (let_only_ready_members_hold, 0),
