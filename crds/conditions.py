@@ -49,7 +49,7 @@ class ConditionType(StrEnum):
     WRITABLE = "Writable"
     """Every deployment of the environment that is to be written can be."""
     STATUS_TRUSTED = "StatusTrusted"
-    """Nobody but Pilotage wrote the status's order. Written as False where somebody did, and gone from the first write
+    """Only Pilotage wrote the status's order. Written as False where somebody else did, and gone from the first write
     after a day. On trackers and environments."""
 
 

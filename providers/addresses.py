@@ -20,7 +20,7 @@ from providers.errors import ProviderMisconfigured
 from providers.host_names import Address, address_of, canonical
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Whatever the cluster calls its domain: `kubernetes.default.svc.cluster.local` unless told otherwise.
+# Whatever the cluster calls its domain: `kubernetes.default.svc.cluster.local`.
 _CLUSTER_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _METADATA = frozenset(
     ipaddress.ip_address(text)

@@ -32,7 +32,7 @@ def distrust(
 
 
 def forgery_message(definition: Definition, forged: int) -> str:
-    """Say what was replaced, and where to look."""
+    """Return what was replaced, and where to look."""
     return (
         f"the status had the sequence {forged}, far ahead of the clock, which no workflow writes: it kept later "
         f"statuses out, and was replaced. See who may update {definition.plural}/status"

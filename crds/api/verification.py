@@ -72,7 +72,7 @@ class CommandVerification:
         except ApiNotFound as error:
             if error.of_kind:
                 return (
-                    "this API server knows no ValidatingAdmissionPolicy, which Kubernetes has since 1.30, so nobody's "
+                    "this API server knows no ValidatingAdmissionPolicy, which Kubernetes has since 1.30, so no "
                     "name is verified: update Kubernetes, or set PILOTAGE_COMMANDS_UNVERIFIED=true for the watcher "
                     "where each who may create PromotionCommands may give every command"
                 )

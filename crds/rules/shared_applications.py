@@ -51,7 +51,7 @@ def server_of(instance: ArgoCDInstance) -> str:
 
 
 def named(server: str, application: str) -> Named:
-    """Return one application; `argocd/web` is `web`, since that is where Argo CD is installed unless told otherwise."""
+    """Return one application; `argocd/web` is `web`, since that is where Argo CD is installed by default."""
     return server, application.removeprefix(_DEFAULT_NAMESPACE)
 
 

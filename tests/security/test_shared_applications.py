@@ -1,4 +1,4 @@
-"""Two Environments name one application: the older one has it, the younger one says so and writes nothing."""
+"""Two Environments name one application: the older one has it, the younger one shows it and writes nothing."""
 
 from typing import Any
 

@@ -192,7 +192,7 @@ async def test_to_freeze_what_a_place_shows_by_a_sequence_far_ahead(
 async def test_to_freeze_a_status_by_a_sequence_shortly_ahead_of_the_clock(
     kubernetes_api: KubernetesAccess, admin: Api, mallory: Api
 ) -> None:
-    """It may be a workflow's for all that a watcher knows: the workflow is told, and writes after it."""
+    """It may be a workflow's for all that a watcher knows: the workflow learns of it, and writes after it."""
     created = admin.create(tracker(3)).json()
     ahead = clock() + 60_000
     assert mallory.patch(created, {"status": {"sequence": ahead}}, status=True).status_code == 200

@@ -1,4 +1,4 @@
-"""Resources of 0.1.0 after an upgrade: each works as it is, or says the very line that it lacks."""
+"""Resources of 0.1.0 after an upgrade: each works as it is, or shows the very line that it lacks."""
 
 import re
 from collections.abc import AsyncIterator
@@ -106,7 +106,7 @@ def test_the_changelog_names_each_change_that_asks_something_of_users(asked: str
 
 
 def label_in(text: str) -> dict[str, str]:
-    """Return the label that a message says to add."""
+    """Return the label that a message names."""
     found = re.search(r'`([a-z./]+): "(\w+)"`', text)
     assert found is not None, text
     return {found[1]: found[2]}
