@@ -20,6 +20,12 @@ _GZIP_WINDOW = 31
 """zlib's `wbits` for gzip's own header and checksum."""
 _STEP_BYTES = 256 * 1024
 """Decoded at a time, so that a consumer can stop early."""
+_EMPTY_MEMBERS_LIMIT = 100
+"""Parts of a gzip file that hold nothing, one after the other: each costs time, and no bound of bytes ends them."""
+
+
+class _Cut(ProviderMalformed):
+    """The compressed stream ended before its end."""
 
 
 async def read_body(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) -> bytes:
@@ -49,7 +55,8 @@ async def read_lines(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) ->
                         yield line
             if len(rest) > limit:
                 raise ProviderMalformed(f"a line of the stream is larger than {limit} bytes")
-    except (httpx.HTTPError, httpx.StreamError):
+    except (httpx.HTTPError, httpx.StreamError, _Cut):
+        # Without the last line, which is not whole.
         return
     if rest.strip():
         yield bytes(rest)
@@ -70,23 +77,53 @@ async def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
         raise ProviderMalformed(
             f"the answer is encoded as `{coding[:60]}`, where only `{ACCEPTED_CODING}` was accepted"
         )
-    decoder = zlib.decompressobj(_GZIP_WINDOW)
-    begun = False
+    gunzip = _Gunzip()
     try:
         async for chunk in response.aiter_raw():
-            begun = begun or bool(chunk)
-            for piece in _inflate(decoder, chunk):
+            for piece in gunzip.inflate(chunk):
                 yield piece
     except zlib.error:
         raise ProviderMalformed("the answer says that it is gzip, and is not") from None
-    if begun and not decoder.eof:
-        raise ProviderMalformed("the compressed answer is cut short")
+    if not gunzip.whole:
+        raise _Cut("the compressed answer is cut short")
 
 
-def _inflate(decoder: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
-    """Yield what a chunk decodes to; bytes after the end of the compressed stream are ignored."""
-    piece = b"" if decoder.eof else decoder.decompress(chunk, _STEP_BYTES)
-    while piece:
-        yield piece
-        # A full step may have left output inside zlib, even where all of the input is taken.
-        piece = b"" if decoder.eof else decoder.decompress(decoder.unconsumed_tail, _STEP_BYTES)
+class _Gunzip:
+    """Undo one layer of gzip: one member after the other (RFC 1952, section 2.2), padded with zeros at the end."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(_GZIP_WINDOW)
+        self._begun = False
+        self._empty = 0
+        self._holds_something = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing after what was given so far."""
+        return not self._begun or self._decoder.eof
+
+    def inflate(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what a chunk decodes to. Raises zlib.error for what is no gzip."""
+        while chunk:
+            if self._decoder.eof:
+                # Zeros may stand behind a member, and nothing but another member behind those.
+                chunk = chunk.lstrip(b"\0")
+                if not chunk:
+                    return
+                self._next_member()
+            self._begun = True
+            piece = self._decoder.decompress(chunk, _STEP_BYTES)
+            while piece:
+                self._holds_something = True
+                yield piece
+                # A full step may have left output inside zlib, even where all of the input is taken.
+                piece = (
+                    b"" if self._decoder.eof else self._decoder.decompress(self._decoder.unconsumed_tail, _STEP_BYTES)
+                )
+            chunk = self._decoder.unused_data
+
+    def _next_member(self) -> None:
+        self._empty = 0 if self._holds_something else self._empty + 1
+        if self._empty > _EMPTY_MEMBERS_LIMIT:
+            raise ProviderMalformed("the compressed answer consists of parts that hold nothing")
+        self._decoder, self._holds_something = zlib.decompressobj(_GZIP_WINDOW), False

@@ -1,13 +1,33 @@
-"""Typed reads of vendor JSON; a field of the wrong type is ProviderMalformed, never a KeyError deep in an adapter."""
+"""Typed reads of vendor JSON; a field of the wrong type is ProviderMalformed, never a KeyError deep in an adapter.
 
+Everything is bounded here, where it enters: who reads a text, a number or a list need not ask how large it is.
+"""
+
+import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from crds.texts.plain import plain
 from providers.errors import ProviderMalformed
 
 Document: TypeAlias = Mapping[str, object]
+
+TEXT_LIMIT_BYTES = 4096
+"""The longest path of a file on Linux; hosts allow less for titles, branches, labels and names."""
+ENTRIES_LIMIT = 20_000
+"""Of one list: an answer has room for a hundred times as many empty ones, whose reading takes minutes."""
+_LARGEST = 2**63 - 1
+_ELLIPSIS = "…"
+
+
+def parsed(body: bytes) -> object:
+    """Parse JSON. Raises ProviderMalformed for what is none, NaN and Infinity included."""
+    try:
+        return json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise ProviderMalformed("the answer is not the JSON that the API promises") from None
 
 
 def at(value: object, *path: str) -> object:
@@ -19,27 +39,46 @@ def at(value: object, *path: str) -> object:
     return value
 
 
-def text(value: object, *path: str, default: str = "") -> str:
+def text(value: object, *path: str, default: str = "", limit_bytes: int = TEXT_LIMIT_BYTES) -> str:
     """Read a text, or a number as text; `default` for what is missing or null.
 
-    What no payload, status or page may hold, such as a lone surrogate, is replaced here, where it enters.
+    A longer one than `limit_bytes` is cut, with an ellipsis at its end. What no payload, status or page may hold, such
+    as a lone surrogate, is replaced here, where it enters.
     """
     found = at(value, *path)
     if found is None:
         return default
     if isinstance(found, str):
-        return plain(found)
-    if isinstance(found, int | float) and not isinstance(found, bool):
+        return _within(found, limit_bytes)[0]
+    if isinstance(found, int) and not isinstance(found, bool) and abs(found) <= _LARGEST:
+        return str(found)
+    if isinstance(found, float) and math.isfinite(found):
         return str(found)
     raise ProviderMalformed(f"the answer's `{_name(path)}` is no text")
 
 
 def required_text(value: object, *path: str) -> str:
-    """Read a text that the API promises. Raises ProviderMalformed when it is missing or empty."""
+    """Read a text that the API promises. Raises ProviderMalformed when it is missing, empty or too long to be whole."""
     found = text(value, *path)
     if not found:
         raise ProviderMalformed(f"the answer lacks `{_name(path)}`")
+    whole = at(value, *path)
+    if isinstance(whole, str) and not _within(whole, TEXT_LIMIT_BYTES)[1]:
+        raise ProviderMalformed(f"the answer's `{_name(path)}` is longer than {TEXT_LIMIT_BYTES} bytes")
     return found
+
+
+def sendable_text(value: object, *path: str) -> str:
+    """Read a text that is sent back in a header. Raises ProviderMalformed for one that cannot be."""
+    found = required_text(value, *path)
+    if not is_sendable(found):
+        raise ProviderMalformed(f"the answer's `{_name(path)}` cannot be sent in a header")
+    return found
+
+
+def is_sendable(value: str) -> bool:
+    """Say whether a text of a host can be sent back to it in a header."""
+    return value.isascii() and value.isprintable() and len(value) <= TEXT_LIMIT_BYTES
 
 
 def number(value: object, *path: str, default: int = 0) -> int:
@@ -47,7 +86,7 @@ def number(value: object, *path: str, default: int = 0) -> int:
     found = at(value, *path)
     if found is None:
         return default
-    if isinstance(found, int) and not isinstance(found, bool):
+    if isinstance(found, int) and not isinstance(found, bool) and abs(found) <= _LARGEST:
         return found
     raise ProviderMalformed(f"the answer's `{_name(path)}` is no number")
 
@@ -72,24 +111,20 @@ def document(value: object, *path: str) -> Document:
     return found
 
 
-def documents(value: object, *path: str) -> tuple[Document, ...]:
+def documents(value: object, *path: str, limit: int = ENTRIES_LIMIT) -> tuple[Document, ...]:
     """Read a list of objects; null and missing are empty, as Argo CD and Jenkins send them."""
-    found = at(value, *path)
-    if found is None:
-        return ()
-    if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
+    found = _entries(value, path, limit)
+    if not all(isinstance(item, dict) for item in found):
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no list of objects")
     return tuple(found)
 
 
-def texts(value: object, *path: str) -> tuple[str, ...]:
+def texts(value: object, *path: str, limit: int = ENTRIES_LIMIT) -> tuple[str, ...]:
     """Read a list of texts; null and missing are empty."""
-    found = at(value, *path)
-    if found is None:
-        return ()
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+    found = _entries(value, path, limit)
+    if not all(isinstance(item, str) for item in found):
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no list of texts")
-    return tuple(plain(item) for item in found)
+    return tuple(_within(item, TEXT_LIMIT_BYTES)[0] for item in found)
 
 
 def moment(value: object, *path: str) -> datetime | None:
@@ -98,11 +133,43 @@ def moment(value: object, *path: str) -> datetime | None:
     if not found:
         return None
     try:
-        parsed = datetime.fromisoformat(found.replace("Z", "+00:00"))
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        read = datetime.fromisoformat(found.replace("Z", "+00:00"))
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        # The first or the last day of all may be another year in UTC.
+        # The latter for a first or last day that is another year in UTC.
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no time") from None
+
+
+def is_same(one: object, other: object) -> bool:
+    """Compare two values; what is nested too deep to be compared is not the same."""
+    try:
+        return one == other
+    except RecursionError:
+        return False
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _entries(value: object, path: tuple[str, ...], limit: int) -> list[Any]:
+    found = at(value, *path)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise ProviderMalformed(f"the answer's `{_name(path)}` is no list")
+    if len(found) > limit:
+        raise ProviderMalformed(f"the answer's `{_name(path)}` has more than {limit} entries")
+    return found
+
+
+def _within(found: str, limit_bytes: int) -> tuple[str, bool]:
+    """Return the text in at most `limit_bytes` of UTF-8, and whether that is all; not more characters are looked at."""
+    fit = plain(found[: limit_bytes + 1])
+    encoded = fit.encode()
+    if len(encoded) <= limit_bytes:
+        return fit, True
+    return encoded[: limit_bytes - len(_ELLIPSIS.encode())].decode(errors="ignore") + _ELLIPSIS, False
 
 
 def _name(path: tuple[str, ...]) -> str:

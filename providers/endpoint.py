@@ -5,21 +5,26 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
 
 import httpx
 
 from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
 from providers.credentials import check_destination, fingerprint
-from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnavailable
+from providers.errors import (
+    ProviderError,
+    ProviderMalformed,
+    ProviderMisconfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+)
 from providers.exchange import Reply, Request
 from providers.host_names import canonical
 from providers.http import HttpClients
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.redaction import shown, variants
-from providers.refusals import is_rate_limited, message_of, moved, refusal, retry_after
+from providers.refusals import asked_wait, moved, refusal
 
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
@@ -70,7 +75,7 @@ class Endpoint:
             if reply.ok or reply.status in request.accepts:
                 return reply
             # While the place is held, so that the call that gets it next is not sent.
-            admission.note(_asked_wait(reply))
+            admission.note(asked_wait(reply))
             raise self.error(request, reply)
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
@@ -82,8 +87,11 @@ class Endpoint:
         async with streams.place(waits=False), AsyncExitStack() as stack:
             client = await stack.enter_async_context(self._http.client(self._credential.ca_pem))
             response = await self._open(stack, client, request, url, headers)
-            async for line in read_lines(response):
-                yield line
+            try:
+                async for line in read_lines(response):
+                    yield line
+            except ProviderMalformed as error:
+                raise self._malformed(request, error, response.status_code) from None
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an answer means, its text redacted and bounded."""
@@ -105,6 +113,10 @@ class Endpoint:
         url = self._http.address(self._base_url)
         check_destination(self._credential, host_of(url), port_of(url))
         return url
+
+    def _malformed(self, request: Request, error: ProviderMalformed, code: int) -> ProviderMalformed:
+        """Name the call whose answer could not be read; what stands in a header may be shown as well."""
+        return ProviderMalformed(self.shown(f"{self._name(request)}: {error}"), status=error.status or code)
 
     def _name(self, request: Request) -> str:
         return f"`{request.method} {request.path}` at {httpx.URL(self._base_url.strip()).netloc.decode()}"
@@ -159,7 +171,7 @@ class Endpoint:
                     body = await read_body(response)
             return Reply(status=code, headers=answered, body=body, cookies=_cookies(response))
         except ProviderMalformed as error:
-            raise ProviderMalformed(f"{self._name(request)}: {error}", status=code) from None
+            raise self._malformed(request, error, code) from None
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             failure = unanswered(error, self._name(request), self._secrets)
             code = failure.status or code
@@ -189,11 +201,14 @@ class Endpoint:
                     span.answered(code)
                     if response.is_success:
                         return response
-                    body = await read_body(response)
+                    try:
+                        body = await read_body(response)
+                    except ProviderMalformed as error:
+                        raise self._malformed(request, error, code) from None
             answered = {name.lower(): value for name, value in response.headers.items()}
             reply = Reply(status=code, headers=answered, body=body)
             # Looked up only now: while no call is in flight, an idle admission may be let go and replaced.
-            self._http.admission(canonical(host_of(base)), self.credential_id).note(_asked_wait(reply))
+            self._http.admission(canonical(host_of(base)), self.credential_id).note(asked_wait(reply))
             raise self.error(request, reply)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
             failure = unanswered(error, self._name(request), self._secrets)
@@ -220,13 +235,6 @@ def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> Pr
     return ProviderUnavailable(f"{what}: no complete answer ({type(error).__name__})", status=500)
 
 
-def _asked_wait(reply: Reply) -> timedelta | None:
-    """Return the time that a host named before which it wants no call at all; other refusals concern one call."""
-    if reply.status == 503 or is_rate_limited(reply, message_of(reply)):
-        return retry_after(reply.headers)
-    return None
-
-
 def _untrusted(error: BaseException) -> ssl.SSLCertVerificationError | None:
     """Find the refusal of a certificate among the causes; the HTTP library keeps it two levels down."""
     seen: BaseException | None = error
@@ -239,7 +247,10 @@ def _untrusted(error: BaseException) -> ssl.SSLCertVerificationError | None:
 
 def _join(base: httpx.URL, target: str) -> httpx.URL:
     """Append to the base's own path byte by byte: `%2F` and `%252F` must arrive as they are."""
-    return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + target.encode("ascii"))
+    try:
+        return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + target.encode("ascii"))
+    except httpx.InvalidURL as error:
+        raise ProviderRejected(f"a path cannot be asked for: {error}") from None
 
 
 def _build(

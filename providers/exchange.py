@@ -1,17 +1,18 @@
 """Requests and replies without any HTTP library: what a vendor's wire module makes and reads."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from providers.documents import Document, document, documents
+from providers.documents import Document, document, documents, parsed
 from providers.errors import ProviderMalformed, ProviderRejected
 
 LIST_LIMIT_BYTES = 32 * 1024 * 1024
 """Of all pages of one list together: a hundred full pages would be most of a gigabyte."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What errors name; any other text in the header is the host's.
+_NAMED_TYPES = frozenset({"text/html", "text/plain", "text/xml", "application/json", "application/xml"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +70,10 @@ class Reply:
     def value(self) -> object:
         """Parse the body as JSON. Raises ProviderMalformed, as for the sign-in page of a proxy."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            kind = self.headers.get("content-type", "").partition(";")[0] or "no content type"
+            return parsed(self.body)
+        except ProviderMalformed:
+            said = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+            kind = said if said in _NAMED_TYPES else "another content type" if said else "no content type"
             raise ProviderMalformed(
                 f"the answer ({kind}, {len(self.body)} bytes) is not the JSON that the API promises", status=self.status
             ) from None

@@ -175,7 +175,8 @@ class ApplicationState:
     auto_prune: bool = False
     """Whether auto-sync prunes."""
     prunable: tuple[str, ...] = ()
-    """Resources that only a sync with prune would bring into sync, such as `ConfigMap shop/web-abc`."""
+    """Resources that only a sync with prune would bring into sync, such as `ConfigMap shop/web-abc`; a thousand at
+    most."""
     ill: tuple[str, ...] = ()
     """Resources that are not healthy, and why, as far as the server says so."""
     operation_automated: bool = False

@@ -32,7 +32,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1\2\3{_REDACTED}",
     ),
     (re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|glptt-|gldt-|glsoat-)[A-Za-z0-9_.=-]{4,}"), _REDACTED),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), _REDACTED),
+    # From its beginning only, and possessive: `eyJ-eyJ-…` would be searched to its end from each of them.
+    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?"), _REDACTED),
 )
 
 

@@ -1,13 +1,14 @@
 """Which outcome error an HTTP answer means, and how long it asks us to wait."""
 
-import json
 import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from urllib.parse import urljoin, urlsplit
 
+from providers.documents import parsed
 from providers.errors import (
     ProviderConflict,
     ProviderError,
@@ -40,7 +41,13 @@ _KINDS: Mapping[int, type[ProviderError]] = {
 }
 _ERROR_KEYS = ("message", "error", "error_description", "errors")
 _RATE_LIMIT_WORDS = re.compile(r"rate limit|abuse detection|too many requests", re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile("<title", re.IGNORECASE)
+_TITLE_END = re.compile("</title", re.IGNORECASE)
+# Of an answer that is no success so much is looked at, and of what it says so much is kept.
+_SCANNED_BYTES = 64 * 1024
+_SAID_CHARACTERS = 2_000
+_WORDS_KEPT = 20
+_DEPTH = 5
 
 
 def refusal(reply: Reply, what: str) -> ProviderError:
@@ -66,6 +73,18 @@ def moved(reply: Reply, what: str, *, url: str) -> ProviderMisconfigured:
     where = _place(url, reply.headers.get("location", ""))
     text = f"{what} answered {reply.status} and did nothing: it was moved to {where}; fix the address or the name"
     return ProviderMisconfigured(text, status=reply.status)
+
+
+def asked_wait(reply: Reply) -> timedelta | None:
+    """Return how long a host wants no call at all with this credential; other refusals concern one call.
+
+    The words of a 403 alone ask nobody else to wait: they may quote what a tenant named.
+    """
+    if reply.status == 503:
+        return retry_after(reply.headers)
+    if is_rate_limited(reply, ""):
+        return retry_after(reply.headers) or _UNNAMED_WAIT
+    return None
 
 
 def is_rate_limited(reply: Reply, said: str) -> bool:
@@ -104,13 +123,22 @@ def message_of(reply: Reply) -> str:
     """Read the host's own words from a JSON error, the title of an HTML page or plain text; nothing else is shown."""
     kind = reply.headers.get("content-type", "")
     if "html" in kind:
-        title = _TITLE.search(reply.text[:20_000])
-        return title[1].strip() if title else "an HTML page"
+        return _title(reply.body[:_SCANNED_BYTES].decode(errors="replace")) or "an HTML page"
     try:
-        value: object = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return reply.text[:2_000].strip() if kind.startswith("text/plain") else ""
-    return "; ".join(dict.fromkeys(_words(value)))
+        value = parsed(reply.body) if len(reply.body) <= _SCANNED_BYTES else None
+    except ProviderMalformed:
+        value = None
+    if value is None and kind.startswith("text/plain"):
+        return reply.body[: 4 * _SAID_CHARACTERS].decode(errors="replace")[:_SAID_CHARACTERS].strip()
+    return "; ".join(dict.fromkeys(_words(value)))[:_SAID_CHARACTERS]
+
+
+def _title(page: str) -> str:
+    """Return the text of the first title; each part is looked for once, so that no page makes it slow."""
+    opening = _TITLE.search(page)
+    begin = page.find(">", opening.end()) + 1 if opening else 0
+    closing = _TITLE_END.search(page, begin) if begin else None
+    return page[begin : closing.start()].strip()[:_SAID_CHARACTERS] if closing else ""
 
 
 def _place(url: str, location: str) -> str:
@@ -123,19 +151,22 @@ def _place(url: str, location: str) -> str:
     return f"{place.scheme}://{place.hostname}{port}{place.path}" if location and place.hostname else "no URL"
 
 
-def _words(value: object) -> list[str]:
-    """Collect texts under the keys that hosts use for errors, else under any key."""
+def _words(value: object, depth: int = _DEPTH) -> list[str]:
+    """Collect texts under the keys that hosts use for errors, else under any key; a few, and not from any depth."""
     if isinstance(value, str):
-        return [value]
+        return [value[:_SAID_CHARACTERS]]
+    if depth == 0:
+        return []
     if isinstance(value, list):
-        return [word for item in value[:10] for word in _words(item)]
+        return [word for item in value[:10] for word in _words(item, depth - 1)][:_WORDS_KEPT]
     if not isinstance(value, Mapping):
         return []
-    found = [word for key in _ERROR_KEYS if key in value for word in _words(value[key])]
-    if found:
-        return found
-    # GitLab: {"message": {"base": ["…"]}}; GitHub: {"errors": [{"resource", "field", "code"}]}.
-    return [f"{key}: {word}" for key, item in list(value.items())[:10] for word in _words(item)]
+    found = [word for key in _ERROR_KEYS if key in value for word in _words(value[key], depth - 1)]
+    if not found:
+        # GitLab: {"message": {"base": ["…"]}}; GitHub: {"errors": [{"resource", "field", "code"}]}.
+        first = list(islice(value.items(), 10))
+        found = [f"{key[:100]}: {word}" for key, item in first for word in _words(item, depth - 1)]
+    return found[:_WORDS_KEPT]
 
 
 def _seconds_until(said: str) -> float | None:

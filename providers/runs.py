@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from providers.errors import ProviderRejected
-from providers.models import RunPhase
+from providers.models import Run, RunPhase
 
 KNOBS: Mapping[str, RunPhase] = {
     "unstable": RunPhase.FAILED,
@@ -17,6 +17,8 @@ KNOBS: Mapping[str, RunPhase] = {
 `unstable`: Jenkins, tests failed but the build did not. `neutral`: GitHub Actions, neither good nor bad.
 `skipped`: GitHub Actions and GitLab CI, nothing ran. `manual`: GitLab CI, the pipeline waits for a person.
 """
+
+_LONGEST_NUMBER = 19
 
 
 def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
@@ -31,6 +33,11 @@ def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
             known = ", ".join(RunPhase)
             raise ProviderRejected(f"`{phase}` is no meaning for the result `{name}`; known: {known}") from None
     return phases
+
+
+def by_number(run: Run) -> int:
+    """Return what orders runs of hosts that count them; ids of other kinds come first."""
+    return int(run.id) if run.id.isdecimal() and len(run.id) <= _LONGEST_NUMBER else 0
 
 
 def shows_key(title: str, key: str) -> bool:

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterable
 
-from providers.documents import Document, at, document, documents, moment, number, required_text, text, texts
+from providers.documents import (
+    Document,
+    at,
+    document,
+    documents,
+    is_same,
+    moment,
+    number,
+    required_text,
+    text,
+    texts,
+)
 from providers.models import ApplicationState, HelmParameter
 from providers.redaction import shown
 
@@ -10,6 +21,11 @@ KEY_INFO = "promotion-key"
 # Worst first. A resource that is Missing is not applied yet; one that is Suspended waits for a person.
 _ILL = ("Degraded", "Missing", "Suspended", "Progressing", "Unknown")
 _ILL_SHOWN = 3
+# Each text that is shown is searched for credentials, so that only so many are.
+_CONDITIONS_SHOWN = 50
+_PRUNABLE_SHOWN = 1000
+_SOURCES_LIMIT = 100
+_PARAMETERS_LIMIT = 2000
 _FINISHED = ("Succeeded", "Failed", "Error")
 _TRACKING_ID = "argocd.argoproj.io/tracking-id"
 # Argo CD writes this label alone; `app.kubernetes.io/instance` is on whatever a Helm chart made.
@@ -76,7 +92,7 @@ def read_application(value: Document, server: str) -> ApplicationState:
 
 def _sources(spec: Document) -> tuple[Document, ...]:
     """Return the sources; `source` is ignored by Argo CD where `sources` is filled."""
-    several = documents(spec, "sources")
+    several = documents(spec, "sources", limit=_SOURCES_LIMIT)
     if several:
         return several
     return (document(spec, "source"),) if at(spec, "source") is not None else ()
@@ -96,7 +112,7 @@ def _parameters(paths: tuple[str, ...], sources: tuple[Document, ...]) -> tuple[
             pointer=f"{path}/helm/parameters/{index}",
         )
         for path, source in zip(paths, sources, strict=True)
-        for index, parameter in enumerate(documents(source, "helm", "parameters"))
+        for index, parameter in enumerate(documents(source, "helm", "parameters", limit=_PARAMETERS_LIMIT))
     )
 
 
@@ -157,7 +173,7 @@ def _named(resource: Document) -> str:
 def _prunable(status: object) -> tuple[str, ...]:
     """Name what is out of sync because it is to be deleted, which a sync without prune leaves alone."""
     found = [resource for resource in documents(status, "resources") if at(resource, "requiresPruning") is True]
-    return tuple(shown(_named(resource)) for resource in found)
+    return tuple(shown(_named(resource)) for resource in found[:_PRUNABLE_SHOWN])
 
 
 def _ill(status: object) -> tuple[str, ...]:
@@ -181,7 +197,7 @@ def _is_of_spec(state: object, sources: tuple[Document, ...]) -> bool:
     result = at(state, "syncResult")
     several = documents(result, "sources")
     then = several or tuple(one for one in (at(result, "source"),) if isinstance(one, dict) and one)
-    return bool(then) and then == sources
+    return bool(then) and is_same(then, sources)
 
 
 def _owner(metadata: Document, name: str) -> str:
@@ -208,4 +224,6 @@ def _is_automated(spec: Document) -> bool:
 def _conditions(status: object) -> tuple[str, ...]:
     found: Iterable[Document] = documents(status, "conditions")
     ordered = sorted(found, key=lambda condition: not text(condition, "type").endswith("Error"))
-    return tuple(shown(f"{text(condition, 'type')}: {text(condition, 'message')}") for condition in ordered)
+    return tuple(
+        shown(f"{text(condition, 'type')}: {text(condition, 'message')}") for condition in ordered[:_CONDITIONS_SHOWN]
+    )

@@ -13,6 +13,9 @@ from providers.models import SyncWindow
 
 _LONGEST = timedelta(days=8)
 """How far a schedule is followed: longer windows are named without an end."""
+_WINDOWS_LIMIT = 100
+"""Of one project: each is followed minute by minute."""
+_SCHEDULE_LIMIT = 200
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 _NAMES = {
     name: str(number)
@@ -33,10 +36,11 @@ _SHORTHANDS = {
 
 def in_the_way(value: Document, now: datetime) -> tuple[SyncWindow, ...]:
     """Return the deny windows that are open, or without one the allow windows that are not; each with its end."""
-    denied = [one for one in documents(value, "activeWindows") if text(one, "kind") == "deny"]
+    active, assigned = (documents(value, field, limit=_WINDOWS_LIMIT) for field in ("activeWindows", "assignedWindows"))
+    denied = [one for one in active if text(one, "kind") == "deny"]
     if denied:
         return tuple(_window(one, _end_of_deny(one, now)) for one in denied)
-    allowed = [one for one in documents(value, "assignedWindows") if text(one, "kind") == "allow"]
+    allowed = [one for one in assigned if text(one, "kind") == "allow"]
     return tuple(_window(one, _next_start(one, now)) for one in allowed)
 
 
@@ -89,6 +93,8 @@ def _starts(schedule: str, after: datetime, until: datetime) -> Iterator[datetim
 
 
 def _fields(schedule: str) -> tuple[set[int], set[int], set[int], set[int], set[int]] | None:
+    if len(schedule) > _SCHEDULE_LIMIT:
+        return None
     parts = _SHORTHANDS.get(schedule.strip(), schedule).upper().split()
     if len(parts) != len(_RANGES):
         return None

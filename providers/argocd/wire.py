@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.argocd.applications import KEY_INFO, read_application
-from providers.documents import Document, at, document, documents, number, required_text, text
+from providers.documents import Document, at, document, documents, number, parsed, required_text, text
 from providers.errors import (
     ProviderBlocked,
     ProviderConflict,
@@ -213,6 +213,6 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
 def _event(line: bytes) -> Document:
     """Parse one line; servers that were asked for events prefix it with `data:`."""
     try:
-        return document(json.loads(line.removeprefix(b"data:")))
-    except (ValueError, RecursionError):
+        return document(parsed(line.removeprefix(b"data:")))
+    except ProviderMalformed:
         raise ProviderMalformed("a line of the stream is no JSON") from None

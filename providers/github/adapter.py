@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.credentials import fingerprint, proof_key
-from providers.documents import Document
+from providers.documents import Document, is_sendable
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from providers.exchange import ListBound, Reply, Request, has_next_page
@@ -160,7 +160,8 @@ class GitHubPullRequests:
         if known is not None and reply.status == 304:
             return known.change
         change = wire.read_pull(reply.document())
-        if etag := reply.headers.get("etag"):
+        etag = reply.headers.get("etag", "")
+        if etag and is_sendable(etag):
             self._remembered.put(key, etag, change)
         return change
 

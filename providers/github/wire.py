@@ -18,6 +18,7 @@ PAGE_LIMIT = 100
 FILES_LISTED = 3000
 DESCRIPTION_LIMIT = 140
 COMMENT_LIMIT = 65_536
+_COMMENT_BYTES = 4 * COMMENT_LIMIT
 _LABEL_DESCRIPTION_LIMIT = 100
 
 _ANCESTRIES: Mapping[str, Ancestry] = {
@@ -220,7 +221,7 @@ def get_comment(repository: str, comment: str) -> Request:
 
 
 def read_comment(value: Document) -> Comment:
-    return Comment(id=required_text(value, "id"), body=text(value, "body"))
+    return Comment(id=required_text(value, "id"), body=text(value, "body", limit_bytes=_COMMENT_BYTES))
 
 
 def create_comment(repository: str, number_: int, body: str) -> Request:

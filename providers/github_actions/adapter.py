@@ -23,6 +23,7 @@ from providers.github_actions.inputs import to_inputs
 from providers.http import HttpClients
 from providers.models import Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, clock_of, foreign_note, judged, own
+from providers.runs import by_number
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
 # What the host says of a file that the credential may not read; any other refusal says nothing about the file.
@@ -78,7 +79,7 @@ class GitHubActionsTestRuns:
         )
         runs = (judged(run, facts, ours) for run, facts in found)
         shown = (replace(run, foreign=self._calls.shown(run.foreign)) for run in runs)
-        return tuple(sorted(shown, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
+        return tuple(sorted(shown, key=by_number))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
         began = time.monotonic()

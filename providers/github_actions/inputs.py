@@ -12,7 +12,7 @@ INPUTS_LIMIT = 25
 _OLD_INPUTS_LIMIT = 10
 _LAST_OLD_SERVER = (3, 19)
 _CHARACTERS_LIMIT = 65_535
-_VERSION = re.compile(r"(\d+)\.(\d+)")
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})")
 
 
 def inputs_limit(server: str) -> int:

@@ -21,6 +21,7 @@ from providers.http import HttpClients
 from providers.metrics import Recorder
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, judged, own
+from providers.runs import by_number
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
 # A pipeline's variables never change, so that each is read once; about 100 bytes each.
@@ -86,7 +87,7 @@ class GitLabTestRuns:
                 if run.id not in known and await self._key_of(run.id) == key:
                     more.append(run)
             runs += await self._judged(job, more, origin)
-        return tuple(sorted(runs, key=lambda run: int(run.id) if run.id.isdecimal() else 0))
+        return tuple(sorted(runs, key=by_number))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
         token, ref = optional_secret(self._credential, "triggerToken"), _ref(job)
@@ -129,9 +130,8 @@ class GitLabTestRuns:
             version = text((await self._endpoint.call(starting.get_version())).document(), "version")
             if not starting.takes_inputs(version):
                 wanted = ".".join(map(str, starting.INPUTS_SINCE))
-                raise ProviderRejected(
-                    f"GitLab {version} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer"
-                )
+                said = self._endpoint.shown(f"GitLab {version}")
+                raise ProviderRejected(f"{said} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer")
         return path
 
     async def check_access(self) -> str:
@@ -265,7 +265,7 @@ class GitLabTestRuns:
         by_trigger = bool(optional_secret(self._credential, "triggerToken"))
         if "api" in scopes or (by_trigger and "read_api" in scopes):
             return
-        has = ", ".join(sorted(scopes))
+        has = self._endpoint.shown(", ".join(sorted(scopes)))
         wanted = (
             "`read_api`, which reading pipelines needs"
             if by_trigger

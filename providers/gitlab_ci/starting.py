@@ -79,7 +79,7 @@ def get_version() -> Request:
 
 def takes_inputs(version: str) -> bool:
     """Say whether a host of this version takes inputs; one that cannot be read is believed to."""
-    found = re.match(r"(\d+)\.(\d+)", version)
+    found = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     return found is None or (int(found[1]), int(found[2])) >= INPUTS_SINCE
 
 

@@ -1,12 +1,13 @@
 """Jenkins as a CI system: finds, starts, reads and cancels builds by their promotion key."""
 
 import base64
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from providers.credentials import optional_secret, secret
-from providers.documents import Document, required_text
+from providers.documents import Document, is_sendable, sendable_text
 from providers.endpoint import Endpoint
 from providers.errors import (
     ProviderError,
@@ -24,6 +25,7 @@ from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, own
 
 _GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 class Crumbs:
@@ -201,9 +203,11 @@ class JenkinsTestRuns:
         if reply.status == 404:
             return
         crumb = reply.document()
-        self._crumbs.headers[required_text(crumb, "crumbRequestField")] = required_text(crumb, "crumb")
-        if reply.cookies:
-            self._crumbs.headers["Cookie"] = "; ".join(reply.cookies)
+        field, value = sendable_text(crumb, "crumbRequestField"), sendable_text(crumb, "crumb")
+        if not _HEADER_NAME.fullmatch(field):
+            raise ProviderMalformed("the answer's `crumbRequestField` is no name of a header")
+        cookies = "; ".join(cookie for cookie in reply.cookies if is_sendable(cookie))
+        self._crumbs.headers = {field: value, **({"Cookie": cookies} if is_sendable(cookies) and cookies else {})}
 
     async def _headers(self) -> Mapping[str, str]:
         password = optional_secret(self._credential, "token") or optional_secret(self._credential, "password")

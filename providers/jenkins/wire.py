@@ -28,7 +28,7 @@ _FIXED_DEFAULTS = frozenset({
 })  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = 253_402_300_799_000
-_QUEUE_ITEM = re.compile(r"/queue/item/(\d+)/?$")
+_QUEUE_ITEM = re.compile(r"/queue/item/(\d{1,18})/?$", re.ASCII)
 _TIMEOUT_WORDS = re.compile(r"exceededtimeout|time-?d? ?out", re.IGNORECASE)
 
 _RESULTS: Mapping[str, RunPhase] = {
@@ -215,7 +215,11 @@ def trigger(job: str, key: str, parameters: Mapping[str, str]) -> Request:
 
 def read_queue_item(reply: Reply) -> int | None:
     """Read the queue item from Location; only its path counts, since the host may be named otherwise there."""
-    match = _QUEUE_ITEM.search(unquote(urlsplit(reply.headers.get("location", "")).path))
+    try:
+        path = urlsplit(reply.headers.get("location", "")).path
+    except ValueError:
+        return None
+    match = _QUEUE_ITEM.search(unquote(path))
     return int(match[1]) if match else None
 
 

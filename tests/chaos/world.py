@@ -207,8 +207,10 @@ def faults(seed: int) -> list[dict[str, Any]]:
         {**lost, "system": "argocd", "match": "POST /sync"},
     ]
     rules += [
-        {"action": "status", "status": status, "probability": share, "body": {"message": "chaos"}}
+        # A limit without a time would keep everybody from the host for a minute each.
+        {"action": "status", "status": status, "probability": share, "body": {"message": "chaos"}, "headers": named}
         for status, share in REFUSALS.items()
+        for named in ({"Retry-After": "1"} if status == 429 else {},)
     ]
     return [{**rule, "random_seed": seed + number} for number, rule in enumerate(rules)]
 

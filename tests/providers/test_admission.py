@@ -206,7 +206,10 @@ async def test_a_time_to_wait_ends(host: FakeHost) -> None:
     assert len(host.requests) == 2
 
 
-@pytest.mark.parametrize("refusal", [answer({}, 503), answer({}, 429), answer({}, 404, retry_after="60")])
+@pytest.mark.parametrize(
+    "refusal",
+    [answer({}, 503), answer({"message": "branch `rate limit` is protected"}, 403), answer({}, 404, retry_after="60")],
+)
 async def test_a_refusal_that_asks_nothing_of_others_keeps_nobody_from_calling(
     host: FakeHost, refusal: httpx.Response
 ) -> None:
@@ -215,6 +218,17 @@ async def test_a_refusal_that_asks_nothing_of_others_keeps_nobody_from_calling(
     with pytest.raises(ProviderError):
         await endpoint(http).call(GET)
     await endpoint(http).call(GET)
+
+
+async def test_a_limit_without_a_time_asks_everybody_to_wait_a_minute(host: FakeHost) -> None:
+    host.on("GET", "/ctx/x", answer({}, 429), answer({}))
+    http = host.http()
+    for _ in range(2):
+        with pytest.raises(ProviderRateLimited) as refused:
+            await endpoint(http).call(GET)
+        assert refused.value.retry_after is not None
+        assert timedelta(seconds=55) < refused.value.retry_after <= timedelta(minutes=1)
+    assert len(host.requests) == 1
 
 
 async def test_those_who_wait_in_line_are_not_sent_after_the_host_asked_for_quiet(host: FakeHost) -> None:

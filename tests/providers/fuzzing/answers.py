@@ -1,0 +1,254 @@
+"""Minimal valid answers of each kind of host, by method and path, for all that an adapter asks."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KEY = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+SHA = "1" * 40
+OLDER = "2" * 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer; `body` is JSON unless it is bytes, and a list of lines for a stream."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
+    lines: bool = False
+
+    @property
+    def all_headers(self) -> Mapping[str, str]:
+        """Return the headers with the host's own clock."""
+        return {"date": "Thu, 01 Feb 2024 10:00:00 GMT", **self.headers}
+
+    def encoded(self) -> bytes:
+        """Return the body's bytes."""
+        if isinstance(self.body, bytes):
+            return self.body
+        if self.body is None:
+            return b""
+        if self.lines and isinstance(self.body, list):
+            return b"".join(json.dumps(line).encode() + b"\n" for line in self.body)
+        return json.dumps(self.body).encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What is answered to a method and a raw path, query left out."""
+
+    request: re.Pattern[str]
+    answer: Answer
+
+
+def _routes(table: Mapping[str, Answer | object]) -> tuple[Route, ...]:
+    return tuple(
+        Route(request=re.compile(pattern), answer=given if isinstance(given, Answer) else Answer(body=given))
+        for pattern, given in table.items()
+    )
+
+
+_USER = {"login": "pilotage-bot", "id": 7}
+_COMMENT = {"id": 9, "body": "### Pilotage: Testing", "user": _USER}
+_LABELS = [{"name": "bug"}, {"name": "pilotage/testing"}]
+_GITHUB_RUN = {
+    "id": 42, "html_url": "https://github.example.com/acme/web/actions/runs/42", "display_title": KEY,
+    "status": "completed", "conclusion": "failure", "run_number": 3, "run_attempt": 2,
+    "created_at": "2024-02-01T10:00:00Z", "head_branch": "main", "actor": _USER, "event": "workflow_dispatch",
+}  # fmt: skip
+_WORKFLOW_FILE = b"name: e2e\nrun-name: e2e ${{ inputs.promotion_key }}\non: workflow_dispatch\n"
+_PAGED = {"link": '<https://github.example.com/api/v3/x?page=1>; rel="prev"'}
+_EXPIRES = "2099-01-01T00:00:00Z"
+
+GITHUB = _routes({
+    r"GET .*/pulls/1": Answer(headers={"etag": 'W/"abc"', "date": "Sun, 06 Nov 1994 08:49:37 GMT"}, body={
+        "number": 1, "title": "A title", "state": "closed", "merged": True, "merged_at": "2024-02-01T10:00:00Z",
+        "user": _USER, "html_url": "https://github.example.com/acme/web/pull/1", "merge_commit_sha": SHA,
+        "head": {"sha": OLDER, "ref": "feature"}, "base": {"ref": "main"}, "labels": _LABELS,
+    }),
+    r"GET .*/pulls/1/files": Answer(headers=_PAGED, body=[
+        {"filename": "a/b.py"}, {"filename": "a/c.py", "previous_filename": "a/d.py", "status": "renamed"},
+    ]),
+    r"GET .*/compare/.*": {"status": "ahead", "ahead_by": 1},
+    r"GET .*/commits/[^/]+": {"sha": SHA},
+    r"GET .*/commits/[^/]+/status": Answer(headers=_PAGED, body={"state": "success", "statuses": [
+        {"context": "pilotage/dev", "state": "success", "description": "x", "target_url": "https://example.com"},
+    ]}),
+    r"POST .*/statuses/.*": Answer(status=201, body={"id": 1}),
+    r"GET .*/issues/1/labels": Answer(headers=_PAGED, body=_LABELS),
+    r"POST .*/issues/1/labels": _LABELS,
+    r"POST .*/repos/acme/web/labels": Answer(status=201, body=_LABELS[0]),
+    r"DELETE .*/issues/1/labels/.*": _LABELS,
+    r"GET .*/issues/1/comments": Answer(headers=_PAGED, body=[_COMMENT, {**_COMMENT, "user": {"login": "mona"}}]),
+    r"GET .*/issues/comments/.*": _COMMENT,
+    r"POST .*/issues/1/comments": Answer(status=201, body=_COMMENT),
+    r"PATCH .*/issues/comments/.*": _COMMENT,
+    r"GET .*/repos/acme/web": {"full_name": "acme/web", "default_branch": "main"},
+    r"GET .*/user": _USER,
+    r"GET .*/app": {"slug": "pilotage", "id": 1},
+    r"GET .*/installation": {"id": 5},
+    r"POST .*/access_tokens": Answer(status=201, body={"token": "minted-token", "expires_at": _EXPIRES}),
+    r"GET .*/actions/workflows/e2e.yml/runs": Answer(headers=_PAGED, body={
+        "total_count": 2, "workflow_runs": [{**_GITHUB_RUN, "id": 41, "display_title": "another"}, _GITHUB_RUN],
+    }),
+    r"POST .*/actions/workflows/e2e.yml/dispatches": Answer(
+        headers={"x-github-enterprise-version": "3.19.2"},
+        body={"workflow_run_id": 42, "html_url": "https://github.example.com/acme/web/actions/runs/42"},
+    ),
+    r"GET .*/actions/runs/42": _GITHUB_RUN,
+    r"GET .*/actions/runs/42/jobs": {"jobs": [{"name": "unit", "conclusion": "failure"}, {"name": "lint"}]},
+    r"POST .*/actions/runs/42/cancel": Answer(status=202, body={}),
+    r"GET .*/actions/workflows/e2e.yml": {"path": ".github/workflows/e2e.yml"},
+    r"GET .*/contents/.*": Answer(headers={"content-type": "application/vnd.github.raw"}, body=_WORKFLOW_FILE),
+    r"GET .*/actions/runs": {"total_count": 1, "workflow_runs": [_GITHUB_RUN]},
+})  # fmt: skip
+
+_SENT = [{"name": "PROMOTION_KEY", "value": KEY}, {"name": "REVISION", "value": SHA}, {"name": "HIDDEN"}]
+_PARAMETERS = [
+    {"_class": "hudson.model.ParametersAction", "parameters": _SENT},
+    {"_class": "hudson.model.CauseAction", "causes": [{"_class": "hudson.model.Cause$UserIdCause", "userId": "bot"}]},
+]
+_BUILD = {
+    "number": 12, "url": "https://ci.example.com/jenkins/job/web/12/", "queueId": 4, "building": False,
+    "result": "ABORTED", "timestamp": 1_700_000_000_000,
+    "actions": [*_PARAMETERS, {
+        "_class": "org.jenkinsci.InterruptedBuildAction.CauseAction",
+        "causes": [{"_class": "Interruption", "shortDescription": "Aborted by mona"}],
+    }],
+}  # fmt: skip
+_OTHER_BUILD = {**_BUILD, "number": 11, "queueId": 6, "actions": []}
+_DECLARED = [{"parameterDefinitions": [{"name": "PROMOTION_KEY"}, {"name": "REVISION"}]}]
+
+JENKINS = _routes({
+    r"GET .*/queue/api/json": {"items": [{"id": 5, "url": "queue/item/5/", "actions": _PARAMETERS}]},
+    r"GET .*/job/web/api/json": {"builds": [_BUILD, _OTHER_BUILD], "property": _DECLARED},
+    r"GET .*/job/busy/api/json": {
+        "builds": [{**_OTHER_BUILD, "number": 900 - n, "timestamp": 4_000_000_000_000} for n in range(100)],
+        "allBuilds": [_BUILD], "property": _DECLARED,
+    },
+    r"GET .*/queue/item/5/api/json": {"why": "waiting for an executor", "task": {"url": "https://ci.example.com/x"}},
+    r"GET .*/queue/item/4/api/json": {"executable": {"number": 12, "url": "https://ci.example.com/jenkins/job/web/12/"}},
+    r"GET .*/queue/item/6/api/json": Answer(
+        status=404, headers={"content-type": "text/html"}, body=b"<title>Not Found</title>"
+    ),
+    r"GET .*/job/[a-z]+/11/api/json": _OTHER_BUILD,
+    r"GET .*/job/[a-z]+/12/api/json": _BUILD,
+    r"GET .*/job/[a-z]+/13/api/json": {**_BUILD, "number": 13, "building": True, "result": None},
+    r"GET .*/testReport/api/json": {"failCount": 1, "skipCount": 2, "totalCount": 40},
+    r"POST .*/job/[a-z]+/buildWithParameters": Answer(
+        status=201, headers={"location": "https://ci.example.com/jenkins/queue/item/5/"}
+    ),
+    r"GET .*/crumbIssuer/api/json": Answer(
+        headers={"set-cookie": "JSESSIONID=abc; Path=/; HttpOnly"},
+        body={"crumb": "0123", "crumbRequestField": "Jenkins-Crumb"},
+    ),
+    r"POST .*/queue/cancelItem": Answer(status=302, headers={"location": "https://ci.example.com/jenkins/queue/"}),
+    r"POST .*/job/[a-z]+/1[23]/stop": Answer(status=302, headers={"location": "../"}),
+    r"GET .*/jenkins/api/json": Answer(headers={"x-jenkins": "2.504"}, body={"mode": "NORMAL"}),
+})  # fmt: skip
+
+_PIPELINE = {
+    "id": 77, "iid": 7, "name": KEY, "source": "api", "status": "failed", "web_url": "https://gitlab.example.com/x/77",
+    "detailed_status": {"text": "failed"}, "created_at": "2024-02-01T10:00:00Z", "ref": "main",
+    "user": {"username": "pilotage"},
+}  # fmt: skip
+_JOB = {"id": 1, "name": "unit", "failure_reason": "script_failure", "allow_failure": False}
+_BRIDGE = {**_JOB, "name": "child", "downstream_pipeline": {"id": 78, "status": "failed", "web_url": "https://x/78"}}
+_CI_FILE = b"workflow:\n  name: e2e $PROMOTION_KEY $[[ inputs.promotion_key ]]\njob:\n  script: make\n"
+_GITLAB_PAGE = {"x-next-page": "", "link": '<https://gitlab.example.com/x>; rel="first"'}
+
+GITLAB = _routes({
+    r"GET .*/projects/acme%2Fweb": {"path_with_namespace": "acme/web", "ci_config_path": ""},
+    r"GET .*/projects/acme%2Fweb/pipelines": Answer(
+        headers=_GITLAB_PAGE, body=[_PIPELINE, {**_PIPELINE, "id": 76, "name": None}]
+    ),
+    r"POST .*/(trigger/)?pipeline": Answer(status=201, body=_PIPELINE),
+    r"GET .*/pipelines/7[67]": _PIPELINE,
+    r"GET .*/pipelines/7[67]/variables": [{"key": "PROMOTION_KEY", "value": KEY}, {"key": "REVISION", "value": SHA}],
+    r"GET .*/pipelines/77/jobs": [_JOB],
+    r"GET .*/pipelines/77/bridges": [_BRIDGE],
+    r"GET .*/pipelines/77/test_report_summary": {"total": {"success": 3, "failed": 1, "error": 0, "skipped": 2}},
+    r"POST .*/pipelines/77/cancel": Answer(status=201, body=_PIPELINE),
+    r"GET .*/version": {"version": "18.2.0"},
+    r"GET .*/user": {"username": "pilotage"},
+    r"GET .*/personal_access_tokens/self": {"scopes": ["api"]},
+    r"GET .*/repository/files/.*/raw": Answer(headers={"content-type": "text/plain"}, body=_CI_FILE),
+})  # fmt: skip
+
+_SOURCE = {
+    "repoURL": "https://github.example.com/acme/config", "path": "web", "targetRevision": SHA, "name": "config",
+    "kustomize": {"images": ["registry.example.com/web:1.2"]},
+    "helm": {"parameters": [{"name": "image.tag", "value": "1.2"}]},
+}  # fmt: skip
+_RESOURCES = [
+    {"kind": "Deployment", "namespace": "shop", "name": "web", "health": {"status": "Degraded", "message": "no pods"}},
+    {"kind": "ConfigMap", "namespace": "shop", "name": "old", "requiresPruning": True},
+]
+_RESULT = {
+    "revision": SHA, "source": _SOURCE, "sources": [_SOURCE],
+    "resources": [
+        {"kind": "Job", "namespace": "shop", "name": "hook", "hookType": "PreSync", "hookPhase": "Failed"},
+        {"kind": "Deployment", "namespace": "shop", "name": "web", "status": "SyncFailed", "message": "denied"},
+    ],
+}  # fmt: skip
+APPLICATION = {
+    "metadata": {
+        "name": "web", "namespace": "argocd", "resourceVersion": "100",
+        "ownerReferences": [{"kind": "ApplicationSet", "name": "shop"}],
+        "annotations": {"x": "y"}, "labels": {"a": "b"},
+    },
+    "spec": {"project": "shop", "sources": [_SOURCE], "syncPolicy": {"automated": {"prune": True}}},
+    "status": {
+        "sync": {"status": "OutOfSync", "revisions": [SHA]}, "health": {"status": "Degraded", "message": "bad"},
+        "summary": {"images": ["registry.example.com/web:1.2"]}, "reconciledAt": "2024-02-01T10:00:00Z",
+        "history": [{"id": 1, "revisions": [SHA], "sources": [_SOURCE]}], "resources": _RESOURCES,
+        "conditions": [{"type": "SyncError", "message": "failed"}, {"type": "OrphanedResourceWarning"}],
+        "operationState": {
+            "phase": "Failed", "message": "one failed", "finishedAt": "2024-02-01T10:00:00Z", "retryCount": 2,
+            "operation": {"info": [{"name": "promotion-key", "value": KEY}], "sync": {"revisions": [SHA]}},
+            "syncResult": _RESULT,
+        },
+    },
+}  # fmt: skip
+_WINDOW = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h"}
+_TRACKED = {"argocd.argoproj.io/tracking-id": "apps:argoproj.io/Application:argocd/web"}
+_TRACKED_APPLICATION = {
+    **APPLICATION,
+    "metadata": {"name": "web", "namespace": "argocd", "annotations": _TRACKED},
+    "operation": {"info": [{"name": "promotion-key", "value": KEY}], "sync": {"revision": SHA}},
+}
+
+ARGOCD = _routes({
+    r"GET .*/v1/applications": {"items": [APPLICATION, _TRACKED_APPLICATION]},
+    r"GET .*/applications/web": APPLICATION,
+    r"GET .*/applications/tracked": _TRACKED_APPLICATION,
+    r"PATCH .*/applications/web": APPLICATION,
+    r"POST .*/applications/web/sync": APPLICATION,
+    r"GET .*/applications/web/syncwindows": {
+        "activeWindows": [_WINDOW], "assignedWindows": [_WINDOW, {**_WINDOW, "kind": "allow"}],
+    },
+    r"GET .*/applications/allowed/syncwindows": {"assignedWindows": [{**_WINDOW, "kind": "allow"}]},
+    r"GET .*/can-i/.*": {"value": "no"},
+    r"GET .*/stream/applications": Answer(lines=True, body=[
+        {"result": {"type": "ADDED", "application": APPLICATION}},
+        {"result": {"type": "MODIFIED", "application": _TRACKED_APPLICATION}},
+    ]),
+    r"GET .*/version": {"Version": "v3.5.7"},
+})  # fmt: skip
+
+HOSTS: Mapping[str, tuple[Route, ...]] = {
+    "github": GITHUB,
+    "githubActions": GITHUB,
+    "jenkins": JENKINS,
+    "gitlabCI": GITLAB,
+    "argocd": ARGOCD,
+}
+"""By the kind that the registry knows."""
+
+
+def answer_of(kind: str, method: str, path: str) -> Answer | None:
+    """Return what the host of a kind answers; None where it knows no such path."""
+    asked = f"{method} {path.partition('?')[0]}"
+    return next((route.answer for route in HOSTS[kind] if route.request.fullmatch(asked)), None)

@@ -1,0 +1,100 @@
+"""Everything that the ports can ask of each kind of host, named `kind.method`, with variants behind a second dot."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+
+from providers.http import HttpClients
+from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Origin, Run, Verdict
+from tests.providers.apps import github_app
+from tests.providers.fuzzing.answers import KEY, OLDER, SHA
+from tests.providers.hosts import TOKEN, argocd, github, github_actions, gitlab_ci, jenkins
+
+Operation = Callable[[HttpClients], Awaitable[object]]
+REF = ApplicationRef(project="shop", name="web")
+TRACKED = ApplicationRef(project="shop", name="tracked")
+ALLOWED = ApplicationRef(project="shop", name="allowed")
+STATUS = CommitStatus(context="pilotage/dev", state=Verdict.PENDING, description="x", url="https://example.com")
+PASSWORD = {"username": "bot", "password": TOKEN}
+APP = {"privateKey": github_app("fuzzed").private_key, "appID": "1"}
+TRIGGER = {"token": TOKEN, "triggerToken": "trigger-token"}
+RUN = Run(id="42", key=KEY)
+PIPELINE = Run(id="77", key=KEY)
+ORIGIN = Origin(began=0.0, parameters={"REVISION": SHA})
+UNNAMED = Run(id="", key=KEY)
+
+
+async def _stream(http: HttpClients) -> tuple[ApplicationState, ...]:
+    async with aclosing(argocd(http).stream(REF)) as states:  # type: ignore[type-var]
+        return tuple([state async for state in states])
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "github.pull_requests.get": lambda http: github(http).pull_requests.get(1),
+    "github.pull_requests.changed_files": lambda http: github(http).pull_requests.changed_files(1),
+    "github.revisions.compare": lambda http: github(http).revisions.compare(OLDER, SHA),
+    "github.revisions.resolve": lambda http: github(http).revisions.resolve(SHA[:7]),
+    "github.commit_statuses.newest": lambda http: github(http).commit_statuses.newest(SHA),
+    "github.commit_statuses.set": lambda http: github(http).commit_statuses.set(SHA, STATUS),
+    "github.labels.list": lambda http: github(http).labels.list(1),
+    "github.labels.add": lambda http: github(http).labels.add(1, ["pilotage/testing"]),
+    "github.labels.remove": lambda http: github(http).labels.remove(1, "pilotage/testing"),
+    "github.comments.own": lambda http: github(http).comments.own(1),
+    "github.comments.own.app": lambda http: github(http, data=APP).comments.own(1),
+    "github.comments.get": lambda http: github(http).comments.get("9"),
+    "github.comments.create": lambda http: github(http).comments.create(1, "x"),
+    "github.comments.update": lambda http: github(http).comments.update(Comment(id="9", body=""), "x"),
+    "github.check": lambda http: github(http).check(),
+    "github.check.account": lambda http: github(http, owner="").check(),
+    "github.check.app": lambda http: github(http, owner="", data=APP).check(),
+    "githubActions.find": lambda http: github_actions(http).find("e2e.yml", KEY),
+    "githubActions.find.known": lambda http: github_actions(http).find("e2e.yml", KEY, ORIGIN),
+    "githubActions.create": lambda http: github_actions(http).create("e2e.yml", KEY, {"REVISION": SHA}),
+    "githubActions.read": lambda http: github_actions(http).read("e2e.yml", RUN),
+    "githubActions.read.unnamed": lambda http: github_actions(http).read("e2e.yml", UNNAMED),
+    "githubActions.cancel": lambda http: github_actions(http).cancel("e2e.yml", RUN),
+    "githubActions.check": lambda http: github_actions(http).check(),
+    "githubActions.traceable": lambda http: github_actions(http).traceable("e2e.yml"),  # type: ignore[attr-defined]
+    "jenkins.find": lambda http: jenkins(http).find("web", KEY),
+    "jenkins.find.known": lambda http: jenkins(http).find("web", KEY, ORIGIN),
+    "jenkins.find.busy": lambda http: jenkins(http).find("busy", KEY),
+    "jenkins.create": lambda http: jenkins(http).create("web", KEY, {"REVISION": SHA}),
+    "jenkins.create.password": lambda http: jenkins(http, data=PASSWORD).create("web", KEY, {"REVISION": SHA}),
+    "jenkins.read.waiting": lambda http: jenkins(http).read("web", Run(id="queue:5", key=KEY)),
+    "jenkins.read.began": lambda http: jenkins(http).read("web", Run(id="queue:4", key=KEY)),
+    "jenkins.read.forgotten": lambda http: jenkins(http).read("web", Run(id="queue:6", key=KEY)),
+    "jenkins.read": lambda http: jenkins(http).read("web", Run(id="build:12:4", key=KEY)),
+    "jenkins.read.unnamed": lambda http: jenkins(http).read("web", UNNAMED),
+    "jenkins.cancel": lambda http: jenkins(http).cancel("web", Run(id="build:13:4", key=KEY)),
+    "jenkins.cancel.waiting": lambda http: jenkins(http).cancel("web", Run(id="queue:5", key=KEY)),
+    "jenkins.check": lambda http: jenkins(http).check(),
+    "jenkins.traceable": lambda http: jenkins(http).traceable("web"),  # type: ignore[attr-defined]
+    "gitlabCI.find": lambda http: gitlab_ci(http).find("main", KEY),
+    "gitlabCI.find.known": lambda http: gitlab_ci(http).find("main", KEY, ORIGIN),
+    "gitlabCI.create": lambda http: gitlab_ci(http).create("main", KEY, {"REVISION": SHA}),
+    "gitlabCI.create.trigger": lambda http: gitlab_ci(http, data=TRIGGER).create("main", KEY, {}),
+    "gitlabCI.read": lambda http: gitlab_ci(http).read("main", PIPELINE),
+    "gitlabCI.read.unnamed": lambda http: gitlab_ci(http).read("main", UNNAMED),
+    "gitlabCI.cancel": lambda http: gitlab_ci(http).cancel("main", PIPELINE),
+    "gitlabCI.check": lambda http: gitlab_ci(http).check(),
+    "gitlabCI.check.account": lambda http: gitlab_ci(http, project="").check(),
+    "gitlabCI.check.inputs": lambda http: gitlab_ci(http, parameters_as="Inputs").check(),
+    "gitlabCI.traceable": lambda http: gitlab_ci(http).traceable("main"),  # type: ignore[attr-defined]
+    "gitlabCI.traceable.inputs": lambda http: gitlab_ci(http, parameters_as="Inputs").traceable("main"),  # type: ignore[attr-defined]
+    "argocd.get": lambda http: argocd(http).get(REF),
+    "argocd.get.tracked": lambda http: argocd(http).get(TRACKED, refresh=True),
+    "argocd.names": lambda http: argocd(http).names("shop", selector="a=b"),
+    "argocd.list": lambda http: argocd(http).list("shop"),
+    "argocd.favours_list": lambda http: argocd(http).favours_list("shop", 2),
+    "argocd.patch": lambda http: argocd(http).patch(REF, [{"op": "test", "path": "/x", "value": "y"}]),
+    "argocd.sync": lambda http: argocd(http).sync(REF, revisions=[SHA], key=KEY),
+    "argocd.sync_windows": lambda http: argocd(http).sync_windows(REF),
+    "argocd.sync_windows.allowed": lambda http: argocd(http).sync_windows(ALLOWED),
+    "argocd.may": lambda http: argocd(http).may(REF, "sync"),
+    "argocd.stream": _stream,
+    "argocd.check": lambda http: argocd(http).check(),
+}
+
+
+def kind_of(name: str) -> str:
+    """Return which kind of host an operation calls."""
+    return name.partition(".")[0]
