@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ IDENTITY = ScmIdentity(
     git_repository="web", git_repository_namespace="shop", scm_provider="github", scm_provider_kind="ScmProvider"
 )
 TOKEN = "t0ken-that-nobody-may-see"
+UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
@@ -27,6 +29,13 @@ def answer(body: object = None, status: int = 200, **headers: str) -> httpx.Resp
     if body is None:
         return httpx.Response(status, headers=named)
     return httpx.Response(status, json=body, headers=named)
+
+
+class MemoryClients(HttpClients):
+    """Clients whose answers come from memory: reading the machine's authorities would take longer than all else."""
+
+    def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
+        return super()._trust(ca_pem) if ca_pem else UNUSED
 
 
 @dataclass(kw_only=True)
@@ -65,7 +74,7 @@ class FakeHost:
 
     def http(self, options: Mapping[str, object] | None = None) -> HttpClients:
         fields: dict[str, object] = {"transport": httpx.MockTransport(self.handle), **(options or {})}
-        return HttpClients(HttpOptions(**fields))  # type: ignore[arg-type]
+        return MemoryClients(HttpOptions(**fields))  # type: ignore[arg-type]
 
     def paths(self) -> list[str]:
         """Return method and raw path of every request."""
