@@ -39,9 +39,9 @@ def summary_marker(marker: str, proof: str = "") -> str:
     return f"<!-- pilotage:{marker} {proof} -->" if proof else f"<!-- pilotage:{marker} -->"
 
 
-def mention_marker(marker: str, key: str) -> str:
-    """Return the hidden line by which a mention is known to be posted."""
-    return f"<!-- pilotage:{marker}:mention:{key} -->"
+def mention_marker(marker: str, key: str, proof: str = "") -> str:
+    """Return the hidden line by which a mention is known to be posted; the proof binds it to the comment's text."""
+    return summary_marker(f"{marker}:mention:{key}", proof)
 
 
 class _Presenter:
@@ -177,22 +177,30 @@ class _Presenter:
     async def _post_once(self, mention: Mention, shown: Shown | None) -> None:
         if shown is not None and mention.key in shown.mentions:
             return
-        marker = mention_marker(self._request.marker, mention.key)
         unknown = shown is None or not shown.comment_id
-        if not unknown or _first_with(marker, await self._read_comments()) is None:
-            await self._host.comments.create(self._request.number, f"{mention.body.rstrip()}\n\n{marker}")
+        if not unknown or not self._is_posted(mention, await self._read_comments()):
+            text = mention.body.rstrip()
+            marker = mention_marker(self._request.marker, mention.key, self._mention_proof(mention, text))
+            await self._host.comments.create(self._request.number, f"{text}\n\n{marker}")
             self._writes += 1
         self._mentions.append(mention.key)
+
+    def _mention_proof(self, mention: Mention, text: str) -> str:
+        return self._host.comments.proof(f"{self._request.marker}:mention:{mention.key}\n{text}")
+
+    def _is_posted(self, mention: Mention, comments: Sequence[Comment]) -> bool:
+        """Say whether one of the comments is this mention as it was posted; what a shared account quotes is not."""
+        for comment in comments:
+            text = comment.body.strip().rpartition("\n\n")[0]
+            marker = mention_marker(self._request.marker, mention.key, self._mention_proof(mention, text))
+            if comment.body.strip() == f"{text}\n\n{marker}":
+                return True
+        return False
 
     async def _read_comments(self) -> tuple[Comment, ...]:
         if self._comments is None:
             self._comments = await self._host.comments.own(self._request.number)
         return self._comments
-
-
-def _first_with(marker: str, comments: Sequence[Comment]) -> Comment | None:
-    # A person who quotes our comment puts the marker before words of their own.
-    return next((comment for comment in comments if comment.body.rstrip().endswith(marker)), None)
 
 
 def _to_commit_status(status: DesiredStatus) -> CommitStatus:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.models.revisions import PresentInput
-from activities.presentation import present, summary_marker
+from activities.models.revisions import Mention, PresentInput
+from activities.presentation import mention_marker, present, summary_marker
 from providers.models import Comment
 from tests.activities.fakes import FakeScm
 
@@ -75,3 +75,15 @@ async def test_a_comment_of_an_earlier_credential_is_still_ours(scm: FakeScm) ->
     scm.proof_key = b"key of the next credential"
     await show(scm, replace(WANTED, comment="### Pilotage: Promoting"))
     assert texts(scm) == ["### Pilotage: Promoting"]
+
+
+async def test_to_keep_people_from_being_asked_by_a_quoted_mention(scm: FakeScm) -> None:
+    wanted = replace(WANTED, mentions=(Mention(key="approve", body="@mona please approve"),))
+    for proof in ("", "0" * 32):
+        quoted = f"nothing to do\n\n{mention_marker('uid-1', 'approve', proof)}"
+        scm.stored_comments.append(Comment(id=f"quoted{proof}", body=quoted))
+    await show(scm, wanted)
+    await show(scm, wanted)
+    assert sorted(texts(scm)) == [
+        "### Pilotage: Testing", "@mona please approve", "nothing to do", "nothing to do"
+    ]  # fmt: skip
