@@ -65,6 +65,8 @@ RULES = (
     _rules("promotion/commands.py", "test_commands.py", LIMITS),
     _rules("promotion/comparing.py", "test_comparing.py", "test_working_sets.py", LIMITS),
     _rules("promotion/obstacles.py", "test_obstacles.py", OBSTACLE_LIMITS),
+    _rules("promotion/rules/testing.py", "test_testing.py"),
+    _rules("promotion/rules/waves.py", "test_waves.py"),
     _rules("promotion/rounds.py", "test_rounds.py", ROUND_LIMITS),
     _rules("promotion/presentation.py", "test_presentation.py"),
     _rules("environment/holds.py", "test_hold_rules_at_their_limits.py"),

@@ -12,6 +12,7 @@ from activities.models.tracking import Artifact, Timings
 from workflows.environment.newest import artifacts_of
 from workflows.environment.state import Observed
 from workflows.runtime.ancestry import revisions_of
+from workflows.runtime.backoff import Backoff
 
 HISTORY_KEPT = 20
 SHOWN_BYTES = 200
@@ -183,4 +184,6 @@ def next_pause(pause: timedelta | None, timings: Timings, *, changed: bool) -> t
     """Return how long to wait before the next look: eager after a change, then backing off."""
     if pause is None or changed:
         return timings.observe_initial
-    return min(pause * 2, timings.observe_maximum)
+    pauses = Backoff(initial=pause, maximum=timings.observe_maximum)
+    pauses.grow()
+    return pauses.pause

@@ -95,6 +95,7 @@ def a_round(*tests: TestProgress, confirmed: bool = True) -> Round:
             id="but none once the round's own time is up",
         ),
         pytest.param([a_test(RunState.FAILED)], True, FACTS, MINUTE, Step.JUDGE, id="without retries it is final"),
+        pytest.param([a_test()], True, FACTS, 60 * MINUTE, Step.POLL_LATE, id="at its deadline a run is looked at"),
         pytest.param([a_test()], True, FACTS, 61 * MINUTE, Step.POLL_LATE, id="what is late is looked at once more"),
         pytest.param(
             [a_test(read_at=NOON + 61 * MINUTE)],

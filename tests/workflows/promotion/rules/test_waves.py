@@ -126,6 +126,17 @@ def test_our_failed_operation_fails_the_wave_and_names_the_deployment() -> None:
     assert set(act.arrived) == {"api"}
 
 
+@pytest.mark.parametrize(
+    ("requested", "touched", "step"),
+    [({}, 0, Step.WAIT), ({"web": NOW}, 0, Step.FAIL), ({}, int(Touch.REQUESTED), Step.FAIL)],
+)
+def test_a_failure_of_auto_sync_counts_once_we_wrote(requested: dict[str, datetime], touched: int, step: Step) -> None:
+    failed = replace(WRITTEN, operation_key="", auto_synced=True, operation_phase=OperationPhase.FAILED)
+    spec = replace(WEB, write=None)
+    seen = facts({"web": failed}, wave=[spec], requested=requested)
+    assert decide(a_hop(touched={"web": touched}), seen, NOW).step is step
+
+
 def test_time_that_runs_out_fails_the_wave_with_a_line_for_each_that_did_not_arrive() -> None:
     late = facts({"web": BEHIND, "api": BEHIND}, until=NOW)
     act = decide(a_hop(), late, NOW)
@@ -153,6 +164,7 @@ def test_a_write_that_was_set_back_is_repeated_until_it_means_something() -> Non
     act = decide(a_hop(), seen, NOW)
     assert act.step is Step.WRITE
     assert [(one.deployment, one.repeats, bool(one.reverted)) for one in act.lost] == [("web", 1, True)]
+    assert decide(a_hop(repeats={"web": REPEATS - 1}), seen, NOW).step is Step.WRITE
     last = decide(a_hop(repeats={"web": REPEATS}), seen, NOW)
     assert (last.step, last.failed) == (Step.FAIL, "web")
     assert [one.repeats for one in last.lost] == [REPEATS + 1]
@@ -163,6 +175,7 @@ def test_a_sync_that_does_not_begin_is_repeated_some_times_and_then_only_waited_
     assert decide(a_hop(), seen, NOW).step is Step.WAIT
     act = decide(a_hop(), seen, NOW + MINUTE)
     assert (act.step, act.lost) == (Step.WRITE, [Loss(deployment="web", repeats=1)])
+    assert decide(a_hop(repeats={"web": REPEATS - 1}), seen, NOW + MINUTE).step is Step.WRITE
     assert decide(a_hop(repeats={"web": REPEATS}), seen, NOW + MINUTE).step is Step.WAIT
 
 
