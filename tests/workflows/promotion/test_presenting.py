@@ -60,7 +60,8 @@ async def test_the_next_presentation_trusts_what_the_last_one_showed_and_nothing
 
     monkeypatch.setattr(workflow, "execute_activity_method", execute)
     monkeypatch.setattr(workflow, "now", lambda: NOW)
-    monkeypatch.setattr(reporting, "shown", lambda _ctx: (State.TESTING, None))
+    shown = reporting.View(state=State.TESTING, waiting=None, obstacle=None)
+    monkeypatch.setattr(reporting, "view", lambda _ctx: shown)
     story = in_hop(State.TESTING)
     story.shown, story.presented = BEFORE, True
     ctx = SimpleNamespace(
