@@ -22,6 +22,6 @@ async def test_the_api_server_selects_trackers_by_their_repository(api: Kubernet
     assert [(one.name, one.attempt) for one in first.trackers] == [("api-1", 1)]
     assert first.then is not None
     for begin in (first.then, replace(first.then, token=""), replace(first.then, token="no token of this server")):
-        rest = await live_trackers(api, namespace, "api", at_most=2, begin=begin)
+        rest = await live_trackers(api, namespace, "api", at_most=10, begin=begin)
         assert [(one.name, bool(one.uid)) for one in rest.trackers] == [("api-2", True)]
         assert rest.then is None
