@@ -85,9 +85,10 @@ class ConnectionWorkflow:
             # Only a refusal that no retry mends gets here; it says nothing about the credential.
             workflow.logger.warning("connection cannot be checked", exc_info=error)
             self._failures += 1
-            return None
-        finally:
             self._checked_at = workflow.now()
+            return None
+        # Not in a `finally`, which also runs when an evicted workflow is collected, where there is no workflow's time.
+        self._checked_at = workflow.now()
         self._failures = count_failures(self._failures, result)
         self._checked, self._outcome = result.generation, result.outcome
         return result
