@@ -88,3 +88,20 @@ def test_a_line_of_a_compressed_stream_is_bounded() -> None:
 
 def test_an_empty_answer_may_claim_to_be_compressed() -> None:
     assert asyncio.run(read_body(answer(coding="gzip"), LIMIT)) == b""
+
+
+def test_several_members_are_one_answer() -> None:
+    packed = gzip.compress(b"one ") + gzip.compress(b"") + gzip.compress(b"two") + b"\0" * 8
+    chunks = [packed[at : at + 5] for at in range(0, len(packed), 5)]
+    assert asyncio.run(read_body(answer(*chunks, coding="gzip"), LIMIT)) == b"one two"
+
+
+def test_members_that_hold_nothing_are_not_read_without_end() -> None:
+    with pytest.raises(ProviderMalformed, match="hold nothing"):
+        asyncio.run(read_body(answer(gzip.compress(b"") * 1000, coding="gzip"), LIMIT))
+
+
+def test_a_compressed_stream_that_is_cut_ends_with_its_last_whole_line() -> None:
+    noise = b"".join(bytes([n * 7 % 251]) for n in range(2000)).replace(b"\n", b"")
+    packed = gzip.compress(b"first\n" + noise * 5)
+    assert asyncio.run(_lines(answer(packed[:-30], coding="gzip"))) == [b"first"]
