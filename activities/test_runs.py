@@ -31,7 +31,7 @@ from crds.rules.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Origin, Run, RunReading
 from providers.origins import own
-from providers.ports import TestRuns, TraceableRuns
+from providers.ports import TestRuns
 
 _ASKED_AT_ONCE = 10
 _FINAL = frozenset(state.value for state in RunState if state.final)
@@ -141,7 +141,7 @@ class CiActivities(TestRunActivities):
 
 async def _refuse_blind_repetition(runs: TestRuns, job: str) -> None:
     """Refuse a second trigger of a job whose runs cannot be found by key: the first may be running unseen."""
-    if isinstance(runs, TraceableRuns) and not await runs.traceable(job):
+    if not await runs.traceable(job):
         raise TriggerUnknown(
             f"an earlier trigger of `{job}` may have been accepted, and its runs do not show the promotion key"
         )

@@ -1,7 +1,7 @@
 """Ports by capability. Every method raises only `providers.errors`; none of them retries."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from providers.models import (
     Ancestry,
@@ -140,17 +140,12 @@ class TestRuns(Protocol):
         """Cancel one run; finished or unknown ones are fine, and foreign ones are left alone."""
         ...
 
-    async def check(self) -> str:
-        """Prove the credential by one cheap call; return the server's version or account."""
-        ...
-
-
-@runtime_checkable
-class TraceableRuns(Protocol):
-    """A CI system that can say beforehand whether a lost trigger could be found again; all of ours can."""
-
     async def traceable(self, job: str) -> bool:
         """Say whether runs of this job show their key; where not, a trigger that may be sent is never repeated."""
+        ...
+
+    async def check(self) -> str:
+        """Prove the credential by one cheap call; return the server's version or account."""
         ...
 
 

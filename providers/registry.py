@@ -1,217 +1,144 @@
-"""Which adapter serves which kind: explicit tables, plain values in, ports out.
+"""Which adapter serves which system: one table per port, from a vendor's options to what opens it.
 
 Keys of a Secret, by kind:
 - `github`, `githubActions`: `token`; or `privateKey` (PEM) with `appID` and optionally `installationID`, both of which
-  may come from the provider's spec instead.
+  may come from the options instead.
 - `jenkins`: `username` with `token` (API token) or `password`.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
 - `argocd`: `token`.
 
-Building never fails for what a person configured wrongly (address, Secret): the first call raises the error.
-Only an unknown kind or knob is refused at once, with ProviderRejected.
+Opening sends nothing and never fails for what a person configured wrongly (address, Secret): the first call raises the
+error. Only a meaning that no result may have is refused at once, with ProviderRejected.
+
+A new system adds its options, its adapter, and a line to the table of each port that it serves.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from providers.argocd.adapter import ArgoCDDeployments
-from providers.errors import ProviderRejected
+from providers.argocd.options import ArgoCDOptions
 from providers.github import wire as github_wire
 from providers.github.adapter import GitHubCalls, GitHubHost
+from providers.github.options import GitHubOptions
 from providers.github_actions.adapter import GitHubActionsTestRuns
+from providers.github_actions.at_ref import RunsAtRef
+from providers.github_actions.options import GitHubActionsOptions
 from providers.gitlab_ci import wire as gitlab_wire
 from providers.gitlab_ci.adapter import GitLabAccess, GitLabTestRuns
-from providers.gitlab_ci.starting import ParametersAs
+from providers.gitlab_ci.options import GitLabOptions
 from providers.http import HttpClients
 from providers.jenkins.adapter import JenkinsTestRuns
+from providers.jenkins.options import JenkinsOptions
 from providers.metrics import Recorder, record_argocd_call, record_ci_call, record_scm_call
-from providers.models import Credential, RunPhase, ScmIdentity
+from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
-Factory = TypeVar("Factory")
+HostOptions = GitHubOptions
+TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabOptions
+DeploymentOptions = ArgoCDOptions
+CheckOptions = GitHubOptions | GitLabOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """All that any factory may need; each takes what its system knows."""
+class Access:
+    """What every adapter is opened with beside its options."""
 
     http: HttpClients
-    base: str
     credential: Credential
-    record: Recorder
-    owner: str = ""
-    repository: str = ""
-    project: str = ""
-    app_id: str = ""
-    installation_id: str = ""
-    results: Mapping[str, RunPhase] = field(default_factory=dict)
-    parameters_as: ParametersAs = ParametersAs.VARIABLES
 
 
-def build_scm_host(
-    kind: str,
-    *,
-    base: str,
-    owner: str,
-    repository: str,
-    credential: Credential,
-    identity: ScmIdentity,
-    http: HttpClients,
-    app_id: str = "",
-    installation_id: str = "",
-) -> ScmHost:
-    """Open one repository. `base` is the provider's domain or URL; with an empty owner only `check` is of use."""
-    parts = Parts(
-        http=http,
-        base=base,
-        credential=credential,
-        record=partial(record_scm_call, identity),
-        owner=owner,
-        repository=repository,
-        app_id=app_id,
-        installation_id=installation_id,
-    )
-    return _chosen(SCM_HOSTS, kind, "SCM host")(parts)
+def open_scm_host(options: HostOptions, access: Access, identity: ScmIdentity) -> ScmHost:
+    """Open one repository at its host."""
+    port: ScmHost = SCM_HOSTS[type(options)](options, access, partial(record_scm_call, identity))
+    return port
 
 
-def build_scm_check(
-    kind: str,
-    *,
-    base: str,
-    owner: str,
-    repository: str,
-    credential: Credential,
-    identity: ScmIdentity,
-    http: HttpClients,
-    app_id: str = "",
-    installation_id: str = "",
-) -> Checkable:
-    """Open a repository, or with an empty owner its host, to prove the credential; also where only its CI is used."""
-    if kind == "gitlab":
-        project = f"{owner}/{repository}".strip("/")
-        record = partial(record_ci_call, "gitlabCI")
-        parts = Parts(http=http, base=base, credential=credential, record=record, project=project)
-        return GitLabAccess(_gitlab_ci(parts))
-    return build_scm_host(
-        kind,
-        base=base,
-        owner=owner,
-        repository=repository,
-        credential=credential,
-        identity=identity,
-        http=http,
-        app_id=app_id,
-        installation_id=installation_id,
-    )
+def open_scm_check(options: CheckOptions, access: Access, identity: ScmIdentity) -> Checkable:
+    """Open a repository, or with no name its host, to prove the credential; also where only its CI is used."""
+    port: Checkable = CHECKS[type(options)](options, access, partial(record_scm_call, identity))
+    return port
 
 
-def build_test_runs(
-    kind: str,
-    *,
-    base: str,
-    credential: Credential,
-    http: HttpClients,
-    owner: str = "",
-    repository: str = "",
-    project: str = "",
-    app_id: str = "",
-    installation_id: str = "",
-    results: Mapping[str, str] | None = None,
-    parameters_as: str = ParametersAs.VARIABLES,
-) -> TestRuns:
-    """Open a CI system.
-
-    `base` is Jenkins' URL, or the domain or URL of the repository's host. `githubActions` takes `owner` and
-    `repository`; `gitlabCI` takes `project`, its number or full path; without one only `check` is of use. `results`
-    maps knobs (providers.runs.KNOBS) to phases, such as `{"unstable": "Passed"}`. `parameters_as` is for `gitlabCI`:
-    `Variables` or `Inputs`.
-    """
-    parts = Parts(
-        http=http,
-        base=base,
-        credential=credential,
-        record=partial(record_ci_call, kind),
-        owner=owner,
-        repository=repository,
-        project=project,
-        app_id=app_id,
-        installation_id=installation_id,
-        results=result_map(results or {}),
-        parameters_as=ParametersAs(parameters_as),
-    )
-    return _chosen(TEST_RUNS, kind, "CI system")(parts)
+def open_test_runs(options: TestRunOptions, access: Access) -> TestRuns:
+    """Open a CI system. Raises ProviderRejected for a result that the vendor does not know."""
+    kind, opened = TEST_RUNS[type(options)]
+    port: TestRuns = opened(options, access, partial(record_ci_call, kind))
+    return port
 
 
-def build_deployments(kind: str = "argocd", *, base: str, credential: Credential, http: HttpClients) -> Deployments:
-    """Open an Argo CD API server; `base` is its URL, with its root path if it has one."""
-    parts = Parts(http=http, base=base, credential=credential, record=record_argocd_call)
-    return _chosen(DEPLOYMENTS, kind, "deployment system")(parts)
+def open_deployments(options: DeploymentOptions, access: Access) -> Deployments:
+    """Open what deploys."""
+    port: Deployments = DEPLOYMENTS[type(options)](options, access, record_argocd_call)
+    return port
 
 
-def _github(parts: Parts) -> ScmHost:
-    base_url = github_wire.base_url(parts.base)
-    calls = _github_calls(parts, base_url)
-    return GitHubHost(http=parts.http, base_url=base_url, credential=parts.credential, calls=calls)
-
-
-def _github_actions(parts: Parts) -> TestRuns:
-    base_url = github_wire.base_url(parts.base)
-    calls = _github_calls(parts, base_url)
-    return GitHubActionsTestRuns(http=parts.http, base_url=base_url, calls=calls, results=parts.results)
-
-
-def _github_calls(parts: Parts, base_url: str) -> GitHubCalls:
+def _github_calls(options: GitHubOptions, access: Access, record: Recorder, base_url: str) -> GitHubCalls:
     return GitHubCalls(
-        http=parts.http,
+        http=access.http,
         base_url=base_url,
-        owner=parts.owner,
-        repository=parts.repository,
-        credential=parts.credential,
-        record=parts.record,
-        app_id=parts.app_id,
-        installation_id=parts.installation_id,
+        owner=options.owner,
+        repository=options.repository,
+        credential=access.credential,
+        record=record,
+        app_id=options.app_id,
+        installation_id=options.installation_id,
     )
 
 
-def _jenkins(parts: Parts) -> TestRuns:
-    return JenkinsTestRuns(
-        http=parts.http,
-        base_url=parts.base,
-        credential=parts.credential,
-        record=parts.record,
-        results=parts.results,
-    )
+def _github(options: GitHubOptions, access: Access, record: Recorder) -> ScmHost:
+    base_url = github_wire.base_url(options.domain)
+    calls = _github_calls(options, access, record, base_url)
+    return GitHubHost(http=access.http, base_url=base_url, credential=access.credential, calls=calls)
 
 
-def _gitlab_ci(parts: Parts) -> GitLabTestRuns:
+def _github_actions(options: GitHubActionsOptions, access: Access, record: Recorder) -> TestRuns:
+    base_url = github_wire.base_url(options.repository.domain)
+    calls = _github_calls(options.repository, access, record, base_url)
+    results = result_map(options.results)
+    runs = GitHubActionsTestRuns(http=access.http, base_url=base_url, calls=calls, results=results)
+    return RunsAtRef(runs, options.ref) if options.ref else runs
+
+
+def _gitlab_ci(options: GitLabOptions, access: Access, record: Recorder) -> GitLabTestRuns:
     return GitLabTestRuns(
-        http=parts.http,
-        base_url=gitlab_wire.base_url(parts.base),
-        project=parts.project,
-        credential=parts.credential,
-        record=parts.record,
-        results=parts.results,
-        parameters_as=parts.parameters_as,
+        http=access.http,
+        base_url=gitlab_wire.base_url(options.domain),
+        project=options.project,
+        credential=access.credential,
+        record=record,
+        results=result_map(options.results),
+        parameters_as=options.parameters_as,
     )
 
 
-def _argocd(parts: Parts) -> Deployments:
-    return ArgoCDDeployments(http=parts.http, base_url=parts.base, credential=parts.credential, record=parts.record)
+def _gitlab_check(options: GitLabOptions, access: Access, _record: Recorder) -> Checkable:
+    return GitLabAccess(_gitlab_ci(options, access, partial(record_ci_call, "gitlabCI")))
 
 
-SCM_HOSTS: Mapping[str, Callable[[Parts], ScmHost]] = {"github": _github}
-TEST_RUNS: Mapping[str, Callable[[Parts], TestRuns]] = {
-    "jenkins": _jenkins,
-    "githubActions": _github_actions,
-    "gitlabCI": _gitlab_ci,
+def _jenkins(options: JenkinsOptions, access: Access, record: Recorder) -> TestRuns:
+    return JenkinsTestRuns(
+        http=access.http,
+        base_url=options.url,
+        credential=access.credential,
+        record=record,
+        results=result_map(options.results),
+    )
+
+
+def _argocd(options: ArgoCDOptions, access: Access, record: Recorder) -> Deployments:
+    return ArgoCDDeployments(http=access.http, base_url=options.server, credential=access.credential, record=record)
+
+
+# A table's key is the type of the options that its entry takes, which no type of Python's says.
+SCM_HOSTS: Mapping[type, Callable[[Any, Access, Recorder], ScmHost]] = {GitHubOptions: _github}
+CHECKS: Mapping[type, Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS, GitLabOptions: _gitlab_check}
+TEST_RUNS: Mapping[type, tuple[str, Callable[[Any, Access, Recorder], TestRuns]]] = {
+    JenkinsOptions: ("jenkins", _jenkins),
+    GitHubActionsOptions: ("githubActions", _github_actions),
+    GitLabOptions: ("gitlabCI", _gitlab_ci),
 }
-DEPLOYMENTS: Mapping[str, Callable[[Parts], Deployments]] = {"argocd": _argocd}
-
-
-def _chosen(table: Mapping[str, Factory], kind: str, what: str) -> Factory:
-    if kind not in table:
-        raise ProviderRejected(f"`{kind}` is no {what} that this version works with; it works with {', '.join(table)}")
-    return table[kind]
+DEPLOYMENTS: Mapping[type, Callable[[Any, Access, Recorder], Deployments]] = {ArgoCDOptions: _argocd}

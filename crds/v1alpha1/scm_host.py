@@ -154,3 +154,11 @@ class ScmProviderSpec(Model):
     def host(self) -> ScmHost:
         """The host that is set. Raises ValueError where none or several are."""
         return only_host(self)
+
+    @property
+    def block(self) -> Model:
+        """The block of the host that is set. Raises ValueError where none or several are."""
+        host = self.host.value
+        names = {field.alias or name: name for name, field in type(self).model_fields.items()}
+        block: Model = getattr(self, names[host])
+        return block

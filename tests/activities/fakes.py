@@ -250,6 +250,9 @@ class FakeRuns(Failing):
             if reading.run.id == run.id:
                 self.runs[index] = replace(reading, phase=RunPhase.CANCELLED)
 
+    async def traceable(self, job: str) -> bool:
+        return True
+
     async def check(self) -> str:
         self.note("check")
         return "2.500"

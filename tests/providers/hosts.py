@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 import httpx
 from prometheus_client import Counter
 
+from providers.argocd.options import ArgoCDOptions
+from providers.github.options import GitHubOptions
+from providers.github_actions.options import GitHubActionsOptions
+from providers.gitlab_ci.options import GitLabOptions
+from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients, HttpOptions
+from providers.jenkins.options import JenkinsOptions
 from providers.metrics import ARGOCD_CALLS, CI_CALLS, SCM_CALLS
 from providers.models import Credential, ScmIdentity
 from providers.ports import Deployments, ScmHost, TestRuns
-from providers.registry import build_deployments, build_scm_host, build_test_runs
+from providers.registry import Access, open_deployments, open_scm_host, open_test_runs
 
 IDENTITY = ScmIdentity(
     git_repository="web", git_repository_namespace="shop", scm_provider="github", scm_provider_kind="ScmProvider"
@@ -94,16 +100,8 @@ def github(
     token: str = TOKEN,
     app_id: str = "",
 ) -> ScmHost:
-    return build_scm_host(
-        "github",
-        base=base,
-        owner=owner,
-        repository="web",
-        credential=Credential(data=data or {"token": token}),
-        identity=IDENTITY,
-        http=http,
-        app_id=app_id,
-    )
+    options = GitHubOptions(domain=base, owner=owner, repository="web", app_id=app_id)
+    return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
 
 
 def jenkins(
@@ -114,7 +112,7 @@ def jenkins(
     results: Mapping[str, str] | None = None,
 ) -> TestRuns:
     credential = Credential(data=data or {"username": "bot", "token": TOKEN})
-    return build_test_runs("jenkins", base=base, credential=credential, http=http, results=results)
+    return open_test_runs(JenkinsOptions(url=base, results=results or {}), Access(http=http, credential=credential))
 
 
 def github_actions(
@@ -125,15 +123,9 @@ def github_actions(
     data: Mapping[str, str] | None = None,
     results: Mapping[str, str] | None = None,
 ) -> TestRuns:
-    return build_test_runs(
-        "githubActions",
-        base=base,
-        owner="acme",
-        repository="web",
-        credential=Credential(data=data or {"token": token}),
-        http=http,
-        results=results,
-    )
+    repository = GitHubOptions(domain=base, owner="acme", repository="web")
+    options = GitHubActionsOptions(repository=repository, results=results or {})
+    return open_test_runs(options, Access(http=http, credential=Credential(data=data or {"token": token})))
 
 
 def gitlab_ci(
@@ -145,19 +137,14 @@ def gitlab_ci(
     project: str = "acme/web",
     parameters_as: str = "Variables",
 ) -> TestRuns:
-    return build_test_runs(
-        "gitlabCI",
-        base=base,
-        project=project,
-        credential=Credential(data=data or {"token": TOKEN}),
-        http=http,
-        results=results,
-        parameters_as=parameters_as,
+    options = GitLabOptions(
+        domain=base, project=project, results=results or {}, parameters_as=ParametersAs(parameters_as)
     )
+    return open_test_runs(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})))
 
 
 def argocd(http: HttpClients, *, base: str = "https://argocd.example.com", token: str = TOKEN) -> Deployments:
-    return build_deployments(base=base, credential=Credential(data={"token": token}), http=http)
+    return open_deployments(ArgoCDOptions(server=base), Access(http=http, credential=Credential(data={"token": token})))
 
 
 def recorded_round_trips() -> int:

@@ -1,6 +1,6 @@
 """What GitLab answers about pipelines, and what tests ask of them."""
 
-from providers.ports import TestRuns, TraceableRuns
+from providers.ports import TestRuns
 from tests.providers.hosts import FakeHost, answer
 
 PROJECT = "/api/v4/projects/acme%2Fweb"
@@ -11,7 +11,6 @@ def variables_of(number: int) -> str:
 
 
 async def traceable(runs: TestRuns, job: str = "main") -> bool:
-    assert isinstance(runs, TraceableRuns)
     return await runs.traceable(job)
 
 

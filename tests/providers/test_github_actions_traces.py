@@ -19,7 +19,7 @@ from providers.errors import (
 )
 from providers.http import HttpClients
 from providers.models import Run
-from providers.ports import TestRuns, TraceableRuns
+from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections
 from tests.providers.actions import DISPATCH, FLOW, WITH_KEY, WITHOUT_KEY, dispatches, run, world
@@ -43,7 +43,6 @@ OUTAGES: list[tuple[Answer, type[ProviderError]]] = [
 
 
 async def traceable(runs: TestRuns) -> bool:
-    assert isinstance(runs, TraceableRuns)
     return await runs.traceable("e2e.yml")
 
 

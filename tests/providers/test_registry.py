@@ -2,49 +2,57 @@
 
 import pytest
 
+from providers.argocd.options import ArgoCDOptions
 from providers.errors import ProviderMisconfigured, ProviderRejected
+from providers.github.options import GitHubOptions
+from providers.github_actions.options import GitHubActionsOptions
+from providers.gitlab_ci.options import GitLabOptions
+from providers.jenkins.options import JenkinsOptions
 from providers.models import Credential
-from providers.ports import TraceableRuns
-from providers.registry import SCM_HOSTS, TEST_RUNS, build_deployments, build_scm_host, build_test_runs
+from providers.ports import Checkable
+from providers.registry import (
+    CHECKS,
+    DEPLOYMENTS,
+    SCM_HOSTS,
+    TEST_RUNS,
+    Access,
+    TestRunOptions,
+    open_deployments,
+    open_scm_check,
+    open_scm_host,
+    open_test_runs,
+)
 from providers.runs import KNOBS, result_map
 from providers.runs import test_counts as count_tests
 from tests.providers.hosts import IDENTITY, FakeHost
 
-NOTHING = Credential(data={})
+REPOSITORY = GitHubOptions(domain="https://x", owner="a", repository="b")
+RUNS: list[TestRunOptions] = [
+    JenkinsOptions(url="https://x"),
+    GitHubActionsOptions(repository=REPOSITORY),
+    GitLabOptions(domain="https://x", project="1"),
+]
 
 
-def test_an_unknown_kind_names_the_known_ones(host: FakeHost) -> None:
-    http = host.http()
-    with pytest.raises(ProviderRejected, match="works with github"):
-        build_scm_host("svn", base="", owner="", repository="", credential=NOTHING, identity=IDENTITY, http=http)
-    with pytest.raises(ProviderRejected, match="works with jenkins, githubActions, gitlabCI"):
-        build_test_runs("bamboo", base="", credential=NOTHING, http=http)
-    with pytest.raises(ProviderRejected, match="works with argocd"):
-        build_deployments("spinnaker", base="", credential=NOTHING, http=http)
+def test_each_system_that_can_be_opened_is_opened_below() -> None:
+    assert {type(options) for options in RUNS} == set(TEST_RUNS)
+    assert set(SCM_HOSTS) == {GitHubOptions}
+    assert set(CHECKS) == {GitHubOptions, GitLabOptions}
+    assert set(DEPLOYMENTS) == {ArgoCDOptions}
 
 
-@pytest.mark.parametrize("kind", TEST_RUNS)
-def test_every_ci_system_can_say_whether_its_runs_are_traceable(kind: str, host: FakeHost) -> None:
-    built = build_test_runs(
-        kind, base="https://x", owner="a", repository="b", project="a/b", credential=NOTHING, http=host.http()
-    )
-    assert isinstance(built, TraceableRuns)
-
-
-async def test_building_with_an_empty_secret_fails_at_the_first_call(host: FakeHost) -> None:
-    http = host.http()
-    scm = build_scm_host("github", base="", owner="a", repository="b", credential=NOTHING, identity=IDENTITY, http=http)
-    runs = [
-        build_test_runs(kind, base="https://x", owner="a", repository="b", project="1", credential=NOTHING, http=http)
-        for kind in TEST_RUNS
+async def test_opening_with_an_empty_secret_fails_at_the_first_call(host: FakeHost) -> None:
+    access = Access(http=host.http(), credential=Credential(data={}))
+    checks: list[Checkable] = [
+        open_scm_host(REPOSITORY, access, IDENTITY),
+        open_scm_check(GitLabOptions(domain="https://x", project="1"), access, IDENTITY),
+        *(open_test_runs(options, access) for options in RUNS),
     ]
-    checks = [scm.check, *(port.check for port in runs)]
-    assert len(checks) == len(SCM_HOSTS) + len(TEST_RUNS)
-    for check in checks:
+    for port in checks:
         with pytest.raises(ProviderMisconfigured, match="Secret"):
-            await check()
+            await port.check()
     with pytest.raises(ProviderMisconfigured, match="Secret"):
-        await build_deployments(base="https://x", credential=NOTHING, http=http).list("shop")
+        await open_deployments(ArgoCDOptions(server="https://x"), access).list("shop")
     assert host.requests == []
 
 

@@ -10,11 +10,11 @@ from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
 from crds.api.ports import ApiForbidden, ApiUnavailable, SecretData
 from providers.errors import ProviderUnauthorized
+from providers.github_actions.at_ref import RunsAtRef
 from providers.models import ApplicationRef
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
 from worker.opening.resources import ResourceConnections
-from worker.opening.runs_at_ref import RunsAtRef
 
 APP = {"metadata": {"name": "web-dev"}, "spec": {"project": "shop", "source": {"targetRevision": "main"}}}
 REF = ApplicationRef(project="shop", name="web-dev")

@@ -10,7 +10,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.testing import TriggerTestInput, TriggerTestResult
 from activities.test_runs import CiActivities
-from providers.ports import TraceableRuns
 from tests.activities.cluster import Cluster, shop
 from tests.activities.conftest import bounded_environment
 from tests.worker.conftest import Opener
@@ -77,11 +76,3 @@ async def test_a_lost_trigger_is_repeated_where_the_branch_shows_the_key(open_ht
         await trigger(host, open_http, attempt=2)
     assert not caught.value.non_retryable
     assert [sent["ref"] for sent in host.dispatched] == ["release"]
-
-
-@pytest.mark.parametrize("spec", [JENKINS, ACTIONS, AT_RELEASE], ids=["jenkins", "actions", "at-a-ref"])
-async def test_every_runner_can_say_beforehand_whether_its_runs_are_found_again(
-    open_http: Opener, spec: dict[str, Any]
-) -> None:
-    connections = ResourceConnections(cluster_with(spec).port(), open_http(Host().answer), system_namespace="pilotage")
-    assert isinstance(await connections.runs_of("shop", "ci"), TraceableRuns)

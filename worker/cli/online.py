@@ -18,7 +18,7 @@ from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.test_runner import RunnerType, TestRunner
 from providers.errors import ProviderError, ProviderNotFound, ProviderRejected
 from providers.http import HttpClients
-from providers.ports import TestRuns, TraceableRuns
+from providers.ports import TestRuns
 from providers.redaction import shown
 from worker.cli import session
 from worker.cli.exits import CliError, ExitCode
@@ -141,7 +141,7 @@ async def _look(target: Target, loaded: Loaded, settings: Settings) -> tuple[Fin
 
 async def _judge(kind: RunnerType, runs: TestRuns, job: str) -> str:
     try:
-        if not isinstance(runs, TraceableRuns) or await runs.traceable(job):
+        if await runs.traceable(job):
             return ""
     except (ProviderNotFound, ProviderRejected) as error:
         return _not_known(job, error)

@@ -3,52 +3,40 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
 from activities.environments import read_resource
 from activities.models.tracking import Problem
 from activities.ports import ReferenceMissing
 from activities.redaction import known
 from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
 from crds.fields import SecretReference
+from crds.model import Model
 from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider, ClusterScmProviderSpec
 from crds.v1alpha1.git_repository import GitRepository, ProviderKind
-from crds.v1alpha1.scm_host import ScmProviderSpec
+from crds.v1alpha1.scm_host import ScmHost, ScmProviderSpec
 from crds.v1alpha1.scm_provider import ScmProvider
 from providers.credentials import fingerprint
 from providers.models import Credential
 
 CA_KEY = "ca.crt"
 _PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID"})
-_BLOCKS = {
-    "github": "github",
-    "gitlab": "gitlab",
-    "gitea": "gitea",
-    "forgejo": "forgejo",
-    "bitbucketCloud": "bitbucket_cloud",
-    "bitbucketDataCenter": "bitbucket_data_center",
-    "azureDevOps": "azure_dev_ops",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScmAccess:
     """What opening a repository needs of its provider."""
 
-    kind: str
-    base: str
+    host: ScmHost
+    block: Model
+    """What the provider's spec says of its host, such as a GitHubHost."""
     credential: Credential
     provider: str
     provider_kind: str
-    app_id: str = ""
-    installation_id: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:
         """Tell this access from any other, without holding the credential."""
-        own = (self.provider_kind, self.provider, self.kind, self.base, self.app_id, self.installation_id)
-        return (*own, fingerprint(self.credential))
+        return (self.provider_kind, self.provider, fingerprint(self.credential))
 
 
 class Credentials:
@@ -105,17 +93,14 @@ class Credentials:
                 raise ValueError(f"{what} is a {host.value} host, but the repository is described under `{wanted}`")
         except ValueError as error:
             raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
-        block: BaseModel = getattr(spec, _BLOCKS[host.value])
         credential = await self.read(home, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
         provider_kind, _, provider = what.partition("/")
         return ScmAccess(
-            kind=host.value,
-            base=_text(block, "domain"),
+            host=host,
+            block=spec.block,
             credential=credential,
             provider=provider,
             provider_kind=provider_kind,
-            app_id=_text(block, "app_id"),
-            installation_id=_text(block, "installation_id"),
         )
 
     async def _secret(self, namespace: str, name: str, user: str) -> tuple[dict[str, str], tuple[str, ...] | None]:
@@ -163,8 +148,3 @@ def _check_allowed(
 
 def _missing(secret: str, reason: str, message: str) -> ReferenceMissing:
     return ReferenceMissing(Problem(what=f"Secret/{secret}", reason=reason, message=message))
-
-
-def _text(block: BaseModel, field: str) -> str:
-    value = getattr(block, field, None)
-    return "" if value is None else str(value)

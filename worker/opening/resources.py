@@ -1,33 +1,45 @@
-"""Open what resources name: read at each use, so that what changed counts at once; what did not is kept open."""
+"""Open what resources name: read at each use, so that what changed counts at once; what did not is kept open.
+
+How a vendor's options come from what people declare stands in a module of that vendor; which adapter takes them stands
+in providers/registry.py. A new vendor adds a line to each of the tables below.
+"""
 
 import os
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
-from activities.models.tracking import Problem
+from activities.models.tracking import Problem, RepositoryView
 from activities.ports import ReferenceMissing, Repository
 from crds.api.ports import Kubernetes
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.git_repository import GitRepository
-from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, TestRunner, TestRunnerSpec
+from crds.v1alpha1.scm_host import GitHubHost, GitLabHost, ScmHost
+from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, JenkinsRunner, RunnerType, TestRunner
+from providers import ports
+from providers.argocd.options import ArgoCDOptions
 from providers.credentials import fingerprint
-from providers.errors import ProviderRejected
 from providers.http import HttpClients, HttpOptions
 from providers.models import Credential, ScmIdentity
-from providers.ports import Checkable, Deployments, ScmHost, TestRuns
-from providers.registry import build_deployments, build_scm_check, build_scm_host, build_test_runs
+from providers.registry import (
+    Access,
+    CheckOptions,
+    HostOptions,
+    TestRunOptions,
+    open_deployments,
+    open_scm_check,
+    open_scm_host,
+    open_test_runs,
+)
+from worker.opening import github, gitlab, jenkins
 from worker.opening.credentials import Credentials, ScmAccess
-from worker.opening.runs_at_ref import RunsAtRef
+from worker.opening.kept import Kept
 from worker.settings import Settings
 from worker.tracing import trace_call
 
-_KEPT = 1000
-
-Port = TypeVar("Port")
+Options = TypeVar("Options")
 
 
 @asynccontextmanager
@@ -48,6 +60,18 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
         await clients.aclose()
 
 
+def _github_check(block: GitHubHost, repository: GitRepository | None) -> CheckOptions:
+    return github.host_options(block, view_repository(repository) if repository else None)
+
+
+# Keyed by the block that a person wrote; each entry takes that block, which no type of Python's says.
+HOSTS: Mapping[ScmHost, Callable[[Any, RepositoryView], HostOptions]] = {ScmHost.GITHUB: github.host_options}
+CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {
+    ScmHost.GITHUB: _github_check,
+    ScmHost.GITLAB: gitlab.host_options,
+}
+
+
 class ResourceConnections:
     """Implement activities.ports.Connections over custom resources and Secrets of one cluster."""
 
@@ -55,7 +79,7 @@ class ResourceConnections:
         self._kubernetes = kubernetes
         self._http = http
         self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
-        self._open: OrderedDict[tuple[str, ...], object] = OrderedDict()
+        self._kept = Kept()
 
     async def repository(self, namespace: str, name: str) -> Repository:
         """Open a GitRepository at its host."""
@@ -63,138 +87,105 @@ class ResourceConnections:
         view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
         what = f"GitRepository/{name}"
-        host: ScmHost = self._at_host(build_scm_host, what, scm, namespace, name, view.owner, view.repository)
-        return Repository(view=view, host=host)
+        options = _chosen(HOSTS, scm, what)(scm.block, view)
+        opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
+        return Repository(view=view, host=self._kept.get(what, opened, namespace, *scm.key, repr(options)))
 
-    async def repository_check(self, namespace: str, name: str) -> Checkable:
+    async def repository_check(self, namespace: str, name: str) -> ports.Checkable:
         """Open a GitRepository to be checked, also where Pilotage uses no more than its CI."""
         declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
-        view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
-        number = declared.spec.gitlab.project_id if declared.spec.gitlab else None
-        path = ("", str(number)) if number else (view.owner, view.repository)
-        return self._at_host(build_scm_check, f"GitRepository/{name} check", scm, namespace, name, *path)
+        return self._check(f"GitRepository/{name} check", scm, namespace, name, declared)
 
-    async def provider_check(self, namespace: str, name: str) -> Checkable:
+    async def provider_check(self, namespace: str, name: str) -> ports.Checkable:
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         scm = await self._credentials.provider(namespace, name)
-        return self._at_host(build_scm_check, f"{scm.provider_kind}/{name}", scm, namespace, "", "", "")
+        return self._check(f"{scm.provider_kind}/{name}", scm, namespace, "", None)
 
-    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
+    async def runs_of(self, namespace: str, runner: str) -> ports.TestRuns:
         """Open a TestRunner."""
         what = f"TestRunner/{runner}"
         spec = (await read_resource(self._kubernetes, TestRunner, namespace, runner)).spec
         try:
-            kind = spec.type.value
+            kind = spec.type
         except ValueError as error:
-            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+            raise _invalid(what, str(error)) from None
         own = await self._credentials.read(namespace, spec.secret_ref, user=what) if spec.secret_ref else None
-        block = spec.github_actions or spec.gitlab_ci
-        if block is not None:
-            return await self._hosted_runs(namespace, what, kind, block, own)
-        return self._jenkins(namespace, what, spec, own)
+        if kind is RunnerType.JENKINS:
+            return self._jenkins(namespace, what, spec.jenkins, own)
+        return await self._hosted_runs(namespace, what, spec.github_actions or spec.gitlab_ci, own)
 
-    async def deployments(self, namespace: str, instance: str) -> Deployments:
+    async def deployments(self, namespace: str, instance: str) -> ports.Deployments:
         """Open an ArgoCDInstance."""
         what = f"ArgoCDInstance/{instance}"
         spec = (await read_resource(self._kubernetes, ArgoCDInstance, namespace, instance)).spec
         credential = await self._credentials.read(namespace, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+        options = ArgoCDOptions(server=spec.server)
+        opened = partial(open_deployments, options, self._access(credential))
+        return self._kept.get(what, opened, namespace, repr(options), fingerprint(credential))
 
-        def build() -> Deployments:
-            return build_deployments(base=spec.server, credential=credential, http=self._http)
+    def _access(self, credential: Credential) -> Access:
+        return Access(http=self._http, credential=credential)
 
-        return self._kept(what, build, namespace, spec.server, fingerprint(credential))
+    def _check(
+        self, what: str, scm: ScmAccess, namespace: str, name: str, declared: GitRepository | None
+    ) -> ports.Checkable:
+        options = _chosen(CHECKS, scm, what)(scm.block, declared)
+        opened = partial(open_scm_check, options, self._access(scm.credential), _identity(scm, namespace, name))
+        return self._kept.get(what, opened, namespace, *scm.key, repr(options))
 
-    def _at_host(
-        self,
-        build: Callable[..., Port],
-        what: str,
-        scm: ScmAccess,
-        namespace: str,
-        name: str,
-        owner: str,
-        repository: str,
-    ) -> Port:
-        identity = ScmIdentity(
-            git_repository=name,
-            git_repository_namespace=namespace,
-            scm_provider=scm.provider,
-            scm_provider_kind=scm.provider_kind,
-        )
-        opened = partial(
-            build,
-            scm.kind,
-            base=scm.base,
-            owner=owner,
-            repository=repository,
-            credential=scm.credential,
-            identity=identity,
-            http=self._http,
-            app_id=scm.app_id,
-            installation_id=scm.installation_id,
-        )
-        return self._kept(what, opened, namespace, *scm.key, owner, repository)
-
-    def _jenkins(self, namespace: str, what: str, spec: TestRunnerSpec, own: Credential | None) -> TestRuns:
-        jenkins = spec.jenkins
-        if jenkins is None or own is None:
-            lacking = "spec.jenkins" if jenkins is None else "spec.secretRef with `username` and `token`"
-            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=f"{lacking} must be set"))
-        results = {"unstable": jenkins.unstable.value}
-
-        def build() -> TestRuns:
-            return build_test_runs("jenkins", base=jenkins.url, credential=own, http=self._http, results=results)
-
-        return self._kept(what, build, namespace, jenkins.url, fingerprint(own), *results.values())
+    def _jenkins(
+        self, namespace: str, what: str, block: JenkinsRunner | None, own: Credential | None
+    ) -> ports.TestRuns:
+        if block is None or own is None:
+            lacking = "spec.jenkins" if block is None else "spec.secretRef with `username` and `token`"
+            raise _invalid(what, f"{lacking} must be set")
+        return self._runs(namespace, what, jenkins.run_options(block), own)
 
     async def _hosted_runs(
-        self, namespace: str, what: str, kind: str, block: GitHubActionsRunner | GitLabCIRunner, own: Credential | None
-    ) -> TestRuns:
+        self,
+        namespace: str,
+        what: str,
+        block: GitHubActionsRunner | GitLabCIRunner | None,
+        own: Credential | None,
+    ) -> ports.TestRuns:
         """Open the CI system of a repository; its credential is used unless the runner has one of its own."""
+        if block is None:
+            raise _invalid(what, "a CI system must be set")
         declared = await read_resource(self._kubernetes, GitRepository, namespace, block.repository_ref.name)
-        view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
-        credential = own or scm.credential
-        results = _knobs(block)
-        given = {"parameters_as": block.parameters_as.value} if isinstance(block, GitLabCIRunner) else {}
-        number = declared.spec.gitlab.project_id if declared.spec.gitlab else None
-        project = str(number) if number else view.full_name
+        options: TestRunOptions
+        match block, scm.block:
+            case GitHubActionsRunner(), GitHubHost() as host:
+                options = github.run_options(block, host, view_repository(declared))
+            case GitLabCIRunner(), GitLabHost() as host:
+                options = gitlab.run_options(block, host, declared)
+            case _:
+                raise _invalid(what, f"GitRepository `{declared.metadata.name}` is at a {scm.host.value} host")
+        return self._runs(namespace, what, options, own or scm.credential, *scm.key)
 
-        def build() -> TestRuns:
-            return build_test_runs(
-                kind,
-                base=scm.base,
-                credential=credential,
-                http=self._http,
-                owner=view.owner,
-                repository=view.repository,
-                project=project,
-                app_id=scm.app_id,
-                installation_id=scm.installation_id,
-                results=results,
-                **given,
-            )
-
-        key = (*scm.key, fingerprint(credential), project, str(results), *given.values())
-        runs = self._kept(what, build, namespace, kind, *key)
-        ref = block.ref if isinstance(block, GitHubActionsRunner) else None
-        return RunsAtRef(runs, ref) if ref else runs
-
-    def _kept(self, what: str, build: Callable[[], Port], *key: str) -> Port:
-        """Return what is open under this key, else open it; adapters remember tokens and features while kept."""
-        whole = (what, *key)
-        if whole not in self._open:
-            try:
-                self._open[whole] = build()
-            except ProviderRejected as error:
-                raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
-            if len(self._open) > _KEPT:
-                self._open.popitem(last=False)
-        self._open.move_to_end(whole)
-        return cast(Port, self._open[whole])
+    def _runs(
+        self, namespace: str, what: str, options: TestRunOptions, credential: Credential, *key: str
+    ) -> ports.TestRuns:
+        opened = partial(open_test_runs, options, self._access(credential))
+        return self._kept.get(what, opened, namespace, repr(options), fingerprint(credential), *key)
 
 
-def _knobs(block: GitHubActionsRunner | GitLabCIRunner) -> Mapping[str, str]:
-    if isinstance(block, GitHubActionsRunner):
-        return {"skipped": block.skipped.value, "neutral": block.neutral.value}
-    return {"skipped": block.skipped.value, "manual": block.manual.value}
+def _identity(scm: ScmAccess, namespace: str, name: str) -> ScmIdentity:
+    return ScmIdentity(
+        git_repository=name,
+        git_repository_namespace=namespace,
+        scm_provider=scm.provider,
+        scm_provider_kind=scm.provider_kind,
+    )
+
+
+def _chosen(table: Mapping[ScmHost, Options], scm: ScmAccess, what: str) -> Options:
+    if scm.host not in table:
+        works = ", ".join(host.value for host in table)
+        raise _invalid(what, f"`{scm.host.value}` is no SCM host that this version works with; it works with {works}")
+    return table[scm.host]
+
+
+def _invalid(what: str, message: str) -> ReferenceMissing:
+    return ReferenceMissing(Problem(what=what, reason="Invalid", message=message))

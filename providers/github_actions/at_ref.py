@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from providers.models import Origin, Run, RunReading
-from providers.ports import TestRuns, TraceableRuns
+from providers.ports import TestRuns
 
 
 class RunsAtRef:
@@ -38,7 +38,7 @@ class RunsAtRef:
 
     async def traceable(self, job: str) -> bool:
         """Say whether the file, as it is at the ref, shows its key; without this a lost trigger would be repeated."""
-        return not isinstance(self._runs, TraceableRuns) or await self._runs.traceable(self._at_ref(job))
+        return await self._runs.traceable(self._at_ref(job))
 
     def _at_ref(self, job: str) -> str:
         return f"{job}@{self._ref}"

@@ -1,0 +1,17 @@
+"""What a GitHub host needs beside a credential."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubOptions:
+    """Name one repository at one host; with an empty owner only `check` is of use."""
+
+    domain: str = ""
+    """Host name or URL of the REST API; empty is github.com."""
+    owner: str = ""
+    repository: str = ""
+    app_id: str = ""
+    """The GitHub App of a credential with a private key; its Secret may name it instead."""
+    installation_id: str = ""
+    """The App's installation; empty has it looked up by repository."""

@@ -1,0 +1,17 @@
+"""What GitHub Actions needs beside a credential."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from providers.github.options import GitHubOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitHubActionsOptions:
+    """Name the repository whose workflow files run."""
+
+    repository: GitHubOptions
+    ref: str = ""
+    """Branch or tag whose files run; empty is the repository's default branch."""
+    results: Mapping[str, str] = field(default_factory=dict)
+    """What `neutral` and `skipped` count as."""
