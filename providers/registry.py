@@ -65,8 +65,7 @@ def open_scm_check(options: CheckOptions, access: Access, identity: ScmIdentity)
 
 def open_test_runs(options: TestRunOptions, access: Access) -> TestRuns:
     """Open a CI system. Raises ProviderRejected for a result that the vendor does not know."""
-    kind, opened = TEST_RUNS[type(options)]
-    port: TestRuns = opened(options, access, partial(record_ci_call, kind))
+    port: TestRuns = TEST_RUNS[type(options)](options, access, partial(record_ci_call, options.kind))
     return port
 
 
@@ -116,7 +115,7 @@ def _gitlab_ci(options: GitLabOptions, access: Access, record: Recorder) -> GitL
 
 
 def _gitlab_check(options: GitLabOptions, access: Access, _record: Recorder) -> Checkable:
-    return GitLabAccess(_gitlab_ci(options, access, partial(record_ci_call, "gitlabCI")))
+    return GitLabAccess(_gitlab_ci(options, access, partial(record_ci_call, options.kind)))
 
 
 def _jenkins(options: JenkinsOptions, access: Access, record: Recorder) -> TestRuns:
@@ -134,11 +133,14 @@ def _argocd(options: ArgoCDOptions, access: Access, record: Recorder) -> Deploym
 
 
 # A table's key is the type of the options that its entry takes, which no type of Python's says.
-SCM_HOSTS: Mapping[type, Callable[[Any, Access, Recorder], ScmHost]] = {GitHubOptions: _github}
-CHECKS: Mapping[type, Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS, GitLabOptions: _gitlab_check}
-TEST_RUNS: Mapping[type, tuple[str, Callable[[Any, Access, Recorder], TestRuns]]] = {
-    JenkinsOptions: ("jenkins", _jenkins),
-    GitHubActionsOptions: ("githubActions", _github_actions),
-    GitLabOptions: ("gitlabCI", _gitlab_ci),
+SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]] = {GitHubOptions: _github}
+CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {
+    GitHubOptions: _github,
+    GitLabOptions: _gitlab_check,
 }
-DEPLOYMENTS: Mapping[type, Callable[[Any, Access, Recorder], Deployments]] = {ArgoCDOptions: _argocd}
+TEST_RUNS: Mapping[type[TestRunOptions], Callable[[Any, Access, Recorder], TestRuns]] = {
+    JenkinsOptions: _jenkins,
+    GitHubActionsOptions: _github_actions,
+    GitLabOptions: _gitlab_ci,
+}
+DEPLOYMENTS: Mapping[type[DeploymentOptions], Callable[[Any, Access, Recorder], Deployments]] = {ArgoCDOptions: _argocd}

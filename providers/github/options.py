@@ -1,12 +1,14 @@
 """What a GitHub host needs beside a credential."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class GitHubOptions:
     """Name one repository at one host; with an empty owner only `check` is of use."""
 
+    kind: ClassVar[str] = "github"
     domain: str = ""
     """Host name or URL of the REST API; empty is github.com."""
     owner: str = ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from providers.github.options import GitHubOptions
 
@@ -10,6 +11,7 @@ from providers.github.options import GitHubOptions
 class GitHubActionsOptions:
     """Name the repository whose workflow files run."""
 
+    kind: ClassVar[str] = "githubActions"
     repository: GitHubOptions
     ref: str = ""
     """Branch or tag whose files run; empty is the repository's default branch."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from providers.gitlab_ci.starting import ParametersAs
 
@@ -10,6 +11,7 @@ from providers.gitlab_ci.starting import ParametersAs
 class GitLabOptions:
     """Name one project at one host; without a project only `check` is of use."""
 
+    kind: ClassVar[str] = "gitlabCI"
     domain: str = ""
     """Host name or base URL; empty is gitlab.com."""
     project: str = ""

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class JenkinsOptions:
     """Name one controller."""
 
+    kind: ClassVar[str] = "jenkins"
     url: str
     """Root URL, with its context path."""
     results: Mapping[str, str] = field(default_factory=dict)

@@ -146,10 +146,14 @@ PORTS: Mapping[str, Mapping[str, type]] = {
         "pull_requests": ports.PullRequests, "revisions": ports.Revisions, "commit_statuses": ports.CommitStatuses,
         "labels": ports.Labels, "comments": ports.Comments, "": ports.Checkable,
     },
-    "ci": {"": ports.TestRuns, "traceable": ports.TraceableRuns},
+    "ci": {"": ports.TestRuns},
     "deployments": {"": ports.Deployments},
 }  # fmt: skip
-TABLES: Mapping[str, Iterable[str]] = {"scm": SCM_HOSTS, "ci": TEST_RUNS, "deployments": DEPLOYMENTS}
+TABLES: Mapping[str, Iterable[str]] = {
+    "scm": [options.kind for options in SCM_HOSTS],
+    "ci": [options.kind for options in TEST_RUNS],
+    "deployments": [options.kind for options in DEPLOYMENTS],
+}
 # Reads no answer of a host: an HMAC of our own text.
 _ASKS_NOTHING = {"comments.proof"}
 

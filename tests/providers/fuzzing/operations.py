@@ -53,7 +53,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "githubActions.read.unnamed": lambda http: github_actions(http).read("e2e.yml", UNNAMED),
     "githubActions.cancel": lambda http: github_actions(http).cancel("e2e.yml", RUN),
     "githubActions.check": lambda http: github_actions(http).check(),
-    "githubActions.traceable": lambda http: github_actions(http).traceable("e2e.yml"),  # type: ignore[attr-defined]
+    "githubActions.traceable": lambda http: github_actions(http).traceable("e2e.yml"),
     "jenkins.find": lambda http: jenkins(http).find("web", KEY),
     "jenkins.find.known": lambda http: jenkins(http).find("web", KEY, ORIGIN),
     "jenkins.find.busy": lambda http: jenkins(http).find("busy", KEY),
@@ -67,7 +67,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "jenkins.cancel": lambda http: jenkins(http).cancel("web", Run(id="build:13:4", key=KEY)),
     "jenkins.cancel.waiting": lambda http: jenkins(http).cancel("web", Run(id="queue:5", key=KEY)),
     "jenkins.check": lambda http: jenkins(http).check(),
-    "jenkins.traceable": lambda http: jenkins(http).traceable("web"),  # type: ignore[attr-defined]
+    "jenkins.traceable": lambda http: jenkins(http).traceable("web"),
     "gitlabCI.find": lambda http: gitlab_ci(http).find("main", KEY),
     "gitlabCI.find.known": lambda http: gitlab_ci(http).find("main", KEY, ORIGIN),
     "gitlabCI.create": lambda http: gitlab_ci(http).create("main", KEY, {"REVISION": SHA}),
@@ -78,8 +78,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlabCI.check": lambda http: gitlab_ci(http).check(),
     "gitlabCI.check.account": lambda http: gitlab_ci(http, project="").check(),
     "gitlabCI.check.inputs": lambda http: gitlab_ci(http, parameters_as="Inputs").check(),
-    "gitlabCI.traceable": lambda http: gitlab_ci(http).traceable("main"),  # type: ignore[attr-defined]
-    "gitlabCI.traceable.inputs": lambda http: gitlab_ci(http, parameters_as="Inputs").traceable("main"),  # type: ignore[attr-defined]
+    "gitlabCI.traceable": lambda http: gitlab_ci(http).traceable("main"),
+    "gitlabCI.traceable.inputs": lambda http: gitlab_ci(http, parameters_as="Inputs").traceable("main"),
     "argocd.get": lambda http: argocd(http).get(REF),
     "argocd.get.tracked": lambda http: argocd(http).get(TRACKED, refresh=True),
     "argocd.names": lambda http: argocd(http).names("shop", selector="a=b"),
