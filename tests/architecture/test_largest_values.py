@@ -19,9 +19,9 @@ from workflows.environment import carrying as place_carrying
 from workflows.environment.observation import as_watched
 from workflows.environment.presentation import newest_sets
 from workflows.environment.state import EnvironmentStart
-from workflows.promotion import carrying
-from workflows.promotion.publishing import newest_events
+from workflows.promotion.rules import carrying
 from workflows.promotion.state import PromotionStart
+from workflows.promotion.steps.publishing import newest_events
 from workflows.sizes import encoded_size
 
 BUDGETED = (PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)

@@ -41,7 +41,9 @@ def test_texts_know_nothing_but_the_standard_library() -> None:
                 }, path
 
 
-@pytest.mark.parametrize("module", ["workflows/promotion/presentation.py", "workflows/environment/presentation.py"])
+@pytest.mark.parametrize(
+    "module", ["workflows/promotion/view/pull_request.py", "workflows/environment/presentation.py"]
+)
 def test_no_page_holds_a_raw_text(module: str) -> None:
     """Fields that hold text of others stand in a page only as arguments of the encoders."""
     raw = {"message", "observed", "unblock_with", "object", "error", "summary", "problem", "title", "author"}

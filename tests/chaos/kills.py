@@ -14,7 +14,7 @@ from tests.chaos.proxy import Moment, Proxy
 from tests.chaos.sandbox import ChaosSandbox
 from tests.chaos.schedule import Point, Strike, Toll
 from workflows.identity import POKE_SIGNAL
-from workflows.promotion.context import EVENTS_BEFORE_CONTINUING
+from workflows.promotion.run import EVENTS_BEFORE_CONTINUING
 
 IN_FLIGHT_SECONDS = 1.5
 """How long a request is held by the stand-ins, so that the kill meets it in flight."""

@@ -17,7 +17,7 @@ from tests.chaos.kills import MOST_TRIES, Killer
 from tests.chaos.proxy import Hold, Moment, Proxy
 from tests.chaos.sandbox import ChaosSandbox
 from tests.chaos.schedule import NAMED, WORKERS, Point, Strike, Toll
-from workflows.promotion.context import EVENTS_BEFORE_CONTINUING
+from workflows.promotion.run import EVENTS_BEFORE_CONTINUING
 
 RUN, NEXT_RUN = "run-1", "run-2"
 

@@ -61,7 +61,7 @@ def _members_used(enum: str) -> set[str]:
 
 def _readiness_reasons() -> set[str]:
     """Take what `_reason` returns: the only place where a reason is not given to a call as it is."""
-    tree = ast.parse((ROOT / "workflows/promotion/readiness.py").read_text())
+    tree = ast.parse((ROOT / "workflows/promotion/steps/gates.py").read_text())
     function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_reason")
     returned = (node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value)
     return {text for value in returned for text in _constants(value)}

@@ -34,7 +34,7 @@ def test_a_condition_outside_of_functions_is_left_alone() -> None:
     assert list(mutants("LARGE = 1 > 2\nclass A:\n    b = not LARGE")) == []
 
 
-RULE = Rules(path="workflows/promotion/aggregate.py", tests=())
+RULE = Rules(path="workflows/promotion/rules/aggregate.py", tests=())
 
 
 @pytest.mark.parametrize(

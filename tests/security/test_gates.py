@@ -34,7 +34,7 @@ from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections
 from tests.providers.apps import github_app
 from tests.providers.hosts import github_actions, gitlab_ci, jenkins
-from workflows.promotion import rounds
+from workflows.promotion.rules import rounds
 from workflows.promotion.state import TestProgress
 
 KEY = "0123456789abcdef0123456789abcdef"

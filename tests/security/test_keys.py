@@ -10,7 +10,7 @@ from activities.models.tracking import Artifact, Timings, TrackerRef, TrackerSpe
 from providers.runs import shows_key
 from tests.activities.cluster import shop
 from tests.activities.test_configuration import find
-from workflows.promotion.rounds import run_key
+from workflows.promotion.rules.rounds import run_key
 from workflows.promotion.state import Hop, Round, TestProgress
 
 HOUR = timedelta(hours=1)

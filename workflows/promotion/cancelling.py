@@ -17,7 +17,7 @@ from activities.models.tracking import Timings
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
-from workflows.promotion.state import OpenCancel, Story, TestProgress
+from workflows.promotion.state import OpenCancel, PromotionState, TestProgress
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.snapshot import Snapshot
 
@@ -33,7 +33,7 @@ class Run(Protocol):
     """What cancelling needs of the run."""
 
     request: PromotionInput
-    story: Story
+    story: PromotionState
     timings: Timings
     queues: Queues
 

@@ -206,7 +206,7 @@ class Hold:
 
 
 @dataclass(kw_only=True)
-class Story:
+class PromotionState:
     """Everything that one attempt of a tracker knows; small enough to be carried in one payload."""
 
     started_at: datetime
@@ -299,4 +299,4 @@ class Story:
 class PromotionStart(PromotionInput):
     """Start a run: what the starter sends, and what an earlier run hands over when it continues as new."""
 
-    carried: Story | None = None
+    carried: PromotionState | None = None

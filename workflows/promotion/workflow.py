@@ -11,28 +11,32 @@ from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
-from workflows.promotion import commands, delivering, hopping, merging, presentation, readiness, reporting, testing
-from workflows.promotion.carrying import fitting
-from workflows.promotion.context import CommandWaits, Context, Continue, Ended
-from workflows.promotion.presenting import Presenting
-from workflows.promotion.publishing import newest_events, status_publisher
-from workflows.promotion.runs import cancel_open
-from workflows.promotion.state import PromotionStart, Story
+from workflows.promotion.rules import commands
+from workflows.promotion.rules.carrying import fitting
+from workflows.promotion.run import CommandWaits, Continue, Ended, PromotionRun
+from workflows.promotion.state import PromotionStart, PromotionState
+from workflows.promotion.steps import delivery, gates, intake, testing
+from workflows.promotion.steps import hop as hopping
+from workflows.promotion.steps.presenting import Presenting
+from workflows.promotion.steps.publishing import newest_events, status_publisher
+from workflows.promotion.steps.runs import cancel_open
+from workflows.promotion.view import pull_request as pull_request_view
+from workflows.promotion.view import status as status_view
 from workflows.runtime import lifetime
 
-Step = Callable[[Context], Awaitable[State]]
+Step = Callable[[PromotionRun], Awaitable[State]]
 
 STEPS: dict[State, Step] = {
-    State.PENDING: merging.read,
-    State.AWAITING_MERGE: merging.await_merge,
-    State.AWAITING_SYNC: merging.await_sync,
+    State.PENDING: intake.read,
+    State.AWAITING_MERGE: intake.await_merge,
+    State.AWAITING_SYNC: intake.await_sync,
     State.SYNCED: hopping.choose_hop,
     State.AWAITING_POLICY: hopping.await_policy,
     State.TESTING: testing.run_tests,
-    State.TESTS_FAILED: readiness.await_retest,
-    State.READY_TO_PROMOTE: readiness.await_turn,
-    State.PROMOTING: delivering.promote,
-    State.PROMOTION_FAILED: readiness.await_retry,
+    State.TESTS_FAILED: gates.await_retest,
+    State.READY_TO_PROMOTE: gates.await_turn,
+    State.PROMOTING: delivery.promote,
+    State.PROMOTION_FAILED: gates.await_retry,
 }
 
 TRACKER_GONE = {
@@ -49,9 +53,9 @@ class PromotionWorkflow:
 
     @workflow.init
     def __init__(self, request: PromotionStart) -> None:
-        self._story = request.carried or Story(started_at=workflow.now(), since=workflow.now())
+        self._story = request.carried or PromotionState(started_at=workflow.now(), since=workflow.now())
         self._story.environment = self._story.environment or request.spec.environment
-        self._ctx = Context(request, self._story, publish=self._publish)
+        self._ctx = PromotionRun(request, self._story, publish=self._publish)
         self._publisher = status_publisher(
             self._ctx.queues, self._ctx.timings, sequence=self._story.sequence, answered=self._published
         )
@@ -118,7 +122,7 @@ class PromotionWorkflow:
         hop = self._story.hop
         if hop is not None and hop.view is not None:
             self._ctx.views[hop.view.name] = hop.view
-        await self._ctx.places.tell_again()
+        await self._ctx.membership.tell_again()
 
     async def _finish(self) -> None:
         """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
@@ -132,8 +136,8 @@ class PromotionWorkflow:
             cancel_open(ctx)
             ctx.event(story.reason, story.message or str(story.state), warning=story.state is State.ABORTED)
         story.hold = None
-        for environment in sorted({*ctx.places.member_of, *(story.ahead if ctx.places.told_hold else ())}):
-            await ctx.places.tell(environment, ctx.places.member_of.get(environment, "ahead"), Phase.GONE)
+        for environment in sorted({*ctx.membership.member_of, *(story.ahead if ctx.membership.told_hold else ())}):
+            await ctx.membership.tell(environment, ctx.membership.member_of.get(environment, "ahead"), Phase.GONE)
         story.hop = None if story.state is State.COMPLETED else story.hop
         self._presenting.finish()
         ctx.changed()
@@ -148,24 +152,22 @@ class PromotionWorkflow:
             await self._publisher.drain()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
-    # -- what goes out -----------------------------------------------------------------------------------------
-
     def _publish(self) -> None:
         """Offer the newest status, details and presentation; nothing is awaited."""
         ctx, story = self._ctx, self._story
-        view = reporting.view(ctx)
-        reporting.note_state(story, view.state, workflow.now())
+        view = status_view.view(ctx)
+        status_view.note_state(story, view.state, workflow.now())
         info = workflow.info()
         identity = WorkflowStatus(
             id=info.workflow_id, run_id=info.run_id, started_at=story.started_at, url=ctx.request.ui_url
         )
-        status = reporting.status(ctx, view, identity)
+        status = status_view.status(ctx, view, identity)
         events, dropped = newest_events(story.pending_events)
         dropped, story.pending_events, story.events_dropped = dropped + story.events_dropped, [], 0
         self._publisher.offer(
             PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events, events_dropped=dropped)
         )
-        workflow.set_current_details(presentation.details(story, view.state, view.waiting))
+        workflow.set_current_details(pull_request_view.details(story, view.state, view.waiting))
         searched = (str(view.state), story.environment)
         if searched != self._searched:
             self._searched = searched
@@ -187,12 +189,10 @@ class PromotionWorkflow:
         self._presenting.give_up()
         self._ctx.cancelling.hurry()
 
-    # -- what comes in -----------------------------------------------------------------------------------------
-
     @workflow.signal(description="A place's whole view")
     def place(self, signal: PlaceSignal) -> None:
         """Take a place's view."""
-        self._ctx.places.hear(signal)
+        self._ctx.membership.hear(signal)
         self._ctx.forget_unknown()
 
     @workflow.signal(description="Look now: something outside changed")
@@ -210,11 +210,11 @@ class PromotionWorkflow:
     @workflow.query(description="State and what it waits for, as markdown")
     def progress(self) -> Progress:
         """Answer with what people see."""
-        view = reporting.view(self._ctx)
+        view = status_view.view(self._ctx)
         return Progress(
             state=view.state,
             reason=self._story.reason,
-            details=presentation.details(self._story, view.state, view.waiting),
+            details=pull_request_view.details(self._story, view.state, view.waiting),
             checks=(*self._ctx.checks, *self._story.superseded),
         )
 
@@ -303,7 +303,7 @@ class PromotionWorkflow:
         if verb in (Verb.RETEST, Verb.RETRY):
             ctx.news_at = workflow.now()
         if verb in (Verb.HOLD, Verb.RELEASE):
-            ctx.places.hold_changed()
+            ctx.membership.hold_changed()
         answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
         why = f": {command.reason}" if command.reason else ""
         ctx.event(f"Command{verb.capitalize()}", f"{command.actor}{why}")

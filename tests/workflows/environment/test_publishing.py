@@ -22,7 +22,7 @@ from activities.models.status import (
 )
 from activities.models.tracking import Timings, TrackerRef
 from workflows.identity import Queues
-from workflows.promotion.publishing import status_publisher
+from workflows.promotion.steps.publishing import status_publisher
 from workflows.runtime.publishing import next_sequence
 
 

@@ -12,7 +12,7 @@ from tests.workflows.journeys.applications import Application
 from tests.workflows.journeys.moods import Kind, mood
 from tests.workflows.journeys.traveller import Traveller
 from tests.workflows.journeys.world import World
-from workflows.promotion.commands import approver
+from workflows.promotion.rules.commands import approver
 from workflows.promotion.state import Refusal
 
 VERBS = (Verb.RELEASE, Verb.RETEST, Verb.RETRY, Verb.PROMOTE)

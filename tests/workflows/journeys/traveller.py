@@ -11,7 +11,7 @@ from activities.models.tracking import PullRequest, PullRequestState, TrackerRef
 from tests.workflows.environment.facts import attempt_key
 from tests.workflows.journeys.stage import Run
 from workflows.identity import promotion_workflow_id
-from workflows.promotion.state import PromotionStart, Story
+from workflows.promotion.state import PromotionStart, PromotionState
 from workflows.promotion.workflow import PromotionWorkflow
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ class Traveller:
         return found
 
     @property
-    def story(self) -> Story:
+    def story(self) -> PromotionState:
         """What the workflow carries, or carried when it ended."""
         run = self.run or self.started
-        story: Story = run.workflow._story
+        story: PromotionState = run.workflow._story
         return story
 
     @property

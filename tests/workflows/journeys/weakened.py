@@ -12,12 +12,13 @@ from activities.models.status import State
 from activities.models.tracking import Artifact
 from tests.workflows.journeys.moods import Kind
 from workflows.environment.members import Roster
-from workflows.promotion import commands, comparing, delivering, hopping, readiness, rounds, source, testing
-from workflows.promotion.context import Context
-from workflows.promotion.places import Places
-from workflows.promotion.rules import waves
-from workflows.promotion.source import SourceReader
-from workflows.promotion.state import Hop, Round, Story
+from workflows.promotion.membership import Membership
+from workflows.promotion.rules import commands, comparison, rounds, waves
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import Hop, PromotionState, Round
+from workflows.promotion.steps import delivery, gates, source, testing
+from workflows.promotion.steps import hop as hopping
+from workflows.promotion.steps.source import SourceReader
 from workflows.runtime.inbox import Accepted, Inbox
 
 Replace = Callable[[object, str, Any], None]
@@ -35,7 +36,7 @@ async def _nothing(*_arguments: Any) -> None:
 
 
 def confirm_a_round_without_reading_the_source(change: Replace) -> None:
-    async def believed(_ctx: Context, _hop: Hop, round_: Round, _source: SourceReader) -> bool:
+    async def believed(_ctx: PromotionRun, _hop: Hop, round_: Round, _source: SourceReader) -> bool:
         round_.confirmed = True
         return False
 
@@ -70,42 +71,42 @@ def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
 
 def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
     change(hopping, "lacking_components", lambda _ctx: [])
-    change(readiness, "lacking_components", lambda _ctx: [])
+    change(gates, "lacking_components", lambda _ctx: [])
 
 
 # -- waves -----------------------------------------------------------------------------------------------------
 
 
 def begin_the_next_wave_as_soon_as_one_is_written(change: Replace) -> None:
-    arrived = comparing.arrived
+    arrived = comparison.arrived
 
     def written(relations: Any, artifact: Artifact, observation: Observation) -> bool:
         return observation.written == artifact.revision or arrived(relations, artifact, observation)
 
-    change(comparing, "arrived", written)
+    change(comparison, "arrived", written)
 
 
 def go_on_with_the_next_wave_after_a_failure(change: Replace) -> None:
-    deliver = delivering._deliver
+    deliver = delivery._deliver
 
-    async def shrug(ctx: Context, hop: Hop, view: Any, wave: Sequence[DeploymentSpec]) -> waves.Act:
+    async def shrug(ctx: PromotionRun, hop: Hop, view: Any, wave: Sequence[DeploymentSpec]) -> waves.Act:
         act = await deliver(ctx, hop, view, wave)
         if act.step is waves.Step.FAIL:
             for one in wave:
                 hop.results.setdefault(one.name, waves.result_of(one, waves.artifact_of(hop, one), "Promoted"))
         return replace(act, step=waves.Step.ARRIVED, diverged=None)
 
-    change(delivering, "_deliver", shrug)
+    change(delivery, "_deliver", shrug)
 
 
 def keep_a_result_that_no_longer_holds(change: Replace) -> None:
-    change(delivering, "_drop_what_left", _nothing)
+    change(delivery, "_drop_what_left", _nothing)
 
 
 def retry_from_scratch(change: Replace) -> None:
     decide = waves.decide
 
-    async def forget(_ctx: Context, hop: Hop, _deployments: list[DeploymentSpec]) -> None:
+    async def forget(_ctx: PromotionRun, hop: Hop, _deployments: list[DeploymentSpec]) -> None:
         hop.results.clear()
 
     def all_behind(hop: Hop, facts: waves.Facts, now: datetime) -> waves.Act:
@@ -116,7 +117,7 @@ def retry_from_scratch(change: Replace) -> None:
         arrived = {name: found for name, found in act.arrived.items() if name in facts.requested}
         return replace(act, step=waves.Step.WRITE, arrived=arrived, behind=[*act.behind, *again])
 
-    change(delivering, "_drop_what_left", forget)
+    change(delivery, "_drop_what_left", forget)
     change(waves, "decide", all_behind)
 
 
@@ -130,14 +131,14 @@ def retry_under_the_key_of_the_failed_attempt(change: Replace) -> None:
 
 
 def begin_a_wave_while_held(change: Replace) -> None:
-    change(delivering, "between_waves", _nothing)
+    change(delivery, "between_waves", _nothing)
 
 
 # -- commands --------------------------------------------------------------------------------------------------
 
 
 def take_the_lane_over_a_retest(change: Replace) -> None:
-    def only_where_nothing_is_granted(story: Story) -> bool:
+    def only_where_nothing_is_granted(story: PromotionState) -> bool:
         return story.state is State.TESTS_FAILED and story.inbox.get(Verb.RETEST) is not None
 
     change(commands, "command_waits", only_where_nothing_is_granted)
@@ -159,19 +160,19 @@ def keep_a_command_that_was_taken(change: Replace) -> None:
 def forget_an_approval_at_a_retest(change: Replace) -> None:
     void = testing.void_round
 
-    async def forgetful(ctx: Context) -> State:
+    async def forgetful(ctx: PromotionRun) -> State:
         ctx.story.inbox.drop(Verb.PROMOTE)
         return await void(ctx)
 
-    change(readiness, "void_round", forgetful)
+    change(gates, "void_round", forgetful)
     change(testing, "void_round", forgetful)
 
 
 def sweep_the_inbox_without_a_word(change: Replace) -> None:
-    def silently(self: Context, _why: str, *verbs: Verb) -> None:
+    def silently(self: PromotionRun, _why: str, *verbs: Verb) -> None:
         self.story.inbox.drop(*verbs)
 
-    change(Context, "supersede", silently)
+    change(PromotionRun, "supersede", silently)
 
 
 def count_the_same_command_twice(change: Replace) -> None:
@@ -186,13 +187,13 @@ def count_the_same_command_twice(change: Replace) -> None:
 
 
 def go_on_promoting_over_an_abort(change: Replace) -> None:
-    stop = Context.stop_if_ended
+    stop = PromotionRun.stop_if_ended
 
-    def later(self: Context) -> None:
+    def later(self: PromotionRun) -> None:
         if self.story.state is not State.PROMOTING:
             stop(self)
 
-    change(Context, "stop_if_ended", later)
+    change(PromotionRun, "stop_if_ended", later)
 
 
 # -- attempts --------------------------------------------------------------------------------------------------
@@ -206,11 +207,11 @@ def take_a_restart_for_the_end_of_the_attempt_before(change: Replace) -> None:
 
 
 def tell_nobody_of_a_hold_before_the_first_hop(change: Replace) -> None:
-    change(Places, "_learn_ahead", _nothing)
+    change(Membership, "_learn_ahead", _nothing)
 
 
 def count_the_backstop_from_each_wait(change: Replace) -> None:
-    change(Places, "silent_for", lambda _self: timedelta(0))
+    change(Membership, "silent_for", lambda _self: timedelta(0))
 
 
 WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (

@@ -30,7 +30,7 @@ class Length:
 
     def allow(self, events: int) -> None:
         """Have a run continue as new at so many events."""
-        self._patch.setattr("workflows.promotion.context.EVENTS_BEFORE_CONTINUING", events)
+        self._patch.setattr("workflows.promotion.run.EVENTS_BEFORE_CONTINUING", events)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class SilentWorld(World):
 async def test_a_ci_system_that_does_not_answer_keeps_no_lane(
     temporal_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.promotion.runs.LAST_LOOK", timedelta(seconds=0.5))
+    monkeypatch.setattr("workflows.promotion.steps.runs.FINAL_POLL_TIMEOUT", timedelta(seconds=0.5))
     async with promotion_in(SilentWorld, temporal_server) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"), a_test("look", required=False)))
         world.verdicts["look"] = RunState.RUNNING

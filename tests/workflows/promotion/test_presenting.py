@@ -12,11 +12,11 @@ from activities.models.failures import Failure, FailureKind
 from activities.models.revisions import PresentInput, PresentResult, RefusedPart, Shown
 from activities.models.status import State
 from activities.models.tracking import Timings
-from tests.workflows.promotion.test_presentation import REQUEST, in_hop
+from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop
 from workflows.identity import Queues
-from workflows.promotion import reporting
-from workflows.promotion.context import Context
-from workflows.promotion.presenting import Presenting
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.steps.presenting import Presenting
+from workflows.promotion.view import status as status_view
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 BEFORE, AFTER = Shown(labels=("pilotage/synced",), comment_id="5"), Shown(labels=("pilotage/testing",), comment_id="5")
@@ -60,8 +60,8 @@ async def test_the_next_presentation_trusts_what_the_last_one_showed_and_nothing
 
     monkeypatch.setattr(workflow, "execute_activity_method", execute)
     monkeypatch.setattr(workflow, "now", lambda: NOW)
-    shown = reporting.View(state=State.TESTING, waiting=None, obstacle=None)
-    monkeypatch.setattr(reporting, "view", lambda _ctx: shown)
+    shown = status_view.View(state=State.TESTING, waiting=None, obstacle=None)
+    monkeypatch.setattr(status_view, "view", lambda _ctx: shown)
     story = in_hop(State.TESTING)
     story.shown, story.presented = BEFORE, True
     ctx = SimpleNamespace(
@@ -74,7 +74,7 @@ async def test_the_next_presentation_trusts_what_the_last_one_showed_and_nothing
         changed=lambda: None,
         flush=lambda: None,
     )
-    presenting = Presenting(cast("Context", ctx))
+    presenting = Presenting(cast("PromotionRun", ctx))
     await presenting._show()
     await presenting._show()
     assert sent == [BEFORE, trusted]

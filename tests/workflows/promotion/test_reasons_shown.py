@@ -18,9 +18,9 @@ from activities.models.revisions import CompareRevisionsInput, CompareRevisionsR
 from activities.models.status import State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
-from workflows.promotion.presentation import moment
-from workflows.promotion.state import Hop, Story
-from workflows.promotion.waiting import ASKED_AGAIN, waiting_for
+from workflows.promotion.state import Hop, PromotionState
+from workflows.promotion.view.pull_request import moment
+from workflows.promotion.view.waiting import ASKED_AGAIN, waiting_for
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -138,7 +138,7 @@ async def test_an_api_error_that_repeats_is_shown_and_nothing_is_said_to_be_read
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-def a_story(state: State, *, merged: bool = True, hop: Hop | None = None) -> Story:
+def a_story(state: State, *, merged: bool = True, hop: Hop | None = None) -> PromotionState:
     pull_request = PullRequest(
         number=412,
         title="Add a button",
@@ -148,7 +148,7 @@ def a_story(state: State, *, merged: bool = True, hop: Hop | None = None) -> Sto
         head_sha="d" * 40,
         merge_sha=MINE if merged else None,
     )
-    return Story(environment="dev", state=state, started_at=NOON, pull_request=pull_request, hop=hop)
+    return PromotionState(environment="dev", state=state, started_at=NOON, pull_request=pull_request, hop=hop)
 
 
 def a_hop() -> Hop:
@@ -167,14 +167,14 @@ def a_hop() -> Hop:
 @pytest.mark.parametrize(
     ("story", "what", "object_", "never"),
     [
-        (Story(state=State.PENDING, started_at=NOON), Waiting.REFERENCE, "the pull request", "being read"),
+        (PromotionState(state=State.PENDING, started_at=NOON), Waiting.REFERENCE, "the pull request", "being read"),
         (a_story(State.AWAITING_MERGE), Waiting.REFERENCE, "the changed files of #412", "merge the pull request"),
         (a_story(State.SYNCED), Waiting.POLICY, "the policy that leaves dev", "deploy"),
         (a_story(State.SYNCED, hop=a_hop()), Waiting.TARGET, "staging", "deploy"),
     ],
 )
 def test_while_what_is_needed_next_is_not_read_nobody_is_asked_to_do_what_is_done(
-    story: Story, what: Waiting, object_: str, never: str
+    story: PromotionState, what: Waiting, object_: str, never: str
 ) -> None:
     waiting = waiting_for(story, source=None, target=None, say=str)
     assert waiting is not None

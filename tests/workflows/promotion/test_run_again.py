@@ -8,7 +8,7 @@ from activities.models.configuration import TestSpec
 from activities.models.status import State
 from activities.models.testing import RunRef, RunReport, RunState
 from tests.workflows.promotion.world import World, a_test, promotion_in
-from workflows.promotion import rounds
+from workflows.promotion.rules import rounds
 from workflows.promotion.state import Round, TestProgress
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

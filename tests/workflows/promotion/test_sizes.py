@@ -9,7 +9,7 @@ from activities.models.promotion import Verb
 from activities.models.status import ApplicationResult, PolicyRef, PromotionRecord, State
 from activities.models.tracking import Artifact
 from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
-from workflows.promotion.carrying import kept_records
+from workflows.promotion.rules.carrying import kept_records
 from workflows.promotion.state import RECORDS_KEPT
 from workflows.sizes import encoded_size
 

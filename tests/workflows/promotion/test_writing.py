@@ -12,9 +12,9 @@ from activities.models.delivery import Observation, SyncApplicationInput, WriteO
 from activities.models.status import State
 from activities.models.tracking import Artifact, Timings
 from workflows.identity import Queues
-from workflows.promotion.context import Context, Ended
+from workflows.promotion.run import Ended, PromotionRun
 from workflows.promotion.state import Hop
-from workflows.promotion.writing import write
+from workflows.promotion.steps.writing import write
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OLD, NEW = "a" * 40, "b" * 40
@@ -55,7 +55,7 @@ async def test_a_sync_follows_a_write_that_was_done_unless_the_tracker_ended_mea
     monkeypatch.setattr(workflow, "now", lambda: NOW)
     artifact = Artifact(component="web", revision=NEW)
     hop = Hop(number=1, policy=POLICY)
-    answer = await write(cast("Context", ctx), hop, SPEC, SEEN, artifact=artifact, key="k")
+    answer = await write(cast("PromotionRun", ctx), hop, SPEC, SEEN, artifact=artifact, key="k")
     done = outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY)
     assert sent == (["write", "sync"] if done and ended is None else ["write"])
     if sent == ["write"]:

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from activities.models.configuration import PolicySnapshot
-from workflows.promotion import rounds
-from workflows.promotion.aggregate import may_retry, round_over
+from workflows.promotion.rules import rounds
+from workflows.promotion.rules.aggregate import may_retry, round_over
 from workflows.promotion.state import Round, TestProgress
 
 

@@ -19,8 +19,8 @@ from activities.models.delivery import Observation, WriteResult
 from activities.models.promotion import PromotionInput
 from activities.models.status import ApplicationResult
 from activities.models.tracking import Artifact
-from workflows.promotion import comparing, following, rounds
-from workflows.promotion.comparing import Comparison, Judgement, Relations
+from workflows.promotion.rules import comparison, following, rounds
+from workflows.promotion.rules.comparison import Comparison, Judgement, Relations
 from workflows.promotion.state import Hop, Touch
 
 
@@ -120,14 +120,14 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
         observation, artifact = facts.observed.get(one.name), artifact_of(hop, one)
         if observation is None or artifact is None or one.name in hop.results:
             continue
-        if comparing.arrived(facts.relations, artifact, observation):
+        if comparison.arrived(facts.relations, artifact, observation):
             arrived[one.name] = _arrived(hop, facts, one, artifact, observation)
             continue
         if line := _failed_line(hop, facts, one, observation):
             return failed(one, line)
-        judged = comparing.compare(facts.relations, artifact, observation)
+        judged = comparison.compare(facts.relations, artifact, observation)
         diverged = judged.judgement is Judgement.DIVERGED
-        if diverged and not comparing.accepted(hop.override, artifact, observation):
+        if diverged and not comparison.accepted(hop.override, artifact, observation):
             return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=judged)
         if one.write is None:
             continue

@@ -12,8 +12,8 @@ from activities.models.configuration import DeploymentSpec, PolicySnapshot, Writ
 from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
-from workflows.promotion.comparing import pair_key
-from workflows.promotion.following import REPEATS
+from workflows.promotion.rules.comparison import pair_key
+from workflows.promotion.rules.following import REPEATS
 from workflows.promotion.rules.waves import Facts, Loss, Step, artifact_of, decide, next_wave, result_of
 from workflows.promotion.state import Hop, Round, Touch
 

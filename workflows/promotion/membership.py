@@ -1,0 +1,228 @@
+"""Membership of a promotion in the environments on its way: our standing in each, and their newest views.
+
+Each environment's own workflow sends its whole view, numbered by a counter, and gets ours in return; what is lost or
+late is harmless, since only the newest view of either side counts. Signals are taken by the handler, which only notes
+that an answer is owed: answers are sent by the step at hand at its next wait, so that nothing is sent from a state that
+is being changed.
+
+A grant of the lane is taken only by a step, and only while we stand in line and it answers our newest Ready. Which
+environments know of us is carried; what they sent is not: a new run tells them all again, and their answers are its
+first views. The rules that a tracker keeps are listed in docs/architecture.md, and played by a model.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.contracts import ConfigActivities
+from activities.models.configuration import FindPolicyInput
+from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.promotion import PromotionInput
+from activities.models.tracking import Artifact
+from workflows import policies
+from workflows.identity import Queues
+from workflows.promotion.state import PromotionState
+
+
+class Membership:
+    """Hold the environments' views, and send ours."""
+
+    def __init__(self, request: PromotionInput, story: PromotionState) -> None:
+        self.request = request
+        self.story = story
+        self.timings = request.timings
+        self.queues = Queues(installation=request.installation)
+        self.ready_counter: Counter | None = None
+        self.granted = False
+        self.told_hold = False
+        self._begun = workflow.now()
+        self._told_at: dict[str, datetime] = {}
+        self._views: dict[str, PlaceSignal] = dict(story.heard)
+        self._retell: set[str] = set()
+
+    @property
+    def phase(self) -> Phase:
+        """What we last told the target of the hop."""
+        return self.story.phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        self.story.phase = phase
+
+    @property
+    def member_of(self) -> dict[str, str]:
+        """Environment -> role, for every place that was told of us and not told Gone."""
+        return self.story.member_of
+
+    @property
+    def _held(self) -> bool:
+        return self.story.hold is not None
+
+    def view(self, environment: str) -> PlaceSignal | None:
+        """Return the newest view of a place, if it spoke yet."""
+        return self._views.get(environment)
+
+    def views_of(self, *environments: str) -> dict[str, PlaceSignal]:
+        """Return the newest views of these places, without grants: the next run asks for the lane by itself."""
+        return {one: replace(self._views[one], grant=None) for one in environments if one in self._views}
+
+    def hear(self, signal: PlaceSignal) -> None:
+        """Take a place's view if it is newer; a new run of the place, or a grant we cannot take, is answered."""
+        known = self._views.get(signal.environment)
+        if known is not None and signal.counter.as_tuple() <= known.counter.as_tuple():
+            return
+        self._views[signal.environment] = signal
+        ours = signal.environment in self.member_of
+        if known is not None and known.counter.epoch != signal.counter.epoch:
+            self._retell.add(signal.environment)
+        if signal.asks or (known is None and not ours):
+            self._retell.add(signal.environment)
+        if signal.grant is None or not self._is_target(signal.environment):
+            if signal.grant is not None:
+                self._retell.add(signal.environment)
+            return
+        ready = self.ready_counter
+        fresh = ready is not None and signal.grant.answers.as_tuple() >= ready.as_tuple()
+        if self.phase is Phase.READY and fresh and not self._held:
+            self.granted = True
+        elif self.phase is not Phase.HOLDER:
+            self._retell.add(signal.environment)
+
+    def _is_target(self, environment: str) -> bool:
+        return self.story.hop is not None and self.story.hop.policy.target == environment
+
+    def leave_line(self) -> None:
+        """Forget what the hop's lane meant to us."""
+        self.phase, self.ready_counter, self.granted = Phase.WORKING, None, False
+
+    async def speak(self, phase: Phase) -> None:
+        """Take a phase at the target of the hop and tell the target."""
+        self.phase = phase
+        if phase is not Phase.READY:
+            self.ready_counter, self.granted = None, False
+        if self.story.hop is not None:
+            await self.tell(self.story.hop.policy.target, "target", phase)
+
+    async def tell(self, environment: str, role: str, phase: Phase) -> None:
+        """Tell one place our whole view."""
+        story = self.story
+        # Grows with the clock, so that a reset of the workflow uses no counter twice.
+        story.signals = max(story.signals + 1, int(workflow.now().timestamp() * 1000))
+        counter = Counter(epoch=self.request.tracker.attempt, n=story.signals)
+        if phase is Phase.READY and role == "target":
+            self.ready_counter = counter
+        if phase in (Phase.GONE, Phase.ARRIVED):
+            self.member_of.pop(environment, None)
+        else:
+            self.member_of[environment] = role
+        heard = self._views.get(environment)
+        # A place judges by commits alone; hundreds of members times their images would be too much for it to carry.
+        found = story.hop.round.artifacts if story.hop and story.hop.round else ()
+        artifacts = tuple(Artifact(component=one.component, revision=one.revision) for one in found)
+        signal = MemberSignal(
+            tracker=self.request.tracker,
+            number=self.request.spec.number,
+            workflow_id=workflow.info().workflow_id,
+            counter=counter,
+            hop=story.hops,
+            role=role,
+            phase=phase,
+            held=self._held,
+            revision=story.pull_request.merge_sha if story.pull_request else None,
+            components=story.components or (),
+            artifacts=artifacts,
+            heard=heard.counter if heard else None,
+        )
+        self._retell.discard(environment)
+        self._told_at[environment] = workflow.now()
+        leaves = environment not in self.member_of
+        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}", last=leaves)
+        request = TellEnvironmentInput(
+            namespace=self.request.tracker.namespace,
+            environment=environment,
+            repository=self.request.spec.repository,
+            signal=signal,
+            timings=self.timings,
+        )
+        try:
+            await workflow.execute_activity_method(ConfigActivities.tell_environment, request, **config)
+        except ActivityError as refusal:
+            # Told again at the next wait, so that commands and deadlines come in between.
+            workflow.logger.warning("a place could not be told", exc_info=refusal)
+            self._retell.add(environment)
+
+    def phase_at(self, environment: str) -> tuple[str, Phase]:
+        """Return our role and phase at a place; Gone where we are no member any more."""
+        role = self.member_of.get(environment)
+        if role is None:
+            return "ahead", Phase.GONE
+        return role, self.phase if role == "target" else Phase.WORKING
+
+    async def tell_again(self) -> None:
+        """Repeat our view to every place that knows us: the backstop of a lost signal."""
+        for environment in sorted(self.member_of):
+            self._told_at[environment] = workflow.now()
+            await self._tell_as_is(environment)
+
+    def silent_for(self) -> timedelta:
+        """Return how long ago the place that we neglected most heard of us."""
+        now = workflow.now()
+        return max((now - self._told_at.get(one, self._begun) for one in self.member_of), default=timedelta(0))
+
+    async def _tell_as_is(self, environment: str) -> None:
+        """Repeat our view to one place; a grant that was heard is answered by taking or leaving it, never by Ready."""
+        role, phase = self.phase_at(environment)
+        if not (self.granted and role == "target" and phase is Phase.READY):
+            await self.tell(environment, role, phase)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a place waits for our view."""
+        return bool(self._retell) or self.story.hold_untold
+
+    async def answer(self) -> None:
+        """Tell our view to every place that waits for it."""
+        for environment in sorted(self._retell):
+            self._retell.discard(environment)
+            await self._tell_as_is(environment)
+        if self.story.hold_untold:
+            self.story.hold_untold, self.told_hold = False, True
+            await self._learn_ahead()
+            await self._tell_hold()
+
+    def hold_changed(self) -> None:
+        """Have every place ahead told of a hold or a release."""
+        self.story.hold_untold = True
+
+    async def _learn_ahead(self) -> None:
+        """Find out which places are ahead before the first hop: untold, a newer change would carry this one past."""
+        story = self.story
+        if story.ahead or not self._held:
+            return
+        request = FindPolicyInput(
+            namespace=self.request.tracker.namespace,
+            environment=story.environment,
+            repository=self.request.spec.repository,
+        )
+        config = policies.config_read_shown(
+            self.queues, self.timings, summary=f"find who is ahead of {story.environment}"
+        )
+        try:
+            found = await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
+        except ActivityError as refusal:
+            # Only a refusal that no retry mends gets here; the step that needs the policy shows it.
+            workflow.logger.warning("places ahead are not known", exc_info=refusal)
+            return
+        story.ahead = found.ahead
+
+    async def _tell_hold(self) -> None:
+        """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
+        for environment in self.story.ahead:
+            if self.member_of.get(environment, "ahead") == "ahead":
+                await self.tell(environment, "ahead", Phase.WORKING if self._held else Phase.GONE)
+            else:
+                await self._tell_as_is(environment)
+        if self.story.environment in self.member_of:
+            await self._tell_as_is(self.story.environment)

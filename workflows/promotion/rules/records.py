@@ -1,0 +1,40 @@
+"""Pure: promotion records (design §4)."""
+
+from datetime import datetime
+
+from activities.models.status import ApplicationResult, PolicyRef, PromotionRecord
+from activities.models.tracking import Artifact
+from workflows.promotion.rules.aggregate import aggregate, test_status
+from workflows.promotion.state import Hop, PromotionState
+
+
+def build_promotion_record(
+    story: PromotionState,
+    hop: Hop,
+    *,
+    at: datetime,
+    result: str,
+    artifacts: tuple[Artifact, ...],
+    applications: tuple[ApplicationResult, ...],
+    brought_by: str = "",
+    error: str = "",
+) -> PromotionRecord:
+    """Return how a hop ended, with its tests as they stand."""
+    tests = hop.round.tests if hop.round else []
+    number = hop.round.number if hop.round else 0
+    return PromotionRecord(
+        promoted=result in ("Promoted", "AlreadyContained"),
+        result=result,
+        source=hop.policy.source,
+        target=hop.policy.target,
+        policy=PolicyRef(name=hop.policy.name, generation=hop.policy.generation),
+        at=at,
+        artifacts=artifacts,
+        tests=tuple(test_status(test, round_number=number) for test in tests),
+        aggregate=aggregate(tests) if tests or result == "Promoted" else None,
+        source_moved=tuple(hop.source_moved),
+        promoted_by=hop.approved_by if result != "AlreadyContained" else "",
+        brought_by=brought_by,
+        applications=applications,
+        error=error,
+    )

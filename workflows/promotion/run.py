@@ -1,0 +1,386 @@
+"""One run of a promotion, as its steps see it: the state, waiting, asking, membership, comparing and publishing.
+
+The workflow owns the run, and its steps work on it one at a time: whichever the state names. Beside the step at hand
+only handlers of signals and updates run, between two of its awaits, and three tasks: the publisher of the status, the
+presentation on the pull request, and the cancelling of test runs. None of them changes the state that a step decides
+by; commands and hold do, and every step looks for them again after it awaited something (`heed_commands`).
+
+A step decides, changes the state in the same task (`enter`), and then awaits what follows. Where it has to wait, it
+waits here: the wait tells places that expect an answer, keeps the backstop of lost signals, publishes what changed, and
+is left by what ended the tracker (`Ended`) or by a history that has grown long (`Continue`). Both are raised only where
+nothing is at work that a next run could not begin again.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+
+from activities.contracts import ConfigActivities, DeliveryActivities
+from activities.models.bounds import cut
+from activities.models.budgets import LINE_BYTES, TEXT_BYTES
+from activities.models.configuration import DeploymentSpec, EnvironmentView, ReadEnvironmentInput
+from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.places import Phase
+from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
+from activities.models.revisions import Relation, RevisionPair
+from activities.models.status import EventNote, State
+from activities.models.tracking import Artifact, Problem
+from workflows import policies
+from workflows.identity import Queues
+from workflows.promotion.cancelling import Cancelling
+from workflows.promotion.membership import Membership
+from workflows.promotion.rules import commands, comparison
+from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, PromotionState
+from workflows.runtime import lifetime
+from workflows.runtime.ancestry import PAIRS_PER_CALL, compare_revisions
+from workflows.runtime.asking import Asking, Unreadable
+from workflows.runtime.snapshot import Snapshot
+from workflows.selections import with_known
+
+Answer = TypeVar("Answer")
+
+MOVABLE = (
+    State.PENDING,
+    State.AWAITING_MERGE,
+    State.AWAITING_SYNC,
+    State.AWAITING_POLICY,
+    State.TESTING,
+    State.TESTS_FAILED,
+    State.READY_TO_PROMOTE,
+    State.PROMOTION_FAILED,
+)
+"""Waiting states, in which a run moves to a newer worker version when one asks."""
+
+NEWS = timedelta(minutes=1)
+"""How long a mirror of the API server may take to show a change, at the most."""
+EVENTS_BEFORE_CONTINUING = 500
+
+PUBLISH_DELAY = timedelta(seconds=2)
+"""How long an answer that usually comes at once is awaited before the wait is published."""
+
+
+class Ended(Exception):
+    """Leave every step at once: the tracker was aborted or deleted, or its pull request closed."""
+
+    def __init__(self, state: State, reason: str, message: str = "") -> None:
+        super().__init__(reason)
+        self.state, self.reason, self.message = state, reason, message
+
+
+class Continue(Exception):
+    """Leave the current wait so that the workflow continues as new in a clean state, on a newer version if asked."""
+
+
+class CommandWaits(Exception):
+    """Leave the step before it decides: a command was accepted that the step carries out first, begun again."""
+
+
+class PromotionRun:
+    """Hold one run's collaborators. Steps are functions of it; signals only change it."""
+
+    def __init__(self, request: PromotionInput, story: PromotionState, *, publish: Callable[[], None]) -> None:
+        self.request = request
+        self.story = story
+        self.timings = request.timings
+        self.queues = Queues(installation=request.installation)
+        self.membership = Membership(request, story)
+        self.views: dict[str, EnvironmentView] = {}
+        self.pokes = 0
+        self.news_at: datetime | None = None
+        """When a poke, a `retest` or a `retry` came last: what is declared may have changed just before."""
+        self.looked_at = -1
+        """How many pokes had come when a policy was looked for last; a run that begins has not looked yet."""
+        self.ended: Ended | None = None
+        self.checks: tuple[str, ...] = ()
+        self.writing = False
+        self.write_wait = timedelta(0)
+        """How long Argo CD asked us to wait with the next write."""
+        self.outdated = self.membership.view(story.environment) if story.outdated else None
+        """The source's view that our own read proved to be old."""
+        self.last_poll: datetime | None = None
+        self.cancelling = Cancelling(self)
+        self._asking = Asking(self, story)
+        self.dirty = True
+        self._publish = publish
+
+    def changed(self) -> None:
+        """Note that the story is to be published at the next wait: steps that pass in moments cost no write."""
+        self.dirty = True
+
+    def flush(self) -> None:
+        """Offer what changed for publishing; nothing is awaited."""
+        if self.dirty:
+            self.dirty = False
+            self._publish()
+
+    def enter(self, state: State, *, reason: str = "", message: str = "") -> State:
+        """Move the story to a state: in the same task as the decision, before anything is awaited for its effects.
+
+        Raises Ended instead where an abort or a deletion was accepted before the decision.
+        """
+        self.stop_if_ended()
+        return self.set_state(state, reason=reason, message=message)
+
+    def set_state(self, state: State, *, reason: str = "", message: str = "") -> State:
+        """Move the story to a state, also to what ended it."""
+        story = self.story
+        if (story.state, story.reason) != (state, reason):
+            story.since = workflow.now()
+        if story.state is not state:
+            self._asking.forget()
+        story.state, story.reason, story.message = state, reason or str(state), cut(message, TEXT_BYTES)
+        self.changed()
+        return state
+
+    def hand_over(self) -> None:
+        """Put into the story what the next run is to know of places until they answer it."""
+        story = self.story
+        source, target = story.environment, story.hop.policy.target if story.hop else ""
+        story.heard = self.membership.views_of(source, target)
+        story.outdated = self.outdated is not None and self.outdated is self.membership.view(source)
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Note a Kubernetes event; it travels with the next status."""
+        self.story.events += 1
+        tracker = self.request.tracker
+        identity = f"{tracker.name}.{tracker.attempt}.{self.story.events}"
+        self.story.pending_events.append(EventNote(id=identity, warning=warning, reason=reason, message=message))
+        self.changed()
+
+    @property
+    def held(self) -> bool:
+        """Whether a person said hold."""
+        return self.story.hold is not None
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether Promoting is between two waves or before the first, where a hold takes effect."""
+        story = self.story
+        return story.state is State.PROMOTING and story.hop is not None and not story.hop.in_wave
+
+    @property
+    def command_waits(self) -> bool:
+        """Whether the step is to carry out a command before anything else."""
+        return commands.command_waits(self.story)
+
+    def heed_commands(self) -> None:
+        """Leave the step where a command came while something was awaited: called before what it would undo."""
+        self.stop_if_ended()
+        if self.command_waits:
+            raise CommandWaits
+
+    def take(self, verb: Verb) -> Command | None:
+        """Take a command out of the inbox; the caller's transition carries it out in the same task."""
+        self.stop_if_ended()
+        return self.story.inbox.take(verb)
+
+    def supersede(self, why: str, *verbs: Verb) -> None:
+        """Answer accepted commands that cannot be carried out any more: with an event, in the status and in `why`."""
+        story = self.story
+        for verb, command in story.inbox.drop(*verbs):
+            text = f"the {verb} of {command.actor} is not carried out: {why}"
+            self.event("CommandSuperseded", text, warning=True)
+            story.keep_answer(command.request_id, CommandAnswer(accepted=True, message=text))
+            line = cut(f"{command.request_id}: {text}", LINE_BYTES)
+            story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]
+
+    def look(self, *environments: str, commands: bool = False, hold: bool = False, lane: bool = False) -> Snapshot:
+        """Remember pokes, the views of places and what else is named: taken before the step awaits anything."""
+
+        def view(environment: str) -> Callable[[], object]:
+            return lambda: self.membership.view(environment)
+
+        watched: list[Callable[[], object]] = [lambda: self.pokes, *map(view, environments)]
+        if commands:
+            watched.append(lambda: self.command_waits)
+        if hold:
+            watched.append(lambda: self.held)
+        if lane:
+            watched += [lambda: self.membership.granted, lambda: self.story.inbox.get(Verb.PROMOTE)]
+        return Snapshot(*watched)
+
+    async def wait(
+        self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str, quiet: bool = False
+    ) -> bool:
+        """Return True as soon as `ready()`, False when `at_most` has passed or something else must be done first.
+
+        Without `at_most` the backstop ends the wait. Raises Ended when the tracker was aborted or deleted, and Continue
+        when the history has grown long enough. `quiet` publishes only when the wait turns out to be a long one: answers
+        of places come within milliseconds, and a status nobody could read costs six events.
+        """
+        backstop = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
+        if self.membership.phase is Phase.HOLDER:
+            backstop = min(backstop, self.timings.holder_backstop)
+        await self.membership.answer()
+        # Counted from our last word and not from here: pokes and polls end each wait long before it is due.
+        if self.membership.silent_for() >= backstop:
+            await self.membership.tell_again()
+        limit = backstop - self.membership.silent_for()
+        neglects = at_most is None or at_most > limit
+        if at_most is not None:
+            limit = min(limit, at_most)
+        self.stop_if_ended()
+        self._continue_if_due()
+        if limit <= timedelta(0):
+            return ready()
+        try:
+            if quiet and limit > PUBLISH_DELAY:
+                if await self._soon(ready, why):
+                    return ready()
+                limit -= PUBLISH_DELAY
+            self.flush()
+            await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
+        except TimeoutError:
+            if neglects:
+                await self.membership.tell_again()
+            return False
+        self.stop_if_ended()
+        return ready()
+
+    async def _soon(self, ready: Callable[[], bool], why: str) -> bool:
+        """Tell whether the wait ended, one way or another, before it was worth publishing."""
+        try:
+            await workflow.wait_condition(lambda: self._woken() or ready(), timeout=PUBLISH_DELAY, timeout_summary=why)
+        except TimeoutError:
+            return False
+        self.stop_if_ended()
+        return True
+
+    def _woken(self) -> bool:
+        return self.ended is not None or self.membership.unanswered or self._may_move()
+
+    def stop_if_ended(self) -> None:
+        """Raise what ended the tracker, if anything did."""
+        if self.ended is not None and not self.writing:
+            raise self.ended
+
+    def _may_move(self) -> bool:
+        """Tell whether a newer worker version asks and nothing is at work: a hold between waves may last for weeks."""
+        waits = self.story.state in MOVABLE or (self.at_boundary and self.held)
+        return waits and lifetime.upgrade_wanted()
+
+    def _continue_if_due(self) -> None:
+        if self._may_move() or lifetime.long_enough(EVENTS_BEFORE_CONTINUING):
+            raise Continue
+
+    def until_known(self) -> timedelta | None:
+        """Return how long to wait at most before revisions are compared again; None where the host knew them all."""
+        if any(relation == Relation.UNKNOWN for relation in self.story.relations.values()):
+            return self.timings.reference_maximum
+        return None
+
+    def forget_unknown(self) -> None:
+        """Have the host asked again for what it did not know."""
+        self.story.relations = comparison.without_unknown(self.story.relations)
+
+    @property
+    def asked_wait(self) -> timedelta:
+        """How long the host that answered last in vain asked us to wait."""
+        return self._asking.asked_wait
+
+    async def retry_until_answered(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
+        """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
+        return await self._asking.retry_until_answered(ask, object_=object_, why=why)
+
+    async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
+        """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
+        return await self._asking.try_once(ask, object_=object_)
+
+    async def environment(self, environment: str) -> EnvironmentView:
+        """Return an Environment as it was at the hop's start; selectors stay resolved as they were then.
+
+        One that deploys not all of our components is read again: a deployment may have been declared since. So is one
+        whose selectors were not all resolved.
+        """
+        return self._known(environment) or await self.read_environment(environment)
+
+    def _known(self, environment: str) -> EnvironmentView | None:
+        known = self.views.get(environment)
+        if known is None or self.unresolved(environment):
+            return None
+        return known if set(self.story.components or ()) <= {one.component for one in known.deployments} else None
+
+    def unresolved(self, environment: str) -> tuple[DeploymentSpec, ...]:
+        """Return what stands for applications of ours that are not known, since a selector was not resolved."""
+        known, components = self.views.get(environment), set(self.story.components or ())
+        found = known.deployments if known is not None else ()
+        return tuple(one for one in found if one.unresolved and one.component in components)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what is declared is to be read from the API server itself."""
+        return self.news_at is not None and workflow.now() - self.news_at < NEWS
+
+    async def read_environment(self, environment: str) -> EnvironmentView:
+        """Read an Environment, waiting until it and all that it names exist."""
+
+        async def ask() -> EnvironmentView:
+            return await self.look_up_environment(environment)
+
+        return await self.retry_until_answered(
+            ask, object_=f"Environment/{environment}", why=f"environment {environment}"
+        )
+
+    async def look_up_environment(self, environment: str) -> EnvironmentView:
+        """Read an Environment once. Raises ActivityError, or Unreadable where a person must mend something."""
+        config = policies.config_read_shown(self.queues, self.timings, summary=f"read environment {environment}")
+        answer = await workflow.execute_activity_method(
+            ConfigActivities.read_environment,
+            ReadEnvironmentInput(
+                namespace=self.request.tracker.namespace,
+                environment=environment,
+                repository=self.request.spec.repository,
+                fresh=self.fresh,
+            ),
+            **config,
+        )
+        if answer.environment is None:
+            raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
+        view = self.views[environment] = with_known(answer.environment, self.views.get(environment))
+        hop = self.story.hop
+        if hop is not None and hop.policy.target == environment:
+            hop.view = view
+        return view
+
+    async def observe(self, environment: str) -> tuple[Observation, ...]:
+        """Read afresh what a place runs for our components, once.
+
+        Raises ActivityError when the read fails as a whole, and Unreadable where a person must mend the environment.
+        """
+        view = self._known(environment) or await self.look_up_environment(environment)
+        deployments = tuple(one for one in view.deployments if one.component in (self.story.components or ()))
+        if not deployments:
+            return ()
+        answer = await workflow.execute_activity_method(
+            DeliveryActivities.read_deployments,
+            ReadDeploymentsInput(
+                namespace=self.request.tracker.namespace,
+                repository=self.request.spec.repository,
+                deployments=deployments,
+            ),
+            **policies.delivery_read(self.queues, self.timings, summary=f"read {environment}"),
+        )
+        return answer.observations
+
+    async def relate(self, artifacts: Sequence[Artifact], observations: Sequence[Observation]) -> None:
+        """Learn the ancestry that judging these needs; shows the problem and waits where the host does not answer."""
+        pairs = comparison.needed_pairs(self.story.relations, artifacts, observations)
+        for start in range(0, len(pairs), PAIRS_PER_CALL):
+            batch = pairs[start : start + PAIRS_PER_CALL]
+
+            async def ask(batch: Sequence[RevisionPair] = batch) -> tuple[Relation, ...]:
+                return await compare_revisions(
+                    self.queues,
+                    self.timings,
+                    namespace=self.request.tracker.namespace,
+                    repository=self.request.spec.repository,
+                    pairs=batch,
+                )
+
+            relations = await self.retry_until_answered(
+                ask, object_=f"GitRepository/{self.request.spec.repository}", why="compare revisions"
+            )
+            self.story.relations |= comparison.with_answers(batch, relations)
+        self.story.relations = comparison.kept(self.story.relations, artifacts, observations, at_most=RELATIONS_KEPT)

@@ -1,0 +1,310 @@
+"""The Promoting step: the holder of the lane compares, writes, syncs and judges, wave by wave.
+
+The lane is ours from the grant to the signal that hands it back, so that no other promotion writes to the target.
+`rules/waves.py` says what is to be done next: each turn observes the target, learns the ancestry that is lacking, and
+decides on that alone. Every write is compare-and-set on what was observed, under a key by which it is recognised.
+
+A command or a hold waits for the end of what is written; nothing is written once the tracker was ended. What was done
+at a deployment is kept in the state before the next await, so that a run that continues as new neither repeats a write
+nor forgets one. After a write of ours only observations that are newer count.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from activities.models.bounds import cut, together
+from activities.models.budgets import TEXT_BYTES
+from activities.models.configuration import DeploymentSpec, EnvironmentView
+from activities.models.delivery import (
+    Observation,
+    WriteOutcome,
+    WriteResult,
+)
+from activities.models.places import Phase
+from activities.models.status import State
+from workflows.promotion.rules import comparison, following, records, waves
+from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave
+from workflows.promotion.rules.comparison import Comparison
+from workflows.promotion.rules.waves import Act, Facts, Step, Wave
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import Hop, Refusal, Touch
+from workflows.promotion.steps.hop import brought_by, end_hop, note_record
+from workflows.promotion.steps.pausing import between_waves, note_window, pause
+from workflows.promotion.steps.runs import look_once_more
+from workflows.promotion.steps.testing import void_round
+from workflows.promotion.steps.writing import write
+from workflows.runtime.backoff import Backoff
+from workflows.runtime.snapshot import Snapshot
+
+WRITES_AT_ONCE = 20
+"""Applications written side by side; more would fill the queue's slots for one promotion."""
+
+COMPARE_AGAIN = timedelta(seconds=1)
+COMPARE_AGAIN_AT_MOST = timedelta(seconds=30)
+"""Pauses after a lost compare-and-set or a busy application, so that two writers do not race in a hot loop."""
+
+
+async def promote(ctx: PromotionRun) -> State:
+    """Bring the artifact to every deployment of the target, wave by wave, and end the hop."""
+    story, hop = ctx.story, ctx.story.hop
+    if hop is None or hop.round is None:
+        return State.SYNCED
+    if ctx.command_waits:
+        return await void_round(ctx)
+    view = await ctx.environment(hop.policy.target)
+    ctx.heed_commands()
+    ctx.flush()
+    deployments = [one for one in view.deployments if one.component in (story.components or ())]
+    if not deployments or ctx.unresolved(hop.policy.target):
+        # What a selector stands for is not known: a wave would wait in vain, or end without it.
+        state = ctx.enter(State.READY_TO_PROMOTE)
+        await ctx.membership.speak(Phase.WORKING)
+        return state
+    await _drop_what_left(ctx, hop, deployments)
+    while (wave := waves.next_wave(hop, deployments)) is not None:
+        await _come_to(ctx, hop, view, wave)
+        act = await _deliver(ctx, hop, view, wave.deployments)
+        ctx.heed_commands()
+        if act.step is Step.FAIL:
+            return await _fail(ctx, hop, deployments, act)
+        if act.diverged is not None:
+            return await _hand_back(ctx, hop, act.diverged)
+        end_wave(hop)
+    return await _end(ctx, hop, deployments)
+
+
+async def _come_to(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Wave) -> None:
+    """Pause before a wave, stop at its boundary while held, and begin it; one that is under way goes on."""
+    if not wave.first and hop.wave != wave.number and view.wave_pause:
+        hop.pause_until = hop.pause_until or workflow.now() + view.wave_pause
+        await pause(ctx, hop.pause_until)
+    if hop.wave != wave.number or not hop.in_wave:
+        # Also in a run that was continued: a wave at work is no boundary, whatever was said meanwhile.
+        end_wave(hop)
+        await between_waves(ctx)
+        begin_wave(hop, wave.number, workflow.now())
+
+
+async def _hand_back(ctx: PromotionRun, hop: Hop, diverged: Comparison) -> State:
+    """Leave the lane: only a person may promote to what the target holds now."""
+    message = f"{diverged.deployment}: {diverged.why}"
+    hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, message, None
+    hop.refused = (diverged.observation,)
+    hop.wave = hop.wave_started = None
+    end_wave(hop)
+    # What diverged may be declared no more: the place, which gave us the lane, would not see it.
+    ctx.views.pop(hop.policy.target, None)
+    ctx.event("TargetDiverged", message, warning=True)
+    state = ctx.enter(State.READY_TO_PROMOTE)
+    await ctx.membership.speak(Phase.WORKING)
+    return state
+
+
+async def _end(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpec]) -> State:
+    """Record the promotion, once all arrived, and end the hop."""
+    if hop.round is not None:
+        await look_once_more(ctx, hop.round)
+    ctx.heed_commands()
+    applications = tuple(hop.results[one.name] for one in deployments if one.name in hop.results)
+    # The holder before us may have brought it, and our grant may have come before the place signalled that.
+    brought = bool(applications) and all(one.result == "AlreadyContained" for one in applications)
+    record = records.build_promotion_record(
+        ctx.story,
+        hop,
+        at=workflow.now(),
+        result="AlreadyContained" if brought else "Promoted",
+        artifacts=hop.round.artifacts if hop.round else (),
+        applications=applications,
+        brought_by=brought_by(ctx, hop) if brought else "",
+    )
+    return await end_hop(ctx, record)
+
+
+async def _drop_what_left(ctx: PromotionRun, hop: Hop, deployments: list[DeploymentSpec]) -> None:
+    """Forget results that no longer hold, such as an application that was rolled back before `retry`."""
+    if not hop.results:
+        return
+    observed = await _observe(ctx, hop)
+    await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+    for one in deployments:
+        observation, artifact = observed.get(one.name), waves.artifact_of(hop, one)
+        if one.name in hop.results and not (
+            observation and artifact and comparison.arrived(ctx.story.relations, artifact, observation)
+        ):
+            del hop.results[one.name]
+
+
+async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Sequence[DeploymentSpec]) -> Act:
+    """Write and sync what is behind, and wait; return the act that ends the wave."""
+    requested: dict[str, datetime] = {}
+    hindered: dict[str, WriteResult] = {}
+    keys = {one.name: waves.sync_key(ctx.request, hop, one) for one in wave}
+    since: datetime | None = None
+    pauses = Backoff(initial=COMPARE_AGAIN, maximum=COMPARE_AGAIN_AT_MOST)
+    while True:
+        # Taken before anything is awaited: what changes meanwhile must wake the wait below.
+        pokes = ctx.pokes
+        raced, seen = ctx.look(commands=True), ctx.look(view.name, commands=True)
+        observed = await _observe(ctx, hop, since=since)
+        await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+        facts = Facts(
+            wave=wave,
+            observed=observed,
+            relations=ctx.story.relations,
+            keys=keys,
+            until=deadline(hop, view, workflow.now()),
+            timeout=view.delivery_timeout,
+            unsynced=ctx.timings.delivery_unsynced,
+            requested=requested,
+            hindered=hindered,
+        )
+        act = waves.decide(hop, facts, workflow.now())
+        _note(ctx, hop, act, requested)
+        ctx.heed_commands()
+        if act.step not in (Step.WRITE, Step.WAIT):
+            return act
+        _say(ctx, act.message)
+        for name in set(hindered) - {one.name for one in act.behind}:
+            del hindered[name]
+        again = False
+        if act.step is Step.WRITE:
+            if (refused := await _write_all(ctx, hop, act.behind, observed, requested, hindered)) is not None:
+                return refused
+            again = any(one.name in hindered for one in act.behind)
+        if act.step is Step.WRITE or since is None:
+            # What the place saw before our newest write tells nothing of it, whenever its signal comes.
+            since = workflow.now()
+        note_window(ctx, hop, hindered)
+        if hindered:
+            missing = [one for one in wave if one.name not in hop.results]
+            _say(ctx, together(following.lines(missing, observed, hindered).values()))
+        if await _wait(ctx, hop, view, raced if again else seen, pauses, again=again) or ctx.pokes != pokes:
+            since = None
+
+
+def _note(ctx: PromotionRun, hop: Hop, act: Act, requested: dict[str, datetime]) -> None:
+    """Keep what an act found: in the same task as the decision."""
+    hop.results |= act.arrived
+    for loss in act.lost:
+        hop.repeats[loss.deployment] = loss.repeats
+        requested.pop(loss.deployment, None)
+        if loss.reverted:
+            ctx.event("WriteReverted", loss.reverted, warning=True)
+
+
+def _say(ctx: PromotionRun, message: str) -> None:
+    if message != ctx.story.message:
+        ctx.story.message = message
+        ctx.changed()
+
+
+async def _wait(
+    ctx: PromotionRun, hop: Hop, view: EnvironmentView, seen: Snapshot, pauses: Backoff, *, again: bool
+) -> bool:
+    """Wait for what the wave waits for; True where the target is to be read by ourselves afterwards.
+
+    `again`: something could not be written. Who lost a race compares again at its own pace: the place's view of what
+    the other one did would come at once.
+    """
+    left = max(deadline(hop, view, workflow.now()) - workflow.now(), timedelta(milliseconds=100))
+    at_most = min(max(pauses.pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
+    if hop.blocked:
+        at_most = following.blocked_pause(hop.blocked_until, workflow.now())
+    if again:
+        pauses.grow()
+    else:
+        pauses.reset()
+    woken = await ctx.wait(seen.changed, at_most=at_most, why=f"deliver to {view.name}", quiet=True)
+    return again or not woken
+
+
+async def _observe(ctx: PromotionRun, hop: Hop, *, since: datetime | None = None) -> dict[str, Observation]:
+    """Return observations by deployment: those of the place if it looked after `since`, else read by ourselves."""
+    place = ctx.membership.view(hop.policy.target)
+    if since is None or place is None or place.observed_at is None or place.observed_at <= since:
+
+        async def ask() -> tuple[Observation, ...]:
+            return await ctx.observe(hop.policy.target)
+
+        found = await ctx.retry_until_answered(ask, object_=f"Environment/{hop.policy.target}", why="read the target")
+    else:
+        found = place.observed
+    return {one.deployment: one for one in found}
+
+
+async def _write_all(
+    ctx: PromotionRun,
+    hop: Hop,
+    behind: Sequence[DeploymentSpec],
+    observed: Mapping[str, Observation],
+    requested: dict[str, datetime],
+    hindered: dict[str, WriteResult],
+) -> Act | None:
+    """Write and sync; what could not be is hindered, and to be tried again soon. Return what ends the wave, if any.
+
+    Abort waits for the activities to return.
+    """
+    ctx.write_wait = timedelta(0)
+    for start in range(0, len(behind), WRITES_AT_ONCE):
+        ctx.stop_if_ended()
+        batch = behind[start : start + WRITES_AT_ONCE]
+        hop.untouched, ctx.writing = False, True
+        try:
+            outcomes = await asyncio.gather(*(_write(ctx, hop, one, observed[one.name]) for one in batch))
+        finally:
+            ctx.writing = False
+        refused = None
+        for one, outcome in zip(batch, outcomes, strict=True):
+            hindered.pop(one.name, None)
+            if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
+                requested[one.name] = workflow.now()
+                hop.failing_since = None
+                hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
+            elif outcome.outcome is WriteOutcome.REFUSED:
+                line = f"{one.name} ({one.application}): {outcome.message}"
+                refused = refused or Act(step=Step.FAIL, lines={one.name: line}, error=line, failed=one.name)
+            else:
+                hindered[one.name] = outcome
+        if refused is not None:
+            return refused
+    return None
+
+
+async def _write(ctx: PromotionRun, hop: Hop, one: DeploymentSpec, observation: Observation) -> WriteResult:
+    artifact = waves.artifact_of(hop, one)
+    if artifact is None:
+        return WriteResult(outcome=WriteOutcome.REFUSED, message="no artifact of its component is promoted")
+    key = waves.sync_key(ctx.request, hop, one)
+    return await write(ctx, hop, one, observation, artifact=artifact, key=key)
+
+
+async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpec], failure: Act) -> State:
+    """Record a failed wave, name what moved, and hand the lane back."""
+    error = cut(failure.error, TEXT_BYTES)
+    moved = [name for name, result in hop.results.items() if result.result == "Promoted"]
+    for one in deployments:
+        if one.name not in hop.results:
+            result = "Failed" if one.name == failure.failed else following.how_far(hop, one)
+            # Its own line only: the text of all in each of them would grow with the square of their number.
+            line = failure.lines.get(one.name, "")
+            hop.results[one.name] = waves.result_of(one, waves.artifact_of(hop, one), result, line)
+    record = records.build_promotion_record(
+        ctx.story,
+        hop,
+        at=workflow.now(),
+        result="Failed",
+        artifacts=hop.round.artifacts if hop.round else (),
+        applications=tuple(hop.results.values()),
+        error=error,
+    )
+    note_record(ctx, record)
+    hop.results = {name: result for name, result in hop.results.items() if name in moved}
+    hop.error = error
+    end_wave(hop)
+    message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
+    state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
+    await ctx.membership.speak(Phase.FAILED)
+    return state

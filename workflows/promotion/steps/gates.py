@@ -1,0 +1,198 @@
+"""The waiting steps around a person and the lane: TestsFailed, ReadyToPromote, PromotionFailed.
+
+All three look at the same things (the target's view, hold, commands, the grant, pokes), end as soon as another change
+has brought this one along, and otherwise wait until any of that changed. In ReadyToPromote the tracker stands in line
+exactly while only the lane is missing: an approval is there, the target fits, and nobody holds the change. The grant is
+taken by the transition to Promoting, in the task that decides it, together with the approval that waited for it.
+
+Optional tests may still run meanwhile: they are polled, and end by their deadlines.
+"""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+from activities.models.bounds import together
+from activities.models.places import Phase
+from activities.models.promotion import Command, Verb
+from activities.models.status import State
+from workflows.promotion.rules import comparison, rounds
+from workflows.promotion.rules.commands import approver, outdated_approval
+from workflows.promotion.rules.comparison import Comparison, Judgement
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import Hop, Refusal
+from workflows.promotion.steps.hop import ended_by_others, judge_target, lacking_components
+from workflows.promotion.steps.runs import poll_tests
+from workflows.promotion.steps.testing import keep_deadlines, void_round
+from workflows.runtime.ancestry import revisions_of
+from workflows.runtime.snapshot import Snapshot
+
+NAMES_BYTES = 700
+"""Components that a refusal names: the advice stands behind them."""
+
+
+async def await_retest(ctx: PromotionRun) -> State:
+    """Wait for `retest`, or until another change brings this one along."""
+    while True:
+        seen = _look(ctx)
+        if ctx.command_waits:
+            return await void_round(ctx)
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        await _wait_for_change(ctx, seen, why="await retest")
+
+
+async def await_turn(ctx: PromotionRun) -> State:
+    """Wait for the promote command where one is needed, for a fitting target, then for the lane."""
+    hop = ctx.story.hop
+    if hop is None or hop.round is None:
+        return State.SYNCED
+    while True:
+        seen = _look(ctx)
+        if ctx.command_waits:
+            return await void_round(ctx)
+        if hop.policy.target not in ctx.views or ctx.unresolved(hop.policy.target):
+            # What was fixed before `retry` may be the declaration itself, or which applications it selects.
+            await ctx.read_environment(hop.policy.target)
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        await _stand_in_line(ctx, hop)
+        ctx.heed_commands()
+        if ctx.membership.granted and ctx.membership.phase is Phase.READY and not ctx.held:
+            return await _take_lane(ctx, hop)
+        await _wait_for_change(
+            ctx, seen, why=f"await the lane of {hop.policy.target}", quiet=ctx.membership.phase is Phase.READY
+        )
+
+
+async def _take_lane(ctx: PromotionRun, hop: Hop) -> State:
+    """Begin to promote with the lane that was granted, by the approval that waited for it."""
+    if (command := ctx.take(Verb.PROMOTE)) is not None:
+        hop.approved_by = command.actor
+    ctx.story.inbox.done(Verb.PROMOTE, Verb.RETRY)
+    hop.untouched = True
+    state = ctx.enter(State.PROMOTING)
+    await ctx.membership.speak(Phase.HOLDER)
+    return state
+
+
+async def await_retry(ctx: PromotionRun) -> State:
+    """Wait for `retry` after a wave failed, or until another change brings this one along."""
+    hop = ctx.story.hop
+    if hop is None:
+        return State.SYNCED
+    if ctx.membership.phase is not Phase.FAILED:
+        await ctx.membership.speak(Phase.FAILED)
+    while True:
+        seen = _look(ctx)
+        if ctx.command_waits and (command := ctx.take(Verb.RETRY)) is not None:
+            return await _retry(ctx, hop, command)
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        await _wait_for_change(ctx, seen, why="await retry")
+
+
+async def _retry(ctx: PromotionRun, hop: Hop, command: Command) -> State:
+    """Go on from the first application that is not done, under keys of a new attempt."""
+    hop.approved_by = command.actor
+    hop.attempt, hop.error, hop.wave, hop.wave_started = hop.attempt + 1, "", None, None
+    hop.begin_attempt()
+    hop.repeats.clear()
+    hop.view = None
+    ctx.views.pop(hop.policy.target, None)
+    state = ctx.enter(State.READY_TO_PROMOTE)
+    await ctx.membership.speak(Phase.WORKING)
+    return state
+
+
+async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
+    """Be Ready exactly while only the lane is missing."""
+    artifacts = hop.round.artifacts if hop.round else ()
+    fits = True
+    comparisons = await judge_target(ctx, artifacts)
+    ctx.heed_commands()
+    if outdated := outdated_approval(ctx.story):
+        ctx.supersede(outdated, Verb.PROMOTE)
+    unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
+    diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
+    refusal, message = Refusal.NONE, ""
+    if lacking := lacking_components(ctx):
+        names = together(lacking, NAMES_BYTES)
+        message = f"{hop.policy.target} does not deploy {names}: add a deployment to the Environment, or abort"
+        refusal, fits = Refusal.UNREADABLE, False
+    elif unreadable:
+        refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
+    elif unresolved := ctx.unresolved(hop.policy.target):
+        # The place may have seen those applications before their Argo CD stopped to answer.
+        fits = False
+        if lasting := [f"{one.name}: {one.problem}" for one in unresolved if not one.passing]:
+            refusal, message = Refusal.UNREADABLE, together(lasting)
+    elif diverged and not _overridden(ctx, hop, diverged):
+        refusal, message, fits = Refusal.DIVERGED, _named(diverged), False
+    if (hop.refusal, hop.refusal_message) != (refusal, message):
+        hop.refusal, hop.refusal_message = refusal, message
+        if refusal is not Refusal.NONE:
+            ctx.event(refusal, message, warning=True)
+    hop.refused = tuple(one.observation for one in diverged) if refusal is Refusal.DIVERGED else ()
+    if refusal is Refusal.DIVERGED and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
+        ctx.supersede(f"the target changed since it was seen: {message}", Verb.PROMOTE)
+    may = bool(approver(ctx.story)) and fits and not ctx.held and bool(comparisons)
+    if may and ctx.membership.phase is not Phase.READY:
+        await ctx.membership.speak(Phase.READY)
+    elif not may and ctx.membership.phase is Phase.READY:
+        await ctx.membership.speak(Phase.WORKING)
+    reason = _reason(ctx, hop)
+    if (ctx.story.reason, ctx.story.message) != (reason, message):
+        ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
+    ctx.changed()
+
+
+def _named(comparisons: Sequence[Comparison]) -> str:
+    return together(f"{one.deployment}: {one.why}" for one in comparisons)
+
+
+def _reason(ctx: PromotionRun, hop: Hop) -> str:
+    if not approver(ctx.story):
+        return "AwaitingPromote"
+    if hop.refusal is not Refusal.NONE:
+        return str(hop.refusal)
+    place = ctx.membership.view(hop.policy.target)
+    return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
+
+
+def _overridden(ctx: PromotionRun, hop: Hop, diverged: Sequence[Comparison]) -> bool:
+    """Tell whether a person accepted exactly what diverged: what moved since is judged again."""
+    accepted = ctx.story.inbox.get(Verb.PROMOTE)
+    if accepted is not None and accepted.command.seen:
+        now = comparison.held_revisions(one.observation for one in diverged)
+        if now.items() <= accepted.command.seen.items():
+            hop.override = tuple(one.observation for one in diverged)
+    seen = {one.deployment: revisions_of(one) for one in hop.override or ()}
+    return all(seen.get(one.deployment) == revisions_of(one.observation) for one in diverged)
+
+
+def _look(ctx: PromotionRun) -> Snapshot:
+    """Return what these steps look at; taken before they look, so that a change meanwhile is not missed."""
+    hop = ctx.story.hop
+    return ctx.look(*([hop.policy.target] if hop else ()), commands=True, hold=True, lane=True)
+
+
+async def _wait_for_change(ctx: PromotionRun, seen: Snapshot, *, why: str, quiet: bool = False) -> None:
+    """Wait until anything that these steps look at changed; optional tests are read and end by their deadlines."""
+    hop = ctx.story.hop
+    round_ = hop.round if hop else None
+    tests = [test for test in round_.tests if not test.final] if round_ else []
+    running = any(test.run for test in tests)
+    limits = [ctx.until_known(), ctx.timings.poll_maximum if running else None]
+    if hop is not None and ctx.unresolved(hop.policy.target):
+        limits.append(ctx.timings.reference_maximum)
+    if hop is not None and round_ is not None and tests and not ctx.held:
+        if await keep_deadlines(ctx, hop, round_):
+            return
+        limits.append(rounds.next_wake(round_, hop.policy, workflow.now(), ctx.timings.poll_maximum, triggers=False))
+    at_most = min((limit for limit in limits if limit is not None), default=None)
+    if await ctx.wait(seen.changed, at_most=at_most, why=why, quiet=quiet):
+        return
+    ctx.forget_unknown()
+    if running and round_ is not None:
+        await poll_tests(ctx, round_)

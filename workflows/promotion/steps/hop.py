@@ -1,0 +1,235 @@
+"""Steps around a hop: choose its policy, meet its target, and end it with a record."""
+
+import asyncio
+
+from temporalio import workflow
+
+from activities.contracts import ConfigActivities
+from activities.models.bounds import cut, together
+from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.places import Phase
+from activities.models.promotion import Verb
+from activities.models.status import ApplicationResult, PromotionRecord, State
+from activities.models.tracking import Artifact
+from workflows import policies
+from workflows.promotion.rules import comparison, records
+from workflows.promotion.rules.carrying import kept_records
+from workflows.promotion.rules.commands import outdated_approval
+from workflows.promotion.rules.comparison import Comparison, Judgement
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import Hop
+from workflows.promotion.steps.intake import join, source_artifacts, source_with_change, tell_joining
+from workflows.promotion.steps.runs import cancel_open
+
+PROMOTED_BY_POLICY = "autoPromote"
+
+POLICY_REASONS = {
+    PolicyOutcome.NOT_FOUND: "no policy leaves {environment} for repository {repository}",
+    PolicyOutcome.AMBIGUOUS: "two policies fit equally: {names}",
+    PolicyOutcome.INVALID: "policy {names} is invalid: {errors}",
+}
+
+
+NAMES_BYTES, ERRORS_BYTES = 200, 500
+"""Policies and errors that a reason names: the advice stands behind them."""
+
+
+async def choose_hop(ctx: PromotionRun) -> State:
+    """From Synced: end where the environment is final, else take the policy's snapshot and meet the target."""
+    story = ctx.story
+    # Taken before anything is read: what changes meanwhile must wake the wait for a policy.
+    ctx.looked_at = ctx.pokes
+    view = await ctx.environment(story.environment)
+    if story.environment not in story.arrived:
+        story.arrived.append(story.environment)
+    if view.final:
+        return State.COMPLETED
+    found = await find_policy(ctx)
+    if found.policy is None:
+        return _await_policy(ctx, found)
+    approved_by = PROMOTED_BY_POLICY if found.policy.auto_promote else ""
+    voided = story.hop.voided if story.hop is not None else ()
+    story.hop = Hop(number=story.hops, policy=found.policy, nonce=found.nonce, approved_by=approved_by, voided=voided)
+    if outdated := outdated_approval(story):
+        ctx.supersede(outdated, Verb.PROMOTE)
+    return await _meet_target(ctx, story.hop)
+
+
+async def await_policy(ctx: PromotionRun) -> State:
+    """Wait until exactly one valid policy leaves the environment; the watcher pokes when anything of it changed."""
+    await ctx.wait(lambda: ctx.pokes != ctx.looked_at, why="await a policy")
+    # Instead of giving it a policy, people may declare the environment final.
+    ctx.views.pop(ctx.story.environment, None)
+    return await choose_hop(ctx)
+
+
+async def find_policy(ctx: PromotionRun) -> FindPolicyResult:
+    """Ask for the policy of where the change is; an API error is shown and asked again, never "not found"."""
+    request = FindPolicyInput(
+        namespace=ctx.request.tracker.namespace,
+        environment=ctx.story.environment,
+        repository=ctx.request.spec.repository,
+        fresh=ctx.fresh,
+    )
+
+    async def ask() -> FindPolicyResult:
+        return await workflow.execute_activity_method(
+            ConfigActivities.find_policy,
+            request,
+            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}"),
+        )
+
+    found = await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
+    if ctx.held and set(found.ahead) - set(ctx.story.ahead):
+        # Whoever said hold before the way was known meant all of it.
+        ctx.membership.hold_changed()
+    ctx.story.ahead = found.ahead
+    return found
+
+
+def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
+    text = POLICY_REASONS[found.outcome].format(
+        environment=ctx.story.environment,
+        repository=ctx.request.spec.repository,
+        names=cut(", ".join(found.names), NAMES_BYTES),
+        errors=together(found.errors, ERRORS_BYTES),
+    )
+    if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
+        ctx.event(found.outcome, text, warning=True)
+    ctx.story.policies = found.names
+    ctx.story.hop = None
+    ctx.story.inbox.done(Verb.RETEST)
+    ctx.supersede(text, Verb.PROMOTE)
+    return ctx.enter(State.AWAITING_POLICY, reason=found.outcome, message=text)
+
+
+async def _meet_target(ctx: PromotionRun, hop: Hop) -> State:
+    # A policy taken anew may name another target: the one before must not go on keeping its lane for us.
+    for former in [
+        one for one, role in ctx.membership.member_of.items() if role == "target" and one != hop.policy.target
+    ]:
+        await ctx.membership.tell(former, "target", Phase.GONE)
+    await asyncio.gather(ctx.read_environment(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
+    await join(ctx, hop.policy.target, "target")
+    artifacts = await source_with_change(ctx)
+    if artifacts is not None and await target_contains(ctx, artifacts):
+        return await end_contained(ctx)
+    return State.TESTING
+
+
+async def judge_target(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> tuple[Comparison, ...]:
+    """Compare the artifacts with the target as its place last observed it, and remember why for people."""
+    hop = ctx.story.hop
+    place = ctx.membership.view(hop.policy.target) if hop else None
+    if hop is None or place is None or place.observed_at is None:
+        return ()
+    await ctx.relate(artifacts, place.observed)
+    comparisons = comparison.compare_all(ctx.story.relations, artifacts, place.observed)
+    ctx.checks = tuple(f"{hop.policy.target}/{one.deployment}: {one.why} ({one.judgement})" for one in comparisons)
+    return comparisons
+
+
+async def target_contains(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> bool:
+    """Tell whether the artifacts, or what contains them, arrived in every deployment of the target; none is lacking.
+
+    To contain is not enough: our own failed write is contained as well, and what ends here is shown as promoted.
+    """
+    comparisons = await judge_target(ctx, artifacts)
+    arrived = bool(comparisons) and all(
+        one.judgement is Judgement.CONTAINED and one.observation.settled for one in comparisons
+    )
+    return arrived and not lacking_components(ctx)
+
+
+def lacking_components(ctx: PromotionRun) -> list[str]:
+    """Return the change's components that the target, as its place observed it, does not deploy."""
+    hop = ctx.story.hop
+    place = ctx.membership.view(hop.policy.target) if hop else None
+    if place is None or place.observed_at is None:
+        return []
+    deployed = {one.component for one in place.observed}
+    return [component for component in ctx.story.components or () if component not in deployed]
+
+
+async def ended_by_others(ctx: PromotionRun) -> State | None:
+    """End the hop as AlreadyContained once what contains the artifact is settled and healthy in all of the target."""
+    hop = ctx.story.hop
+    if hop is None or hop.round is None or not await target_contains(ctx, hop.round.artifacts):
+        return None
+    ctx.heed_commands()
+    return await end_contained(ctx)
+
+
+async def end_contained(ctx: PromotionRun) -> State:
+    """Record that the target contains the change, naming the tracker that brought it."""
+    story, hop = ctx.story, ctx.story.hop
+    if hop is None:
+        return State.AWAITING_SYNC
+    cancel_open(ctx)
+    place = ctx.membership.view(hop.policy.target)
+    artifacts = hop.round.artifacts if hop.round else (source_artifacts(ctx) or ())
+    results = tuple(
+        ApplicationResult(
+            deployment=one.deployment,
+            application=one.application,
+            result="AlreadyContained",
+            message=f"runs {one.runs}",
+        )
+        for one in (place.observed if place else ())
+        if one.component in (story.components or ())
+    )
+    record = records.build_promotion_record(
+        story,
+        hop,
+        at=workflow.now(),
+        result="AlreadyContained",
+        artifacts=artifacts,
+        applications=results,
+        brought_by=brought_by(ctx, hop),
+    )
+    return await end_hop(ctx, record)
+
+
+def brought_by(ctx: PromotionRun, hop: Hop) -> str:
+    """Name the other trackers that brought what the target runs, as its place last told; empty where it knows none."""
+    place = ctx.membership.view(hop.policy.target)
+    names = sorted(set((place.moved_by or {}).values())) if place else []
+    return ", ".join(name for name in names if name != ctx.request.tracker.name)
+
+
+async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
+    """Move the story to the target with its record, then hand back whatever the places keep for us."""
+    story, hop = ctx.story, ctx.story.hop
+    if hop is None:
+        return State.AWAITING_SYNC
+    source, target = hop.policy.source, hop.policy.target
+    note_record(ctx, record)
+    label = hop.policy.label or f"promoted/{target}"
+    if label not in story.labels:
+        story.labels.append(label)
+    story.arrived.append(target)
+    view = ctx.views.get(target)
+    final = record.result == "Promoted" and view is not None and view.final
+    story.environment, story.hop = target, None
+    story.hops, story.rounds = story.hops + 1, 0
+    ctx.supersede(f"{target} has the change: {record.result}", Verb.RETEST, Verb.RETRY, Verb.PROMOTE)
+    story.inbox.done(*Verb)
+    ctx.membership.leave_line()
+    state = ctx.enter(State.COMPLETED if final else State.AWAITING_SYNC)
+    ctx.checks = ()
+    # The target is the next hop's source: saying so hands the lane back and stays a member, in one signal.
+    farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
+    leaving = [ctx.membership.tell(target, *farewell)]
+    if source in ctx.membership.member_of:
+        leaving.append(ctx.membership.tell(source, "source", Phase.GONE))
+    await asyncio.gather(*leaving)
+    return state
+
+
+def note_record(ctx: PromotionRun, record: PromotionRecord) -> None:
+    """Keep the record and say it as an event, at once."""
+    ctx.story.records = kept_records([*ctx.story.records, record])
+    what = f"{record.source} → {record.target}: {record.result}"
+    detail = record.error or (f"brought by {record.brought_by}" if record.brought_by else record.promoted_by)
+    ctx.event(record.result, f"{what} ({detail})" if detail else what, warning=record.result == "Failed")
+    ctx.flush()

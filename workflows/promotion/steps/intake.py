@@ -1,0 +1,219 @@
+"""Steps before the change runs anywhere: read the pull request, await its merge, await it in the first environment."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+
+from activities.contracts import ConfigActivities, ScmActivities
+from activities.models.bounds import together
+from activities.models.configuration import ReadRepositoryInput
+from activities.models.places import Phase
+from activities.models.promotion import Verb
+from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
+from activities.models.status import State
+from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
+from workflows import policies
+from workflows.promotion.rules import comparison
+from workflows.promotion.rules.commands import command_line
+from workflows.promotion.rules.lineage import astray
+from workflows.promotion.run import Ended, PromotionRun
+from workflows.runtime.asking import Unreadable
+from workflows.runtime.backoff import Backoff, jittered
+
+JOIN_TIMEOUT = timedelta(minutes=2)
+"""How long a place may take for its first view before it is told again."""
+
+
+async def read(ctx: PromotionRun) -> State:
+    """Read the repository and the pull request, waiting for whatever is missing."""
+    ctx.story.environment = ctx.request.spec.environment
+    await _read_repository(ctx)
+    await _read_pull_request(ctx)
+    return State.AWAITING_MERGE
+
+
+async def _read_repository(ctx: PromotionRun) -> RepositoryView:
+    spec = ctx.request.spec
+
+    async def ask() -> RepositoryView:
+        answer = await workflow.execute_activity_method(
+            ConfigActivities.read_repository,
+            ReadRepositoryInput(namespace=ctx.request.tracker.namespace, repository=spec.repository, fresh=ctx.fresh),
+            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
+        )
+        if answer.repository is None:
+            what = f"GitRepository/{spec.repository}"
+            raise Unreadable(answer.problem or Problem(what=what, reason="Invalid", message="no answer"))
+        return answer.repository
+
+    found = await ctx.retry_until_answered(ask, object_=f"GitRepository/{spec.repository}", why="repository")
+    ctx.story.repository = found
+    return found
+
+
+async def await_merge(ctx: PromotionRun) -> State:
+    """Wait for the merge; only the pull request changes meanwhile."""
+    story = ctx.story
+    pauses = Backoff(initial=ctx.timings.merge_initial, maximum=ctx.timings.merge_maximum)
+    while True:
+        pull_request = story.pull_request or await _read_pull_request(ctx)
+        if pull_request.state is PullRequestState.CLOSED:
+            restart = command_line(ctx.request.tracker, "restart")
+            text = f"#{pull_request.number} was closed without a merge; if it is reopened: `{restart}`"
+            raise Ended(State.CLOSED, "PullRequestClosed", text)
+        if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
+            state = await _touched(ctx)
+            if ctx.held:
+                # Only now can places ahead tell which changes would carry this one past the hold.
+                ctx.membership.hold_changed()
+            return state
+        await ctx.wait(ctx.look().changed, at_most=jittered(pauses.next()), why="look for the merge")
+        story.awaited_merge = True
+        await _read_pull_request(ctx)
+
+
+async def _read_pull_request(ctx: PromotionRun) -> PullRequest:
+    spec = ctx.request.spec
+
+    async def ask() -> PullRequest:
+        answer = await workflow.execute_activity_method(
+            ScmActivities.read_pull_request,
+            ReadPullRequestInput(
+                namespace=ctx.request.tracker.namespace, repository=spec.repository, number=spec.number
+            ),
+            **policies.scm_read(ctx.queues, ctx.timings, summary=f"read pull request #{spec.number}"),
+        )
+        return answer.pull_request
+
+    found = await ctx.retry_until_answered(ask, object_=f"pull request #{spec.number}", why="pull request")
+    if found != ctx.story.pull_request:
+        ctx.story.pull_request = found
+        ctx.changed()
+    return found
+
+
+async def _touched(ctx: PromotionRun) -> State:
+    """Learn which components the pull request touches; none of them is the end of its way."""
+    story, spec = ctx.story, ctx.request.spec
+    known = None if story.awaited_merge else story.repository
+    declared = (known or await _read_repository(ctx)).components
+    if all(not component.paths for component in declared):
+        story.components = tuple(component.name for component in declared)
+        return State.AWAITING_SYNC
+
+    async def ask() -> tuple[str, ...]:
+        answer = await workflow.execute_activity_method(
+            ScmActivities.list_changed_files,
+            ListChangedFilesInput(
+                namespace=ctx.request.tracker.namespace, repository=spec.repository, number=spec.number
+            ),
+            **policies.scm_read(ctx.queues, ctx.timings, summary="list changed files"),
+        )
+        return answer.components
+
+    story.components = await ctx.retry_until_answered(ask, object_=f"pull request #{spec.number}", why="changed files")
+    if not story.components:
+        raise Ended(State.COMPLETED, "NothingToDeploy", "no component's paths match the changed files")
+    return State.AWAITING_SYNC
+
+
+async def await_sync(ctx: PromotionRun) -> State:
+    """Wait until the change runs healthy where it is, on every deployment of its components."""
+    story = ctx.story
+    if story.environment not in ctx.views:
+        await asyncio.gather(ctx.read_environment(story.environment), tell_joining(ctx, story.environment, "source"))
+    await join(ctx, story.environment, "source")
+    while True:
+        # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
+        seen = ctx.look(story.environment)
+        if await source_with_change(ctx) is not None:
+            story.message = ""
+            return State.SYNCED
+        _say_why(ctx, source_artifacts(ctx))
+        poked = ctx.pokes
+        woken = await ctx.wait(seen.changed, at_most=ctx.until_known(), why=f"await {story.environment}")
+        if not woken:
+            ctx.forget_unknown()
+        if ctx.pokes != poked:
+            await ctx.read_environment(story.environment)
+
+
+async def join(ctx: PromotionRun, environment: str, role: str) -> None:
+    """Become a member of a place, and wait for its first view."""
+    await tell_joining(ctx, environment, role)
+    while not _spoke(ctx, environment):
+        heard = await ctx.wait(
+            lambda: _spoke(ctx, environment), at_most=JOIN_TIMEOUT, why=f"hear {environment}", quiet=True
+        )
+        if not heard and not ctx.membership.unanswered and not _spoke(ctx, environment):
+            await ctx.membership.tell(environment, role, Phase.WORKING)
+
+
+async def tell_joining(ctx: PromotionRun, environment: str, role: str) -> None:
+    """Tell a place that we join it, unless it knows."""
+    if ctx.membership.member_of.get(environment) != role:
+        await ctx.membership.tell(environment, role, Phase.WORKING)
+
+
+def _spoke(ctx: PromotionRun, environment: str) -> bool:
+    place = ctx.membership.view(environment)
+    return place is not None and (place.observed_at is not None or bool(place.problem))
+
+
+def source_artifacts(ctx: PromotionRun) -> tuple[Artifact, ...] | None:
+    """Return what the source runs of our components, as last observed by its place."""
+    place = ctx.membership.view(ctx.story.environment)
+    if place is None or place.problem:
+        return None
+    return comparison.place_artifacts(place.observed, ctx.story.components or ())
+
+
+async def source_with_change(ctx: PromotionRun) -> tuple[Artifact, ...] | None:
+    """Return what the source runs of our components if all of it contains the change: nothing else may be promoted."""
+    artifacts = source_artifacts(ctx)
+    return artifacts if artifacts is not None and await contains_change(ctx, artifacts) else None
+
+
+async def contains_change(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) -> bool:
+    """Tell whether the pull request's merge commit is contained in each artifact."""
+    story = ctx.story
+    merge = story.pull_request.merge_sha if story.pull_request else None
+    place = ctx.membership.view(story.environment)
+    if merge is None or place is None:
+        return False
+    ours = tuple(Artifact(component=artifact.component, revision=merge) for artifact in artifacts)
+    await ctx.relate(ours, [one for one in place.observed if one.component in (story.components or ())])
+    return all(comparison.contains(story.relations, whole=one.revision, part=merge) for one in artifacts)
+
+
+def _say_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None:
+    place = ctx.membership.view(ctx.story.environment)
+    if place is None:
+        return
+    merge = ctx.story.pull_request.merge_sha if ctx.story.pull_request else None
+    lines = []
+    for one in place.observed:
+        if one.component not in (ctx.story.components or ()):
+            continue
+        by = (place.moved_by or {}).get(one.deployment)
+        told = f" (brought by {by}; pilotage restart runs this change again)" if by and artifacts is not None else ""
+        lost = astray(ctx.story, one, abort=command_line(ctx.request.tracker, Verb.ABORT))
+        told += f" ({lost.text})" if lost is not None else ""
+        lines.append(
+            f"{ctx.story.environment}/{one.deployment} {one.component}: wanted {comparison.short(merge)}, "
+            f"runs {comparison.short(one.runs)}, {one.sync_status}, {one.health}"
+            f"{told}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
+        )
+    deployed = {one.component for one in place.observed}
+    if place.observed_at is not None:
+        lines += [
+            f"{ctx.story.environment} has no deployment of component {component}: add one to the Environment"
+            for component in ctx.story.components or ()
+            if component not in deployed
+        ]
+    ctx.checks = tuple(lines)
+    message = place.problem or together(lines)
+    if message != ctx.story.message:
+        ctx.story.message = message
+        ctx.changed()

@@ -1,0 +1,44 @@
+"""What stops a delivery without failing it: a hold, the pause between waves, a sync window."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from activities.models.bounds import cut
+from activities.models.budgets import TEXT_BYTES
+from activities.models.delivery import WriteOutcome, WriteResult
+from workflows.promotion.rules.boundaries import forget_window
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import Hop
+
+
+async def between_waves(ctx: PromotionRun) -> None:
+    """Stop here while held, keeping the lane; a run that continues as new meanwhile leaves the hold in effect."""
+    while ctx.held:
+        ctx.changed()
+        ctx.heed_commands()
+        await ctx.wait(lambda: not ctx.held or ctx.command_waits, why="held between waves")
+
+
+async def pause(ctx: PromotionRun, until: datetime) -> None:
+    """Wait until then, which is shown; commands are answered meanwhile."""
+    ctx.changed()
+    while (left := until - workflow.now()) > timedelta(0):
+        ctx.heed_commands()
+        await ctx.wait(lambda: ctx.command_waits, at_most=left, why="pause between waves")
+
+
+def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]) -> None:
+    """Stop the wave's deadline while a sync window forbids a sync, and let it go on afterwards."""
+    closed = [one for one in hindered.values() if one.outcome is WriteOutcome.BLOCKED]
+    if closed:
+        if hop.blocked_since is None:
+            hop.blocked_since = workflow.now()
+            ctx.event("SyncWindow", closed[0].message, warning=True)
+        hop.blocked = cut(closed[0].message, TEXT_BYTES)
+        hop.blocked_until = min((one.until for one in closed if one.until), default=None)
+    elif hop.blocked_since is not None:
+        stopped = workflow.now() - hop.blocked_since
+        hop.wave_started = (hop.wave_started or workflow.now()) + stopped
+        forget_window(hop)

@@ -1,0 +1,182 @@
+"""The pull request follows the story: one presentation at a time, tried again until shown; no step waits for it."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.workflow import ActivityConfig
+
+from activities.contracts import ScmActivities
+from activities.models.revisions import PresentResult
+from activities.models.status import State
+from workflows import policies
+from workflows.failures import failure_of
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.view import pull_request as pull_request_view
+from workflows.promotion.view import status as status_view
+from workflows.runtime.backoff import Backoff, jittered
+
+INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
+"""Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
+down or refuses, and eleven events; whoever mended the cause can poke."""
+
+GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
+
+
+class Presenting:
+    """Show the newest state on the pull request.
+
+    One activity is at work at most, and it shows what is true when it begins. On the way it is given up after a few
+    attempts, so that a newer state gets its turn, and is tried again at a poke and on a timer. The last one is tried
+    once, so that people see soon why it fails, and then by a single activity that has until `present_deadline`, unless
+    the tracker goes.
+    """
+
+    def __init__(self, ctx: PromotionRun) -> None:
+        self._ctx = ctx
+        self._moment: tuple[object, ...] | None = None
+        """What was sent last, whether or not it arrived."""
+        self._owed = ctx.story.presentation_owed
+        """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
+        self._wanted = False
+        self._asked_wait = timedelta(0)
+        self._last = False
+        self._patient = False
+        """Whether the last one was tried once: what follows is patient."""
+        self._gone = False
+        self._stopped = False
+        self._at_work: asyncio.Task[PresentResult] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is at work or about to be; another try of what failed can be left to a next run."""
+        return self._at_work is None and not self._wanted
+
+    def offer(self, shown: State) -> None:
+        """Have the state presented if that is worth its calls; nothing is awaited."""
+        story = self._ctx.story
+        moment = pull_request_view.moment(story, shown, workflow.now())
+        if self._stopped or story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
+            return
+        self._owed, self._wanted = False, True
+        if self._task is None:
+            self._task = asyncio.create_task(self._present())
+
+    def finish(self) -> None:
+        """Take what is offered next for the last word: it is sent in any case, and patiently."""
+        self._last = self._owed = True
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Leave the rest to the next run, which begins with a try: a host may ask to wait for an hour."""
+        self._stopped, self._wanted = True, False
+        if self._at_work is not None:
+            self._at_work.cancel()
+
+    def give_up(self) -> None:
+        """Try only briefly from now on: the tracker is gone, and its deletion waits for us."""
+        if not self._gone and self._at_work is not None:
+            self._at_work.cancel()
+        self._gone = True
+
+    async def drain(self) -> None:
+        """Return when nothing is at work."""
+        await workflow.wait_condition(lambda: self.idle)
+
+    async def _present(self) -> None:
+        timings = self._ctx.timings
+        pauses = Backoff(
+            initial=timings.reference_initial * INITIAL_PAUSE, maximum=timings.reference_maximum * LONGEST_PAUSE
+        )
+        try:
+            while self._wanted and not self._stopped:
+                # Taken before anything is awaited: what is mended during a try must cause another one.
+                pokes, last = self._ctx.pokes, self._last
+                if await self._show():
+                    pauses.reset()
+                    continue
+                if last:
+                    self._wanted = not self._patient and not self._gone
+                    self._patient = True
+                    continue
+                await self._pause(pokes, max(jittered(pauses.next()), self._asked_wait))
+                self._wanted = not self._stopped
+        finally:
+            self._task = None
+
+    async def _pause(self, pokes: int, pause: timedelta) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._wanted or self._stopped or self._ctx.pokes != pokes,
+                timeout=pause,
+                timeout_summary="present again",
+            )
+        except TimeoutError:
+            return
+
+    async def _show(self) -> bool:
+        """Present what is true now; False, and noted for people, where that failed."""
+        ctx, story = self._ctx, self._ctx.story
+        self._wanted = False
+        view = status_view.view(ctx)
+        state, waiting = view.state, view.waiting
+        self._moment = pull_request_view.moment(story, state, workflow.now())
+        wanted = pull_request_view.present_input(ctx.request, story, state, waiting)
+        config = self._config(wanted.state_label)
+        self._at_work = asyncio.create_task(
+            workflow.execute_activity_method(ScmActivities.present_on_pull_request, wanted, **config)
+        )
+        try:
+            answer = await self._at_work
+        except (ActivityError, asyncio.CancelledError) as refusal:
+            cancelled = is_cancelled_exception(refusal)
+            if cancelled and not (self._stopped or self._gone):
+                raise
+            # Only the host knows what it took of it.
+            story.shown, story.presentation_owed = None, True
+            if cancelled and self._stopped:
+                return False
+            failure = failure_of(refusal, "pull request")
+            self._asked_wait = timedelta(0) if cancelled else failure.wait
+            self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.kind.passing and not cancelled)
+            return False
+        finally:
+            self._at_work = None
+        story.shown = answer.shown
+        if answer.refused:
+            story.presentation_owed = True
+            self._asked_wait = timedelta(0)
+            self._note_failure(pull_request_view.refused(answer.refused, ctx.request.spec.repository), passing=False)
+            return False
+        story.presentation_owed, story.presentation_failing_since = False, None
+        if not story.presented:
+            recovered = story.presented is False
+            story.presented, story.presentation_error = True, ""
+            ctx.changed()
+            # The first success travels with the next status, which is never far: a write of its own costs six events.
+            if recovered or self._last:
+                ctx.flush()
+        return True
+
+    def _config(self, label: str) -> ActivityConfig:
+        queues, timings, summary = self._ctx.queues, self._ctx.timings, f"present {label}"
+        if self._gone:
+            return policies.scm_present_briefly(queues, timings, summary=summary)
+        if self._last and self._patient:
+            return policies.scm_present_last(queues, timings, summary=summary)
+        return policies.scm_present(queues, timings, summary=summary, last=self._last)
+
+    def _note_failure(self, error: str, *, passing: bool) -> None:
+        """Say why, once as long as it stays the same; of what passes on the way only once it has lasted."""
+        ctx, story, now = self._ctx, self._ctx.story, workflow.now()
+        story.presentation_failing_since = story.presentation_failing_since or now
+        lasted = now - story.presentation_failing_since >= ctx.timings.passing
+        if passing and not lasted and not self._last:
+            return
+        if story.presented is False and story.presentation_error == error:
+            return
+        story.presented, story.presentation_error = False, error
+        ctx.event("PresentationFailed", error, warning=True)
+        ctx.flush()

@@ -1,0 +1,131 @@
+"""Reads of the source that a round is about: its place may not know yet what moved."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+
+from activities.models.configuration import EnvironmentView
+from activities.models.delivery import Observation
+from activities.models.tracking import Artifact, Problem
+from workflows.promotion.rules import comparison
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import Hop, Round
+from workflows.promotion.steps.intake import source_artifacts
+from workflows.runtime.asking import Unreadable
+from workflows.runtime.backoff import Backoff
+
+Answer = TypeVar("Answer")
+
+
+class SourceReader:
+    """Read the source afresh; one that cannot be read is tried again at its own pace, while the round goes on."""
+
+    def __init__(self, ctx: PromotionRun, hop: Hop) -> None:
+        self._ctx = ctx
+        self._hop = hop
+        self._pauses = Backoff(initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
+        self._due: datetime | None = None
+        self._pokes = ctx.pokes
+
+    @property
+    def unread(self) -> bool:
+        """Whether a read failed and is still to be tried again."""
+        return self._due is not None
+
+    @property
+    def may_read(self) -> bool:
+        """Whether a read may be tried now: after one that failed there is a pause, which a poke ends."""
+        return self._due is None or workflow.now() >= self._due or self._ctx.pokes != self._pokes
+
+    @property
+    def declared(self) -> bool:
+        """Whether the source's declaration is known, whose variables are the tests' parameters."""
+        return self._hop.policy.source in self._ctx.views
+
+    async def declare(self) -> bool:
+        """Read the source's declaration, which a run that was continued does not know; False while it cannot be."""
+
+        async def ask() -> EnvironmentView:
+            return await self._ctx.look_up_environment(self._hop.policy.source)
+
+        return await self._ask(ask) is not None
+
+    async def moves(self, round_: Round) -> list[str] | None:
+        """Return from what to what the source moved since the round began; None while that cannot be told."""
+        ctx, environment = self._ctx, self._hop.policy.source
+
+        async def ask() -> tuple[Observation, ...]:
+            return await self._observe(round_)
+
+        observed = await self._ask(ask)
+        if observed is None:
+            return None
+        moves = [
+            move(artifact, runs)
+            for artifact in round_.artifacts
+            for runs in sorted({one.runs or "" for one in observed if one.component == artifact.component})
+            if runs != artifact.revision
+        ]
+        if moves and _same(source_artifacts(ctx), round_.artifacts):
+            # A new round waits until the place has seen what we saw, or it would test the old artifact again.
+            ctx.outdated = ctx.membership.view(environment)
+        return moves
+
+    def at_most(self, pause: timedelta) -> timedelta:
+        """Shorten a pause so that a read that failed is tried again when it is due."""
+        if self._due is None:
+            return pause
+        return max(min(pause, self._due - workflow.now()), timedelta(milliseconds=100))
+
+    async def _ask(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        ctx = self._ctx
+        if not self.may_read:
+            return None
+        self._pokes = ctx.pokes
+        answer = await ctx.try_once(ask, object_=f"Environment/{self._hop.policy.source}")
+        if answer is None:
+            self._due = workflow.now() + max(self._pauses.next(), ctx.asked_wait)
+        else:
+            self._due = None
+            self._pauses.reset()
+        return answer
+
+    async def _observe(self, round_: Round) -> tuple[Observation, ...]:
+        ctx, environment = self._ctx, self._hop.policy.source
+        if self._declared_since():
+            await ctx.look_up_environment(environment)
+        observed = await ctx.observe(environment)
+        if _unread(round_, observed):
+            # What cannot be read may be declared no more: an application that left must not be waited for.
+            await ctx.look_up_environment(environment)
+            observed = await ctx.observe(environment)
+        if unread := _unread(round_, observed):
+            raise Unreadable(Problem(what=f"Environment/{environment}", reason="Unreadable", message="; ".join(unread)))
+        return observed
+
+    def _declared_since(self) -> bool:
+        """Tell whether the place knows deployments of ours that were declared after we read the environment."""
+        ctx, environment = self._ctx, self._hop.policy.source
+        view, place = ctx.views.get(environment), ctx.membership.view(environment)
+        known = {one.name for one in view.deployments} if view else set()
+        ours = [one for one in (place.observed if place else ()) if one.component in (ctx.story.components or ())]
+        return any(one.deployment not in known for one in ours)
+
+
+def move(artifact: Artifact, runs: str) -> str:
+    """Say from what to what a component moved."""
+    return f"{artifact.component} {comparison.short(artifact.revision)} -> {comparison.short(runs)}"
+
+
+def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> bool:
+    revisions = {one.component: one.revision for one in tested}
+    return now is not None and all(revisions.get(one.component) == one.revision for one in now)
+
+
+def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
+    """Name what keeps the source from being known: without it no round may be confirmed."""
+    seen = {one.component for one in observed}
+    lacking = [f"no deployment of {one.component}" for one in round_.artifacts if one.component not in seen]
+    return lacking + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]

@@ -1,0 +1,287 @@
+"""The Testing step: rounds of tests until one has its verdict, with deadlines, following the source.
+
+A round belongs to what ran in the source when it began. `rules/testing.py` says what is to be done next; each turn of
+the loop looks at everything, decides, and carries out that one act. What an act awaits may take minutes, in which runs
+end, the source moves, and people hold or retest: the next turn starts from what is true then.
+
+The round is confirmed by a read of the source after its newest trigger, and read again before it is judged: a verdict
+on another artifact than the one that runs is none. Runs that nobody waits for any more are cancelled beside the steps.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio import workflow
+
+from activities.models.configuration import SourceMoved
+from activities.models.places import Phase
+from activities.models.promotion import Verb
+from activities.models.status import State
+from activities.models.tracking import Artifact
+from workflows.promotion.rules import rounds
+from workflows.promotion.rules import testing as rules
+from workflows.promotion.rules.aggregate import aggregate, may_retry, verdict
+from workflows.promotion.rules.commands import outdated_approval
+from workflows.promotion.rules.testing import Act, Facts, Step
+from workflows.promotion.run import PromotionRun
+from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
+from workflows.promotion.steps.hop import ended_by_others
+from workflows.promotion.steps.intake import source_artifacts, source_with_change
+from workflows.promotion.steps.runs import cancel_round, poll_tests, reveal_failures, trigger_due
+from workflows.promotion.steps.source import SourceReader, move
+from workflows.runtime.backoff import Backoff, jittered
+from workflows.runtime.snapshot import Snapshot
+
+
+@dataclass(kw_only=True)
+class Polling:
+    """Pace the polls of a round: they become rarer, and a poke has the next one at once."""
+
+    pauses: Backoff
+    at: datetime
+    pokes: int
+
+    def due(self, pokes: int, now: datetime) -> bool:
+        """Tell whether to poll now."""
+        return pokes != self.pokes or now >= self.at
+
+    def begin_again(self) -> None:
+        """Poll eagerly: a new round begins."""
+        self.pauses.reset()
+
+    def bring_forward(self, now: datetime) -> None:
+        """Poll no later than the pause at hand says."""
+        self.at = min(self.at, now + self.pauses.pause)
+
+    def plan_next(self, now: datetime) -> None:
+        """Set the time of the poll after this one."""
+        self.pauses.grow()
+        self.at = now + jittered(self.pauses.pause)
+
+
+async def run_tests(ctx: PromotionRun) -> State:
+    """Run rounds until one has its verdict, another change overtook us, or the source keeps moving."""
+    hop, now = ctx.story.hop, workflow.now()
+    if hop is None:
+        return State.SYNCED
+    pauses = Backoff(initial=ctx.timings.poll_initial, maximum=ctx.timings.poll_maximum, factor=1.5)
+    polling = Polling(pauses=pauses, at=now + pauses.pause, pokes=ctx.pokes)
+    source = SourceReader(ctx, hop)
+    while True:
+        # Taken before anything is awaited: what changes meanwhile must wake the wait below.
+        seen = ctx.look(hop.policy.target, commands=True, hold=True)
+        if ctx.command_waits:
+            return await void_round(ctx)
+        round_ = await _current_round(ctx, hop)
+        if round_ is None:
+            continue
+        reveal_failures(ctx, round_)
+        if (ended := await ended_by_others(ctx)) is not None:
+            return ended
+        ctx.heed_commands()
+        now = workflow.now()
+        round_.timed_out = round_.timed_out if ctx.held else rounds.is_timed_out(round_, hop.policy, now)
+        act = rules.decide(round_, _facts(ctx, hop, source, poll_due=polling.due(ctx.pokes, now)), now)
+        if act.step is Step.WAIT:
+            await _wait(ctx, hop, round_, source, polling, seen)
+        elif act.step is Step.POLL:
+            polling.pokes = ctx.pokes
+            await poll_tests(ctx, round_)
+            polling.plan_next(workflow.now())
+        elif (state := await _carry_out(ctx, hop, round_, act, source)) is not None:
+            return state
+        if hop.round is None:
+            polling.begin_again()
+        elif act.step in (Step.WAIT, Step.POLL):
+            _note_move(ctx, hop, round_, source_artifacts(ctx))
+
+
+def _facts(ctx: PromotionRun, hop: Hop, source: SourceReader, *, poll_due: bool) -> Facts:
+    return Facts(
+        policy=hop.policy,
+        last_look=ctx.timings.last_look,
+        held=ctx.held,
+        declared=source.declared,
+        unread=source.unread,
+        may_read=source.may_read,
+        poll_due=poll_due,
+    )
+
+
+async def _wait(
+    ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader, polling: Polling, seen: Snapshot
+) -> None:
+    """Wait for the next poll, trigger or deadline, or until something of what was looked at changed."""
+    now = workflow.now()
+    ctx.changed()
+    polling.bring_forward(now)
+    pause = polling.at - now
+    if not ctx.held:
+        pause = rounds.next_wake(round_, hop.policy, now, pause, triggers=source.declared)
+    pause = source.at_most(rounds.until_shown(round_, now, pause, ctx.timings.passing))
+    await ctx.wait(seen.changed, at_most=pause, why=rounds.wake_reason(round_))
+
+
+async def _carry_out(ctx: PromotionRun, hop: Hop, round_: Round, act: Act, source: SourceReader) -> State | None:
+    """Carry out an act; return the state that it leads to, if it ends the step."""
+    match act.step:
+        case Step.READ_SOURCE:
+            await source.moves(round_)
+        case Step.END | Step.POLL_LATE:
+            await end_late(ctx, hop, round_, act)
+        case Step.RETRY:
+            _retry(ctx, round_)
+        case Step.DECLARE:
+            await source.declare()
+        case Step.TRIGGER:
+            await trigger_due(ctx, hop, round_)
+        case Step.CONFIRM if await _source_left(ctx, hop, round_, source):
+            cancel_round(ctx, round_)
+            if hop.source_moves > SOURCE_MOVES_ALLOWED:
+                return _fail_moved(ctx, hop)
+            hop.round = None
+        case Step.JUDGE if (moves := await source.moves(round_)) is not None:
+            ctx.heed_commands()
+            return await _verdict(ctx, hop, round_, moves)
+        case _:
+            pass
+    return None
+
+
+async def _current_round(ctx: PromotionRun, hop: Hop) -> Round | None:
+    """Return the open round, or begin one with what runs in the source; None after a wait for the source."""
+    if hop.round is not None:
+        return hop.round
+    seen, known = ctx.look(hop.policy.source, commands=True), ctx.membership.view(hop.policy.source)
+    # A source may have been rolled back: without the change in it there is nothing to test or to promote.
+    artifacts = await source_with_change(ctx) if known is None or known is not ctx.outdated else None
+    ctx.heed_commands()
+    if artifacts is not None:
+        hop.round = rounds.new_round(ctx.story, hop, artifacts, workflow.now())
+        ctx.story.inbox.done(Verb.RETEST)
+        if outdated := outdated_approval(ctx.story):
+            ctx.supersede(outdated, Verb.PROMOTE)
+        return hop.round
+
+    # A source that moved and came back shows its place nothing new.
+    at_most = ctx.timings.observe_maximum if ctx.outdated is not None else ctx.until_known()
+    ctx.changed()
+    if not await ctx.wait(seen.changed, at_most=at_most, why=f"{hop.policy.source} settles"):
+        ctx.forget_unknown()
+    ctx.outdated = None
+    return None
+
+
+def _retry(ctx: PromotionRun, round_: Round) -> None:
+    """Give each failed test that may have one its next run."""
+    for index, test in enumerate(round_.tests):
+        if may_retry(test):
+            ctx.event("TestRetried", f"{test.spec.name} {test.state}: retry {test.retry + 1} of {test.spec.retries}")
+            round_.tests[index] = TestProgress(spec=test.spec, retry=test.retry + 1, message=test.message)
+
+
+async def _source_left(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader) -> bool:
+    """Read the source after the newest trigger; True when it no longer runs what the round is about."""
+    left = await source.moves(round_)
+    if not left:
+        round_.confirmed = left is not None
+        return False
+    hop.source_moved += left
+    hop.source_moves += 1
+    ctx.event("SourceMoved", f"a new round begins: {'; '.join(left)}")
+    return True
+
+
+def _note_move(ctx: PromotionRun, hop: Hop, round_: Round, now: tuple[Artifact, ...] | None) -> None:
+    """Record moves of the source after the last trigger (onSourceMoved Accept)."""
+    tested = {artifact.component: artifact for artifact in round_.artifacts}
+    moves = [
+        move(tested[one.component], one.revision)
+        for one in now or ()
+        if one.component in tested and one.revision != tested[one.component].revision
+    ]
+    _record(ctx, hop, moves)
+
+
+def _record(ctx: PromotionRun, hop: Hop, moves: list[str]) -> None:
+    if new := [line for line in moves if line not in hop.source_moved]:
+        hop.source_moved += new
+        ctx.changed()
+
+
+async def keep_deadlines(ctx: PromotionRun, hop: Hop, round_: Round) -> bool:
+    """End what is late, unless the CI system has its verdict. True where something was done.
+
+    What people say while the CI systems are asked comes first.
+    """
+    now = workflow.now()
+    round_.timed_out = rounds.is_timed_out(round_, hop.policy, now)
+    act = rules.decide_late(round_, Facts(policy=hop.policy, last_look=ctx.timings.last_look), now)
+    if act is not None:
+        await end_late(ctx, hop, round_, act)
+    return act is not None
+
+
+async def end_late(ctx: PromotionRun, hop: Hop, round_: Round, act: Act) -> None:
+    """End tests by their deadline, and cancel their runs; or look once more whether they have their verdict."""
+    if act.step is Step.POLL_LATE:
+        await poll_tests(ctx, round_)
+        return
+    for test in act.tests:
+        rounds.time_out(test, hop.policy, workflow.now())
+    ctx.changed()
+    ctx.cancelling.begin(act.tests)
+
+
+async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str]) -> State | None:
+    """Judge a finished round; None when a new one must begin because the source moved and the policy says Retest."""
+    _record(ctx, hop, moves)
+    if moves and hop.policy.on_source_moved is SourceMoved.RETEST:
+        hop.source_moves += 1
+        cancel_round(ctx, round_)
+        state = None
+        if hop.source_moves > SOURCE_MOVES_ALLOWED:
+            state = _fail_moved(ctx, hop)
+        else:
+            ctx.event("SourceMoved", "a new round begins: the policy says Retest")
+            hop.round = None
+        return state
+    result = aggregate(round_.tests)
+    if result.all_passed:
+        required = any(test.spec.required for test in round_.tests)
+        reason = "TestsPassed" if required else "NothingRequired"
+        ctx.event(reason, f"round {round_.number} for {hop.policy.target}: {verdict(round_.tests)}")
+        return ctx.enter(State.READY_TO_PROMOTE)
+    message = "; ".join(result.failure_reasons)
+    ctx.event("TestsFailed", message, warning=True)
+    ctx.supersede("the tests failed", Verb.PROMOTE)
+    return ctx.enter(State.TESTS_FAILED, message=message)
+
+
+def _fail_moved(ctx: PromotionRun, hop: Hop) -> State:
+    message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
+    ctx.event("SourceMoved", message, warning=True)
+    ctx.supersede(message, Verb.PROMOTE)
+    return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
+
+
+async def void_round(ctx: PromotionRun) -> State:
+    """Begin again after `retest`: earlier verdicts are void, and the policy's snapshot is taken again.
+
+    An approval that waits is kept: it counts for the round to come, if that is about the same revisions.
+    """
+    story, hop = ctx.story, ctx.story.hop
+    ctx.take(Verb.RETEST)
+    story.inbox.done(Verb.RETRY)
+    in_line = ctx.membership.phase is not Phase.WORKING
+    if hop is not None:
+        # What made the tests fail may be the declaration of the source, whose variables they get.
+        ctx.views.pop(hop.policy.source, None)
+        if hop.round is not None:
+            cancel_round(ctx, hop.round)
+            hop.voided, hop.round = hop.round.artifacts, None
+        hop.refusal, hop.refusal_message, hop.refused = Refusal.NONE, "", ()
+    state = ctx.enter(State.SYNCED)
+    if in_line:
+        await ctx.membership.speak(Phase.WORKING)
+    return state

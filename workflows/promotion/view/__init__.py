@@ -1,0 +1,1 @@
+"""What people see of a promotion: pure functions of its state."""

@@ -1,0 +1,194 @@
+"""Pure: what stands in the way of a promotion, in words that say what to do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from activities.models.delivery import Observation
+from activities.models.failures import Failure, FailureKind
+from activities.models.places import PlaceSignal
+from activities.models.status import State
+from workflows.promotion.state import PromotionState, TestProgress
+
+UNREAD_POLLS = 3
+"""So many failed polls in a row are more than a slow answer. A trigger has its attempts within one activity."""
+
+UNTIL_FIXED = "the tracker goes on by itself"
+AGAIN = "it is asked again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obstacle:
+    """Name what is in the way, why, and what removes it."""
+
+    object: str
+    reason: str
+    """Reason of the condition ReferencesResolved."""
+    text: str
+    unblock_with: str
+
+
+def find_obstacle(
+    story: PromotionState,
+    *,
+    source: PlaceSignal | None,
+    target: PlaceSignal | None,
+    say: Callable[[str], str],
+) -> Obstacle | None:
+    """Return what the current state cannot go on without; None where nothing is in the way."""
+    if story.state.terminal:
+        return None
+    if story.failure is not None:
+        return _of_reference(story.failure, story)
+    match story.state:
+        case State.AWAITING_SYNC | State.SYNCED:
+            return _of_place(story, source)
+        case State.TESTING if story.hop is None or story.hop.round is None:
+            return _of_place(story, source)
+        case State.TESTING:
+            return _of_tests(story, say)
+        case State.READY_TO_PROMOTE | State.PROMOTING | State.PROMOTION_FAILED:
+            return _of_place(story, target)
+        case _:
+            return None
+
+
+def _of_reference(failure: Failure, story: PromotionState) -> Obstacle:
+    what = failure.object
+    host = f"GitRepository/{story.repository.name}" if story.repository and what.startswith("pull request") else what
+    unblock = _fix(failure.kind, what, host)
+    return Obstacle(
+        object=what,
+        reason="Unavailable" if failure.kind.passing else "WaitingForReference",
+        text=f"{what}: {failure.text}",
+        unblock_with=unblock,
+    )
+
+
+def _fix(kind: FailureKind, what: str, host: str) -> str:
+    match kind:
+        case FailureKind.UNAUTHORIZED:
+            return f"fix the credential of {host}, or its rights; {UNTIL_FIXED}"
+        case FailureKind.NOT_FOUND:
+            return f"create {what}, fix its name, or let the credential of {host} see it; {UNTIL_FIXED}"
+        case FailureKind.MISCONFIGURED:
+            return f"fix the field or setting that is named here, of {host} or of what it refers to; {UNTIL_FIXED}"
+        case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
+            return f"check the host of {host}, which gives no usable answer; {UNTIL_FIXED}"
+        case FailureKind.RATE_LIMITED:
+            return f"nothing; the host of {host} asks to wait"
+        case FailureKind.BUSY:
+            return f"nothing; calls to the host of {host} wait for their turn"
+        case FailureKind.EXPIRED:
+            return f"check Pilotage's workers, which are held up; {AGAIN}"
+        case FailureKind.API_FORBIDDEN:
+            return f"let Pilotage's worker read {what}; {UNTIL_FIXED}"
+        case FailureKind.API_UNAVAILABLE:
+            return f"check the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
+        case _:
+            return f"fix {what}; {UNTIL_FIXED}"
+
+
+def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | None:
+    if place is None:
+        return None
+    environment = f"Environment/{place.environment}"
+    if place.problem:
+        found = place.problem_object or environment
+        also = "" if found == environment else f", or what {environment} names"
+        return Obstacle(
+            object=found,
+            reason="DeploymentUnreadable",
+            text=place.problem,
+            unblock_with=f"fix {found}{also}; {UNTIL_FIXED}",
+        )
+    components = story.components or ()
+    unread = [one for one in place.observed if one.problem and one.component in components]
+    if unread:
+        return _unreadable(environment, unread)
+    deployed = {one.component for one in place.observed}
+    lacking = [one for one in components if one not in deployed]
+    if not lacking or place.observed_at is None:
+        return None
+    names = ", ".join(lacking)
+    return Obstacle(
+        object=environment,
+        reason="ComponentNotDeployed",
+        text=f"{environment} has no deployment of component {names}",
+        unblock_with=f"add a deployment of component {names} to {environment}; {UNTIL_FIXED}",
+    )
+
+
+def _unreadable(environment: str, unread: list[Observation]) -> Obstacle:
+    instances = sorted({f"ArgoCDInstance/{one.instance}" for one in unread if one.instance})
+    named = ", ".join(instances) or environment
+    applications = ", ".join(one.application or f"of {one.deployment}" for one in unread)
+    fix = f"{named} or its Secret, or application {applications} as {environment} names it"
+    return Obstacle(
+        object=named,
+        reason="DeploymentUnreadable",
+        text="; ".join(f"{one.deployment}: {one.problem}" for one in unread),
+        unblock_with=f"fix {fix if instances else environment}; {UNTIL_FIXED}",
+    )
+
+
+def _of_tests(story: PromotionState, say: Callable[[str], str]) -> Obstacle | None:
+    hop = story.hop
+    if hop is None or hop.round is None:
+        return None
+    refused = [(test, failure) for test in hop.round.tests if (failure := _in_the_way(test)) is not None]
+    if not refused:
+        return None
+    fixes = "; ".join(dict.fromkeys(_fix_test(test, failure) for test, failure in refused))
+    if not all(failure.kind.ours or failure.kind.asks_to_wait for _, failure in refused):
+        fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {say('retest')}"
+    return Obstacle(
+        object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
+        reason="Unavailable" if all(failure.kind.passing for _, failure in refused) else "TestRefused",
+        text="; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused),
+        unblock_with=fixes,
+    )
+
+
+def _in_the_way(test: TestProgress) -> Failure | None:
+    """Return what keeps a test from its verdict; a single poll that failed says little."""
+    failure = test.trouble
+    if test.final or failure is None:
+        return None
+    certain = failure.kind.fixable or failure.kind.passing or test.run is None
+    return failure if certain or test.unread >= UNREAD_POLLS else None
+
+
+def _runner(test: TestProgress) -> str:
+    return f"TestRunner/{test.spec.runner}"
+
+
+def _where(test: TestProgress, failure: Failure) -> str:
+    runner = _runner(test)
+    return runner if failure.object in ("", runner) else f"{runner} ({failure.object})"
+
+
+def _fix_test(test: TestProgress, failure: Failure) -> str:
+    runner, job = _runner(test), f"job `{test.spec.job}`"
+    match failure.kind:
+        case FailureKind.NOT_FOUND:
+            return f"create {job} at {runner}, or let its credential see it"
+        case FailureKind.UNAUTHORIZED:
+            return f"fix the credential of {runner}, or its rights on {job}"
+        case FailureKind.REFERENCE_MISSING:
+            return f"fix {failure.object or runner}"
+        case FailureKind.MISCONFIGURED:
+            return f"fix the field or setting that is named here, of {runner} or of what it refers to"
+        case FailureKind.REJECTED | FailureKind.INVALID_PARAMETERS:
+            return f"fix {job} or the parameters of test {test.spec.name}"
+        case FailureKind.API_FORBIDDEN:
+            return f"let Pilotage's worker read what {runner} refers to"
+        case FailureKind.RATE_LIMITED:
+            return f"nothing; {runner} asks to wait"
+        case FailureKind.BUSY:
+            return f"nothing; calls to {runner} wait for their turn"
+        case FailureKind.EXPIRED:
+            return f"check Pilotage's workers, which are held up; {AGAIN}"
+        case FailureKind.API_UNAVAILABLE | FailureKind.API_INVALID:
+            return f"check the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
+        case _:
+            return f"check {runner}, which gives no usable answer for {job}"

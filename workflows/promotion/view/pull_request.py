@@ -1,0 +1,249 @@
+"""Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from activities.models.bounds import together
+from activities.models.failures import FailureKind
+from activities.models.promotion import PromotionInput
+from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, RefusedPart, Shown
+from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
+from activities.models.tracking import PullRequestState
+from crds.texts.markdown import cell, inline, link
+from crds.texts.plain import one_line
+from workflows.promotion.rules.aggregate import test_status, verdict
+from workflows.promotion.rules.commands import approver
+from workflows.promotion.rules.comparison import short
+from workflows.promotion.rules.lineage import has_diverged
+from workflows.promotion.state import PromotionState
+
+LABEL_PREFIX = "pilotage/"
+ICONS = {
+    "Passed": "✅",
+    "Failed": "❌",
+    "TimedOut": "⌛",
+    "Cancelled": "⏹",
+    "Error": "⚠️",
+    "Running": "🔄",
+    "Queued": "🕒",
+}
+PROMOTING_SHOWN_AFTER = timedelta(seconds=2)
+"""A delivery that ends sooner is not worth the calls that showing it would cost; others are shown once per wave."""
+COMMENT_LIMIT = 60_000
+"""Characters of the summary; hosts cut longer ones, and with the end the marker by which it is found again."""
+TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
+LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:_[A-Za-z0-9]{1,10})?")
+"""A login of GitHub; that of a managed user ends in an underscore and the enterprise's short code."""
+MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
+
+
+def state_label(state: State) -> str:
+    """Return the label of a state, such as `pilotage/tests-failed`."""
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in state.value).lstrip("-")
+    return f"{LABEL_PREFIX}{words}"
+
+
+STATE_LABELS = tuple(state_label(state) for state in State)
+
+
+def tests_of(story: PromotionState) -> tuple[TestStatus, ...]:
+    """Return the tests of the round at hand, or those of the last hop once it ended."""
+    if story.hop is not None:
+        round_ = story.hop.round
+        return tuple(test_status(test, round_number=round_.number) for test in round_.tests) if round_ else ()
+    return story.records[-1].tests if story.records and story.state.terminal else ()
+
+
+def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, ...] | None:
+    """Return what makes a new presentation worth its calls; None where the last one still serves.
+
+    Steps that pass in moments are not shown: entering Testing, waiting, failing and ending are.
+    """
+    hop = story.hop
+    place = (shown, story.hops, len(story.records), story.problem)
+    match shown:
+        case State.PENDING | State.SYNCED:
+            return None
+        case State.PROMOTING:
+            lasts = story.since is not None and now - story.since >= PROMOTING_SHOWN_AFTER
+            stands = (hop.pause_until, bool(hop.blocked)) if hop else ()
+            return (*place, hop.wave, hop.attempt, stands) if hop and (lasts or story.problem) else None
+        case State.AWAITING_SYNC:
+            # What may never arrive is news, whatever was shown before the host was asked.
+            return (*place, has_diverged(story)) if story.message else None
+        case State.TESTING:
+            round_ = hop.round if hop else None
+            return (*place, round_.number) if round_ and round_.confirmed else None
+        case State.READY_TO_PROMOTE:
+            return None if story.reason in ("ReadyToPromote", "AwaitingLane") else (*place, story.reason)
+        case State.AWAITING_MERGE:
+            pull_request = story.pull_request
+            is_open = pull_request is not None and pull_request.state is PullRequestState.OPEN
+            return (*place, pull_request.head_sha) if pull_request is not None and is_open else None
+        case _:
+            return (*place, story.reason, story.rounds, hop.attempt if hop else 0)
+
+
+def details(story: PromotionState, shown: State, waiting: WaitingFor | None) -> str:
+    """Return the markdown of the Temporal UI: state, what it waits for, the tests, the records."""
+    return "\n".join([*_now(story, shown, waiting), *_table(tests_of(story)), *_records(story)])
+
+
+def present_input(
+    request: PromotionInput, story: PromotionState, shown: State, waiting: WaitingFor | None
+) -> PresentInput:
+    """Return the whole wanted presentation on the pull request."""
+    tracker = request.tracker
+    workflow = [f"\n{link('Workflow', request.ui_url)}"] if request.ui_url else []
+    # The tests of a hop that ended are with its record.
+    tests = tests_of(story) if story.hop is not None else ()
+    body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
+    body += _records(story)
+    body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *workflow])))
+    body += workflow
+    return PresentInput(
+        namespace=tracker.namespace,
+        repository=request.spec.repository,
+        number=request.spec.number,
+        marker=f"{request.installation}/{tracker.namespace}/{tracker.name}",
+        state_label=state_label(shown),
+        label_prefix=LABEL_PREFIX,
+        state_labels=STATE_LABELS,
+        labels=tuple(story.labels),
+        statuses=_statuses(story, shown, waiting, request.ui_url),
+        comment="\n".join(body),
+        mentions=_mentions(story, shown),
+        shown=story.shown or _seen(story),
+    )
+
+
+def refused(parts: Sequence[RefusedPart], repository: str) -> str:
+    """Return which parts the host refuses, why, and what to fix."""
+    lines = []
+    for one in parts:
+        right = f"give the credential of GitRepository/{repository} the right to write them"
+        fix = f"; {right}" if one.failure.kind is FailureKind.UNAUTHORIZED else ""
+        lines.append(f"{one.part}: {one.failure.text}{fix}")
+    return together(lines)
+
+
+def _seen(story: PromotionState) -> Shown | None:
+    """Return what reading the pull request told of it, which spares a read; comments are looked for nevertheless.
+
+    Once anything was tried that no longer counts: what a failure left there only the host can tell.
+    """
+    unchanged = story.pull_request if story.presented is None else None
+    return Shown(labels=unchanged.labels) if unchanged else None
+
+
+def _title(story: PromotionState, shown: State) -> str:
+    where = f"{story.hop.policy.source} → {story.hop.policy.target}" if story.hop else story.environment
+    return f"{shown} ({where})" if where else str(shown)
+
+
+def _now(story: PromotionState, shown: State, waiting: WaitingFor | None) -> list[str]:
+    lines = [f"**{shown}**" + (f" · {inline(story.reason)}" if story.reason not in ("", str(shown)) else "")]
+    if story.hop is not None:
+        lines[0] += f" · {story.hop.policy.source} → {story.hop.policy.target} (policy {story.hop.policy.name})"
+    if story.message:
+        lines += ["", inline(story.message)]
+    if waiting is not None:
+        since = f" since {waiting.since:%Y-%m-%d %H:%M:%S} UTC" if waiting.since else ""
+        lines += ["", f"**Waits for {waiting.what}** {inline(waiting.object)}{since}", ""]
+        if waiting.observed:
+            lines.append(f"- observed: {inline(waiting.observed)}")
+        if waiting.unblock_with:
+            lines.append(f"- goes on with: {inline(waiting.unblock_with)}")
+    return lines
+
+
+def _table(tests: Sequence[TestStatus]) -> list[str]:
+    return ["", *TABLE, *map(_test_row, tests)] if tests else []
+
+
+def _records(story: PromotionState) -> list[str]:
+    if not story.records:
+        return []
+    return ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
+
+
+def _tests_of_records(story: PromotionState, room: int) -> list[str]:
+    """Return the tests of each hop that ended, folded; the newest are kept where there is no room for all."""
+    kept: list[list[str]] = []
+    for record in reversed(story.records):
+        if not record.tests:
+            continue
+        passed = sum(test.state == "Passed" for test in record.tests)
+        title = f"Tests {record.source} → {record.target}: {passed} of {len(record.tests)} passed"
+        opened = " open" if story.hop is None and not kept else ""
+        block = ["", f"<details{opened}><summary>{title}</summary>", *_table(record.tests), "", "</details>"]
+        room -= len("\n".join(block)) + 1
+        if room < 0:
+            break
+        kept.insert(0, block)
+    return [line for block in kept for line in block]
+
+
+def _test_row(test: TestStatus) -> str:
+    run = link(test.number or "run", test.url, in_table=True) if test.url else ""
+    note = test.summary or test.message
+    state = f"{ICONS.get(test.state, '')} {test.state}{f' ({cell(note)})' if note else ''}".strip()
+    return f"| {cell(test.name)} | {cell(test.runner)} | {'yes' if test.required else 'no'} | {state} | {run} |"
+
+
+def _record_row(record: PromotionRecord) -> str:
+    by = record.brought_by or record.promoted_by
+    error = f" ({cell(record.error)})" if record.error else ""
+    return (
+        f"| {record.source} | {record.target} | {record.result}{error} | {cell(by)} | {record.at:%Y-%m-%d %H:%M:%S} |"
+    )
+
+
+def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, url: str) -> tuple[DesiredStatus, ...]:
+    """Return one commit status per environment reached and for the one that is next."""
+    pull_request = story.pull_request
+    if pull_request is None:
+        return ()
+    sha = pull_request.merge_sha or pull_request.head_sha
+    found = [
+        DesiredStatus(
+            sha=sha,
+            context=f"pilotage/{environment}",
+            state=CommitState.SUCCESS,
+            description=f"{short(sha)} runs in {environment}",
+            url=url,
+        )
+        for environment in dict.fromkeys(story.arrived)
+    ]
+    pending = story.hop.policy.target if story.hop else story.environment
+    if pending and pending not in story.arrived:
+        failed = shown in (State.TESTS_FAILED, State.PROMOTION_FAILED)
+        ended = shown in (State.CLOSED, State.ABORTED)
+        state = CommitState.FAILURE if failed else CommitState.ERROR if ended else CommitState.PENDING
+        text = f"{shown}: waits for {waiting.what} {waiting.object}".strip() if waiting else str(shown)
+        found.append(
+            DesiredStatus(
+                sha=sha, context=f"pilotage/{pending}", state=state, description=one_line(text)[:140], url=url
+            )
+        )
+    return tuple(found)
+
+
+def _mentions(story: PromotionState, shown: State) -> tuple[Mention, ...]:
+    """Return the comment that notifies the author, only where a person must act."""
+    pull_request, hop = story.pull_request, story.hop
+    if pull_request is None or hop is None or shown not in MENTIONED:
+        return ()
+    if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or approver(story)):
+        return ()
+    passed = verdict(hop.round.tests if hop.round else ())
+    text = {
+        State.TESTS_FAILED: f"tests failed for {hop.policy.target}: {story.message}",
+        State.PROMOTION_FAILED: f"the promotion to {hop.policy.target} failed: {story.message}",
+        State.READY_TO_PROMOTE: f"{passed}; `pilotage promote` moves this change to {hop.policy.target}",
+    }[shown]
+    key = f"{story.hops}-{story.rounds}-{hop.attempt}-{shown}"
+    # A bot's name, such as `renovate[bot]`, is nobody's: it notifies no one.
+    author = f"@{pull_request.author}" if LOGIN.fullmatch(pull_request.author) else inline(pull_request.author)
+    return (Mention(key=key, body=f"{author} {inline(text)}".strip()),)

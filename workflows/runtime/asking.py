@@ -1,0 +1,147 @@
+"""Questions that a step cannot go on without: asked until answered, with the reason shown once people can use it.
+
+Each question is an activity with a few attempts of its own. While they fail, nothing else of the workflow may stand
+still: between two rounds of attempts the workflow waits by its own timer, in which commands are carried out, deadlines
+are kept and a poke asks again at once. What a host asks for is kept, as long as it may be.
+
+Why there is no answer is kept with the carried state (`Unanswered`), and people are told of it once it needs them or
+has lasted for `Timings.passing`: what usually ends by itself within minutes is nobody's business. One question is at
+hand at a time; a later one that is about something else replaces what is kept, and an answer forgets it. A run that
+continues as new carries the reason, and asks again by itself.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.models.failures import Failure, FailureKind
+from activities.models.tracking import Problem, Timings
+from workflows.failures import failure_of, worth_showing
+from workflows.runtime.backoff import Backoff, jittered
+
+Answer = TypeVar("Answer")
+
+
+class Unreadable(Exception):
+    """Something a person must provide is missing; raised by questions."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Unanswered(Protocol):
+    """What of the carried state holds why the question at hand has no answer."""
+
+    failure: Failure | None
+    """As people are shown it; None as long as they are not."""
+    failing_since: datetime | None
+    question: str
+    """What the question at hand is about, as who asked calls it."""
+
+
+class Run(Protocol):
+    """What asking needs of the run that asks."""
+
+    timings: Timings
+    pokes: int
+
+    @property
+    def command_waits(self) -> bool:
+        """Whether the step is to carry out a command before anything else."""
+
+    def heed_commands(self) -> None:
+        """Leave the step where a command came meanwhile."""
+
+    def changed(self) -> None:
+        """Note that the story is to be published."""
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Note a Kubernetes event."""
+
+    async def wait(
+        self, ready: Callable[[], bool], *, at_most: timedelta | None = None, why: str, quiet: bool = False
+    ) -> bool:
+        """Return True as soon as `ready()`; False where something else ended the wait."""
+
+
+class Asking:
+    """Ask, and keep why there is no answer."""
+
+    def __init__(self, run: Run, kept: Unanswered) -> None:
+        self._run = run
+        self._kept = kept
+        self._refusal: Failure | None = kept.failure
+        """Why the question at hand has no answer, whether or not people are shown it."""
+        self.asked_wait = timedelta(0)
+        """How long the host that answered last in vain asked us to wait."""
+
+    async def retry_until_answered(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
+        """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
+        run = self._run
+        pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
+        while (answer := await self.try_once(ask, object_=object_)) is None:
+            run.heed_commands()
+            await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again")
+            run.heed_commands()
+            if self._refusal is None or not self._refusal.kind.asks_to_wait:
+                pauses.grow()
+        return answer
+
+    async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
+        """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
+        try:
+            answer = await ask()
+        except (ActivityError, Unreadable) as refusal:
+            self._refused(problem_of(refusal, object_), object_)
+            return None
+        if self._kept.question in ("", object_):
+            self.forget()
+        return answer
+
+    def forget(self) -> None:
+        """Forget why the question at hand has no answer: it has one, or is asked no more."""
+        if self._kept.failure is not None:
+            self._run.changed()
+        self._refusal = self._kept.failure = self._kept.failing_since = None
+        self._kept.question = ""
+
+    def _refused(self, failure: Failure, question: str) -> None:
+        if self._kept.question not in ("", question):
+            self.forget()
+        self._kept.failing_since = self._kept.failing_since or workflow.now()
+        self._kept.question, self._refusal, self.asked_wait = question, failure, failure.wait
+        self._reveal()
+
+    def _reveal(self) -> None:
+        kept, failure = self._kept, self._refusal
+        if failure is None or kept.failing_since is None or failure == kept.failure:
+            return
+        if worth_showing(failure, kept.failing_since, workflow.now(), passing=self._run.timings.passing):
+            told, kept.failure = kept.failure, failure
+            self._run.changed()
+            if told is None or told.text != failure.text:
+                self._run.event("WaitingForReference", f"{failure.object}: {failure.text}", warning=True)
+
+    async def _wait(self, pause: timedelta, why: str) -> None:
+        """Wait for the pause or a poke; what has lasted on the way is shown: a host may ask to wait for an hour."""
+        run = self._run
+        pokes, until = run.pokes, workflow.now() + pause
+        while (left := until - workflow.now()) > timedelta(0):
+            shown_in = (self._kept.failing_since or until) + run.timings.passing - workflow.now()
+            at_most = min(left, shown_in) if shown_in > timedelta(0) else left
+            if await run.wait(lambda: run.pokes != pokes or run.command_waits, at_most=at_most, why=why):
+                return
+            self._reveal()
+
+
+def problem_of(refusal: BaseException, object_: str) -> Failure:
+    """Return why there is no answer; `object_` is what was asked about."""
+    if not isinstance(refusal, Unreadable):
+        return failure_of(refusal, object_)
+    problem = refusal.problem
+    fields = f" ({'; '.join(problem.fields)})" if problem.fields else ""
+    return Failure(kind=FailureKind.REFERENCE_MISSING, object=problem.what, message=problem.message + fields)
