@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeAlias
 
 from crds.texts.plain import plain
@@ -19,6 +20,8 @@ TEXT_LIMIT_BYTES = 4096
 ENTRIES_LIMIT = 20_000
 """Of one list: an answer has room for a hundred times as many empty ones, whose reading takes minutes."""
 _LARGEST = 2**63 - 1
+_HTTP_DATE_CHARACTERS = 64
+"""More than twice what RFC 9110, section 5.6.7, writes."""
 _ELLIPSIS = "…"
 
 
@@ -138,6 +141,18 @@ def moment(value: object, *path: str) -> datetime | None:
     except (ValueError, OverflowError):
         # The latter for a first or last day that is another year in UTC.
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no time") from None
+
+
+def http_date(said: str) -> datetime | None:
+    """Read the date of a header as UTC; None for what is none."""
+    if len(said) > _HTTP_DATE_CHARACTERS:
+        return None
+    try:
+        read = parsedate_to_datetime(said)
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # The standard library promises the first alone, and raises each of them for some text.
+        return None
 
 
 def is_same(one: object, other: object) -> bool:

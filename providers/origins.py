@@ -7,9 +7,9 @@ page in docs/ says what that is.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
+from providers.documents import http_date
 from providers.exchange import Reply
 from providers.models import Origin, Run
 
@@ -81,11 +81,7 @@ def foreign_note(runs: Sequence[Run]) -> str:
 
 def clock_of(reply: Reply) -> datetime | None:
     """Return the host's time when it answered (RFC 9110, Date); None where it does not tell."""
-    try:
-        found = parsedate_to_datetime(reply.headers.get("date", ""))
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    return http_date(reply.headers.get("date", ""))
 
 
 def _of_time(facts: Facts, origin: Origin | None) -> str:

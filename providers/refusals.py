@@ -4,11 +4,10 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from itertools import islice
 from urllib.parse import urljoin, urlsplit
 
-from providers.documents import parsed
+from providers.documents import http_date, parsed
 from providers.errors import (
     ProviderConflict,
     ProviderError,
@@ -174,11 +173,8 @@ def _seconds_until(said: str) -> float | None:
         return float(said)
     except ValueError:
         pass
-    try:
-        moment = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
+    moment = http_date(said)
+    return None if moment is None else (moment - datetime.now(UTC)).total_seconds()
 
 
 def _bounded(seconds: float) -> timedelta:

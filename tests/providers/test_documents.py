@@ -95,3 +95,20 @@ def test_numbers_and_times_are_read_strictly() -> None:
         documents.required_number(value, "missing")
     with pytest.raises(ProviderMalformed, match=r"no list of texts"):
         documents.texts({"x": [1]}, "x")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "", "soon", "Sun, 06 Nov 1994 08:49:37 +" + "9" * 13, "Sun, 06 Nov 1994 08:49:37 +" + "9" * 500,
+        "Sun, 99 Foo 99999 99:99:99 +99999", "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Sun, 06 Nov 1994 08:49:37 GMT" + " " * 5000, "(" * 64, "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+    ],
+)  # fmt: skip
+def test_a_header_that_is_no_date_has_none(said: str) -> None:
+    assert documents.http_date(said) is None
+
+
+@pytest.mark.parametrize("said", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 09:49:37 +0100"])
+def test_a_header_holds_a_date_in_utc(said: str) -> None:
+    assert documents.http_date(said) == datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
