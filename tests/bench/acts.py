@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from deploy.local.environment.assembly import LocalEnvironment
 from tests.bench import scaling, tenants, waiting
+from tests.bench.costs import measure_costs
 from tests.bench.killing import measure_kill
 from tests.bench.latency import measure_latencies
 from tests.bench.returning import measure_return
@@ -69,7 +70,7 @@ async def _hops(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
         for row in await measure_hop(stage, long):
             yield row
         yield await measure_rollout(stage, slow)
-        for row in await measure_latencies(stage, others):
+        for row in await measure_costs(stage, others, lambda: measure_latencies(stage, others)):
             yield row
 
 

@@ -19,7 +19,7 @@ AT_WORK = 20
 SLOWEST_SECONDS = 10.0
 """After which a task that was in the victim's hands is given to another worker at the latest (the server's default)."""
 LIMIT_SECONDS = 60.0
-TARGET_SECONDS = 10.0
+TARGET_SECONDS = 8.0
 LOOK_SECONDS = 0.5
 
 

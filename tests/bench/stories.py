@@ -36,7 +36,7 @@ async def measure_hop(stage: Stage, repository: str) -> list[Row]:
         Row(
             name="history events of a three-test hop with two ticks, place and publishing included",
             value=len(one),
-            target=160,
+            target=90,
             detail={
                 "second_hop": len(two),
                 "before_the_first_hop": len(second) - len(one) - len(two),
@@ -46,13 +46,13 @@ async def measure_hop(stage: Stage, repository: str) -> list[Row]:
         Row(
             name="EnvironmentWorkflow events per arrival",
             value=len(everything) - fresh,
-            target=60,
+            target=45,
             detail={"in_a_place_that_begins_with_it": fresh},
         ),
         Row(
             name="SCM API calls per hop, presentation included",
             value=_within(scm, one),
-            target=10,
+            target=8,
             detail={"second_hop": _within(scm, two), "whole_promotion_of_two_hops": _within(scm, second)},
         ),
     ]

@@ -16,6 +16,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.options import Options
 from tests.bench.baseline import baseline
+from tests.bench.costs import read_requests
 from tests.bench.killing import in_hands
 from tests.bench.returning import measure_return
 from tests.bench.rows import AT_LEAST, Row, median, rounded, spread, table
@@ -235,3 +236,27 @@ async def test_a_return_of_temporal_costs_the_host_no_more_than_its_bound_and_no
     )
     assert [row.ok for row in rows] == [True, True]
     assert rows[0].value >= 1
+
+
+def test_requests_to_the_api_server_are_counted_from_its_own_metrics() -> None:
+    def sample(verb: str, resource: str, count: int, *, group: str = "pilotage.dev", more: str = "") -> str:
+        labels = f'code="200",group="{group}",resource="{resource}",verb="{verb}"'
+        return f"apiserver_request_total{{{labels}{more}}} {count}"
+
+    before = read_requests(sample("GET", "environments", 3))
+    labels = 'code="409",group="pilotage.dev",resource="environments",subresource="status",verb="PATCH"'
+    conflict = f"apiserver_request_total{{{labels}}} 2"
+    text = "\n".join(
+        (
+            "# HELP apiserver_request_total Counter of apiserver requests",
+            sample("GET", "environments", 5),
+            sample("WATCH", "environments", 7),
+            sample("GET", "secrets", 4, group=""),
+            sample("GET", "leases", 9, group="coordination.k8s.io"),
+            sample("PATCH", "environments", 8, more=',subresource="status"'),
+            conflict,
+        )
+    )
+    found = read_requests(text).since(before)
+    assert (found.total, found.writes, found.conflicts) == (16, 10, 2)
+    assert found.by_kind == {"PATCH environments": 10, "GET secrets": 4, "GET environments": 2}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crds.api.ports import Document, resource_of
+from crds.api.ports import ApiResource, Document, resource_of
 from crds.api.reflector import Change, Key
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -264,3 +264,25 @@ async def test_a_policy_counts_the_trackers_that_hold_its_snapshot(scene: Scene)
     scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=scene.trackers[0]))
     await scene.controller.handle("shop")
     assert counted() == 2
+
+
+async def test_a_tracker_that_takes_its_policy_costs_no_look_at_what_is_declared(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy())
+    hop = {"index": 0, "source": "dev", "target": "staging", "policy": {"name": "dev-to-staging"}}
+    entry = read_tracker(tracker_document(status={**running_status(state="Testing"), "hop": hop}))
+    scene.trackers = [entry]
+    read: list[tuple[str, str]] = []
+    get = scene.kubernetes.get
+
+    async def noted(resource: ApiResource, namespace: str | None, name: str) -> Document:
+        read.append((resource.plural, name))
+        return await get(resource, namespace, name)
+
+    scene.kubernetes.get = noted  # type: ignore[method-assign]
+    scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=entry))
+    await scene.controller.handle("shop")
+    assert set(read) == {(PromotionPolicy.definition.plural, "dev-to-staging")}
+    # Something declared changes at the same time: everything is judged.
+    scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=entry))
+    await scene.change(PromotionPolicy, policy(parameter="${branch}"))
+    assert {plural for plural, _ in read} > {PromotionPolicy.definition.plural}

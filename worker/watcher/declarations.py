@@ -96,7 +96,11 @@ class DeclarationController:
         self._clock = clock
         self._changed: dict[str, set[tuple[type[Resource], str]]] = {}
         self._changed_at: dict[str, datetime] = {}
+        self._counted: dict[str, set[str]] = {}
+        """Policies, by namespace, whose trackers are to be counted again."""
         self._entered: dict[str, set[Key]] = {}
+        self._whole: set[str] = set()
+        """Namespaces whose declarations are judged again although none of them changed."""
         self._places_named = SharedPlaces()
         self.queue: KeyedQueue[str] = KeyedQueue(
             name="declarations", handle=self.handle, namespace_of=lambda namespace: namespace, workers=2
@@ -119,6 +123,7 @@ class DeclarationController:
         self._note_wait(change)
         before, after = (one.policy if one is not None else "" for one in (change.old, change.new))
         if before != after:
+            self._counted.setdefault(change.key.namespace, set()).update({before, after} - {""})
             self.queue.add_after(change.key.namespace, self._debounce)
 
     def _note_wait(self, change: Change[TrackerEntry]) -> None:
@@ -137,12 +142,20 @@ class DeclarationController:
             # Half a list would call things missing that are only not read yet.
             return self._debounce
         changed, entered = self._changed.pop(namespace, set()), self._entered.pop(namespace, set())
+        counted = self._counted.pop(namespace, set())
+        # A tracker that takes or drops a policy changes one number, and nothing that is declared.
+        all_of_it = bool(changed) or namespace in self._whole or not counted
+        self._whole.discard(namespace)
         try:
-            await self._validate(namespace)
+            await self._validate(namespace, only=None if all_of_it else counted)
             await self._poke(namespace, changed, entered)
         except Exception:
             self._changed.setdefault(namespace, set()).update(changed)
             self._entered.setdefault(namespace, set()).update(entered)
+            if all_of_it:
+                self._whole.add(namespace)
+            else:
+                self._counted.setdefault(namespace, set()).update(counted)
             raise
         return None
 
@@ -154,7 +167,8 @@ class DeclarationController:
     def _named(self, kind: type[Resource], namespace: str) -> dict[str, Resource]:
         return {key.name: one for key, one in self._declared(kind).items() if key.namespace == namespace}
 
-    async def _validate(self, namespace: str) -> None:
+    async def _validate(self, namespace: str, *, only: set[str] | None = None) -> None:
+        """Write the conditions of a namespace's declarations, or of some policies alone."""
         policies = _only(PromotionPolicy, self._named(PromotionPolicy, namespace))
         environments = _only(Environment, self._named(Environment, namespace))
         repositories = _only(GitRepository, self._named(GitRepository, namespace))
@@ -162,6 +176,8 @@ class DeclarationController:
         instances = self._named(ArgoCDInstance, namespace)
         in_flight = Counter(one.policy for one in self._trackers() if one.namespace == namespace and not one.terminal)
         for policy in policies.values():
+            if only is not None and policy.metadata.name not in only:
+                continue
             errors = validate_policy(
                 policy,
                 runners=runners,
@@ -170,8 +186,11 @@ class DeclarationController:
                 repositories=repositories,
             )
             await self._say(policy, errors, {"trackersInFlight": in_flight[policy.metadata.name]})
+        if only is not None:
+            return
         for other in self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
             if other != namespace:
+                self._whole.add(other)
                 self.queue.add_after(other, self._debounce)
         for environment in environments.values():
             errors = validate_environment(environment, instances=instances, repositories=repositories)
