@@ -17,27 +17,25 @@ from typing import TypeVar
 
 from temporalio import workflow
 
-from activities.contracts import ConfigActivities, DeliveryActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES, TEXT_BYTES
-from activities.models.configuration import DeploymentSpec, EnvironmentView, ReadEnvironmentInput
-from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.configuration import EnvironmentView
+from activities.models.delivery import Observation
 from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.status import EventNote, State
-from activities.models.tracking import Artifact, Problem
-from workflows import policies
+from activities.models.tracking import Artifact
 from workflows.identity import Queues
 from workflows.promotion.cancelling import Cancelling
+from workflows.promotion.environments import Environments
 from workflows.promotion.membership import Membership
 from workflows.promotion.rules import commands, comparison
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, PromotionState
 from workflows.runtime import lifetime
 from workflows.runtime.ancestry import PAIRS_PER_CALL, compare_revisions
-from workflows.runtime.asking import Asking, Unreadable
+from workflows.runtime.asking import Asking
 from workflows.runtime.snapshot import Snapshot
-from workflows.selections import with_known
 
 Answer = TypeVar("Answer")
 
@@ -86,7 +84,6 @@ class PromotionRun:
         self.timings = request.timings
         self.queues = Queues(installation=request.installation)
         self.membership = Membership(request, story)
-        self.views: dict[str, EnvironmentView] = {}
         self.pokes = 0
         self.news_at: datetime | None = None
         """When a poke, a `retest` or a `retry` came last: what is declared may have changed just before."""
@@ -102,6 +99,7 @@ class PromotionRun:
         self.last_poll: datetime | None = None
         self.cancelling = Cancelling(self)
         self._asking = Asking(self, story)
+        self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
         self.dirty = True
         self._publish = publish
 
@@ -288,81 +286,15 @@ class PromotionRun:
         """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
         return await self._asking.try_once(ask, object_=object_)
 
-    async def environment(self, environment: str) -> EnvironmentView:
-        """Return an Environment as it was at the hop's start; selectors stay resolved as they were then.
-
-        One that deploys not all of our components is read again: a deployment may have been declared since. So is one
-        whose selectors were not all resolved.
-        """
-        return self._known(environment) or await self.read_environment(environment)
-
-    def _known(self, environment: str) -> EnvironmentView | None:
-        known = self.views.get(environment)
-        if known is None or self.unresolved(environment):
-            return None
-        return known if set(self.story.components or ()) <= {one.component for one in known.deployments} else None
-
-    def unresolved(self, environment: str) -> tuple[DeploymentSpec, ...]:
-        """Return what stands for applications of ours that are not known, since a selector was not resolved."""
-        known, components = self.views.get(environment), set(self.story.components or ())
-        found = known.deployments if known is not None else ()
-        return tuple(one for one in found if one.unresolved and one.component in components)
+    @property
+    def views(self) -> dict[str, EnvironmentView]:
+        """Environments as they were declared when they were read."""
+        return self.environments.views
 
     @property
     def fresh(self) -> bool:
         """Whether what is declared is to be read from the API server itself."""
         return self.news_at is not None and workflow.now() - self.news_at < NEWS
-
-    async def read_environment(self, environment: str) -> EnvironmentView:
-        """Read an Environment, waiting until it and all that it names exist."""
-
-        async def ask() -> EnvironmentView:
-            return await self.look_up_environment(environment)
-
-        return await self.retry_until_answered(
-            ask, object_=f"Environment/{environment}", why=f"environment {environment}"
-        )
-
-    async def look_up_environment(self, environment: str) -> EnvironmentView:
-        """Read an Environment once. Raises ActivityError, or Unreadable where a person must mend something."""
-        config = policies.config_read_shown(self.queues, self.timings, summary=f"read environment {environment}")
-        answer = await workflow.execute_activity_method(
-            ConfigActivities.read_environment,
-            ReadEnvironmentInput(
-                namespace=self.request.tracker.namespace,
-                environment=environment,
-                repository=self.request.spec.repository,
-                fresh=self.fresh,
-            ),
-            **config,
-        )
-        if answer.environment is None:
-            raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
-        view = self.views[environment] = with_known(answer.environment, self.views.get(environment))
-        hop = self.story.hop
-        if hop is not None and hop.policy.target == environment:
-            hop.view = view
-        return view
-
-    async def observe(self, environment: str) -> tuple[Observation, ...]:
-        """Read afresh what a place runs for our components, once.
-
-        Raises ActivityError when the read fails as a whole, and Unreadable where a person must mend the environment.
-        """
-        view = self._known(environment) or await self.look_up_environment(environment)
-        deployments = tuple(one for one in view.deployments if one.component in (self.story.components or ()))
-        if not deployments:
-            return ()
-        answer = await workflow.execute_activity_method(
-            DeliveryActivities.read_deployments,
-            ReadDeploymentsInput(
-                namespace=self.request.tracker.namespace,
-                repository=self.request.spec.repository,
-                deployments=deployments,
-            ),
-            **policies.delivery_read(self.queues, self.timings, summary=f"read {environment}"),
-        )
-        return answer.observations
 
     async def relate(self, artifacts: Sequence[Artifact], observations: Sequence[Observation]) -> None:
         """Learn the ancestry that judging these needs; shows the problem and waits where the host does not answer."""

@@ -54,11 +54,11 @@ async def promote(ctx: PromotionRun) -> State:
         return State.SYNCED
     if ctx.command_waits:
         return await void_round(ctx)
-    view = await ctx.environment(hop.policy.target)
+    view = await ctx.environments.get(hop.policy.target)
     ctx.heed_commands()
     ctx.flush()
     deployments = [one for one in view.deployments if one.component in (story.components or ())]
-    if not deployments or ctx.unresolved(hop.policy.target):
+    if not deployments or ctx.environments.unresolved(hop.policy.target):
         # What a selector stands for is not known: a wave would wait in vain, or end without it.
         state = ctx.enter(State.READY_TO_PROMOTE)
         await ctx.membership.speak(Phase.WORKING)
@@ -227,7 +227,7 @@ async def _observe(ctx: PromotionRun, hop: Hop, *, since: datetime | None = None
     if since is None or place is None or place.observed_at is None or place.observed_at <= since:
 
         async def ask() -> tuple[Observation, ...]:
-            return await ctx.observe(hop.policy.target)
+            return await ctx.environments.observe(hop.policy.target)
 
         found = await ctx.retry_until_answered(ask, object_=f"Environment/{hop.policy.target}", why="read the target")
     else:

@@ -51,9 +51,9 @@ async def await_turn(ctx: PromotionRun) -> State:
         seen = _look(ctx)
         if ctx.command_waits:
             return await void_round(ctx)
-        if hop.policy.target not in ctx.views or ctx.unresolved(hop.policy.target):
+        if hop.policy.target not in ctx.views or ctx.environments.unresolved(hop.policy.target):
             # What was fixed before `retry` may be the declaration itself, or which applications it selects.
-            await ctx.read_environment(hop.policy.target)
+            await ctx.environments.read(hop.policy.target)
         if (ended := await ended_by_others(ctx)) is not None:
             return ended
         await _stand_in_line(ctx, hop)
@@ -122,7 +122,7 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
         refusal, fits = Refusal.UNREADABLE, False
     elif unreadable:
         refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
-    elif unresolved := ctx.unresolved(hop.policy.target):
+    elif unresolved := ctx.environments.unresolved(hop.policy.target):
         # The place may have seen those applications before their Argo CD stopped to answer.
         fits = False
         if lasting := [f"{one.name}: {one.problem}" for one in unresolved if not one.passing]:
@@ -184,7 +184,7 @@ async def _wait_for_change(ctx: PromotionRun, seen: Snapshot, *, why: str, quiet
     tests = [test for test in round_.tests if not test.final] if round_ else []
     running = any(test.run for test in tests)
     limits = [ctx.until_known(), ctx.timings.poll_maximum if running else None]
-    if hop is not None and ctx.unresolved(hop.policy.target):
+    if hop is not None and ctx.environments.unresolved(hop.policy.target):
         limits.append(ctx.timings.reference_maximum)
     if hop is not None and round_ is not None and tests and not ctx.held:
         if await keep_deadlines(ctx, hop, round_):

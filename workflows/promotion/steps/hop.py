@@ -39,7 +39,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     story = ctx.story
     # Taken before anything is read: what changes meanwhile must wake the wait for a policy.
     ctx.looked_at = ctx.pokes
-    view = await ctx.environment(story.environment)
+    view = await ctx.environments.get(story.environment)
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
     if view.final:
@@ -109,7 +109,7 @@ async def _meet_target(ctx: PromotionRun, hop: Hop) -> State:
         one for one, role in ctx.membership.member_of.items() if role == "target" and one != hop.policy.target
     ]:
         await ctx.membership.tell(former, "target", Phase.GONE)
-    await asyncio.gather(ctx.read_environment(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
+    await asyncio.gather(ctx.environments.read(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
     await join(ctx, hop.policy.target, "target")
     artifacts = await source_with_change(ctx)
     if artifacts is not None and await target_contains(ctx, artifacts):

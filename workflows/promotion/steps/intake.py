@@ -122,7 +122,7 @@ async def await_sync(ctx: PromotionRun) -> State:
     """Wait until the change runs healthy where it is, on every deployment of its components."""
     story = ctx.story
     if story.environment not in ctx.views:
-        await asyncio.gather(ctx.read_environment(story.environment), tell_joining(ctx, story.environment, "source"))
+        await asyncio.gather(ctx.environments.read(story.environment), tell_joining(ctx, story.environment, "source"))
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
@@ -136,7 +136,7 @@ async def await_sync(ctx: PromotionRun) -> State:
         if not woken:
             ctx.forget_unknown()
         if ctx.pokes != poked:
-            await ctx.read_environment(story.environment)
+            await ctx.environments.read(story.environment)
 
 
 async def join(ctx: PromotionRun, environment: str, role: str) -> None:

@@ -48,7 +48,7 @@ class SourceReader:
         """Read the source's declaration, which a run that was continued does not know; False while it cannot be."""
 
         async def ask() -> EnvironmentView:
-            return await self._ctx.look_up_environment(self._hop.policy.source)
+            return await self._ctx.environments.look_up(self._hop.policy.source)
 
         return await self._ask(ask) is not None
 
@@ -95,12 +95,12 @@ class SourceReader:
     async def _observe(self, round_: Round) -> tuple[Observation, ...]:
         ctx, environment = self._ctx, self._hop.policy.source
         if self._declared_since():
-            await ctx.look_up_environment(environment)
-        observed = await ctx.observe(environment)
+            await ctx.environments.look_up(environment)
+        observed = await ctx.environments.observe(environment)
         if _unread(round_, observed):
             # What cannot be read may be declared no more: an application that left must not be waited for.
-            await ctx.look_up_environment(environment)
-            observed = await ctx.observe(environment)
+            await ctx.environments.look_up(environment)
+            observed = await ctx.environments.observe(environment)
         if unread := _unread(round_, observed):
             raise Unreadable(Problem(what=f"Environment/{environment}", reason="Unreadable", message="; ".join(unread)))
         return observed
