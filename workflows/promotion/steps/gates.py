@@ -137,14 +137,15 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     if refusal is Refusal.DIVERGED and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
         ctx.supersede(f"the target changed since it was seen: {message}", Verb.PROMOTE)
     may = bool(approver(ctx.story)) and fits and not ctx.held and bool(comparisons)
-    if may and ctx.membership.phase is not Phase.READY:
-        await ctx.membership.speak(Phase.READY)
-    elif not may and ctx.membership.phase is Phase.READY:
-        await ctx.membership.speak(Phase.WORKING)
     reason = _reason(ctx, hop)
     if (ctx.story.reason, ctx.story.message) != (reason, message):
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
     ctx.changed()
+    # Only now: what the target is sent comes from a state that is complete.
+    if may and ctx.membership.phase is not Phase.READY:
+        await ctx.membership.speak(Phase.READY)
+    elif not may and ctx.membership.phase is Phase.READY:
+        await ctx.membership.speak(Phase.WORKING)
 
 
 def _named(comparisons: Sequence[Comparison]) -> str:
