@@ -67,6 +67,7 @@ RULES = (
     _rules("promotion/view/obstacles.py", "test_obstacles.py", OBSTACLE_LIMITS),
     _rules("promotion/rules/testing.py", "test_testing.py"),
     _rules("promotion/rules/waves.py", "test_waves.py"),
+    _rules("promotion/rules/gates.py", "test_gates.py"),
     _rules("promotion/rules/rounds.py", "test_rounds.py", ROUND_LIMITS),
     _rules("promotion/view/pull_request.py", "test_pull_request.py"),
     _rules("environment/holds.py", "test_hold_rules_at_their_limits.py"),

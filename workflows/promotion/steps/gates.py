@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 
-from activities.models.bounds import together
 from activities.models.places import Phase
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.commands import approver, outdated_approval
-from workflows.promotion.rules.comparison import Comparison, Judgement
+from workflows.promotion.rules.comparison import Comparison
+from workflows.promotion.rules.gates import judge_fit
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.steps.hop import ended_by_others, judge_target, lacking_components
@@ -26,9 +26,6 @@ from workflows.promotion.steps.runs import poll_tests
 from workflows.promotion.steps.testing import keep_deadlines, void_round
 from workflows.runtime.ancestry import revisions_of
 from workflows.runtime.snapshot import Snapshot
-
-NAMES_BYTES = 700
-"""Components that a refusal names: the advice stands behind them."""
 
 
 async def await_retest(ctx: PromotionRun) -> State:
@@ -107,49 +104,34 @@ async def _retry(ctx: PromotionRun, hop: Hop, command: Command) -> State:
 
 async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     """Be Ready exactly while only the lane is missing."""
-    artifacts = hop.round.artifacts if hop.round else ()
-    fits = True
-    comparisons = await judge_target(ctx, artifacts)
+    comparisons = await judge_target(ctx, hop.round.artifacts if hop.round else ())
     ctx.heed_commands()
     if outdated := outdated_approval(ctx.story):
         ctx.supersede(outdated, Verb.PROMOTE)
-    unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
-    diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
-    refusal, message = Refusal.NONE, ""
-    if lacking := lacking_components(ctx):
-        names = together(lacking, NAMES_BYTES)
-        message = f"{hop.policy.target} does not deploy {names}: add a deployment to the Environment, or abort"
-        refusal, fits = Refusal.UNREADABLE, False
-    elif unreadable:
-        refusal, message, fits = Refusal.UNREADABLE, _named(unreadable), False
-    elif unresolved := ctx.environments.unresolved(hop.policy.target):
-        # The place may have seen those applications before their Argo CD stopped to answer.
-        fits = False
-        if lasting := [f"{one.name}: {one.problem}" for one in unresolved if not one.passing]:
-            refusal, message = Refusal.UNREADABLE, together(lasting)
-    elif diverged and not _overridden(ctx, hop, diverged):
-        refusal, message, fits = Refusal.DIVERGED, _named(diverged), False
-    if (hop.refusal, hop.refusal_message) != (refusal, message):
-        hop.refusal, hop.refusal_message = refusal, message
-        if refusal is not Refusal.NONE:
-            ctx.event(refusal, message, warning=True)
-    hop.refused = tuple(one.observation for one in diverged) if refusal is Refusal.DIVERGED else ()
-    if refusal is Refusal.DIVERGED and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
-        ctx.supersede(f"the target changed since it was seen: {message}", Verb.PROMOTE)
-    may = bool(approver(ctx.story)) and fits and not ctx.held and bool(comparisons)
+    fit = judge_fit(
+        hop.policy.target,
+        comparisons,
+        lacking=lacking_components(ctx),
+        unresolved=ctx.environments.unresolved(hop.policy.target),
+        overridden=lambda diverged: _overridden(ctx, hop, diverged),
+    )
+    if (hop.refusal, hop.refusal_message) != (fit.refusal, fit.message):
+        hop.refusal, hop.refusal_message = fit.refusal, fit.message
+        if fit.refusal is not Refusal.NONE:
+            ctx.event(fit.refusal, fit.message, warning=True)
+    hop.refused = fit.refused
+    if hop.refused and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
+        ctx.supersede(f"the target changed since it was seen: {fit.message}", Verb.PROMOTE)
+    may = bool(approver(ctx.story)) and fit.fits and not ctx.held
     reason = _reason(ctx, hop)
-    if (ctx.story.reason, ctx.story.message) != (reason, message):
-        ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=message)
+    if (ctx.story.reason, ctx.story.message) != (reason, fit.message):
+        ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=fit.message)
     ctx.changed()
     # Only now: what the target is sent comes from a state that is complete.
     if may and ctx.membership.phase is not Phase.READY:
         await ctx.membership.speak(Phase.READY)
     elif not may and ctx.membership.phase is Phase.READY:
         await ctx.membership.speak(Phase.WORKING)
-
-
-def _named(comparisons: Sequence[Comparison]) -> str:
-    return together(f"{one.deployment}: {one.why}" for one in comparisons)
 
 
 def _reason(ctx: PromotionRun, hop: Hop) -> str:

@@ -1,0 +1,69 @@
+"""Whether a target may be written: what people are told, and in which order."""
+
+from dataclasses import replace
+
+import pytest
+
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation
+from workflows.promotion.rules.comparison import Comparison, Judgement
+from workflows.promotion.rules.gates import Fit, judge_fit
+from workflows.promotion.state import Refusal
+
+SEEN = Observation(deployment="web", component="web", application="web", runs="a" * 40)
+BEHIND = Comparison(observation=SEEN, judgement=Judgement.AHEAD, why="behind")
+DIVERGED = replace(BEHIND, judgement=Judgement.DIVERGED, why="another line")
+UNREADABLE = replace(BEHIND, judgement=Judgement.UNREADABLE, why="401")
+UNRESOLVED = DeploymentSpec(
+    name="all", component="web", wave=0, instance="argocd", project="shop", application="", problem="no such project"
+)
+PASSING = replace(UNRESOLVED, problem="no answer", passing=True)
+
+
+def fit(
+    *comparisons: Comparison,
+    lacking: tuple[str, ...] = (),
+    unresolved: tuple[DeploymentSpec, ...] = (),
+    overridden: bool = False,
+) -> Fit:
+    return judge_fit(
+        "prod", comparisons, lacking=lacking, unresolved=unresolved, overridden=lambda _diverged: overridden
+    )
+
+
+def test_a_target_that_is_behind_fits_and_one_without_a_view_does_not() -> None:
+    assert fit(BEHIND) == Fit(fits=True)
+    assert fit() == Fit(fits=False)
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "lacking", "unresolved", "refusal", "message"),
+    [
+        ((DIVERGED, UNREADABLE), ("docs",), (), Refusal.UNREADABLE, "docs"),
+        ((DIVERGED, UNREADABLE), (), (), Refusal.UNREADABLE, "web: 401"),
+        ((DIVERGED,), (), (UNRESOLVED, PASSING), Refusal.UNREADABLE, "all: no such project"),
+        ((DIVERGED,), (), (PASSING,), Refusal.NONE, ""),
+        ((BEHIND, DIVERGED), (), (), Refusal.DIVERGED, "web: another line"),
+    ],
+    ids=["lacks a component", "unreadable", "unresolved", "unresolved for a moment", "diverged"],
+)
+def test_what_cannot_be_known_comes_before_what_diverged(
+    comparisons: tuple[Comparison, ...],
+    lacking: tuple[str, ...],
+    unresolved: tuple[DeploymentSpec, ...],
+    refusal: Refusal,
+    message: str,
+) -> None:
+    found = fit(*comparisons, lacking=lacking, unresolved=unresolved)
+    assert (found.fits, found.refusal) == (False, refusal)
+    assert message in found.message if lacking else found.message == message
+
+
+def test_a_person_who_promotes_accepts_exactly_what_diverged() -> None:
+    assert fit(BEHIND, DIVERGED).refused == (SEEN,)
+    assert fit(BEHIND, DIVERGED, overridden=True) == Fit(fits=True)
+
+
+def test_nothing_is_asked_of_a_person_while_the_target_is_not_known() -> None:
+    for found in (fit(DIVERGED, UNREADABLE), fit(DIVERGED, lacking=("docs",)), fit(DIVERGED, unresolved=(PASSING,))):
+        assert found.refused == ()
