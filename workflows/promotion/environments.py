@@ -2,7 +2,7 @@
 
 A declaration is read once per hop and kept, with its selectors resolved as they were then, so that a wave delivers to
 what it began with. It is read again where it cannot be all: a component of ours is not deployed by it, or a selector
-was not resolved. The target's is part of the hop and carried; others are read anew by the next run.
+was not resolved. The target's is part of the hop and carried; others are read again by the next run.
 
 Observations are read only where the newest view of an environment is not new enough: before a write, after one that
 was lost, and when a round is confirmed and judged.

@@ -68,7 +68,7 @@ class Membership:
         """Return the newest views of these places, without grants: the next run asks for the lane by itself."""
         return {one: replace(self._views[one], grant=None) for one in environments if one in self._views}
 
-    def hear(self, signal: PlaceSignal) -> None:
+    def receive(self, signal: PlaceSignal) -> None:
         """Take a place's view if it is newer; a new run of the place, or a grant we cannot take, is answered."""
         known = self._views.get(signal.environment)
         if known is not None and signal.counter.as_tuple() <= known.counter.as_tuple():
@@ -97,7 +97,7 @@ class Membership:
         """Forget what the hop's lane meant to us."""
         self.phase, self.ready_counter, self.granted = Phase.WORKING, None, False
 
-    async def speak(self, phase: Phase) -> None:
+    async def set_phase(self, phase: Phase) -> None:
         """Take a phase at the target of the hop and tell the target."""
         self.phase = phase
         if phase is not Phase.READY:

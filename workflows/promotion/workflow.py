@@ -192,7 +192,7 @@ class PromotionWorkflow:
     @workflow.signal(description="A place's whole view")
     def place(self, signal: PlaceSignal) -> None:
         """Take a place's view."""
-        self._ctx.membership.hear(signal)
+        self._ctx.membership.receive(signal)
         self._ctx.forget_unknown()
 
     @workflow.signal(description="Look now: something outside changed")

@@ -1,8 +1,8 @@
 """Pauses between attempts: they grow with each failure in a row, up to a bound, and begin small again after a success.
 
 A workflow's own timer is the retry wherever an activity has a bounded number of attempts (`workflows/policies.py`):
-between two of them the cause is shown, commands are taken and deadlines are kept. Whoever asks again owns one `Backoff`
-for its question; nothing of it is carried over continue-as-new, so that a new run begins eagerly. Where the row of
+between two of them the cause is shown, commands are taken and deadlines are kept. Each question has one `Backoff`
+of its own; nothing of it is carried over continue-as-new, so that a new run begins eagerly. Where the row of
 failures is carried instead, `pause_after` answers from its length.
 
 What a host asks for is no part of the row: the caller waits for the longer of the two.

@@ -1,12 +1,12 @@
 """The loop of a workflow that decides: collect what ended, continue as new if due, decide, set the alarm, wait.
 
 One decision looks at all that is known and awaits nothing: between what it reads and what it changes nothing can come
-in between. What it wants done runs in the background; each piece writes its answer into the state of whoever started it
-and wakes the loop, as signals do. The alarm wakes it at the earliest time that the decision named.
+in between. What it wants done runs in the background; each piece writes its answer into the state of the part that
+started it and wakes the loop, as signals do. The alarm wakes it at the earliest time that the decision named.
 
-The background is owned by the loop and shared by whoever starts work in it. Its tasks and the handlers of signals are
-the only code that runs between two decisions. A defect in a task is raised in the loop, where it fails the workflow
-task and is seen; it is never lost with the task.
+The background is owned by the loop and shared by all parts that start work in it. Its tasks and the handlers of
+signals are the only code that runs between two decisions. A defect in a task is raised in the loop, where it fails the
+workflow task and is seen; it is never lost with the task.
 """
 
 import asyncio

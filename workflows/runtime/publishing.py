@@ -1,7 +1,7 @@
 """The publisher: at most one write in flight, the newest wins, and no step ever waits for it.
 
 A status is offered whenever something worth showing changed, which may be many times within one workflow task; an API
-server that is away must not hold up a promotion. Whoever owns a publisher hands it whole payloads: one that waits for
+server that is away must not hold up a promotion. Its owner hands it whole payloads: one that waits for
 its turn is merged with the next (`merge`), and one that says the same as the last one written is dropped (`adds`).
 
 The sequence is stamped when a write is sent and only grows, also over resets and restarts, so that the writer at the
@@ -86,7 +86,7 @@ class Publisher(Generic[Payload]):
         await workflow.wait_condition(lambda: self.idle)
 
     async def give_up(self) -> Payload | None:
-        """Wait a moment for the write under way, then return what was not written: nobody may be there to write."""
+        """Wait a moment for the write under way, then return what was not written: the watcher may be away."""
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self.idle, timeout=GRACE, timeout_summary="write the last status")
         at_work, pending = self._at_work, self._pending

@@ -5,7 +5,7 @@ the watcher may poke. What is compared with must therefore be taken *before* any
 with what is there when it begins would sleep over everything that came in between. A snapshot is taken at the top of a
 step's loop, owned by that one turn of it, and thrown away after its wait.
 
-Values are watched by functions, so that whoever owns them may replace them; they are compared by `is`, then by `==`.
+Values are watched by functions, so that their owners may replace them; they are compared by `is`, then by `==`.
 Handlers never touch a snapshot: they change what it watches, and Temporal evaluates the wait's condition after them.
 """
 

@@ -60,7 +60,7 @@ class Line:
             observed_at=BEGAN,
             grant=Grant(answers=ready, hop=0),
         )
-        self.places.hear(signal)
+        self.places.receive(signal)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 async def test_a_release_is_told_everywhere_but_where_a_heard_grant_is_still_to_be_answered(line: Line) -> None:
     places = line.places
     await places.tell("dev", "source", Phase.WORKING)
-    await places.speak(Phase.READY)
+    await places.set_phase(Phase.READY)
     line.grant()
     assert places.granted
     line.said.clear()
@@ -84,7 +84,7 @@ async def test_a_release_is_told_everywhere_but_where_a_heard_grant_is_still_to_
 
 async def test_a_release_is_told_to_the_target_that_has_not_granted(line: Line) -> None:
     places = line.places
-    await places.speak(Phase.READY)
+    await places.set_phase(Phase.READY)
     line.said.clear()
     places.hold_changed()
     await places.answer()
@@ -129,11 +129,11 @@ def granting(answers: Counter, *, n: int = 1) -> PlaceSignal:
 
 async def test_a_grant_that_answers_an_earlier_ready_is_not_taken_and_is_answered(line: Line) -> None:
     places = line.places
-    await places.speak(Phase.READY)
+    await places.set_phase(Phase.READY)
     stale = places.ready_counter
     assert stale is not None
-    await places.speak(Phase.READY)
-    places.hear(granting(stale))
+    await places.set_phase(Phase.READY)
+    places.receive(granting(stale))
     assert not places.granted
     line.said.clear()
     await places.answer()
@@ -142,21 +142,21 @@ async def test_a_grant_that_answers_an_earlier_ready_is_not_taken_and_is_answere
 
 async def test_a_grant_of_an_attempt_before_is_not_taken(line: Line) -> None:
     places = line.places
-    await places.speak(Phase.READY)
+    await places.set_phase(Phase.READY)
     ready = places.ready_counter
     assert ready is not None
-    places.hear(granting(Counter(epoch=ready.epoch - 1, n=ready.n + 1)))
+    places.receive(granting(Counter(epoch=ready.epoch - 1, n=ready.n + 1)))
     assert not places.granted
-    places.hear(granting(ready, n=2))
+    places.receive(granting(ready, n=2))
     assert places.granted
 
 
 async def test_a_grant_is_not_taken_by_who_wants_the_lane_no_more(line: Line) -> None:
     places = line.places
-    await places.speak(Phase.READY)
+    await places.set_phase(Phase.READY)
     ready = places.ready_counter
     assert ready is not None
     places.leave_line()
-    places.hear(granting(ready))
+    places.receive(granting(ready))
     assert not places.granted
     assert places.unanswered

@@ -53,7 +53,7 @@ class Facts:
 
     policy: PolicySnapshot
     last_look: timedelta
-    """How long a CI system may fail after a deadline before nobody waits for its verdict."""
+    """How long a CI system may fail after a deadline before its verdict is waited for no more."""
     held: bool = False
     declared: bool = True
     """Whether the source's declaration is known."""
@@ -77,8 +77,8 @@ def decide(round_: Round, facts: Facts, now: datetime) -> Act:
 def decide_late(round_: Round, facts: Facts, now: datetime) -> Act | None:
     """Return what is to be done for tests whose deadline has passed; None where none is late, or a look is not due.
 
-    Nobody may have been there to look in time, so that the last look at a run must succeed once, which our own bounds
-    or a busy host may refuse; `rounds.given_up` says for how long.
+    No worker may have been there to look in time, so that the last look at a run must succeed once, which our own
+    bounds or a busy host may refuse; `rounds.given_up` says for how long.
     """
     late = rounds.late(round_, facts.policy, now)
     over = [test for test in late if rounds.given_up(round_, facts.policy, test, now, facts.last_look)]

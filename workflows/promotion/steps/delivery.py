@@ -61,7 +61,7 @@ async def promote(ctx: PromotionRun) -> State:
     if not deployments or ctx.environments.unresolved(hop.policy.target):
         # What a selector stands for is not known: a wave would wait in vain, or end without it.
         state = ctx.enter(State.READY_TO_PROMOTE)
-        await ctx.membership.speak(Phase.WORKING)
+        await ctx.membership.set_phase(Phase.WORKING)
         return state
     await _drop_what_left(ctx, hop, deployments)
     while (wave := waves.next_wave(hop, deployments)) is not None:
@@ -99,7 +99,7 @@ async def _hand_back(ctx: PromotionRun, hop: Hop, diverged: Comparison) -> State
     ctx.views.pop(hop.policy.target, None)
     ctx.event("TargetDiverged", message, warning=True)
     state = ctx.enter(State.READY_TO_PROMOTE)
-    await ctx.membership.speak(Phase.WORKING)
+    await ctx.membership.set_phase(Phase.WORKING)
     return state
 
 
@@ -306,5 +306,5 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
     end_wave(hop)
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
     state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
-    await ctx.membership.speak(Phase.FAILED)
+    await ctx.membership.set_phase(Phase.FAILED)
     return state

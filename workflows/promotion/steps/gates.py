@@ -2,7 +2,7 @@
 
 All three look at the same things (the target's view, hold, commands, the grant, pokes), end as soon as another change
 has brought this one along, and otherwise wait until any of that changed. In ReadyToPromote the tracker stands in line
-exactly while only the lane is missing: an approval is there, the target fits, and nobody holds the change. The grant is
+exactly while only the lane is missing: an approval is there, the target fits, and the change is not held. The grant is
 taken by the transition to Promoting, in the task that decides it, together with the approval that waited for it.
 
 Optional tests may still run meanwhile: they are polled, and end by their deadlines.
@@ -69,7 +69,7 @@ async def _take_lane(ctx: PromotionRun, hop: Hop) -> State:
     ctx.story.inbox.done(Verb.PROMOTE, Verb.RETRY)
     hop.untouched = True
     state = ctx.enter(State.PROMOTING)
-    await ctx.membership.speak(Phase.HOLDER)
+    await ctx.membership.set_phase(Phase.HOLDER)
     return state
 
 
@@ -79,7 +79,7 @@ async def await_retry(ctx: PromotionRun) -> State:
     if hop is None:
         return State.SYNCED
     if ctx.membership.phase is not Phase.FAILED:
-        await ctx.membership.speak(Phase.FAILED)
+        await ctx.membership.set_phase(Phase.FAILED)
     while True:
         seen = _look(ctx)
         if ctx.command_waits and (command := ctx.take(Verb.RETRY)) is not None:
@@ -98,7 +98,7 @@ async def _retry(ctx: PromotionRun, hop: Hop, command: Command) -> State:
     hop.view = None
     ctx.views.pop(hop.policy.target, None)
     state = ctx.enter(State.READY_TO_PROMOTE)
-    await ctx.membership.speak(Phase.WORKING)
+    await ctx.membership.set_phase(Phase.WORKING)
     return state
 
 
@@ -129,9 +129,9 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     ctx.changed()
     # Only now: what the target is sent comes from a state that is complete.
     if may and ctx.membership.phase is not Phase.READY:
-        await ctx.membership.speak(Phase.READY)
+        await ctx.membership.set_phase(Phase.READY)
     elif not may and ctx.membership.phase is Phase.READY:
-        await ctx.membership.speak(Phase.WORKING)
+        await ctx.membership.set_phase(Phase.WORKING)
 
 
 def _reason(ctx: PromotionRun, hop: Hop) -> str:

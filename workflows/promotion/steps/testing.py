@@ -5,7 +5,7 @@ the loop looks at everything, decides, and carries out that one act. What an act
 end, the source moves, and people hold or retest: the next turn starts from what is true then.
 
 The round is confirmed by a read of the source after its newest trigger, and read again before it is judged: a verdict
-on another artifact than the one that runs is none. Runs that nobody waits for any more are cancelled beside the steps.
+on another artifact than the one that runs is none. Runs that are waited for no more are cancelled beside the steps.
 """
 
 from dataclasses import dataclass
@@ -283,5 +283,5 @@ async def void_round(ctx: PromotionRun) -> State:
         hop.refusal, hop.refusal_message, hop.refused = Refusal.NONE, "", ()
     state = ctx.enter(State.SYNCED)
     if in_line:
-        await ctx.membership.speak(Phase.WORKING)
+        await ctx.membership.set_phase(Phase.WORKING)
     return state

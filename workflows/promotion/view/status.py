@@ -1,6 +1,6 @@
 """What people are shown of a promotion: the state, what it waits for, and the whole status that is published. Pure.
 
-Everything is derived from the carried state and the newest views of the environments, each time anew and by one
+Everything is derived from the carried state and the newest views of the environments, each time again and by one
 derivation: status, comment, Temporal's page and `pilotage why` cannot differ in what a promotion waits for.
 """
 
