@@ -11,6 +11,7 @@ is left by what ended the tracker (`Ended`) or by a history that has grown long 
 nothing is at work that a next run could not begin again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -56,7 +57,7 @@ NEWS = timedelta(minutes=1)
 EVENTS_BEFORE_CONTINUING = 500
 
 PUBLISH_DELAY = timedelta(seconds=2)
-"""How long an answer that usually comes at once is awaited before the wait is published."""
+"""How long an answer that usually comes at once is awaited before what is known is published."""
 
 
 class Ended(Exception):
@@ -101,17 +102,34 @@ class PromotionRun:
         self._asking = Asking(self, story)
         self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
         self.dirty = True
+        self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
 
     def changed(self) -> None:
-        """Note that the story is to be published at the next wait: steps that pass in moments cost no write."""
+        """Note that the story is to be published at the next wait: steps that pass in moments cost no write.
+
+        Whatever else the step awaits first, such as an activity that is tried for minutes, delays it for moments only.
+        """
         self.dirty = True
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_soon())
 
     def flush(self) -> None:
         """Offer what changed for publishing; nothing is awaited."""
         if self.dirty:
             self.dirty = False
             self._publish()
+
+    async def _flush_soon(self) -> None:
+        try:
+            # Begins once the step awaits something: what is published by then starts no timer.
+            await workflow.wait_condition(
+                lambda: not self.dirty, timeout=PUBLISH_DELAY, timeout_summary="publish what is known"
+            )
+        except TimeoutError:
+            self.flush()
+        finally:
+            self._flushing = None
 
     def enter(self, state: State, *, reason: str = "", message: str = "") -> State:
         """Move the story to a state: in the same task as the decision, before anything is awaited for its effects.
@@ -224,11 +242,8 @@ class PromotionRun:
         if limit <= timedelta(0):
             return ready()
         try:
-            if quiet and limit > PUBLISH_DELAY:
-                if await self._soon(ready, why):
-                    return ready()
-                limit -= PUBLISH_DELAY
-            self.flush()
+            if not quiet:
+                self.flush()
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
             if neglects:
@@ -236,15 +251,6 @@ class PromotionRun:
             return False
         self.stop_if_ended()
         return ready()
-
-    async def _soon(self, ready: Callable[[], bool], why: str) -> bool:
-        """Tell whether the wait ended, one way or another, before it was worth publishing."""
-        try:
-            await workflow.wait_condition(lambda: self._woken() or ready(), timeout=PUBLISH_DELAY, timeout_summary=why)
-        except TimeoutError:
-            return False
-        self.stop_if_ended()
-        return True
 
     def _woken(self) -> bool:
         return self.ended is not None or self.membership.unanswered or self._may_move()
