@@ -28,8 +28,8 @@ READ_EACH = timedelta(seconds=15)
 STREAMS = 20
 """Applications followed by a stream of their own; further ones are seen by the periodic read."""
 _RECONNECT = timedelta(seconds=2)
-_SETTLING = timedelta(seconds=2)
-"""How long Argo CD gets to reconcile by itself after an operation before it is asked to."""
+_SETTLING = timedelta(milliseconds=200)
+"""How long Argo CD gets to reconcile by itself after an operation before it is asked to: the holder waits for it."""
 
 
 class StreamActivities(ObservationActivities):
@@ -107,8 +107,13 @@ class _Watch:
         request = self._request
         full = await self._revisions.complete_all(request.namespace, request.repository, seen)
         for one in await with_rights(self._connections, request.namespace, request.deployments, full):
-            if not one.passing and differs(self._known.get(one.deployment), one):
+            if one.passing:
+                continue
+            if differs(self._known.get(one.deployment), one, request.artifacts):
                 self._changed.set()
+            else:
+                # An end like the one before the rollout is news after it, such as the same failure.
+                self._known[one.deployment] = one
 
 
 async def _beat() -> None:

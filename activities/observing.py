@@ -2,10 +2,12 @@
 all of that has settled. Pure; the rules were measured on real servers."""
 
 import re
+from collections.abc import Iterable
 
 from activities.failures import bounded
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import Health, Observation, OperationPhase
+from activities.models.tracking import Artifact
 from activities.running import operation_under_way, revision_of_tag, running, running_revisions
 from activities.targets import at, config_source, not_writable, own_sources, written_raw
 from providers.models import ApplicationState
@@ -62,9 +64,18 @@ def unreadable(deployment: DeploymentSpec, problem: str, *, passing: bool = Fals
     )
 
 
-def differs(known: Observation | None, seen: Observation) -> bool:
-    """Tell whether a change matters: texts that come and go with each reconciliation do not."""
-    return known is None or _essence(known) != _essence(seen)
+def differs(known: Observation | None, seen: Observation, artifacts: Iterable[Artifact] = ()) -> bool:
+    """Tell whether a change matters: texts that come and go with each reconciliation do not.
+
+    Nor does the rollout of what the holder brings, while it is on its way: who holds the lane acts on its end alone.
+    """
+    if known is None:
+        return True
+    brought = next((one.revision for one in artifacts if one.component == seen.component), None)
+    quiet = brought is not None and seen.is_rolling_out(brought)
+    if quiet and not known.problem and known.writable == seen.writable:
+        return False
+    return _essence(known) != _essence(seen)
 
 
 def is_believable(state: ApplicationState) -> bool:

@@ -72,6 +72,13 @@ class Observation(Bounded):
     passing: bool = False
     """Whether the problem usually ends by itself within minutes, such as an Argo CD that is being restarted."""
 
+    def is_rolling_out(self, revision: str | None) -> bool:
+        """Tell whether nothing but this revision is on its way here, not settled yet, and neither failed nor ill."""
+        failed = self.operation_phase in (OperationPhase.FAILED, OperationPhase.ERROR)
+        if self.problem or self.settled or failed or self.health in (Health.DEGRADED, Health.MISSING):
+            return False
+        return all(not found or found == revision for found in (self.written, self.operating))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadDeploymentsInput:
@@ -90,13 +97,18 @@ class ReadDeploymentsResult:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchDeploymentsInput:
-    """Follow the deployments until one differs from `known`, or until `duration` is over, then read afresh."""
+    """Follow the deployments until one differs from `known`, or until `duration` is over, then read again.
+
+    `artifacts` is what the holder of the lane brings: its own write and rollout are no difference until it has settled,
+    failed, or was displaced.
+    """
 
     namespace: str
     repository: str
     deployments: tuple[DeploymentSpec, ...]
     known: tuple[Observation, ...]
     duration: timedelta
+    artifacts: tuple[Artifact, ...] = ()
 
 
 class WriteOutcome(StrEnum):

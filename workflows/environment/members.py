@@ -65,12 +65,12 @@ class Roster:
 
     @property
     def members(self) -> tuple[MemberSignal, ...]:
-        """The views of all that are on their way here; without those that only wait for a last answer."""
-        return tuple(one.signal for one in self._members.values() if one.signal.phase not in LEAVING)
+        """The views of all that are on their way here."""
+        return tuple(one.signal for one in self._members.values())
 
     @property
     def entries(self) -> tuple[Member, ...]:
-        """All members, also those that leave once they are answered, in the order in which they came."""
+        """All members with what is owed to them, in the order in which they came."""
         return tuple(self._members.values())
 
     @property
@@ -130,7 +130,9 @@ class Roster:
         if known is not None and signal.tracker.attempt > known.signal.tracker.attempt:
             self._replace_attempt(known.signal)
         self._judge_grant(signal)
-        if known is None and signal.phase in LEAVING:
+        if signal.phase in LEAVING:
+            # Who leaves acts on nothing that the place could answer.
+            self._members.pop(uid, None)
             self._depart(uid, signal.counter)
             return True
         self._members[uid] = Member(signal=signal, heard_at=now, asked_at=known.asked_at if known else None)
@@ -191,13 +193,8 @@ class Roster:
             self.grant = None
 
     def answered(self, uid: str) -> None:
-        """Note that the newest view of a member is answered; one that leaves is then forgotten."""
-        member = self._members[uid]
-        if member.signal.phase in LEAVING:
-            del self._members[uid]
-            self._depart(uid, member.signal.counter)
-        else:
-            self._members[uid] = replace(member, answer_due=False)
+        """Note that the newest view of a member is answered."""
+        self._members[uid] = replace(self._members[uid], answer_due=False)
 
     def _depart(self, uid: str, counter: Counter) -> None:
         self._departed.pop(uid, None)
@@ -283,7 +280,7 @@ class Roster:
         found: dict[str, TrackerRef] = {}
         for uid, member in self._members.items():
             due = self._ask_at(member, uid in blocking, backstop, holder_backstop)
-            if member.signal.phase not in LEAVING and now >= due:
+            if now >= due:
                 found[uid] = member.signal.tracker
         for uid, awaited in self._awaited.items():
             if awaited.asked_at is None or now >= awaited.asked_at + holder_backstop:

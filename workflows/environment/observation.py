@@ -107,10 +107,22 @@ def _essence_for_holder(member: MemberSignal, one: Observation) -> str:
         return f"settled: {' '.join(revisions_of(one))} {one.writable}"
     if one.operation_phase in (OperationPhase.FAILED, OperationPhase.ERROR):
         return f"{one.operation_phase}: {one.operation_key} {cut(one.operation_message, SHOWN_BYTES)}"
-    ours = next((artifact.revision for artifact in artifacts_of(member) if artifact.component == one.component), None)
+    ours = _brought_by(member, one)
+    if one.is_rolling_out(ours):
+        return ""
     foreign = [revision for revision in (one.written, one.operating) if revision and revision != ours]
     ill = one.health in (Health.DEGRADED, Health.MISSING)
     return f"moving: {' '.join(foreign)} {one.health if ill else ''}" if foreign or ill else ""
+
+
+def has_arrived(member: MemberSignal, observations: Sequence[Observation]) -> bool:
+    """Tell whether all that concerns a member runs what it brings, and has settled."""
+    ours = concerning(member, observations)
+    return bool(ours) and all(one.settled and one.runs == _brought_by(member, one) for one in ours)
+
+
+def _brought_by(member: MemberSignal, one: Observation) -> str | None:
+    return next((artifact.revision for artifact in artifacts_of(member) if artifact.component == one.component), None)
 
 
 def bridged(known: Observed, read: Sequence[Observation], at: datetime) -> tuple[Sequence[Observation], datetime]:

@@ -10,8 +10,10 @@ from activities.contracts import ConfigActivities, DeliveryActivities, Observati
 from activities.models.configuration import ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.places import EnvironmentInput, MemberSignal
+from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.environment import observation
+from workflows.environment.newest import artifacts_of
 from workflows.environment.state import ObserverState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
@@ -50,6 +52,8 @@ class Observer:
         self._reading_environment = False
         self._reading: Callable[[], object] | None = None
         self._watching = False
+        self._watched: tuple[Artifact, ...] = ()
+        """What the holder brings for whom the watch was begun."""
         self._members: tuple[MemberSignal, ...] = ()
         self._holder = ""
 
@@ -121,13 +125,22 @@ class Observer:
         if not self._reading_environment and (self._environment_due is None or now >= self._environment_due):
             self._reading_environment = True
             self._background.start(self._read_environment())
+        holds = next((one for one in members if one.role == "target" and one.tracker.name == holder), None)
+        if self._watching and holds is not None and artifacts_of(holds) != self._watched:
+            # Quiet about what the holder before brought, and loud about what this one does.
+            self.stop_watching()
         if self._reading is not None or self.environment is None or self._environment_problem:
             return
-        held = bool(holder) and self.observed.at is not None and not (self._reading_problem or self._hidden)
-        if held and not self._stale_for_watching():
-            self._reading = self._background.start(self._watch())
+        if holds is not None and self._worth_watching(holds):
+            self._reading = self._background.start(self._watch(artifacts_of(holds)))
         elif self._due is None or now >= self._due:
             self._reading = self._background.start(self._read())
+
+    def _worth_watching(self, holder: MemberSignal) -> bool:
+        """Tell whether the deployments could be read, and the holder, which leaves once all has arrived, awaits more."""
+        if self.observed.at is None or self._reading_problem or self._hidden or self._stale_for_watching():
+            return False
+        return not observation.has_arrived(holder, self.observed.observations)
 
     def _stale_for_watching(self) -> bool:
         """Tell whether deployments were declared or dropped since they were observed."""
@@ -210,7 +223,7 @@ class Observer:
         finally:
             self._reading = None
 
-    async def _watch(self) -> None:
+    async def _watch(self, artifacts: tuple[Artifact, ...]) -> None:
         start = self._start
         request = WatchDeploymentsInput(
             namespace=start.namespace,
@@ -218,9 +231,10 @@ class Observer:
             deployments=self.environment.deployments if self.environment else (),
             known=observation.as_watched(self.observed.observations),
             duration=start.timings.watch,
+            artifacts=artifacts,
         )
         config = policies.observation_watch(self._queues, start.timings, summary=f"watch for {self._holder}")
-        self._watching = True
+        self._watching, self._watched = True, artifacts
         try:
             answer = await workflow.execute_activity_method(ObservationActivities.watch_deployments, request, **config)
             self._take(answer)

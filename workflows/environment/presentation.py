@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from activities.models.budgets import HISTORY_BYTES, MEMBERS_SHOWN
 from activities.models.delivery import Health, Observation
-from activities.models.places import BlockedBy, MemberSignal
+from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
 from crds.texts.markdown import cell, inline
 from workflows.environment import observation
@@ -46,14 +46,18 @@ def newest_sets(history: Sequence[ArtifactSet]) -> tuple[ArtifactSet, ...]:
 
 
 def worth_publishing(status: PlaceStatus, observations: Sequence[Observation]) -> tuple[object, ...]:
-    """Return what of a status is worth a write of its own; a rollout's steps on the way travel with the next one."""
+    """Return what of a status is worth a write of its own.
+
+    A rollout's steps on the way travel with the next one, and so does a member that only works on its way here.
+    """
     groups = _by_deployment(observations)
     settled = {name for name, ours in groups.items() if all(one.settled for one in ours)}
     deployments = tuple(
         (one.name, one.artifact, one.problem, one.not_writable, one.health if one.name in settled else None)
         for one in status.deployments
     )
-    return (status.lane, deployments)
+    standing = tuple(one for one in status.lane.members if one.held or one.phase != Phase.WORKING)
+    return (status.lane.holder, standing, deployments)
 
 
 def in_order(members: Sequence[MemberSignal]) -> list[MemberSignal]:

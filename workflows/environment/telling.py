@@ -11,7 +11,7 @@ from activities.models.delivery import Observation
 from activities.models.places import BlockedBy, EnvironmentInput, MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from workflows.environment import observation
-from workflows.environment.members import LEAVING, Roster
+from workflows.environment.members import Roster
 from workflows.environment.observer import Observer
 from workflows.environment.state import Member, Told
 from workflows.identity import PLACE_SIGNAL, promotion_workflow_id
@@ -100,7 +100,7 @@ class Teller:
 
     def _has_something_to_say(self, member: Member) -> bool:
         """Hold a first answer back until there is an observation, or a reason why there is none."""
-        return self._observer.answers or member.signal.role == "ahead" or member.signal.phase in LEAVING
+        return self._observer.answers or member.signal.role == "ahead"
 
     def _news(self, member: MemberSignal, page: Page) -> tuple[Told | None, Told]:
         """Return what a member knows and what there is to know; they differ where something is new to it.

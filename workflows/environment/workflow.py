@@ -14,10 +14,10 @@ from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
 from workflows import policies
-from workflows.environment import carrying, presentation
+from workflows.environment import carrying, observation, presentation
 from workflows.environment.ancestry import Comparer
 from workflows.environment.lane import Decision, LaneView, asks_for_lane, decide
-from workflows.environment.members import Roster
+from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
@@ -50,6 +50,10 @@ class EnvironmentWorkflow:
         )
         self._publisher = place_publisher(self._queues, start.timings, sequence=state.sequence)
         self._published: tuple[object, ...] | None = None
+        self._shown: set[str] = set()
+        """Names of the members in the status that was published last."""
+        self._arrived_at: datetime | None = None
+        """When all that the holder brings was first seen to have arrived."""
         self._listing = False
         self._ending = False
         self._lonely_since = state.lonely_since
@@ -66,7 +70,7 @@ class EnvironmentWorkflow:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
         if not self._roster.receive(signal, workflow.now()):
             return
-        if known.get(signal.tracker.uid) != (signal.hop, signal.role):
+        if signal.phase not in LEAVING and known.get(signal.tracker.uid) != (signal.hop, signal.role):
             self._observer.welcome(workflow.now())
             self._comparer.hurry()
         self._background.wake()
@@ -169,16 +173,29 @@ class EnvironmentWorkflow:
 
     def _publish(self) -> None:
         # A grant is taken or declined within moments: a status in between would cost a write and tell little.
-        if self._observer.environment is None or self._roster.grant is not None:
+        if self._observer.environment is None or self._roster.grant is not None or self._leaves_now():
             return
         observed = self._observer.observed
         status = presentation.place_status(self._start.repository, observed, self._roster.members, self._holder())
         worth = presentation.worth_publishing(status, observed.observations)
-        if observed.at is not None and worth != self._published:
-            self._published = worth
+        gone = self._shown - {one.tracker.name for one in self._roster.members}
+        if observed.at is not None and (worth != self._published or gone):
+            self._published, self._shown = worth, {one.tracker for one in status.lane.members}
             self._publisher.offer(
                 PublishPlaceInput(namespace=self._start.namespace, environment=self._start.environment, status=status)
             )
+
+    def _leaves_now(self) -> bool:
+        """Tell whether the holder has just arrived: it hands the lane back within moments, and both are one write.
+
+        One that stays is published with the next look.
+        """
+        holder, observed = self._roster.holder(), self._observer.observed
+        if holder is None or not observation.has_arrived(holder, observed.observations):
+            self._arrived_at = None
+            return False
+        self._arrived_at = self._arrived_at or observed.at
+        return self._arrived_at == observed.at
 
     def _next_deadline(self, now: datetime, blockers: tuple[str, ...]) -> datetime | None:
         """Return the next time to decide again; what is due already waits for something whose end wakes us."""

@@ -167,7 +167,7 @@ class Applications:
         known = {one.deployment: one for one in request.known}
         seen = tuple(self._observe(one) for one in request.deployments)
         over = self.stage.loop.clock - begun >= request.duration.total_seconds()
-        if not over and not any(differs(known.get(one.deployment), one) for one in seen):
+        if not over and not any(differs(known.get(one.deployment), one, request.artifacts) for one in seen):
             return None
         return ReadDeploymentsResult(observations=seen, read_at=self.stage.now())
 
