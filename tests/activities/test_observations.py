@@ -1,6 +1,7 @@
 """Following deployments over the stream."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,22 +9,31 @@ from temporalio.testing import ActivityEnvironment
 
 import activities.observations
 from activities.models.delivery import ReadDeploymentsResult, WatchDeploymentsInput
+from activities.models.tracking import Artifact
 from activities.observations import StreamActivities
-from activities.observing import observe
+from activities.observing import differs, observe
 from providers.errors import ProviderUnavailable
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, application
-from tests.activities.test_deployments import SPEC
+from providers.models import ApplicationState
+from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeDeployments, application
+from tests.activities.test_deployments import ARTIFACT, SPEC
+from tests.workflows.environment.puppets import eventually
 
 
 def watching(
-    argocd: FakeDeployments, *, seconds: float, environment: ActivityEnvironment | None = None
+    argocd: FakeDeployments,
+    *,
+    seconds: float,
+    environment: ActivityEnvironment | None = None,
+    known: ApplicationState | None = None,
+    artifacts: tuple[Artifact, ...] = (),
 ) -> "asyncio.Task[ReadDeploymentsResult]":
     request = WatchDeploymentsInput(
         namespace="shop",
         repository="web",
         deployments=(SPEC,),
-        known=(observe(SPEC, application()),),
+        known=(observe(SPEC, known or application()),),
         duration=timedelta(seconds=seconds),
+        artifacts=artifacts,
     )
     activities = StreamActivities(FakeConnections(argocd=argocd))
     return asyncio.create_task((environment or ActivityEnvironment()).run(activities.watch_deployments, request))
@@ -77,3 +87,59 @@ async def test_a_worker_that_stops_is_not_kept_waiting() -> None:
     environment.worker_shutdown()
     result = await asyncio.wait_for(task, timeout=5)
     assert result.observations[0].runs == OLD
+
+
+ON_THE_WAY = application(
+    target_revisions=(NEW,), sync_status="OutOfSync", phase="Running", operation_key="k", operation_revisions=(NEW,)
+)
+SYNCED = application(
+    target_revisions=(NEW,),
+    synced_revisions=(NEW,),
+    deployed_revisions=(NEW,),
+    operation_synced_revisions=(NEW,),
+    finished_at=NOON + timedelta(seconds=9),
+)
+SETTLED = replace(SYNCED, reconciled_at=NOON + timedelta(seconds=10))
+UNHEALTHY_YET = replace(SYNCED, health="Progressing")
+FAILED = replace(ON_THE_WAY, phase="Failed", operation_message="hook failed")
+
+
+@pytest.mark.parametrize("state", [replace(ON_THE_WAY, phase="", operation_revisions=()), ON_THE_WAY, UNHEALTHY_YET])
+def test_the_holders_own_rollout_on_its_way_is_no_difference(state: ApplicationState) -> None:
+    known, seen = observe(SPEC, application()), observe(SPEC, state)
+    assert not differs(known, seen, (ARTIFACT,))
+    # To everybody else it is one.
+    assert differs(known, seen)
+    assert differs(known, seen, (replace(ARTIFACT, component="api"),))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        SETTLED,
+        FAILED,
+        replace(ON_THE_WAY, health="Degraded"),
+        replace(ON_THE_WAY, target_revisions=("c" * 40,)),
+        replace(ON_THE_WAY, operation_revisions=("c" * 40,)),
+    ],
+)
+def test_its_end_its_failure_and_what_displaces_it_are_differences(state: ApplicationState) -> None:
+    for known in (application(), ON_THE_WAY):
+        assert differs(observe(SPEC, known), observe(SPEC, state), (ARTIFACT,))
+
+
+async def test_a_failure_like_the_one_before_ends_the_watch_once_the_holder_had_begun_again() -> None:
+    argocd = FakeDeployments(applications={"web-staging": ON_THE_WAY})
+    task = watching(argocd, seconds=30, known=FAILED, artifacts=(ARTIFACT,))
+    await eventually(lambda: "get" in argocd.calls)
+    argocd.applications["web-staging"] = FAILED
+    argocd.changed.set()
+    result = await asyncio.wait_for(task, timeout=5)
+    assert result.observations[0].operation_phase == "Failed"
+
+
+async def test_the_end_of_an_operation_is_asked_for_where_argo_cd_does_not_show_it_yet() -> None:
+    argocd = FakeDeployments(applications={"web-staging": replace(SETTLED, reconciled_at=NOON)})
+    result = await asyncio.wait_for(watching(argocd, seconds=30, artifacts=(ARTIFACT,)), timeout=5)
+    assert result.observations[0].settled
+    assert "refresh" in argocd.calls

@@ -137,7 +137,7 @@ class Observer:
             self._reading = self._background.start(self._read())
 
     def _worth_watching(self, holder: MemberSignal) -> bool:
-        """Tell whether the deployments could be read, and the holder, which leaves once all has arrived, awaits more."""
+        """Tell whether the deployments can be read, and the holder, which leaves once all has arrived, awaits more."""
         if self.observed.at is None or self._reading_problem or self._hidden or self._stale_for_watching():
             return False
         return not observation.has_arrived(holder, self.observed.observations)

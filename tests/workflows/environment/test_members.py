@@ -98,6 +98,15 @@ def test_one_that_left_is_not_brought_back_by_a_late_signal() -> None:
     assert place.receive(says(1, 5, Phase.WORKING), NOW)
 
 
+@pytest.mark.parametrize("phase", [Phase.ARRIVED, Phase.GONE])
+def test_one_that_leaves_is_owed_nothing(phase: Phase) -> None:
+    place = roster()
+    place.receive(says(1, 1, Phase.WORKING), NOW)
+    assert place.receive(says(1, 2, phase), NOW)
+    assert place.entries == ()
+    assert place.state().departed == {"u1": Counter(epoch=1, n=2)}
+
+
 def test_a_new_attempt_replaces_the_old_one_and_its_end_does_not_remove_it() -> None:
     place = roster()
     first = says(1, 90, Phase.WORKING)

@@ -58,8 +58,38 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         await one.tell(Phase.ARRIVED)
         await eventually(lambda: len(world.statuses[-1].lane.members) == 1)
         spent = await world.spent_on(one)
-        # An answer, the grant, what runs now, and the farewell.
-        assert spent <= Counter(signals=4, publish_place=4, watch_deployments=2), spent
+        # An answer, the grant, what runs now; lane taken, lane free.
+        assert spent <= Counter(signals=3, publish_place=2, watch_deployments=1), spent
+
+
+async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(temporal_server: str) -> None:
+    timings = replace(CALM, observe_initial=timedelta(seconds=1))
+    async with place(temporal_server, timings=timings) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        await one.tell(Phase.READY)
+        await one.takes(await one.hears(lambda said: said.grant is not None))
+        await eventually(lambda: world.statuses and world.statuses[-1].lane.holder == one.name)
+        world.moves("web", MAIN[1])
+        shown = await eventually(lambda: world.statuses[-1] if world.statuses[-1].history[1:] else None)
+        assert shown.lane.holder == one.name
+
+
+async def test_another_holder_is_followed_by_a_watch_of_its_own(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        for member in (one, other):
+            await member.tell(Phase.WORKING)
+            await member.hears(lambda said: said.observed_at is not None)
+        await one.tell(Phase.READY)
+        await one.takes(await one.hears(lambda said: said.grant is not None))
+        await eventually(lambda: [watch.artifacts for watch in world.watches] == [one.view.artifacts])
+        await other.tell(Phase.READY)
+        await other.hears(lambda said: said.blocked_by is not None)
+        await one.tell(Phase.FAILED)
+        await other.takes(await other.hears(lambda said: said.grant is not None))
+        await eventually(lambda: [watch.artifacts for watch in world.watches] == [other.view.artifacts])
 
 
 async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_it_waits(temporal_server: str) -> None:

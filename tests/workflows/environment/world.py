@@ -105,6 +105,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     calls: list[str] = field(default_factory=list)
     problem: Problem | None = None
     watchers: list[asyncio.Event] = field(default_factory=list)
+    watches: list[WatchDeploymentsInput] = field(default_factory=list)
+    """Those under way."""
     diverged: set[str] = field(default_factory=set)
     watcher_is_there: asyncio.Event = field(default_factory=_set_event)
     unknown: set[str] = field(default_factory=set)
@@ -222,6 +224,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         self.calls.append("watch_deployments")
         changed = asyncio.Event()
         self.watchers.append(changed)
+        self.watches.append(request)
+        beats = asyncio.create_task(_beat())
         try:
             async with asyncio.timeout(request.duration.total_seconds()):
                 while self.observations() == request.known:
@@ -231,6 +235,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
             self.calls.append("watched in vain")
         finally:
             self.watchers.remove(changed)
+            self.watches.remove(request)
+            beats.cancel()
         return ReadDeploymentsResult(observations=self.observations(), read_at=datetime.now(UTC))
 
     @activity.defn
@@ -309,6 +315,13 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
 
     async def ended(self) -> WorkflowExecutionStatus | None:
         return (await self.place.describe()).status
+
+
+async def _beat() -> None:
+    """Learn of a cancellation, which comes with the answer to a heartbeat."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.05)
 
 
 def relation(base: str, head: str) -> Relation:
