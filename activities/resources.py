@@ -24,6 +24,7 @@ from activities.models.status import (
 )
 from activities.models.tracking import TrackerRef
 from crds.api.forgeries import forgery_message
+from crds.api.places import PlaceWriter
 from crds.api.ports import (
     ApiForbidden,
     ApiInvalid,
@@ -39,7 +40,6 @@ from crds.api.publishing import (
     Publication,
     conditions_of,
     merge_own_conditions,
-    publish_place_status,
     publish_tracker_status,
     with_summary,
 )
@@ -77,6 +77,7 @@ class KubernetesResources(ResourceActivities):
     def __init__(self, *, kubernetes: Kubernetes, observer: PublicationObserver) -> None:
         self._kubernetes = kubernetes
         self._observer = observer
+        self._places = PlaceWriter(kubernetes)
 
     @activity.defn
     @reported
@@ -106,12 +107,13 @@ class KubernetesResources(ResourceActivities):
     @activity.defn
     @reported
     async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
-        """Write one repository's entry of an Environment's status unless a newer sequence is there."""
-        namespace, environment, repository = request.namespace, request.environment, request.status.repository
+        """Write one repository's entry of an Environment's status unless a newer sequence is there.
+
+        What waits for the same Environment is written together; each activity answers for its own entry.
+        """
+        namespace, environment = request.namespace, request.environment
         try:
-            publication = await publish_place_status(
-                self._kubernetes, namespace, environment, repository, render_place_status(request.status)
-            )
+            publication = await self._places.publish(namespace, environment, render_place_status(request.status))
         except _REFUSALS as error:
             refusal = self._refused(Environment.definition.kind, namespace, environment, error)
             publication = await self._publish_part_of_place(request, refusal)
@@ -172,16 +174,16 @@ class KubernetesResources(ResourceActivities):
 
     async def _publish_part_of_place(self, request: PublishPlaceInput, refusal: str) -> Publication:
         """Write the largest part of the entry that is taken."""
-        namespace, environment, repository = request.namespace, request.environment, request.status.repository
+        namespace, environment = request.namespace, request.environment
         document = await self._kubernetes.get(resource_of(Environment.definition), namespace, environment)
         *larger, least = reduced_status.reduced_place_entries(
             request.status, document, refusal, render=render_place_status
         )
         for part in larger:
             with suppress(*_REFUSALS):
-                return await publish_place_status(self._kubernetes, namespace, environment, repository, part)
+                return await self._places.publish(namespace, environment, part)
         with _again_if_refused():
-            return await publish_place_status(self._kubernetes, namespace, environment, repository, least)
+            return await self._places.publish(namespace, environment, least)
 
     def _refused(self, kind: str, namespace: str, name: str, error: Exception) -> str:
         refusal = describe(error)

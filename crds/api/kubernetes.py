@@ -6,7 +6,7 @@ The client's generated methods, informer and Watch are not used: they validate t
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
 from crds.api.api_errors import api_error, watch_events
+from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
 from crds.api.ports import (
     EVENTS,
     PAGE_SIZE,
@@ -46,10 +47,10 @@ WATCH_GRACE = timedelta(seconds=10)
 """How long after the server's own end of a watch the client takes the connection for dead."""
 
 _MERGE_PATCH = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 # With its parameter the client leaves the body alone; else it writes JSON that go-yaml refuses.
 _APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
 _LOADERS: Any = kubernetes_config
-_IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class KubernetesApi:
@@ -74,8 +75,8 @@ class KubernetesApi:
         """
         configuration = kubernetes_client.Configuration()
         paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-        exists = _any_exists(paths)
-        if not exists and (kubeconfig or context or not _in_pod()):
+        exists = any_exists(paths)
+        if not exists and (kubeconfig or context or not in_pod()):
             pod = "" if kubeconfig else ", and this is no pod of a cluster"
             raise ApiUnconfigured(f"there is no kubeconfig at {paths}{pod}"[:512])
         try:
@@ -88,7 +89,7 @@ class KubernetesApi:
             _LOADERS.load_incluster_config(client_configuration=configuration)
         except Exception as error:  # noqa: BLE001 the loader's YAML and plugins raise anything
             raise ApiUnconfigured(f"no usable Kubernetes configuration ({paths}): {error}"[:512]) from None
-        return cls(configuration, default_namespace=_pod_namespace())
+        return cls(configuration, default_namespace=pod_namespace())
 
     @classmethod
     def at(cls, server: str) -> Self:
@@ -222,6 +223,24 @@ class KubernetesApi:
         path = resource.path(namespace, name, subresource)
         return await self._call("PATCH", path, body=changes, content_type=_MERGE_PATCH)
 
+    async def patch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        resource_version: str,
+        field_manager: str,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply the operations of a JSON patch to the object at this very version, else ApiConflict."""
+        # The version that is written is the one that must stand there.
+        version = {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version}
+        path = resource.path(namespace, name, subresource)
+        query = {"fieldManager": field_manager}
+        return await self._call("PATCH", path, query=query, body=[version, *operations], content_type=_JSON_PATCH)
+
     async def apply(
         self,
         resource: ApiResource,
@@ -278,7 +297,7 @@ class KubernetesApi:
         path: str,
         *,
         query: Mapping[str, str | None] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         content_type: str = "application/json",
     ) -> Document:
         limits = aiohttp.ClientTimeout(total=CALL_TIMEOUT.total_seconds(), sock_connect=CONNECT_TIMEOUT.total_seconds())
@@ -318,7 +337,7 @@ class KubernetesApi:
         method: str,
         path: str,
         query: Mapping[str, str | None],
-        body: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
         content_type: str,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
@@ -338,7 +357,7 @@ class KubernetesApi:
         method: str,
         path: str,
         query: Mapping[str, str | None],
-        body: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
         content_type: str,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
@@ -373,18 +392,6 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]
             yield event
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _unreachable(error) from None
-
-
-def _any_exists(paths: str) -> bool:
-    return any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path)
-
-
-def _in_pod() -> bool:
-    return _IN_CLUSTER_NAMESPACE.exists() or "KUBERNETES_SERVICE_HOST" in os.environ
-
-
-def _pod_namespace() -> str:
-    return _IN_CLUSTER_NAMESPACE.read_text().strip() if _IN_CLUSTER_NAMESPACE.exists() else "default"
 
 
 def _unreachable(error: Exception) -> ApiUnavailable:

@@ -105,6 +105,7 @@ class MirroredReads:
         self.create = kubernetes.create
         self.merge = kubernetes.merge
         self.apply = kubernetes.apply
+        self.patch = kubernetes.patch
         self.delete = kubernetes.delete
         self.get_secret = kubernetes.get_secret
         self.post_event = kubernetes.post_event

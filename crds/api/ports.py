@@ -1,6 +1,6 @@
 """The Kubernetes API as Pilotage uses it: named resources, errors by meaning and one port."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -230,6 +230,19 @@ class Kubernetes(Protocol):
         subresource: str | None = None,
     ) -> Document:
         """Apply a JSON merge patch; `metadata.resourceVersion` inside it makes it a compare-and-set."""
+
+    async def patch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        resource_version: str,
+        field_manager: str,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply the operations of a JSON patch to the object at this very version, else ApiConflict."""
 
     async def apply(
         self,

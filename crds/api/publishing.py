@@ -1,16 +1,14 @@
 """Write status: only to the very object it was meant for, never an older one over a newer one."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from crds.api.forgeries import distrust
-from crds.api.ports import ApiConflict, ApiInvalid, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.conditions import (
     Condition,
-    ConditionReason,
     ConditionType,
     find_condition,
     make_condition,
@@ -19,10 +17,7 @@ from crds.conditions import (
 )
 from crds.model import Definition
 from crds.readiness import SUMMARY, summary
-from crds.rules import status_budget
 from crds.sequences import is_forged
-from crds.v1alpha1.environment import Environment
-from crds.v1alpha1.environment_status import MAX_REPOSITORIES
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 
 WORKFLOW_MANAGER = "pilotage"
@@ -31,8 +26,6 @@ WATCHER_MANAGER = "pilotage-watcher"
 """Field manager of the watcher's own conditions and of answers to commands."""
 CONNECTION_MANAGER = "pilotage-connection"
 """Field manager of the conditions that prove a credential."""
-PLACE_HISTORY_KEPT = 20
-PLACE_MANAGER_PREFIX = "pilotage-place-"
 
 CONFLICTS = 8
 """How often a write begins again with a fresh read before the conflict is raised."""
@@ -143,7 +136,7 @@ async def publish_tracker_status(
         rendered = render(tracker)
         rendered["conditions"] = [
             *(rendered.get("conditions") or ()),
-            *_distrusted(PullRequestTracker.definition, tracker, published if forged else 0, now),
+            *distrusted(PullRequestTracker.definition, tracker, published if forged else 0, now),
         ]
         # The version makes it a compare-and-set: applying alone would write to a tracker recreated meanwhile.
         document = {
@@ -167,144 +160,10 @@ async def publish_tracker_status(
     raise ApiConflict(f"the status of {attempt.namespace}/{attempt.name} kept changing", status=409)
 
 
-def _distrusted(definition: Definition, document: Document, forged: int, now: datetime) -> list[Document]:
+def distrusted(definition: Definition, document: Document, forged: int, now: datetime) -> list[Document]:
+    """Return the condition about a sequence that somebody else wrote, where it is to stand."""
     found = distrust(definition, conditions_of(document), forged, document["metadata"].get("generation"), now)
     return [one.to_wire() for one in found]
-
-
-async def publish_place_status(
-    kubernetes: Kubernetes, namespace: str, environment: str, repository: str, entry: Document
-) -> Publication:
-    """Write one repository's entry of an Environment's status; each repository is a field manager of its own."""
-    resource = resource_of(Environment.definition)
-    for _ in range(CONFLICTS):
-        try:
-            document = await kubernetes.get(resource, namespace, environment)
-        except ApiNotFound:
-            return Publication(written=False, reason="Gone")
-        uid = str(document["metadata"].get("uid", ""))
-        entries = status_of(document).get("repositories") or ()
-        known: Document = next((one for one in entries if one.get("repository") == repository), {})
-        published = int(known.get("sequence") or 0)
-        if published == entry["sequence"]:
-            return Publication(written=True, reason="AlreadyWritten")
-        now = datetime.now(UTC)
-        forged = is_forged(published, entry["sequence"], now)
-        if published > entry["sequence"] and not forged:
-            return Publication(written=False, reason="OlderSequence", sequence=published)
-        others = [one for one in entries if one.get("repository") != repository]
-        writable = _writable(document, [*others, entry])
-        if not known and len(others) >= MAX_REPOSITORIES:
-            await _drop_undeclared(kubernetes, document, others)
-            continue
-        whole = {**_with_past(entry, known), "repository": repository}
-        change = {
-            "metadata": {"resourceVersion": document["metadata"]["resourceVersion"]},
-            "status": {
-                "repositories": [status_budget.fitting(whole, status_budget.budget_of(document, others))],
-                # Every repository's manager writes it, each time from all entries.
-                "conditions": [
-                    *merge_own_conditions(
-                        conditions_of(document), with_summary(Environment.definition, document, [writable], now)
-                    ),
-                    *_distrusted(Environment.definition, document, published if forged else 0, now),
-                ],
-            },
-        }
-        try:
-            await kubernetes.apply(
-                resource,
-                namespace,
-                environment,
-                change,
-                field_manager=PLACE_MANAGER_PREFIX + repository,
-                subresource="status",
-            )
-        except ApiConflict:
-            continue
-        except ApiNotFound:
-            return Publication(written=False, reason="Gone")
-        return Publication(written=True, previous=known, forged=published if forged else 0, uid=uid)
-    raise ApiConflict(f"the status of Environment {namespace}/{environment} kept changing", status=409)
-
-
-async def _drop_undeclared(kubernetes: Kubernetes, document: Document, entries: Iterable[Document]) -> None:
-    """Remove one entry of a repository that nothing declares here any more, whoever wrote it.
-
-    Raises ApiInvalid where all are declared: the schema allows no more of them.
-    """
-    declared = {one.get("repositoryRef", {}).get("name") for one in document.get("spec", {}).get("deployments") or ()}
-    known = list(entries)
-    left = next((one["repository"] for one in known if one.get("repository") not in declared), None)
-    metadata = document["metadata"]
-    if left is None:
-        message = f"Environment {metadata['name']} shows {MAX_REPOSITORIES} repositories already, and no more fit"
-        raise ApiInvalid(message, status=422)
-    # Not by an apply, which removes only what its own field manager wrote.
-    with suppress(ApiConflict):
-        await kubernetes.merge(
-            resource_of(Environment.definition),
-            metadata["namespace"],
-            metadata["name"],
-            {
-                "metadata": {"resourceVersion": metadata["resourceVersion"]},
-                "status": {"repositories": [one for one in known if one["repository"] != left]},
-            },
-            subresource="status",
-        )
-
-
-_WHY_NOT_WRITABLE = (
-    ConditionReason.OWNED_BY,
-    ConditionReason.NO_ENTRY,
-    ConditionReason.NO_SOURCE,
-    ConditionReason.AMBIGUOUS,
-    ConditionReason.NOT_PERMITTED,
-)
-"""With these a text of `notWritable` begins; any other one is NotWritable."""
-
-
-def _writable(document: Document, entries: Iterable[Document]) -> Condition:
-    """Say whether all that is to be written in an environment can be, over all its repositories."""
-    refused = [
-        (f"{one.get('name')}: {why}", why)
-        for entry in entries
-        for one in entry.get("deployments") or ()
-        if (why := str(one.get("notWritable") or ""))
-    ]
-    first = refused[0][1].partition(" ")[0].rstrip(":") if refused else ""
-    known = first in _WHY_NOT_WRITABLE
-    return make_condition(
-        ConditionType.WRITABLE,
-        status=not refused,
-        reason=(first if known else ConditionReason.NOT_WRITABLE) if refused else ConditionReason.WRITABLE,
-        message="; ".join(text for text, _ in refused),
-        now=datetime.now(UTC),
-        observed_generation=document["metadata"].get("generation"),
-    )
-
-
-def _with_past(entry: Document, known: Document) -> Document:
-    """Add what a place without memory cannot know: earlier artifact sets, and since when a deployment is as it is."""
-    history = list(entry.get("history") or ())
-    seen = {one.get("at") for one in history}
-    earlier = [one for one in known.get("history") or () if one.get("at") not in seen]
-    if history and earlier and earlier[0].get("artifacts") == history[-1].get("artifacts"):
-        history.pop()
-    history += earlier
-    before = {one.get("name"): one for one in known.get("deployments") or ()}
-    return {
-        **entry,
-        "history": history[:PLACE_HISTORY_KEPT],
-        "deployments": [_with_since(one, before.get(one.get("name"))) for one in entry.get("deployments") or ()],
-    }
-
-
-def _with_since(now: Document, before: Document | None) -> Document:
-    if now.get("since") or before is None or not before.get("since"):
-        return now
-    same = all(now.get(field) == before.get(field) for field in ("artifact", "health"))
-    return {**now, "since": before["since"]} if same else now
 
 
 @dataclass(frozen=True, kw_only=True)

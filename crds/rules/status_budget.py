@@ -8,7 +8,7 @@ from crds.fields import truncate
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES
 
 ENTRIES_BYTES = 900_000
-"""All entries together; etcd takes 1.5 MB, of which the field managers of 100 repositories need a tenth."""
+"""All entries together; etcd takes 1.5 MB, of which the managed fields of 100 entries need a tenth."""
 
 OBJECT_BYTES = 1_350_000
 """The object with its declaration, which is the owner's and may be large as well."""

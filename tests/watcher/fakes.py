@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -212,6 +212,34 @@ class FakeKubernetes:
         current = await self._current(resource, namespace, name, changes)
         self.writes.append((name, "merge"))
         return copy.deepcopy(self.put(resource, _merged(current, changes)))
+
+    async def patch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        resource_version: str,
+        field_manager: str,
+        subresource: str | None = None,
+    ) -> Document:
+        changes = {"metadata": {"resourceVersion": resource_version}}
+        current = await self._current(resource, namespace, name, changes)
+        self.writes.append((name, field_manager))
+        changed = copy.deepcopy(current)
+        for one in operations:
+            *above, last = one["path"].strip("/").split("/")
+            holder: Any = changed
+            for step in above:
+                holder = holder[int(step) if isinstance(holder, list) else step]
+            if one["op"] == "remove":
+                del holder[int(last) if isinstance(holder, list) else last]
+            elif last == "-":
+                holder.append(one["value"])
+            else:
+                holder[int(last) if isinstance(holder, list) else last] = one["value"]
+        return copy.deepcopy(self.put(resource, changed))
 
     async def apply(
         self,

@@ -10,8 +10,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.models.status import PublishPlaceInput, PublishStatusInput
 from activities.resources import render_place_status, render_tracker_status
 from crds.api.kubernetes import KubernetesApi
+from crds.api.places import PlaceWriter
 from crds.api.ports import ApiResource, Document, resource_of
-from crds.api.publishing import publish_place_status
 from crds.schema.definitions import custom_resource_definition
 from crds.v1alpha1.kinds import BY_KIND, KINDS
 from tests.histories.corpus import read_story, recorded_stories
@@ -261,10 +261,10 @@ def render(request: PublishStatusInput, uid: str) -> Document:
 async def test_every_status_of_every_place_is_taken_after_every_other(api: KubernetesApi, namespace: str) -> None:
     found = {shape(render_place_status(one.status)): one for one in recorded("publish_place", PublishPlaceInput)}
     entries = [render_place_status(one.status) for one in found.values()]
-    sequence = 0
+    sequence, writer = 0, PlaceWriter(api)
     await api.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": SPECS["variables"][1]})
     for tour in tours(len(entries)):
         for step in tour:
             sequence += 1
-            entry = {**entries[step], "sequence": sequence}
-            assert (await publish_place_status(api, namespace, "dev", "web", entry)).written
+            entry = {**entries[step], "repository": "web", "sequence": sequence}
+            assert (await writer.publish(namespace, "dev", entry)).written

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from crds.api.kubernetes import KubernetesApi
+from crds.api.places import PlaceWriter
 from crds.api.ports import ApiInvalid, Document
-from crds.api.publishing import publish_place_status
 from crds.rules.status_budget import ENTRIES_BYTES, ENTRY_BYTES, budget_of, fitting, size_of
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES, RepositoryStatus
 from tests.watcher.samples import ENVIRONMENTS
@@ -87,18 +87,19 @@ async def test_an_environment_of_a_hundred_repositories_is_taken_and_its_hundred
 ) -> None:
     names = [f"repository-{one}" for one in range(MAX_REPOSITORIES)]
     await api.create(ENVIRONMENTS, namespace, {"metadata": {"name": "dev"}, "spec": declaring(*names)})
+    writer = PlaceWriter(api)
     for name in names:
-        assert (await publish_place_status(api, namespace, "dev", name, largest(name))).written
+        assert (await writer.publish(namespace, "dev", largest(name))).written
 
     found = await api.get(ENVIRONMENTS, namespace, "dev")
     assert [one["repository"] for one in found["status"]["repositories"]] == names
     assert size_of(found) < ETCD_BYTES * 3 // 4
 
     with pytest.raises(ApiInvalid, match="dev"):
-        await publish_place_status(api, namespace, "dev", "another", largest("another"))
+        await writer.publish(namespace, "dev", largest("another"))
     change = {"spec": declaring("another", *names[1:])}
     await api.merge(ENVIRONMENTS, namespace, "dev", change)
-    assert (await publish_place_status(api, namespace, "dev", "another", largest("another"))).written
+    assert (await writer.publish(namespace, "dev", largest("another"))).written
     found = await api.get(ENVIRONMENTS, namespace, "dev")
     assert {one["repository"] for one in found["status"]["repositories"]} == {"another", *names[1:]}
 

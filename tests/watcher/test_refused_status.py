@@ -43,11 +43,18 @@ class Refusing(KubernetesApi):
     """Texts that no document may hold, as JSON."""
 
     async def apply(self, *args: Any, **kwargs: Any) -> Document:
-        document: Mapping[str, Any] = args[3]
+        self.check(args[3])
+        return await super().apply(*args, **kwargs)
+
+    async def patch(self, *args: Any, **kwargs: Any) -> Document:
+        self.check({"status": {"repositories": [one.get("value") for one in args[3]]}})
+        return await super().patch(*args, **kwargs)
+
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Refuse a status that has something of what is not wanted."""
         status = document.get("status", {})
         if any(status.get(field) for field in self.fields) or any(part in json.dumps(status) for part in self.parts):
             raise ApiInvalid(REFUSAL, status=422)
-        return await super().apply(*args, **kwargs)
 
 
 @pytest.fixture
