@@ -41,9 +41,9 @@ class Polling:
     at: datetime
     pokes: int
 
-    def due(self, pokes: int, now: datetime) -> bool:
-        """Tell whether to poll now."""
-        return pokes != self.pokes or now >= self.at
+    def due(self, pokes: int, now: datetime, *, waited: bool) -> bool:
+        """Tell whether to poll now: on time only after a wait, in which places are answered and status is published."""
+        return pokes != self.pokes or (waited and now >= self.at)
 
     def begin_again(self) -> None:
         """Poll eagerly: a new round begins."""
@@ -66,7 +66,7 @@ async def run_tests(ctx: PromotionRun) -> State:
         return State.SYNCED
     pauses = Backoff(initial=ctx.timings.poll_initial, maximum=ctx.timings.poll_maximum, factor=1.5)
     polling = Polling(pauses=pauses, at=now + pauses.pause, pokes=ctx.pokes)
-    source = SourceReader(ctx, hop)
+    source, waited = SourceReader(ctx, hop), False
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         seen = ctx.look(hop.policy.target, commands=True, hold=True)
@@ -81,8 +81,9 @@ async def run_tests(ctx: PromotionRun) -> State:
         ctx.heed_commands()
         now = workflow.now()
         round_.timed_out = round_.timed_out if ctx.held else rounds.is_timed_out(round_, hop.policy, now)
-        act = rules.decide(round_, _facts(ctx, hop, source, poll_due=polling.due(ctx.pokes, now)), now)
-        if act.step is Step.WAIT:
+        act = rules.decide(round_, _facts(ctx, hop, source, poll_due=polling.due(ctx.pokes, now, waited=waited)), now)
+        waited = act.step is Step.WAIT
+        if waited:
             await _wait(ctx, hop, round_, source, polling, seen)
         elif act.step is Step.POLL:
             polling.pokes = ctx.pokes
