@@ -165,14 +165,14 @@ class _Presenter:
         """Return our summary among the account's comments: one with a proof, else the first with our marker.
 
         Without a proof it was made with an earlier credential, or edited. The account alone does not decide, since
-        others may make a shared account quote what they wrote.
+        others may make a shared account quote what they wrote. Where it is not known a proof alone does.
         """
         ending = re.compile(rf"<!-- pilotage:{re.escape(self._request.marker)}( [0-9a-f]+)? -->\Z")
         marked = [comment for comment in comments if ending.search(comment.body.rstrip()[-_MARKER_LENGTH:])]
         proved = [
             comment for comment in marked if self._signed(ending.sub("", comment.body.rstrip())) == comment.body.strip()
         ]
-        return next(iter([*proved, *marked]), None)
+        return next(iter([*proved, *(comment for comment in marked if comment.account_known)]), None)
 
     async def _post_once(self, mention: Mention, shown: Shown | None) -> None:
         if shown is not None and mention.key in shown.mentions:

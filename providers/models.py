@@ -65,6 +65,8 @@ class CommitStatus:
 class Comment:
     id: str
     body: str
+    account_known: bool = True
+    """Whether the host says that our own account wrote it; where it does not, only a proof of the text shows that."""
 
 
 @dataclass(frozen=True, kw_only=True)

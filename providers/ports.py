@@ -63,7 +63,10 @@ class Labels(Protocol):
 
 class Comments(Protocol):
     async def own(self, number: int) -> tuple[Comment, ...]:
-        """Return the comments that the credential's own account wrote, oldest first; others' are passed over."""
+        """Return the comments that the credential's own account wrote, oldest first; others' are passed over.
+
+        Where the host does not say whose the credential is, those of all accounts that it may be; see `account_known`.
+        """
         ...
 
     async def get(self, comment_id: str) -> Comment:

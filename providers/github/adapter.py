@@ -99,6 +99,11 @@ class GitHubCalls:
                 self._own.login = wire.read_author(account, app=self.auth.is_app)
         return self._own.login
 
+    def learn_login(self, login: str) -> None:
+        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        if self._own.login == "":
+            self._own.login = login
+
     async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
         """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
         bound = ListBound()
@@ -247,8 +252,7 @@ class GitHubComments:
     async def own(self, number: int) -> tuple[Comment, ...]:
         login = (await self._calls.login()).lower()
         pages = self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
-        comments = [comment async for reply in pages for comment in wire.read_comments_of(login, reply)]
-        return tuple(comments) if login else ()
+        return tuple([comment async for reply in pages for comment in wire.read_comments_of(login, reply)])
 
     async def get(self, comment_id: str) -> Comment:
         reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))
@@ -259,7 +263,9 @@ class GitHubComments:
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
-        return wire.read_comment(reply.document())
+        created = reply.document()
+        self._calls.learn_login(wire.read_comment_author(created))
+        return wire.read_comment(created)
 
     async def update(self, comment: Comment, body: str) -> None:
         await self._calls.call(wire.update_comment(self._calls.repository, comment.id, body))

@@ -1,6 +1,7 @@
 """GitHub's REST shapes as pure functions, version 2022-11-28 (https://docs.github.com/en/rest)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
 from providers.errors import ProviderError, ProviderRejected
@@ -20,6 +21,7 @@ DESCRIPTION_LIMIT = 140
 COMMENT_LIMIT = 65_536
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _LABEL_DESCRIPTION_LIMIT = 100
+_APP_SUFFIX = "[bot]"
 
 _ANCESTRIES: Mapping[str, Ancestry] = {
     "identical": Ancestry.IDENTICAL,
@@ -209,10 +211,20 @@ def list_comments(repository: str, number_: int, page: int) -> Request:
 
 
 def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
-    """Read the comments of one account, whose name is given in lower case."""
+    """Read the comments of one account, whose name is given in lower case; of all Apps' where it is empty.
+
+    A credential that may not ask whose it is is the token of an App's installation, and no person's name ends as an
+    App's does. https://docs.github.com/en/rest/users/users#get-the-authenticated-user
+    """
     return tuple(
-        read_comment(comment) for comment in reply.documents() if text(comment, "user", "login").lower() == login
+        replace(read_comment(comment), account_known=bool(login))
+        for comment in reply.documents()
+        if (author := read_comment_author(comment).lower()) == login or (not login and author.endswith(_APP_SUFFIX))
     )
+
+
+def read_comment_author(comment: Document) -> str:
+    return text(comment, "user", "login")
 
 
 def get_comment(repository: str, comment: str) -> Request:
@@ -255,7 +267,7 @@ def check_account(*, app: bool) -> Request:
 
 def read_author(account: Document, *, app: bool) -> str:
     """Return the name under which an account comments: Apps write as `<slug>[bot]`."""
-    return f"{required_text(account, 'slug')}[bot]" if app else required_text(account, "login")
+    return f"{required_text(account, 'slug')}{_APP_SUFFIX}" if app else required_text(account, "login")
 
 
 def read_account(value: object) -> str:

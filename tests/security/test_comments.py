@@ -1,14 +1,25 @@
 """The summary on the pull request: outsiders may comment there, copy what they see, and edit what they may."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
 
 from activities.models.revisions import Mention, PresentInput
 from activities.presentation import mention_marker, present, summary_marker
+from deploy.local.sandbox import seed
+from deploy.local.sandbox.options import Options
+from deploy.local.sandbox.server import Sandbox, running_sandbox
+from providers.github.adapter import GitHubHost
+from providers.http import HttpClients, HttpOptions
 from providers.models import Comment
+from providers.ports import ScmHost
 from tests.activities.fakes import FakeScm
+from tests.providers.apps import github_app
+from tests.providers.hosts import github
 
 WANTED = PresentInput(
     namespace="shop",
@@ -27,7 +38,7 @@ def scm() -> FakeScm:
     return FakeScm()
 
 
-async def show(scm: FakeScm, request: PresentInput = WANTED) -> PresentInput:
+async def show(scm: ScmHost, request: PresentInput = WANTED) -> PresentInput:
     """Show it, and return the request with what is shown now."""
     answer = await ActivityEnvironment().run(present, scm, request, request.shown)
     assert answer.errors == ()
@@ -87,3 +98,68 @@ async def test_to_keep_people_from_being_asked_by_a_quoted_mention(scm: FakeScm)
     assert sorted(texts(scm)) == [
         "### Pilotage: Testing", "@mona please approve", "nothing to do", "nothing to do"
     ]  # fmt: skip
+
+
+# A token of an App's installation, minted by somebody else, cannot ask whose it is: `GET /user` is refused.
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    contents = seed.default_seed()
+    contents["github"]["app"] = github_app("pilotage").known
+    async with running_sandbox(options=Options(), seed=contents) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def token(sandbox: Sandbox) -> str:
+    async with aclosing(clients()) as http:
+        minted = github(http, base=f"{sandbox.url}/github", data=github_app("pilotage").secret)
+        assert isinstance(minted, GitHubHost)
+        return (await minted._calls.auth.headers())["Authorization"].removeprefix("Bearer ")
+
+
+def clients() -> HttpClients:
+    return HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
+
+
+async def present_by(sandbox: Sandbox, token: str, *comments: str) -> None:
+    """Present by a worker that was just started, each time without any word of what is shown."""
+    async with aclosing(clients()) as http:
+        scm = github(http, base=f"{sandbox.url}/github", token=token)
+        for comment in comments:
+            await show(scm, replace(WANTED, number=seed.PULL_NUMBER, repository="web", comment=comment, shown=None))
+
+
+def shown_by(sandbox: Sandbox) -> list[tuple[str, str]]:
+    """Return author and first line of each comment."""
+    pull = sandbox.state.github.repositories[seed.REPOSITORY].pulls[seed.PULL_NUMBER]
+    return [(str(one["user"]["login"]), str(one["body"]).partition("\n")[0]) for one in pull.comments]
+
+
+async def test_a_credential_that_cannot_ask_whose_it_is_finds_its_comment_again(sandbox: Sandbox, token: str) -> None:
+    await present_by(sandbox, token, "### Pilotage: Testing", "### Pilotage: Promoting")
+    await present_by(sandbox, token, "### Pilotage: Completed")
+    assert shown_by(sandbox) == [("pilotage[bot]", "### Pilotage: Completed")]
+
+
+async def test_to_have_a_copy_adopted_where_the_account_is_not_known(sandbox: Sandbox, token: str) -> None:
+    async with aclosing(clients()) as http:
+        person = github(http, base=f"{sandbox.url}/github", token=seed.GITHUB_TOKEN)
+        older = await person.comments.create(seed.PULL_NUMBER, "first!")
+        await present_by(sandbox, token, "### Pilotage: Testing")
+        pull = sandbox.state.github.repositories[seed.REPOSITORY].pulls[seed.PULL_NUMBER]
+        await person.comments.update(older, pull.comments[-1]["body"])
+    await present_by(sandbox, token, "### Pilotage: Promoting")
+    assert [text for _, text in shown_by(sandbox)] == ["### Pilotage: Testing", "### Pilotage: Promoting"]
+    assert shown_by(sandbox)[1][0] == "pilotage[bot]"
+
+
+async def test_to_have_an_app_quote_a_forged_summary_where_the_account_is_not_known(
+    sandbox: Sandbox, token: str
+) -> None:
+    quoted = f"{FORGED}\n\n{summary_marker('uid-1', '0' * 32)}"
+    pull = sandbox.state.github.repositories[seed.REPOSITORY].pulls[seed.PULL_NUMBER]
+    pull.comments.append({"id": 1, "body": quoted, "user": {"login": "echo[bot]"}})
+    await present_by(sandbox, token, "### Pilotage: Testing", "### Pilotage: Promoting")
+    assert [text for _, text in shown_by(sandbox)] == [FORGED, "### Pilotage: Promoting"]
