@@ -3,22 +3,20 @@
 Everything is bounded here, where it enters: who reads a text, a number or a list need not ask how large it is.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from crds.texts.plain import plain
+from providers.decoding import ENTRIES_LIMIT, decoded
 from providers.errors import ProviderMalformed
 
 Document: TypeAlias = Mapping[str, object]
 
 TEXT_LIMIT_BYTES = 4096
 """The longest path of a file on Linux; hosts allow less for titles, branches, labels and names."""
-ENTRIES_LIMIT = 20_000
-"""Of one list: an answer has room for a hundred times as many empty ones, whose reading takes minutes."""
 _LARGEST = 2**63 - 1
 _HTTP_DATE_CHARACTERS = 64
 """More than twice what RFC 9110, section 5.6.7, writes."""
@@ -26,9 +24,9 @@ _ELLIPSIS = "…"
 
 
 def parsed(body: bytes) -> object:
-    """Parse JSON. Raises ProviderMalformed for what is none, NaN and Infinity included."""
+    """Parse JSON. Raises ProviderMalformed for what is none, NaN and Infinity included, and for too much of it."""
     try:
-        return json.loads(body, parse_constant=_refuse)
+        return decoded(body)
     except (ValueError, RecursionError):
         raise ProviderMalformed("the answer is not the JSON that the API promises") from None
 
@@ -161,10 +159,6 @@ def is_same(one: object, other: object) -> bool:
         return one == other
     except RecursionError:
         return False
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
 
 
 def _entries(value: object, path: tuple[str, ...], limit: int) -> list[Any]:

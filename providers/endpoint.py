@@ -11,6 +11,7 @@ import httpx
 from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
 from providers.credentials import check_destination, fingerprint
+from providers.decoding import decoded_in_steps, is_crowded
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
@@ -169,7 +170,13 @@ class Endpoint:
                     code = response.status_code
                     span.answered(code)
                     body = await read_body(response)
-            return Reply(status=code, headers=answered, body=body, cookies=_cookies(response))
+            return Reply(
+                status=code,
+                headers=answered,
+                body=body,
+                cookies=_cookies(response),
+                decoded=await _decoded(body),
+            )
         except ProviderMalformed as error:
             raise self._malformed(request, error, code) from None
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
@@ -276,6 +283,16 @@ def _call(request: Request, code: int, started: float, headers: Mapping[str, str
         duration_seconds=time.perf_counter() - started,
         headers=headers,
     )
+
+
+async def _decoded(body: bytes) -> object:
+    """Decode what is too much for one go; None for all else, and for what is no JSON, which its reader says."""
+    if not is_crowded(body):
+        return None
+    try:
+        return await decoded_in_steps(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _cookies(response: httpx.Response) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
     """`name=value` of each cookie set; nothing keeps them but the caller."""
+    decoded: object = field(default=None, repr=False)
+    """The body's JSON where it was too much to be decoded in one go, else None; see `providers/decoding.py`."""
 
     @property
     def ok(self) -> bool:
@@ -69,6 +71,8 @@ class Reply:
 
     def value(self) -> object:
         """Parse the body as JSON. Raises ProviderMalformed, as for the sign-in page of a proxy."""
+        if self.decoded is not None:
+            return self.decoded
         try:
             return parsed(self.body)
         except ProviderMalformed:

@@ -219,8 +219,12 @@ def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
     return tuple(
         replace(read_comment(comment), account_known=bool(login))
         for comment in reply.documents()
-        if (author := read_comment_author(comment).lower()) == login or (not login and author.endswith(_APP_SUFFIX))
+        if _may_be(read_comment_author(comment).lower(), login)
     )
+
+
+def _may_be(author: str, login: str) -> bool:
+    return author == login if login else author.endswith(_APP_SUFFIX)
 
 
 def read_comment_author(comment: Document) -> str:

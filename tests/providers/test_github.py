@@ -296,7 +296,7 @@ async def test_a_refusal_is_not_to_be_repeated(host: FakeHost) -> None:
     assert not caught.value.retryable
 
 
-async def test_where_the_host_does_not_say_who_we_are_no_comment_counts_as_ours(host: FakeHost) -> None:
+async def test_where_the_host_does_not_say_who_we_are_no_person_s_comment_counts_as_ours(host: FakeHost) -> None:
     host.on("GET", "/user", answer({"message": "Resource not accessible by integration"}, 403))
     host.on("GET", f"{REPOSITORY}/issues/412/comments.*", answer([{"id": 6, "body": "z", "user": {"login": ""}}]))
     assert await github(host.http()).comments.own(412) == ()
