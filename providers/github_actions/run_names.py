@@ -13,6 +13,10 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode
 
 from providers.github_actions.wire import KEY_INPUT
 
+FILE_LIMIT_BYTES = 128 * 1024
+"""Ten times what long workflow files have; parsing as much takes two seconds of a thread, in which others run."""
+_NAME_LIMIT = 1024
+"""Of characters: expressions that begin and do not end are looked for with the square of them, in one go."""
 _FIELD = "run-name"
 # A quote is doubled within a string; possessive, so that no text can make the search slow.
 _STRING = r"'(?:[^']|'')*+'"
@@ -29,16 +33,23 @@ _SHOWING_CALLS = frozenset({"", "format", "join", "tojson"})
 
 
 def shows_key(workflow: str) -> bool:
-    """Say whether a workflow file's run-name shows the key; False for what is no YAML."""
+    """Say whether a workflow file's run-name shows the key; False for what is no YAML or longer than the limits."""
+    if len(workflow.encode(errors="replace")) > FILE_LIMIT_BYTES:
+        return False
     name = _run_name(workflow)
+    if len(name) > _NAME_LIMIT:
+        return False
     # Names of functions and properties do not depend on case.
     return any(_reads_key(_TOKEN.findall(found[1].lower())) for found in _EXPRESSION.finditer(name))
 
 
 def _run_name(workflow: str) -> str:
     """Return the run-name; empty where the file has none, or two, of which GitHub accepts neither."""
+    parser = YAML(typ="safe", pure=True)
+    # Each would be a warning on standard error, with lines of the file.
+    parser.composer.warn_double_anchors = False
     try:
-        root = YAML(typ="safe", pure=True).compose(workflow)
+        root = parser.compose(workflow)
     except (YAMLError, ValueError, RecursionError):
         return ""
     if not isinstance(root, MappingNode):

@@ -15,6 +15,8 @@ from providers.exchange import Request, segment
 KEY_VARIABLE = "PROMOTION_KEY"
 KEY_INPUT = "promotion_key"
 CONFIG_FILE = ".gitlab-ci.yml"
+CONFIG_LIMIT_BYTES = 128 * 1024
+"""Read through in a few milliseconds; the name stands at the top of files that are a tenth of it."""
 INPUTS_SINCE = (17, 10)
 """The first version that takes inputs; older ones ignore them without a word."""
 
@@ -89,7 +91,12 @@ def refuses_inputs(said: str) -> bool:
 
 
 def shows_key(config: str, by: ParametersAs) -> bool:
-    """Say whether a CI file's `workflow: name` shows the key; what an `include` brings is not looked at."""
+    """Say whether a CI file's `workflow: name` shows the key; what an `include` brings is not looked at.
+
+    False for a file longer than `CONFIG_LIMIT_BYTES`.
+    """
+    if len(config.encode(errors="replace")) > CONFIG_LIMIT_BYTES:
+        return False
     shown = _INPUT_SHOWN if by is ParametersAs.INPUTS else _VARIABLE_SHOWN
     return shown.search(_workflow_name(config)) is not None
 
