@@ -8,7 +8,10 @@ import asyncio
 import json
 import re
 import time
-from typing import NoReturn
+from collections.abc import AsyncIterator, Iterable
+from typing import NoReturn, TypeVar
+
+T = TypeVar("T")
 
 STRUCTURE_LIMIT = 150_000
 """Marks that begin or part values, `{[,:`, decoded in one go; within texts they are counted as well.
@@ -17,7 +20,11 @@ The largest answer that is one value is an Argo CD application, which etcd bound
 """
 ENTRIES_LIMIT = 20_000
 """Of one list: an answer has room for a hundred times as many empty ones, whose reading takes minutes."""
+CONTAINERS_LIMIT = 200_000
+"""Objects and lists in one answer: the garbage collector looks at all of them in one go."""
 _STRUCTURE = b"{[,:"
+_CONTAINERS = "{["
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _LONGEST_NUMBER = 400
 """Digits; the time that one takes grows with their square."""
 _AT_A_TIME_SECONDS = 0.01
@@ -39,6 +46,16 @@ def decoded(body: bytes) -> object:
     return _DECODER.decode(_text(body))
 
 
+async def giving_way(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield the items; let others run whenever working on them has lasted for long enough."""
+    begun = time.monotonic()
+    for item in items:
+        yield item
+        if time.monotonic() - begun >= _AT_A_TIME_SECONDS:
+            await asyncio.sleep(0)
+            begun = time.monotonic()
+
+
 async def decoded_in_steps(body: bytes) -> object:
     """Decode a list, or an object of lists, entry by entry, and let others run in between.
 
@@ -53,6 +70,9 @@ class _Steps:
         self._at = 0
         self._window = _FIRST_WINDOW
         self._left = ENTRIES_LIMIT
+        self._containers_left = CONTAINERS_LIMIT
+        # Texts may hold any number of such marks, so that more of them are looked at more closely.
+        self._counts = _marks(text) > CONTAINERS_LIMIT
         self._begun = time.monotonic()
 
     async def all(self) -> object:
@@ -108,11 +128,18 @@ class _Steps:
                     raise
             else:
                 if is_whole or end + _NUMBER_REST < len(fitting):
+                    self._count(fitting[:end])
                     self._at += end
                     # Of so many bytes none is crowded.
                     self._window = min(max(_FIRST_WINDOW, 2 * end), STRUCTURE_LIMIT // 4)
                     return found
             self._window *= 2
+
+    def _count(self, entry: str) -> None:
+        if self._counts and (marks := _marks(entry)):
+            self._containers_left -= marks if marks < 10 else _marks(_TEXT.sub("", entry))
+            if self._containers_left < 0:
+                raise ValueError(f"more than {CONTAINERS_LIMIT} objects and lists")
 
     def _next(self) -> str:
         """Go behind blanks, and return what stands there; empty at the end."""
@@ -141,6 +168,10 @@ def _fitting(piece: str) -> str:
         middle = (low + high) // 2
         low, high = (low, middle) if _holds_much(piece[:middle]) else (middle, high)
     return piece[:low]
+
+
+def _marks(text: str) -> int:
+    return sum(text.count(mark) for mark in _CONTAINERS)
 
 
 def _holds_much(piece: str) -> bool:

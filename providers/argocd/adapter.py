@@ -52,7 +52,7 @@ class ArgoCDDeployments:
         return await self._application(wire.get(ref, refresh=refresh), ref)
 
     async def names(self, project: str, *, selector: str = "") -> tuple[str, ...]:
-        listed = wire.read_names((await self._endpoint.call(wire.list_names(project, selector))).document())
+        listed = await wire.read_names((await self._endpoint.call(wire.list_names(project, selector))).document())
         if not self._control_plane.namespace:
             await self._find_control_plane(project, listed)
         return tuple(sorted(wire.referred(one, self._control_plane.namespace) for one in listed))
@@ -60,7 +60,7 @@ class ArgoCDDeployments:
     async def list(self, project: str) -> tuple[ApplicationState, ...]:
         try:
             reply = await self._endpoint.call(wire.list_applications(project))
-            states = wire.read_list(reply.document(), self._server)
+            states = await wire.read_list(reply.document(), self._server)
         except ProviderMalformed:
             # Too large, or one application of somebody else's hides all others: no list for a while.
             self._sizes.note(project, None)

@@ -14,7 +14,7 @@ from providers.models import SyncWindow
 _LONGEST = timedelta(days=8)
 """How far a schedule is followed: longer windows are named without an end."""
 _WINDOWS_LIMIT = 100
-"""Of one project: each is followed minute by minute."""
+"""Of one project: each is followed through its days."""
 _SCHEDULE_LIMIT = 200
 _DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 _NAMES = {
@@ -54,8 +54,9 @@ def _end_of_deny(value: Document, now: datetime) -> datetime | None:
     lasts = _duration(text(value, "duration"))
     if lasts is None or lasts > _LONGEST:
         return None
-    starts = _starts(text(value, "schedule"), now - lasts, now)
-    return max((start + lasts for start in starts), default=None)
+    # Looked for from now on: a window that begins each minute has thousands of starts in a week.
+    start = next(_starts(text(value, "schedule"), now - lasts, now, newest_first=True), None)
+    return None if start is None else start + lasts
 
 
 def _next_start(value: Document, now: datetime) -> datetime | None:
@@ -70,26 +71,29 @@ def _duration(given: str) -> timedelta | None:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-def _starts(schedule: str, after: datetime, until: datetime) -> Iterator[datetime]:
+def _starts(schedule: str, after: datetime, until: datetime, *, newest_first: bool = False) -> Iterator[datetime]:
     """Yield each minute within (after, until] at which a cron schedule begins."""
     fields = _fields(schedule)
     if fields is None:
         return
     minutes, hours, days, months, weekdays = fields
-    moment = after.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     any_day, any_weekday = len(days) == 31, len(weekdays & set(range(7))) == 7
-    while moment <= until:
-        by_day, by_weekday = moment.day in days, moment.isoweekday() % 7 in weekdays
+    first, last = after.astimezone(UTC), until.astimezone(UTC)
+    offsets = range((last.date() - first.date()).days + 1)
+    for offset in reversed(offsets) if newest_first else offsets:
+        date = first.date() + timedelta(days=offset)
+        by_day, by_weekday = date.day in days, date.isoweekday() % 7 in weekdays
         # Where both are given, either is enough.
         fits = (by_day or by_weekday) if not any_day and not any_weekday else (by_day and by_weekday)
-        if moment.month not in months or not fits:
-            moment = moment.replace(hour=0, minute=0) + timedelta(days=1)
-        elif moment.hour not in hours:
-            moment = moment.replace(minute=0) + timedelta(hours=1)
-        else:
-            if moment.minute in minutes:
-                yield moment
-            moment += timedelta(minutes=1)
+        if date.month not in months or not fits:
+            continue
+        for hour in sorted(hours, reverse=newest_first):
+            begin = datetime(date.year, date.month, date.day, hour, tzinfo=UTC)
+            if begin > last or begin + timedelta(hours=1) <= first:
+                continue
+            for minute in sorted(minutes, reverse=newest_first):
+                if first < (moment := begin.replace(minute=minute)) <= last:
+                    yield moment
 
 
 def _fields(schedule: str) -> tuple[set[int], set[int], set[int], set[int], set[int]] | None:

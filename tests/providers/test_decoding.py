@@ -51,7 +51,7 @@ def test_what_is_no_json_is_none_in_steps_either(value: object, at: int, junk: s
 
 
 def test_a_list_of_many_large_entries_is_decoded() -> None:
-    value = {"items": [{"name": str(n), "x": [[]] * 500} for n in range(1_000)], "metadata": {}}
+    value = {"items": [{"name": str(n), "x": [1] * 500} for n in range(1_000)], "metadata": {}}
     body = json.dumps(value).encode()
     assert is_crowded(body)
     with pytest.raises(ProviderMalformed):
