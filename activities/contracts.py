@@ -40,6 +40,8 @@ from activities.models.testing import (
     CancelTestsResult,
     PollTestsInput,
     PollTestsResult,
+    TriggerRoundInput,
+    TriggerRoundResult,
     TriggerTestInput,
     TriggerTestResult,
 )
@@ -114,13 +116,21 @@ class TestRunActivities(ABC):
 
     @activity.defn
     @abstractmethod
+    async def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
+        """Find or create a run of each test, side by side. One test's failure does not hide the others. Safe to retry.
+
+        A test that failed is triggered again alone.
+        """
+
+    @activity.defn
+    @abstractmethod
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         """Find the run of this key, else create it. Safe to retry after a lost reply."""
 
     @activity.defn
     @abstractmethod
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
-        """Read several runs of one runner. One run's error does not hide the others."""
+        """Read several runs of several runners. One run's or runner's error does not hide the others."""
 
     @activity.defn
     @abstractmethod

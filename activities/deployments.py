@@ -1,12 +1,10 @@
 """DeliveryActivities: read and move Argo CD applications in short calls, each by compare-and-set."""
 
-from dataclasses import replace
-
 from temporalio import activity
 
 from activities.contracts import DeliveryActivities
+from activities.deployment_reads import DeploymentReads
 from activities.failures import describe, reported
-from activities.full_revisions import FullRevisions
 from activities.metrics import Count, count
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import (
@@ -19,8 +17,7 @@ from activities.models.delivery import (
 )
 from activities.observing import observe
 from activities.ports import Connections
-from activities.reading import READING, explain, read_all, reference
-from activities.rights import with_rights
+from activities.reading import explain, reference
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
 from activities.targets import not_writable, patch_operations, taken, wanted_raw, written_raw
@@ -43,22 +40,13 @@ class ArgoCDActivities(DeliveryActivities):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._revisions = FullRevisions(connections)
+        self._reads = DeploymentReads(connections)
 
     @activity.defn
     @reported
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read what several deployments run."""
-        answer = await read_all(
-            self._connections, request.namespace, request.deployments, refresh=request.refresh, within=READING
-        )
-        answer = await self._revisions.complete(request.namespace, request.repository, answer)
-        return replace(
-            answer,
-            observations=await with_rights(
-                self._connections, request.namespace, request.deployments, answer.observations
-            ),
-        )
+        return await self._reads.read(request)
 
     @activity.defn
     @reported

@@ -176,14 +176,21 @@ def reported(
                     return await function(*args, **kwargs)
             except TemporalError:
                 raise
-            except Exception as error:
-                failure = to_application_error(error)
-                expected = kind_of(error) is not FailureKind.UNEXPECTED
-                _logger.info("activity failed", error_type=failure.type, error=failure.message, exc_info=not expected)
+            except Exception as error:  # noqa: BLE001 -- the edge: what is raised is logged and translated
                 # The original's text and traceback may hold what the host echoed: it must not become the cause.
-                raise failure from None
+                raise refusal_of(error) from None
 
     return wrapper
+
+
+def refusal_of(error: Exception) -> ApplicationError:
+    """Return what an activity, or one part of it, raises for an error, and log that; what is translated stays."""
+    if isinstance(error, ApplicationError):
+        return error
+    failure = to_application_error(error)
+    expected = kind_of(error) is not FailureKind.UNEXPECTED
+    _logger.info("activity failed", error_type=failure.type, error=failure.message, exc_info=not expected)
+    return failure
 
 
 def tenant_of(request: object) -> str:

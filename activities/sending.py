@@ -1,7 +1,7 @@
 """What the attempts of one trigger have sent: a run that may exist already must never be begun a second time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,12 +10,16 @@ from temporalio.exceptions import ApplicationError
 
 from activities.failures import carried
 from activities.models.failures import FailureKind
+from activities.models.testing import TriggerTestResult
 
 UNSENT = "no attempt can have begun a run"
 """Word of an attempt to the next one."""
 
 SENT = "a run may have begun at"
 """Word of an attempt that lost its reply, with the server's time."""
+
+DONE = "the run is"
+"""Word of an attempt of several triggers, with the run that this one got."""
 
 
 class ServerClock:
@@ -44,24 +48,25 @@ class Sending:
     the attempts: no clock of a worker's machine counts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[object] | None = None) -> None:
+        """Follow a trigger that is an activity, or a part of one: then `words` are what was left behind for it."""
         info = activity.info()
         self._attempt = info.attempt
         self._clock = ServerClock()
-        self._sent_at = _sent_at(info.heartbeat_details)
+        self._words = tuple(info.heartbeat_details if words is None else words)
+        self._sent_at = _sent_at(self._words)
         self.begun = False
         """Whether this attempt has asked the CI system for a run."""
-        self.repeats = info.attempt > 1 and list(info.heartbeat_details) != [UNSENT, info.attempt - 1]
+        self.repeats = info.attempt > 1 and list(self._words) != [UNSENT, info.attempt - 1]
         """Whether an attempt before this one may have begun a run."""
 
     def judged(self, failure: ApplicationError) -> ApplicationError:
-        """Return the failure of this attempt with what is known of all of them, and leave word to the next one."""
+        """Return the failure of this attempt with what is known of all of them."""
         value = carried(failure)
         if value.kind is FailureKind.UNTRACEABLE:
             return failure
         if value.kind.began_nothing:
             self.begun = False
-        self.note()
         return ApplicationError(
             failure.message,
             replace(value, began=self.begun or self.repeats),
@@ -77,12 +82,58 @@ class Sending:
             return timedelta(0)
         return max(self._sent_at + lag - self._clock.now(), timedelta(0))
 
-    def note(self) -> None:
-        """Leave word to the next attempt: when this one may have begun a run, or that none so far has."""
+    def words(self) -> tuple[object, ...]:
+        """Return what the next attempt is to know: when a run may have begun, or that none so far has."""
         if self.begun:
-            activity.heartbeat(SENT, self._clock.now().isoformat())
-        elif not self.repeats:
-            activity.heartbeat(UNSENT, self._attempt)
+            return SENT, self._clock.now().isoformat()
+        return self._words if self.repeats else (UNSENT, self._attempt)
+
+    def note(self) -> None:
+        """Leave word to the next attempt; what one before has left stays."""
+        if self.begun or not self.repeats:
+            activity.heartbeat(*self.words())
+
+
+class RoundSending:
+    """Follow the triggers of one activity, each by its key; what is done is left to the next attempt with its run."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        left = next(iter(activity.info().heartbeat_details), None)
+        known: Mapping[str, Sequence[object]] = left if isinstance(left, dict) else {}
+        self._parts = {key: Sending(known.get(key, ())) for key in keys}
+        self._done = {key: result for key in keys if (result := _done(known.get(key, ()))) is not None}
+
+    def __getitem__(self, key: str) -> Sending:
+        return self._parts[key]
+
+    def done(self, key: str) -> TriggerTestResult | None:
+        """Return what is known to have been done for a key; None where its run must be looked for."""
+        return self._done.get(key)
+
+    def finish(self, key: str, result: TriggerTestResult) -> None:
+        """Keep what was done for a key."""
+        self._done[key] = result
+
+    def judged(self, failure: ApplicationError) -> ApplicationError:
+        """Return the failure of the whole attempt, which says of a run what is known of all parts together."""
+        judged = [part.judged(failure) for part in self._parts.values()]
+        return next((one for one in judged if not carried(one).surely_unsent), judged[0] if judged else failure)
+
+    def note(self) -> None:
+        """Leave word to the next attempt about every key."""
+        activity.heartbeat(
+            {key: (DONE, self._done[key]) if key in self._done else part.words() for key, part in self._parts.items()}
+        )
+
+
+def _done(words: Sequence[object]) -> TriggerTestResult | None:
+    match list(words):
+        case [word, dict(result)] if word == DONE:
+            converter = activity.payload_converter()
+            found: TriggerTestResult = converter.from_payload(converter.to_payload(result), TriggerTestResult)
+            return found
+        case _:
+            return None
 
 
 def _sent_at(details: Sequence[object]) -> datetime | None:

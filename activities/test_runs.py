@@ -9,7 +9,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.contracts import TestRunActivities
-from activities.failures import application_error, bounded, failure_from, reported
+from activities.deployment_reads import DeploymentReads
+from activities.failures import application_error, bounded, carried, failure_from, reported
 from activities.metrics import Count, count
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
@@ -19,14 +20,19 @@ from activities.models.testing import (
     CancelTestsResult,
     PollTestsInput,
     PollTestsResult,
+    RoundTest,
     RunRef,
     RunReport,
     RunState,
+    TriggeredTest,
+    TriggerRoundInput,
+    TriggerRoundResult,
     TriggerTestInput,
     TriggerTestResult,
 )
+from activities.parts import Parts
 from activities.ports import Connections
-from activities.sending import Sending, ServerClock
+from activities.sending import RoundSending, Sending, ServerClock
 from crds.rules.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Origin, Run, RunReading
@@ -34,6 +40,7 @@ from providers.origins import own
 from providers.ports import TestRuns
 
 _ASKED_AT_ONCE = 10
+_NOTED_EACH_SECONDS = 2
 _FINAL = frozenset(state.value for state in RunState if state.final)
 
 
@@ -42,6 +49,7 @@ class CiActivities(TestRunActivities):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._reads = DeploymentReads(connections)
 
     # Without `reported`: what its part below raises, a slot that it did not get included, is judged first.
     @activity.defn
@@ -56,7 +64,27 @@ class CiActivities(TestRunActivities):
         try:
             return await self._found_or_created(request, sending, clock)
         except ApplicationError as failure:
-            raise sending.judged(failure) from None
+            judged = sending.judged(failure)
+            sending.note()
+            raise judged from None
+        except asyncio.CancelledError:
+            sending.note()
+            raise
+
+    # Without `reported`, for the same reason.
+    @activity.defn
+    async def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
+        """Trigger each test as `trigger_test` does, side by side, then read the source.
+
+        Safe to retry: what an attempt before has begun is found by its key, or known by the word that it left.
+        """
+        sending = RoundSending([one.key for one in request.tests])
+        try:
+            return await self._triggered(request, sending)
+        except ApplicationError as failure:
+            judged = sending.judged(failure)
+            sending.note()
+            raise judged from None
         except asyncio.CancelledError:
             sending.note()
             raise
@@ -65,25 +93,35 @@ class CiActivities(TestRunActivities):
     @reported
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         """Read several runs, a few at a time; a run that cannot be read is reported as such, without a verdict."""
-        clock = ServerClock()
-        runs = await self._connections.runs_of(request.namespace, request.runner)
-        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+        parts, clock = Parts(), ServerClock()
 
-        async def read(ref: RunRef) -> RunReport:
-            async with gate:
-                try:
-                    report = _to_report(ref, await runs.read(ref.job, _to_run(ref, clock)))
-                except ProviderError as error:
-                    failure = failure_from(error)
-                    failure = replace(failure, message=cut(failure.message, LINE_BYTES))
-                    report = RunReport(
-                        key=ref.key, run=ref, state=RunState.RUNNING, error=failure.text, failure=failure
-                    )
+        async def poll(runner: str) -> list[RunReport]:
+            refs = [ref for ref in request.runs if ref.runner == runner]
+            try:
+                runs = await parts.bounded(self._connections.runs_of(request.namespace, runner))
+            except ApplicationError as refusal:
+                return [_unread(ref, _of_runner(carried(refusal), runner)) for ref in refs]
+            gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+            async def read(ref: RunRef) -> RunReport:
+                async with gate:
+                    try:
+                        return await parts.bounded(_read(runs, ref, clock))
+                    except ApplicationError as refusal:
+                        return _unread(ref, _of_runner(carried(refusal), runner))
+
+            return list(await asyncio.gather(*map(read, refs)))
+
+        polled = await asyncio.gather(*map(poll, dict.fromkeys(ref.runner for ref in request.runs)))
+        reports = {report.key: report for runner in polled for report in runner}
+        for report in reports.values():
             state = "error" if report.error else report.state.value
-            count(Count.POLLS, namespace=request.namespace, runner=request.runner, state=state)
-            return report
-
-        return PollTestsResult(reports=tuple(await asyncio.gather(*map(read, request.runs))))
+            count(Count.POLLS, namespace=request.namespace, runner=report.run.runner, state=state)
+        over = all(report.state.final for report in reports.values())
+        return PollTestsResult(
+            reports=tuple(reports[ref.key] for ref in request.runs),
+            source=await parts.beside(self._reads, request.source) if over else None,
+        )
 
     @activity.defn
     @reported
@@ -110,7 +148,45 @@ class CiActivities(TestRunActivities):
         return CancelTestsResult(cancelled=tuple(cancelled))
 
     @reported
+    async def _triggered(self, request: TriggerRoundInput, sending: RoundSending) -> TriggerRoundResult:
+        parts, clock = Parts(), ServerClock()
+        gates = {one.spec.runner: asyncio.Semaphore(_ASKED_AT_ONCE) for one in request.tests}
+
+        async def ask(one: RoundTest) -> TriggerTestResult:
+            async with gates[one.spec.runner]:
+                if one.until is not None and clock.now() >= one.until:
+                    raise application_error(Failure(kind=FailureKind.EXPIRED, message="the test's time is over"))
+                return await self._find_or_create(of_round(request, one), sending[one.key], clock)
+
+        async def trigger(one: RoundTest) -> TriggeredTest:
+            result = sending.done(one.key)
+            if result is None:
+                try:
+                    result = await parts.bounded(ask(one))
+                except ApplicationError as refusal:
+                    failure = carried(sending[one.key].judged(refusal))
+                    return TriggeredTest(key=one.key, failure=_of_runner(failure, one.spec.runner))
+                sending.finish(one.key, result)
+            return TriggeredTest(key=one.key, result=result)
+
+        triggering = [asyncio.create_task(trigger(one)) for one in request.tests]
+        try:
+            # A worker that is killed while one host hangs leaves word of what the others have begun.
+            while (await asyncio.wait(triggering, timeout=_NOTED_EACH_SECONDS))[1]:
+                sending.note()
+        finally:
+            for one in triggering:
+                one.cancel()
+        tests = tuple(one.result() for one in triggering)
+        return TriggerRoundResult(tests=tests, source=await parts.beside(self._reads, request.source))
+
+    @reported
     async def _found_or_created(
+        self, request: TriggerTestInput, sending: Sending, clock: ServerClock
+    ) -> TriggerTestResult:
+        return await self._find_or_create(request, sending, clock)
+
+    async def _find_or_create(
         self, request: TriggerTestInput, sending: Sending, clock: ServerClock
     ) -> TriggerTestResult:
         parameters = _rendered(request)
@@ -183,6 +259,38 @@ def _rendered(request: TriggerTestInput) -> dict[str, str]:
             failure = Failure(kind=FailureKind.INVALID_PARAMETERS, message=message)
             raise application_error(failure, final=True) from None
     return rendered
+
+
+async def _read(runs: TestRuns, ref: RunRef, clock: ServerClock) -> RunReport:
+    try:
+        return _to_report(ref, await runs.read(ref.job, _to_run(ref, clock)))
+    except ProviderError as error:
+        return _unread(ref, failure_from(error))
+
+
+def _unread(ref: RunRef, failure: Failure) -> RunReport:
+    failure = replace(failure, message=cut(failure.message, LINE_BYTES))
+    return RunReport(key=ref.key, run=ref, state=RunState.RUNNING, error=failure.text, failure=failure)
+
+
+def _of_runner(failure: Failure, runner: str) -> Failure:
+    return failure if failure.object else replace(failure, object=f"TestRunner/{runner}")
+
+
+def of_round(request: TriggerRoundInput, one: RoundTest) -> TriggerTestInput:
+    """Return one test of a round as a trigger of its own."""
+    return TriggerTestInput(
+        namespace=request.namespace,
+        runner=one.spec.runner,
+        job=one.spec.job,
+        key=one.key,
+        parameters=one.spec.parameters,
+        variables=request.variables | one.variables,
+        test=one.spec.name,
+        listing_lag=request.listing_lag,
+        repository=request.repository,
+        began=one.began,
+    )
 
 
 def _to_run(ref: RunRef, clock: ServerClock) -> Run:

@@ -89,13 +89,17 @@ def scm_present_briefly(queues: Queues, timings: Timings, *, summary: str) -> Ac
 
 
 def ci_trigger(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:
-    """Trigger a test run: a retry must find the run of a lost reply, so it waits at least the list's lag."""
+    """Trigger test runs: a retry must find the run of a lost reply, so it waits at least the list's lag.
+
+    Of a round, only an attempt that was lost as a whole is retried here: a test that failed is an answer, and the
+    workflow triggers it again alone. The parts end before the attempt does (activities/parts.py).
+    """
     lag = timings.listing_lag.total_seconds()
     return _config(queues.ci, timings, _backoff(initial=lag, maximum=max(lag, 120), attempts=attempts), summary)
 
 
 def ci_poll(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Poll the runs of one runner: one attempt, since the workflow's timer is the retry."""
+    """Poll the runs of a round: one attempt, the workflow's timer is the retry. A runner that fails is an answer."""
     return _config(queues.ci, timings, _backoff(initial=5, maximum=30, attempts=1), summary)
 
 

@@ -96,6 +96,16 @@ class ReadDeploymentsResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeploymentRuns(Bounded):
+    """Say of one deployment no more than what it runs, as an Observation does."""
+
+    deployment: str
+    component: str
+    runs: str | None = None
+    problem: Line = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchDeploymentsInput:
     """Follow the deployments until one differs from `known`, or until `duration` is over, then read again.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from activities.models.bounds import Bounded, First, Line, Link, Short
 from activities.models.budgets import FOREIGN_KEPT
+from activities.models.configuration import TestSpec
+from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput
 from activities.models.failures import Failure
 
 
@@ -75,12 +77,61 @@ class TriggerTestResult(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PollTestsInput:
+class RoundTest:
+    """Ask for exactly one counted run of one test of a round."""
+
+    spec: TestSpec
+    key: str
+    variables: dict[str, str]
+    """Those that differ between the tests of the call."""
+    began: datetime | None = None
+    """As a trigger's."""
+    until: datetime | None = None
+    """The test's deadline, by the server's time: from then on nothing is begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerRoundInput:
+    """Ask for one counted run of each of these tests."""
+
     namespace: str
-    runner: str
+    repository: str
+    """As a trigger's."""
+    tests: tuple[RoundTest, ...]
+    variables: dict[str, str]
+    """Those that all tests have in common."""
+    listing_lag: timedelta = timedelta(0)
+    """As a trigger's."""
+    source: ReadDeploymentsInput | None = None
+    """What is read after the last trigger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggeredTest:
+    """Say what became of one test: exactly one of the two is there."""
+
+    key: str
+    result: TriggerTestResult | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerRoundResult:
+    tests: tuple[TriggeredTest, ...]
+    source: tuple[DeploymentRuns, ...] | None = None
+    """None where it was not asked for, or could not be read in the time that was left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollTestsInput:
+    """Ask for the state of runs, of one or several runners."""
+
+    namespace: str
     runs: tuple[RunRef, ...]
     repository: str = ""
     """As a trigger's."""
+    source: ReadDeploymentsInput | None = None
+    """What is read after the runs where each of them has its verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +155,8 @@ class RunReport(Bounded):
 @dataclass(frozen=True, kw_only=True)
 class PollTestsResult:
     reports: tuple[RunReport, ...]
+    source: tuple[DeploymentRuns, ...] | None = None
+    """None where it was not asked for, a run goes on, or it could not be read in the time that was left."""
 
 
 @dataclass(frozen=True, kw_only=True)

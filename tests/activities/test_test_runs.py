@@ -99,7 +99,7 @@ async def test_a_template_that_cannot_be_rendered_is_final_and_names_the_paramet
 async def test_one_unreadable_run_does_not_hide_the_others(environment: ActivityEnvironment) -> None:
     runs = FakeRuns()
     passed = runs.add("k1", RunPhase.PASSED)
-    request = PollTestsInput(namespace="shop", runner="jenkins", runs=(ref("k1", passed.id), ref("k2", "99")))
+    request = PollTestsInput(namespace="shop", runs=(ref("k1", passed.id), ref("k2", "99")))
     result = await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
     assert [(report.state.final, bool(report.error)) for report in result.reports] == [(True, False), (False, True)]
     assert result.reports[0].state is RunState.PASSED

@@ -226,6 +226,8 @@ LENGTHS: dict[str, int] = {
     "Shown.labels": 50,
     "Shown.mentions": 300,
     "TrackerRef.name": NAME + 11,
+    "RoundTest.variables[]": 512,
+    "TriggerRoundInput.variables[]": 4 * VALUE,
     "TriggerTestInput.test": NAME,
     "CancelTestsResult.cancelled": 64,
     "FindPolicyResult.names": NAME,
@@ -303,6 +305,11 @@ COUNTS: dict[str, int] = {
     "state_labels": 20,
     "statuses": 100,
     "TriggerTestInput.parameters": most(PolicyTest, "parameters"),
+    "TriggerRoundInput.variables": VARIABLES,
+    "PollTestsResult.source": MAX_APPLICATIONS,
+    "TriggerRoundResult.source": MAX_APPLICATIONS,
+    # What names a run and its artifact; the rest is the same for every test of a round.
+    "RoundTest.variables": 6,
     "TriggerTestInput.variables": VARIABLES,
 }
 

@@ -44,7 +44,7 @@ async def measure_latencies(stage: Stage, repositories: Sequence[str]) -> list[R
         synced.append(1000 * (syncs[0]["time"] - poked))
         steps.append(_milestones(events, began))
     del triggered[0], synced[0], steps[0]
-    first = activities_scheduled(events, "trigger_test")[-1].event_id
+    first = activities_scheduled(events, "trigger_round")[-1].event_id
     last = activities_scheduled(events, "sync_application")[0].event_id
     poke = next(
         event.event_id for event in events if event.workflow_execution_signaled_event_attributes.signal_name == "poke"
@@ -99,7 +99,7 @@ def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float
         ("source told", "tell_environment"),
         ("source heard, policy asked for", "find_policy"),
         ("target heard, revisions compared", "compare_revisions"),
-        ("tests triggered", "trigger_test"),
+        ("tests triggered", "trigger_round"),
     ):
         found[said] = activities_scheduled(events, name)[0]
     return {said: 1000 * (event.event_time.ToNanoseconds() / 1e9 - began) for said, event in found.items()}

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,7 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
+from activities.models.failures import Failure, FailureKind
 from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -63,9 +65,13 @@ from activities.models.testing import (
     CancelTestsResult,
     PollTestsInput,
     PollTestsResult,
+    RoundTest,
     RunRef,
     RunReport,
     RunState,
+    TriggeredTest,
+    TriggerRoundInput,
+    TriggerRoundResult,
     TriggerTestInput,
     TriggerTestResult,
 )
@@ -77,6 +83,8 @@ from activities.models.tracking import (
     RepositoryView,
     Timings,
 )
+from activities.parts import runs_of
+from activities.test_runs import of_round
 
 OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
 
@@ -292,6 +300,15 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return PresentResult(writes=1, shown=Shown(labels=request.labels, comment_id="1"))
 
     @activity.defn
+    async def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
+        async def one(part: RoundTest) -> TriggeredTest:
+            return await triggered_alone(self.trigger_test, request, part)
+
+        tests = tuple(await asyncio.gather(*map(one, request.tests)))
+        source = runs_of(await self.read_deployments(request.source)) if request.source else None
+        return TriggerRoundResult(tests=tests, source=source)
+
+    @activity.defn
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         if self.trigger_error:
             raise ApplicationError("job not found", type=self.trigger_error, non_retryable=True)
@@ -306,12 +323,12 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     @activity.defn
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
         by_key = {one.key: one.test for one in self.triggers}
-        return PollTestsResult(
-            reports=tuple(
-                RunReport(key=run.key, run=run, state=self.verdicts[by_key[run.key]], number="7")
-                for run in request.runs
-            )
+        reports = tuple(
+            RunReport(key=run.key, run=run, state=self.verdicts[by_key[run.key]], number="7") for run in request.runs
         )
+        over = all(report.state.final for report in reports)
+        source = runs_of(await self.read_deployments(request.source)) if over and request.source else None
+        return PollTestsResult(reports=reports, source=source)
 
     @activity.defn
     async def cancel_tests(self, request: CancelTestsInput) -> CancelTestsResult:
@@ -362,6 +379,23 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     @activity.defn
     async def publish_place(self, request: PublishPlaceInput) -> PublishStatusResult:
         return PublishStatusResult(written=True)
+
+
+async def triggered_alone(
+    trigger: Callable[[TriggerTestInput], Awaitable[TriggerTestResult]], request: TriggerRoundInput, part: RoundTest
+) -> TriggeredTest:
+    """Answer for one test of a round what its own trigger answers or fails of."""
+    try:
+        return TriggeredTest(key=part.key, result=await trigger(of_round(request, part)))
+    except ApplicationError as error:
+        known = {kind.value: kind for kind in FailureKind}
+        failure = next((one for one in error.details if isinstance(one, Failure)), None) or Failure(
+            kind=known.get(error.type or "", FailureKind.UNEXPECTED),
+            message=error.message,
+            retry_after=error.next_retry_delay,
+        )
+        failure = failure if failure.object else replace(failure, object=f"TestRunner/{part.spec.runner}")
+        return TriggeredTest(key=part.key, failure=failure)
 
 
 def a_test(name: str, *, required: bool = True, timeout: float = 20, retries: int = 0) -> TestSpec:

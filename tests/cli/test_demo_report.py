@@ -29,9 +29,10 @@ def task(number: int, identity: str) -> HistoryEvent:
 
 
 def trigger(number: int, completed: int) -> HistoryEvent:
-    """Return a scheduled `trigger_test`."""
+    """Return a scheduled `trigger_round` of one test."""
     event = HistoryEvent(event_id=number)
-    event.activity_task_scheduled_event_attributes.activity_type.name = "trigger_test"
+    event.activity_task_scheduled_event_attributes.activity_type.name = "trigger_round"
+    event.activity_task_scheduled_event_attributes.input.payloads.add(data=b'{"tests": [{}]}')
     event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id = completed
     return event
 

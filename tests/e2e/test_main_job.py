@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -119,12 +118,12 @@ def test_search_attributes_are_written_once_per_change_of_state_or_environment(p
 
 
 def test_the_tests_of_a_hop_are_triggered_in_one_workflow_task(promoted: Shop) -> None:
-    triggers = Counter(
-        (run, event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id)
-        for run, event in _history(promoted)
-        if event.activity_task_scheduled_event_attributes.activity_type.name == "trigger_test"
-    )
-    assert sorted(triggers.values()) == [1, 3]
+    triggers = [
+        len(json.loads(event.activity_task_scheduled_event_attributes.input.payloads[0].data)["tests"])
+        for _, event in _history(promoted)
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "trigger_round"
+    ]
+    assert sorted(triggers) == [1, 3]
 
 
 def test_a_durable_timer_fires_between_two_polls(promoted: Shop) -> None:
@@ -134,12 +133,13 @@ def test_a_durable_timer_fires_between_two_polls(promoted: Shop) -> None:
         scheduled = event.activity_task_scheduled_event_attributes
         if event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
             fired = dict.fromkeys(fired, True)
-        elif scheduled.activity_type.name == "trigger_test":
+        elif scheduled.activity_type.name == "trigger_round":
             fired.clear()
         elif scheduled.activity_type.name == "poll_tests":
-            runner = json.loads(scheduled.input.payloads[0].data)["runner"]
-            gaps += [fired[runner]] if runner in fired else []
-            fired[runner] = False
+            runs = json.loads(scheduled.input.payloads[0].data)["runs"]
+            for runner in {one["runner"] for one in runs}:
+                gaps += [fired[runner]] if runner in fired else []
+                fired[runner] = False
     assert gaps
     assert all(gaps)
 

@@ -69,7 +69,7 @@ class Gate:
         return result
 
     async def poll(self, ref: RunRef) -> RunReport:
-        result = await self._run("poll_tests", PollTestsInput(namespace="shop", runner="ci", runs=(ref,)))
+        result = await self._run("poll_tests", PollTestsInput(namespace="shop", runs=(ref,)))
         report: RunReport = result.reports[0]
         return report
 

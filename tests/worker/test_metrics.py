@@ -46,7 +46,7 @@ class CountedWork:
             RunRef(runner="jenkins", job="e2e", key="twice", id="1"),
             RunRef(runner="jenkins", job="e2e", key="new", id="3"),
         )
-        poll = PollTestsInput(namespace="shop", runner="jenkins", runs=runs)
+        poll = PollTestsInput(namespace="shop", runs=runs)
         await workflow.execute_activity("poll_tests", poll, start_to_close_timeout=SOON)
 
 

@@ -59,7 +59,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             scm.compare_revisions,
             scm.present_on_pull_request,
         ),
-        "ci": (ci.trigger_test, ci.poll_tests, ci.cancel_tests),
+        "ci": (ci.trigger_round, ci.trigger_test, ci.poll_tests, ci.cancel_tests),
         "delivery": (delivery.read_deployments, delivery.update_application, delivery.sync_application),
         "observation": (StreamActivities(connections).watch_deployments,),
     }

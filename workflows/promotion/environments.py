@@ -40,9 +40,10 @@ class Environments:
 
     async def get(self, environment: str) -> EnvironmentView:
         """Return an Environment as it was at the hop's start; one that cannot be all is read again."""
-        return self._known(environment) or await self.read(environment)
+        return self.known(environment) or await self.read(environment)
 
-    def _known(self, environment: str) -> EnvironmentView | None:
+    def known(self, environment: str) -> EnvironmentView | None:
+        """Return the declaration that is kept; None where it must be read."""
         known = self.views.get(environment)
         if known is None or self.unresolved(environment):
             return None
@@ -92,17 +93,26 @@ class Environments:
 
         Raises ActivityError when the read fails as a whole, and Unreadable where a person must fix the environment.
         """
-        view = self._known(environment) or await self.look_up(environment)
-        deployments = tuple(one for one in view.deployments if one.component in (self._story.components or ()))
-        if not deployments:
+        if self.known(environment) is None:
+            await self.look_up(environment)
+        request = self.reading(environment)
+        if request is None:
             return ()
         answer = await workflow.execute_activity_method(
             DeliveryActivities.read_deployments,
-            ReadDeploymentsInput(
-                namespace=self._request.tracker.namespace,
-                repository=self._request.spec.repository,
-                deployments=deployments,
-            ),
+            request,
             **policies.delivery_read(self._queues, self._request.timings, summary=f"read {environment}"),
         )
         return answer.observations
+
+    def reading(self, environment: str) -> ReadDeploymentsInput | None:
+        """Return what reads an environment's deployments of our components; None where none is known."""
+        view, components = self.views.get(environment), self._story.components or ()
+        deployments = tuple(one for one in (view.deployments if view else ()) if one.component in components)
+        if not deployments:
+            return None
+        return ReadDeploymentsInput(
+            namespace=self._request.tracker.namespace,
+            repository=self._request.spec.repository,
+            deployments=deployments,
+        )

@@ -1,5 +1,6 @@
 """Collect what the demo's report is computed from: resources, histories and the sandbox's journal."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -78,11 +79,13 @@ class Evidence:
             for number, run in enumerate(self.runs)
             for event in run
         )
-        return Counter(
-            (number, one.workflow_task_completed_event_id)
-            for number, one in scheduled
-            if one.activity_type.name == "trigger_test"
-        )
+        found: Counter[tuple[int, int]] = Counter()
+        for number, one in scheduled:
+            if one.activity_type.name == "trigger_round":
+                found[number, one.workflow_task_completed_event_id] += len(
+                    json.loads(one.input.payloads[0].data)["tests"]
+                )
+        return found
 
     @property
     def timers_fired(self) -> int:

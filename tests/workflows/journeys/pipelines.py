@@ -5,17 +5,23 @@ from dataclasses import dataclass, replace
 
 from temporalio.exceptions import ApplicationError
 
+from activities.models.failures import Failure, FailureKind
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
     PollTestsInput,
     PollTestsResult,
+    RoundTest,
     RunRef,
     RunReport,
     RunState,
+    TriggeredTest,
+    TriggerRoundInput,
+    TriggerRoundResult,
     TriggerTestInput,
     TriggerTestResult,
 )
+from activities.test_runs import of_round
 from tests.workflows.journeys.stage import Stage
 
 
@@ -41,6 +47,19 @@ class Pipelines:
         self.outcome: Callable[[], tuple[float, RunState]] = lambda: (5.0, RunState.PASSED)
         """Seconds that a run takes, and its verdict."""
         self.refuses: Callable[[], bool] = lambda: False
+
+    def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
+        """Trigger each test."""
+        return TriggerRoundResult(tests=tuple(self._triggered(request, one) for one in request.tests))
+
+    def _triggered(self, request: TriggerRoundInput, part: RoundTest) -> TriggeredTest:
+        try:
+            return TriggeredTest(key=part.key, result=self.trigger_test(of_round(request, part)))
+        except ApplicationError as error:
+            failure = Failure(
+                kind=FailureKind.NOT_FOUND, message=error.message, object=f"TestRunner/{part.spec.runner}"
+            )
+            return TriggeredTest(key=part.key, failure=failure)
 
     def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         if self.refuses():

@@ -20,6 +20,7 @@ from activities.models.configuration import (
     ReadRepositoryResult,
     TrackersCursor,
 )
+from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput
 from activities.models.places import MemberSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -33,7 +34,9 @@ from activities.models.revisions import (
     Shown,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
+from activities.models.testing import PollTestsInput, PollTestsResult, TriggerRoundInput, TriggerRoundResult
 from activities.models.tracking import Component, Problem, RepositoryView, Timings, TrackerRef
+from activities.parts import runs_of
 from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits, attempt_key
 from tests.workflows.journeys.applications import Applications
 from tests.workflows.journeys.oracle import Oracle
@@ -62,6 +65,7 @@ TIMINGS = Timings(
     listing_lag=timedelta(seconds=1),
 )
 
+TRIGGERS = ("trigger_round", "trigger_test")
 WRITES = ("update_application", "sync_application")
 
 
@@ -177,6 +181,9 @@ class World:
             self.oracle.acts(traveller)
             if name == "trigger_test":
                 self.oracle.trigger_begins(traveller, request.key)
+            if name == "trigger_round":
+                for part in request.tests:
+                    self.oracle.trigger_begins(traveller, part.key)
         if name in WRITES:
             assert traveller is not None, "only a promotion writes"
             self.oracle.write_begins(traveller, request)
@@ -187,7 +194,7 @@ class World:
         if self.calm:
             return 0.02, 0.01
         dice = self.dice(name)
-        slow = dice.random() < (0.2 if name in WRITES else self.slow_triggers if name == "trigger_test" else 0.05)
+        slow = dice.random() < (0.2 if name in WRITES else self.slow_triggers if name in TRIGGERS else 0.05)
         return dice.uniform(0.01, 12 if slow else 0.5), dice.uniform(0.01, 2 if slow else 0.1)
 
     def loses_answer(self, run: Run, name: str, request: Any) -> bool:
@@ -249,6 +256,21 @@ class World:
 
     def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
         return ListChangedFilesResult(components=self._numbered(request.number).components, files=1)
+
+    def trigger_round(self, request: TriggerRoundInput) -> TriggerRoundResult:
+        """Trigger, then read the source, now and then too slowly."""
+        answer = self.pipelines.trigger_round(request)
+        return replace(answer, source=self._beside(request.source))
+
+    def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
+        """Read the runs, and the source once all are over."""
+        answer = self.pipelines.poll_tests(request)
+        over = all(one.state.final for one in answer.reports)
+        return replace(answer, source=self._beside(request.source) if over else None)
+
+    def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
+        late = not self.calm and self.dice("read beside").random() < 0.1
+        return None if request is None or late else runs_of(self.applications.read_deployments(request))
 
     def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         return CompareRevisionsResult(

@@ -17,7 +17,7 @@ from tests.workflows.promotion.world import FAST, Run, World, a_test, promotion,
 
 PATIENT = replace(FAST, present_deadline=Timings().present_deadline)
 LAST = "pilotage/completed"
-ONCE = ("trigger_test", "update_application", "sync_application")
+ONCE = ("trigger_round", "update_application", "sync_application")
 
 
 @dataclass

@@ -148,7 +148,7 @@ async def promotion_in(
             made.compare_revisions,
             made.present_on_pull_request,
         ],
-        queues.ci: [made.trigger_test, made.poll_tests, made.cancel_tests],
+        queues.ci: [made.trigger_round, made.trigger_test, made.poll_tests, made.cancel_tests],
         queues.delivery: [made.read_deployments, made.update_application, made.sync_application],
         queues.kubernetes: [made.publish_status, made.publish_place],
     }

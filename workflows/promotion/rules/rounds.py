@@ -1,7 +1,7 @@
 """Pure: keys, variables and deadlines of a round of tests."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -273,6 +273,12 @@ def variables(
     found |= {f"source.vars.{name}": value for name, value in (source.vars if source else {}).items()}
     found |= {f"target.vars.{name}": value for name, value in (target.vars if target else {}).items()}
     return found
+
+
+def shared_variables(each: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the variables that have one value for all tests: they travel once."""
+    first = each[0] if each else {}
+    return {name: text for name, text in first.items() if all(one.get(name) == text for one in each)}
 
 
 def _deployment(source: EnvironmentView | None, artifact: Artifact | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -11,34 +12,95 @@ from activities.contracts import TestRunActivities
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
 from activities.models.failures import Failure, FailureKind
-from activities.models.testing import PollTestsInput, RunReport, RunState, TriggerTestInput
+from activities.models.testing import (
+    PollTestsInput,
+    RoundTest,
+    RunReport,
+    RunState,
+    TriggerRoundInput,
+    TriggerTestInput,
+    TriggerTestResult,
+)
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.rules import rounds
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Round, TestProgress
+from workflows.promotion.steps.source import SourceReader
 from workflows.runtime.backoff import jittered, pause_after
 
 FINAL_POLL_TIMEOUT = timedelta(seconds=5)
 
 
-async def trigger_due(ctx: PromotionRun, hop: Hop, round_: Round) -> None:
-    """Send all due triggers at once; a failed one is retried alone, later."""
+async def trigger_due(ctx: PromotionRun, hop: Hop, round_: Round, source: SourceReader) -> None:
+    """Send all due triggers at once: new ones together, with a read of the source, and each that failed alone."""
     tests = rounds.due(round_, workflow.now())
     if not tests:
         return
+    now = workflow.now()
+    for test in tests:
+        test.started_at = test.started_at or now
+        if not test.key:
+            test.key, test.began = rounds.run_key(ctx.request, hop, round_, test), now
     round_.confirmed = False
     ctx.flush()
-    await asyncio.gather(*(_trigger(ctx, hop, round_, test) for test in tests))
+    first = [test for test in tests if test.failure is None and not test.unheard]
+    again = [test for test in tests if test not in first]
+    triggers = [_trigger(ctx, hop, round_, test) for test in again]
+    if first:
+        # A read before the last trigger would confirm nothing.
+        triggers.append(_trigger_round(ctx, hop, round_, first, source if not again else None))
+    await asyncio.gather(*triggers)
     ctx.changed()
 
 
-async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgress) -> None:
+async def _trigger_round(
+    ctx: PromotionRun, hop: Hop, round_: Round, tests: Sequence[TestProgress], source: SourceReader | None
+) -> None:
     now = workflow.now()
-    test.started_at = test.started_at or now
-    if not test.key:
-        test.key, test.began = rounds.run_key(ctx.request, hop, round_, test), now
-    remaining = rounds.deadline(round_, hop.policy, test) - now
+    variables = {test.key: _variables(ctx, hop, round_, test) for test in tests}
+    shared = rounds.shared_variables(list(variables.values()))
+    until = {test.key: rounds.deadline(round_, hop.policy, test) for test in tests}
+    names = ", ".join(test.spec.name for test in tests)
+    config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {names}")
+    config["schedule_to_close_timeout"] = max(*until.values(), now + timedelta(seconds=1)) - now
+    request = TriggerRoundInput(
+        namespace=ctx.request.tracker.namespace,
+        repository=ctx.request.spec.repository,
+        tests=tuple(
+            RoundTest(
+                spec=test.spec,
+                key=test.key,
+                variables={name: text for name, text in variables[test.key].items() if name not in shared},
+                began=test.began,
+                until=until[test.key],
+            )
+            for test in tests
+        ),
+        variables=shared,
+        listing_lag=ctx.timings.listing_lag,
+        source=source.beside() if source else None,
+    )
+    try:
+        answer = await workflow.execute_activity_method(TestRunActivities.trigger_round, request, **config)
+    except ActivityError as refusal:
+        for test in tests:
+            _refused(ctx, test, failure_of(refusal, f"TestRunner/{test.spec.runner}"))
+        return
+    found = {one.key: one for one in answer.tests}
+    for test in tests:
+        one = found.get(test.key)
+        if one is not None and one.result is not None:
+            _accepted(ctx, test, one.result)
+        else:
+            lacking = Failure(kind=FailureKind.UNEXPECTED, message="the answer names no such test")
+            _refused(ctx, test, one.failure if one is not None and one.failure is not None else lacking)
+    if source is not None:
+        source.take(answer.source)
+
+
+async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgress) -> None:
+    remaining = rounds.deadline(round_, hop.policy, test) - workflow.now()
     config = policies.ci_trigger(ctx.queues, ctx.timings, summary=f"trigger {test.spec.name} ({test.spec.runner})")
     config["schedule_to_close_timeout"] = max(remaining, timedelta(seconds=1))
     request = TriggerTestInput(
@@ -47,16 +109,7 @@ async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgres
         job=test.spec.job,
         key=test.key,
         parameters=test.spec.parameters,
-        variables=rounds.variables(
-            ctx.story,
-            hop,
-            number=ctx.request.spec.number,
-            key=test.key,
-            artifacts=round_.artifacts,
-            source=ctx.views.get(hop.policy.source),
-            target=ctx.views.get(hop.policy.target),
-            components=test.spec.components,
-        ),
+        variables=_variables(ctx, hop, round_, test),
         test=test.spec.name,
         again=test.unheard,
         listing_lag=ctx.timings.listing_lag,
@@ -66,8 +119,25 @@ async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgres
     try:
         result = await workflow.execute_activity_method(TestRunActivities.trigger_test, request, **config)
     except ActivityError as refusal:
-        _refused(ctx, test, refusal)
+        _refused(ctx, test, failure_of(refusal, f"TestRunner/{test.spec.runner}"))
         return
+    _accepted(ctx, test, result)
+
+
+def _variables(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgress) -> dict[str, str]:
+    return rounds.variables(
+        ctx.story,
+        hop,
+        number=ctx.request.spec.number,
+        key=test.key,
+        artifacts=round_.artifacts,
+        source=ctx.views.get(hop.policy.source),
+        target=ctx.views.get(hop.policy.target),
+        components=test.spec.components,
+    )
+
+
+def _accepted(ctx: PromotionRun, test: TestProgress, result: TriggerTestResult) -> None:
     test.run, test.url, test.state = result.run, result.run.url, RunState.QUEUED
     note_foreign(ctx, test, result.foreign)
     rounds.answered(test)
@@ -83,9 +153,8 @@ def note_foreign(ctx: PromotionRun, test: TestProgress, foreign: Sequence[str]) 
         ctx.event("ForeignRun", f"{test.spec.name}: {one}", warning=True)
 
 
-def _refused(ctx: PromotionRun, test: TestProgress, refusal: ActivityError) -> None:
+def _refused(ctx: PromotionRun, test: TestProgress, failure: Failure) -> None:
     """Show why a trigger failed and plan the next one; only a trigger that must not be repeated is final."""
-    failure = failure_of(refusal, f"TestRunner/{test.spec.runner}")
     now, known = workflow.now(), test.trouble
     if failure.kind is FailureKind.UNTRACEABLE:
         test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, failure.text, True
@@ -114,14 +183,17 @@ def tell_refusal(ctx: PromotionRun, test: TestProgress, known: Failure | None) -
         ctx.event("TriggerRefused", f"{test.spec.name}: {found.object}: {found.text}", warning=True)
 
 
-async def poll_tests(ctx: PromotionRun, round_: Round) -> None:
-    """Read all open runs, one batched activity per runner; polls keep their gap, and what was asked, whatever comes."""
+async def poll_tests(ctx: PromotionRun, round_: Round, *, source: SourceReader | None = None) -> None:
+    """Read all open runs in one activity; polls keep their gap, and what was asked, whatever comes.
+
+    With a `source`, that is read as well where all runs are over: the round is judged next.
+    """
     if not rounds.to_poll(round_, workflow.now()):
         return
     if ctx.last_poll is not None and (gap := ctx.last_poll + ctx.timings.poll_gap - workflow.now()) > timedelta(0):
         await ctx.wait(lambda: False, at_most=gap, why="keep the gap between polls")
     ctx.last_poll = workflow.now()
-    await _poll(ctx, round_)
+    await _poll(ctx, round_, source=source)
 
 
 async def look_once_more(ctx: PromotionRun, round_: Round) -> None:
@@ -129,40 +201,48 @@ async def look_once_more(ctx: PromotionRun, round_: Round) -> None:
     await _poll(ctx, round_, at_most=FINAL_POLL_TIMEOUT)
 
 
-async def _poll(ctx: PromotionRun, round_: Round, *, at_most: timedelta | None = None) -> None:
-    open_tests = rounds.to_poll(round_, workflow.now())
-    open_tests += rounds.to_read_again(round_, open_tests, workflow.now(), ctx.timings.poll_maximum)
-    runners = sorted({test.spec.runner for test in open_tests})
-    if not runners:
-        return
-    await asyncio.gather(
-        *(
-            _poll_runner(ctx, runner, [test for test in open_tests if test.spec.runner == runner], at_most=at_most)
-            for runner in runners
-        )
-    )
-    ctx.changed()
-
-
-async def _poll_runner(
-    ctx: PromotionRun, runner: str, tests: list[TestProgress], *, at_most: timedelta | None = None
+async def _poll(
+    ctx: PromotionRun, round_: Round, *, at_most: timedelta | None = None, source: SourceReader | None = None
 ) -> None:
-    runs, began = tuple(test.run for test in tests if test.run is not None), workflow.now()
+    began = workflow.now()
+    tests = rounds.to_poll(round_, began)
+    tests += rounds.to_read_again(round_, tests, began, ctx.timings.poll_maximum)
+    if not tests:
+        return
     ended = {test.key for test in tests if test.final}
-    config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runner}: {len(runs)} runs")
+    whole = round_.confirmed and all(test.final or test in tests for test in round_.tests)
+    runners = ", ".join(sorted({test.spec.runner for test in tests}))
+    config = policies.ci_poll(ctx.queues, ctx.timings, summary=f"poll {runners}: {len(tests)} runs")
     if at_most is not None:
         config["schedule_to_close_timeout"] = at_most
     request = PollTestsInput(
-        namespace=ctx.request.tracker.namespace, runner=runner, runs=runs, repository=ctx.request.spec.repository
+        namespace=ctx.request.tracker.namespace,
+        runs=tuple(test.run for test in tests if test.run is not None),
+        repository=ctx.request.spec.repository,
+        source=source.beside() if source is not None and whole else None,
     )
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)
     except ActivityError as refusal:
-        failure = failure_of(refusal, f"TestRunner/{runner}")
         for test in (one for one in tests if not one.final):
+            failure = failure_of(refusal, f"TestRunner/{test.spec.runner}")
             rounds.miss_poll(test, failure, workflow.now(), ctx.timings.passing)
-        return
-    reports = {report.key: report for report in answer.reports}
+    else:
+        _take_reports(ctx, tests, ended, answer.reports, began)
+        if source is not None:
+            source.take(answer.source)
+    ctx.changed()
+
+
+def _take_reports(
+    ctx: PromotionRun,
+    tests: Sequence[TestProgress],
+    ended: AbstractSet[str],
+    answer: Sequence[RunReport],
+    began: datetime,
+) -> None:
+    """Write into the tests what was read of their runs since `began`; `ended` had their verdict before."""
+    reports = {report.key: report for report in answer}
     for test in tests:
         report = reports.get(test.key)
         if test.final:

@@ -1,13 +1,13 @@
 """Reads of the source that a round is about: its place may not know yet what moved."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio import workflow
 
 from activities.models.configuration import EnvironmentView
-from activities.models.delivery import Observation
+from activities.models.delivery import DeploymentRuns, Observation, ReadDeploymentsInput
 from activities.models.tracking import Artifact, Problem
 from workflows.promotion.rules import comparison
 from workflows.promotion.run import PromotionRun
@@ -17,6 +17,7 @@ from workflows.runtime.asking import Unreadable
 from workflows.runtime.backoff import Backoff
 
 Answer = TypeVar("Answer")
+Runs = Sequence[Observation] | Sequence[DeploymentRuns]
 
 
 class SourceReader:
@@ -28,6 +29,7 @@ class SourceReader:
         self._pauses = Backoff(initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
         self._due: datetime | None = None
         self._pokes = ctx.pokes
+        self._read: tuple[DeploymentRuns, ...] | None = None
 
     @property
     def unread(self) -> bool:
@@ -56,7 +58,7 @@ class SourceReader:
         """Return from what to what the source moved since the round began; None while that cannot be told."""
         ctx, environment = self._ctx, self._hop.policy.source
 
-        async def ask() -> tuple[Observation, ...]:
+        async def ask() -> Runs:
             return await self._observe(round_)
 
         observed = await self._ask(ask)
@@ -79,6 +81,21 @@ class SourceReader:
             return pause
         return max(min(pause, self._due - workflow.now()), timedelta(milliseconds=100))
 
+    def beside(self) -> ReadDeploymentsInput | None:
+        """Return what reads the source within another activity; None where it is not to be read, or to be looked up."""
+        environment = self._hop.policy.source
+        if not self.may_read or self._declared_since() or self._ctx.environments.known(environment) is None:
+            return None
+        return self._ctx.environments.reading(environment)
+
+    def take(self, answer: tuple[DeploymentRuns, ...] | None) -> None:
+        """Keep what was read beside for the next look, which then asks nobody."""
+        self._read = answer
+
+    def forget(self) -> None:
+        """Have the source read afresh: time passes."""
+        self._read = None
+
     async def _ask(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         ctx = self._ctx
         if not self.may_read:
@@ -92,11 +109,15 @@ class SourceReader:
             self._pauses.reset()
         return answer
 
-    async def _observe(self, round_: Round) -> tuple[Observation, ...]:
+    async def _observe(self, round_: Round) -> Runs:
         ctx, environment = self._ctx, self._hop.policy.source
+        observed: Runs | None
+        observed, self._read = self._read, None
         if self._declared_since():
+            observed = None
             await ctx.environments.look_up(environment)
-        observed = await ctx.environments.observe(environment)
+        if observed is None:
+            observed = await ctx.environments.observe(environment)
         if _unread(round_, observed):
             # What cannot be read may be declared no more: an application that left must not be waited for.
             await ctx.environments.look_up(environment)
@@ -124,7 +145,7 @@ def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> boo
     return now is not None and all(revisions.get(one.component) == one.revision for one in now)
 
 
-def _unread(round_: Round, observed: tuple[Observation, ...]) -> list[str]:
+def _unread(round_: Round, observed: Runs) -> list[str]:
     """Name what keeps the source from being known: without it no round may be confirmed."""
     seen = {one.component for one in observed}
     lacking = [f"no deployment of {one.component}" for one in round_.artifacts if one.component not in seen]

@@ -87,7 +87,7 @@ async def run_tests(ctx: PromotionRun) -> State:
             await _wait(ctx, hop, round_, source, polling, seen)
         elif act.step is Step.POLL:
             polling.pokes = ctx.pokes
-            await poll_tests(ctx, round_)
+            await poll_tests(ctx, round_, source=None if ctx.held else source)
             polling.plan_next(workflow.now())
         elif (state := await _carry_out(ctx, hop, round_, act, source)) is not None:
             return state
@@ -114,6 +114,7 @@ async def _wait(
 ) -> None:
     """Wait for the next poll, trigger or deadline, or until something of what was looked at changed."""
     now = workflow.now()
+    source.forget()
     ctx.changed()
     polling.bring_forward(now)
     pause = polling.at - now
@@ -135,7 +136,7 @@ async def _carry_out(ctx: PromotionRun, hop: Hop, round_: Round, act: Act, sourc
         case Step.DECLARE:
             await source.declare()
         case Step.TRIGGER:
-            await trigger_due(ctx, hop, round_)
+            await trigger_due(ctx, hop, round_, source)
         case Step.CONFIRM if await _source_left(ctx, hop, round_, source):
             cancel_round(ctx, round_)
             if hop.source_moves > SOURCE_MOVES_ALLOWED:

@@ -1,0 +1,30 @@
+"""One read of several deployments, complete: whole hashes, and whether each may be written."""
+
+from dataclasses import replace
+
+from activities.full_revisions import FullRevisions
+from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
+from activities.ports import Connections
+from activities.reading import READING, read_all
+from activities.rights import with_rights
+
+
+class DeploymentReads:
+    """Read what deployments run, for every activity that needs it."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._revisions = FullRevisions(connections)
+
+    async def read(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
+        """Read the deployments, in their order; what one of them lacks is its observation's problem."""
+        answer = await read_all(
+            self._connections, request.namespace, request.deployments, refresh=request.refresh, within=READING
+        )
+        answer = await self._revisions.complete(request.namespace, request.repository, answer)
+        return replace(
+            answer,
+            observations=await with_rights(
+                self._connections, request.namespace, request.deployments, answer.observations
+            ),
+        )
