@@ -35,6 +35,7 @@ from activities.models.configuration import (
     WriteSpec,
 )
 from activities.models.delivery import (
+    DeploymentRuns,
     Health,
     Observation,
     OperationPhase,
@@ -305,8 +306,13 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             return await triggered_alone(self.trigger_test, request, part)
 
         tests = tuple(await asyncio.gather(*map(one, request.tests)))
-        source = runs_of(await self.read_deployments(request.source)) if request.source else None
-        return TriggerRoundResult(tests=tests, source=source)
+        return TriggerRoundResult(tests=tests, source=await self._beside(request.source))
+
+    async def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
+        try:
+            return None if request is None else runs_of(await self.read_deployments(request))
+        except ApplicationError:
+            return None
 
     @activity.defn
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
@@ -327,7 +333,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             RunReport(key=run.key, run=run, state=self.verdicts[by_key[run.key]], number="7") for run in request.runs
         )
         over = all(report.state.final for report in reports)
-        source = runs_of(await self.read_deployments(request.source)) if over and request.source else None
+        source = await self._beside(request.source) if over else None
         return PollTestsResult(reports=reports, source=source)
 
     @activity.defn

@@ -130,7 +130,7 @@ async def test_two_hundred_applications_in_one_wave_do_not_wait_in_two_hundred_s
         stories = await read_runs(world.client, world.handles["web-411"].id)
         assert len(stories) > 1
         assert _scheduled(stories[0], "update_application")
-        assert not _scheduled(stories[-1], "trigger_test")
+        assert not _scheduled(stories[-1], "trigger_round")
         places = await read_runs(world.client, environment_workflow_id(world.installation, "shop", "staging", "web"))
         assert len(places) > 1
         assert [_most_watches(run) for run in places if _scheduled(run, "watch_deployments")]
