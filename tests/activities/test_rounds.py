@@ -90,7 +90,10 @@ class Round:
         self.number += 1
         environment = bounded_environment(attempt=self.number)
         environment.info = replace(
-            environment.info, heartbeat_details=list(self.details), start_to_close_timeout=self.limit
+            environment.info,
+            heartbeat_details=list(self.details),
+            start_to_close_timeout=self.limit,
+            started_time=environment.info.started_time + self.number * timedelta(minutes=1),
         )
 
         def noted(*details: Any) -> None:
@@ -193,7 +196,7 @@ async def test_a_host_that_hangs_loses_its_own_test_alone() -> None:
 
 async def test_nothing_is_begun_after_the_deadline_of_a_test() -> None:
     fine, environment = FakeRuns(), bounded_environment()
-    over = environment.info.started_time - timedelta(seconds=1)
+    over = environment.info.started_time
     answer = await Round(Hosts(hosts={"fine": fine})).trigger(
         a_round(a_test("a", "fine", until=over), a_test("b", "fine", until=over + timedelta(hours=1)))
     )
