@@ -28,7 +28,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/local": 120,
     "tests/crds": 90,
     "tests/sandbox": 60,
-    "tests/security": 60,
+    "tests/security": 90,
     "tests/providers": 90,
     "tests/replay": 30,
     "tests/architecture": 60,

@@ -133,6 +133,8 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    # Written as they are they would be lines of their own, and some quote what they warn of.
+    logging.captureWarnings(True)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     structlog.configure(

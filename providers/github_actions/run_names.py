@@ -66,7 +66,7 @@ def _reads_key(tokens: Sequence[str]) -> bool:
     for index, token in enumerate(tokens):
         if token == "(":  # noqa: S105 -- of an expression
             calls.append(tokens[index - 1] if index and tokens[index - 1].isidentifier() else "")
-        elif token == ")" and calls:  # noqa: S105 -- the same
+        elif token == ")" and calls:  # noqa: S105 -- its end
             calls.pop()
         elif _is_shown(tokens, index) and _SHOWING_CALLS.issuperset(calls):
             return True

@@ -23,6 +23,8 @@ _DEEP = tuple(
     for depth in (90, 900, 20_000)
     for opening, closing in (("[", "]"), ('{"message":', "}"), ('{"sources":[', "]}"))
 )
+_CROWDED = b'{"items":[%s]}' % b",".join([b'{"name":[%s]}' % b",".join([b"1"] * 1000)] * 160)
+"""More values than are decoded in one go."""
 _DATES = (
     "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-02-30T00:00:00Z", "2024-W01", "20240201T1000",
     "2024-02-01T10:00:00+99:99", "10000-01-01T00:00:00Z", "2024-02-01T10:00:00." + "1" * 500 + "Z", "0", "24:00",
@@ -248,13 +250,13 @@ def _end_of_text(part: str) -> int:
 
 def _damaged(body: bytes, random: Random, said: list[str]) -> tuple[bytes, bool]:
     at = random.randint(0, len(body))
-    way = random.choice(("empty", "short", "cut", "flipped", "bom", "utf-16", "behind", "html", "spaces"))
+    way = random.choice(("empty", "short", "cut", "flipped", "bom", "utf-16", "behind", "html", "spaces", "crowded"))
     said.append(f"bytes: {way}")
     flipped = body[:at] + bytes([random.randrange(256)]) + body[at + 1 :]
     made = {
         "empty": b"", "short": body[:at], "cut": body[:at], "flipped": flipped, "bom": b"\xef\xbb\xbf" + body,
         "utf-16": body.decode("utf-8", "replace").encode("utf-16"), "behind": body + b"\nnull", "spaces": b" \n" * 5000,
-        "html": b"<html><title" + b"<title>" * 9000,
+        "crowded": _CROWDED, "html": b"<html><title" + b"<title>" * 9000,
     }  # fmt: skip
     return made[way], way == "cut"
 
