@@ -1,11 +1,11 @@
 """Sync windows: which one is in the way, and when it ends."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from activities.sync_windows import ends_at
-from providers.argocd.windows import in_the_way
+from providers.argocd.windows import _starts, in_the_way
 
 NOW = datetime(2026, 1, 2, 23, 30, 15, tzinfo=UTC)
 """A Friday."""
@@ -61,3 +61,15 @@ def test_all_open_deny_windows_must_end() -> None:
 def test_a_schedule_is_followed_no_further_than_a_week_or_so() -> None:
     (found,) = in_the_way({"assignedWindows": [window("allow", "0 0 29 2 *", "1h")]}, NOW)
     assert found.until is None
+
+
+@pytest.mark.parametrize("schedule", ["* * * * *", "*/7 3-5,23 * * *", "0 0 2 * 5", "30 23 * * 5", "59 23 31 12 *"])
+@pytest.mark.parametrize("days", [0, 1, 8])
+def test_the_newest_start_is_the_last_of_all(schedule: str, days: int) -> None:
+    after = NOW - timedelta(days=days, minutes=1)
+    starts = list(_starts(schedule, after, NOW))
+    assert starts == sorted(starts)
+    assert all(after < start <= NOW for start in starts)
+    assert list(_starts(schedule, after, NOW, newest_first=True)) == starts[::-1]
+    if schedule == "* * * * *":
+        assert len(starts) == days * 24 * 60 + 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from providers.github_actions.run_names import shows_key
+from providers.github_actions.run_names import FILE_LIMIT_BYTES, shows_key
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,22 @@ def test_an_anchor_stands_for_what_it_names() -> None:
 
 def test_a_name_made_to_be_slow_is_read_all_the_same() -> None:
     assert not shows_key("run-name: ${{ " + "''" * 5_000 + " ' }}\n")
+
+
+SHOWN = "run-name: ${{ inputs.promotion_key }}\n"
+
+
+def test_a_file_beyond_the_limit_shows_nothing() -> None:
+    filled = SHOWN + "#" * (FILE_LIMIT_BYTES - len(SHOWN))
+    assert shows_key(filled)
+    assert not shows_key(f"{filled}#")
+
+
+def test_a_name_beyond_the_limit_shows_nothing() -> None:
+    # Each beginning would be followed to the end of the name.
+    assert not shows_key("run-name: '" + "${{ a " * 10_000 + "${{ inputs.promotion_key }}'\n")
+
+
+def test_a_repeated_anchor_warns_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
+    assert shows_key(f"a: &x b\nc: &x d\n{SHOWN}")
+    assert list(recwarn) == []

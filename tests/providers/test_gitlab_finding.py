@@ -8,6 +8,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from providers.gitlab_ci import starting
 from tests.providers.hosts import FakeHost, answer, gitlab_ci
 from tests.providers.pipelines import PROJECT, pipeline, show_each, traceable, variables_of
 
@@ -134,3 +135,10 @@ async def test_more_pipelines_than_can_be_listed_make_runs_untraceable(host: Fak
     host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5, source="push")], x_next_page="2"))
     assert not await traceable(gitlab_ci(host.http()))
     assert len(host.requests) == 10
+
+
+def test_a_ci_file_beyond_the_limit_shows_no_key() -> None:
+    shown = "workflow:\n  name: $PROMOTION_KEY\n"
+    filled = shown + "#" * (starting.CONFIG_LIMIT_BYTES - len(shown))
+    assert starting.shows_key(filled, starting.ParametersAs.VARIABLES)
+    assert not starting.shows_key(f"{filled}#", starting.ParametersAs.VARIABLES)
