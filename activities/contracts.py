@@ -16,10 +16,11 @@ from activities.models.configuration import (
 )
 from activities.models.connections import CheckConnectionInput, CheckConnectionResult, PublishConnectionInput
 from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
     ReadDeploymentsInput,
     ReadDeploymentsResult,
     SyncApplicationInput,
-    UpdateApplicationInput,
     WatchDeploymentsInput,
     WriteResult,
 )
@@ -148,8 +149,8 @@ class DeliveryActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
-        """Write an artifact to one deployment by compare-and-set. Safe to retry."""
+    async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
+        """Write an artifact to one deployment by compare-and-set, and start one sync of it. Safe to retry."""
 
     @activity.defn
     @abstractmethod

@@ -1,13 +1,17 @@
 """DeliveryActivities: read and move Argo CD applications in short calls, each by compare-and-set."""
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from activities.contracts import DeliveryActivities
 from activities.deployment_reads import DeploymentReads
-from activities.failures import describe, reported
+from activities.failures import carried, describe, last_attempt, refusal_of, reported
 from activities.metrics import Count, count
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
     ReadDeploymentsInput,
     ReadDeploymentsResult,
     SyncApplicationInput,
@@ -32,6 +36,8 @@ from providers.errors import (
 )
 from providers.models import ApplicationState
 
+_WRITTEN = "the write is ours"
+"""Word of an attempt to the next one."""
 _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderMisconfigured)
 
 
@@ -50,9 +56,29 @@ class ArgoCDActivities(DeliveryActivities):
 
     @activity.defn
     @reported
-    async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
-        """Write the artifact if the application still holds what the caller compared."""
-        return _counted("update", request.namespace, request.deployment, await self._update(request))
+    async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
+        """Write the artifact if the application still holds what the caller compared, then start one sync of it.
+
+        Safe to retry: a write that is there already is known by its value, or by the word of the attempt that made it,
+        and a sync by its key. What became of the write is told also where the sync fails for good.
+        """
+        written = _counted("update", request.namespace, request.deployment, await self._update(request.write))
+        if not written.stands:
+            return DeliverApplicationResult(written=written)
+        if written.outcome is WriteOutcome.DONE:
+            activity.heartbeat(_WRITTEN)
+        elif _WRITTEN in activity.info().heartbeat_details:
+            written = replace(written, outcome=WriteOutcome.DONE)
+        try:
+            synced = await self._sync(request.sync)
+        except Exception as error:  # noqa: BLE001 -- translated, as `reported` would
+            refusal = refusal_of(error)
+            if refusal.non_retryable or last_attempt():
+                return DeliverApplicationResult(written=written, failure=carried(refusal))
+            raise refusal from None
+        return DeliverApplicationResult(
+            written=written, synced=_counted("sync", request.namespace, request.deployment, synced)
+        )
 
     @activity.defn
     @reported

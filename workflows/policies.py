@@ -114,7 +114,10 @@ def delivery_read(queues: Queues, timings: Timings, *, summary: str, attempts: i
 
 
 def delivery_write(queues: Queues, timings: Timings, *, summary: str, attempts: int = 5) -> ActivityConfig:
-    """Write or sync by compare-and-set: safe to retry, but the place is compared again after a few losses."""
+    """Write and sync by compare-and-set: safe to retry as a whole, but the place is compared again after a few losses.
+
+    A retry finds what is written by its value, and the sync by its key.
+    """
     return _config(queues.delivery, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Link, Short
 from activities.models.configuration import DeploymentSpec
+from activities.models.failures import Failure
 from activities.models.tracking import Artifact
 
 
@@ -161,9 +162,60 @@ class SyncApplicationInput:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeliverApplicationInput:
+    """Write the artifact to one deployment, only if it still holds `expected`, and start one sync of it."""
+
+    namespace: str
+    deployment: DeploymentSpec
+    artifact: Artifact
+    expected: str
+    """As of a write alone, and so are the others of a sync."""
+    key: str
+    allowed: tuple[str, ...] = ()
+    insist: bool = False
+
+    @property
+    def write(self) -> UpdateApplicationInput:
+        """Return the write alone."""
+        return UpdateApplicationInput(
+            namespace=self.namespace,
+            deployment=self.deployment,
+            artifact=self.artifact,
+            expected=self.expected,
+            key=self.key,
+        )
+
+    @property
+    def sync(self) -> SyncApplicationInput:
+        """Return the sync alone."""
+        return SyncApplicationInput(
+            namespace=self.namespace,
+            deployment=self.deployment,
+            artifact=self.artifact,
+            key=self.key,
+            allowed=self.allowed,
+            insist=self.insist,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class WriteResult(Bounded):
     outcome: WriteOutcome
     message: Line = ""
     written_raw: str = ""
     until: datetime | None = None
     """When a sync window ends, as far as that is known."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether what was asked for is there."""
+        return self.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliverApplicationResult:
+    """Say what became of the write, and of the sync where the write stands: its result, or why there is none."""
+
+    written: WriteResult
+    synced: WriteResult | None = None
+    failure: Failure | None = None

@@ -10,13 +10,15 @@ from temporalio.testing import ActivityEnvironment
 from activities.deployments import ArgoCDActivities
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
     Observation,
     ReadDeploymentsInput,
     SyncApplicationInput,
-    UpdateApplicationInput,
     WriteOutcome,
     WriteResult,
 )
+from activities.models.failures import FailureKind
 from activities.models.tracking import Artifact
 from activities.observing import observe
 from providers.errors import (
@@ -28,6 +30,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.models import HelmParameter, SyncWindow
+from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeConnections, FakeDeployments, application
 
 SPEC = DeploymentSpec(
@@ -48,11 +51,16 @@ def server(**changes: Any) -> FakeDeployments:
 
 
 async def update(argocd: FakeDeployments, *, expected: str = OLD, deployment: DeploymentSpec = SPEC) -> WriteResult:
-    request = UpdateApplicationInput(
-        namespace="shop", deployment=deployment, artifact=ARTIFACT, expected=expected, key="k"
+    return (await deliver(argocd, ActivityEnvironment(), expected=expected, deployment=deployment)).written
+
+
+async def deliver(
+    argocd: FakeDeployments, environment: ActivityEnvironment, *, expected: str = OLD, deployment: DeploymentSpec = SPEC
+) -> DeliverApplicationResult:
+    request = DeliverApplicationInput(
+        namespace="shop", deployment=deployment, artifact=ARTIFACT, expected=expected, key="k", allowed=(OLD,)
     )
-    activities = ArgoCDActivities(FakeConnections(argocd=argocd))
-    return await ActivityEnvironment().run(activities.update_application, request)
+    return await environment.run(ArgoCDActivities(FakeConnections(argocd=argocd)).deliver_application, request)
 
 
 async def sync(argocd: FakeDeployments, *, deployment: DeploymentSpec = SPEC) -> WriteResult:
@@ -281,3 +289,47 @@ def test_nobody_counts_a_compared_revision_as_running() -> None:
     state = application(target_revisions=(NEW,), synced_revisions=(NEW,), sync_status="OutOfSync")
     seen = observe(SPEC, state)
     assert (seen.runs, seen.written, seen.settled) == (OLD, NEW, False)
+
+
+async def test_a_delivery_writes_and_syncs_once_and_says_both() -> None:
+    argocd = server()
+    answer = await deliver(argocd, ActivityEnvironment())
+    assert (answer.written.outcome, answer.failure) == (WriteOutcome.DONE, None)
+    assert answer.synced is not None
+    assert answer.synced.outcome is WriteOutcome.DONE
+    assert (len(argocd.patches), len(argocd.syncs)) == (1, 1)
+
+
+async def test_a_write_that_was_lost_or_refused_is_followed_by_no_sync() -> None:
+    argocd = server()
+    answer = await deliver(argocd, ActivityEnvironment(), expected=OTHER)
+    assert (answer.written.outcome, answer.synced, answer.failure) == (WriteOutcome.CONFLICT, None, None)
+    assert (argocd.patches, argocd.syncs) == ([], [])
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["with its word", "without"])
+async def test_a_reply_lost_between_write_and_sync_repeats_neither(heard: bool) -> None:
+    argocd, words = server(), list[Any]()
+    argocd.errors["sync"] = [ProviderUnavailable("late")]
+    first = bounded_environment()
+    first.on_heartbeat = lambda *details: words.extend(details)
+    with pytest.raises(ApplicationError) as caught:
+        await deliver(argocd, first)
+    assert not caught.value.non_retryable
+    second = bounded_environment(attempt=2)
+    second.info = replace(second.info, heartbeat_details=words if heard else [])
+    answer = await deliver(argocd, second)
+    # That the write is ours is known by the word alone; that it stands, in any case.
+    assert answer.written.outcome is (WriteOutcome.DONE if heard else WriteOutcome.ALREADY)
+    assert answer.synced is not None
+    assert (len(argocd.patches), len(argocd.syncs)) == (1, 1)
+
+
+async def test_a_sync_that_fails_for_good_hides_no_write() -> None:
+    argocd = server()
+    argocd.errors["sync"] = [ProviderUnavailable("down")]
+    answer = await deliver(argocd, bounded_environment(attempt=3, attempts=3))
+    assert answer.written.outcome is WriteOutcome.DONE
+    assert answer.synced is None
+    assert answer.failure is not None
+    assert answer.failure.kind is FailureKind.UNAVAILABLE

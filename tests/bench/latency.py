@@ -45,7 +45,7 @@ async def measure_latencies(stage: Stage, repositories: Sequence[str]) -> list[R
         steps.append(_milestones(events, began))
     del triggered[0], synced[0], steps[0]
     first = activities_scheduled(events, "trigger_round")[-1].event_id
-    last = activities_scheduled(events, "sync_application")[0].event_id
+    last = activities_scheduled(events, "deliver_application")[0].event_id
     poke = next(
         event.event_id for event in events if event.workflow_execution_signaled_event_attributes.signal_name == "poke"
     )

@@ -18,7 +18,7 @@ SERVED: Mapping[str, tuple[str, ...]] = {
     "config": ("find_policy", "read_environment", "read_repository", "list_trackers", "tell_environment"),
     "scm": ("read_pull_request", "list_changed_files", "compare_revisions", "present_on_pull_request"),
     "ci": ("trigger_round", "trigger_test", "poll_tests", "cancel_tests"),
-    "delivery": ("read_deployments", "update_application", "sync_application"),
+    "delivery": ("read_deployments", "deliver_application", "sync_application"),
     "observation": ("watch_deployments",),
     "kubernetes": ("publish_status", "publish_place"),
 }

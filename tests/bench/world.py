@@ -35,6 +35,8 @@ from activities.models.configuration import (
     WriteSpec,
 )
 from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
     DeploymentRuns,
     Health,
     Observation,
@@ -354,6 +356,12 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return ReadDeploymentsResult(observations=found, read_at=datetime.now(UTC))
 
     @activity.defn
+    async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
+        written = await self.update_application(request.write)
+        if not written.stands:
+            return DeliverApplicationResult(written=written)
+        return DeliverApplicationResult(written=written, synced=await self.sync_application(request.sync))
+
     async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
         if self.refuse_writes:
             return WriteResult(outcome=WriteOutcome.REFUSED, message=self.refuse_writes)

@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.configuration import ResourceConfigActivities
 from activities.deployments import ArgoCDActivities
 from activities.models.configuration import DeploymentSpec, ReadEnvironmentInput
-from activities.models.delivery import SyncApplicationInput, UpdateApplicationInput, WriteOutcome
+from activities.models.delivery import DeliverApplicationInput, SyncApplicationInput, WriteOutcome
 from activities.models.tracking import Artifact
 from activities.observing import observe
 from activities.shared_applications import FRESH, SharedApplications
@@ -106,8 +106,8 @@ async def test_nothing_is_written_or_synced_by_the_younger_one() -> None:
     activities = ArgoCDActivities(FakeConnections(scm=FakeScm(), argocd=argocd))
     (mine,) = await read(with_thief(), "mine", namespace="thief")
     artifact = Artifact(component="web", revision=NEW)
-    update = UpdateApplicationInput(namespace="thief", deployment=mine, artifact=artifact, expected=OLD, key="k")
-    written = await ActivityEnvironment().run(activities.update_application, update)
+    delivery = DeliverApplicationInput(namespace="thief", deployment=mine, artifact=artifact, expected=OLD, key="k")
+    written = (await ActivityEnvironment().run(activities.deliver_application, delivery)).written
     sync = SyncApplicationInput(namespace="thief", deployment=mine, artifact=artifact, key="k")
     synced = await ActivityEnvironment().run(activities.sync_application, sync)
     for result in (written, synced):

@@ -34,7 +34,7 @@ async def started(temporal_server: str) -> AsyncIterator[Starter]:
     served: dict[str, list[Callable[..., Any]]] = {
         queues.config: [world.find_policy, world.read_environment, world.read_repository, world.tell_environment],
         queues.scm: [world.read_pull_request, world.compare_revisions, world.present_on_pull_request],
-        queues.delivery: [world.read_deployments, world.update_application, world.sync_application],
+        queues.delivery: [world.read_deployments, world.deliver_application, world.sync_application],
         queues.kubernetes: [world.publish_status],
     }
     async with AsyncExitStack() as stack:

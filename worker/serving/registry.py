@@ -60,6 +60,6 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             scm.present_on_pull_request,
         ),
         "ci": (ci.trigger_round, ci.trigger_test, ci.poll_tests, ci.cancel_tests),
-        "delivery": (delivery.read_deployments, delivery.update_application, delivery.sync_application),
+        "delivery": (delivery.read_deployments, delivery.deliver_application, delivery.sync_application),
         "observation": (StreamActivities(connections).watch_deployments,),
     }

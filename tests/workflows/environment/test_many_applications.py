@@ -61,7 +61,6 @@ class Fleet(Together):
             for one in super().observations(environment)
         )
 
-    @activity.defn
     async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
         with self.busy("write"):
             await asyncio.sleep(0.02)
@@ -129,7 +128,7 @@ async def test_two_hundred_applications_in_one_wave_do_not_wait_in_two_hundred_s
         # The story crossed the limit of its history between two batches' arrival, and so did the place.
         stories = await read_runs(world.client, world.handles["web-411"].id)
         assert len(stories) > 1
-        assert _scheduled(stories[0], "update_application")
+        assert _scheduled(stories[0], "deliver_application")
         assert not _scheduled(stories[-1], "trigger_round")
         places = await read_runs(world.client, environment_workflow_id(world.installation, "shop", "staging", "web"))
         assert len(places) > 1

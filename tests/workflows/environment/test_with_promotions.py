@@ -189,7 +189,7 @@ async def together_in(kind: type[AnyWorld], address: str, *, dev: str) -> AsyncI
             world.present_on_pull_request,
         ],
         queues.ci: [world.trigger_round, world.trigger_test, world.poll_tests, world.cancel_tests],
-        queues.delivery: [world.read_deployments, world.update_application, world.sync_application],
+        queues.delivery: [world.read_deployments, world.deliver_application, world.sync_application],
         queues.observation: [world.watch_deployments],
         queues.kubernetes: [world.publish_status, world.publish_place],
     }

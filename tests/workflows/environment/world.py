@@ -36,12 +36,13 @@ from activities.models.configuration import (
     WriteSpec,
 )
 from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
     Health,
     Observation,
     ReadDeploymentsInput,
     ReadDeploymentsResult,
     SyncApplicationInput,
-    UpdateApplicationInput,
     WatchDeploymentsInput,
     WriteResult,
 )
@@ -240,7 +241,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         return ReadDeploymentsResult(observations=self.observations(), read_at=datetime.now(UTC))
 
     @activity.defn
-    async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
+    async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
         raise AssertionError("a place writes nothing")
 
     @activity.defn

@@ -8,6 +8,8 @@ from math import inf
 from activities.deployments import before_sync
 from activities.models.configuration import DeploymentSpec, WriteSpec
 from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
     Observation,
     ReadDeploymentsInput,
     ReadDeploymentsResult,
@@ -170,6 +172,12 @@ class Applications:
         if not over and not any(differs(known.get(one.deployment), one, request.artifacts) for one in seen):
             return None
         return ReadDeploymentsResult(observations=seen, read_at=self.stage.now())
+
+    def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
+        written = self.update_application(request.write)
+        if not written.stands:
+            return DeliverApplicationResult(written=written)
+        return DeliverApplicationResult(written=written, synced=self.sync_application(request.sync))
 
     def update_application(self, request: UpdateApplicationInput) -> WriteResult:
         one = self.all.get(request.deployment.application)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from activities.models.configuration import DeploymentSpec, SourceMoved
-from activities.models.delivery import SyncApplicationInput, UpdateApplicationInput
+from activities.models.delivery import DeliverApplicationInput, SyncApplicationInput
 from activities.models.places import MemberSignal
 from activities.models.status import PromotionRecord, TrackerStatus
 from activities.models.testing import RunState
@@ -57,7 +57,7 @@ class Oracle:
 
     # -- writes ------------------------------------------------------------------------------------------------
 
-    def write_begins(self, one: "Traveller", request: UpdateApplicationInput | SyncApplicationInput) -> None:
+    def write_begins(self, one: "Traveller", request: DeliverApplicationInput | SyncApplicationInput) -> None:
         """Judge a write before it is made: the lane, the hold, the round, and the waves before it."""
         self.writes += 1
         story, name = one.story, one.ref.name

@@ -66,7 +66,7 @@ TIMINGS = Timings(
 )
 
 TRIGGERS = ("trigger_round", "trigger_test")
-WRITES = ("update_application", "sync_application")
+WRITES = ("deliver_application", "sync_application")
 
 
 class World:

@@ -73,7 +73,6 @@ class OddWorld(World):
         self._fail("cancel_tests")
         return await super().cancel_tests(request)
 
-    @activity.defn
     async def update_application(self, request: UpdateApplicationInput) -> WriteResult:
         self._fail("update_application")
         return await super().update_application(request)

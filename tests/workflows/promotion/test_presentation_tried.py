@@ -17,7 +17,7 @@ from tests.workflows.promotion.world import FAST, Run, World, a_test, promotion,
 
 PATIENT = replace(FAST, present_deadline=Timings().present_deadline)
 LAST = "pilotage/completed"
-ONCE = ("trigger_round", "update_application", "sync_application")
+ONCE = ("trigger_round", "deliver_application")
 
 
 @dataclass
@@ -80,7 +80,7 @@ async def test_the_end_is_tried_again_until_it_is_shown_and_nothing_else_is_repe
         assert told(world) == ["absent", "False", "True"]
         events = [one.activity_task_scheduled_event_attributes for one in await scheduled(run)]
         names = Counter(one.activity_type.name for one in events)
-        assert [names[one] for one in ONCE] == [1, 1, 1]
+        assert [names[one] for one in ONCE] == [1, 1]
         assert world.writes == ["web-prod-0"]
         # All tries of the end are attempts of one activity, which has a day and no bound of its own.
         last = [one for one in events if one.activity_type.name == "present_on_pull_request"][-1]

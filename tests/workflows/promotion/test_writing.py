@@ -8,12 +8,19 @@ import pytest
 from temporalio import workflow
 
 from activities.models.configuration import DeploymentSpec, PolicySnapshot, WriteSpec
-from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
+from activities.models.delivery import (
+    DeliverApplicationInput,
+    DeliverApplicationResult,
+    Observation,
+    WriteOutcome,
+    WriteResult,
+)
+from activities.models.failures import Failure, FailureKind
 from activities.models.status import State
 from activities.models.tracking import Artifact, Timings
 from workflows.identity import Queues
 from workflows.promotion.run import Ended, PromotionRun
-from workflows.promotion.state import Hop
+from workflows.promotion.state import Hop, Touch
 from workflows.promotion.steps.writing import write
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -30,7 +37,7 @@ ENDS = [None, Ended(State.ABORTED, "Aborted"), Ended(State.ABORTED, "Deleted"), 
 
 @pytest.mark.parametrize("ended", ENDS, ids=lambda one: one.reason if one else "goes on")
 @pytest.mark.parametrize("outcome", list(WriteOutcome))
-async def test_a_sync_follows_a_write_that_was_done_unless_the_tracker_ended_meanwhile(
+async def test_write_and_sync_are_one_call_and_a_sync_that_failed_is_not_sent_again_by_itself(
     monkeypatch: pytest.MonkeyPatch, outcome: WriteOutcome, ended: Ended | None
 ) -> None:
     sent: list[str] = []
@@ -40,23 +47,25 @@ async def test_a_sync_follows_a_write_that_was_done_unless_the_tracker_ended_mea
         queues=Queues(installation="main"),
         timings=Timings(),
         ended=None,
+        write_wait=timedelta(0),
     )
 
-    async def execute(_activity: Any, request: Any, **_config: Any) -> WriteResult:
-        if isinstance(request, SyncApplicationInput):
-            sent.append("sync")
-            return WriteResult(outcome=WriteOutcome.DONE)
-        sent.append("write")
+    async def execute(_activity: Any, request: Any, **_config: Any) -> DeliverApplicationResult:
+        assert isinstance(request, DeliverApplicationInput)
+        sent.append("delivery")
         # The signal comes while the write is under way.
         ctx.ended = ended
-        return WriteResult(outcome=outcome)
+        written, failure = WriteResult(outcome=outcome), Failure(kind=FailureKind.UNAVAILABLE, message="down")
+        return DeliverApplicationResult(written=written, failure=failure if written.stands else None)
 
     monkeypatch.setattr(workflow, "execute_activity_method", execute)
     monkeypatch.setattr(workflow, "now", lambda: NOW)
     artifact = Artifact(component="web", revision=NEW)
     hop = Hop(number=1, policy=POLICY)
     answer = await write(cast("PromotionRun", ctx), hop, SPEC, SEEN, artifact=artifact, key="k")
+    assert sent == ["delivery"]
     done = outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY)
-    assert sent == (["write", "sync"] if done and ended is None else ["write"])
-    if sent == ["write"]:
-        assert answer.outcome is outcome
+    assert answer.outcome is (WriteOutcome.BUSY if done else outcome)
+    # What is known of the write is kept where the sync failed.
+    assert hop.has("web", Touch.WRITTEN) is done
+    assert hop.has("web", Touch.MOVED) is (outcome is WriteOutcome.DONE)

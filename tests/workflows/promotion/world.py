@@ -149,7 +149,7 @@ async def promotion_in(
             made.present_on_pull_request,
         ],
         queues.ci: [made.trigger_round, made.trigger_test, made.poll_tests, made.cancel_tests],
-        queues.delivery: [made.read_deployments, made.update_application, made.sync_application],
+        queues.delivery: [made.read_deployments, made.deliver_application, made.sync_application],
         queues.kubernetes: [made.publish_status, made.publish_place],
     }
     async with AsyncExitStack() as stack:

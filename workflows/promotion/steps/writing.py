@@ -6,9 +6,8 @@ from temporalio.exceptions import ActivityError
 from activities.contracts import DeliveryActivities
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import (
+    DeliverApplicationInput,
     Observation,
-    SyncApplicationInput,
-    UpdateApplicationInput,
     WriteOutcome,
     WriteResult,
 )
@@ -25,54 +24,40 @@ async def write(
     ctx: PromotionRun, hop: Hop, one: DeploymentSpec, observation: Observation, *, artifact: Artifact, key: str
 ) -> WriteResult:
     """Write what differs and have it synced; `Busy` also where that failed and is to be tried again."""
-    namespace = ctx.request.tracker.namespace
-    config = policies.delivery_write(ctx.queues, ctx.timings, summary=f"write {one.application}")
-    try:
-        if observation.written == artifact.revision:
-            hop.touch(one.name, Touch.WRITTEN)
-        else:
-            written = await workflow.execute_activity_method(
-                DeliveryActivities.update_application,
-                UpdateApplicationInput(
-                    namespace=namespace,
-                    deployment=one,
-                    artifact=artifact,
-                    expected=observation.written_raw,
-                    key=key,
-                ),
-                **config,
-            )
-            if written.outcome not in (WriteOutcome.DONE, WriteOutcome.ALREADY) or ctx.ended is not None:
-                return written
-            hop.touch(one.name, Touch.WRITTEN)
-            if written.outcome is WriteOutcome.DONE:
-                hop.touch(one.name, Touch.MOVED)
-        allowed = tuple(
+    config = policies.delivery_write(ctx.queues, ctx.timings, summary=f"deliver {one.application}")
+    request = DeliverApplicationInput(
+        namespace=ctx.request.tracker.namespace,
+        deployment=one,
+        artifact=artifact,
+        expected=observation.written_raw,
+        key=key,
+        allowed=tuple(
             revision
             for revision in revisions_of(observation)
             if comparison.accepted(hop.override, artifact, observation)
             or comparison.contains(ctx.story.relations, whole=artifact.revision, part=revision)
-        )
-        config["summary"] = f"sync {one.application}"
-        return await workflow.execute_activity_method(
-            DeliveryActivities.sync_application,
-            SyncApplicationInput(
-                namespace=namespace,
-                deployment=one,
-                artifact=artifact,
-                key=key,
-                allowed=allowed,
-                insist=hop.attempt > 0 or one.name in hop.repeats,
-            ),
-            **config,
-        )
+        ),
+        insist=hop.attempt > 0 or one.name in hop.repeats,
+    )
+    try:
+        if observation.written == artifact.revision:
+            hop.touch(one.name, Touch.WRITTEN)
+            return await workflow.execute_activity_method(DeliveryActivities.sync_application, request.sync, **config)
+        answer = await workflow.execute_activity_method(DeliveryActivities.deliver_application, request, **config)
+        if answer.written.stands:
+            hop.touch(one.name, Touch.WRITTEN)
+        if answer.written.outcome is WriteOutcome.DONE:
+            hop.touch(one.name, Touch.MOVED)
+        if answer.failure is None:
+            return answer.synced or answer.written
+        failure = answer.failure
     except ActivityError as refusal:
         failure = failure_of(refusal, one.application)
         if failure.began:
             # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
-        hop.failing_since = hop.failing_since or workflow.now()
-        ctx.write_wait = max(ctx.write_wait, failure.wait)
-        if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
-            ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
-        return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)
+    hop.failing_since = hop.failing_since or workflow.now()
+    ctx.write_wait = max(ctx.write_wait, failure.wait)
+    if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
+        ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
+    return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)
