@@ -254,7 +254,7 @@ def render_tracker_status(status: TrackerStatus, document: Document) -> Document
     fields = _without_empty(asdict(status))
     fields["uid"] = document["metadata"]["uid"]
     fields.pop("conditions", None)
-    rendered = PullRequestTrackerStatus.model_validate(fields).to_wire()
+    rendered: Document = _without_empty_lists(PullRequestTrackerStatus.model_validate(fields).to_wire())
     now = datetime.now(UTC)
     # The type is free: a newer workflow may know conditions that this watcher does not.
     wanted = [
@@ -286,4 +286,13 @@ def _without_empty(value: Any) -> Any:
         return {key: inner for key, inner in cleaned.items() if inner is not None and inner != "" and inner != {}}
     if isinstance(value, tuple | list):
         return [_without_empty(inner) for inner in value]
+    return value
+
+
+def _without_empty_lists(value: Any) -> Any:
+    """Drop lists without items: absent means the same, and each would stand in every tracker that ever ended."""
+    if isinstance(value, Mapping):
+        return {key: _without_empty_lists(inner) for key, inner in value.items() if inner != []}
+    if isinstance(value, list):
+        return [_without_empty_lists(inner) for inner in value]
     return value
