@@ -101,7 +101,7 @@ class PromotionRun:
         self.cancelling = Cancelling(self)
         self._asking = Asking(self, story)
         self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
-        self.dirty = True
+        self.dirty = False
         self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
 

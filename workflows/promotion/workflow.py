@@ -66,7 +66,7 @@ class PromotionWorkflow:
     @workflow.run
     async def run(self, request: PromotionStart) -> State:
         """Walk the steps until the tracker is terminal for this attempt."""
-        self._ctx.flush()
+        self._ctx.changed()
         try:
             await self._resume()
             await self._walk()

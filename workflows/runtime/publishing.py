@@ -3,6 +3,7 @@
 A status is offered whenever something worth showing changed, which may be many times within one workflow task; an API
 server that is away must not hold up a promotion. Its owner hands it whole payloads: one that waits for
 its turn is merged with the next (`merge`), and one that says the same as the last one written is dropped (`adds`).
+Where not everything is urgent, `at_once` says what is: the rest is written once a second at most.
 
 The sequence is stamped when a write is sent and only grows, also over resets and restarts, so that the writer at the
 other end can refuse whatever arrives late. Each workflow says in a module of its own what it publishes and how two
@@ -25,6 +26,9 @@ Payload = TypeVar("Payload")
 OVERTAKEN_TRIES = 3
 """How often a status follows one that others wrote ahead of it: who keeps doing so must not keep the workflow busy."""
 _OLDER = "OlderSequence"
+
+GAP = timedelta(seconds=1)
+"""Between two writes that say details of the same: what comes meanwhile is gathered."""
 
 GRACE = timedelta(seconds=5)
 """How long a run that continues as new waits for its last write: a watcher that is away must not hold it up."""
@@ -51,17 +55,21 @@ class Publisher(Generic[Payload]):
         stamp: Callable[[Payload, int], Payload],
         merge: Callable[[Payload, Payload], Payload],
         adds: Callable[[Payload, Payload], bool],
+        at_once: Callable[[Payload, Payload], bool] = lambda _sent, _next: True,
         sequence: int = 0,
     ) -> None:
         self._send = send
         self._stamp = stamp
         self._merge = merge
         self._adds = adds
+        self._at_once = at_once
         self._sequence = sequence
         self._pending: Payload | None = None
         self._sent: Payload | None = None
         self._at_work: Payload | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._sent_at: datetime | None = None
+        self._hurried = False
 
     @property
     def sequence(self) -> int:
@@ -83,10 +91,12 @@ class Publisher(Generic[Payload]):
 
     async def drain(self) -> None:
         """Return when the last payload offered has been written."""
+        self._hurried = True
         await workflow.wait_condition(lambda: self.idle)
 
     async def give_up(self) -> Payload | None:
         """Wait a moment for the write under way, then return what was not written: the watcher may be away."""
+        self._hurried = True
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self.idle, timeout=GRACE, timeout_summary="write the last status")
         at_work, pending = self._at_work, self._pending
@@ -95,10 +105,13 @@ class Publisher(Generic[Payload]):
     async def _write(self) -> None:
         try:
             while self._pending is not None:
+                if self._worth_sending(self._pending):
+                    await self._keep_gap()
                 payload, self._pending = self._pending, None
                 if not self._worth_sending(payload):
                     continue
                 self._sent = self._at_work = payload
+                self._sent_at = workflow.now()
                 try:
                     written = await self._send_after_others(payload)
                 except ActivityError as refusal:
@@ -109,6 +122,19 @@ class Publisher(Generic[Payload]):
                     self._sent = None
         finally:
             self._writing = self._at_work = None
+
+    async def _keep_gap(self) -> None:
+        """Let what cannot wait come at once, and everything else no sooner than GAP after the write before it."""
+        if self._sent is None or self._sent_at is None:
+            return
+        if (left := self._sent_at + GAP - workflow.now()) <= timedelta(0):
+            return
+        with suppress(TimeoutError):
+            await workflow.wait_condition(self._cannot_wait, timeout=left, timeout_summary="gather what is published")
+
+    def _cannot_wait(self) -> bool:
+        sent, pending = self._sent, self._pending
+        return self._hurried or sent is None or pending is None or self._at_once(sent, pending)
 
     async def _send_after_others(self, payload: Payload) -> bool:
         """Send a payload, again with a higher sequence where others wrote one; False where they keep doing so.

@@ -23,7 +23,7 @@ from activities.models.status import (
 from activities.models.tracking import Timings, TrackerRef
 from workflows.identity import Queues
 from workflows.promotion.steps.publishing import status_publisher
-from workflows.runtime.publishing import next_sequence
+from workflows.runtime.publishing import GAP, next_sequence
 
 
 def payload(message: str, *events: str) -> PublishStatusInput:
@@ -153,3 +153,28 @@ def test_a_sequence_grows_even_where_the_clock_does_not() -> None:
     assert first == int(now.timestamp() * 1000)
     assert next_sequence(first, now) == first + 1
     assert next_sequence(first + 5000, now) == first + 5001
+
+
+async def test_details_of_one_state_are_written_once_a_second_and_the_newest_is_not_lost(temporal_server: str) -> None:
+    client = await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    installation = f"test-{uuid.uuid4()}"
+    api = Kubernetes()
+    api.gate.set()
+    queues = Queues(installation=installation)
+    async with (
+        Worker(client, task_queue=queues.kubernetes, activities=[api.publish_status]),
+        Worker(client, task_queue=queues.promotions, workflows=[Publishing]),
+    ):
+        handle = await client.start_workflow(
+            Publishing.run, installation, id=f"publishing-{installation}", task_queue=queues.promotions
+        )
+        began = asyncio.get_running_loop().time()
+        for number in range(20):
+            await handle.signal(Publishing.offer, [payload(f"message {number}", f"event-{number}")])
+        await handle.signal(Publishing.end)
+        await asyncio.wait_for(handle.result(), 60)
+        passed = asyncio.get_running_loop().time() - began
+    assert api.written[-1].status.message == "message 19"
+    assert [event.id for one in api.written for event in one.events] == [f"event-{number}" for number in range(20)]
+    # The first, one at the end, and one a second between.
+    assert len(api.written) <= passed / GAP.total_seconds() + 2

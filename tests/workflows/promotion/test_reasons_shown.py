@@ -19,7 +19,7 @@ from activities.models.status import State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
 from workflows.promotion.state import Hop, PromotionState
-from workflows.promotion.view.pull_request import moment
+from workflows.promotion.view.pull_request import SHOWN_AFTER, moment
 from workflows.promotion.view.waiting import ASKED_AGAIN, waiting_for
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -193,7 +193,12 @@ def test_an_open_pull_request_waits_for_its_merge() -> None:
 )
 def test_what_may_never_arrive_is_presented_also_after_another_reason_was(relation: Relation, news: bool) -> None:
     story = a_story(State.AWAITING_SYNC)
+    story.since = NOON
     story.message = "dev/web-0 web: wanted aaaaaaaa, runs ffffffff, OutOfSync, Healthy"
     before = moment(story, State.AWAITING_SYNC, NOON)
+    assert before is None
+    lasting = moment(story, State.AWAITING_SYNC, NOON + SHOWN_AFTER)
+    assert lasting is not None
     story.relations[f"{HOTFIX}...{MINE}"] = relation
-    assert (moment(story, State.AWAITING_SYNC, NOON) != before) is news
+    assert (moment(story, State.AWAITING_SYNC, NOON) is not None) is news
+    assert (moment(story, State.AWAITING_SYNC, NOON + SHOWN_AFTER) != lasting) is news

@@ -227,9 +227,8 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
 
 
 def note_record(ctx: PromotionRun, record: PromotionRecord) -> None:
-    """Keep the record and say it as an event, at once."""
+    """Keep the record and say it as an event; both travel with the state that follows."""
     ctx.story.records = kept_records([*ctx.story.records, record])
     what = f"{record.source} → {record.target}: {record.result}"
     detail = record.error or (f"brought by {record.brought_by}" if record.brought_by else record.promoted_by)
     ctx.event(record.result, f"{what} ({detail})" if detail else what, warning=record.result == "Failed")
-    ctx.flush()

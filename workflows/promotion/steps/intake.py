@@ -132,7 +132,7 @@ async def await_sync(ctx: PromotionRun) -> State:
             return State.SYNCED
         _say_why(ctx, source_artifacts(ctx))
         poked = ctx.pokes
-        woken = await ctx.wait(seen.changed, at_most=ctx.until_known(), why=f"await {story.environment}")
+        woken = await ctx.wait(seen.changed, at_most=ctx.until_known(), why=f"await {story.environment}", quiet=True)
         if not woken:
             ctx.forget_unknown()
         if ctx.pokes != poked:

@@ -48,6 +48,8 @@ class Presenting:
         self._stopped = False
         self._at_work: asyncio.Task[PresentResult] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._lasting: asyncio.Task[None] | None = None
+        """Awaits that the state at hand lasts, so that it is shown then."""
 
     @property
     def idle(self) -> bool:
@@ -58,6 +60,8 @@ class Presenting:
         """Have the state presented if that is worth its calls; nothing is awaited."""
         story = self._ctx.story
         moment = pull_request_view.moment(story, shown, workflow.now())
+        if moment is None and shown in pull_request_view.LASTING and self._lasting is None:
+            self._lasting = asyncio.create_task(self._offer_lasting())
         if self._stopped or story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
             return
         self._owed, self._wanted = False, True
@@ -84,6 +88,22 @@ class Presenting:
     async def drain(self) -> None:
         """Return when nothing is at work."""
         await workflow.wait_condition(lambda: self.idle)
+
+    async def _offer_lasting(self) -> None:
+        """Offer the state once it lasts; one that follows it is offered by who enters it."""
+        story = self._ctx.story
+        since = story.since
+        try:
+            await workflow.wait_condition(
+                lambda: self._stopped or story.since != since,
+                timeout=pull_request_view.until_lasting(story, workflow.now()),
+                timeout_summary=f"show {story.state} once it lasts",
+            )
+        except TimeoutError:
+            self._lasting = None
+            self.offer(status_view.view(self._ctx).state)
+        finally:
+            self._lasting = None
 
     async def _present(self) -> None:
         timings = self._ctx.timings

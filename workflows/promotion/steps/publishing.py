@@ -26,7 +26,14 @@ def status_publisher(
         answered(answer)
         return answer
 
-    return Publisher(send=send, stamp=_stamp_status, merge=_merge_status, adds=_status_adds, sequence=sequence)
+    return Publisher(
+        send=send,
+        stamp=_stamp_status,
+        merge=_merge_status,
+        adds=_status_adds,
+        at_once=_other_state,
+        sequence=sequence,
+    )
 
 
 def _stamp_status(payload: PublishStatusInput, sequence: int) -> PublishStatusInput:
@@ -58,3 +65,7 @@ def _status_adds(sent: PublishStatusInput, payload: PublishStatusInput) -> bool:
         replace(sent, events=(), events_dropped=0, status=replace(sent.status, sequence=payload.status.sequence))
         != payload
     )
+
+
+def _other_state(sent: PublishStatusInput, payload: PublishStatusInput) -> bool:
+    return (sent.status.state, sent.status.reason) != (payload.status.state, payload.status.reason)

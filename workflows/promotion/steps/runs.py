@@ -43,7 +43,7 @@ async def trigger_due(ctx: PromotionRun, hop: Hop, round_: Round, source: Source
         if not test.key:
             test.key, test.began = rounds.run_key(ctx.request, hop, round_, test), now
     round_.confirmed = False
-    ctx.flush()
+    # Published with the links that the answers bring, or without them where those take long.
     first = [test for test in tests if test.failure is None and not test.unheard]
     again = [test for test in tests if test not in first]
     triggers = [_trigger(ctx, hop, round_, test) for test in again]

@@ -28,8 +28,11 @@ ICONS = {
     "Running": "🔄",
     "Queued": "🕒",
 }
-PROMOTING_SHOWN_AFTER = timedelta(seconds=2)
-"""A delivery that ends sooner is not worth the calls that showing it would cost; others are shown once per wave."""
+SHOWN_AFTER = timedelta(seconds=10)
+"""A delivery, or a sync, that ends sooner is not worth the calls that showing it would cost. Far above what a busy
+machine takes, so that no call depends on its speed."""
+LASTING = (State.PROMOTING, State.AWAITING_SYNC)
+"""States that are shown once they last."""
 COMMENT_LIMIT = 60_000
 """Characters of the summary; hosts cut longer ones, and with the end the marker by which it is found again."""
 TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
@@ -62,16 +65,17 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
     """
     hop = story.hop
     place = (shown, story.hops, len(story.records), story.problem)
+    lasts = until_lasting(story, now) <= timedelta(0)
     match shown:
         case State.PENDING | State.SYNCED:
             return None
         case State.PROMOTING:
-            lasts = story.since is not None and now - story.since >= PROMOTING_SHOWN_AFTER
             stands = (hop.pause_until, bool(hop.blocked)) if hop else ()
             return (*place, hop.wave, hop.attempt, stands) if hop and (lasts or story.problem) else None
         case State.AWAITING_SYNC:
             # What may never arrive is news, whatever was shown before the host was asked.
-            return (*place, has_diverged(story)) if story.message else None
+            diverged = has_diverged(story)
+            return (*place, diverged) if story.message and (lasts or diverged or story.problem) else None
         case State.TESTING:
             round_ = hop.round if hop else None
             return (*place, round_.number) if round_ and round_.confirmed else None
@@ -83,6 +87,11 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
             return (*place, pull_request.head_sha) if pull_request is not None and is_open else None
         case _:
             return (*place, story.reason, story.rounds, hop.attempt if hop else 0)
+
+
+def until_lasting(story: PromotionState, now: datetime) -> timedelta:
+    """Return how long until the state at hand is one that lasts."""
+    return SHOWN_AFTER - (now - story.since) if story.since is not None else SHOWN_AFTER
 
 
 def details(story: PromotionState, shown: State, waiting: WaitingFor | None) -> str:

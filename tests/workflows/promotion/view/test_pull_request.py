@@ -14,7 +14,7 @@ from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
-from workflows.promotion.view.pull_request import PROMOTING_SHOWN_AFTER, moment, present_input, refused
+from workflows.promotion.view.pull_request import SHOWN_AFTER, moment, present_input, refused
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 HEAD, MERGE = "d" * 40, "a" * 40
@@ -265,8 +265,8 @@ def test_a_quick_delivery_costs_no_call_and_a_lasting_one_is_shown_once_per_wave
     story = in_hop(State.PROMOTING)
     assert story.hop is not None
     story.hop.wave = 0
-    assert moment(story, State.PROMOTING, NOON + PROMOTING_SHOWN_AFTER / 2) is None
-    shown = moment(story, State.PROMOTING, NOON + PROMOTING_SHOWN_AFTER)
+    assert moment(story, State.PROMOTING, NOON + SHOWN_AFTER / 2) is None
+    shown = moment(story, State.PROMOTING, NOON + SHOWN_AFTER)
     assert shown is not None
     story.message = "web: runs 000000, OutOfSync, Progressing"
     assert moment(story, State.PROMOTING, NOON + timedelta(minutes=5)) == shown
