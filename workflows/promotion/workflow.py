@@ -67,6 +67,9 @@ class PromotionWorkflow:
     async def run(self, request: PromotionStart) -> State:
         """Walk the steps until the tracker is terminal for this attempt."""
         self._ctx.changed()
+        if self._resumed:
+            # What the run before could not write comes first of all.
+            self._ctx.flush()
         try:
             await self._resume()
             await self._walk()
