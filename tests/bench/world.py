@@ -91,6 +91,8 @@ from activities.test_runs import of_round
 
 OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
 
+SOURCE_READ_SECONDS = 1.0
+"""How long the read of the source beside a round's triggers may take."""
 FAST = Timings(
     poll_initial=timedelta(milliseconds=200),
     poll_maximum=timedelta(milliseconds=400),
@@ -311,9 +313,13 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return TriggerRoundResult(tests=tests, source=await self._beside(request.source))
 
     async def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
+        if request is None:
+            return None
         try:
-            return None if request is None else runs_of(await self.read_deployments(request))
-        except ApplicationError:
+            # Bounded as the real one is: a read that hangs keeps no trigger from being reported.
+            async with asyncio.timeout(SOURCE_READ_SECONDS):
+                return runs_of(await self.read_deployments(request))
+        except (ApplicationError, TimeoutError):
             return None
 
     @activity.defn

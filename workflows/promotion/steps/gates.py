@@ -139,6 +139,9 @@ def _reason(ctx: PromotionRun, hop: Hop) -> str:
         return "AwaitingPromote"
     if hop.refusal is not Refusal.NONE:
         return str(hop.refusal)
+    if ctx.held:
+        # It has left the line: what was before it blocks it again only after the release.
+        return "AwaitingLane"
     place = ctx.membership.view(hop.policy.target)
     return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
 
