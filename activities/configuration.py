@@ -30,7 +30,7 @@ from activities.models.configuration import (
 )
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Problem, RepositoryView, TrackerRef
-from activities.ports import Connections, Places, ReferenceMissing
+from activities.ports import Places, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.live_trackers import Begin, live_trackers
 from crds.api.mirror import read_through
@@ -62,7 +62,7 @@ _DECLARED_WRONG = frozenset({"NotFound", "Invalid", "NothingDeployed"})
 class ResourceConfigActivities(ConfigActivities):
     """Read custom resources of one cluster."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: Connections, places: Places) -> None:
+    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener, places: Places) -> None:
         self._kubernetes = kubernetes
         self._connections = connections
         self._places = places

@@ -14,7 +14,7 @@ from activities.models.configuration import (
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
-from activities.models.connections import CheckConnectionInput, CheckConnectionResult, PublishConnectionInput
+from activities.models.credential_checks import CheckConnectionInput, CheckConnectionResult, PublishConnectionInput
 from activities.models.delivery import (
     DeliverApplicationInput,
     DeliverApplicationResult,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
-from activities.ports import Connections
+from activities.ports import ResourceOpener
 from activities.reading import READING, read_all
 from activities.rights import with_rights
 
@@ -12,7 +12,7 @@ from activities.rights import with_rights
 class DeploymentReads:
     """Read what deployments run, for every activity that needs it."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._revisions = FullRevisions(connections)
 

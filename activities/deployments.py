@@ -20,7 +20,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.observing import observe
-from activities.ports import Connections
+from activities.ports import ResourceOpener
 from activities.reading import explain, reference
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
@@ -44,7 +44,7 @@ _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderM
 class ArgoCDActivities(DeliveryActivities):
     """Move applications of named Argo CD instances."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._reads = DeploymentReads(connections)
 

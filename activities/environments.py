@@ -19,7 +19,7 @@ from activities.models.configuration import (
     WriteSpec,
 )
 from activities.models.tracking import Component, Problem, RepositoryView
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
@@ -48,9 +48,7 @@ async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str
     try:
         return kind.from_wire(await kubernetes.get(resource_of(kind.definition), namespace, name))
     except ApiNotFound:
-        message = (
-            f"{kind.definition.kind} `{name}` does not exist{where}: create it, or mend the name that refers to it"
-        )
+        message = f"{kind.definition.kind} `{name}` does not exist{where}: create it, or fix the name that refers to it"
         raise ReferenceMissing(Problem(what=what, reason="NotFound", message=message)) from None
     except ValidationError as error:
         fields = tuple(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
@@ -91,7 +89,7 @@ class EnvironmentReader:
     def __init__(
         self,
         kubernetes: Kubernetes,
-        connections: Connections,
+        connections: ResourceOpener,
         request: ReadEnvironmentInput,
         shared: SharedApplications,
     ) -> None:

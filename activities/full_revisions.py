@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from activities.failures import bounded, describe, kind_of, last_attempt
 from activities.models.delivery import Observation, ReadDeploymentsResult
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from providers.errors import ProviderBusy, ProviderError
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -20,7 +20,7 @@ Meanings = dict[str, str | None]
 class FullRevisions:
     """Complete observations; what an abbreviation means is asked once per process and repository."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._known: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 

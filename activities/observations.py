@@ -15,7 +15,7 @@ from activities.full_revisions import FullRevisions
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.observing import differs, needs_refresh, observe
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from activities.reading import read_all, reference
 from activities.rights import with_rights
 from crds.api.ports import ApiError
@@ -35,7 +35,7 @@ _SETTLING = timedelta(milliseconds=200)
 class StreamActivities(ObservationActivities):
     """Follow applications of named Argo CD instances."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._revisions = FullRevisions(connections)
 
@@ -58,7 +58,7 @@ class StreamActivities(ObservationActivities):
 
 
 class _Watch:
-    def __init__(self, connections: Connections, revisions: FullRevisions, request: WatchDeploymentsInput) -> None:
+    def __init__(self, connections: ResourceOpener, revisions: FullRevisions, request: WatchDeploymentsInput) -> None:
         self._connections = connections
         self._revisions = revisions
         self._request = request

@@ -1,4 +1,4 @@
-"""An activity of several parts: each fails alone, and none holds up the answer about the others for ever.
+"""An activity of several parts: each fails alone, and none holds up the answer about the others forever.
 
 An attempt that ran into its timeout would lose what the other parts have done. So they get less than that: what is not
 done by then is a failure of its own, and what is known is returned.
@@ -58,10 +58,10 @@ class Parts:
         except Exception as error:  # noqa: BLE001 -- logged; the reader of its own shows the cause
             refusal_of(error)
             return None
-        return runs_of(answer)
+        return test_runs(answer)
 
 
-def runs_of(answer: ReadDeploymentsResult) -> tuple[DeploymentRuns, ...]:
+def test_runs(answer: ReadDeploymentsResult) -> tuple[DeploymentRuns, ...]:
     """Return of a read what each deployment runs."""
     return tuple(
         DeploymentRuns(deployment=one.deployment, component=one.component, runs=one.runs, problem=one.problem)

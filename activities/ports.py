@@ -24,7 +24,7 @@ class Repository:
     host: ScmHost
 
 
-class Connections(Protocol):
+class ResourceOpener(Protocol):
     """Open what resources name. Resources and Secrets are read at each use, so that a rotated Secret counts at once.
 
     Every method raises ReferenceMissing for what a person must provide, and crds.api.ports.ApiError when the Kubernetes
@@ -43,7 +43,7 @@ class Connections(Protocol):
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         ...
 
-    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
         ...
 

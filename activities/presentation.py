@@ -8,7 +8,7 @@ from functools import partial
 
 from activities.models.revisions import DesiredStatus, Mention, PresentInput, PresentResult, Shown
 from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderRateLimited
-from providers.models import Comment, CommitStatus, Verdict
+from providers.models import Comment, CommitStatus, StatusState
 from providers.ports import ScmHost
 
 _MARKER_LENGTH = 512
@@ -205,12 +205,12 @@ class _Presenter:
 
 def _to_commit_status(status: DesiredStatus) -> CommitStatus:
     return CommitStatus(
-        context=status.context, state=Verdict(status.state), description=status.description, url=status.url
+        context=status.context, state=StatusState(status.state), description=status.description, url=status.url
     )
 
 
 def _is_shown(wanted: DesiredStatus, newest: CommitStatus | None) -> bool:
-    if newest is None or newest.state != Verdict(wanted.state) or newest.url != wanted.url:
+    if newest is None or newest.state != StatusState(wanted.state) or newest.url != wanted.url:
         return False
     if newest.description == wanted.description:
         return True

@@ -23,10 +23,10 @@ from activities.models.revisions import (
     RevisionPair,
 )
 from activities.models.tracking import PullRequest, PullRequestState
-from activities.ports import Connections
+from activities.ports import ResourceOpener
 from activities.presentation import present
 from crds.paths import matches_any
-from providers.models import Change
+from providers.models import HostPullRequest
 from providers.ports import ScmHost
 
 _FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -37,7 +37,7 @@ _COMPARED_AT_ONCE = 5
 class ScmHostActivities(ScmActivities):
     """Speak with SCM hosts through named repositories."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
 
@@ -119,7 +119,7 @@ class ScmHostActivities(ScmActivities):
         return relation
 
 
-def to_pull_request(change: Change) -> PullRequest:
+def to_pull_request(change: HostPullRequest) -> PullRequest:
     """Map the host's view of a change to the one that workflows record."""
     return PullRequest(
         number=change.number,

@@ -11,7 +11,7 @@ from activities.failures import describe, kind_of, last_attempt
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.observing import needs_refresh, observe, unreadable
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -57,7 +57,7 @@ class _Reading:
 
 
 async def read_all(
-    connections: Connections,
+    connections: ResourceOpener,
     namespace: str,
     deployments: Sequence[DeploymentSpec],
     *,
@@ -86,7 +86,7 @@ async def read_all(
 
 
 async def _read_group(
-    connections: Connections,
+    connections: ResourceOpener,
     namespace: str,
     group: Sequence[_Reading],
     gate: asyncio.Semaphore,
@@ -173,9 +173,7 @@ def explain(deployment: DeploymentSpec, error: ProviderError) -> str:
     """Say what a person can do about an application that cannot be read."""
     where = f"application {deployment.application} in project {deployment.project} of {deployment.instance}"
     if isinstance(error, ProviderNotFound):
-        return (
-            f"Argo CD shows no {where}: create it, or mend the name or project in the Environment ({describe(error)})"
-        )
+        return f"Argo CD shows no {where}: create it, or fix the name or project in the Environment ({describe(error)})"
     if isinstance(error, ProviderUnauthorized):
         return f"Argo CD refuses {where}: fix the token, or its rights get, sync and update ({describe(error)})"
     if isinstance(error, ProviderMisconfigured):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from activities.reading import reference
 from crds.api.ports import ApiError
 from providers.errors import ProviderError
@@ -16,7 +16,7 @@ _AT_ONCE = 8
 
 
 async def with_rights(
-    connections: Connections, namespace: str, deployments: Sequence[DeploymentSpec], seen: Sequence[Observation]
+    connections: ResourceOpener, namespace: str, deployments: Sequence[DeploymentSpec], seen: Sequence[Observation]
 ) -> tuple[Observation, ...]:
     """Return the observations; those that could be written but for a missing right say so."""
     declared = {one.name: one for one in deployments}
@@ -33,7 +33,7 @@ async def with_rights(
     return tuple(await asyncio.gather(*map(complete, seen)))
 
 
-async def _is_denied(connections: Connections, namespace: str, deployment: DeploymentSpec, verb: str) -> bool:
+async def _is_denied(connections: ResourceOpener, namespace: str, deployment: DeploymentSpec, verb: str) -> bool:
     """Tell whether the server denies it; what it does not answer is no denial."""
     try:
         port = await connections.deployments(namespace, deployment.instance)

@@ -31,8 +31,8 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.parts import Parts
-from activities.ports import Connections
-from activities.sending import RoundSending, Sending, ServerClock
+from activities.ports import ResourceOpener
+from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
 from crds.rules.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Origin, Run, RunReading
@@ -47,7 +47,7 @@ _FINAL = frozenset(state.value for state in RunState if state.final)
 class CiActivities(TestRunActivities):
     """Speak with CI systems through named runners."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._reads = DeploymentReads(connections)
 
@@ -60,7 +60,7 @@ class CiActivities(TestRunActivities):
 
         Safe to retry: where runs cannot be found by key, only attempts that surely began none are followed by another.
         """
-        sending, clock = Sending(), ServerClock()
+        sending, clock = TriggerAttempts(), ServerClock()
         try:
             return await self._found_or_created(request, sending, clock)
         except ApplicationError as failure:
@@ -98,7 +98,7 @@ class CiActivities(TestRunActivities):
         async def poll(runner: str) -> list[RunReport]:
             refs = [ref for ref in request.runs if ref.runner == runner]
             try:
-                runs = await parts.bounded(self._connections.runs_of(request.namespace, runner))
+                runs = await parts.bounded(self._connections.test_runs(request.namespace, runner))
             except ApplicationError as refusal:
                 return [_unread(ref, _of_runner(carried(refusal), runner)) for ref in refs]
             gate = asyncio.Semaphore(_ASKED_AT_ONCE)
@@ -131,7 +131,7 @@ class CiActivities(TestRunActivities):
         A run that may have begun unheard is looked for until the lists must show it, by a later attempt.
         """
         clock = ServerClock()
-        runs = await self._connections.runs_of(request.namespace, request.runner)
+        runs = await self._connections.test_runs(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def cancel(ref: RunRef) -> bool | None:
@@ -182,12 +182,12 @@ class CiActivities(TestRunActivities):
 
     @reported
     async def _found_or_created(
-        self, request: TriggerTestInput, sending: Sending, clock: ServerClock
+        self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
         return await self._find_or_create(request, sending, clock)
 
     async def _find_or_create(
-        self, request: TriggerTestInput, sending: Sending, clock: ServerClock
+        self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
         parameters = _rendered(request)
         if hidden := sending.hidden_for(request.listing_lag):
@@ -196,7 +196,7 @@ class CiActivities(TestRunActivities):
                 "an earlier trigger may have been accepted; its run is looked for once the lists must show it",
                 retry_after=hidden,
             )
-        runs = await self._connections.runs_of(request.namespace, request.runner)
+        runs = await self._connections.test_runs(request.namespace, request.runner)
         origin = Origin(began=clock.monotonic(request.began) if request.began else None, parameters=parameters)
         shown = await runs.find(request.job, request.key, origin)
         found, foreign = own(shown), tuple(_foreign(run) for run in shown if run.foreign)

@@ -12,6 +12,7 @@ from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
 from providers.credentials import check_destination, fingerprint
 from providers.decoding import decoded_in_steps, is_crowded
+from providers.error_mapping import asked_wait, moved, refusal
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
@@ -19,18 +20,17 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnavailable,
 )
-from providers.exchange import Reply, Request
 from providers.host_names import canonical
 from providers.http import HttpClients
+from providers.messages import Reply, Request
 from providers.metrics import Call, Recorder
 from providers.models import Credential
 from providers.redaction import shown, variants
-from providers.refusals import asked_wait, moved, refusal
 
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
 _NAMES = frozenset({"username", "appID", "installationID"})
-# A stream that says nothing for so long was probably cut by a proxy; the caller reads afresh.
+# A stream that says nothing for so long was probably cut by a proxy; the caller reads again.
 _STREAM_SILENCE_SECONDS = 90.0
 
 Authorize = Callable[[], Awaitable[Mapping[str, str]]]

@@ -31,11 +31,11 @@ class ProviderBusy(ProviderError):
 
 
 class ProviderUnauthorized(ProviderError):
-    """401 or 403: a person must mend the credential or its rights; shown, and tried again with long pauses."""
+    """401 or 403: a person must fix the credential or its rights; shown, and tried again with long pauses."""
 
 
 class ProviderNotFound(ProviderError):
-    """404, or what a host hides as such: a person must mend a name or rights; shown, and tried again."""
+    """404, or what a host hides as such: a person must fix a name or rights; shown, and tried again."""
 
 
 class ProviderMisconfigured(ProviderError):

@@ -13,7 +13,7 @@ class ChangeState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class HostPullRequest:
     """A pull or merge request as its host shows it."""
 
     number: int
@@ -46,7 +46,7 @@ class Ancestry(StrEnum):
     UNKNOWN = "Unknown"
 
 
-class Verdict(StrEnum):
+class StatusState(StrEnum):
     PENDING = "pending"
     SUCCESS = "success"
     FAILURE = "failure"
@@ -56,7 +56,7 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class CommitStatus:
     context: str
-    state: Verdict
+    state: StatusState
     description: str
     url: str = ""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from providers.documents import http_date
-from providers.exchange import Reply
+from providers.messages import Reply
 from providers.models import Origin, Run
 
 _RESOLUTION = timedelta(seconds=2)

@@ -8,10 +8,10 @@ from providers.models import (
     ApplicationRef,
     ApplicationState,
     Capabilities,
-    Change,
     ChangedFiles,
     Comment,
     CommitStatus,
+    HostPullRequest,
     Origin,
     Run,
     RunReading,
@@ -20,7 +20,7 @@ from providers.models import (
 
 
 class PullRequests(Protocol):
-    async def get(self, number: int) -> Change:
+    async def get(self, number: int) -> HostPullRequest:
         """Read one pull request; ProviderNotFound when the host does not show it."""
         ...
 

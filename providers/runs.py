@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from providers.errors import ProviderRejected
 from providers.models import Run, RunPhase
 
-KNOBS: Mapping[str, RunPhase] = {
+RESULT_DEFAULTS: Mapping[str, RunPhase] = {
     "unstable": RunPhase.FAILED,
     "neutral": RunPhase.PASSED,
     "skipped": RunPhase.ERROR,
@@ -23,10 +23,10 @@ _LONGEST_NUMBER = 19
 
 def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
     """Lay a runner's choices over the defaults. Raises ProviderRejected for an unknown knob or phase."""
-    phases = dict(KNOBS)
+    phases = dict(RESULT_DEFAULTS)
     for name, phase in wanted.items():
-        if name not in KNOBS:
-            raise ProviderRejected(f"unknown result `{name}`; known: {', '.join(KNOBS)}")
+        if name not in RESULT_DEFAULTS:
+            raise ProviderRejected(f"unknown result `{name}`; known: {', '.join(RESULT_DEFAULTS)}")
         try:
             phases[name] = RunPhase(phase)
         except ValueError:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
-CONNECTION_WORKFLOW = "ConnectionWorkflow"
+CREDENTIAL_CHECK_WORKFLOW = "CredentialCheckWorkflow"
 INSTALLATION_WORKFLOW = "InstallationWorkflow"
 
 MEMBER_SIGNAL = "member"
@@ -34,7 +34,7 @@ def environment_workflow_id(installation: str, namespace: str, environment: str,
     return f"environment/{installation}/{namespace}/{environment}/{repository}"
 
 
-def connection_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:
+def credential_check_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow of a resource that declares a connection; `-` stands for no namespace."""
     return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{uid}"
 
@@ -54,7 +54,7 @@ def installation_workflow_id(installation: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Queues:
-    """Name the task queues of one installation (design §6)."""
+    """Name the task queues of one installation."""
 
     installation: str
 

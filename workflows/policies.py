@@ -1,6 +1,6 @@
 """Named activity configurations: queue, timeouts and retries, each with the reason for its values.
 
-A failed activity that a person can mend (401, 403, 404, a missing Secret) is raised as non-retryable and shown at
+A failed activity that a person can fix (401, 403, 404, a missing Secret) is raised as non-retryable and shown at
 once. Where `attempts` is bounded, the workflow's own timer goes on after the last one, so that the cause is shown
 meanwhile; where it is not, nothing could be decided without the answer anyway.
 """
@@ -77,7 +77,7 @@ def scm_present(queues: Queues, timings: Timings, *, summary: str, last: bool = 
 
 
 def scm_present_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
-    """Show the end: patient, since nothing comes after it and nothing waits for it, but not for ever."""
+    """Show the end: patient, since nothing comes after it and nothing waits for it, but not forever."""
     return _present(queues, timings, summary, attempts=UNLIMITED)
 
 

@@ -133,7 +133,7 @@ class WriteOutcome(StrEnum):
     BLOCKED = "Blocked"
     """A sync window forbids the sync for now; `until` says when it ends, where that is known."""
     REFUSED = "Refused"
-    """Argo CD refuses for a reason that a person must mend; `message` says which."""
+    """Argo CD refuses for a reason that a person must fix; `message` says which."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,7 +99,7 @@ class ApiUnavailable(ApiError):
 
 
 class ApiUnconfigured(ApiUnavailable):
-    """Nothing says which server to speak with, or what says it cannot be read: a person must mend it."""
+    """Nothing says which server to speak with, or what says it cannot be read: a person must fix it."""
 
 
 @dataclass(frozen=True, kw_only=True)

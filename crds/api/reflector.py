@@ -36,7 +36,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change(Generic[T]):
+class ObjectChange(Generic[T]):
     """Tell of one object: what was kept before, and now. Both are the same at a resync."""
 
     key: Key
@@ -54,7 +54,7 @@ class Reflector(Generic[T]):
         resource: ApiResource,
         namespace: str | None,
         project: Callable[[Document], T],
-        on_change: Callable[[Change[T]], None],
+        on_change: Callable[[ObjectChange[T]], None],
         on_restart: Callable[[str], None] = lambda reason: None,
         backoff: Backoff = STANDARD,
         resync: timedelta | None = None,
@@ -105,7 +105,7 @@ class Reflector(Generic[T]):
     def tell_all(self) -> None:
         """Tell of every object once more, as at a resync."""
         for key, kept in list(self._objects.items()):
-            self._tell(Change(key=key, old=kept, new=kept))
+            self._tell(ObjectChange(key=key, old=kept, new=kept))
 
     async def run(self) -> None:
         """Mirror until cancelled. No answer of the server, however odd, ends it."""
@@ -187,14 +187,14 @@ class Reflector(Generic[T]):
         old = self._objects.get(key)
         self._objects[key] = new
         if old != new:
-            self._tell(Change(key=key, old=old, new=new))
+            self._tell(ObjectChange(key=key, old=old, new=new))
 
     def _forget(self, key: Key) -> None:
         old = self._objects.pop(key, None)
         if old is not None:
-            self._tell(Change(key=key, old=old, new=None))
+            self._tell(ObjectChange(key=key, old=old, new=None))
 
-    def _tell(self, change: Change[T]) -> None:
+    def _tell(self, change: ObjectChange[T]) -> None:
         try:
             self._on_change(change)
         except Exception:

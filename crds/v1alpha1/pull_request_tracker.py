@@ -47,7 +47,7 @@ class PullRequestTrackerSpec(Model):
             json_schema_extra=extra(Rule(rule="self >= oldSelf", message="attempt only grows")),
         ),
     ] = 1
-    """Number of the attempt; raising it starts the promotion anew, as a new workflow. Only grows."""
+    """Number of the attempt; raising it starts the promotion again, as a new workflow. Only grows."""
 
 
 class PullRequestTracker(Resource):

@@ -12,8 +12,8 @@ from providers.argocd.rights import Rights
 from providers.credentials import secret
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnauthorized
-from providers.exchange import Request
 from providers.http import HttpClients
+from providers.messages import Request
 from providers.metrics import Recorder
 from providers.models import ApplicationRef, ApplicationState, Credential, SyncWindow
 

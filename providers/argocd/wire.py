@@ -17,7 +17,7 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnavailable,
 )
-from providers.exchange import Reply, Request, segment
+from providers.messages import Reply, Request, segment
 from providers.models import ApplicationRef, ApplicationState
 
 # Anything else, even with a charset, is answered with 415; a body-less DELETE needs it as well.
@@ -208,7 +208,7 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
     elif request.operation == "sync" and reply.status == 400 and _IN_PROGRESS.search(said):
         kind = ProviderConflict
     elif request.operation == "sync" and reply.status in (400, 403) and _SYNC_WINDOW.search(said):
-        # A window passes by itself; nobody needs to mend a right.
+        # A window passes by itself; nobody needs to fix a right.
         kind = ProviderBlocked
     return kind(said, status=error.status, retry_after=error.retry_after) if kind else error
 

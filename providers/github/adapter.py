@@ -9,12 +9,12 @@ from providers.credentials import fingerprint, proof_key
 from providers.documents import Document, is_sendable
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
-from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.github import wire
 from providers.github.auth import GitHubAuth
 from providers.http import HttpClients
+from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.metrics import Recorder
-from providers.models import Ancestry, Capabilities, Change, ChangedFiles, Comment, CommitStatus, Credential
+from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 
 _PROOF_DIGITS = 32
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
@@ -123,7 +123,7 @@ def _with(request: Request, headers: Mapping[str, str]) -> Request:
 @dataclass(frozen=True, kw_only=True)
 class _Remembered:
     etag: str
-    change: Change
+    change: HostPullRequest
 
 
 class RememberedPulls:
@@ -138,7 +138,7 @@ class RememberedPulls:
             self._entries.move_to_end(key)
         return found
 
-    def put(self, key: str, etag: str, change: Change) -> None:
+    def put(self, key: str, etag: str, change: HostPullRequest) -> None:
         self._entries[key] = _Remembered(etag=etag, change=change)
         self._entries.move_to_end(key)
         while len(self._entries) > _REMEMBERED_PULLS:
@@ -158,7 +158,7 @@ class GitHubPullRequests:
         self._remembered = remembered
         self._scope = scope
 
-    async def get(self, number: int) -> Change:
+    async def get(self, number: int) -> HostPullRequest:
         key = f"{self._scope}{self._calls.repository}/{number}"
         known = self._remembered.get(key)
         reply = await self._calls.call(wire.get_pull(self._calls.repository, number, etag=known.etag if known else ""))

@@ -14,9 +14,9 @@ from providers.credentials import fingerprint, optional_secret
 from providers.documents import Document, moment, required_text, sendable_text
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderNotFound
-from providers.exchange import Request, segment
 from providers.github import wire
 from providers.http import HttpClients
+from providers.messages import Request, segment
 from providers.metrics import Recorder
 from providers.models import Credential
 
@@ -149,7 +149,7 @@ class GitHubAuth:
             try:
                 return await self._mint_for(self._tokens.installation)
             except ProviderNotFound:
-                # An App that was installed anew has another id.
+                # An App that was installed again has another id.
                 self._tokens.installation = ""
         return await self._mint_for(await self._find_installation())
 

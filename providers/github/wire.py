@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
 from providers.errors import ProviderError, ProviderRejected
-from providers.exchange import Reply, Request, segment
-from providers.models import Ancestry, Change, ChangeState, Comment, CommitStatus, Verdict
+from providers.messages import Reply, Request, segment
+from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
 from providers.redaction import shortened
 
 # Newer versions lack `merge_commit_sha`; the old one is served until at least 24 months after its successor.
@@ -58,13 +58,13 @@ def get_pull(repository: str, number_: int, *, etag: str = "") -> Request:
     )
 
 
-def read_pull(value: Document) -> Change:
+def read_pull(value: Document) -> HostPullRequest:
     """Read a pull request; while it is open `merge_commit_sha` is only a test merge and therefore left out."""
     merged = flag(value, "merged") or moment(value, "merged_at") is not None
     state = ChangeState.MERGED if merged else ChangeState.CLOSED
     if not merged and required_text(value, "state") == "open":
         state = ChangeState.OPEN
-    return Change(
+    return HostPullRequest(
         number=number(value, "number"),
         title=text(value, "title"),
         author=text(value, "user", "login"),
@@ -299,11 +299,11 @@ def _page(path: str, page: int, *, api: str, operation: str) -> Request:
     return Request(method="GET", path=path, query=query, api=api, operation=operation)
 
 
-def _verdict(state: str) -> Verdict:
+def _verdict(state: str) -> StatusState:
     try:
-        return Verdict(state)
+        return StatusState(state)
     except ValueError:
-        return Verdict.ERROR
+        return StatusState.ERROR
 
 
 def items_on(reply: Reply, *path: str) -> int:

@@ -16,16 +16,16 @@ from providers.errors import (
     ProviderUnavailable,
     TriggerUnknown,
 )
-from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.github.adapter import GitHubCalls
 from providers.github_actions import run_names, wire
 from providers.github_actions.inputs import to_inputs
 from providers.http import HttpClients
+from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.models import Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, clock_of, foreign_note, judged, own
 from providers.runs import by_number
 
-_GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+_ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 # What the host says of a file that the credential may not read; any other refusal says nothing about the file.
 _UNREADABLE = (401, 403, 404)
 _UNTRACEABLE = (
@@ -190,7 +190,7 @@ class GitHubActionsTestRuns:
         return self._repository.default_branch
 
     async def _has_moved_on(self, workflow: wire.Job, ref: str) -> bool:
-        """Read the default branch afresh where it was used; say whether it is another one than it was."""
+        """Read the default branch again where it was used; say whether it is another one than it was."""
         if workflow.ref:
             return False
         self._repository.default_branch = ""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from providers.documents import Document, at, documents, moment, number, required_text, text
 from providers.errors import ProviderRejected
-from providers.exchange import Reply, Request, segment
+from providers.messages import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
 from providers.origins import Facts
 from providers.runs import shows_key

@@ -14,16 +14,16 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from providers.exchange import ListBound, Reply, Request, has_next_page
 from providers.gitlab_ci import starting, wire
 from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients
+from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.metrics import Recorder
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, judged, own
 from providers.runs import by_number
 
-_GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+_ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 # A pipeline's variables never change, so that each is read once; about 100 bytes each.
 _REMEMBERED_KEYS = 20_000
 
@@ -227,7 +227,7 @@ class GitLabTestRuns:
     async def _read(self, run: Run) -> RunReading:
         reply = await self._endpoint.call(wire.get_pipeline(self._project, run.id))
         reading = wire.read_pipeline(reply.document(), key=run.key, results=self._results)
-        if reading.phase in _GOING_ON:
+        if reading.phase in _ACTIVE:
             return reading
         if reading.phase is RunPhase.FAILED:
             # Not swallowed on errors: without the reasons a timeout would be recorded as a failed test.
@@ -255,7 +255,7 @@ class GitLabTestRuns:
             except (ProviderUnauthorized, ProviderNotFound) as error:
                 if error.status == 401:
                     raise
-                # Not remembered: the token's rights may be mended, and others may see it.
+                # Not remembered: the token's rights may be fixed, and others may see it.
                 return None
             self._known.put(pipeline, wire.key_of(reply))
         return self._known.keys[pipeline]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from providers.errors import ProviderRejected
-from providers.exchange import Request, segment
+from providers.messages import Request, segment
 
 KEY_VARIABLE = "PROMOTION_KEY"
 KEY_INPUT = "promotion_key"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from providers.documents import Document, at, document, moment, number, required_text, text, texts
-from providers.exchange import Reply, Request, segment
 from providers.gitlab_ci.starting import KEY_VARIABLE
+from providers.messages import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
 from providers.origins import Facts
 from providers.runs import shows_key, test_counts

@@ -17,14 +17,14 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from providers.exchange import Reply, Request
 from providers.http import HttpClients
 from providers.jenkins import wire
+from providers.messages import Reply, Request
 from providers.metrics import Recorder
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, own
 
-_GOING_ON = (RunPhase.QUEUED, RunPhase.RUNNING)
+_ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
@@ -79,7 +79,7 @@ class JenkinsTestRuns:
         reply = await self._write(wire.trigger(job, key, parameters))
         queue = wire.read_queue_item(reply)
         if queue is not None:
-            return Run(id=wire.Place(queue=queue).id, key=key)
+            return Run(id=wire.BuildLocator(queue=queue).id, key=key)
         if reply.ok:
             raise ProviderMalformed(f"Jenkins accepted job `{job}` without naming its queue item", status=reply.status)
         raise ProviderRejected(f"Jenkins did not queue job `{job}`: a plugin may have refused it", status=reply.status)
@@ -107,7 +107,7 @@ class JenkinsTestRuns:
             reading = await self.read(job, run)
         except ProviderNotFound:
             return
-        if reading.phase not in _GOING_ON:
+        if reading.phase not in _ACTIVE:
             return
         place = wire.read_place(reading.run.id)
         if not place.build:
@@ -130,7 +130,7 @@ class JenkinsTestRuns:
         """Say whether the job declares the key's parameter, so that its runs can be found by the key."""
         return wire.declares_key((await self._endpoint.call(wire.list_builds(job))).document())
 
-    async def _found(self, job: str, run: Run, place: wire.Place) -> Run:
+    async def _found(self, job: str, run: Run, place: wire.BuildLocator) -> Run:
         """Find our run by its queue item, else by its key, which others may use as well."""
         if place.queue and (build := await self._build_of(job, run.key, place.queue)) is not None:
             return build
@@ -157,12 +157,12 @@ class JenkinsTestRuns:
     def _shown(self, runs: Sequence[Run]) -> tuple[Run, ...]:
         return tuple(replace(run, foreign=self._endpoint.shown(run.foreign)) for run in runs)
 
-    async def _read_item(self, queue: int, key: str) -> RunReading | wire.Place:
+    async def _read_item(self, queue: int, key: str) -> RunReading | wire.BuildLocator:
         try:
             reply = await self._endpoint.call(wire.get_queue_item(queue))
         except ProviderNotFound:
             # Items are forgotten five minutes after they left the queue.
-            return wire.Place(queue=queue)
+            return wire.BuildLocator(queue=queue)
         return wire.read_item(reply.document(), queue=queue, key=key)
 
     async def _read_build(self, job: str, build: int, run: Run) -> RunReading:
@@ -171,7 +171,7 @@ class JenkinsTestRuns:
             raise ProviderNotFound(f"build {build} of job `{job}` carries another key", status=404)
         reading = wire.read_build(found, run=run, results=self._results)
         reading = replace(reading, message=self._endpoint.shown(reading.message))
-        if reading.phase in _GOING_ON:
+        if reading.phase in _ACTIVE:
             return reading
         return replace(reading, summary=await self._summary(job, build))
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from providers.documents import Document, at, document, documents, flag, number, required_number, text
 from providers.errors import ProviderRejected
-from providers.exchange import Reply, Request, segment
+from providers.messages import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, judged
 from providers.runs import test_counts
@@ -22,7 +22,7 @@ _PARAMETERS = "actions[parameters[name,value],causes[shortDescription,userId]]"
 _BUILD = f"number,url,queueId,building,result,timestamp,{_PARAMETERS}"
 # Causes of builds that a person had repeated, with all their parameters: the key as well, and perhaps another script.
 _COPIES = frozenset({"RebuildCause", "ReplayCause", "RestartDeclarativePipelineCause", "NaginatorCause"})
-# Of other kinds the default may be computed anew each time.
+# Of other kinds the default may be computed again each time.
 _FIXED_DEFAULTS = frozenset({
     "StringParameterDefinition", "TextParameterDefinition", "BooleanParameterDefinition", "ChoiceParameterDefinition"
 })  # fmt: skip
@@ -40,7 +40,7 @@ _RESULTS: Mapping[str, RunPhase] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class BuildLocator:
     """Where a run is: waiting as a queue item, or a build. Travels as the opaque id of a Run."""
 
     queue: int = 0
@@ -51,15 +51,15 @@ class Place:
         return f"build:{self.build}:{self.queue}" if self.build else f"queue:{self.queue}"
 
 
-def read_place(run_id: str) -> Place:
+def read_place(run_id: str) -> BuildLocator:
     """Read an opaque id; one that is not ours names no place, so that the run is looked for by its key."""
     match run_id.split(":"):
         case ["queue", queue] if queue.isdecimal():
-            return Place(queue=int(queue))
+            return BuildLocator(queue=int(queue))
         case ["build", build, queue] if build.isdecimal():
-            return Place(build=int(build), queue=int(queue) if queue.isdecimal() else 0)
+            return BuildLocator(build=int(build), queue=int(queue) if queue.isdecimal() else 0)
         case _:
-            return Place()
+            return BuildLocator()
 
 
 def job_path(job: str) -> str:
@@ -121,7 +121,7 @@ def read_queue(value: Document, key: str, *, now: datetime | None, ours: Ours) -
     """Read the waiting items that carry the key, oldest first; foreign ones say why they are."""
     found = [item for item in documents(value, "items") if key_of(item) == key]
     return tuple(
-        judged(Run(id=Place(queue=number(item, "id")).id, key=key), _facts(item, "inQueueSince", now), ours)
+        judged(Run(id=BuildLocator(queue=number(item, "id")).id, key=key), _facts(item, "inQueueSince", now), ours)
         for item in sorted(found, key=lambda item: number(item, "id"))
     )
 
@@ -194,7 +194,7 @@ def key_of(value: Document) -> str:
 
 
 def may_carry(value: Document, key: str) -> bool:
-    """Say whether a build may be the one of this key: numbers begin anew with a job that was deleted and made again.
+    """Say whether a build may be the one of this key: numbers begin again with a job that was deleted and made again.
 
     A parameter that Jenkins hides, as a password, shows no value.
     """
@@ -229,11 +229,11 @@ def get_queue_item(queue: int) -> Request:
     return Request(method="GET", path=path, query={"tree": tree}, operation="get-queue-item")
 
 
-def read_item(value: Document, *, queue: int, key: str) -> RunReading | Place:
+def read_item(value: Document, *, queue: int, key: str) -> RunReading | BuildLocator:
     """Read a waiting or cancelled item, or the place of the build that it became."""
     if at(value, "executable") is not None and at(value, "executable", "number") is not None:
-        return Place(build=required_number(value, "executable", "number"), queue=queue)
-    run = Run(id=Place(queue=queue).id, key=key, url=text(value, "task", "url"))
+        return BuildLocator(build=required_number(value, "executable", "number"), queue=queue)
+    run = Run(id=BuildLocator(queue=queue).id, key=key, url=text(value, "task", "url"))
     if flag(value, "cancelled"):
         return RunReading(run=run, phase=RunPhase.CANCELLED, message="cancelled while it was queued")
     return RunReading(run=run, phase=RunPhase.QUEUED, message=text(value, "why", default="waiting in the queue"))
@@ -249,7 +249,7 @@ def read_build(value: Document, *, run: Run, results: Mapping[str, RunPhase]) ->
     """Read a build; it is final only when a result is there and it no longer builds."""
     build = required_number(value, "number")
     queue = _queue_of(value) or read_place(run.id).queue
-    here = Run(id=Place(build=build, queue=queue).id, key=run.key, url=text(value, "url", default=run.url))
+    here = Run(id=BuildLocator(build=build, queue=queue).id, key=run.key, url=text(value, "url", default=run.url))
     result = text(value, "result")
     if flag(value, "building") or flag(value, "inProgress") or not result:
         return RunReading(run=here, phase=RunPhase.RUNNING, number=str(build))
@@ -338,5 +338,5 @@ def _interruption(value: Document) -> str:
 
 
 def _build_run(build: Document, key: str) -> Run:
-    place = Place(build=required_number(build, "number"), queue=_queue_of(build))
+    place = BuildLocator(build=required_number(build, "number"), queue=_queue_of(build))
     return Run(id=place.id, key=key, url=text(build, "url"))

@@ -17,11 +17,11 @@ from providers.models import (
     ApplicationRef,
     ApplicationState,
     Capabilities,
-    Change,
     ChangedFiles,
     ChangeState,
     Comment,
     CommitStatus,
+    HostPullRequest,
     Origin,
     Run,
     RunPhase,
@@ -69,8 +69,8 @@ class Slots:
 class FakeScm(Failing):
     """One repository at a host that holds everything in memory."""
 
-    change: Change = field(
-        default_factory=lambda: Change(
+    change: HostPullRequest = field(
+        default_factory=lambda: HostPullRequest(
             number=412,
             title="Add search",
             author="mona",
@@ -127,7 +127,7 @@ class _Part:
 
 
 class _PullRequests(_Part):
-    async def get(self, number: int) -> Change:
+    async def get(self, number: int) -> HostPullRequest:
         self.scm.note("get")
         if number != self.scm.change.number:
             raise ProviderNotFound(f"no pull request {number}")
@@ -389,7 +389,7 @@ class FakeConnections:
             raise _missing(f"ScmProvider/{name}")
         return self.scm
 
-    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.runs is None:
             raise _missing(f"TestRunner/{runner}")
         return self.runs

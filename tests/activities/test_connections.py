@@ -6,10 +6,10 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.connections import ConnectionProofs
-from activities.models.connections import CheckConnectionInput, CheckConnectionResult, ConnectionRef
+from activities.credential_checks import CredentialProofs
+from activities.models.credential_checks import CheckConnectionInput, CheckConnectionResult, CheckedResource
 from activities.models.tracking import Problem
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
@@ -35,7 +35,7 @@ class Broken(FakeConnections):
         super().__init__()
         self._error = error
 
-    async def runs_of(self, namespace: str, runner: str) -> FakeRuns:
+    async def test_runs(self, namespace: str, runner: str) -> FakeRuns:
         raise self._error
 
 
@@ -51,16 +51,16 @@ def refusing(error: ProviderError) -> FakeConnections:
 
 
 async def check(
-    opened: Connections,
+    opened: ResourceOpener,
     kind: str = "TestRunner",
     name: str = "jenkins",
     *,
     cluster: Cluster | None = None,
     uid: str = "",
 ) -> CheckConnectionResult:
-    proofs = ConnectionProofs((cluster or shop()).port(), opened)
+    proofs = CredentialProofs((cluster or shop()).port(), opened)
     namespace = "" if kind == "ClusterScmProvider" else "shop"
-    ref = ConnectionRef(kind=kind, namespace=namespace, name=name, uid=uid or f"uid-{name}")
+    ref = CheckedResource(kind=kind, namespace=namespace, name=name, uid=uid or f"uid-{name}")
     return await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))
 
 
@@ -91,10 +91,10 @@ async def test_a_cluster_scoped_provider_is_checked_too() -> None:
         (ProviderUnauthorized("401 Bad credentials", status=401), "Unauthorized", "put a valid one into"),
         (ProviderMisconfigured("the Secret has no key `token`: add it"), "Invalid", "no key `token`"),
         (ProviderUnauthorized("403 denied", status=403), "Forbidden", "grant it"),
-        (ProviderNotFound("404", status=404), "NotFound", "mend the"),
+        (ProviderNotFound("404", status=404), "NotFound", "fix the"),
         (ProviderUnavailable("connection refused"), "Unavailable", "address"),
         (ProviderMalformed("HTML for JSON"), "Unavailable", "no usable answer"),
-        (ProviderRejected("no such project"), "Invalid", "mend the spec"),
+        (ProviderRejected("no such project"), "Invalid", "fix the spec"),
         (ProviderMisconfigured("http:// is not allowed: use https://"), "Invalid", "use https://"),
     ],
 )
@@ -150,7 +150,7 @@ async def test_what_is_missing_has_a_reason_and_keeps_its_words(what: str, given
 async def test_a_missing_right_in_the_cluster_is_shown() -> None:
     outcome = (await check(Broken(ApiForbidden("namespaces is forbidden", status=403)))).outcome
     assert (outcome.accepted, outcome.reason) == (False, "Forbidden")
-    assert "mend the worker's Role" in outcome.message
+    assert "fix the worker's Role" in outcome.message
 
 
 async def test_a_resource_that_is_gone_or_recreated_ends_the_matter() -> None:

@@ -18,7 +18,7 @@ from activities.failures import (
     to_application_error,
 )
 from activities.models.budgets import TEXT_BYTES
-from activities.models.connections import CheckConnectionInput, ConnectionRef
+from activities.models.credential_checks import CheckConnectionInput, CheckedResource
 from activities.models.failures import FailureKind
 from activities.models.revisions import ReadPullRequestInput
 from activities.models.testing import PollTestsInput
@@ -172,6 +172,8 @@ async def test_no_credential_and_no_cause_leaves_with_a_failure(environment: Act
 def test_the_calls_of_an_activity_wait_in_the_turn_of_its_repository() -> None:
     lookup = ReadPullRequestInput(namespace="shop", repository="web", number=1)
     poll = PollTestsInput(namespace="shop", runs=(), repository="web")
-    check = CheckConnectionInput(connection=ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="1"))
+    check = CheckConnectionInput(
+        connection=CheckedResource(kind="TestRunner", namespace="shop", name="jenkins", uid="1")
+    )
     assert [tenant_of(one) for one in (lookup, poll, check)] == ["shop/web", "shop/web", "shop/jenkins"]
     assert tenant_of(None) == ""

@@ -123,9 +123,9 @@ async def test_what_was_shown_is_trusted_by_the_first_attempt_alone(scm: FakeScm
     assert ("list_comments" in scm.calls) is not trusted
     assert again.writes == 0
     scm.stored_comments.clear()
-    anew = await present(scm, replace(WANTED, shown=shown), bounded_environment(attempt=attempt))
+    again = await present(scm, replace(WANTED, shown=shown), bounded_environment(attempt=attempt))
     # The comment and the mention, of which the first attempt believes that it stands.
-    assert anew.writes == (1 if trusted else 2)
+    assert again.writes == (1 if trusted else 2)
 
 
 async def test_a_person_who_quotes_our_comment_is_not_overwritten(

@@ -29,7 +29,7 @@ from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections, FakeDeployments, FakeRuns
 from tests.activities.test_deployments import SPEC, server
-from tests.activities.test_sending import UntraceableRuns
+from tests.activities.test_trigger_attempts import UntraceableRuns
 
 SOURCE = ReadDeploymentsInput(namespace="shop", repository="web", deployments=(SPEC,))
 
@@ -58,9 +58,9 @@ class Hosts(FakeConnections):
 
     hosts: dict[str, TestRuns] = field(default_factory=dict)
 
-    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         self.runs = self.hosts.get(runner)
-        return await super().runs_of(namespace, runner)
+        return await super().test_runs(namespace, runner)
 
 
 def a_test(name: str, runner: str, **changes: Any) -> RoundTest:

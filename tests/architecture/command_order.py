@@ -39,7 +39,7 @@ OTHERS = {
 HANDLERS = ("signal", "query", "update")
 REMEDY = f"""The order of workflow commands differs from tests/architecture/command_order.json. A run that began with
 the old order and is replayed with the new one gets stuck. What to do:
-  - nothing that was released has ever run it: accept the new order with `{ACCEPT}`, and record the histories anew
+  - nothing that was released has ever run it: accept the new order with `{ACCEPT}`, and record the histories again
     with `make record-histories` (under two minutes);
   - released: keep the old order for runs that began with it, `if workflow.patched("<name>"): … else: <the old
     order>`, then accept the list with `{ACCEPT}`; the committed histories must replay unchanged;

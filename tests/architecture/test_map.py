@@ -8,7 +8,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page
-    for page in (ROOT / "AGENTS.md", ROOT / "README.md", ROOT / "deploy" / "README.md", *(ROOT / "docs").glob("*.md"))
+    for page in (
+        ROOT / "AGENTS.md",
+        ROOT / "README.md",
+        ROOT / "deploy" / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs" / "internals").glob("*.md"),
+    )
     if page.exists()
 )
 TOP = ("activities", "crds", "deploy", "docs", "providers", "tests", "worker", "workflows")

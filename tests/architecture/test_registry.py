@@ -9,9 +9,9 @@ from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.workflow import _Definition as WorkflowDefinition
 
 import activities.contracts
-from activities.connections import ConnectionConditions
+from activities.credential_checks import CredentialConditions
 from activities.failures import tenant_of
-from activities.models.connections import ConnectionRef
+from activities.models.credential_checks import CheckedResource
 from activities.models.tracking import TrackerRef
 from activities.resources import KubernetesResources
 from providers.shares import namespace_of
@@ -19,7 +19,7 @@ from tests.activities.cluster import shop
 from tests.activities.fakes import FakeConnections, FakePlaces
 from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
 from workflows.identity import (
-    CONNECTION_WORKFLOW,
+    CREDENTIAL_CHECK_WORKFLOW,
     ENVIRONMENT_WORKFLOW,
     INSTALLATION_WORKFLOW,
     PROMOTION_WORKFLOW,
@@ -38,7 +38,7 @@ QUEUES = {
 }
 PARTS: dict[str, object] = {
     "tracker": TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1),
-    "connection": ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="u"),
+    "connection": CheckedResource(kind="TestRunner", namespace="shop", name="jenkins", uid="u"),
 }
 FORMERLY = {"check_connection": "config"}
 """Queues that activities moved away from; what was scheduled there before an upgrade is still served."""
@@ -58,7 +58,7 @@ def registered() -> dict[str, list[str]]:
     dependencies = Dependencies(kubernetes=shop().port(), connections=FakeConnections(), places=FakePlaces())
     served = dict(build_activities(dependencies))
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
-    conditions = ConnectionConditions(shop().port())
+    conditions = CredentialConditions(shop().port())
     served["kubernetes"] = [resources.publish_status, resources.publish_place, conditions.publish_connection]
     return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
 
@@ -108,4 +108,4 @@ def test_every_queue_has_a_name_of_its_own() -> None:
 
 def test_workflows_carry_the_names_by_which_they_are_started() -> None:
     names = {WorkflowDefinition.must_from_class(workflow).name for workflow in WORKFLOWS}
-    assert names == {PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW, CONNECTION_WORKFLOW, INSTALLATION_WORKFLOW}
+    assert names == {PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW, CREDENTIAL_CHECK_WORKFLOW, INSTALLATION_WORKFLOW}

@@ -16,8 +16,8 @@ from activities.failures import reported
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.tracking import PullRequestState, Timings, TrackerRef, TrackerSpec
 from providers.endpoint import Endpoint
-from providers.exchange import Request
 from providers.http import HttpClients, HttpOptions
+from providers.messages import Request
 from providers.models import Credential
 from tests.bench.rows import Row, rounded
 from tests.bench.serving import activities_of, serving

@@ -86,7 +86,7 @@ from activities.models.tracking import (
     RepositoryView,
     Timings,
 )
-from activities.parts import runs_of
+from activities.parts import test_runs
 from activities.test_runs import of_round
 
 OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
@@ -158,8 +158,6 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     before_confirm: list[Any] = field(default_factory=list)
     arrival_seconds: float = 0.1
     """How long after a sync the place says so."""
-
-    # -- set-up ------------------------------------------------------------------------------------------------
 
     def environment(self, name: str, revision: str, *, final: bool = False, waves: int = 1) -> None:
         """Declare an environment that runs a revision on one deployment per wave."""
@@ -245,8 +243,6 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             )
         return tuple(found)
 
-    # -- activities --------------------------------------------------------------------------------------------
-
     @activity.defn
     async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
         return self.policies.get(request.environment, FindPolicyResult(outcome=PolicyOutcome.NOT_FOUND))
@@ -318,7 +314,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         try:
             # Bounded as the real one is: a read that hangs keeps no trigger from being reported.
             async with asyncio.timeout(SOURCE_READ_SECONDS):
-                return runs_of(await self.read_deployments(request))
+                return test_runs(await self.read_deployments(request))
         except (ApplicationError, TimeoutError):
             return None
 

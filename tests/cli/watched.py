@@ -19,7 +19,7 @@ from worker.cli.main import main
 
 
 class Watched(FakeCluster):
-    """Read the tracker's status anew at each look; without the file there is no API server."""
+    """Read the tracker's status again at each look; without the file there is no API server."""
 
     def __init__(self, status: Path) -> None:
         super().__init__()

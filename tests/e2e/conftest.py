@@ -11,7 +11,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.shop import Shop
 from tests.pace import ONE_PARTITION
 
-# The defaults are for CI systems that take minutes and for people who mend things in their own time.
+# The defaults are for CI systems that take minutes and for people who fix things in their own time.
 TIMINGS = {
     "poll_initial": 0.5,
     "poll_maximum": 1.0,

@@ -53,8 +53,6 @@ class Shop:
         if not as_shipped:
             self.documents = at_jenkins(self.documents, name)
 
-    # -- what is declared ----------------------------------------------------------------------------------------
-
     def document(self, kind: str, name: str) -> Document:
         """Return a sample, to be changed before it is applied or to be applied again."""
         return next(one for one in self.documents if one["kind"] == kind and one["metadata"]["name"] == name)
@@ -87,8 +85,6 @@ class Shop:
         """Write the samples to a file for kubectl."""
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": self.documents}))
         return path
-
-    # -- what came of it -----------------------------------------------------------------------------------------
 
     def status(self, tracker: str = TRACKER) -> Document:
         """Return the tracker's status."""
@@ -139,8 +135,6 @@ class Shop:
         status = self.cluster.get(kind, self.namespace, name).get("status") or {}
         return {one["type"]: one for one in status.get("conditions", ())}
 
-    # -- what people do ------------------------------------------------------------------------------------------
-
     def pilotage(self, *arguments: str, code: int = 0) -> str:
         """Run the command line in this namespace and return what it printed."""
         return self._run([sys.executable, "-m", "worker", "-n", self.namespace, *arguments], code)
@@ -161,8 +155,6 @@ class Shop:
         )
         assert done.returncode == code, f"{command[1:]}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
-
-    # -- what the stand-ins do and saw ---------------------------------------------------------------------------
 
     def job(self, job: str, **outcome: Any) -> None:
         """Say how the next builds of a job go, or how a running one ends."""

@@ -1,4 +1,4 @@
-"""Bad input: each says what to mend in the status, harms nothing else, and goes on by itself once it is mended.
+"""Bad input: each says what to fix in the status, harms nothing else, and goes on by itself once it is fixed.
 
 Several cases are played at the same time, since most of their time is waiting.
 """
@@ -20,7 +20,7 @@ from tests.e2e.shop import Shop
 
 SECONDS = 120.0
 AT_THE_SAME_TIME = 5
-Mend = Callable[[], object]
+Fix = Callable[[], object]
 
 
 PLACE = ("ReferencesResolved", "DeploymentUnreadable")
@@ -39,27 +39,27 @@ def _arrived(status: Document) -> object:
 class Case:
     """One kind of bad input."""
 
-    spoil: Callable[[Shop], Mend]
-    """Spoil a shop before its samples are applied; returns what mends it."""
+    spoil: Callable[[Shop], Fix]
+    """Spoil a shop before its samples are applied; returns what fixes it."""
     waits: str
     """What the tracker waits for meanwhile."""
     says: tuple[str, ...]
     """What stands in `waitingFor` and in the condition, for a person to know what is wrong."""
-    mend: tuple[str, ...]
-    """What `unblockWith` and the condition tell that person to mend."""
+    fix: tuple[str, ...]
+    """What `unblockWith` and the condition tell that person to fix."""
     condition: tuple[str, str] = ("ReferencesResolved", "WaitingForReference")
     """Type and reason of the condition that is False meanwhile."""
     tracker: str = TRACKER
     command: str = ""
-    """The command that people give once it is mended; without one it goes on by itself."""
+    """The command that people give once it is fixed; without one it goes on by itself."""
     goes_on: Callable[[Document], object] = _tested
     """How the status shows that it went on."""
 
 
-def _secret(name: str, **data: str) -> Callable[[Shop], Mend]:
-    """Replace a credential; the right one mends."""
+def _secret(name: str, **data: str) -> Callable[[Shop], Fix]:
+    """Replace a credential; the right one fixes."""
 
-    def spoil(shop: Shop) -> Mend:
+    def spoil(shop: Shop) -> Fix:
         good = copy.deepcopy(shop.document("Secret", name))
         shop.document("Secret", name)["stringData"] = data
         return lambda: shop.cluster.apply(good)
@@ -67,47 +67,47 @@ def _secret(name: str, **data: str) -> Callable[[Shop], Mend]:
     return spoil
 
 
-def _seeded(secret: str, seed: Document, **data: str) -> Callable[[Shop], Mend]:
+def _seeded(secret: str, seed: Document, **data: str) -> Callable[[Shop], Fix]:
     """Let the stand-ins know a credential with too few rights, and use it."""
 
-    def spoil(shop: Shop) -> Mend:
+    def spoil(shop: Shop) -> Fix:
         shop.sandbox.post("/_seed", seed)
         return _secret(secret, **data)(shop)
 
     return spoil
 
 
-def _scripted(system: str, match: str, **more: object) -> Callable[[Shop], Mend]:
+def _scripted(system: str, match: str, **more: object) -> Callable[[Shop], Fix]:
     """Let a host answer wrongly until the rule is taken back; `{}` in the match is the shop's name."""
 
-    def spoil(shop: Shop) -> Mend:
+    def spoil(shop: Shop) -> Fix:
         rule = shop.script(system, match.format(shop.name), "status", **more)
         return lambda: shop.unscript(rule)
 
     return spoil
 
 
-def _no_pull_request(shop: Shop) -> Mend:
+def _no_pull_request(shop: Shop) -> Fix:
     tracker = shop.document("PullRequestTracker", TRACKER)
     tracker["metadata"]["name"], tracker["spec"]["number"] = "web-999", 999
     pull = {"number": 999, "head": {"ref": "umbrellas", "sha": HEAD_SHA}, "merged": True, "merge_sha": MERGE_SHA}
     return lambda: shop.sandbox.post("/_github/pull", {"repo": f"acme/{shop.name}", **pull})
 
 
-def _no_job(shop: Shop) -> Mend:
+def _no_job(shop: Shop) -> Fix:
     policy = shop.document("PromotionPolicy", "dev-to-staging")
     policy["spec"]["tests"][0]["job"] = f"{shop.name}/forgotten"
     return lambda: shop.sandbox.post("/_seed", {"jenkins": {"jobs": {f"{shop.name}/forgotten": jenkins_job()}}})
 
 
-def _no_application(shop: Shop) -> Mend:
+def _no_application(shop: Shop) -> Fix:
     environment = shop.document("Environment", "dev")
     good = copy.deepcopy(environment)
     environment["spec"]["deployments"][0]["argocd"]["application"] = f"{shop.name}-forgotten"
     return lambda: shop.cluster.apply(good)
 
 
-def _no_host(shop: Shop) -> Mend:
+def _no_host(shop: Shop) -> Fix:
     provider = shop.document("ScmProvider", "github")
     good = copy.deepcopy(provider)
     # Nothing listens on the discard port.
@@ -115,7 +115,7 @@ def _no_host(shop: Shop) -> Mend:
     return lambda: shop.cluster.apply(good)
 
 
-def _argocd_token(subject: str, projects: Mapping[str, list[str]]) -> Callable[[Shop], Mend]:
+def _argocd_token(subject: str, projects: Mapping[str, list[str]]) -> Callable[[Shop], Fix]:
     token = f"sandbox-{subject}-token"
     seed: Document = {"argocd": {"tokens": {token: {"subject": subject, "projects": projects}}}}
     return _seeded("argocd-token", seed, token=token)
@@ -128,7 +128,7 @@ CASES: dict[str, Case] = {
         spoil=_secret("github-token", token="wrong-github-token"),
         waits="Reference",
         says=("pull request", "401"),
-        mend=("the credential of GitRepository/",),
+        fix=("the credential of GitRepository/",),
     ),
     "github-forbids-reading": Case(
         spoil=_seeded(
@@ -138,67 +138,67 @@ CASES: dict[str, Case] = {
         ),
         waits="Reference",
         says=("pull request", "403"),
-        mend=("the credential of GitRepository/", "its rights"),
+        fix=("the credential of GitRepository/", "its rights"),
     ),
     "github-secret-lacks-the-token": Case(
         spoil=_secret("github-token", password="wrong"),
         waits="Reference",
         says=("Secret", "`token`"),
-        mend=("GitRepository/web",),
+        fix=("GitRepository/web",),
     ),
     "github-does-not-answer": Case(
         spoil=_no_host,
         waits="Reference",
         says=("127.0.0.1:9",),
-        mend=("check the host of GitRepository/",),
+        fix=("check the host of GitRepository/",),
         condition=("ReferencesResolved", "Unavailable"),
     ),
     "github-answers-garbage": Case(
         spoil=_scripted("github", "GET /github/.*repos/acme/{}/pulls/412$", status=200, body=HTML),
         waits="Reference",
         says=("pull request", "JSON"),
-        mend=("check the host of GitRepository/",),
+        fix=("check the host of GitRepository/",),
     ),
     "pull-request-missing": Case(
         spoil=_no_pull_request,
         waits="Reference",
         says=("pull request #999", "404"),
-        mend=("create pull request #999", "GitRepository/"),
+        fix=("create pull request #999", "GitRepository/"),
         tracker="web-999",
     ),
     "argocd-refuses-the-token": Case(
         spoil=_secret("argocd-token", token="wrong-argocd-token"),
         waits="Sync",
         says=("401",),
-        mend=("fix ArgoCDInstance/argocd",),
+        fix=("fix ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-forbids-reading": Case(
         spoil=_argocd_token("stranger", {"elsewhere": ["get"]}),
         waits="Sync",
         says=("403",),
-        mend=("fix ArgoCDInstance/argocd",),
+        fix=("fix ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-application-missing": Case(
         spoil=_no_application,
         waits="Sync",
         says=("-forgotten", "404"),
-        mend=("ArgoCDInstance/argocd", "-forgotten as Environment/dev names it"),
+        fix=("ArgoCDInstance/argocd", "-forgotten as Environment/dev names it"),
         condition=PLACE,
     ),
     "argocd-answers-garbage": Case(
         spoil=_scripted("argocd", "GET /argocd/.*/{}-dev", status=200, body=HTML),
         waits="Sync",
         says=("application", "JSON"),
-        mend=("fix ArgoCDInstance/argocd",),
+        fix=("fix ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-forbids-writing": Case(
         spoil=_argocd_token("reader", {PROJECT: ["get"]}),
         waits="Retry",
         says=("403", "update"),
-        mend=("fix why it failed, then pilotage",),
+        fix=("fix why it failed, then pilotage",),
         condition=("Completed", "WaveFailed"),
         command="retry",
         goes_on=_arrived,
@@ -207,7 +207,7 @@ CASES: dict[str, Case] = {
         spoil=_secret("jenkins-token", username="ci", token="wrong-jenkins-token"),
         waits="Verdict",
         says=("401",),
-        mend=("fix the credential of TestRunner/jenkins", "retest"),
+        fix=("fix the credential of TestRunner/jenkins", "retest"),
         condition=TEST,
         goes_on=_arrived,
     ),
@@ -220,7 +220,7 @@ CASES: dict[str, Case] = {
         ),
         waits="Verdict",
         says=("403",),
-        mend=("fix the credential of TestRunner/jenkins", "its rights on job"),
+        fix=("fix the credential of TestRunner/jenkins", "its rights on job"),
         condition=TEST,
         goes_on=_arrived,
     ),
@@ -228,7 +228,7 @@ CASES: dict[str, Case] = {
         spoil=_no_job,
         waits="Verdict",
         says=("forgotten", "404"),
-        mend=("/forgotten` at TestRunner/jenkins", "fix PromotionPolicy/dev-to-staging, then pilotage"),
+        fix=("/forgotten` at TestRunner/jenkins", "fix PromotionPolicy/dev-to-staging, then pilotage"),
         condition=TEST,
         goes_on=_arrived,
     ),
@@ -236,7 +236,7 @@ CASES: dict[str, Case] = {
         spoil=_scripted("jenkins", "GET /jenkins/job/{}/job/integration/", status=200, body=HTML),
         waits="Verdict",
         says=("integration", "JSON"),
-        mend=("check TestRunner/jenkins",),
+        fix=("check TestRunner/jenkins",),
         condition=TEST,
         goes_on=_arrived,
     ),
@@ -245,11 +245,11 @@ CASES: dict[str, Case] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What the tracker said while the case was spoilt, and its conditions after it was mended."""
+    """What the tracker said while the case was spoilt, and its conditions after it was fixed."""
 
     waiting: Document
     spoilt: dict[str, Document]
-    mended: dict[str, Document]
+    fixed: dict[str, Document]
 
 
 @pytest.fixture(scope="module")
@@ -264,23 +264,23 @@ def played(request: pytest.FixtureRequest, new_shop: OpenShop) -> Iterator[dict[
 def test_bad_input_says_what_to_mend_and_goes_on_once_mended(name: str, played: dict[str, "Future[Played]"]) -> None:
     case, seen = CASES[name], played[name].result()
     assert seen.waiting["what"] == case.waits
-    assert [text for text in case.mend if text not in seen.waiting["unblockWith"]] == []
+    assert [text for text in case.fix if text not in seen.waiting["unblockWith"]] == []
     kind, reason = case.condition
     assert (seen.spoilt[kind]["status"], seen.spoilt[kind]["reason"]) == ("False", reason)
-    wanted = case.says if case.command else (*case.says, *case.mend)
+    wanted = case.says if case.command else (*case.says, *case.fix)
     assert [text for text in wanted if text not in seen.spoilt[kind]["message"]] == []
-    assert seen.mended["ReferencesResolved"]["status"] == "True"
+    assert seen.fixed["ReferencesResolved"]["status"] == "True"
 
 
 def _play(shop: Shop, case: Case) -> Played:
     with closing(shop.open()):
-        mend = case.spoil(shop)
+        fix = case.spoil(shop)
         shop.apply_all()
-        waiting = shop.until_waiting(case.waits, *case.says, *case.mend, tracker=case.tracker, seconds=SECONDS)
+        waiting = shop.until_waiting(case.waits, *case.says, *case.fix, tracker=case.tracker, seconds=SECONDS)
         spoilt = shop.conditions("PullRequestTracker", case.tracker)
         assert shop.patches() == []
-        mend()
+        fix()
         if case.command:
             shop.pilotage(case.command, case.tracker)
         shop.until(case.goes_on, "goes on", tracker=case.tracker, seconds=SECONDS)
-        return Played(waiting=waiting, spoilt=spoilt, mended=shop.conditions("PullRequestTracker", case.tracker))
+        return Played(waiting=waiting, spoilt=spoilt, fixed=shop.conditions("PullRequestTracker", case.tracker))

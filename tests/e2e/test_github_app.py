@@ -1,4 +1,4 @@
-"""A GitHub App instead of a token: proved, used for everything, and mended without a restart."""
+"""A GitHub App instead of a token: proved, used for everything, and fixed without a restart."""
 
 from collections.abc import Iterator
 from contextlib import closing

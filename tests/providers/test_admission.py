@@ -11,7 +11,7 @@ import pytest
 from providers.admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy, ProviderError, ProviderRateLimited, ProviderUnavailable
-from providers.exchange import Request
+from providers.messages import Request
 from providers.metrics import CALL_WAIT, CALLS_HELD
 from tests.providers.hosts import FakeHost, answer
 from tests.providers.test_endpoint import GET, endpoint

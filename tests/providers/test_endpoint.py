@@ -25,8 +25,8 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.exchange import Request, segment
 from providers.http import KEPT_ALIVE_SECONDS, HttpClients, HttpOptions
+from providers.messages import Request, segment
 from providers.metrics import Call
 from providers.models import Credential
 from providers.tracing import NoSpan

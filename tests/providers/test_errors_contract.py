@@ -18,7 +18,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.http import HttpClients
-from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Run, Verdict
+from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Run, StatusState
 from tests.providers.hosts import (
     TOKEN,
     FakeHost,
@@ -33,7 +33,7 @@ from tests.providers.hosts import (
 
 Operation = Callable[[HttpClients], Awaitable[object]]
 REF = ApplicationRef(project="shop", name="web")
-STATUS = CommitStatus(context="pilotage/dev", state=Verdict.PENDING, description="")
+STATUS = CommitStatus(context="pilotage/dev", state=StatusState.PENDING, description="")
 
 
 async def _stream(http: HttpClients) -> ApplicationState | None:

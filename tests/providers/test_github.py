@@ -10,7 +10,7 @@ from providers.errors import (
     ProviderRejected,
 )
 from providers.github.wire import base_url
-from providers.models import Ancestry, ChangeState, Comment, CommitStatus, Verdict
+from providers.models import Ancestry, ChangeState, Comment, CommitStatus, StatusState
 from tests.providers.hosts import TOKEN, FakeHost, answer, github
 
 REPOSITORY = "/repos/acme/web"
@@ -182,14 +182,14 @@ async def test_the_newest_status_of_each_context_counts_over_pages(host: FakeHos
     host.on("GET", r".*/commits/c0/status\?.*page=1", answer(first, link='<https://x>; rel="next"'))
     host.on("GET", r".*/commits/c0/status\?.*page=2", answer(second))
     found = await github(host.http()).commit_statuses.newest("c0")
-    assert found["a"] == CommitStatus(context="a", state=Verdict.SUCCESS, description="", url="https://x")
-    assert found["b"].state is Verdict.ERROR
+    assert found["a"] == CommitStatus(context="a", state=StatusState.SUCCESS, description="", url="https://x")
+    assert found["b"].state is StatusState.ERROR
 
 
 @pytest.mark.parametrize(("url", "sent"), [("https://x/1", True), ("", False), ("ftp://x", False)])
 async def test_a_status_is_cut_to_the_hosts_limits(host: FakeHost, url: str, sent: bool) -> None:
     host.always(answer({}, 201))
-    status = CommitStatus(context="pilotage/dev", state=Verdict.SUCCESS, description="ä" * 200, url=url)
+    status = CommitStatus(context="pilotage/dev", state=StatusState.SUCCESS, description="ä" * 200, url=url)
     await github(host.http()).commit_statuses.set("c0", status)
     body = host.body()
     assert isinstance(body, dict)
@@ -291,7 +291,7 @@ async def test_a_refusal_is_not_to_be_repeated(host: FakeHost) -> None:
     host.always(answer({"message": "Validation Failed"}, 422))
     with pytest.raises(ProviderRejected) as caught:
         await github(host.http()).commit_statuses.set(
-            "c0", CommitStatus(context="x", state=Verdict.ERROR, description="")
+            "c0", CommitStatus(context="x", state=StatusState.ERROR, description="")
         )
     assert not caught.value.retryable
 

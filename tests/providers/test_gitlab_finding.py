@@ -52,13 +52,13 @@ async def test_a_key_that_may_not_be_read_is_no_missing_key_and_makes_runs_untra
     host: FakeHost, status: int
 ) -> None:
     host.on("GET", rf"{PROJECT}/pipelines\?.*", answer([pipeline(5)]))
-    mended = answer([{"key": "PROMOTION_KEY", "value": "k"}])
+    fixed = answer([{"key": "PROMOTION_KEY", "value": "k"}])
     show_each(host, 5)
-    host.on("GET", variables_of(5), *[answer({"message": "no"}, status)] * 2, mended)
+    host.on("GET", variables_of(5), *[answer({"message": "no"}, status)] * 2, fixed)
     http = host.http()
     assert await gitlab_ci(http).find("main", "k") == ()
     assert not await traceable(gitlab_ci(http))
-    # Once the rights are mended, it is found: that it could not be read was not remembered.
+    # Once the rights are fixed, it is found: that it could not be read was not remembered.
     assert [run.id for run in await gitlab_ci(http).find("main", "k")] == ["5"]
     assert await traceable(gitlab_ci(http))
 

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from providers.error_mapping import message_of, refusal, retry_after
 from providers.errors import (
     ProviderConflict,
     ProviderError,
@@ -16,8 +17,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.exchange import Reply
-from providers.refusals import message_of, refusal, retry_after
+from providers.messages import Reply
 
 JSON = {"content-type": "application/json"}
 

@@ -22,7 +22,7 @@ from providers.registry import (
     open_scm_host,
     open_test_runs,
 )
-from providers.runs import KNOBS, result_map
+from providers.runs import RESULT_DEFAULTS, result_map
 from providers.runs import test_counts as count_tests
 from tests.providers.hosts import IDENTITY, FakeHost
 
@@ -63,7 +63,7 @@ def test_a_wrong_knob_names_what_is_allowed(wanted: dict[str, str], said: str) -
 
 
 def test_without_choices_the_documented_defaults_count() -> None:
-    assert result_map({}) == KNOBS
+    assert result_map({}) == RESULT_DEFAULTS
 
 
 def test_counts_speak_only_of_what_there_is() -> None:

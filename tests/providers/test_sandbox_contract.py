@@ -22,7 +22,7 @@ from providers.models import (
     Run,
     RunPhase,
     RunReading,
-    Verdict,
+    StatusState,
 )
 from providers.ports import Deployments, ScmHost, TestRuns
 from tests.providers.apps import github_app
@@ -288,16 +288,16 @@ async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ance
 
 
 async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
-    for verdict in (Verdict.PENDING, Verdict.SUCCESS):
+    for verdict in (StatusState.PENDING, StatusState.SUCCESS):
         status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 200, url="https://x/1")
         await scm.commit_statuses.set(seed.MERGE_SHA, status)
     await scm.commit_statuses.set(
-        seed.MERGE_SHA, CommitStatus(context="other", state=Verdict.ERROR, description="", url="")
+        seed.MERGE_SHA, CommitStatus(context="other", state=StatusState.ERROR, description="", url="")
     )
     newest = await scm.commit_statuses.newest(seed.MERGE_SHA)
     assert {context: status.state for context, status in newest.items()} == {
-        "pilotage/dev": Verdict.SUCCESS,
-        "other": Verdict.ERROR,
+        "pilotage/dev": StatusState.SUCCESS,
+        "other": StatusState.ERROR,
     }
     assert newest["pilotage/dev"].description.endswith("…")
 

@@ -18,7 +18,7 @@ from worker.temporal.sandbox import workflow_runner
 BYTES_ALLOWED = 3_000_000
 REMEDY = """
 This history was recorded by code that may carry promotions right now; today's code would get stuck in them. What to do:
-  - nothing that was released has ever run the old code: record anew with `make record-histories` (under two minutes),
+  - nothing that was released has ever run the old code: record again with `make record-histories` (under two minutes),
     and accept the new order with `make accept-command-order`;
   - released: keep the old behaviour for runs that began with it, behind `workflow.patched("<name>")`, until this
     history replays unchanged.
@@ -28,7 +28,7 @@ STORIES = recorded_stories()
 
 @cache
 def runs() -> tuple[Run, ...]:
-    """Read the corpus once; who changes a run reads it anew."""
+    """Read the corpus once; who changes a run reads it again."""
     return tuple(run for story in STORIES for run in read_story(story))
 
 

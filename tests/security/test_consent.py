@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.connections import explain_missing
+from activities.credential_checks import explain_missing
 from activities.ports import ReferenceMissing
 from crds.conditions import ConditionReason
 from crds.fields import SecretReference

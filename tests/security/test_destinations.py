@@ -19,9 +19,9 @@ from deploy.local.environment.kubernetes_server import KubernetesAccess
 from providers.addresses import AddressRules, CheckedNetwork, HostPattern
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMisconfigured, ProviderUnavailable
-from providers.exchange import Request
 from providers.host_names import address_of
 from providers.http import HttpClients, HttpOptions
+from providers.messages import Request
 from providers.models import Credential
 from worker.opening.server_endpoints import ENDPOINT_SLICES, find_endpoints
 

@@ -27,11 +27,11 @@ from providers.argocd.applications import read_application
 from providers.bodies import BODY_LIMIT_BYTES
 from providers.decoding import ENTRIES_LIMIT, STRUCTURE_LIMIT, decoded_in_steps, is_crowded
 from providers.documents import parsed
+from providers.error_mapping import message_of
 from providers.errors import ProviderMalformed
-from providers.exchange import Reply
 from providers.github import wire as github
 from providers.gitlab_ci import starting
-from providers.refusals import message_of
+from providers.messages import Reply
 from tests.crds.resources import a_test, deployment, document, environment_document, policy_document
 from tests.providers.fuzzing.answers import APPLICATION
 

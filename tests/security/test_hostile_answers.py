@@ -25,7 +25,7 @@ import providers
 from providers import ports
 from providers.documents import Document
 from providers.errors import ProviderError, ProviderNotFound, ProviderRateLimited
-from providers.exchange import Reply
+from providers.messages import Reply
 from providers.registry import DEPLOYMENTS, SCM_HOSTS, TEST_RUNS
 from tests.providers.fuzzing.hosts import OddHost, SharedClients
 from tests.providers.fuzzing.operations import OPERATIONS, kind_of
@@ -41,7 +41,7 @@ _TEXT_BYTES = 300_000
 
 
 class TooSlow(BaseException):
-    """End an input that takes for ever."""
+    """End an input that takes forever."""
 
 
 def _too_slow(number: int, frame: FrameType | None) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.connections import ConnectionConditions
-from activities.models.connections import ConnectionOutcome, ConnectionRef, PublishConnectionInput
+from activities.credential_checks import CredentialConditions
+from activities.models.credential_checks import CheckedResource, CredentialCheckOutcome, PublishConnectionInput
 from activities.models.status import LaneStatus, PlaceStatus, PublishPlaceInput, PublishStatusInput
 from activities.resources import KubernetesResources
 from crds.api.kubernetes import KubernetesApi
@@ -245,11 +245,11 @@ async def test_to_keep_a_refused_credential_out_of_sight_by_a_generation_that_wa
         "observedGeneration": 2**62,
     }
     assert mallory.patch(created, {"status": {"conditions": [good]}}, status=True).status_code == 200
-    ref = ConnectionRef(kind="TestRunner", namespace=NAMESPACE, name="ci", uid=created["metadata"]["uid"])
-    outcome = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into the Secret")
+    ref = CheckedResource(kind="TestRunner", namespace=NAMESPACE, name="ci", uid=created["metadata"]["uid"])
+    outcome = CredentialCheckOutcome(accepted=False, reason="Unauthorized", message="put a valid one into the Secret")
     async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as kubernetes:
         request = PublishConnectionInput(connection=ref, generation=1, outcome=outcome)
-        publish_connection = ConnectionConditions(kubernetes).publish_connection
+        publish_connection = CredentialConditions(kubernetes).publish_connection
         assert (await ActivityEnvironment().run(publish_connection, request)).written
         found = await kubernetes.get(resource_of(TestRunner.definition), NAMESPACE, "ci")
     assert (conditions(found)["Reachable"]["status"], conditions(found)["Reachable"]["reason"]) == (

@@ -15,10 +15,10 @@ from temporalio.common import Priority
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.configuration import ResourceConfigActivities
-from activities.connections import ConnectionProofs
 from activities.contracts import ConditionActivities
+from activities.credential_checks import CredentialProofs
 from activities.models.configuration import FindPolicyInput
-from activities.models.connections import ConnectionRef, PublishConnectionInput
+from activities.models.credential_checks import CheckedResource, PublishConnectionInput
 from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
 from activities.slots import Slots, shared_by, slot_of
@@ -36,10 +36,10 @@ from tests.bench.throughput import one_hop, promote
 from worker.serving.process import build_worker
 from worker.settings import Settings
 from worker.temporal.conversion import DATA_CONVERTER
-from worker.temporal.credential_checks import TemporalConnectionChecks
+from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.sandbox import workflow_runner
 from worker.watcher.queue import KeyedQueue
-from workflows.connection.workflow import ConnectionWorkflow
+from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.identity import fairness_key
 from workflows.promotion.workflow import PromotionWorkflow
 
@@ -229,7 +229,7 @@ class DeadHosts(FakeConnections):
         super().__init__()
         self.asked = 0
 
-    async def runs_of(self, namespace: str, runner: str) -> FakeRuns:
+    async def test_runs(self, namespace: str, runner: str) -> FakeRuns:
         if namespace == "attacker":
             self.asked += 1
             await asyncio.Event().wait()
@@ -254,8 +254,8 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-def runner(namespace: str, number: int) -> ConnectionRef:
-    return ConnectionRef(kind="TestRunner", namespace=namespace, name=f"ci-{number}", uid=f"uid-ci-{number}")
+def runner(namespace: str, number: int) -> CheckedResource:
+    return CheckedResource(kind="TestRunner", namespace=namespace, name=f"ci-{number}", uid=f"uid-ci-{number}")
 
 
 def runners(namespaces: tuple[str, ...], number: int) -> Cluster:
@@ -270,16 +270,16 @@ def runners(namespaces: tuple[str, ...], number: int) -> Cluster:
 async def test_to_stop_another_tenant_with_hosts_that_never_answer(
     temporal_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.connections.ANSWER_WITHIN", timedelta(hours=1))
+    monkeypatch.setattr("activities.credential_checks.ANSWER_WITHIN", timedelta(hours=1))
     client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
     settings = Settings(installation=f"i{uuid.uuid4().hex[:12]}", check_slots=8, shutdown_grace_seconds=0)
     timings = Timings(activity_start_to_close=timedelta(hours=1))
-    checks = TemporalConnectionChecks(client=client, installation=settings.installation, timings=timings)
+    checks = TemporalCredentialChecks(client=client, installation=settings.installation, timings=timings)
     dead, conditions, crowd = DeadHosts(), Conditions(), Crowd(make=lambda: one_hop(client))
-    proofs = ConnectionProofs(runners(("attacker", "shop"), 40).port(), dead)
+    proofs = CredentialProofs(runners(("attacker", "shop"), 40).port(), dead)
     activities = crowd.activities()
     activities["kubernetes"].append(conditions.publish_connection)
-    workflows: list[type] = [PromotionWorkflow, ConnectionWorkflow]
+    workflows: list[type] = [PromotionWorkflow, CredentialCheckWorkflow]
     async with (
         serving(client, settings.installation, workflows, activities, workflow_runner()),
         build_worker(client, settings, "checks", [proofs.check_connection]),

@@ -67,7 +67,7 @@ class OddServer:
 
 
 async def stay_open(request: web.Request) -> web.StreamResponse:
-    """Say nothing, for ever: what a half-open connection looks like."""
+    """Say nothing, forever: what a half-open connection looks like."""
     response = web.StreamResponse()
     await response.prepare(request)
     await asyncio.sleep(30)

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.models.connections import ConnectionRef
+from activities.models.credential_checks import CheckedResource
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.tracking import TrackerRef, TrackerSpec
 from crds.api.ports import (
@@ -102,30 +102,30 @@ class FakePromotions:
             raise WorkflowsUnavailable("Temporal is away")
 
 
-class FakeConnectionChecks:
+class FakeCredentialChecks:
     """Remember which connections were told what, in order."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, ConnectionRef, int]] = []
+        self.told: list[tuple[str, CheckedResource, int]] = []
         self.away = False
 
     def of(self, what: str) -> list[tuple[str, int]]:
         """Return (name, generation) of all that were told this."""
         return [(connection.name, generation) for told, connection, generation in self.told if told == what]
 
-    async def request_check(self, connection: ConnectionRef, generation: int) -> None:
+    async def request_check(self, connection: CheckedResource, generation: int) -> None:
         self._note("seen", connection, generation)
 
-    async def ensure(self, connection: ConnectionRef, generation: int) -> None:
+    async def ensure(self, connection: CheckedResource, generation: int) -> None:
         self._note("ensure", connection, generation)
 
-    async def poke(self, connection: ConnectionRef, generation: int) -> None:
+    async def poke(self, connection: CheckedResource, generation: int) -> None:
         self._note("poke", connection, generation)
 
-    async def signal_gone(self, connection: ConnectionRef) -> None:
+    async def signal_gone(self, connection: CheckedResource) -> None:
         self._note("gone", connection)
 
-    def _note(self, what: str, connection: ConnectionRef, generation: int = 0) -> None:
+    def _note(self, what: str, connection: CheckedResource, generation: int = 0) -> None:
         if self.away:
             raise WorkflowsUnavailable("Temporal is away")
         self.told.append((what, connection, generation))

@@ -11,7 +11,7 @@ import pytest
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.tracking import TrackerRef
 from crds.api.ports import ApiResource, ApiUnavailable, Document
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from tests.watcher.fakes import (
     NOW,
     FakeKubernetes,
@@ -285,7 +285,7 @@ class Cluster:
         return key
 
     def tell(self, key: Key) -> None:
-        self.watcher.follow(Change(key=key, old=None, new=self.entries[key]))
+        self.watcher.follow(ObjectChange(key=key, old=None, new=self.entries[key]))
 
     def is_answered(self, key: Key) -> bool:
         return "accepted" in self.kubernetes.objects[COMMANDS.plural, *key].get("status", {})
@@ -357,7 +357,7 @@ async def test_a_command_that_is_deleted_lets_the_next_one_go_on() -> None:
     await cluster.serve(lambda: workflow.asked == ["web-412"])
     del cluster.kubernetes.objects[COMMANDS.plural, *first]
     gone = cluster.entries.pop(first)
-    cluster.watcher.follow(Change(key=first, old=gone, new=None))
+    cluster.watcher.follow(ObjectChange(key=first, old=gone, new=None))
     workflow.states[TrackerRef(namespace="shop", name="web-412", uid="uid-412", attempt=1)] = WorkflowState.RUNNING
     await cluster.serve(lambda: cluster.is_answered(second))
     assert [verb for _, verb, _ in workflow.commands] == ["abort"]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.connections import ConnectionConditions
-from activities.models.connections import ConnectionOutcome, ConnectionRef, PublishConnectionInput
+from activities.credential_checks import CredentialConditions
+from activities.models.credential_checks import CheckedResource, CredentialCheckOutcome, PublishConnectionInput
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import Document, resource_of
 from crds.api.publishing import WantedCondition, publish_conditions
@@ -19,13 +19,13 @@ from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from deploy.local.environment.kubernetes_server import KubernetesAccess
-from tests.watcher.fakes import FakeConnectionChecks, FakePromotions, until
+from tests.watcher.fakes import FakeCredentialChecks, FakePromotions, until
 from tests.watcher.samples import conditions
 from tests.watcher.test_watching import watching
 
 SECRET = {"name": "token"}
-GOOD = ConnectionOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3.5.7")
-BAD = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
+GOOD = CredentialCheckOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3.5.7")
+BAD = CredentialCheckOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
 SPECS: dict[str, tuple[str, Document]] = {
     "ScmProvider": ("Reachable", {"github": {}, "secretRef": SECRET}),
     "ClusterScmProvider": ("Reachable", {"github": {}, "secretRef": SECRET}),
@@ -35,21 +35,23 @@ SPECS: dict[str, tuple[str, Document]] = {
 }
 
 
-async def create(api: KubernetesApi, namespace: str, kind: str) -> ConnectionRef:
+async def create(api: KubernetesApi, namespace: str, kind: str) -> CheckedResource:
     where = "" if kind == "ClusterScmProvider" else namespace
     name = f"one-{namespace}"
     document = {"metadata": {"name": name}, "spec": SPECS[kind][1]}
     created = await api.create(resource_of(BY_KIND[kind].definition), where or None, document)
-    return ConnectionRef(kind=kind, namespace=where, name=name, uid=created["metadata"]["uid"])
+    return CheckedResource(kind=kind, namespace=where, name=name, uid=created["metadata"]["uid"])
 
 
-async def read(api: KubernetesApi, ref: ConnectionRef) -> Document:
+async def read(api: KubernetesApi, ref: CheckedResource) -> Document:
     return await api.get(resource_of(BY_KIND[ref.kind].definition), ref.namespace or None, ref.name)
 
 
-async def publish(api: KubernetesApi, ref: ConnectionRef, outcome: ConnectionOutcome, *, generation: int = 1) -> bool:
+async def publish(
+    api: KubernetesApi, ref: CheckedResource, outcome: CredentialCheckOutcome, *, generation: int = 1
+) -> bool:
     request = PublishConnectionInput(connection=ref, generation=generation, outcome=outcome)
-    return (await ActivityEnvironment().run(ConnectionConditions(api).publish_connection, request)).written
+    return (await ActivityEnvironment().run(CredentialConditions(api).publish_connection, request)).written
 
 
 @pytest.mark.parametrize("kind", sorted(SPECS))
@@ -80,7 +82,7 @@ async def test_the_version_of_argo_cd_comes_and_goes_with_the_proof(api: Kuberne
 
 async def test_no_verdict_is_unknown(api: KubernetesApi, namespace: str) -> None:
     ref = await create(api, namespace, "TestRunner")
-    await publish(api, ref, ConnectionOutcome(accepted=None, reason="RateLimited", message="wait"))
+    await publish(api, ref, CredentialCheckOutcome(accepted=None, reason="RateLimited", message="wait"))
     assert conditions(await read(api, ref))["Reachable"]["status"] == "Unknown"
 
 
@@ -126,14 +128,14 @@ async def test_neither_a_recreated_nor_a_newer_resource_is_spoken_of_by_an_older
 async def test_two_watchers_tell_of_every_connection_and_of_each_change(
     api: KubernetesApi, kubernetes_api: KubernetesAccess, namespace: str
 ) -> None:
-    checks = FakeConnectionChecks()
+    checks = FakeCredentialChecks()
     async with watching(kubernetes_api, FakePromotions(), namespace, replicas=2, connections=checks):
         for kind in (ScmProvider, GitRepository, TestRunner, ArgoCDInstance):
             await create(api, namespace, kind.definition.kind)
         name = f"one-{namespace}"
         await until(lambda: checks.of("seen").count((name, 1)) == 8)
         change = {"spec": {"server": "https://cd.example"}}
-        ref = ConnectionRef(kind="ArgoCDInstance", namespace=namespace, name=name, uid="")
+        ref = CheckedResource(kind="ArgoCDInstance", namespace=namespace, name=name, uid="")
         await api.merge(resource_of(ArgoCDInstance.definition), namespace, name, change)
         await until(lambda: checks.of("seen").count((name, 2)) == 2)
         # Our own write of the condition is no news to anybody.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from crds.api.ports import Document
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -13,8 +13,8 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
-from tests.watcher.fakes import FakeConnectionChecks
-from worker.watcher.credential_checks import ConnectionController, Item
+from tests.watcher.fakes import FakeCredentialChecks
+from worker.watcher.credential_checks import CredentialCheckController, Item
 from worker.watcher.declarations import read_declaration
 
 SECRET = {"name": "token"}
@@ -34,10 +34,10 @@ class Scene:
     """A controller over what is declared; changes are worked off at once."""
 
     def __init__(self) -> None:
-        self.checks = FakeConnectionChecks()
+        self.checks = FakeCredentialChecks()
         self.kinds: dict[type[Resource], dict[Key, Resource]] = {}
         self.synced = True
-        self.controller = ConnectionController(
+        self.controller = CredentialCheckController(
             checks=self.checks, declared=self.declared, has_synced=lambda: self.synced
         )
 
@@ -61,7 +61,7 @@ class Scene:
         if spec is not None:
             metadata = {"name": name, "uid": f"{uid}-{name}", "generation": generation}
             new = known[key] = read_declaration(kind)({"metadata": metadata, "spec": spec})
-        self.controller.follow(kind, Change(key=key, old=old, new=new))
+        self.controller.follow(kind, ObjectChange(key=key, old=old, new=new))
 
     async def settle(self) -> list[tuple[str, str]]:
         """Work off the queue, and return what was told since the last time as (what, kind/name)."""
@@ -93,7 +93,7 @@ async def test_looking_at_it_once_more_only_makes_sure_that_somebody_cares(scene
     for _ in range(3):
         key = Key("shop", "argocd")
         kept = scene.kinds[ArgoCDInstance][key]
-        scene.controller.follow(ArgoCDInstance, Change(key=key, old=kept, new=kept))
+        scene.controller.follow(ArgoCDInstance, ObjectChange(key=key, old=kept, new=kept))
         assert await scene.settle() == [("ensure", "ArgoCDInstance/argocd")]
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from activities.models.tracking import TrackerRef
 from crds.api.ports import Document
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
-from worker.watcher.trackers import LAST_LOOK, TRACKERS, TrackerController
+from worker.watcher.trackers import FINAL_POLL_TIMEOUT, TRACKERS, TrackerController
 
 KEY = Key("shop", "web-412")
 
@@ -39,7 +39,7 @@ class Scene:
         else:
             self.kubernetes.objects.clear()
         self.entry = None if document is None else read_tracker(document)
-        self.controller.follow(Change(key=KEY, old=old, new=self.entry))
+        self.controller.follow(ObjectChange(key=KEY, old=old, new=self.entry))
 
     def refresh(self) -> None:
         """Let the controller see what the API server holds now."""
@@ -103,7 +103,7 @@ async def test_an_attempt_is_finished_once_its_workflow_ended_and_that_is_no_mis
     scene.show(tracker_document())
     await scene.controller.reconcile(KEY)
     scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(state="Completed")}})
-    assert await scene.controller.reconcile(KEY) == LAST_LOOK
+    assert await scene.controller.reconcile(KEY) == FINAL_POLL_TIMEOUT
     assert scene.condition("WorkflowAvailable")["reason"] == "Running"
     scene.promotions.states[attempt()] = WorkflowState.COMPLETED
     assert await scene.controller.reconcile(KEY) is None
@@ -186,7 +186,7 @@ async def test_status_writes_do_not_make_the_controller_ask_temporal_but_a_resyn
     reads = scene.promotions.reads
     await scene.controller.reconcile(KEY)
     assert scene.promotions.reads == reads
-    scene.controller.follow(Change(key=KEY, old=scene.entry, new=scene.entry))
+    scene.controller.follow(ObjectChange(key=KEY, old=scene.entry, new=scene.entry))
     await scene.controller.reconcile(KEY)
     assert scene.promotions.reads == reads + 1
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crds.api.ports import ApiResource, Document, resource_of
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
@@ -82,11 +82,11 @@ class Scene:
     def declared(self, kind: type[Resource]) -> Mapping[Key, Resource]:
         return self.kinds.get(kind, {})
 
-    def declare(self, kind: type[Resource], document: Document) -> Change[Resource]:
+    def declare(self, kind: type[Resource], document: Document) -> ObjectChange[Resource]:
         self.kubernetes.put(resource_of(kind.definition), document)
         key = Key(document["metadata"].get("namespace", ""), document["metadata"]["name"])
         known = self.kinds.setdefault(kind, {})
-        change = Change(key=key, old=known.get(key), new=read_declaration(kind)(document))
+        change = ObjectChange(key=key, old=known.get(key), new=read_declaration(kind)(document))
         assert change.new is not None
         known[key] = change.new
         return change
@@ -222,12 +222,12 @@ async def test_a_tracker_that_looked_before_a_change_and_shows_its_wait_only_aft
     (before,) = scene.trackers
     scene.trackers.clear()
     scene.waiting("Policy", state="AwaitingPolicy")
-    change = Change(key=Key("shop", "web-412"), old=before, new=scene.trackers[0])
+    change = ObjectChange(key=Key("shop", "web-412"), old=before, new=scene.trackers[0])
     scene.controller.follow_tracker(change)
     await scene.controller.handle("shop")
     assert [attempt.name for attempt in scene.promotions.poked] == ["web-412"]
     # It waits still, and nothing has changed.
-    scene.controller.follow_tracker(Change(key=change.key, old=change.new, new=change.new))
+    scene.controller.follow_tracker(ObjectChange(key=change.key, old=change.new, new=change.new))
     await scene.controller.handle("shop")
     assert len(scene.promotions.poked) == 1
 
@@ -261,7 +261,7 @@ async def test_a_policy_counts_the_trackers_that_hold_its_snapshot(scene: Scene)
 
     assert counted() == 0
     scene.trackers = [on_the_way("Testing"), on_the_way("Promoting"), on_the_way("Completed")]
-    scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=scene.trackers[0]))
+    scene.controller.follow_tracker(ObjectChange(key=Key("shop", "web-412"), old=None, new=scene.trackers[0]))
     await scene.controller.handle("shop")
     assert counted() == 2
 
@@ -279,10 +279,10 @@ async def test_a_tracker_that_takes_its_policy_costs_no_look_at_what_is_declared
         return await get(resource, namespace, name)
 
     scene.kubernetes.get = noted  # type: ignore[method-assign]
-    scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=entry))
+    scene.controller.follow_tracker(ObjectChange(key=Key("shop", "web-412"), old=None, new=entry))
     await scene.controller.handle("shop")
     assert set(read) == {(PromotionPolicy.definition.plural, "dev-to-staging")}
     # Something declared changes at the same time: everything is judged.
-    scene.controller.follow_tracker(Change(key=Key("shop", "web-412"), old=None, new=entry))
+    scene.controller.follow_tracker(ObjectChange(key=Key("shop", "web-412"), old=None, new=entry))
     await scene.change(PromotionPolicy, policy(parameter="${branch}"))
     assert {plural for plural, _ in read} > {PromotionPolicy.definition.plural}

@@ -15,7 +15,7 @@ from crds.api.ports import (
     ApiNotFound,
     ApiUnavailable,
 )
-from crds.api.reflector import Change, Key, Reflector
+from crds.api.reflector import Key, ObjectChange, Reflector
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import until
 from tests.watcher.samples import tracker
@@ -61,7 +61,7 @@ async def test_a_kubeconfig_that_nobody_can_read_is_named(tmp_path: Path) -> Non
 
 
 async def test_the_mirror_follows_the_real_server(api: KubernetesApi, namespace: str) -> None:
-    changes: list[Change[str]] = []
+    changes: list[ObjectChange[str]] = []
     reflector = Reflector(
         kubernetes=api,
         resource=TRACKERS,

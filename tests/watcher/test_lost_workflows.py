@@ -13,7 +13,7 @@ from crds.api.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, res
 from crds.conditions import ConditionReason
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import (
-    FakeConnectionChecks,
+    FakeCredentialChecks,
     FakeKubernetes,
     FakePromotions,
     command_document,
@@ -78,7 +78,7 @@ class Scene:
         self.watcher = Watcher(
             kubernetes=self.kubernetes,
             promotions=self.promotions,
-            connections=FakeConnectionChecks(),
+            connections=FakeCredentialChecks(),
             # No API server, which would verify who commands.
             commands_unverified=True,
         )

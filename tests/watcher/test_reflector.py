@@ -12,7 +12,7 @@ from crds.api import kubernetes as kubernetes_module
 from crds.api.backoff import Backoff
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import Document
-from crds.api.reflector import Change, Key, Reflector
+from crds.api.reflector import Key, ObjectChange, Reflector
 from tests.watcher.api_server import WIDGETS, Act, OddServer, answer, bookmark, gone, line, serving, stream, widget
 from tests.watcher.fakes import until
 
@@ -23,7 +23,7 @@ class Mirror:
     """A reflector under test, with everything it told."""
 
     def __init__(self, api: KubernetesApi, *, resync: timedelta | None = None, backoff: Backoff = QUICK) -> None:
-        self.changes: list[Change[str]] = []
+        self.changes: list[ObjectChange[str]] = []
         self.restarts: list[str] = []
         self.reflector = Reflector(
             kubernetes=api,

@@ -18,7 +18,7 @@ from crds.api.ports import (
 from crds.model import GROUP, Scope
 from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
-from tests.watcher.fakes import FakeConnectionChecks, FakePromotions, become, until
+from tests.watcher.fakes import FakeCredentialChecks, FakePromotions, become, until
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.commands import COMMANDS
@@ -38,7 +38,7 @@ async def watching(
     *,
     replicas: int,
     user: str = "admin",
-    connections: FakeConnectionChecks | None = None,
+    connections: FakeCredentialChecks | None = None,
 ) -> AsyncIterator[list[Watcher]]:
     """Run so many watchers, each with connections of its own."""
     async with AsyncExitStack() as stack:
@@ -51,7 +51,7 @@ async def watching(
                 Watcher(
                     kubernetes=api,
                     promotions=promotions,
-                    connections=connections or FakeConnectionChecks(),
+                    connections=connections or FakeCredentialChecks(),
                     namespaces=(namespace,),
                 )
             )

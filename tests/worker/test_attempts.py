@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from activities.models.failures import FailureKind
-from worker.serving.deadlines import BoundedAttempts
+from worker.serving.deadlines import ActivityDeadline
 
 LIMIT = timedelta(seconds=1)
 
@@ -46,7 +46,7 @@ async def test_an_attempt_that_is_too_slow_never_acts_beside_its_successor(tempo
         return attempt
 
     client, queue = await Client.connect(temporal_server), f"attempts-{uuid.uuid4()}"
-    async with Worker(client, task_queue=queue, workflows=[Waits], activities=[act], interceptors=[BoundedAttempts()]):
+    async with Worker(client, task_queue=queue, workflows=[Waits], activities=[act], interceptors=[ActivityDeadline()]):
         answer = await client.execute_workflow(Waits.run, id=queue, task_queue=queue)
         # Long enough for the first attempt to end, were it still there.
         await asyncio.sleep(2 * LIMIT.total_seconds())
@@ -67,7 +67,7 @@ async def bounded(function: Callable[[], Coroutine[Any, Any, str]], *, age: time
     environment = ActivityEnvironment()
     started = datetime.now(UTC) - age
     environment.info = replace(environment.info, started_time=started, start_to_close_timeout=limit)
-    inbound = BoundedAttempts().intercept_activity(_Runs(function))
+    inbound = ActivityDeadline().intercept_activity(_Runs(function))
     given = ExecuteActivityInput(fn=function, args=[], executor=None, headers={})
     answer: str = await environment.run(inbound.execute_activity, given)
     return answer

@@ -9,11 +9,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from temporalio.testing import ActivityEnvironment
 
-from activities.connections import ConnectionProofs
-from activities.models.connections import CheckConnectionInput, ConnectionOutcome, ConnectionRef
+from activities.credential_checks import CredentialProofs
+from activities.models.credential_checks import CheckConnectionInput, CheckedResource, CredentialCheckOutcome
 from deploy.local.environment.certificates import write_certificates
 from tests.activities.cluster import Cluster, shop
-from worker.opening.resources import ResourceConnections, open_clients
+from worker.opening.resources import ClusterOpener, open_clients
 from worker.settings import Settings
 
 ANSWER = {"login": "mona", "username": "mona", "loggedIn": True, "Version": "v3.5.7"}
@@ -37,13 +37,13 @@ async def secure(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
     await server.close()
 
 
-async def check(cluster: Cluster, kind: str, name: str) -> ConnectionOutcome:
+async def check(cluster: Cluster, kind: str, name: str) -> CredentialCheckOutcome:
     namespace = "" if kind == "ClusterScmProvider" else "shop"
     settings = Settings(installation="tls", system_namespace="shop", allowed_hosts=("127.0.0.1",))
     async with open_clients(settings) as clients:
-        connections = ResourceConnections(cluster.port(), clients, system_namespace=settings.system_namespace)
-        proofs = ConnectionProofs(cluster.port(), connections)
-        ref = ConnectionRef(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
+        connections = ClusterOpener(cluster.port(), clients, system_namespace=settings.system_namespace)
+        proofs = CredentialProofs(cluster.port(), connections)
+        ref = CheckedResource(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
         return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
 
 

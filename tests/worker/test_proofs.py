@@ -5,11 +5,11 @@ from collections.abc import Callable
 import httpx
 from temporalio.testing import ActivityEnvironment
 
-from activities.connections import ConnectionProofs
-from activities.models.connections import CheckConnectionInput, ConnectionOutcome, ConnectionRef
+from activities.credential_checks import CredentialProofs
+from activities.models.credential_checks import CheckConnectionInput, CheckedResource, CredentialCheckOutcome
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
-from worker.opening.resources import ResourceConnections
+from worker.opening.resources import ClusterOpener
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -34,11 +34,11 @@ class Hosts:
         return httpx.Response(self.status, json=body, headers={"X-Jenkins": "2.500"})
 
 
-async def check(cluster: Cluster, open_http: Opener, hosts: Answer, kind: str, name: str) -> ConnectionOutcome:
-    connections = ResourceConnections(cluster.port(), open_http(hosts), system_namespace="pilotage")
+async def check(cluster: Cluster, open_http: Opener, hosts: Answer, kind: str, name: str) -> CredentialCheckOutcome:
+    connections = ClusterOpener(cluster.port(), open_http(hosts), system_namespace="pilotage")
     namespace = "" if kind == "ClusterScmProvider" else "shop"
-    ref = ConnectionRef(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
-    proofs = ConnectionProofs(cluster.port(), connections)
+    ref = CheckedResource(kind=kind, namespace=namespace, name=name, uid=f"uid-{name}")
+    proofs = CredentialProofs(cluster.port(), connections)
     return (await ActivityEnvironment().run(proofs.check_connection, CheckConnectionInput(connection=ref))).outcome
 
 

@@ -13,7 +13,7 @@ from activities.test_runs import CiActivities
 from tests.activities.cluster import Cluster, shop
 from tests.activities.conftest import bounded_environment
 from tests.worker.conftest import Opener
-from worker.opening.resources import ResourceConnections
+from worker.opening.resources import ClusterOpener
 
 JENKINS = {"jenkins": {"url": "https://ci.example"}, "secretRef": {"name": "jenkins-token"}}
 ACTIONS = {"githubActions": {"repositoryRef": {"name": "web"}}}
@@ -50,7 +50,7 @@ def cluster_with(spec: dict[str, Any]) -> Cluster:
 
 async def trigger(host: Host, open_http: Opener, *, attempt: int, again: bool = False) -> TriggerTestResult:
     http = open_http(host.answer)
-    connections = ResourceConnections(cluster_with(AT_RELEASE).port(), http, system_namespace="pilotage")
+    connections = ClusterOpener(cluster_with(AT_RELEASE).port(), http, system_namespace="pilotage")
     request = TriggerTestInput(
         namespace="shop", runner="ci", job="e2e.yml", key="k1", parameters={}, variables={}, again=again
     )

@@ -19,13 +19,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.ports import ReferenceMissing
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMisconfigured
-from providers.exchange import Request
 from providers.http import HttpClients
+from providers.messages import Request
 from providers.metrics import Call
 from providers.models import Credential
 from tests.activities.cluster import Cluster
 from tests.worker.test_wrong_settings import run
-from worker.opening.resources import ResourceConnections, open_clients
+from worker.opening.resources import ClusterOpener, open_clients
 from worker.serving.clock import ClockWatch, read_clock
 from worker.serving.process import build_worker
 from worker.settings import Settings
@@ -59,9 +59,6 @@ class Meeting:
             await asyncio.wait_for(self.complete.wait(), PATIENCE)
         finally:
             self.present -= 1
-
-
-# -- calls to hosts ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -128,15 +125,12 @@ async def test_the_secret_of_the_cluster_s_provider_is_in_the_namespace_of_the_s
     cluster.secrets["here", "token"] = {"token": b"ghp_0123456789abcdef"}
     chosen = settings(allow_http=True, system_namespace=namespace)
     async with open_clients(chosen) as clients:
-        connections = ResourceConnections(cluster.port(), clients, system_namespace=chosen.system_namespace)
+        connections = ClusterOpener(cluster.port(), clients, system_namespace=chosen.system_namespace)
         if accepted:
             await connections.provider_check("", "shared")
         else:
             with pytest.raises(ReferenceMissing, match="namespace elsewhere"):
                 await connections.provider_check("", "shared")
-
-
-# -- workers ----------------------------------------------------------------------------------------------------------
 
 
 @workflow.defn
@@ -253,9 +247,6 @@ async def test_a_clock_may_be_off_by_as_much_as_the_setting_says(
     )
     await watch.look()
     assert bool(watch.problem) is off
-
-
-# -- logs -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("level", "warned"), [("warning", True), ("error", False)])

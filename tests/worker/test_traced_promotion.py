@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import shop
-from worker.opening.resources import ResourceConnections
+from worker.opening.resources import ClusterOpener
 from worker.serving.process import build_worker
 from worker.serving.registry import PROMOTIONS, Dependencies, build_activities
 from worker.settings import Settings
@@ -77,7 +77,7 @@ def _workers(client: Client, settings: Settings, http: HttpClients) -> list[Work
     kubernetes = shop().port()
     dependencies = Dependencies(
         kubernetes=kubernetes,
-        connections=ResourceConnections(kubernetes, http, system_namespace="pilotage"),
+        connections=ClusterOpener(kubernetes, http, system_namespace="pilotage"),
         places=TemporalPlaces(client, settings.installation),
     )
     activities = build_activities(dependencies)

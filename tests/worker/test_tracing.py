@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from providers.endpoint import Endpoint
 from providers.errors import ProviderUnavailable
-from providers.exchange import Request
 from providers.http import HttpClients, HttpOptions
+from providers.messages import Request
 from providers.models import Credential
 from worker.tracing import client_interceptors, configure_tracing, trace_call, tracing_enabled
 

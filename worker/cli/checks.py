@@ -89,7 +89,7 @@ def _references(evidence: Evidence) -> Iterator[Check]:
 
 
 def _connection(subject: str, connection: Connection) -> Iterator[Check]:
-    """Show what the check of a connection found; it is the Secret that a person has to mend where it found no."""
+    """Show what the check of a connection found; it is the Secret that a person has to fix where it found no."""
     secret = connection.spec.secret_ref
     credential = f" (Secret {secret.name})" if secret else ""
     name = f"{connection.definition.kind} {connection.metadata.name}{credential}"

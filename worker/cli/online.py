@@ -25,7 +25,7 @@ from worker.cli.exits import CliError, ExitCode
 from worker.cli.options import Target
 from worker.cli.validating import Finding, Loaded
 from worker.logs import configure_logs
-from worker.opening.resources import ResourceConnections, open_clients
+from worker.opening.resources import ClusterOpener, open_clients
 from worker.settings import InvalidSettings, Settings, load_settings
 
 _ADVICE = {
@@ -101,8 +101,8 @@ class _Runners:
             if (await read_resource(source, TestRunner, namespace, runner)).spec != spec:
                 message = "it names a Secret, and the cluster's differs from the file's: apply it first"
                 raise ReferenceMissing(Problem(what=f"TestRunner/{runner}", reason="NotApplied", message=message))
-        connections = ResourceConnections(source, self.http, system_namespace=self.system_namespace)
-        runs = await connections.runs_of(namespace, runner)
+        connections = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
+        runs = await connections.test_runs(namespace, runner)
         return spec.type, runs
 
 

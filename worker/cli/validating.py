@@ -19,7 +19,7 @@ FILE_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class SourceLocation:
     """Where a document begins."""
 
     file: str
@@ -30,7 +30,7 @@ class Place:
 class Finding:
     """One error, with everything that is needed to find it."""
 
-    place: Place
+    place: SourceLocation
     kind: str
     name: str
     path: str
@@ -96,10 +96,10 @@ class Loaded:
     """What is in the files, each document with its place; `unreadable` are the files that are no YAML."""
 
     files: int
-    documents: tuple[tuple[Place, Any], ...]
+    documents: tuple[tuple[SourceLocation, Any], ...]
     unreadable: tuple[Finding, ...]
 
-    def of_kind(self, kind: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+    def of_kind(self, kind: str) -> Iterator[tuple[SourceLocation, dict[str, Any]]]:
         """Yield the documents of one of Pilotage's kinds; each has `metadata`, and nothing else is sure."""
         for place, document in self.documents:
             if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
@@ -110,13 +110,13 @@ class Loaded:
 
 def load_files(paths: Sequence[Path]) -> Loaded:
     """Read all files once, standard input too. Raises CliError for a path that cannot be read."""
-    documents: list[tuple[Place, Any]] = []
+    documents: list[tuple[SourceLocation, Any]] = []
     unreadable: list[Finding] = []
     files = list(dict.fromkeys(_files(paths)))
     for file in files:
         try:
             for line, document in _documents(_read(file)):
-                documents.append((Place(file=str(file), line=line), document))
+                documents.append((SourceLocation(file=str(file), line=line), document))
         except YAMLError as error:
             unreadable.append(_unreadable(file, error))
     return Loaded(files=len(files), documents=tuple(documents), unreadable=tuple(unreadable))
@@ -199,7 +199,9 @@ def _unreadable(file: Path, error: YAMLError) -> Finding:
     mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
     problem = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).splitlines()[0]
     line = mark.line + 1 if mark is not None else 1
-    return Finding(place=Place(file=str(file), line=line), kind="", name="", path="", message=f"no YAML: {problem}")
+    return Finding(
+        place=SourceLocation(file=str(file), line=line), kind="", name="", path="", message=f"no YAML: {problem}"
+    )
 
 
 def _count(number: int, noun: str) -> str:

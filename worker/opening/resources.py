@@ -72,7 +72,7 @@ CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = 
 }
 
 
-class ResourceConnections:
+class ClusterOpener:
     """Implement activities.ports.Connections over custom resources and Secrets of one cluster."""
 
     def __init__(self, kubernetes: Kubernetes, http: HttpClients, *, system_namespace: str) -> None:
@@ -102,7 +102,7 @@ class ResourceConnections:
         scm = await self._credentials.provider(namespace, name)
         return self._check(f"{scm.provider_kind}/{name}", scm, namespace, "", None)
 
-    async def runs_of(self, namespace: str, runner: str) -> ports.TestRuns:
+    async def test_runs(self, namespace: str, runner: str) -> ports.TestRuns:
         """Open a TestRunner."""
         what = f"TestRunner/{runner}"
         spec = (await read_resource(self._kubernetes, TestRunner, namespace, runner)).spec

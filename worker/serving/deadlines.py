@@ -19,7 +19,7 @@ from activities.models.failures import Failure, FailureKind
 _logger = structlog.get_logger(__name__)
 
 
-class BoundedAttempts(Interceptor):
+class ActivityDeadline(Interceptor):
     """Cancel an attempt once its start-to-close timeout has passed since the server started it."""
 
     def intercept_activity(self, following: ActivityInboundInterceptor) -> ActivityInboundInterceptor:

@@ -20,10 +20,10 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
-from worker.opening.resources import ResourceConnections, open_clients
+from worker.opening.resources import ClusterOpener, open_clients
 from worker.opening.server_endpoints import follow_endpoints
 from worker.serving.clock import ClockOff, ClockWatch
-from worker.serving.deadlines import BoundedAttempts
+from worker.serving.deadlines import ActivityDeadline
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
@@ -78,7 +78,7 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
             max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=grace,
-            # Activity workers are not versioned: a run pinned to an old build would wait for an old one for ever.
+            # Activity workers are not versioned: a run pinned to an old build would wait for an old one forever.
             deployment_config=versioning(),
         )
     slots = _slots_of(queue, settings)
@@ -87,7 +87,7 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
         task_queue=name,
         activities=activities,
         max_concurrent_activities=slots,
-        interceptors=[BoundedAttempts(), SharedSlots(slots)],
+        interceptors=[ActivityDeadline(), SharedSlots(slots)],
         graceful_shutdown_timeout=grace,
     )
 
@@ -137,7 +137,7 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         reads = MirroredReads(kubernetes, mirror)
         dependencies = Dependencies(
             kubernetes=reads,
-            connections=ResourceConnections(reads, clients, system_namespace=settings.system_namespace),
+            connections=ClusterOpener(reads, clients, system_namespace=settings.system_namespace),
             places=TemporalPlaces(client, settings.installation),
         )
         activities = build_activities(dependencies)
@@ -175,7 +175,7 @@ async def _agrees(clock: ClockWatch, health: Health, stop: asyncio.Event) -> boo
 
 
 async def _run_until(workers: Sequence[Worker], stop: asyncio.Event) -> None:
-    """Run all workers until told to stop; one that ends by itself ends the process, to be started afresh."""
+    """Run all workers until told to stop; one that ends by itself ends the process, to be started again."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     stopping = asyncio.create_task(stop.wait())
     _logger.info("worker runs", queues=[worker.task_queue for worker in workers])

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.configuration import ResourceConfigActivities
-from activities.connections import ConnectionProofs
+from activities.credential_checks import CredentialProofs
 from activities.deployments import ArgoCDActivities
 from activities.observations import StreamActivities
-from activities.ports import Connections, Places
+from activities.ports import Places, ResourceOpener
 from activities.pull_requests import ScmHostActivities
 from activities.test_runs import CiActivities
 from crds.api.ports import Kubernetes
-from workflows.connection.workflow import ConnectionWorkflow
+from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.installation.workflow import InstallationWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
@@ -20,7 +20,7 @@ from workflows.promotion.workflow import PromotionWorkflow
 PROMOTIONS = "promotions"
 """The queue of workflows; the only one whose workers are versioned."""
 
-WORKFLOWS: tuple[type, ...] = (PromotionWorkflow, EnvironmentWorkflow, ConnectionWorkflow, InstallationWorkflow)
+WORKFLOWS: tuple[type, ...] = (PromotionWorkflow, EnvironmentWorkflow, CredentialCheckWorkflow, InstallationWorkflow)
 
 Activity = Callable[..., Any]
 
@@ -30,7 +30,7 @@ class Dependencies:
     """What activities reach the world through."""
 
     kubernetes: Kubernetes
-    connections: Connections
+    connections: ResourceOpener
     places: Places
 
 
@@ -41,7 +41,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
     scm = ScmHostActivities(connections)
     ci = CiActivities(connections)
     delivery = ArgoCDActivities(connections)
-    check = ConnectionProofs(dependencies.kubernetes, connections).check_connection
+    check = CredentialProofs(dependencies.kubernetes, connections).check_connection
     return {
         "config": (
             config.find_policy,

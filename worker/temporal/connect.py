@@ -63,7 +63,7 @@ class TemporalUnavailable(Exception):
 
 
 class TemporalMisconfigured(TemporalUnavailable):
-    """What says where Temporal is cannot be used: a person must mend it. The text names the variable."""
+    """What says where Temporal is cannot be used: a person must fix it. The text names the variable."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The data converter of all clients and workers of a process.
 
 The SDK builds a payload converter for every workflow instance, and pydantic's keeps what it learned of each type.
-Without sharing, every workflow would learn all wire types anew and keep that: half a megabyte each, and most of
+Without sharing, every workflow would learn all wire types again and keep that: half a megabyte each, and most of
 the time that a workflow task takes.
 """
 

@@ -30,7 +30,7 @@ _RESOURCES = frozenset(module.name for module in pkgutil.iter_modules(crds.__pat
 
 
 def shared_modules() -> tuple[str, ...]:
-    """Name the modules that all workflow instances share instead of loading them anew.
+    """Name the modules that all workflow instances share instead of loading them again.
 
     These are the contracts, the wire types, the texts and every module of `workflows` that defines no workflow: none
     of them keeps state. A module called `workflow` defines one, and each instance has its own, as it has the package

@@ -3,7 +3,7 @@
 import heapq
 from datetime import UTC, datetime
 
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from worker.watcher.entries import CommandEntry
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -20,7 +20,7 @@ class CommandLines:
         self._entries: dict[Key, tuple[Key, CommandEntry]] = {}
         """Tracker and entry of each command."""
 
-    def follow(self, change: Change[CommandEntry]) -> Key | None:
+    def follow(self, change: ObjectChange[CommandEntry]) -> Key | None:
         """Take note of a command; return the tracker whose line may go on, if any."""
         key, entry = change.key, change.new
         if entry is None or entry.spec is None:

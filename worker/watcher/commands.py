@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from activities.models.promotion import Command, CommandAnswer
 from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, status_of
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from crds.fields import format_time, truncate
 from crds.readiness import answered
 from crds.v1alpha1.promotion_command import CommandVerb, PromotionCommand, PromotionCommandSpec
@@ -72,7 +72,7 @@ class CommandExecutor:
         )
         """Trackers that have commands."""
 
-    def follow(self, change: Change[CommandEntry]) -> None:
+    def follow(self, change: ObjectChange[CommandEntry]) -> None:
         """Take note of a command; unanswered ones come again at every list and resync."""
         tracker = self._lines.follow(change)
         if tracker is not None:

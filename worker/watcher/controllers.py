@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from crds.api.ports import Kubernetes, resource_of
-from crds.api.reflector import Change, Key, Reflector
+from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
 from crds.resource import Resource
 from crds.v1alpha1.kinds import CONNECTED
 from worker.watcher.commands import COMMANDS, CommandExecutor
-from worker.watcher.credential_checks import ConnectionChecks, ConnectionController
+from worker.watcher.credential_checks import CredentialCheckController, CredentialChecks
 from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
 from worker.watcher.entries import CommandEntry, TrackerEntry, read_command, read_tracker
 from worker.watcher.ports import Promotions
@@ -23,7 +23,7 @@ from worker.watcher.trackers import TRACKERS, TrackerController
 
 RESYNC = timedelta(minutes=10)
 """How often every tracker, command and connection is looked at although nothing was heard of it."""
-LOST_GAP = timedelta(minutes=1)
+RESCAN_MIN_INTERVAL = timedelta(minutes=1)
 """How often at most a workflow that is found lost has all the others looked for."""
 
 
@@ -38,7 +38,7 @@ class Watcher:
         *,
         kubernetes: Kubernetes,
         promotions: Promotions,
-        connections: ConnectionChecks,
+        connections: CredentialChecks,
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         resync: timedelta = RESYNC,
@@ -72,7 +72,7 @@ class Watcher:
             on_absent=self.trackers.look_for,
             cluster_scoped=not namespaces,
         )
-        self.connections = ConnectionController(
+        self.connections = CredentialCheckController(
             checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
         )
         self._build()
@@ -124,11 +124,11 @@ class Watcher:
 
     def _lost(self) -> None:
         now = time.monotonic()
-        if self._looked_for_all is None or now - self._looked_for_all >= LOST_GAP.total_seconds():
+        if self._looked_for_all is None or now - self._looked_for_all >= RESCAN_MIN_INTERVAL.total_seconds():
             self._looked_for_all = now
             self.look_at_all()
 
-    def _follow_tracker(self, change: Change[TrackerEntry]) -> None:
+    def _follow_tracker(self, change: ObjectChange[TrackerEntry]) -> None:
         self.trackers.follow(change)
         self.declarations.follow_tracker(change)
 
@@ -161,7 +161,7 @@ class Watcher:
                     self._declared.setdefault(kind, []).append(self._mirror_declarations(kind, namespace))
 
     def _mirror_declarations(self, kind: type[Resource], namespace: str | None) -> Reflector[Resource]:
-        def follow(change: Change[Resource]) -> None:
+        def follow(change: ObjectChange[Resource]) -> None:
             self.declarations.follow(kind, change)
             self.connections.follow(kind, change)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
-from activities.models.connections import ConnectionRef
-from crds.api.reflector import Change, Key
+from activities.models.credential_checks import CheckedResource
+from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
@@ -15,19 +15,19 @@ from crds.v1alpha1.test_runner import TestRunner
 from worker.watcher.queue import KeyedQueue
 
 
-class ConnectionChecks(Protocol):
+class CredentialChecks(Protocol):
     """Have connections checked. Every method may be repeated and raises WorkflowsUnavailable, nothing else."""
 
-    async def request_check(self, connection: ConnectionRef, generation: int) -> None:
+    async def request_check(self, connection: CheckedResource, generation: int) -> None:
         """Request a check of a new generation; start the workflow where none runs."""
 
-    async def ensure(self, connection: ConnectionRef, generation: int) -> None:
+    async def ensure(self, connection: CheckedResource, generation: int) -> None:
         """Start the workflow where none runs; a running one gets no signal."""
 
-    async def poke(self, connection: ConnectionRef, generation: int) -> None:
+    async def poke(self, connection: CheckedResource, generation: int) -> None:
         """Request a check at once, whatever is known."""
 
-    async def signal_gone(self, connection: ConnectionRef) -> None:
+    async def signal_gone(self, connection: CheckedResource) -> None:
         """Signal the workflow so that it ends when its resource is gone."""
 
 
@@ -41,13 +41,13 @@ class Item(NamedTuple):
         return f"{self.kind.definition.kind} {self.key}"
 
 
-class ConnectionController:
+class CredentialCheckController:
     """Keep one workflow per connection. Two controllers may share a cluster: whatever one tells may be repeated."""
 
     def __init__(
         self,
         *,
-        checks: ConnectionChecks,
+        checks: CredentialChecks,
         declared: Callable[[type[Resource]], Mapping[Key, Resource]],
         has_synced: Callable[[], bool],
     ) -> None:
@@ -57,12 +57,12 @@ class ConnectionController:
         self._told: dict[str, int] = {}
         """The generation that each workflow was told of, by uid."""
         self._poked: set[Item] = set()
-        self._gone: dict[Item, list[ConnectionRef]] = {}
+        self._gone: dict[Item, list[CheckedResource]] = {}
         self.queue: KeyedQueue[Item] = KeyedQueue(
             name="connections", handle=self.handle, namespace_of=lambda item: item.key.namespace
         )
 
-    def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
+    def follow(self, kind: type[Resource], change: ObjectChange[Resource]) -> None:
         """Take note of a resource that was seen, changed, went, or is looked at once more."""
         if kind not in CONNECTED:
             return
@@ -122,8 +122,8 @@ class ConnectionController:
         return found
 
 
-def _connection(item: Item, resource: Resource) -> ConnectionRef:
-    return ConnectionRef(
+def _connection(item: Item, resource: Resource) -> CheckedResource:
+    return CheckedResource(
         kind=item.kind.definition.kind,
         namespace=item.key.namespace,
         name=item.key.name,

@@ -9,7 +9,7 @@ from typing import TypeVar
 from crds.api.pauses import giving_way
 from crds.api.ports import Document, Kubernetes
 from crds.api.publishing import WantedCondition, publish_conditions
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionStatus, ConditionType
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
@@ -106,7 +106,7 @@ class DeclarationController:
             name="declarations", handle=self.handle, namespace_of=lambda namespace: namespace, workers=2
         )
 
-    def follow(self, kind: type[Resource], change: Change[Resource]) -> None:
+    def follow(self, kind: type[Resource], change: ObjectChange[Resource]) -> None:
         """Take note of a changed declaration; a cluster-scoped one concerns every namespace in use."""
         if change.old == change.new:
             return
@@ -118,7 +118,7 @@ class DeclarationController:
             self._changed_at[namespace] = self._clock()
             self.queue.add_after(namespace, self._debounce)
 
-    def follow_tracker(self, change: Change[TrackerEntry]) -> None:
+    def follow_tracker(self, change: ObjectChange[TrackerEntry]) -> None:
         """Count a policy's trackers again when one takes its snapshot or drops it; poke one that looked too early."""
         self._note_wait(change)
         before, after = (one.policy if one is not None else "" for one in (change.old, change.new))
@@ -126,7 +126,7 @@ class DeclarationController:
             self._counted.setdefault(change.key.namespace, set()).update({before, after} - {""})
             self.queue.add_after(change.key.namespace, self._debounce)
 
-    def _note_wait(self, change: Change[TrackerEntry]) -> None:
+    def _note_wait(self, change: ObjectChange[TrackerEntry]) -> None:
         """Remember a tracker that waits for what changed while its status, which says so, was not here yet."""
         old, new = change.old, change.new
         if old is None or new is None or old.waiting == new.waiting or new.waiting not in ASKED_BY_POKES:

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.worker import Worker
 
-from activities.connections import ConnectionConditions
+from activities.credential_checks import CredentialConditions
 from activities.resources import KubernetesResources
 from crds.api.backoff import STANDARD
 from crds.api.ports import Kubernetes
@@ -22,7 +22,7 @@ from worker.logs import configure_logs, warn_of_misspelt
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
-from worker.temporal.credential_checks import TemporalConnectionChecks
+from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.promotions import TemporalPromotions
 from worker.tracing import configure_tracing
 from worker.watcher.controllers import Watcher
@@ -82,7 +82,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
                 timings=settings.timings,
                 ui_url=settings.temporal_ui_url,
             ),
-            connections=TemporalConnectionChecks(
+            connections=TemporalCredentialChecks(
                 client=client, installation=settings.installation, timings=settings.timings
             ),
             namespaces=settings.namespaces,
@@ -119,7 +119,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
         activities=[
             resources.publish_status,
             resources.publish_place,
-            ConnectionConditions(kubernetes).publish_connection,
+            CredentialConditions(kubernetes).publish_connection,
         ],
         max_concurrent_activities=settings.activity_slots,
         interceptors=[SharedSlots(settings.activity_slots)],

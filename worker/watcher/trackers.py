@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, EventTarget, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
-from crds.api.reflector import Change, Key
+from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionReason, ConditionType
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
@@ -22,7 +22,7 @@ TRACKERS = resource_of(PullRequestTracker.definition)
 DELETION_LIMIT = timedelta(minutes=10)
 """How long the finalizer waits for the workflow to cancel its runs."""
 DELETION_LOOK = timedelta(seconds=2)
-LAST_LOOK = timedelta(seconds=5)
+FINAL_POLL_TIMEOUT = timedelta(seconds=5)
 """How often a workflow that published its end is looked for until it ended."""
 CONFLICT_PAUSE = timedelta(milliseconds=200)
 
@@ -63,7 +63,7 @@ class TrackerController:
             name="trackers", handle=self.reconcile, namespace_of=lambda key: key.namespace, workers=workers
         )
 
-    def follow(self, change: Change[TrackerEntry]) -> None:
+    def follow(self, change: ObjectChange[TrackerEntry]) -> None:
         """Take note of a changed tracker."""
         old, new = change.old, change.new
         if old is not None and (new is None or new.uid != old.uid) and old.uid not in self._told_deleted:
@@ -89,10 +89,10 @@ class TrackerController:
             bind_workflow(self._promotions, entry)
         if entry is not None and entry.deleting_since is not None:
             # First, since its limit holds whether or not others of its name can be told.
-            pause = await self._let_go(entry)
-            await self._tell_vanished(key)
+            pause = await self._finalize(entry)
+            await self._notify_deleted(key)
             return pause
-        await self._tell_vanished(key)
+        await self._notify_deleted(key)
         if entry is None:
             self._poked.discard(key)
             self._due.discard(key)
@@ -111,12 +111,12 @@ class TrackerController:
                 self._poked.discard(key)
             else:
                 self._due.add(key)
-        if entry.running and _stands_there(entry, _running(entry)) and key not in self._due:
+        if entry.running and _already_published(entry, _running(entry)) and key not in self._due:
             # Most changes are our own status writes; asking Temporal at each would double its load.
             return None
         state = await self._ensure_workflow(entry)
         if state is WorkflowState.RUNNING:
-            await self._say_running(entry)
+            await self._publish_running(entry)
         else:
             await self._report_gone(entry, state)
         self._due.discard(key)
@@ -128,17 +128,17 @@ class TrackerController:
             return await self._promotions.read_state(entry.current)
         return await self._promotions.start(entry.current, entry.spec, generation=entry.generation)
 
-    async def _say_running(self, entry: TrackerEntry) -> None:
-        if not _stands_there(entry, wanted := _running(entry)):
+    async def _publish_running(self, entry: TrackerEntry) -> None:
+        if not _already_published(entry, wanted := _running(entry)):
             await self._publish(entry, wanted)
 
     async def _say_finished(self, entry: TrackerEntry) -> timedelta | None:
-        if not entry.accepted or _stands_there(entry, wanted := _finished(entry)):
+        if not entry.accepted or _already_published(entry, wanted := _finished(entry)):
             return None
         if await self._promotions.read_state(entry.current) is WorkflowState.RUNNING:
             # Its last presentation may take long, and its status may be one that is replaced once more.
-            await self._say_running(entry)
-            return LAST_LOOK
+            await self._publish_running(entry)
+            return FINAL_POLL_TIMEOUT
         await self._publish(entry, wanted)
         return None
 
@@ -184,14 +184,14 @@ class TrackerController:
             now=self._clock(),
         )
 
-    async def _tell_vanished(self, key: Key) -> None:
+    async def _notify_deleted(self, key: Key) -> None:
         for entry in list(self._vanished.get(key, ())):
             await self._promotions.signal_deleted(entry.current)
             self._vanished[key].remove(entry)
         if not self._vanished.get(key):
             self._vanished.pop(key, None)
 
-    async def _let_go(self, entry: TrackerEntry) -> timedelta | None:
+    async def _finalize(self, entry: TrackerEntry) -> timedelta | None:
         if not entry.finalizer or entry.deleting_since is None:
             return None
         late = self._clock() - entry.deleting_since >= DELETION_LIMIT
@@ -296,6 +296,6 @@ def _finished(entry: TrackerEntry) -> WantedCondition:
     )
 
 
-def _stands_there(entry: TrackerEntry, wanted: WantedCondition) -> bool:
+def _already_published(entry: TrackerEntry, wanted: WantedCondition) -> bool:
     """Tell whether the tracker says so already; what it says of an earlier attempt does not count."""
     return entry.accepted and (entry.available, entry.available_message) == (wanted.reason, wanted.message)

@@ -1,4 +1,4 @@
-"""Which held members stand between a place and a candidate (design §5). Pure."""
+"""Which held members stand between a place and a candidate. Pure."""
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest

@@ -1,4 +1,4 @@
-"""Pure rules of the lane: who may go next, who waits, and for whom (design §5)."""
+"""Pure rules of the lane: who may go next, who waits, and for whom."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -61,8 +61,6 @@ class Roster:
             known_trackers=self.known_trackers,
         )
 
-    # -- who is there ------------------------------------------------------------------------------------------
-
     @property
     def members(self) -> tuple[MemberSignal, ...]:
         """The views of all that are on their way here."""
@@ -105,8 +103,6 @@ class Roster:
         if self._vanished_until is not None and now < self._vanished_until:
             return self._vanished, "vanished while its writes may still run"
         return "", ""
-
-    # -- what members say --------------------------------------------------------------------------------------
 
     def receive(self, signal: MemberSignal, now: datetime) -> bool:
         """Take a member's view unless a newer one is known; tell whether it was taken."""
@@ -204,8 +200,6 @@ class Roster:
         for one in spare[: max(len(spare) - DEPARTED_KEPT, 0)]:
             del self._departed[one]
 
-    # -- the lane ----------------------------------------------------------------------------------------------
-
     def next_counter(self, now: datetime) -> Counter:
         """Return the counter of the next signal; it grows with the clock, so that a reset repeats none."""
         self._n = next_sequence(self._n, now)
@@ -258,8 +252,6 @@ class Roster:
             if tracker.attempt > 1:
                 before, first = replace(tracker, attempt=tracker.attempt - 1), max(tracker.attempt - OLDER_ASKED, 1)
                 self._await_older(OlderAttempt(tracker=before, down_to=first))
-
-    # -- who must be asked -------------------------------------------------------------------------------------
 
     def asked(self, tracker: TrackerRef, now: datetime) -> None:
         """Note that an attempt of a tracker was asked for its view."""

@@ -158,7 +158,7 @@ class Observer:
         )
 
     def stop_watching(self) -> None:
-        """Cancel a watch, so that the run can end; its successor observes afresh."""
+        """Cancel a watch, so that the run can end; its successor observes again."""
         if self._watching and self._reading is not None:
             self._reading()
 

@@ -28,7 +28,7 @@ NOT_FOUND = "ExternalWorkflowExecutionNotFound"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class Announcements:
     """Hold what the members are to know in this step."""
 
     blocked_by: dict[str, BlockedBy] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Teller:
         """Return what members were told for certain: a signal under way may get lost with the run that sends it."""
         return {uid: told for uid, told in self.told.items() if uid not in self._busy}
 
-    def tell(self, page: Page) -> None:
+    def tell(self, page: Announcements) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
         asked = set(page.ask)
         self._full = False
@@ -102,7 +102,7 @@ class Teller:
         """Hold a first answer back until there is an observation, or a reason why there is none."""
         return self._observer.answers or member.signal.role == "ahead"
 
-    def _news(self, member: MemberSignal, page: Page) -> tuple[Told | None, Told]:
+    def _news(self, member: MemberSignal, page: Announcements) -> tuple[Told | None, Told]:
         """Return what a member knows and what there is to know; they differ where something is new to it.
 
         That its grant has ended is none: it says so itself. Who becomes the holder reads the place by itself, so that
@@ -130,7 +130,7 @@ class Teller:
         return before, replace(news, seen=known.seen, deployments=quiet | loud)
 
     def _send(
-        self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Page, *, asks: bool
+        self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Announcements, *, asks: bool
     ) -> bool:
         """Send a signal unless all that are under way would be too large together; tell whether it was sent."""
         now = workflow.now()

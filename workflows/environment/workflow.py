@@ -21,7 +21,7 @@ from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
-from workflows.environment.telling import Page, Teller
+from workflows.environment.telling import Announcements, Teller
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.runtime import lifetime
 from workflows.runtime.loop import Loop
@@ -93,8 +93,6 @@ class EnvironmentWorkflow:
             details=self._details(),
         )
 
-    # -- one step ----------------------------------------------------------------------------------------------
-
     def _step(self, now: datetime) -> datetime | None:
         """Decide on all that is known and start whatever follows; nothing here waits. Return when to decide again."""
         self._roster.expire(now)
@@ -112,7 +110,7 @@ class EnvironmentWorkflow:
         ask = self._roster.due_to_be_asked(
             now, blockers=decision.blockers, backstop=timings.backstop, holder_backstop=timings.holder_backstop
         )
-        self._teller.tell(Page(blocked_by=self._blocked_by, ask=ask))
+        self._teller.tell(Announcements(blocked_by=self._blocked_by, ask=ask))
         self._observer.pursue(now, self._roster.members, self._holder())
         self._publish()
         workflow.set_current_details(self._details())
@@ -160,7 +158,7 @@ class EnvironmentWorkflow:
             answer = await workflow.execute_activity_method(ConfigActivities.list_trackers, request, **config)
             self._roster.expect(answer.trackers, answer.then)
         except ActivityError as error:
-            # Only a refusal that no retry mends gets here; a person mends it meanwhile.
+            # Only a refusal that no retry fixes gets here; a person fixes it meanwhile.
             workflow.logger.warning("live trackers cannot be listed", exc_info=error)
             await workflow.sleep(start.timings.reference_maximum, summary="list the live trackers again")
         finally:
@@ -210,8 +208,6 @@ class EnvironmentWorkflow:
         )
         return min((one for one in times if one is not None and one > now), default=None)
 
-    # -- the end of a run --------------------------------------------------------------------------------------
-
     def _linger(self) -> timedelta:
         return min(self._start.linger * max(1, self._roster.known_trackers), LONGEST_LINGER)
 
@@ -241,8 +237,6 @@ class EnvironmentWorkflow:
             lonely_since=self._lonely_since,
         )
         lifetime.hand_over(replace(self._start, carried=carrying.fitting(state)))
-
-    # -- what people see ---------------------------------------------------------------------------------------
 
     def _holder(self) -> str:
         holder = self._roster.holder()

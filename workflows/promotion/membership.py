@@ -7,7 +7,7 @@ is being changed.
 
 A grant of the lane is taken only by a step, and only while we stand in line and it answers our newest Ready. Which
 environments know of us is carried; what they sent is not: a new run tells them all again, and their answers are its
-first views. The rules that a tracker keeps are listed in docs/architecture.md, and played by a model.
+first views. The rules that a tracker keeps are listed in docs/internals/architecture.md, and played by a model.
 """
 
 from dataclasses import replace
@@ -212,7 +212,7 @@ class Membership:
         try:
             found = await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
         except ActivityError as refusal:
-            # Only a refusal that no retry mends gets here; the step that needs the policy shows it.
+            # Only a refusal that no retry fixes gets here; the step that needs the policy shows it.
             workflow.logger.warning("places ahead are not known", exc_info=refusal)
             return
         story.ahead = found.ahead

@@ -115,7 +115,7 @@ class Publisher(Generic[Payload]):
                 try:
                     written = await self._send_after_others(payload)
                 except ActivityError as refusal:
-                    # Only a refusal that no retry mends gets here. The same payload may be offered again later.
+                    # Only a refusal that no retry fixes gets here. The same payload may be offered again later.
                     written = False
                     workflow.logger.warning("status was refused", exc_info=refusal)
                 if not written:

@@ -35,8 +35,6 @@ class StoryShop(Shop):
     def _own_names(self, text: str) -> str:
         return re.sub(r'(?<!project: )(?<!"project": ")\bshop\b', self.name, text)
 
-    # -- what is different from the main job ---------------------------------------------------------------------
-
     def begin(self) -> "StoryShop":
         """Seed the stand-ins as `seed` is now, and apply every sample."""
         self.sandbox.post("/_seed", self.seed)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 
 from providers.http import HttpClients
-from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Origin, Run, Verdict
+from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Origin, Run, StatusState
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
 from tests.providers.hosts import TOKEN, argocd, github, github_actions, gitlab_ci, jenkins
@@ -13,7 +13,7 @@ Operation = Callable[[HttpClients], Awaitable[object]]
 REF = ApplicationRef(project="shop", name="web")
 TRACKED = ApplicationRef(project="shop", name="tracked")
 ALLOWED = ApplicationRef(project="shop", name="allowed")
-STATUS = CommitStatus(context="pilotage/dev", state=Verdict.PENDING, description="x", url="https://example.com")
+STATUS = CommitStatus(context="pilotage/dev", state=StatusState.PENDING, description="x", url="https://example.com")
 PASSWORD = {"username": "bot", "password": TOKEN}
 APP = {"privateKey": github_app("fuzzed").private_key, "appID": "1"}
 TRIGGER = {"token": TOKEN, "triggerToken": "trigger-token"}

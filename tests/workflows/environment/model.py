@@ -59,8 +59,6 @@ class Model:
     def time(self) -> datetime:
         return START + timedelta(seconds=self.now)
 
-    # -- the network -------------------------------------------------------------------------------------------
-
     def send(self, deliver: Callable[[], None], *, reliable: bool = False) -> None:
         """Deliver soon, sometimes late, twice or never."""
         copies = 1
@@ -94,8 +92,6 @@ class Model:
                 place.step()
 
         self.send(deliver)
-
-    # -- one tick ----------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
         self.now += 1
@@ -159,8 +155,6 @@ class Model:
                 there = self.commits.contains(self.runs[environment][artifact.component], view.revision)
                 if moved and not there and not self.places[environment].stale(artifact.component):
                     raise Broken(f"{candidate.tracker.name} was granted {environment} past the hold of {uid}")
-
-    # -- faults and people -------------------------------------------------------------------------------------
 
     def something_happens(self) -> None:
         dice = self.dice
@@ -227,7 +221,7 @@ class Model:
             if tracker.state not in OVER:
                 tracker.hold(False)
                 tracker.merge()
-        # The team brings the hotfixes home, so that nothing stays diverged for ever.
+        # The team brings the hotfixes home, so that nothing stays diverged forever.
         heads = {one for running in self.runs.values() for one in running.values() if one}
         heads |= {write.wanted for write in self.writes}
         head = self.commits.add(self.commits.main, *sorted(heads), main=True)

@@ -59,8 +59,6 @@ class SimTracker:
     def writing(self) -> bool:
         return any(one.attempt == attempt_key(self.ref) for one in self.model.writes)
 
-    # -- speaking with places ----------------------------------------------------------------------------------
-
     def tell(self, environment: str, role: str, phase: Phase) -> None:
         self.n += 1
         counter = Counter(epoch=self.ref.attempt, n=self.n)
@@ -123,8 +121,6 @@ class SimTracker:
         elif self.phase is not Phase.HOLDER:
             self.retell.add(signal.environment)
 
-    # -- living ------------------------------------------------------------------------------------------------
-
     def merge(self) -> None:
         if self.state is State.UNMERGED:
             self.commit = self.model.commits.add(self.model.commits.main, main=True)
@@ -178,7 +174,7 @@ class SimTracker:
         return {one.component: one.runs for one in view.observed}
 
     def waits_for_target(self) -> bool:
-        """Tell whether the target holds what the source lacks, which only people can mend."""
+        """Tell whether the target holds what the source lacks, which only people can fix."""
         ready = self.state in (State.READY, State.TESTING) and self.phase is Phase.WORKING
         return ready and self.judge(self.model.runs[self.target]) == "diverged"
 

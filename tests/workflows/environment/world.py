@@ -150,8 +150,6 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
             for name, revision in self.runs.items()
         )
 
-    # -- activities --------------------------------------------------------------------------------------------
-
     @activity.defn
     async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
         raise AssertionError("a place asks for no policy")
@@ -257,8 +255,6 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         await self.watcher_is_there.wait()
         self.statuses.append(request.status)
         return PublishStatusResult(written=True)
-
-    # -- what tests do -----------------------------------------------------------------------------------------
 
     async def tracker(self, number: int, revision: str, *, workflow_runs: bool = True) -> Tracker:
         """Start a puppet for a tracker whose merge commit is `revision`."""

@@ -153,8 +153,6 @@ class Applications:
             Moment(at=now, runs=seen.runs, written=seen.written, settled=seen.settled, exists=one.exists)
         )
 
-    # -- activities --------------------------------------------------------------------------------------------
-
     def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         return ReadDeploymentsResult(
             observations=tuple(self._observe(one) for one in request.deployments), read_at=self.stage.now()
@@ -201,8 +199,6 @@ class Applications:
         self.started(one, request)
         self.operate(one, request.artifact.revision, request.key)
         return WriteResult(outcome=WriteOutcome.DONE)
-
-    # -- operations --------------------------------------------------------------------------------------------
 
     def operate(self, one: Application, revision: str, key: str) -> None:
         """Begin an operation; it ends by itself."""

@@ -1,4 +1,4 @@
-"""What happens to the world: teams that deploy, people who command, machines that fail. Then calm, and who mends."""
+"""What happens to the world: teams that deploy, people who command, machines that fail. Then calm, and who fixes."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -54,8 +54,6 @@ class Chaos:
         takes = 90.0 if roll < self.mood.failing_operations + 0.02 else dice.uniform(0.5, 15)
         return takes, "Succeeded", dice.uniform(0.5, 10)
 
-    # -- how the world begins ----------------------------------------------------------------------------------
-
     def declare(self) -> None:
         """Declare environments and policies."""
         world, dice = self.world, self.dice
@@ -108,8 +106,6 @@ class Chaos:
                 one.say(Verb.HOLD)
             if crowded:
                 one.merge()
-
-    # -- what happens ------------------------------------------------------------------------------------------
 
     def happen(self) -> None:
         """Let two seconds' worth of things happen."""
@@ -230,8 +226,6 @@ class Chaos:
                 if dice.random() < 0.2 and (place := self.world.place(one.target)) is not None:
                     place.end()
 
-    # -- calm --------------------------------------------------------------------------------------------------
-
     def settle(self) -> None:
         """End all faults; somebody brings home what was fixed in a hurry, declares what lacks, and deploys it."""
         world = self.world
@@ -241,7 +235,7 @@ class Chaos:
                 place.end()
             for component in COMPONENTS:
                 if not world.applications.of(environment, (component,)):
-                    self.add(environment, f"{component}-mended", component)
+                    self.add(environment, f"{component}-fixed", component)
         for one in world.applications.all.values():
             one.unreadable = False
         for traveller in world.newest():
@@ -256,7 +250,7 @@ class Chaos:
             if one.state.phase != "Running" and one.truth().runs != world.commits.main:
                 world.applications.deploy(one, world.commits.main)
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Have people give every tracker what it says that it waits for."""
         self.deploy_home()
         for one in self.world.travellers.values():

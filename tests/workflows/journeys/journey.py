@@ -48,7 +48,7 @@ async def _live(chaos: Chaos, travellers: int, seconds: float, calm_seconds: flo
             left = [f"{one.ref.name}: {one.status}" for one in world.travellers.values() if not one.over]
             raise Broken("nothing keeps them, yet they wait:\n" + "\n".join(left))
         await _pass(world, MENDED_EVERY)
-        chaos.mend()
+        chaos.fix()
     world.oracle.commands.close(world.travellers.values())
 
 

@@ -55,8 +55,6 @@ class Oracle:
         self.world.stage.errors.append(found)
         raise found
 
-    # -- writes ------------------------------------------------------------------------------------------------
-
     def write_begins(self, one: "Traveller", request: DeliverApplicationInput | SyncApplicationInput) -> None:
         """Judge a write before it is made: the lane, the hold, the round, and the waves before it."""
         self.writes += 1
@@ -173,8 +171,6 @@ class Oracle:
                     return True
         return False
 
-    # -- the lane ----------------------------------------------------------------------------------------------
-
     def granted(self, environment: str, candidate: MemberSignal, stale: bool) -> None:
         """No tracker whose hold the place was told is moved along, nor a held one itself."""
         self.grants += 1
@@ -203,8 +199,6 @@ class Oracle:
         patience = untold + (1.25 * self.world.timings.backstop.total_seconds() if self.world.losses else 0)
         held_for = (self.world.stage.now() - one.story.hold.since).total_seconds()
         return view.phase not in LEAVING or held_for > patience
-
-    # -- what people are told ----------------------------------------------------------------------------------
 
     def published(self, one: "Traveller", status: TrackerStatus) -> None:
         """Everybody who waits says for what, and a record says what is true."""
@@ -254,8 +248,6 @@ class Oracle:
         there = moment.exists and self.world.commits.contains(moment.runs, revision)
         return there and (moment.settled or not promoted)
 
-    # -- what shows in no write --------------------------------------------------------------------------------
-
     def acts(self, one: "Traveller") -> None:
         """Look at a promotion whenever it does anything."""
         story = one.story
@@ -276,5 +268,5 @@ class Oracle:
         self._retried[one.key] = self.world.stage.now()
 
     def retested(self, one: "Traveller") -> None:
-        """Count rounds anew after a person's word."""
+        """Count rounds again after a person's word."""
         self._rounds[one.key] = (one.story.hops, one.story.rounds)

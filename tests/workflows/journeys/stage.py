@@ -242,8 +242,6 @@ class Stage:
             self.loop.run_until_complete(asyncio.wait(tasks, timeout=1))
         self.loop.close()
 
-    # -- temporalio.workflow -----------------------------------------------------------------------------------
-
     async def _sleep(self, duration: timedelta | float, *, summary: str = "") -> None:
         assert summary, "a timer says what it is for"
         run, future = _playing.get(), self.loop.create_future()

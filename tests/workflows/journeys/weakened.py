@@ -32,9 +32,6 @@ async def _nothing(*_arguments: Any) -> None:
     return None
 
 
-# -- rounds ----------------------------------------------------------------------------------------------------
-
-
 def confirm_a_round_without_reading_the_source(change: Replace) -> None:
     async def believed(_ctx: PromotionRun, _hop: Hop, round_: Round, _source: SourceReader) -> bool:
         round_.confirmed = True
@@ -72,9 +69,6 @@ def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
 def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
     change(hopping, "lacking_components", lambda _ctx: [])
     change(gates, "lacking_components", lambda _ctx: [])
-
-
-# -- waves -----------------------------------------------------------------------------------------------------
 
 
 def begin_the_next_wave_as_soon_as_one_is_written(change: Replace) -> None:
@@ -132,9 +126,6 @@ def retry_under_the_key_of_the_failed_attempt(change: Replace) -> None:
 
 def begin_a_wave_while_held(change: Replace) -> None:
     change(delivery, "between_waves", _nothing)
-
-
-# -- commands --------------------------------------------------------------------------------------------------
 
 
 def take_the_lane_over_a_retest(change: Replace) -> None:
@@ -196,14 +187,8 @@ def go_on_promoting_over_an_abort(change: Replace) -> None:
     change(PromotionRun, "stop_if_ended", later)
 
 
-# -- attempts --------------------------------------------------------------------------------------------------
-
-
 def take_a_restart_for_the_end_of_the_attempt_before(change: Replace) -> None:
     change(Roster, "_replace_attempt", _nothing_at_once)
-
-
-# -- speaking with places --------------------------------------------------------------------------------------
 
 
 def tell_nobody_of_a_hold_before_the_first_hop(change: Replace) -> None:

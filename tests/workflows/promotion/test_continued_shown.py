@@ -138,7 +138,7 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
         before = await run_id(run)
         await length.end(run)
         while await run_id(run) == before:
-            # A pause between waves is cut by no poke, but places that begin anew are answered in it.
+            # A pause between waves is cut by no poke, but places that begin again are answered in it.
             world.epoch += 1
             await world.say("dev")
             await run.handle.signal("poke")

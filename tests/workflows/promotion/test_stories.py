@@ -84,7 +84,7 @@ async def test_a_missing_policy_waits_and_is_never_the_end(temporal_server: str)
         await run.handle.signal("poke")
         status = await world.until(State.AWAITING_POLICY, reason="AmbiguousPolicy")
         assert "one, two" in status.message
-        # The wait begins anew with its reason, the state does not.
+        # The wait begins again with its reason, the state does not.
         assert missing.waiting_for is not None
         assert status.waiting_for is not None
         assert missing.waiting_for.since != status.waiting_for.since

@@ -96,7 +96,7 @@ class Run:
         return answer
 
     async def continued(self) -> None:
-        """Return once it continued as new, because of places that start anew again and again and are answered."""
+        """Return once it continued as new, because of places that start again and again and are answered."""
         first = (await self.handle.describe()).run_id
         for _ in range(LOOKS):
             self.world.epoch += 1

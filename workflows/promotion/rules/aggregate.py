@@ -1,4 +1,4 @@
-"""Pure rules of a round's verdict (design §4, Test aggregate)."""
+"""Pure rules of a round's verdict."""
 
 from collections.abc import Sequence
 

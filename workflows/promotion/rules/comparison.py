@@ -1,4 +1,4 @@
-"""Pure rules of Compare (design §5): contained, ahead or diverged, per deployment."""
+"""Pure rules of Compare: contained, ahead or diverged, per deployment."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pure: promotion records (design §4)."""
+"""Pure: promotion records."""
 
 from datetime import datetime
 

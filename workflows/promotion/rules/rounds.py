@@ -32,7 +32,7 @@ def promotion_key(request: PromotionInput, *parts: object) -> str:
 
 
 def run_key(request: PromotionInput, hop: Hop, round_: Round, test: TestProgress) -> str:
-    """Return the key of one counted run (design §8, guarantee 2)."""
+    """Return the key of one counted run."""
     revision = round_.artifacts[0].revision if round_.artifacts else ""
     return promotion_key(request, hop.nonce, hop.number, revision, test.spec.name, round_.number, test.retry)
 
@@ -244,7 +244,7 @@ def variables(
     target: EnvironmentView | None,
     components: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Return the closed list of variables that a policy's templates may name (design §3)."""
+    """Return the closed list of variables that a policy's templates may name."""
     pull_request, repository = story.pull_request, story.repository
     mine = [artifact for artifact in artifacts if not components or artifact.component in components]
     artifact = mine[0] if mine else None

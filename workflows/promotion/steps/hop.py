@@ -104,7 +104,7 @@ def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
 
 
 async def _meet_target(ctx: PromotionRun, hop: Hop) -> State:
-    # A policy taken anew may name another target: the one before must not go on keeping its lane for us.
+    # A policy taken again may name another target: the one before must not go on keeping its lane for us.
     for former in [
         one for one, role in ctx.membership.member_of.items() if role == "target" and one != hop.policy.target
     ]:

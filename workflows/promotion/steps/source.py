@@ -21,7 +21,7 @@ Runs = Sequence[Observation] | Sequence[DeploymentRuns]
 
 
 class SourceReader:
-    """Read the source afresh; one that cannot be read is tried again at its own pace, while the round goes on."""
+    """Read the source again; one that cannot be read is tried again at its own pace, while the round goes on."""
 
     def __init__(self, ctx: PromotionRun, hop: Hop) -> None:
         self._ctx = ctx
@@ -93,7 +93,7 @@ class SourceReader:
         self._read = answer
 
     def forget(self) -> None:
-        """Have the source read afresh: time passes."""
+        """Have the source read again: time passes."""
         self._read = None
 
     async def _ask(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Each rule of the test aggregate (design §4) as a property."""
+"""Each rule of the test aggregate as a property."""
 
 from datetime import timedelta
 

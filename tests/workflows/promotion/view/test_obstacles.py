@@ -132,7 +132,7 @@ def test_only_polls_that_fail_in_a_row_are_in_the_way_and_say_what_to_check(
     assert found is not None
     assert found.unblock_with.startswith(advice)
     assert error in found.text
-    # Nobody mends a policy for what Pilotage or the cluster suffers from.
+    # Nobody fixes a policy for what Pilotage or the cluster suffers from.
     assert ("PromotionPolicy/" in found.unblock_with) == error.startswith("Provider")
     assert polled(world, error, error, error, "") is None
 

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from activities.models.connections import CheckConnectionResult
+from activities.models.credential_checks import CheckConnectionResult
 from activities.models.tracking import Timings
 from workflows.runtime import backoff
 
 SPREAD = 0.1
-"""Share by which pauses differ, so that resources applied together are not all checked together for ever."""
+"""Share by which pauses differ, so that resources applied together are not all checked together forever."""
 
 SPREAD_AFTER_FAILURE = 0.5
 """The same once a check has failed: a host that never answers holds each check for long, so that those of many

@@ -3,28 +3,28 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.models.connections import ConnectionOutcome, ConnectionRef
+from activities.models.credential_checks import CheckedResource, CredentialCheckOutcome
 from crds.texts.markdown import inline
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionProgress:
+class CredentialCheckProgress:
     """Answer the query: the last outcome, and for which generation."""
 
-    connection: ConnectionRef
+    connection: CheckedResource
     generation: int
-    outcome: ConnectionOutcome | None
+    outcome: CredentialCheckOutcome | None
     checked_at: datetime | None
     failures: int
 
 
-def name_of(connection: ConnectionRef) -> str:
+def name_of(connection: CheckedResource) -> str:
     """Return how people call the resource."""
     where = f" in {connection.namespace}" if connection.namespace else ""
     return f"{connection.kind}/{connection.name}{where}"
 
 
-def details(progress: ConnectionProgress) -> str:
+def details(progress: CredentialCheckProgress) -> str:
     """Return the current details as Markdown."""
     title = f"**{name_of(progress.connection)}**"
     outcome, at = progress.outcome, progress.checked_at
@@ -33,7 +33,7 @@ def details(progress: ConnectionProgress) -> str:
     return f"{title}: {outcome.reason} at {at:%Y-%m-%d %H:%M:%S} UTC\n\n{inline(outcome.message)}"
 
 
-def worth_publishing(outcome: ConnectionOutcome, generation: int) -> tuple[object, ...]:
+def worth_publishing(outcome: CredentialCheckOutcome, generation: int) -> tuple[object, ...]:
     """Return what of an outcome deserves a write: words that differ while all is well do not."""
     said = "" if outcome.accepted else outcome.message
     return (outcome.accepted, outcome.reason, said, outcome.version, generation)

@@ -8,7 +8,7 @@ from activities.models.tracking import Timings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionRef:
+class CheckedResource:
     """Name one resource that declares a connection; the uid tells a recreated one from its predecessor."""
 
     kind: str
@@ -19,7 +19,7 @@ class ConnectionRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionOutcome(Bounded):
+class CredentialCheckOutcome(Bounded):
     """Say whether the credential was proved, and if not, what to fix."""
 
     accepted: bool | None = None
@@ -31,11 +31,11 @@ class ConnectionOutcome(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionInput:
-    """Start (or continue) one ConnectionWorkflow."""
+class CredentialCheckInput:
+    """Start (or continue) one CredentialCheckWorkflow."""
 
     installation: str
-    connection: ConnectionRef
+    connection: CheckedResource
     timings: Timings = field(default_factory=Timings)
     generation: int = 0
     """The newest generation heard of when the run started."""
@@ -49,7 +49,7 @@ class ConnectionInput:
 class CheckConnectionInput:
     """Prove one connection by one cheap call."""
 
-    connection: ConnectionRef
+    connection: CheckedResource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class CheckConnectionResult:
 
     gone: bool = False
     generation: int = 0
-    outcome: ConnectionOutcome = field(default_factory=ConnectionOutcome)
+    outcome: CredentialCheckOutcome = field(default_factory=CredentialCheckOutcome)
     retry_after: timedelta | None = None
     """How long the host asks us to wait."""
 
@@ -67,6 +67,6 @@ class CheckConnectionResult:
 class PublishConnectionInput:
     """Write one outcome as the resource's condition."""
 
-    connection: ConnectionRef
+    connection: CheckedResource
     generation: int
-    outcome: ConnectionOutcome
+    outcome: CredentialCheckOutcome

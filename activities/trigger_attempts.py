@@ -36,7 +36,7 @@ class ServerClock:
         return self._begun_at + min((moment - self._started).total_seconds(), time.monotonic() - self._begun_at)
 
 
-class Sending:
+class TriggerAttempts:
     """Follow the current attempt, and know of those before it what they left behind.
 
     An attempt that ends without having begun a run says so in its heartbeat, with its number: the SDK delivers it
@@ -100,10 +100,10 @@ class RoundSending:
     def __init__(self, keys: Sequence[str]) -> None:
         left = next(iter(activity.info().heartbeat_details), None)
         known: Mapping[str, Sequence[object]] = left if isinstance(left, dict) else {}
-        self._parts = {key: Sending(known.get(key, ())) for key in keys}
+        self._parts = {key: TriggerAttempts(known.get(key, ())) for key in keys}
         self._done = {key: result for key in keys if (result := _done(known.get(key, ()))) is not None}
 
-    def __getitem__(self, key: str) -> Sending:
+    def __getitem__(self, key: str) -> TriggerAttempts:
         return self._parts[key]
 
     def done(self, key: str) -> TriggerTestResult | None:

@@ -8,15 +8,15 @@ from temporalio import activity
 
 from activities.contracts import ConditionActivities, ConnectionActivities
 from activities.failures import bounded, describe, reported
-from activities.models.connections import (
+from activities.models.credential_checks import (
     CheckConnectionInput,
     CheckConnectionResult,
-    ConnectionOutcome,
-    ConnectionRef,
+    CheckedResource,
+    CredentialCheckOutcome,
     PublishConnectionInput,
 )
 from activities.models.status import PublishStatusResult
-from activities.ports import Connections, ReferenceMissing
+from activities.ports import ReferenceMissing, ResourceOpener
 from crds.api.mirror import read_through
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
@@ -40,10 +40,10 @@ ANSWER_WITHIN = timedelta(seconds=15)
 _FORBIDDEN = 403
 
 
-class ConnectionProofs(ConnectionActivities):
+class CredentialProofs(ConnectionActivities):
     """Prove connections with the ports' `check`."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: Connections) -> None:
+    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
         self._kubernetes = kubernetes
         self._connections = connections
 
@@ -70,7 +70,9 @@ class ConnectionProofs(ConnectionActivities):
             generation=int(metadata.get("generation") or 0), outcome=outcome, retry_after=retry_after
         )
 
-    async def _prove(self, connection: ConnectionRef, document: Document) -> tuple[ConnectionOutcome, timedelta | None]:
+    async def _prove(
+        self, connection: CheckedResource, document: Document
+    ) -> tuple[CredentialCheckOutcome, timedelta | None]:
         try:
             async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
                 answer = await self._ask(connection)
@@ -84,27 +86,27 @@ class ConnectionProofs(ConnectionActivities):
         except ReferenceMissing as error:
             return explain_missing(error), None
         except ApiForbidden as error:
-            text = f"Pilotage may not read what this refers to; mend the worker's Role: {describe(error)}"
+            text = f"Pilotage may not read what this refers to; fix the worker's Role: {describe(error)}"
             return _refused(ConditionReason.FORBIDDEN, text), None
         accepted = ConditionReason.CREDENTIAL_ACCEPTED.value
         version = answer if connection.kind == "ArgoCDInstance" else ""
         message = bounded(f"the server accepts the credential: {answer}")
-        return ConnectionOutcome(accepted=True, reason=accepted, message=message, version=version), None
+        return CredentialCheckOutcome(accepted=True, reason=accepted, message=message, version=version), None
 
-    async def _ask(self, connection: ConnectionRef) -> str:
+    async def _ask(self, connection: CheckedResource) -> str:
         namespace, name = connection.namespace, connection.name
         match connection.kind:
             case "GitRepository":
                 return await (await self._connections.repository_check(namespace, name)).check()
             case "TestRunner":
-                return await (await self._connections.runs_of(namespace, name)).check()
+                return await (await self._connections.test_runs(namespace, name)).check()
             case "ArgoCDInstance":
                 return await (await self._connections.deployments(namespace, name)).check()
             case _:
                 return await (await self._connections.provider_check(namespace, name)).check()
 
 
-class ConnectionConditions(ConditionActivities):
+class CredentialConditions(ConditionActivities):
     """Write conditions through the Kubernetes API."""
 
     def __init__(self, kubernetes: Kubernetes) -> None:
@@ -140,7 +142,7 @@ class ConnectionConditions(ConditionActivities):
         return PublishStatusResult(written=written, reason="" if written else "NothingToWrite")
 
 
-def explain(error: ProviderError, connection: ConnectionRef, document: Document) -> ConnectionOutcome:
+def explain(error: ProviderError, connection: CheckedResource, document: Document) -> CredentialCheckOutcome:
     """Turn a host's refusal into a reason and what a person can do about it."""
     said = describe(error)
     secret = _secret_of(connection, document)
@@ -155,13 +157,13 @@ def explain(error: ProviderError, connection: ConnectionRef, document: Document)
         return _refused(ConditionReason.INVALID, said)
     if isinstance(error, ProviderNotFound):
         what = "the address" if connection.kind.endswith(("Instance", "Provider")) else "the address or name"
-        text = f"the server shows nothing there: mend {what} in the spec, or let the credential of {secret} see it"
+        text = f"the server shows nothing there: fix {what} in the spec, or let the credential of {secret} see it"
         return _refused(ConditionReason.NOT_FOUND, f"{text} ({said})")
     if isinstance(error, ProviderRateLimited):
         text = f"the host asks to wait, which says nothing about the credential; it is checked again ({said})"
-        return ConnectionOutcome(accepted=None, reason=ConditionReason.RATE_LIMITED.value, message=bounded(text))
+        return CredentialCheckOutcome(accepted=None, reason=ConditionReason.RATE_LIMITED.value, message=bounded(text))
     if isinstance(error, ProviderRejected):
-        return _refused(ConditionReason.INVALID, f"the check was refused: mend the spec or the Secret ({said})")
+        return _refused(ConditionReason.INVALID, f"the check was refused: fix the spec or the Secret ({said})")
     text = "the server gives no usable answer: see to its address, its certificate (`caSecretRef`) and itself"
     return _refused(ConditionReason.UNAVAILABLE, f"{text} ({said})")
 
@@ -174,7 +176,7 @@ _AS_THEY_ARE = (
 )
 
 
-def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:
+def explain_missing(error: ReferenceMissing) -> CredentialCheckOutcome:
     """Turn a missing or unusable reference into a reason; its message says already what to provide."""
     problem = error.problem
     if problem.reason == "NoKey":
@@ -189,7 +191,7 @@ def explain_missing(error: ReferenceMissing) -> ConnectionOutcome:
     return _refused(ConditionReason.INVALID, f"{problem.message}{fields}")
 
 
-def _secret_of(connection: ConnectionRef, document: Document) -> str:
+def _secret_of(connection: CheckedResource, document: Document) -> str:
     spec = document.get("spec", {})
     if connection.kind == "GitRepository":
         provider = spec.get("scmProviderRef", {})
@@ -199,5 +201,5 @@ def _secret_of(connection: ConnectionRef, document: Document) -> str:
     return f"Secret `{spec['secretRef'].get('name', '')}`"
 
 
-def _refused(reason: ConditionReason, message: str) -> ConnectionOutcome:
-    return ConnectionOutcome(accepted=False, reason=reason.value, message=bounded(message))
+def _refused(reason: ConditionReason, message: str) -> CredentialCheckOutcome:
+    return CredentialCheckOutcome(accepted=False, reason=reason.value, message=bounded(message))

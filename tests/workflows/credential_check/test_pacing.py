@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.models.connections import CheckConnectionResult, ConnectionOutcome
+from activities.models.credential_checks import CheckConnectionResult, CredentialCheckOutcome
 from activities.models.tracking import Timings
-from workflows.connection.pacing import count_failures, pause_after
+from workflows.credential_check.pacing import count_failures, pause_after
 
 TIMINGS = Timings()
 EVEN = 0.5
@@ -38,4 +38,4 @@ def test_checks_that_fail_together_come_apart_by_as_much_as_their_pause() -> Non
 
 def test_a_success_ends_a_row_of_failures_and_no_verdict_does_not() -> None:
     for accepted, failures in ((True, 0), (False, 4), (None, 4)):
-        assert count_failures(3, CheckConnectionResult(outcome=ConnectionOutcome(accepted=accepted))) == failures
+        assert count_failures(3, CheckConnectionResult(outcome=CredentialCheckOutcome(accepted=accepted))) == failures

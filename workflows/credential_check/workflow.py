@@ -1,4 +1,4 @@
-"""ConnectionWorkflow: the proof, renewed as long as the resource exists, that a server accepts a credential."""
+"""CredentialCheckWorkflow: the proof, renewed as long as the resource exists, that a server accepts a credential."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,26 +7,26 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import ConditionActivities, ConnectionActivities
-from activities.models.connections import (
+from activities.models.credential_checks import (
     CheckConnectionInput,
     CheckConnectionResult,
-    ConnectionInput,
-    ConnectionOutcome,
+    CredentialCheckInput,
+    CredentialCheckOutcome,
     PublishConnectionInput,
 )
 from workflows import policies
-from workflows.connection.pacing import count_failures, pause_after
-from workflows.connection.presentation import ConnectionProgress, details, name_of, worth_publishing
-from workflows.identity import CONNECTION_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, SEEN_SIGNAL, Queues
+from workflows.credential_check.pacing import count_failures, pause_after
+from workflows.credential_check.presentation import CredentialCheckProgress, details, name_of, worth_publishing
+from workflows.identity import CREDENTIAL_CHECK_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, SEEN_SIGNAL, Queues
 from workflows.runtime import lifetime
 
 
-@workflow.defn(name=CONNECTION_WORKFLOW)
-class ConnectionWorkflow:
+@workflow.defn(name=CREDENTIAL_CHECK_WORKFLOW)
+class CredentialCheckWorkflow:
     """Check at once, when asked and from time to time; write what changed; end with the resource."""
 
     @workflow.init
-    def __init__(self, start: ConnectionInput) -> None:
+    def __init__(self, start: CredentialCheckInput) -> None:
         self._start = start
         self._queues = Queues(installation=start.installation)
         self._name = name_of(start.connection)
@@ -34,12 +34,12 @@ class ConnectionWorkflow:
         self._newest = start.generation
         self._checked = 0
         self._wanted = False
-        self._outcome: ConnectionOutcome | None = None
+        self._outcome: CredentialCheckOutcome | None = None
         self._checked_at: datetime | None = None
         self._published: tuple[object, ...] | None = None
 
     @workflow.run
-    async def run(self, start: ConnectionInput) -> None:
+    async def run(self, start: CredentialCheckInput) -> None:
         """Check until the resource is gone."""
         while True:
             # A new run begins with a check, so that a wish which came late is fulfilled all the same.
@@ -66,9 +66,9 @@ class ConnectionWorkflow:
         self._wanted = True
 
     @workflow.query(name=PROGRESS_QUERY, description="The last outcome")
-    def progress(self) -> ConnectionProgress:
+    def progress(self) -> CredentialCheckProgress:
         """Return the last outcome."""
-        return ConnectionProgress(
+        return CredentialCheckProgress(
             connection=self._start.connection,
             generation=self._checked,
             outcome=self._outcome,
@@ -82,7 +82,7 @@ class ConnectionWorkflow:
         try:
             result = await workflow.execute_activity_method(ConnectionActivities.check_connection, request, **config)
         except ActivityError as error:
-            # Only a refusal that no retry mends gets here; it says nothing about the credential.
+            # Only a refusal that no retry fixes gets here; it says nothing about the credential.
             workflow.logger.warning("connection cannot be checked", exc_info=error)
             self._failures += 1
             self._checked_at = workflow.now()
@@ -107,7 +107,7 @@ class ConnectionWorkflow:
             await workflow.execute_activity_method(ConditionActivities.publish_connection, request, **config)
             self._published = worth
         except ActivityError as refusal:
-            # Only a refusal that no retry mends gets here. It is offered again after the next check.
+            # Only a refusal that no retry fixes gets here. It is offered again after the next check.
             workflow.logger.warning("condition was refused", exc_info=refusal)
 
     async def _wait(self, retry_after: timedelta | None) -> None:

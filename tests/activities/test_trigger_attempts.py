@@ -31,7 +31,7 @@ from providers.errors import (
 from providers.ports import TestRuns
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import FakeConnections, FakeRuns
-from worker.serving.deadlines import BoundedAttempts
+from worker.serving.deadlines import ActivityDeadline
 from worker.temporal.conversion import DATA_CONVERTER
 
 REQUEST = TriggerTestInput(namespace="shop", runner="gitlab", job="main", key="k1", parameters={}, variables={})
@@ -78,10 +78,10 @@ class FailingConnections(FakeConnections):
 
     failures: list[Exception] = field(default_factory=list)
 
-    async def runs_of(self, namespace: str, runner: str) -> TestRuns:
+    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.failures:
             raise self.failures.pop(0)
-        return await super().runs_of(namespace, runner)
+        return await super().test_runs(namespace, runner)
 
 
 @dataclass
@@ -252,7 +252,7 @@ async def triggering(
         task_queue=queue,
         workflows=[Triggers],
         activities=[activities.trigger_test],
-        interceptors=[BoundedAttempts()],
+        interceptors=[ActivityDeadline()],
     ):
         yield lambda: client.execute_workflow(Triggers.run, id=queue, task_queue=queue)
 

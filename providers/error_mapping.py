@@ -19,7 +19,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.exchange import Reply
+from providers.messages import Reply
 
 # A host that asks for more is asked again after this long; nobody's budget window is longer.
 _LONGEST_WAIT = timedelta(hours=1)

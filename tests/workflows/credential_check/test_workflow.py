@@ -15,25 +15,25 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
 
 from activities.contracts import ConditionActivities, ConnectionActivities
-from activities.models.connections import (
+from activities.models.credential_checks import (
     CheckConnectionInput,
     CheckConnectionResult,
-    ConnectionInput,
-    ConnectionOutcome,
-    ConnectionRef,
+    CheckedResource,
+    CredentialCheckInput,
+    CredentialCheckOutcome,
     PublishConnectionInput,
 )
 from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
-from worker.temporal.credential_checks import TemporalConnectionChecks
+from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.sandbox import workflow_runner
-from workflows.connection.presentation import ConnectionProgress
-from workflows.connection.workflow import ConnectionWorkflow
-from workflows.identity import CONNECTION_WORKFLOW, Queues, connection_workflow_id
+from workflows.credential_check.presentation import CredentialCheckProgress
+from workflows.credential_check.workflow import CredentialCheckWorkflow
+from workflows.identity import CREDENTIAL_CHECK_WORKFLOW, Queues, credential_check_workflow_id
 
-GOOD = ConnectionOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3")
-BAD = ConnectionOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
-REF = ConnectionRef(kind="TestRunner", namespace="shop", name="jenkins", uid="uid-1")
+GOOD = CredentialCheckOutcome(accepted=True, reason="CredentialAccepted", message="fine", version="v3")
+BAD = CredentialCheckOutcome(accepted=False, reason="Unauthorized", message="put a valid one into Secret `token`")
+REF = CheckedResource(kind="TestRunner", namespace="shop", name="jenkins", uid="uid-1")
 CALM = Timings(poll_gap=timedelta(milliseconds=10), check_initial=timedelta(minutes=1))
 QUICK = replace(
     CALM,
@@ -77,7 +77,7 @@ class World:
 
     client: Client
     installation: str = field(default_factory=lambda: f"connection-{uuid4().hex[:8]}")
-    outcome: ConnectionOutcome = GOOD
+    outcome: CredentialCheckOutcome = GOOD
     generation: int = 1
     gone: bool = False
     broken: bool = False
@@ -86,14 +86,14 @@ class World:
 
     @property
     def workflow_id(self) -> str:
-        return connection_workflow_id(self.installation, REF.kind, REF.namespace, REF.name, REF.uid)
+        return credential_check_workflow_id(self.installation, REF.kind, REF.namespace, REF.name, REF.uid)
 
     @property
     def handle(self) -> WorkflowHandle[object, object]:
         return self.client.get_workflow_handle(self.workflow_id)
 
-    def port(self, timings: Timings = CALM) -> TemporalConnectionChecks:
-        return TemporalConnectionChecks(client=self.client, installation=self.installation, timings=timings)
+    def port(self, timings: Timings = CALM) -> TemporalCredentialChecks:
+        return TemporalCredentialChecks(client=self.client, installation=self.installation, timings=timings)
 
     async def until(self, done: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -115,7 +115,7 @@ class World:
     async def replay(self) -> None:
         """Every history must replay."""
         replayer = Replayer(
-            workflows=[ConnectionWorkflow],
+            workflows=[CredentialCheckWorkflow],
             workflow_runner=workflow_runner(),
             data_converter=pydantic_data_converter,
         )
@@ -131,7 +131,7 @@ async def served(address: str) -> AsyncIterator[World]:
         Worker(
             world.client,
             task_queue=queues.promotions,
-            workflows=[ConnectionWorkflow],
+            workflows=[CredentialCheckWorkflow],
             workflow_runner=workflow_runner(),
         ),
         Worker(world.client, task_queue=queues.checks, activities=[Checks(world).check_connection]),
@@ -237,15 +237,17 @@ async def test_a_defect_of_ours_is_no_verdict_and_does_not_end_it(temporal_serve
 async def test_a_long_history_is_cut_and_the_row_of_failures_carried_over(temporal_server: str) -> None:
     async with served(temporal_server) as world:
         world.outcome = BAD
-        request = ConnectionInput(
+        request = CredentialCheckInput(
             installation=world.installation, connection=REF, timings=QUICK, generation=1, history_limit=30
         )
         queue = Queues(installation=world.installation).promotions
-        first = await world.client.start_workflow(CONNECTION_WORKFLOW, request, id=world.workflow_id, task_queue=queue)
+        first = await world.client.start_workflow(
+            CREDENTIAL_CHECK_WORKFLOW, request, id=world.workflow_id, task_queue=queue
+        )
         await world.until(lambda: world.checks >= 12)
         assert (await world.handle.describe()).run_id != first.result_run_id
-        progress = await world.handle.query("progress", result_type=ConnectionProgress)
-        assert isinstance(progress, ConnectionProgress)
+        progress = await world.handle.query("progress", result_type=CredentialCheckProgress)
+        assert isinstance(progress, CredentialCheckProgress)
         assert progress.failures >= 8
         assert progress.outcome == BAD
 
