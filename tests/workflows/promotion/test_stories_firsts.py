@@ -51,7 +51,7 @@ async def test_a_policy_edited_while_testing_changes_nothing_of_the_running_hop(
         assert edited.policy is not None
         world.policies["dev"] = replace(edited, policy=replace(edited.policy, generation=2))
         await run.handle.signal("poke")
-        await world.eventually(lambda: world.statuses[-1].state is State.TESTING)
+        await world.until(State.TESTING)
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         (record,) = world.status.promotions
