@@ -43,7 +43,7 @@ _logger = structlog.get_logger(__name__)
 
 STICKY_TIMEOUT = timedelta(seconds=5)
 """How long a killed worker's workflows wait before another worker takes them."""
-WORKFLOW_TASKS = 16
+WORKFLOW_TASKS = 8
 """How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
 that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
 wait at the server, where another worker may take them."""
