@@ -20,7 +20,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/workflows/environment": 240,
     "tests/watcher": 180,
     "tests/workflows/journeys": 60,
-    "tests/workflows/connection": 30,
+    "tests/workflows/credential_check": 30,
     "tests/workflows/runtime": 5,
     "tests/workflows": 5,
     "tests/worker": 90,

@@ -86,7 +86,7 @@ RULES = (
         ),
     ),
     _rules("environment/observation.py", "test_observation.py", PLACE_LIMITS),
-    _rules("connection/pacing.py", "test_pacing.py"),
+    _rules("credential_check/pacing.py", "test_pacing.py"),
 )
 
 
