@@ -99,7 +99,7 @@ class CredentialProofs(ConnectionActivities):
             case "GitRepository":
                 return await (await self._connections.repository_check(namespace, name)).check()
             case "TestRunner":
-                return await (await self._connections.test_runs(namespace, name)).check()
+                return await (await self._connections.ci_runs(namespace, name)).check()
             case "ArgoCDInstance":
                 return await (await self._connections.deployments(namespace, name)).check()
             case _:

@@ -43,7 +43,7 @@ class ResourceOpener(Protocol):
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         ...
 
-    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
         ...
 

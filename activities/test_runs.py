@@ -98,7 +98,7 @@ class CiActivities(TestRunActivities):
         async def poll(runner: str) -> list[RunReport]:
             refs = [ref for ref in request.runs if ref.runner == runner]
             try:
-                runs = await parts.bounded(self._connections.test_runs(request.namespace, runner))
+                runs = await parts.bounded(self._connections.ci_runs(request.namespace, runner))
             except ApplicationError as refusal:
                 return [_unread(ref, _of_runner(carried(refusal), runner)) for ref in refs]
             gate = asyncio.Semaphore(_ASKED_AT_ONCE)
@@ -131,7 +131,7 @@ class CiActivities(TestRunActivities):
         A run that may have begun unheard is looked for until the lists must show it, by a later attempt.
         """
         clock = ServerClock()
-        runs = await self._connections.test_runs(request.namespace, request.runner)
+        runs = await self._connections.ci_runs(request.namespace, request.runner)
         gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def cancel(ref: RunRef) -> bool | None:
@@ -196,7 +196,7 @@ class CiActivities(TestRunActivities):
                 "an earlier trigger may have been accepted; its run is looked for once the lists must show it",
                 retry_after=hidden,
             )
-        runs = await self._connections.test_runs(request.namespace, request.runner)
+        runs = await self._connections.ci_runs(request.namespace, request.runner)
         origin = Origin(began=clock.monotonic(request.began) if request.began else None, parameters=parameters)
         shown = await runs.find(request.job, request.key, origin)
         found, foreign = own(shown), tuple(_foreign(run) for run in shown if run.foreign)

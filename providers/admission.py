@@ -70,7 +70,7 @@ class Admission:
         if self._everywhere is not None and not self._everywhere.take(namespace):
             raise self._busy(tenant)
         try:
-            # Whoever waits beside a free place may not take it: its namespace has its share.
+            # A call that waits although a place is free may not take it: its namespace has its share.
             if not self._shares.take(namespace):
                 if not waits:
                     raise self._busy(tenant)

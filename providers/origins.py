@@ -1,4 +1,4 @@
-"""Whether a run that shows our key is ours: whoever sees the key can start another run with it.
+"""Whether a run that shows our key is ours: a person who sees the key can start another run with it.
 
 An adapter collects what its CI system shows of a run, as `Facts`. What is not shown is not compared; each system's
 page in docs/ says what that is.

@@ -42,7 +42,7 @@ def credential_check_workflow_id(installation: str, kind: str, namespace: str, n
 def fairness_key(namespace: str) -> str:
     """Return the key by which a Temporal server that balances queues gives tenants their turns; at most 64 bytes.
 
-    By namespace alone: with a key per repository, whoever declares more of them would get more turns.
+    By namespace alone: with a key per repository, a namespace that declares more of them would get more turns.
     """
     return namespace or "-"
 

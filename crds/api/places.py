@@ -228,7 +228,7 @@ class _Merged:
         return [*kept, *own]
 
     def _drop_undeclared(self, among: Iterable[Document]) -> bool:
-        """Remove one entry of a repository that nothing declares here any more, whoever wrote it."""
+        """Remove one entry of a repository that nothing declares here any more, by whichever process it was written."""
         declared = {one.get("repositoryRef", {}).get("name") for one in self._document["spec"].get("deployments") or ()}
         wanted = declared | {one["repository"] for one in among}
         left = next((name for name in self._entries if name not in wanted), None)

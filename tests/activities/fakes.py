@@ -389,7 +389,7 @@ class FakeConnections:
             raise _missing(f"ScmProvider/{name}")
         return self.scm
 
-    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.runs is None:
             raise _missing(f"TestRunner/{runner}")
         return self.runs

@@ -35,7 +35,7 @@ class Broken(FakeConnections):
         super().__init__()
         self._error = error
 
-    async def test_runs(self, namespace: str, runner: str) -> FakeRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> FakeRuns:
         raise self._error
 
 

@@ -58,9 +58,9 @@ class Hosts(FakeConnections):
 
     hosts: dict[str, TestRuns] = field(default_factory=dict)
 
-    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         self.runs = self.hosts.get(runner)
-        return await super().test_runs(namespace, runner)
+        return await super().ci_runs(namespace, runner)
 
 
 def a_test(name: str, runner: str, **changes: Any) -> RoundTest:

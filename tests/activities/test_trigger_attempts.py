@@ -78,10 +78,10 @@ class FailingConnections(FakeConnections):
 
     failures: list[Exception] = field(default_factory=list)
 
-    async def test_runs(self, namespace: str, runner: str) -> TestRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.failures:
             raise self.failures.pop(0)
-        return await super().test_runs(namespace, runner)
+        return await super().ci_runs(namespace, runner)
 
 
 @dataclass

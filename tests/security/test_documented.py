@@ -9,6 +9,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text()
 FOLDER = ROOT / "tests" / "security"
 _SUPPRESSED = re.compile(r"#\s*noqa:\s*(?P<codes>[A-Z]+\d+(?:[ ,]+[A-Z]+\d+)*)(?P<reason>.*)")
+# In two parts, so that no reader of suppressions takes this line for one.
+_BLANKET = re.compile("#" + r"\s*noqa\s*($|[^:\s])")
 
 
 def _sections() -> dict[str, str]:
@@ -62,7 +64,7 @@ def test_no_rule_of_security_is_suppressed_without_a_reason() -> None:
                     found += 1
                     if len(match["reason"].strip(" -:#")) < len("its end"):
                         bare.append(f"{name}:{number}: {line.strip()}")
-            if re.search(r"#\s*noqa\s*($|[^:\s])", line):
+            if _BLANKET.search(line):
                 bare.append(f"{name}:{number}: {line.strip()}")
     assert found >= 4
     assert bare == []

@@ -346,7 +346,7 @@ async def test_to_replace_a_verdict_that_was_read_by_running_ours_again(gate: Ga
     assert rounds.take_later(test, passed) is True
     assert test.state is RunState.FAILED
     assert "Passed, and Failed stands" in test.note
-    # A worker that was killed finds the same run, whoever ran it again. Only the host's clock was moved on.
+    # A worker that was killed finds the same run, also one that somebody ran again. Only the host's clock was moved on.
     gate.began -= timedelta(seconds=2 * 601)
     again = await gate.trigger()
     assert (again.found, again.run.id, again.foreign) == (True, run.id, ())

@@ -229,7 +229,7 @@ class DeadHosts(FakeConnections):
         super().__init__()
         self.asked = 0
 
-    async def test_runs(self, namespace: str, runner: str) -> FakeRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> FakeRuns:
         if namespace == "attacker":
             self.asked += 1
             await asyncio.Event().wait()

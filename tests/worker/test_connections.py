@@ -29,7 +29,7 @@ def connect(cluster: Cluster, open_http: Opener, handler: Any = None) -> Cluster
 
 
 async def problem_of(connections: ClusterOpener, kind: str) -> tuple[str, str]:
-    name = {"repository": "web", "test_runs": "jenkins", "deployments": "argocd"}[kind]
+    name = {"repository": "web", "ci_runs": "jenkins", "deployments": "argocd"}[kind]
     with pytest.raises(ReferenceMissing) as caught:
         await getattr(connections, kind)("shop", name)
     return caught.value.problem.what, caught.value.problem.reason
@@ -59,13 +59,13 @@ async def test_what_did_not_change_stays_open(open_http: Opener) -> None:
 
 async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: Opener) -> None:
     with reading_secrets():
-        await connect(shop(), open_http).test_runs("shop", "jenkins")
+        await connect(shop(), open_http).ci_runs("shop", "jenkins")
         assert "jenkins-api-token" not in redact("Jenkins said: jenkins-api-token is wrong")
 
 
 @pytest.mark.parametrize(
     ("kind", "secret"),
-    [("repository", "github-token"), ("test_runs", "jenkins-token"), ("deployments", "argocd-token")],
+    [("repository", "github-token"), ("ci_runs", "jenkins-token"), ("deployments", "argocd-token")],
 )
 async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Opener) -> None:
     cluster = shop()
@@ -78,7 +78,7 @@ async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Open
     [
         ("repository", "GitRepository", "web"),
         ("repository", "ScmProvider", "github"),
-        ("test_runs", "TestRunner", "jenkins"),
+        ("ci_runs", "TestRunner", "jenkins"),
         ("deployments", "ArgoCDInstance", "argocd"),
     ],
 )
@@ -150,7 +150,7 @@ async def test_a_runner_without_a_credential_says_which_keys_it_needs(open_http:
     cluster = shop()
     cluster.add("TestRunner", "jenkins", {"jenkins": {"url": "https://ci.example"}})
     with pytest.raises(ReferenceMissing, match="`username` and `token`"):
-        await connect(cluster, open_http).test_runs("shop", "jenkins")
+        await connect(cluster, open_http).ci_runs("shop", "jenkins")
 
 
 async def test_a_runner_in_a_repository_uses_the_repositorys_credential(open_http: Opener) -> None:
@@ -163,7 +163,7 @@ async def test_a_runner_in_a_repository_uses_the_repositorys_credential(open_htt
     cluster = shop()
     block = {"repositoryRef": {"name": "web"}, "ref": "release"}
     cluster.add("TestRunner", "jenkins", {"githubActions": block})
-    runs = await connect(cluster, open_http, answer).test_runs("shop", "jenkins")
+    runs = await connect(cluster, open_http, answer).ci_runs("shop", "jenkins")
     assert isinstance(runs, RunsAtRef)
     assert await runs.find("e2e.yml", "key") == ()
     assert all(header.endswith("ghp_0123456789abcdef") for header in seen)
@@ -189,7 +189,7 @@ async def test_a_gitlab_runner_sends_parameters_as_it_says(
     connections = connect(cluster, open_http, answer)
     for spec in ({}, block):
         cluster.add("TestRunner", "jenkins", {"gitlabCI": {"repositoryRef": {"name": "web"}, **spec}})
-        await (await connections.test_runs("shop", "jenkins")).create("main", "k", {})
+        await (await connections.ci_runs("shop", "jenkins")).create("main", "k", {})
     assert [set(body) - {"ref"} for body in bodies] == [{"variables"}, {field}]
 
 

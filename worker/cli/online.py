@@ -102,7 +102,7 @@ class _Runners:
                 message = "it names a Secret, and the cluster's differs from the file's: apply it first"
                 raise ReferenceMissing(Problem(what=f"TestRunner/{runner}", reason="NotApplied", message=message))
         connections = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
-        runs = await connections.test_runs(namespace, runner)
+        runs = await connections.ci_runs(namespace, runner)
         return spec.type, runs
 
 

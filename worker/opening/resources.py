@@ -102,7 +102,7 @@ class ClusterOpener:
         scm = await self._credentials.provider(namespace, name)
         return self._check(f"{scm.provider_kind}/{name}", scm, namespace, "", None)
 
-    async def test_runs(self, namespace: str, runner: str) -> ports.TestRuns:
+    async def ci_runs(self, namespace: str, runner: str) -> ports.TestRuns:
         """Open a TestRunner."""
         what = f"TestRunner/{runner}"
         spec = (await read_resource(self._kubernetes, TestRunner, namespace, runner)).spec

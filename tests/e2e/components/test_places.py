@@ -90,7 +90,8 @@ def test_the_argo_cd_and_the_project_that_a_deployment_names_are_asked(story: Op
     shop.until_waiting("Sync", "403")
     dev["project"] = project
     shop.apply("Environment", "dev")
-    shop.until_state("Completed")
+    status = shop.until_state("Completed")
+    assert {one["result"] for one in status["promotions"]} == {"Promoted"}
 
 
 def test_servers_are_called_where_their_resources_say(story: OpenStory) -> None:
@@ -105,7 +106,8 @@ def test_servers_are_called_where_their_resources_say(story: OpenStory) -> None:
     shop.until_waiting("Verdict", "127.0.0.1:9")
     jenkins["spec"]["jenkins"]["url"] = url
     shop.apply("TestRunner", "jenkins")
-    shop.until_state("Completed")
+    status = shop.until_state("Completed")
+    assert {one["result"] for one in status["promotions"]} == {"Promoted"}
 
 
 @pytest.mark.parametrize("declared_by", ["deployment", "environment"])

@@ -115,7 +115,7 @@ async def test_a_target_that_the_policy_names_no_more_is_left(temporal_server: s
         await run.say(Verb.RETEST)
         await world.until(State.PROMOTING)
         assert _told(world, "staging")[-1] == ("target", Phase.GONE)
-        # One that begins again asks whoever it knows of.
+        # One that begins again asks the members that it knows.
         world.epoch += 1
         told = len(_told(world, "staging"))
         await world.say("staging")

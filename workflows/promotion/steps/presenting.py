@@ -19,7 +19,7 @@ from workflows.runtime.backoff import Backoff, jittered
 
 INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
-down or refuses, and eleven events; whoever fixed the cause can poke."""
+down or refuses, and eleven events; a person who fixed the cause can poke."""
 
 GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
 
