@@ -23,8 +23,8 @@ class Shares:
     """Count the places that each namespace holds, of so many.
 
     A namespace takes another place while it holds less than three for each place that stays free. So one alone has at
-    most three quarters, k hungry ones share what they take evenly and leave one part in 3 k + 1 free, and one that holds
-    nothing finds a place as long as one is free. What is ours, the namespace ``, has no such limit.
+    most three quarters, k hungry ones share what they take evenly and leave one part in 3 k + 1 free, and one
+    that holds nothing finds a place as long as one is free. What is ours, the namespace ``, has no such limit.
     """
 
     def __init__(self, limit: int) -> None:
