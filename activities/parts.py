@@ -58,10 +58,10 @@ class Parts:
         except Exception as error:  # noqa: BLE001 -- logged; the reader of its own shows the cause
             refusal_of(error)
             return None
-        return test_runs(answer)
+        return runs_of(answer)
 
 
-def test_runs(answer: ReadDeploymentsResult) -> tuple[DeploymentRuns, ...]:
+def runs_of(answer: ReadDeploymentsResult) -> tuple[DeploymentRuns, ...]:
     """Return of a read what each deployment runs."""
     return tuple(
         DeploymentRuns(deployment=one.deployment, component=one.component, runs=one.runs, problem=one.problem)

@@ -86,7 +86,7 @@ from activities.models.tracking import (
     RepositoryView,
     Timings,
 )
-from activities.parts import test_runs
+from activities.parts import runs_of
 from activities.test_runs import of_round
 
 OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
@@ -314,7 +314,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         try:
             # Bounded as the real one is: a read that hangs keeps no trigger from being reported.
             async with asyncio.timeout(SOURCE_READ_SECONDS):
-                return test_runs(await self.read_deployments(request))
+                return runs_of(await self.read_deployments(request))
         except (ApplicationError, TimeoutError):
             return None
 

@@ -105,7 +105,7 @@ async def record(address: str, told: dict[str, Story]) -> list[str]:
                     _say(f"{story}: attempt {attempt}: {failure!r}"[:300])
             else:
                 return story
-            runs = await test_runs(client, _started.get() or ())
+            runs = await runs_of(client, _started.get() or ())
             _say(f"{story}: {len(runs)} runs, {write_story(story, runs)} bytes")
             return ""
 
@@ -114,7 +114,7 @@ async def record(address: str, told: dict[str, Story]) -> list[str]:
     return [story for story in failed if story]
 
 
-async def test_runs(client: Client, identifiers: Iterable[str]) -> list[WorkflowHistory]:
+async def runs_of(client: Client, identifiers: Iterable[str]) -> list[WorkflowHistory]:
     """Fetch every run of the workflows that are ours, the oldest first."""
     found: list[WorkflowHistory] = []
     for identifier in identifiers:
@@ -155,7 +155,7 @@ async def record_all_runs(address: str, story: str) -> None:
     """Write whatever ran on a server as one story."""
     client = await Client.connect(address)
     found = [one.id async for one in client.list_workflows()]
-    runs = await test_runs(client, dict.fromkeys(found))
+    runs = await runs_of(client, dict.fromkeys(found))
     places = sum(kind_of(run) == ENVIRONMENT_WORKFLOW for run in runs)
     _say(f"{story}: {len(runs)} runs, {places} of places, {write_story(story, runs)} bytes")
 

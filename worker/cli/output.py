@@ -19,7 +19,7 @@ PLAIN_WIDTH = 10_000
 SUBJECT, LINK = "TEST", "LINK"
 WRAPPED = frozenset({"TITLE", "DETAIL", "MESSAGE", "RESULT"})
 RESULT_WIDTH = len("AlreadyContained")
-PUBLISH_DELAY = {"ROUND": "1", "TRY": "1"}
+UNREMARKABLE = {"ROUND": "1", "TRY": "1"}
 
 STYLES = {
     "Completed": "green",
@@ -112,7 +112,7 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
 
 
 def _tells_nothing(column: str, index: int, rows: Sequence[Sequence[str]]) -> bool:
-    return column in PUBLISH_DELAY and all(row[index] in ("", PUBLISH_DELAY[column]) for row in rows)
+    return column in UNREMARKABLE and all(row[index] in ("", UNREMARKABLE[column]) for row in rows)
 
 
 def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -22,7 +22,7 @@ TRACKERS = resource_of(PullRequestTracker.definition)
 DELETION_LIMIT = timedelta(minutes=10)
 """How long the finalizer waits for the workflow to cancel its runs."""
 DELETION_LOOK = timedelta(seconds=2)
-FINAL_POLL_TIMEOUT = timedelta(seconds=5)
+ENDING_LOOK = timedelta(seconds=5)
 """How often a workflow that published its end is looked for until it ended."""
 CONFLICT_PAUSE = timedelta(milliseconds=200)
 
@@ -138,7 +138,7 @@ class TrackerController:
         if await self._promotions.read_state(entry.current) is WorkflowState.RUNNING:
             # Its last presentation may take long, and its status may be one that is replaced once more.
             await self._publish_running(entry)
-            return FINAL_POLL_TIMEOUT
+            return ENDING_LOOK
         await self._publish(entry, wanted)
         return None
 

@@ -36,7 +36,7 @@ from activities.models.revisions import (
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.testing import PollTestsInput, PollTestsResult, TriggerRoundInput, TriggerRoundResult
 from activities.models.tracking import Component, Problem, RepositoryView, Timings, TrackerRef
-from activities.parts import test_runs
+from activities.parts import runs_of
 from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits, attempt_key
 from tests.workflows.journeys.applications import Applications
 from tests.workflows.journeys.oracle import Oracle
@@ -266,7 +266,7 @@ class World:
 
     def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
         late = not self.calm and self.dice("read beside").random() < 0.1
-        return None if request is None or late else test_runs(self.applications.read_deployments(request))
+        return None if request is None or late else runs_of(self.applications.read_deployments(request))
 
     def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         return CompareRevisionsResult(

@@ -21,7 +21,7 @@ POLICY = PolicySnapshot(
 )
 RUN = RunRef(runner="ci", job="e2e", key="k", id="1")
 DOWN = Failure(kind=FailureKind.UNAVAILABLE, message="503")
-PUBLISH_DELAY = Failure(kind=FailureKind.RATE_LIMITED, message="wait", retry_after=30 * MINUTE)
+ASKED_TO_WAIT = Failure(kind=FailureKind.RATE_LIMITED, message="wait", retry_after=30 * MINUTE)
 
 
 def a_spec(name: str = "e2e", *components: str) -> TestSpec:
@@ -104,7 +104,7 @@ def test_a_round_sleeps_until_the_first_thing_that_there_is_to_do(tests: list[Te
 
 def test_a_deadline_within_the_quiet_of_a_host_still_wakes_the_round() -> None:
     test, now = running(), NOON + 50 * MINUTE
-    rounds.miss_poll(test, PUBLISH_DELAY, now, PASSING)
+    rounds.miss_poll(test, ASKED_TO_WAIT, now, PASSING)
     assert rounds.next_wake(a_round(test), POLICY, now, POLL) == 10 * MINUTE
 
 
@@ -193,7 +193,7 @@ def test_a_run_ended_when_its_verdict_was_read_first() -> None:
     assert ended == [None, NOON + MINUTE, NOON + MINUTE]
 
 
-@pytest.mark.parametrize(("failure", "unread"), [(DOWN, 2), (PUBLISH_DELAY, 0)], ids=["down", "quiet"])
+@pytest.mark.parametrize(("failure", "unread"), [(DOWN, 2), (ASKED_TO_WAIT, 0)], ids=["down", "quiet"])
 def test_a_request_for_quiet_is_no_poll_that_failed(failure: Failure, unread: int) -> None:
     test = running()
     for _ in range(2):

@@ -93,7 +93,7 @@ def running() -> TestProgress:
 OVER = NOON + timedelta(hours=1)
 PASSING = timedelta(minutes=3)
 DOWN = Failure(kind=FailureKind.UNAVAILABLE, message="503")
-PUBLISH_DELAY = Failure(kind=FailureKind.RATE_LIMITED, message="wait", retry_after=timedelta(minutes=30))
+ASKED_TO_WAIT = Failure(kind=FailureKind.RATE_LIMITED, message="wait", retry_after=timedelta(minutes=30))
 
 
 def test_a_late_run_is_looked_at_before_it_is_given_up_and_again_until_a_look_succeeds() -> None:
@@ -110,7 +110,7 @@ def test_a_late_run_is_looked_at_before_it_is_given_up_and_again_until_a_look_su
 
 
 def test_a_ci_system_that_has_failed_for_minutes_is_given_up_and_one_that_asks_for_quiet_only_after_it() -> None:
-    for failure, patience in ((DOWN, PASSING), (PUBLISH_DELAY, LONGEST_QUIET)):
+    for failure, patience in ((DOWN, PASSING), (ASKED_TO_WAIT, LONGEST_QUIET)):
         test = running()
         round_, policy = late_round(test)
         miss_poll(test, failure, OVER, PASSING)
@@ -122,7 +122,7 @@ def test_a_ci_system_that_has_failed_for_minutes_is_given_up_and_one_that_asks_f
 def test_a_host_that_names_a_time_is_not_polled_before_it_also_where_the_run_is_late() -> None:
     test = running()
     round_, _ = late_round(test)
-    miss_poll(test, PUBLISH_DELAY, OVER, PASSING)
+    miss_poll(test, ASKED_TO_WAIT, OVER, PASSING)
     assert to_poll(round_, OVER + timedelta(minutes=29)) == []
     assert next_look(test, OVER) == OVER + timedelta(minutes=30)
     assert to_poll(round_, OVER + timedelta(minutes=30)) == [test]
@@ -131,7 +131,7 @@ def test_a_host_that_names_a_time_is_not_polled_before_it_also_where_the_run_is_
 def test_a_failure_that_is_not_shown_yet_wakes_the_round_once_and_one_of_a_test_that_ended_never() -> None:
     test = running()
     round_, _ = late_round(test)
-    miss_poll(test, PUBLISH_DELAY, NOON, PASSING)
+    miss_poll(test, ASKED_TO_WAIT, NOON, PASSING)
     assert until_shown(round_, NOON, timedelta(hours=1), PASSING) == PASSING
     reveal(test, NOON + PASSING, PASSING)
     assert until_shown(round_, NOON + PASSING, timedelta(hours=1), PASSING) == timedelta(hours=1)
