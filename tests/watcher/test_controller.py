@@ -11,7 +11,7 @@ from crds.api.reflector import Key, ObjectChange
 from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
-from worker.watcher.trackers import FINAL_POLL_TIMEOUT, TRACKERS, TrackerController
+from worker.watcher.trackers import ENDING_LOOK, TRACKERS, TrackerController
 
 KEY = Key("shop", "web-412")
 
@@ -103,7 +103,7 @@ async def test_an_attempt_is_finished_once_its_workflow_ended_and_that_is_no_mis
     scene.show(tracker_document())
     await scene.controller.reconcile(KEY)
     scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(state="Completed")}})
-    assert await scene.controller.reconcile(KEY) == FINAL_POLL_TIMEOUT
+    assert await scene.controller.reconcile(KEY) == ENDING_LOOK
     assert scene.condition("WorkflowAvailable")["reason"] == "Running"
     scene.promotions.states[attempt()] = WorkflowState.COMPLETED
     assert await scene.controller.reconcile(KEY) is None
