@@ -89,9 +89,13 @@ class Roster:
     def holder(self) -> MemberSignal | None:
         """Return the member that holds the lane, or was granted it and has not answered."""
         for member in self.members:
-            if member.phase is Phase.HOLDER and member.role == "target":
+            if _holds(member):
                 return member
         return self._members[self.grant.uid].signal if self.grant is not None else None
+
+    def _has_lane(self, member: MemberSignal) -> bool:
+        """Tell whether one may write: a place that had no memory may hear of a holder beside a grant of its own."""
+        return _holds(member) or (self.grant is not None and self.grant.uid == member.tracker.uid)
 
     def occupied(self, now: datetime) -> tuple[str, str]:
         """Return the name of the tracker in the lane and why it counts as occupied; both empty when it is free."""
@@ -142,10 +146,13 @@ class Roster:
 
         A writer is an attempt, not a tracker: a restart ends nothing that the attempt before has under way.
         """
-        holder = self.holder()
-        if holder is not None and holder.tracker == before.tracker:
+        if self._has_lane(before):
             self._await_older(OlderAttempt(tracker=before.tracker, heard=before.counter))
-            self.grant = None if self.grant is not None and self.grant.uid == before.tracker.uid else self.grant
+            self._close_grant_of(before.tracker.uid)
+
+    def _close_grant_of(self, uid: str) -> None:
+        if self.grant is not None and self.grant.uid == uid:
+            self.grant = None
 
     def _await_older(self, older: OlderAttempt) -> None:
         """Count an attempt, and those before it that are named, among the writers until each is known not to write."""
@@ -189,7 +196,7 @@ class Roster:
             self.grant = None
 
     def answered(self, uid: str) -> None:
-        """Note that the newest view of a member is answered."""
+        """Note that the newest view of a member is answered; who left is none, and is owed nothing."""
         self._members[uid] = replace(self._members[uid], answer_due=False)
 
     def _depart(self, uid: str, counter: Counter) -> None:
@@ -222,11 +229,10 @@ class Roster:
             self._end_older(older)
             self._vanished, self._vanished_until = tracker.name, now + quarantine
         member = self._members.get(tracker.uid)
-        holder = self.holder()
         if member is not None and member.signal.tracker.attempt <= tracker.attempt:
-            if holder is not None and holder.tracker.uid == tracker.uid:
+            if self._has_lane(member.signal):
                 self._vanished, self._vanished_until = tracker.name, now + quarantine
-                self.grant = None
+                self._close_grant_of(tracker.uid)
             del self._members[tracker.uid]
             self._depart(tracker.uid, member.signal.counter)
         awaited = self._awaited.get(tracker.uid)
@@ -309,10 +315,12 @@ class Roster:
             # never end: an answer is one. The signal that carries a grant tells by itself whether its receiver exists.
             waits = max((one.heard_at for one in self._members.values() if asks_for_lane(one.signal)), default=heard)
             return waits if asked is None or asked < waits else asked + holder_backstop
-        holder = self.holder()
-        holds = holder is not None and holder.tracker.uid == uid
         last = heard if asked is None else max(heard, asked)
-        return last + (holder_backstop if holds else backstop * SILENT_BACKSTOPS)
+        return last + (holder_backstop if self._has_lane(member.signal) else backstop * SILENT_BACKSTOPS)
+
+
+def _holds(member: MemberSignal) -> bool:
+    return member.phase is Phase.HOLDER and member.role == "target"
 
 
 def _writer(tracker: TrackerRef) -> Writer:

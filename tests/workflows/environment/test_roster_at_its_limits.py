@@ -37,8 +37,7 @@ def test_a_signal_that_comes_twice_counts_once() -> None:
     place = roster()
     assert place.receive(says(1, 1, Phase.READY), NOW)
     assert not place.receive(says(1, 1, Phase.READY), NOW)
-    place.receive(says(1, 2, Phase.GONE), NOW)
-    place.answered("u1")
+    assert place.receive(says(1, 2, Phase.GONE), NOW)
     assert not place.receive(says(1, 2, Phase.GONE), NOW)
 
 
@@ -55,6 +54,41 @@ def test_a_grant_stays_open_when_a_holder_it_was_not_given_to_begins_again() -> 
     # A place without memory granted the lane before it learned who holds it.
     place.receive(says(1, 90, Phase.HOLDER), NOW)
     place.receive(restarted(says(1, 90, Phase.HOLDER)), NOW)
+    assert place.grant_for("u2") is not None
+
+
+def of_a_holder_beside_a_grant() -> Roster:
+    place = roster()
+    place.receive(says(2, 1, Phase.READY), NOW)
+    place.give("u2", NOW)
+    place.receive(says(1, 1, Phase.HOLDER), NOW)
+    return place
+
+
+def test_a_grant_whose_receiver_vanishes_beside_a_holder_closes_after_the_quarantine() -> None:
+    place = of_a_holder_beside_a_grant()
+    place.vanish(says(2, 1, Phase.READY).tracker, NOW, quarantine=QUARANTINE)
+    assert place.occupied(NOW)[0] == "t1"
+    place.receive(says(1, 2, Phase.GONE), NOW)
+    assert place.occupied(NOW) == ("t2", "vanished while its writes may still run")
+    assert place.occupied(NOW + QUARANTINE) == ("", "")
+
+
+def test_a_receiver_of_a_grant_beside_a_holder_may_write_although_it_was_restarted() -> None:
+    place = of_a_holder_beside_a_grant()
+    place.receive(restarted(says(2, 1, Phase.READY)), NOW)
+    place.receive(says(1, 2, Phase.GONE), NOW)
+    assert place.occupied(NOW) == ("t2", "attempt 1 of it may still write")
+
+
+def test_a_holder_and_a_grant_beside_it_are_both_asked_at_the_holder_s_pace() -> None:
+    assert asked(of_a_holder_beside_a_grant(), MINUTES) == [("u2", 1), ("u1", 1)]
+
+
+def test_a_holder_that_vanishes_beside_a_grant_leaves_it_open() -> None:
+    place = of_a_holder_beside_a_grant()
+    place.vanish(says(1, 1, Phase.HOLDER).tracker, NOW, quarantine=QUARANTINE)
+    assert place.occupied(NOW + QUARANTINE)[0] == "t2"
     assert place.grant_for("u2") is not None
 
 
