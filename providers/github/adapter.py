@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from providers.credentials import fingerprint, proof_key
 from providers.documents import Document, is_sendable
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderMalformed, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.github import wire
 from providers.github.auth import GitHubAuth
 from providers.http import HttpClients
@@ -64,6 +64,14 @@ class GitHubCalls:
             headers=wire.HEADERS,
             refine=wire.refine,
         )
+        self._graphql = Endpoint(
+            http=http,
+            base_url=wire.graphql_url(base_url),
+            credential=credential,
+            record=record,
+            authorize=self.auth.headers,
+            headers=wire.HEADERS,
+        )
 
     async def call(self, request: Request) -> Reply:
         """Send once; a 401 did nothing at the host, so it is sent again once with a new installation token."""
@@ -91,13 +99,22 @@ class GitHubCalls:
             try:
                 account = await self.account()
             except (ProviderUnauthorized, ProviderNotFound) as error:
-                # The token of a workflow run has no account that it could ask for.
+                # The token of an App's installation, such as a workflow run's, cannot ask for its account in REST.
                 if error.status == 401:
                     raise
-                self._own.login = ""
+                self._own.login = await self._viewer()
             else:
                 self._own.login = wire.read_author(account, app=self.auth.is_app)
         return self._own.login
+
+    async def _viewer(self) -> str:
+        """Ask in GraphQL; empty where that is not there, or refused as well."""
+        try:
+            return wire.read_viewer((await self._graphql.call(wire.ask_viewer())).document())
+        except (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderMalformed) as error:
+            if error.status == 401:
+                raise
+            return ""
 
     def learn_login(self, login: str) -> None:
         """Take the author of what was just written for the account, where the host did not say it when it was asked."""

@@ -42,6 +42,14 @@ def base_url(domain: str) -> str:
     return f"https://api.{domain}" if domain.endswith(".ghe.com") else f"https://{domain}/api/v3"
 
 
+def graphql_url(base_url: str) -> str:
+    """Return the address below which GraphQL answers: Enterprise Server has it beside the version of its REST API.
+
+    https://docs.github.com/en/enterprise-server/graphql/guides/managing-enterprise-accounts
+    """
+    return base_url.removesuffix("/v3") if base_url.endswith("/api/v3") else base_url
+
+
 def repository_path(owner: str, repository: str) -> str:
     return f"/repos/{segment(owner)}/{segment(repository)}"
 
@@ -213,8 +221,8 @@ def list_comments(repository: str, number_: int, page: int) -> Request:
 def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
     """Read the comments of one account, whose name is given in lower case; of all Apps' where it is empty.
 
-    A credential that may not ask whose it is is the token of an App's installation, and no person's name ends as an
-    App's does. https://docs.github.com/en/rest/users/users#get-the-authenticated-user
+    A credential that may not ask whose it is, in neither way, is the token of an App's installation, and no person's
+    name ends as an App's does. https://docs.github.com/en/rest/users/users#get-the-authenticated-user
     """
     return tuple(
         replace(read_comment(comment), account_known=bool(login))
@@ -267,6 +275,20 @@ def check_repository(repository: str) -> Request:
 def check_account(*, app: bool) -> Request:
     """Ask who the credential belongs to; installation tokens cannot ask for a user, the App itself can be asked for."""
     return Request(method="GET", path="/app" if app else "/user", api="PullRequest", operation="check")
+
+
+def ask_viewer() -> Request:
+    """Ask who the credential belongs to in GraphQL, which answers installation tokens as well.
+
+    https://docs.github.com/en/graphql/reference/queries#viewer
+    """
+    query = {"query": "query { viewer { login } }"}
+    return Request(method="POST", path="/graphql", json=query, api="PullRequest", operation="check")
+
+
+def read_viewer(answer: Document) -> str:
+    """Return the account's name as REST shows it, `<slug>[bot]` of an App; errors come with status 200."""
+    return required_text(answer, "data", "viewer", "login")
 
 
 def read_author(account: Document, *, app: bool) -> str:

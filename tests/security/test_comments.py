@@ -100,7 +100,7 @@ async def test_to_keep_people_from_being_asked_by_a_quoted_mention(scm: FakeScm)
     ]  # fmt: skip
 
 
-# A token of an App's installation, minted by somebody else, cannot ask whose it is: `GET /user` is refused.
+# A token of an App's installation, minted by somebody else, cannot ask whose it is in REST: `GET /user` is refused.
 
 
 @pytest_asyncio.fixture
@@ -111,22 +111,32 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-@pytest_asyncio.fixture
-async def token(sandbox: Sandbox) -> str:
+async def minted_token(sandbox: Sandbox) -> str:
     async with aclosing(clients()) as http:
         minted = github(http, base=f"{sandbox.url}/github", data=github_app("pilotage").secret)
         assert isinstance(minted, GitHubHost)
         return (await minted._calls.auth.headers())["Authorization"].removeprefix("Bearer ")
 
 
+@pytest_asyncio.fixture
+async def token(sandbox: Sandbox) -> str:
+    return await minted_token(sandbox)
+
+
+@pytest.fixture
+def unknown_account(sandbox: Sandbox) -> None:
+    """Refuse the question in GraphQL as well, as a proxy does that lets the REST API through alone."""
+    sandbox.state.script.add({"system": "github", "match": "POST .*/graphql", "action": "status", "status": 403})
+
+
 def clients() -> HttpClients:
     return HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
 
 
-async def present_by(sandbox: Sandbox, token: str, *comments: str) -> None:
+async def present_by(sandbox: Sandbox, token: str, *comments: str, prefix: str = "/github") -> None:
     """Present by a worker that was just started, each time without any word of what is shown."""
     async with aclosing(clients()) as http:
-        scm = github(http, base=f"{sandbox.url}/github", token=token)
+        scm = github(http, base=f"{sandbox.url}{prefix}", token=token)
         for comment in comments:
             await show(scm, replace(WANTED, number=seed.PULL_NUMBER, repository="web", comment=comment, shown=None))
 
@@ -137,12 +147,33 @@ def shown_by(sandbox: Sandbox) -> list[tuple[str, str]]:
     return [(str(one["user"]["login"]), str(one["body"]).partition("\n")[0]) for one in pull.comments]
 
 
+@pytest.mark.parametrize("prefix", ["/github", "/github/api/v3"])
+async def test_a_token_of_an_installation_finds_the_comment_of_the_one_before(sandbox: Sandbox, prefix: str) -> None:
+    """Each is another credential, so that no proof of one is good for the other: the account is asked for."""
+    await present_by(sandbox, await minted_token(sandbox), "### Pilotage: Testing", prefix=prefix)
+    await present_by(sandbox, await minted_token(sandbox), "### Pilotage: Completed", prefix=prefix)
+    assert shown_by(sandbox) == [("pilotage[bot]", "### Pilotage: Completed")]
+
+
+async def test_to_have_another_apps_comment_adopted_by_a_new_token(sandbox: Sandbox, token: str) -> None:
+    await present_by(sandbox, token, "### Pilotage: Testing")
+    pull = sandbox.state.github.repositories[seed.REPOSITORY].pulls[seed.PULL_NUMBER]
+    copied = {**pull.comments[0], "id": 1, "user": {"login": "echo[bot]"}}
+    pull.comments.insert(0, copied)
+    await present_by(sandbox, await minted_token(sandbox), "### Pilotage: Promoting")
+    assert shown_by(sandbox) == [
+        ("echo[bot]", "### Pilotage: Testing"), ("pilotage[bot]", "### Pilotage: Promoting")
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("unknown_account")
 async def test_a_credential_that_cannot_ask_whose_it_is_finds_its_comment_again(sandbox: Sandbox, token: str) -> None:
     await present_by(sandbox, token, "### Pilotage: Testing", "### Pilotage: Promoting")
     await present_by(sandbox, token, "### Pilotage: Completed")
     assert shown_by(sandbox) == [("pilotage[bot]", "### Pilotage: Completed")]
 
 
+@pytest.mark.usefixtures("unknown_account")
 async def test_to_have_a_copy_adopted_where_the_account_is_not_known(sandbox: Sandbox, token: str) -> None:
     async with aclosing(clients()) as http:
         person = github(http, base=f"{sandbox.url}/github", token=seed.GITHUB_TOKEN)
@@ -155,6 +186,7 @@ async def test_to_have_a_copy_adopted_where_the_account_is_not_known(sandbox: Sa
     assert shown_by(sandbox)[1][0] == "pilotage[bot]"
 
 
+@pytest.mark.usefixtures("unknown_account")
 async def test_to_have_an_app_quote_a_forged_summary_where_the_account_is_not_known(
     sandbox: Sandbox, token: str
 ) -> None:

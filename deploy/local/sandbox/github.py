@@ -67,7 +67,12 @@ _APP_ROUTES: tuple[tuple[str, str, Action], ...] = (
 )
 
 
+_GRAPHQL_PATHS = ("/github/api/graphql", "/github/graphql")
+
+
 def add_routes(app: web.Application) -> None:
+    for path in _GRAPHQL_PATHS:
+        app.router.add_route("POST", path, endpoint(identity.answer_query))
     for prefix in _PREFIXES:
         for method, path, action in _APP_ROUTES:
             app.router.add_route(method, prefix + path, endpoint(action, app_only=True))

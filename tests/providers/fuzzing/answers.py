@@ -86,6 +86,8 @@ GITHUB = _routes({
     r"POST .*/issues/1/comments": Answer(status=201, body=_COMMENT),
     r"PATCH .*/issues/comments/.*": _COMMENT,
     r"GET .*/repos/acme/web": {"full_name": "acme/web", "default_branch": "main"},
+    r"GET /installation/.*/user": Answer(status=403, body={"message": "Resource not accessible by integration"}),
+    r"POST .*/graphql": {"data": {"viewer": {"login": "pilotage[bot]"}}},
     r"GET .*/user": _USER,
     r"GET .*/app": {"slug": "pilotage", "id": 1},
     r"GET .*/installation": {"id": 5},

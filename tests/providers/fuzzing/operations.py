@@ -14,6 +14,8 @@ REF = ApplicationRef(project="shop", name="web")
 TRACKED = ApplicationRef(project="shop", name="tracked")
 ALLOWED = ApplicationRef(project="shop", name="allowed")
 STATUS = CommitStatus(context="pilotage/dev", state=StatusState.PENDING, description="x", url="https://example.com")
+INSTALLATION = "https://github.example.com/installation/api/v3"
+"""Where the credential is an installation's token, which asks for its account in GraphQL."""
 PASSWORD = {"username": "bot", "password": TOKEN}
 APP = {"privateKey": github_app("fuzzed").private_key, "appID": "1"}
 TRIGGER = {"token": TOKEN, "triggerToken": "trigger-token"}
@@ -40,6 +42,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.labels.remove": lambda http: github(http).labels.remove(1, "pilotage/testing"),
     "github.comments.own": lambda http: github(http).comments.own(1),
     "github.comments.own.app": lambda http: github(http, data=APP).comments.own(1),
+    "github.comments.own.installation": lambda http: github(http, base=INSTALLATION).comments.own(1),
     "github.comments.get": lambda http: github(http).comments.get("9"),
     "github.comments.create": lambda http: github(http).comments.create(1, "x"),
     "github.comments.update": lambda http: github(http).comments.update(Comment(id="9", body=""), "x"),
