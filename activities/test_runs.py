@@ -1,7 +1,7 @@
 """TestRunActivities: exactly one counted run per key, whatever replies get lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttemp
 from crds.rules.substitution import SubstitutionError, render
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Origin, Run, RunReading
-from providers.origins import own
+from providers.origins import digests_of, own
 from providers.ports import TestRuns
 
 _ASKED_AT_ONCE = 10
@@ -206,12 +206,12 @@ class CiActivities(TestRunActivities):
             sending.begun = True
             created = await runs.create(request.job, request.key, parameters)
             count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="created")
-            return TriggerTestResult(run=_started(request, created), foreign=foreign)
+            return TriggerTestResult(run=_started(request, created, parameters), foreign=foreign)
         for duplicate in found[1:]:
             await runs.cancel(request.job, duplicate)
             count(Count.DUPLICATE_RUNS, namespace=request.namespace, runner=request.runner)
         count(Count.TRIGGERS, namespace=request.namespace, runner=request.runner, result="found")
-        run = _started(request, found[0])
+        run = _started(request, found[0], parameters)
         return TriggerTestResult(run=run, found=True, duplicates=len(found) - 1, foreign=foreign)
 
 
@@ -294,12 +294,20 @@ def of_round(request: TriggerRoundInput, one: RoundTest) -> TriggerTestInput:
 
 
 def _to_run(ref: RunRef, clock: ServerClock) -> Run:
-    origin = Origin(began=clock.monotonic(ref.began)) if ref.began else None
+    origin = Origin(began=clock.monotonic(ref.began) if ref.began else None, digests=ref.digests)
     return Run(id=ref.id, key=ref.key, url=ref.url, origin=origin)
 
 
-def _started(request: TriggerTestInput, run: Run) -> RunRef:
-    return RunRef(runner=request.runner, job=request.job, key=request.key, id=run.id, url=run.url, began=request.began)
+def _started(request: TriggerTestInput, run: Run, parameters: Mapping[str, str]) -> RunRef:
+    return RunRef(
+        runner=request.runner,
+        job=request.job,
+        key=request.key,
+        id=run.id,
+        url=run.url,
+        began=request.began,
+        digests=digests_of(parameters),
+    )
 
 
 def _foreign(run: Run) -> str:

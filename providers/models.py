@@ -77,6 +77,13 @@ class Origin:
     """When its key was made, by `time.monotonic()` of this process: no run of the key can be older."""
     parameters: Mapping[str, str] | None = None
     """What was sent with it, the key left out."""
+    digests: Mapping[str, str] | None = None
+    """Of each parameter that was sent, as `providers/origins.py` makes them, where the values are not at hand."""
+
+    @property
+    def knows_parameters(self) -> bool:
+        """Whether there is anything to compare the parameters of a run with."""
+        return self.parameters is not None or self.digests is not None
 
 
 @dataclass(frozen=True, kw_only=True)

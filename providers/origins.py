@@ -4,10 +4,12 @@ An adapter collects what its CI system shows of a run, as `Facts`. What is not s
 page in docs/ says what that is.
 """
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 
 from providers.documents import http_date
 from providers.messages import Reply
@@ -17,6 +19,8 @@ _RESOLUTION = timedelta(seconds=2)
 """A Date header and a creation time each drop up to a second, and a proxy's clock may write the former."""
 _NAMES_SHOWN = 3
 _NAME_CHARACTERS = 40
+_DIGEST_DIGITS = 16
+"""64 bits: a second value of one digest cannot be looked for in the life of a run."""
 _TRUTHS = ("true", "false")
 
 
@@ -50,6 +54,18 @@ class Ours:
     origin: Origin | None = None
     defaults: Mapping[str, object] | None = None
     """What the job fills in for parameters that we do not send, as far as that is fixed."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Stand for a value that was sent and is not at hand."""
+
+    hexadecimal: str
+
+
+def digests_of(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return what is kept of the parameters of a run, to compare them later with what is shown of a run."""
+    return {name: _digest(value) for name, value in parameters.items()}
 
 
 def judged(run: Run, facts: Facts, ours: Ours) -> Run:
@@ -97,7 +113,7 @@ def _of_time(facts: Facts, origin: Origin | None) -> str:
 
 
 def _of_parameters(facts: Facts, ours: Ours) -> str:
-    sent = ours.origin.parameters if ours.origin is not None else None
+    sent = _sent(ours.origin) if ours.origin is not None else None
     if sent is None or facts.parameters is None:
         return ""
     expected: dict[str, object] = {**(ours.defaults or {}), **sent}
@@ -105,6 +121,12 @@ def _of_parameters(facts: Facts, ours: Ours) -> str:
     if facts.complete:
         wrong += sorted(set(expected) ^ set(facts.parameters))
     return f"its parameters differ: {', '.join(map(_quoted, wrong[:_NAMES_SHOWN]))}" if wrong else ""
+
+
+def _sent(origin: Origin) -> Mapping[str, object] | None:
+    if origin.parameters is not None or origin.digests is None:
+        return origin.parameters
+    return {name: Digest(digest) for name, digest in origin.digests.items()}
 
 
 def _of_account(facts: Facts, ours: Ours) -> str:
@@ -124,6 +146,9 @@ def _same(sent: object, shown: object) -> bool:
     """Compare as the systems keep values: truths by their word, texts without outer blanks, lines in one form."""
     if shown is None:
         return False
+    if isinstance(sent, Digest):
+        # Anything but the word is false, as below.
+        return (sent.hexadecimal in _TRUE) == shown if isinstance(shown, bool) else sent.hexadecimal == _digest(shown)
     left, right = _plain(sent), _plain(shown)
     if isinstance(sent, bool) or isinstance(shown, bool):
         # Anything but the word is false (java.lang.Boolean.parseBoolean).
@@ -135,6 +160,13 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return _TRUTHS[0] if value else _TRUTHS[1]
     return str(value).replace("\r\n", "\n").strip()
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(_plain(value).encode(errors="surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
+
+
+_TRUE = frozenset(_digest("".join(letters)) for letters in product(*zip(_TRUTHS[0], _TRUTHS[0].upper(), strict=True)))
 
 
 def _quoted(name: str | None) -> str:

@@ -136,7 +136,10 @@ class TestRuns(Protocol):
         ...
 
     async def read(self, job: str, run: Run) -> RunReading:
-        """Read one run; ProviderNotFound when neither its id nor a run of ours with its key is known any more."""
+        """Read one run by its id, or by its key where it has none or the system forgets ids.
+
+        Raises ProviderNotFound when it is not there any more; a run that only shows its key is not read instead.
+        """
         ...
 
     async def cancel(self, job: str, run: Run) -> None:

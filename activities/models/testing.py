@@ -41,6 +41,8 @@ class RunRef(Bounded):
     url: Link = ""
     began: datetime | None = None
     """When the key was made, by the server's time; no run of it can be older."""
+    digests: dict[str, str] | None = None
+    """Of each parameter that was sent, by its name: another run that shows the key has perhaps others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,8 +113,9 @@ class GitHubActionsTestRuns:
             return await self._read_by_key(job, run)
         try:
             return await self._read(run)
-        except ProviderNotFound:
-            return await self._read_by_key(job, run)
+        except ProviderNotFound as error:
+            # Never another one instead: who may delete runs could have one of theirs read.
+            raise ProviderNotFound(f"run {run.id} is not there any more ({error})", status=404) from None
 
     async def cancel(self, job: str, run: Run) -> None:
         runs = (run,) if run.id else own(await self.find(job, run.key, run.origin))

@@ -105,8 +105,10 @@ class GitLabTestRuns:
         if run.id:
             try:
                 return await self._read(run)
-            except ProviderNotFound:
-                pass
+            except ProviderNotFound as error:
+                # Never another one instead: who may delete pipelines could have one of theirs read.
+                text = f"pipeline {run.id}, which is this run, is not there any more ({error})"
+                raise ProviderNotFound(text, status=404) from None
         found = await self.find(job, run.key, run.origin)
         if ours := own(found):
             return await self._read(ours[0])
@@ -175,7 +177,7 @@ class GitLabTestRuns:
 
     async def _variables_of(self, pipeline: str, origin: Origin | None) -> Mapping[str, object] | None:
         """Read with which variables a pipeline runs; None where nothing is to be compared, or may not be read."""
-        if origin is None or origin.parameters is None or self._by is ParametersAs.INPUTS:
+        if origin is None or not origin.knows_parameters or self._by is ParametersAs.INPUTS:
             return None
         try:
             return wire.read_variables(await self._endpoint.call(wire.get_variables(self._project, pipeline)))

@@ -199,6 +199,7 @@ LENGTHS: dict[str, int] = {
     "PromotionState.relations[]": 10,
     "PromotionState.superseded": 300,
     "DeliverApplicationInput.allowed": 64,
+    "RunRef.digests[]": 16,
     "SyncApplicationInput.allowed": 64,
     "TestProgress.foreign": 300,
     "TestProgress.later": 300,
@@ -265,6 +266,8 @@ COUNTS: dict[str, int] = {
     "Inbox.under_way": 1,
     "Command.seen": MAX_APPLICATIONS,
     "RosterState.older": TRACKERS_LISTED,
+    # Of parameters that share the bytes of a policy's tests.
+    "RunRef.digests": MAX_TESTS_BYTES // TESTS // (NAME + 16),
     "Told.deployments": 1,
     "EnvironmentState.relations": 5000,
     "EnvironmentState.told": 1000,

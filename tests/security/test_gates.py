@@ -243,6 +243,37 @@ async def test_to_have_a_run_with_other_parameters_counted(gate: Gate) -> None:
     assert again.duplicates == 0
     assert gate.going() == 2
     assert theirs
+    assert await gate.cancel(again.run) == (KEY,)
+    assert gate.going() == 1
+
+
+@systems("jenkins", "gitlab")
+async def test_to_have_a_run_with_other_parameters_read_or_cancelled_by_the_key(gate: Gate) -> None:
+    """What is kept of a run is enough to know it by its key alone, and to leave another one alone."""
+    await gate.start(parameters={**OURS, "REVISION": "b" * 40})
+    ours = (await gate.trigger()).run
+    here = (await gate.poll(ours)).run.url
+    unnamed = replace(ours, id="")
+    read = await gate.poll(unnamed)
+    assert (read.error, read.run.url) == ("", here)
+    assert await gate.cancel(unnamed) == (KEY,)
+    assert gate.going() == 1
+    assert (await gate.poll(ours)).state is RunState.CANCELLED
+
+
+@systems("actions", "gitlab")
+async def test_to_delete_our_run_and_have_another_one_read(gate: Gate) -> None:
+    """Also one that nothing tells from ours, as where inputs are not shown."""
+    ours = (await gate.trigger()).run
+    await gate.start()
+    if gate.system == "gitlab":
+        del gate.sandbox.state.gitlab.projects[seed.REPOSITORY].pipelines[int(ours.id)]
+    else:
+        del gate.sandbox.state.github.repositories[seed.REPOSITORY].runs[int(ours.id)]
+    read = await gate.poll(ours)
+    assert read.error
+    assert not read.state.final
+    assert read.run == ours
 
 
 @systems("jenkins", "gitlab")

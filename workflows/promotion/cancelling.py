@@ -72,6 +72,8 @@ class Cancelling:
                     key=test.key,
                     id=test.run.id if test.run else "",
                     began=test.began,
+                    # Not known of a trigger whose answer got lost: what it sent may be rendered otherwise by now.
+                    digests=test.run.digests if test.run else None,
                 )
                 for test in mine
             )

@@ -108,7 +108,8 @@ def _lighter(hop: Hop) -> Hop:
 def _brief_test(test: TestProgress) -> TestProgress:
     return replace(
         test,
-        run=test.run and replace(test.run, url=""),
+        # What is read of a run that has its verdict decides nothing, so that no other one need be told from it.
+        run=test.run and replace(test.run, url="", digests=None if test.final else test.run.digests),
         message=cut(test.message, BRIEF_BYTES),
         foreign=cut(test.foreign, BRIEF_BYTES),
         later=cut(test.later, BRIEF_BYTES),
