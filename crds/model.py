@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from crds.durations import format_duration
+from crds.field_docs import describe_fields
 
 GROUP = "pilotage.dev"
 VERSION = "v1alpha1"
@@ -88,7 +89,6 @@ class Model(BaseModel):
         validate_by_alias=True,
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
 
@@ -100,10 +100,11 @@ class Model(BaseModel):
         if cls.rules:
             schema["x-kubernetes-validations"] = [rule.to_wire() for rule in cls.rules]
         # pydantic leaves the description of a referenced model's field out, and writes durations as ISO 8601.
+        descriptions = describe_fields(cls)
         for name, field in cls.model_fields.items():
             described = schema["properties"][field.alias or wire_name(name)]
-            if field.description:
-                described["description"] = field.description
+            if description := field.description or descriptions.get(name):
+                described["description"] = description
             if isinstance(field.default, timedelta):
                 described["default"] = format_duration(field.default)
         return schema

@@ -14,10 +14,9 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config as kubernetes_config
 
 from crds.api.api_errors import api_error, watch_events
+from crds.api.client_parts import Configuration, RESTClientObject, loaders
 from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
 from crds.api.ports import (
     EVENTS,
@@ -50,22 +49,20 @@ _MERGE_PATCH = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 # With its parameter the client leaves the body alone; else it writes JSON that go-yaml refuses.
 _APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
-_LOADERS: Any = kubernetes_config
+_LOADERS: Any = loaders
 
 
 class KubernetesApi:
     """Implement crds.api.ports.Kubernetes. Open it with `async with await KubernetesApi.connect(…)`."""
 
-    def __init__(
-        self, configuration: kubernetes_client.Configuration, *, default_namespace: str = "default", loader: Any = None
-    ) -> None:
+    def __init__(self, configuration: Configuration, *, default_namespace: str = "default", loader: Any = None) -> None:
         # Temporal, not the HTTP client, repeats calls; and each watch holds a connection for minutes.
         configuration.retries = None
         configuration.connection_pool_maxsize = 0
         self._configuration = configuration
         self._default_namespace = default_namespace
         self._loader = loader
-        self._client: Any = kubernetes_client.ApiClient(configuration=configuration)
+        self._client: Any = RESTClientObject(configuration)
 
     @classmethod
     async def connect(cls, *, kubeconfig: str | None = None, context: str | None = None) -> Self:
@@ -73,7 +70,7 @@ class KubernetesApi:
 
         Raises ApiUnconfigured naming what is missing. Nothing is sent yet.
         """
-        configuration = kubernetes_client.Configuration()
+        configuration = Configuration()
         paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
         exists = any_exists(paths)
         if not exists and (kubeconfig or context or not in_pod()):
@@ -94,7 +91,7 @@ class KubernetesApi:
     @classmethod
     def at(cls, server: str) -> Self:
         """Speak with a server that wants no credential, such as `kubectl proxy`."""
-        return cls(kubernetes_client.Configuration(host=server))
+        return cls(Configuration(host=server))
 
     async def __aenter__(self) -> Self:
         return self
@@ -372,9 +369,7 @@ class KubernetesApi:
             data = to_json(body)
         elif body is not None:
             data = plain_values(body)
-        answer = await self._client.rest_client.request(
-            method, url, headers=headers, body=data, _request_timeout=limits
-        )
+        answer = await self._client.request(method, url, headers=headers, body=data, _request_timeout=limits)
         response: aiohttp.ClientResponse = answer.response
         return response
 

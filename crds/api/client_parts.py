@@ -1,0 +1,40 @@
+"""The parts of the official Kubernetes client that are used: configuration, loaders and the asynchronous transport.
+
+The client's packages import all that they have, the synchronous client with its OAuth libraries included, which is
+a third of the processor time of a short command. So the packages around the asynchronous client are made known without
+running them; who asks one for a module by name gets that module.
+"""
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+
+
+def _make_known(package: str) -> None:
+    """Register a package whose own code does not run; one that runs already, or is not installed, stays as it is."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or package in sys.modules:
+        return
+
+    def load(name: str) -> ModuleType:
+        try:
+            if not name.startswith("__"):
+                return importlib.import_module(f"{package}.{name}")
+        except ModuleNotFoundError:
+            pass
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["__getattr__"] = load
+    sys.modules[package] = module
+
+
+for _package in ("kubernetes", "kubernetes.aio"):
+    _make_known(_package)
+
+from kubernetes.aio import config as loaders  # noqa: E402
+from kubernetes.aio.client.configuration import Configuration  # noqa: E402
+from kubernetes.aio.client.rest import RESTClientObject  # noqa: E402
+
+__all__ = ["Configuration", "RESTClientObject", "loaders"]
