@@ -7,7 +7,7 @@ imported, which is a quarter of what importing the models takes, in every proces
 import ast
 import inspect
 import textwrap
-from functools import lru_cache
+from functools import cache
 
 from pydantic import BaseModel
 
@@ -21,7 +21,7 @@ def describe_fields(model: type[BaseModel]) -> dict[str, str]:
     return {name: found[name] for name in model.model_fields if found.get(name)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _own(model: type) -> dict[str, str]:
     """Return the text below each annotated name of one class; empty where there is none."""
     try:
