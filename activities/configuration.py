@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.contracts import ConfigActivities
 from activities.environments import EnvironmentReader, read_resource
-from activities.failures import bounded, reported
+from activities.failures import bounded, failure_from, reported
 from activities.models.budgets import TRACKERS_LISTED
 from activities.models.configuration import (
     FindPolicyInput,
@@ -29,8 +29,8 @@ from activities.models.configuration import (
     TrackersCursor,
 )
 from activities.models.places import TellEnvironmentInput
-from activities.models.tracking import Problem, RepositoryView, TrackerRef
-from activities.ports import Places, ReferenceMissing, ResourceOpener
+from activities.models.tracking import RepositoryView, TrackerRef
+from activities.ports import Lack, Places, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.live_trackers import Begin, live_trackers
 from crds.api.mirror import read_through
@@ -55,8 +55,8 @@ from crds.v1alpha1.test_runner import TestRunner
 Answer = TypeVar("Answer")
 Kind = TypeVar("Kind", bound=Resource)
 _NONCE_BYTES = 16
-_DECLARED_WRONG = frozenset({"NotFound", "Invalid", "NothingDeployed"})
-"""Reasons of what is declared; what a host refuses would be no better at a second try."""
+_DECLARED_WRONG = frozenset({Lack.NOT_FOUND, Lack.SECRET_NOT_FOUND, Lack.INVALID, Lack.NOTHING_DEPLOYED})
+"""What is declared; what a host refuses would be no better at a second try."""
 
 
 class ResourceConfigActivities(ConfigActivities):
@@ -122,7 +122,7 @@ class ResourceConfigActivities(ConfigActivities):
         try:
             return ReadEnvironmentResult(environment=await _confirmed(reader.read, fresh=request.fresh))
         except ReferenceMissing as missing:
-            return ReadEnvironmentResult(problem=missing.problem)
+            return ReadEnvironmentResult(failure=failure_from(missing))
 
     @activity.defn
     @reported
@@ -132,13 +132,13 @@ class ResourceConfigActivities(ConfigActivities):
         async def read() -> RepositoryView:
             declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
             if errors := validate_repository(declared):
-                raise ReferenceMissing(_invalid(request.repository, errors))
+                raise _invalid(request.repository, errors)
             return (await self._connections.repository(request.namespace, request.repository)).view
 
         try:
             view = await _confirmed(read, fresh=request.fresh)
         except ReferenceMissing as missing:
-            return ReadRepositoryResult(problem=missing.problem)
+            return ReadRepositoryResult(failure=failure_from(missing))
         # Whether a component has paths is all that a workflow asks; fifty times fifty of them would be too large.
         components = tuple(replace(component, paths=component.paths[:1]) for component in view.components)
         return ReadRepositoryResult(repository=replace(view, components=components))
@@ -194,7 +194,7 @@ async def _confirmed(read: Callable[[], Awaitable[Answer]], *, fresh: bool) -> A
         try:
             return await read()
         except ReferenceMissing as missing:
-            if missing.problem.reason not in _DECLARED_WRONG:
+            if missing.lack not in _DECLARED_WRONG:
                 raise
     with read_through():
         return await read()
@@ -228,11 +228,11 @@ def to_snapshot(policy: PromotionPolicy) -> PolicySnapshot:
     )
 
 
-def _invalid(repository: str, errors: Sequence[FieldError]) -> Problem:
-    return Problem(
-        what=f"GitRepository/{repository}",
-        reason="Invalid",
-        message=f"GitRepository `{repository}` contradicts itself",
+def _invalid(repository: str, errors: Sequence[FieldError]) -> ReferenceMissing:
+    return ReferenceMissing(
+        f"GitRepository/{repository}",
+        Lack.INVALID,
+        f"GitRepository `{repository}` contradicts itself",
         fields=tuple(bounded(str(error)) for error in errors),
     )
 

@@ -16,7 +16,7 @@ from activities.models.credential_checks import (
     PublishConnectionInput,
 )
 from activities.models.status import PublishStatusResult
-from activities.ports import ReferenceMissing, ResourceOpener
+from activities.ports import Lack, ReferenceMissing, ResourceOpener
 from crds.api.mirror import read_through
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
@@ -168,27 +168,22 @@ def explain(error: ProviderError, connection: CheckedResource, document: Documen
     return _refused(ConditionReason.UNAVAILABLE, f"{text} ({said})")
 
 
-_AS_THEY_ARE = (
-    ConditionReason.NAMESPACE_NOT_ALLOWED,
-    ConditionReason.REPOSITORY_NOT_ALLOWED,
-    ConditionReason.FORBIDDEN,
-    ConditionReason.NO_CONSENT,
-)
+_REASONS: Mapping[Lack, ConditionReason] = {
+    Lack.NOT_FOUND: ConditionReason.REFERENCE_NOT_FOUND,
+    Lack.SECRET_NOT_FOUND: ConditionReason.SECRET_NOT_FOUND,
+    Lack.NO_KEY: ConditionReason.SECRET_NOT_FOUND,
+    Lack.NO_CONSENT: ConditionReason.NO_CONSENT,
+    Lack.FORBIDDEN: ConditionReason.FORBIDDEN,
+    Lack.NAMESPACE_NOT_ALLOWED: ConditionReason.NAMESPACE_NOT_ALLOWED,
+    Lack.REPOSITORY_NOT_ALLOWED: ConditionReason.REPOSITORY_NOT_ALLOWED,
+}
+"""Reason of the condition; what is not named is invalid."""
 
 
 def explain_missing(error: ReferenceMissing) -> CredentialCheckOutcome:
     """Turn a missing or unusable reference into a reason; its message says already what to provide."""
-    problem = error.problem
-    if problem.reason == "NoKey":
-        return _refused(ConditionReason.SECRET_NOT_FOUND, problem.message)
-    if problem.reason == "NotFound":
-        of_secret = problem.what.startswith("Secret/")
-        reason = ConditionReason.SECRET_NOT_FOUND if of_secret else ConditionReason.REFERENCE_NOT_FOUND
-        return _refused(reason, problem.message)
-    if problem.reason in _AS_THEY_ARE:
-        return _refused(ConditionReason(problem.reason), problem.message)
-    fields = "".join(f"; {one}" for one in problem.fields)
-    return _refused(ConditionReason.INVALID, f"{problem.message}{fields}")
+    fields = "".join(f"; {one}" for one in error.fields)
+    return _refused(_REASONS.get(error.lack, ConditionReason.INVALID), f"{error.message}{fields}")
 
 
 def _secret_of(connection: CheckedResource, document: Document) -> str:

@@ -18,8 +18,8 @@ from activities.models.configuration import (
     WriteKind,
     WriteSpec,
 )
-from activities.models.tracking import Component, Problem, RepositoryView
-from activities.ports import ReferenceMissing, ResourceOpener
+from activities.models.tracking import Component, RepositoryView
+from activities.ports import Lack, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
@@ -49,11 +49,11 @@ async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str
         return kind.from_wire(await kubernetes.get(resource_of(kind.definition), namespace, name))
     except ApiNotFound:
         message = f"{kind.definition.kind} `{name}` does not exist{where}: create it, or fix the name that refers to it"
-        raise ReferenceMissing(Problem(what=what, reason="NotFound", message=message)) from None
+        raise ReferenceMissing(what, Lack.NOT_FOUND, message) from None
     except ValidationError as error:
         fields = tuple(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
         message = f"{kind.definition.kind} `{name}`{where} is not valid"
-        raise ReferenceMissing(Problem(what=what, reason="Invalid", message=message, fields=fields)) from None
+        raise ReferenceMissing(what, Lack.INVALID, message, fields=fields) from None
 
 
 def view_repository(repository: GitRepository) -> RepositoryView:
@@ -62,7 +62,7 @@ def view_repository(repository: GitRepository) -> RepositoryView:
     try:
         hosted = repository.spec.hosted
     except ValueError as error:
-        raise ReferenceMissing(Problem(what=f"GitRepository/{name}", reason="Invalid", message=str(error))) from None
+        raise ReferenceMissing(f"GitRepository/{name}", Lack.INVALID, str(error)) from None
     components = tuple(
         Component(name=component.name, paths=component.paths, image=component.image, tag=component.tag)
         for component in repository.spec.components
@@ -76,10 +76,10 @@ def view_repository(repository: GitRepository) -> RepositoryView:
     )
 
 
-_LIST_REASONS = {
-    ProviderUnauthorized: "Unauthorized",
-    ProviderNotFound: "NotFound",
-    ProviderMisconfigured: "Invalid",
+_LISTING_LACKS = {
+    ProviderUnauthorized: Lack.REFUSED,
+    ProviderNotFound: Lack.NOT_FOUND,
+    ProviderMisconfigured: Lack.INVALID,
 }
 
 
@@ -108,7 +108,7 @@ class EnvironmentReader:
         ours = [one for one in environment.spec.deployments if one.repository_ref.name == request.repository]
         if not ours:
             message = f"it has no deployment of GitRepository `{request.repository}`: add one to spec.deployments"
-            raise ReferenceMissing(self._problem("NothingDeployed", message))
+            raise self._lacks(Lack.NOTHING_DEPLOYED, message)
         repository = view_repository(
             await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
         )
@@ -145,12 +145,12 @@ class EnvironmentReader:
         if count > MAX_APPLICATIONS:
             message = f"it has {count} applications of GitRepository `{self._request.repository}`, and at most "
             message += f"{MAX_APPLICATIONS} are allowed: divide it into several Environments"
-            raise ReferenceMissing(self._problem("TooManyApplications", message))
+            raise self._lacks(Lack.TOO_LARGE, message)
         if size > VIEW_BYTES:
             message = f"its variables, and the names and images of its {count} applications of GitRepository "
             message += f"`{self._request.repository}`, have {size} bytes, and at most {VIEW_BYTES} are allowed: "
             message += "divide it into several Environments, or shorten them"
-            raise ReferenceMissing(self._problem("TooLarge", message))
+            raise self._lacks(Lack.TOO_LARGE, message)
 
     def _component(self, repository: RepositoryView, deployment: Deployment) -> Component:
         named = {component.name: component for component in repository.components}
@@ -160,7 +160,7 @@ class EnvironmentReader:
             return named[deployment.component]
         given = f"names component `{deployment.component}`" if deployment.component else "names no component"
         message = f"deployment `{deployment.name}` {given}; GitRepository `{repository.name}` has {', '.join(named)}"
-        raise ReferenceMissing(self._problem("Invalid", message))
+        raise self._lacks(Lack.INVALID, message)
 
     async def _resolved(
         self, deployments: Sequence[Deployment]
@@ -207,15 +207,14 @@ class EnvironmentReader:
         except (ProviderUnauthorized, ProviderNotFound, ProviderMisconfigured) as error:
             what = f"ArgoCDInstance/{argocd.instance_ref.name}"
             message = f"its applications cannot be listed in project {argocd.project}: {describe(error)}"
-            reason = _LIST_REASONS[type(error)]
-            raise ReferenceMissing(Problem(what=what, reason=reason, message=message)) from None
+            raise ReferenceMissing(what, _LISTING_LACKS[type(error)], message) from None
         if not names:
             message = f"the selector `{selector}` of deployment `{deployment.name}` matches no application"
-            raise ReferenceMissing(self._problem("NothingSelected", f"{message} in project {argocd.project}"))
+            raise self._lacks(Lack.NOTHING_SELECTED, f"{message} in project {argocd.project}")
         return names
 
-    def _problem(self, reason: str, message: str) -> Problem:
-        return Problem(what=f"Environment/{self._request.environment}", reason=reason, message=message)
+    def _lacks(self, lack: Lack, message: str) -> ReferenceMissing:
+        return ReferenceMissing(f"Environment/{self._request.environment}", lack, message)
 
 
 def to_write_spec(write: Write | None) -> WriteSpec | None:

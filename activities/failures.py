@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, TemporalError
 
 from activities.models.bounds import cut
-from activities.models.budgets import TEXT_BYTES
+from activities.models.budgets import FIELDS_KEPT, TEXT_BYTES
 from activities.models.failures import Failure, FailureKind
 from activities.models.tracking import TrackerRef
 from activities.ports import ReferenceMissing
@@ -101,9 +101,8 @@ def failure_from(error: Exception) -> Failure:
     """Return what an error means as a value that may leave the process."""
     kind = kind_of(error)
     if isinstance(error, ReferenceMissing):
-        problem = error.problem
-        fields = f" ({'; '.join(problem.fields)})" if problem.fields else ""
-        return Failure(kind=kind, object=problem.what, message=bounded(problem.message + fields))
+        fields = f" ({'; '.join(error.fields[:FIELDS_KEPT])})" if error.fields else ""
+        return Failure(kind=kind, object=error.what, message=bounded(error.message + fields))
     asked = error.retry_after if isinstance(error, ProviderError) else None
     message = describe(error)
     if kind is FailureKind.UNEXPECTED:

@@ -1,19 +1,48 @@
 """What activities need of the process that runs them: connections to named resources, and a way to reach places."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from activities.models.places import TellEnvironmentInput
-from activities.models.tracking import Problem, RepositoryView
+from activities.models.tracking import RepositoryView
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
 
-class ReferenceMissing(Exception):
-    """A named resource, Secret or key is missing or unusable; `problem` tells a person what to fix."""
+class Lack(StrEnum):
+    """Name what is wrong with what is declared."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.what}: {problem.message}")
-        self.problem = problem
+    NOT_FOUND = "NotFound"
+    INVALID = "Invalid"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 -- a cause, no secret
+    NO_KEY = "NoKey"
+    NO_CONSENT = "NoConsent"
+    FORBIDDEN = "Forbidden"
+    """Pilotage itself may not read it."""
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    REPOSITORY_NOT_ALLOWED = "RepositoryNotAllowed"
+    NOTHING_DEPLOYED = "NothingDeployed"
+    NOTHING_SELECTED = "NothingSelected"
+    TOO_LARGE = "TooLarge"
+    REFUSED = "Refused"
+    """The server that a resource names refuses what it is asked."""
+    NOT_APPLIED = "NotApplied"
+    """It stands in a file, and not in the cluster yet."""
+
+
+class ReferenceMissing(Exception):
+    """A named resource, Secret or key is missing or unusable; the message tells a person what to fix.
+
+    `what` is the object meant, such as `Secret/jenkins-token`; `fields` are paths with their messages, where a
+    validation failed.
+    """
+
+    def __init__(self, what: str, lack: Lack, message: str, *, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{what}: {message}")
+        self.what = what
+        self.lack = lack
+        self.message = message
+        self.fields = fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,13 @@ from activities.models.failures import Failure, FailureKind
 _KNOWN = {kind.value: kind for kind in FailureKind}
 
 
-def failure_of(refusal: BaseException, object_: str = "") -> Failure:
-    """Return what was raised as a value; `object_` is meant where the failure names no object itself."""
+def failure_of(refusal: BaseException, object_: str = "", *, through: str = "") -> Failure:
+    """Return what was raised as a value; `object_` is meant where the failure names no object itself.
+
+    `through` is the resource whose host was asked for it, where that is another one.
+    """
     found = _read(refusal.__cause__ or refusal)
-    return found if found.object else replace(found, object=object_)
+    return found if found.object else replace(found, object=object_, through=through)
 
 
 def worth_showing(failure: Failure, since: datetime, now: datetime, *, passing: timedelta) -> bool:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from activities.models import budgets
 from activities.models.bounds import Bounded, Bytes, First, Line, Text
-from activities.models.tracking import Problem, RepositoryView, TrackerRef
+from activities.models.failures import Failure
+from activities.models.tracking import RepositoryView, TrackerRef
 
 
 class SourceMoved(StrEnum):
@@ -162,7 +163,7 @@ class ReadEnvironmentResult:
     """Answer with the environment, or with the first thing that is missing; never with both."""
 
     environment: EnvironmentView | None = None
-    problem: Problem | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +177,7 @@ class ReadRepositoryInput:
 @dataclass(frozen=True, kw_only=True)
 class ReadRepositoryResult:
     repository: RepositoryView | None = None
-    problem: Problem | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,6 +106,9 @@ class Failure(Bounded):
     message: Text
     object: Short = ""
     """The object meant, such as `TestRunner/jenkins` or `Secret/jenkins-token`; empty where only the caller knows."""
+    through: Short = ""
+    """The resource whose host was asked for the object, such as `GitRepository/web` for a pull request of it; empty
+    where that is the object itself."""
     retry_after: timedelta | None = None
     """How long the host, or our own bound, asks us to wait."""
     began: bool | None = None
@@ -118,6 +121,11 @@ class Failure(Bounded):
         if self.kind in (FailureKind.REFERENCE_MISSING, FailureKind.UNEXPECTED):
             return self.message
         return f"{self.kind}: {self.message}"
+
+    @property
+    def named(self) -> str:
+        """Return what people read, with the object in front."""
+        return f"{self.object}: {self.text}" if self.object else self.text
 
     @property
     def wait(self) -> timedelta:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from activities.models.bounds import Bounded, Line, Short, Text
+from activities.models.bounds import Bounded, Line
 from activities.models.delivery import Observation
+from activities.models.failures import Failure
 from activities.models.tracking import Artifact, Timings, TrackerRef
 
 
@@ -83,14 +84,17 @@ class PlaceSignal(Bounded):
     """Name of the tracker that holds the lane; empty when it is free."""
     grant: Grant | None = None
     blocked_by: BlockedBy | None = None
-    problem: Text = ""
+    failure: Failure | None = None
     """Why the place cannot be observed at all, such as a missing Argo CD instance."""
-    problem_object: Short = ""
-    """The object to fix for that, such as `ArgoCDInstance/argocd`; empty where it is the place itself."""
     moved_by: dict[str, str] | None = None
     """Deployment -> name of the tracker that the place knows to have brought what runs there."""
     asks: bool = False
     """The receiver must answer with its view, `heard` naming this counter; phase Gone where it is no member."""
+
+    @property
+    def problem(self) -> str:
+        """Return what people read of the failure; empty while the place can be observed."""
+        return self.failure.named if self.failure is not None else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,12 @@
 """Who is being promoted: trackers, pull requests, artifacts and the durations of a promotion."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from activities.models import budgets
-from activities.models.bounds import Bounded, First, Line, Link, Short, Text
+from activities.models.bounds import Bounded, First, Line, Link, Short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +125,3 @@ class Timings:
     check_initial: timedelta = timedelta(seconds=30)
     check_maximum: timedelta = timedelta(minutes=5)
     """Pauses between two checks of a credential or server that failed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem(Bounded):
-    """Say what is missing or wrong, in words that tell a person what to fix."""
-
-    what: Line
-    """The object meant, such as `TestRunner/jenkins` or `Secret/jenkins-token`."""
-    reason: str
-    """A CamelCase reason for the condition, such as `NotFound`, `Unauthorized`, `Invalid`."""
-    message: Text
-    fields: Annotated[tuple[Line, ...], First(budgets.FIELDS_KEPT)] = field(default_factory=tuple)
-    """Field paths with their messages, where a validation failed."""

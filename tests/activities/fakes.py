@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models.places import TellEnvironmentInput
-from activities.models.tracking import Component, Problem, RepositoryView
-from activities.ports import ReferenceMissing, Repository
+from activities.models.tracking import Component, RepositoryView
+from activities.ports import Lack, ReferenceMissing, Repository
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
 from providers.models import (
     Ancestry,
@@ -411,7 +411,7 @@ class FakePlaces:
 
 
 def _missing(what: str) -> ReferenceMissing:
-    return ReferenceMissing(Problem(what=what, reason="NotFound", message="it does not exist: create it"))
+    return ReferenceMissing(what, Lack.NOT_FOUND, "it does not exist: create it")
 
 
 def text_of(value: object) -> str:

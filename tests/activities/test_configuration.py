@@ -23,6 +23,7 @@ from activities.models.configuration import (
     ReadRepositoryInput,
     ReadRepositoryResult,
 )
+from activities.models.failures import FailureKind
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.tracking import Timings, TrackerRef
 from crds.api.live_trackers import PAGE
@@ -155,27 +156,28 @@ def _unknown_component(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "what", "reason"),
+    ("spoil", "what", "named"),
     [
-        (_no_environment, "Environment/staging", "NotFound"),
-        (_nothing_deployed, "Environment/staging", "NothingDeployed"),
-        (_no_repository, "GitRepository/web", "NotFound"),
-        (_unknown_component, "Environment/staging", "Invalid"),
+        (_no_environment, "Environment/staging", "`staging`"),
+        (_nothing_deployed, "Environment/staging", "GitRepository `web`"),
+        (_no_repository, "GitRepository/web", "`web`"),
+        (_unknown_component, "Environment/staging", "component `site`"),
     ],
 )
-async def test_the_first_missing_thing_is_named(spoil: Any, what: str, reason: str) -> None:
+async def test_the_first_missing_thing_is_named(spoil: Any, what: str, named: str) -> None:
     cluster = shop()
     spoil(cluster)
     answer = await read_place(cluster)
     assert answer.environment is None
-    assert answer.problem is not None
-    assert (answer.problem.what, answer.problem.reason) == (what, reason)
+    assert answer.failure is not None
+    assert (answer.failure.kind, answer.failure.object) == (FailureKind.REFERENCE_MISSING, what)
+    assert named in answer.failure.message
 
 
 async def test_a_missing_argo_cd_instance_is_a_problem_of_the_environment() -> None:
-    problem = (await read_place(shop(), connections=FakeConnections(scm=FakeScm()))).problem
-    assert problem is not None
-    assert problem.what == "ArgoCDInstance/argocd"
+    failure = (await read_place(shop(), connections=FakeConnections(scm=FakeScm()))).failure
+    assert failure is not None
+    assert failure.object == "ArgoCDInstance/argocd"
 
 
 @pytest.mark.parametrize("chosen", [{"application": "web-far"}, {"selector": {"matchLabels": {"app": "web"}}}])
@@ -253,9 +255,10 @@ async def test_a_selector_that_yields_nothing_says_why(refused: bool) -> None:
     cluster = shop()
     cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
     argocd = FakeDeployments(errors={"names": [ProviderUnauthorized("permission denied")]} if refused else {})
-    problem = (await read_place(cluster, connections=FakeConnections(argocd=argocd))).problem
-    assert problem is not None
-    assert problem.reason == ("Unauthorized" if refused else "NothingSelected")
+    failure = (await read_place(cluster, connections=FakeConnections(argocd=argocd))).failure
+    assert failure is not None
+    assert failure.object == ("ArgoCDInstance/argocd" if refused else "Environment/staging")
+    assert ("permission denied" if refused else "`app=web`") in failure.message
 
 
 async def test_a_repository_without_components_is_one_component() -> None:
@@ -268,15 +271,15 @@ async def test_a_repository_that_contradicts_itself_is_a_problem_with_fields() -
     cluster = shop()
     spec = cluster.objects["GitRepository", "shop", "web"]["spec"]
     spec["components"] = [{"name": "api", "paths": ["api/**"], "image": "acme/api"}]
-    problem = (await read_repository(cluster)).problem
-    assert problem is not None
-    assert any("components[0]" in field for field in problem.fields)
+    failure = (await read_repository(cluster)).failure
+    assert failure is not None
+    assert "components[0]" in failure.message
 
 
 async def test_a_missing_provider_is_a_problem() -> None:
-    problem = (await read_repository(shop(), FakeConnections())).problem
-    assert problem is not None
-    assert problem.reason == "NotFound"
+    failure = (await read_repository(shop(), FakeConnections())).failure
+    assert failure is not None
+    assert failure.kind is FailureKind.REFERENCE_MISSING
 
 
 async def test_trackers_whose_attempt_is_over_are_not_listed() -> None:
@@ -360,12 +363,13 @@ async def test_only_the_repositorys_trackers_are_asked_for_where_the_api_server_
 
 
 async def test_what_no_promotion_could_carry_is_refused_whole() -> None:
-    for selected, reason in ((201, "TooManyApplications"), (200, "")):
+    for selected, named in ((201, "201 applications"), (200, "")):
         cluster = shop()
         cluster.add("Environment", "staging", environment("staging", selector={"matchLabels": {"app": "web"}}))
         argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in range(selected)})
         result = await read_place(cluster, connections=FakeConnections(argocd=argocd))
-        assert (result.problem.reason if result.problem else "") == reason
+        assert (result.failure is not None) is bool(named)
+        assert named in (result.failure.message if result.failure else "")
 
 
 async def test_a_place_is_told() -> None:

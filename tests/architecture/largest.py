@@ -179,8 +179,6 @@ LENGTHS: dict[str, int] = {
     "Hold.by": 300,
     "Hold.reason": 1000,
     "Observed.moved_by[]": NAME + 11,
-    "ObserverState.environment_problem": 2000,
-    "ObserverState.problem": 2000,
     "PolicyRef.name": NAME,
     "PromotionRecord.result": 20,
     "PromotionInput.ui_url": 512,

@@ -80,7 +80,6 @@ from activities.models.testing import (
 )
 from activities.models.tracking import (
     Component,
-    Problem,
     PullRequest,
     PullRequestState,
     RepositoryView,
@@ -88,6 +87,7 @@ from activities.models.tracking import (
 )
 from activities.parts import runs_of
 from activities.test_runs import of_round
+from tests.workflows.refusals import missing
 
 OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
 
@@ -151,7 +151,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     """Syncs are accepted and never end."""
     present_fails: bool = False
     trigger_error: str = ""
-    repository_problem: Problem | None = None
+    repository_failure: Failure | None = None
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
     failed_operations: dict[str, tuple[str, str]] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
@@ -252,13 +252,13 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         view = self.environments.get(request.environment)
         if view is None:
             what = f"Environment/{request.environment}"
-            return ReadEnvironmentResult(problem=Problem(what=what, reason="NotFound", message="does not exist"))
+            return ReadEnvironmentResult(failure=missing(what))
         return ReadEnvironmentResult(environment=view)
 
     @activity.defn
     async def read_repository(self, request: ReadRepositoryInput) -> ReadRepositoryResult:
-        if self.repository_problem:
-            return ReadRepositoryResult(problem=self.repository_problem)
+        if self.repository_failure:
+            return ReadRepositoryResult(failure=self.repository_failure)
         view = RepositoryView(
             name="web", owner="acme", repository="web", full_name="acme/web", components=(Component(name="web"),)
         )

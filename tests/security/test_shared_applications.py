@@ -52,7 +52,7 @@ async def read(cluster: Cluster, name: str, *, namespace: str = "shop", **applic
     activities = ResourceConfigActivities(cluster.port(), connections, FakePlaces())
     request = ReadEnvironmentInput(namespace=namespace, environment=name, repository="web")
     answer = await ActivityEnvironment().run(activities.read_environment, request)
-    assert answer.environment is not None, answer.problem
+    assert answer.environment is not None, answer.failure
     return list(answer.environment.deployments)
 
 

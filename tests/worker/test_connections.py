@@ -28,11 +28,11 @@ def connect(cluster: Cluster, open_http: Opener, handler: Any = None) -> Cluster
     return ClusterOpener(cluster.port(), http, system_namespace="pilotage")
 
 
-async def problem_of(connections: ClusterOpener, kind: str) -> tuple[str, str]:
+async def lacking_in(connections: ClusterOpener, kind: str) -> tuple[str, str]:
     name = {"repository": "web", "ci_runs": "jenkins", "deployments": "argocd"}[kind]
     with pytest.raises(ReferenceMissing) as caught:
         await getattr(connections, kind)("shop", name)
-    return caught.value.problem.what, caught.value.problem.reason
+    return caught.value.what, caught.value.lack
 
 
 async def test_a_rotated_secret_is_used_by_the_next_call(open_http: Opener) -> None:
@@ -70,7 +70,7 @@ async def test_the_values_of_a_read_secret_are_cut_out_of_every_text(open_http: 
 async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Opener) -> None:
     cluster = shop()
     del cluster.secrets["shop", secret]
-    assert await problem_of(connect(cluster, open_http), kind) == (f"Secret/{secret}", "NotFound")
+    assert await lacking_in(connect(cluster, open_http), kind) == (f"Secret/{secret}", "SecretNotFound")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_missing_secret_is_named(kind: str, secret: str, open_http: Open
 async def test_a_missing_resource_is_named(kind: str, resource: str, name: str, open_http: Opener) -> None:
     cluster = shop()
     cluster.remove(resource, name)
-    assert await problem_of(connect(cluster, open_http), kind) == (f"{resource}/{name}", "NotFound")
+    assert await lacking_in(connect(cluster, open_http), kind) == (f"{resource}/{name}", "NotFound")
 
 
 async def test_an_outage_of_the_cluster_is_not_a_missing_reference(open_http: Opener) -> None:
@@ -104,7 +104,7 @@ async def test_a_secret_that_may_not_be_read_says_so(open_http: Opener) -> None:
         raise ApiForbidden("secrets is forbidden", status=403)
 
     cluster.get_secret = refuse  # type: ignore[method-assign]
-    assert await problem_of(connect(cluster, open_http), "deployments") == ("Secret/argocd-token", "Forbidden")
+    assert await lacking_in(connect(cluster, open_http), "deployments") == ("Secret/argocd-token", "Forbidden")
 
 
 def shared_provider(cluster: Cluster, allowed: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ async def test_a_cluster_provider_serves_the_namespaces_that_it_allows(open_http
 async def test_a_cluster_provider_refuses_every_other_namespace(allowed: dict[str, Any], open_http: Opener) -> None:
     cluster = shop()
     shared_provider(cluster, allowed)
-    found = await problem_of(connect(cluster, open_http), "repository")
+    found = await lacking_in(connect(cluster, open_http), "repository")
     assert found == ("ClusterScmProvider/shared", "NamespaceNotAllowed")
 
 
@@ -137,13 +137,13 @@ async def test_the_secret_of_a_cluster_provider_is_never_taken_from_the_teams_na
     cluster = shop()
     shared_provider(cluster, {"matchLabels": {"team": "shop"}})
     cluster.secrets["shop", "shared-token"] = cluster.secrets.pop(("pilotage", "shared-token"))
-    assert await problem_of(connect(cluster, open_http), "repository") == ("Secret/shared-token", "NotFound")
+    assert await lacking_in(connect(cluster, open_http), "repository") == ("Secret/shared-token", "SecretNotFound")
 
 
 async def test_a_provider_of_another_host_is_refused(open_http: Opener) -> None:
     cluster = shop()
     cluster.add("ScmProvider", "github", {"gitlab": {}, "secretRef": {"name": "github-token"}})
-    assert await problem_of(connect(cluster, open_http), "repository") == ("ScmProvider/github", "Invalid")
+    assert await lacking_in(connect(cluster, open_http), "repository") == ("ScmProvider/github", "Invalid")
 
 
 async def test_a_runner_without_a_credential_says_which_keys_it_needs(open_http: Opener) -> None:
@@ -198,4 +198,4 @@ async def test_a_ca_secret_without_its_key_is_named(open_http: Opener) -> None:
     spec = cluster.objects["ArgoCDInstance", "shop", "argocd"]["spec"]
     spec["caSecretRef"] = {"name": "ca"}
     cluster.secrets["shop", "ca"] = {"tls.crt": b"x"}
-    assert await problem_of(connect(cluster, open_http), "deployments") == ("Secret/ca", "NoKey")
+    assert await lacking_in(connect(cluster, open_http), "deployments") == ("Secret/ca", "NoKey")

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from activities.environments import read_resource
 from activities.failures import describe
 from activities.models.budgets import TEXT_BYTES
-from activities.models.tracking import Problem
-from activities.ports import ReferenceMissing
+from activities.ports import Lack, ReferenceMissing
 from crds.api.ports import ApiError, ApiResource, Document, Kubernetes
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -100,7 +99,7 @@ class _Runners:
             source = self.cluster
             if (await read_resource(source, TestRunner, namespace, runner)).spec != spec:
                 message = "it names a Secret, and the cluster's differs from the file's: apply it first"
-                raise ReferenceMissing(Problem(what=f"TestRunner/{runner}", reason="NotApplied", message=message))
+                raise ReferenceMissing(f"TestRunner/{runner}", Lack.NOT_APPLIED, message)
         connections = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
         runs = await connections.ci_runs(namespace, runner)
         return spec.type, runs
@@ -153,8 +152,8 @@ async def _judge(kind: RunnerType, runs: TestRuns, job: str) -> str:
 
 def _not_known(job: str, error: Exception) -> str:
     why = describe(error)
-    if isinstance(error, ReferenceMissing) and error.problem.reason == "Forbidden":
-        why = f"you may not read {error.problem.what}, whose credential the question needs"
+    if isinstance(error, ReferenceMissing) and error.lack is Lack.FORBIDDEN:
+        why = f"you may not read {error.what}, whose credential the question needs"
     return f"not known whether runs of `{job}` show their promotion key: {why}"
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.environments import read_resource
-from activities.models.tracking import Problem
-from activities.ports import ReferenceMissing
+from activities.ports import Lack, ReferenceMissing
 from activities.redaction import known
 from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
 from crds.fields import SecretReference
@@ -55,7 +54,7 @@ class Credentials:
         if ca is not None:
             ca_pem = (await self._secret(namespace, ca.name, user))[0].get(CA_KEY)
             if not ca_pem:
-                raise _missing(ca.name, "NoKey", f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
+                raise _missing(ca.name, Lack.NO_KEY, f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
         known().remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
         return Credential(data=data, ca_pem=ca_pem, name=reference.name, hosts=hosts)
 
@@ -68,7 +67,7 @@ class Credentials:
             labels = await self._labels(namespace)
             if not shared.allowed_namespaces.matches(labels):
                 message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"
-                raise ReferenceMissing(Problem(what=what, reason="NamespaceNotAllowed", message=message))
+                raise ReferenceMissing(what, Lack.NAMESPACE_NOT_ALLOWED, message)
             _check_allowed(what, shared, repository, labels)
             return await self._access(what, shared, self._system_namespace, repository)
         return await self._own_provider(namespace, reference.name, repository)
@@ -92,7 +91,7 @@ class Credentials:
                 wanted = repository.spec.host.value
                 raise ValueError(f"{what} is a {host.value} host, but the repository is described under `{wanted}`")
         except ValueError as error:
-            raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+            raise ReferenceMissing(what, Lack.INVALID, str(error)) from None
         credential = await self.read(home, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
         provider_kind, _, provider = what.partition("/")
         return ScmAccess(
@@ -109,22 +108,24 @@ class Credentials:
             secret = await self._kubernetes.get_secret(namespace, name)
         except ApiNotFound:
             message = f"Secret `{name}`, which {user} names, does not exist in namespace {namespace}: create it"
-            raise _missing(name, "NotFound", message) from None
+            raise _missing(name, Lack.SECRET_NOT_FOUND, message) from None
         except ApiForbidden:
             message = f"Pilotage may not read Secret `{name}` in namespace {namespace}, which {user} names"
-            raise _missing(name, "Forbidden", f"{message}: grant `get` on it to the worker's service account") from None
+            raise _missing(
+                name, Lack.FORBIDDEN, f"{message}: grant `get` on it to the worker's service account"
+            ) from None
         if not consents(secret.labels):
             # A person who may write a TestRunner may lack the right to read Secrets, and could send any of them away.
             message = f"Secret `{name}`, which {user} names, does not consent to be used"
             line = f'label it `{CONSENT_LABEL}: "true"` if it may be sent to systems that resources name'
-            raise _missing(name, "NoConsent", f"{message}: {line}")
+            raise _missing(name, Lack.NO_CONSENT, f"{message}: {line}")
         listed = secret.annotations.get(HOSTS_ANNOTATION)
         hosts = None if listed is None else tuple(one.strip() for one in listed.split(",") if one.strip())
         try:
             return {key: value.decode() for key, value in secret.data.items()}, hosts
         except UnicodeDecodeError:
             message = f"Secret `{name}`, which {user} names, holds a value that is not text"
-            raise _missing(name, "Invalid", message) from None
+            raise _missing(name, Lack.INVALID, message) from None
 
     async def _labels(self, namespace: str) -> dict[str, str]:
         document = await self._kubernetes.get(NAMESPACES, None, namespace)
@@ -139,12 +140,12 @@ def _check_allowed(
     if shared.repositories and repository.spec.gitlab is not None and repository.spec.gitlab.project_id is not None:
         # The number decides which project is opened, whatever the names beside it say.
         message = f"{what} allows repositories by name: remove spec.gitlab.projectId"
-        raise ReferenceMissing(Problem(what=what, reason="RepositoryNotAllowed", message=message))
+        raise ReferenceMissing(what, Lack.REPOSITORY_NOT_ALLOWED, message)
     if not shared.allows(repository, labels):
         name = repository.spec.hosted.full_name
         message = f"{what} does not allow `{name}` to this namespace: its owner can add it to spec.repositories"
-        raise ReferenceMissing(Problem(what=what, reason="RepositoryNotAllowed", message=message))
+        raise ReferenceMissing(what, Lack.REPOSITORY_NOT_ALLOWED, message)
 
 
-def _missing(secret: str, reason: str, message: str) -> ReferenceMissing:
-    return ReferenceMissing(Problem(what=f"Secret/{secret}", reason=reason, message=message))
+def _missing(secret: str, lack: Lack, message: str) -> ReferenceMissing:
+    return ReferenceMissing(f"Secret/{secret}", lack, message)

@@ -4,8 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from activities.models.tracking import Problem
-from activities.ports import ReferenceMissing
+from activities.ports import Lack, ReferenceMissing
 from providers.errors import ProviderRejected
 
 KEPT = 1000
@@ -26,7 +25,7 @@ class Kept:
             try:
                 self._open[whole] = opened()
             except ProviderRejected as error:
-                raise ReferenceMissing(Problem(what=what, reason="Invalid", message=str(error))) from None
+                raise ReferenceMissing(what, Lack.INVALID, str(error)) from None
             if len(self._open) > KEPT:
                 self._open.popitem(last=False)
         self._open.move_to_end(whole)

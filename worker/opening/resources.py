@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
-from activities.models.tracking import Problem, RepositoryView
-from activities.ports import ReferenceMissing, Repository
+from activities.models.tracking import RepositoryView
+from activities.ports import Lack, ReferenceMissing, Repository
 from crds.api.ports import Kubernetes
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.git_repository import GitRepository
@@ -188,4 +188,4 @@ def _chosen(table: Mapping[ScmHost, Options], scm: ScmAccess, what: str) -> Opti
 
 
 def _invalid(what: str, message: str) -> ReferenceMissing:
-    return ReferenceMissing(Problem(what=what, reason="Invalid", message=message))
+    return ReferenceMissing(what, Lack.INVALID, message)

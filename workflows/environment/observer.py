@@ -9,6 +9,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.contracts import ConfigActivities, DeliveryActivities, ObservationActivities
 from activities.models.configuration import ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
+from activities.models.failures import Failure
 from activities.models.places import EnvironmentInput, MemberSignal
 from activities.models.tracking import Artifact
 from workflows import policies
@@ -31,13 +32,12 @@ class Observer:
     def __init__(self, start: EnvironmentInput, background: Background, state: ObserverState) -> None:
         self.observed = state.observed
         self.environment = state.environment
-        self._environment_problem = state.environment_problem
-        self._environment_object = state.environment_object
+        self._environment_failure = state.environment_failure
         self._environment_due = state.environment_due
         self._environment_pauses = Backoff(
             initial=start.timings.reference_initial, maximum=start.timings.reference_maximum
         )
-        self._reading_problem = state.problem
+        self._reading_failure = state.failure
         self._failing_since = state.failing_since
         self._hidden = ""
         """Why the last read failed, as a whole or in part, while that may end by itself any moment."""
@@ -47,6 +47,7 @@ class Observer:
         self._hurried = False
         """Whether something declared may have changed: a mirror of it may not know yet."""
         self._start = start
+        self._object = f"Environment/{start.environment}"
         self._queues = Queues(installation=start.installation)
         self._background = background
         self._reading_environment = False
@@ -61,25 +62,24 @@ class Observer:
         """Return everything as one frozen value."""
         return ObserverState(
             environment=self.environment,
-            environment_problem=self._environment_problem,
-            environment_object=self._environment_object,
+            environment_failure=self._environment_failure,
             environment_due=self._environment_due,
             observed=self.observed,
-            problem=self._reading_problem,
+            failure=self._reading_failure,
             failing_since=self._failing_since,
             pause=self._pause,
             due=self._due,
         )
 
     @property
-    def problem(self) -> str:
-        """Why the place cannot be observed; empty while it can."""
-        return self._environment_problem or self._reading_problem
+    def failure(self) -> Failure | None:
+        """Why the place cannot be observed; None while it can."""
+        return self._environment_failure or self._reading_failure
 
     @property
-    def problem_object(self) -> str:
-        """The object to fix for that, such as `ArgoCDInstance/argocd`; empty where it is the place itself."""
-        return self._environment_object if self._environment_problem else ""
+    def problem(self) -> str:
+        """What people read of the failure; empty while there is none."""
+        return self.failure.named if self.failure is not None else ""
 
     @property
     def unobserved(self) -> str:
@@ -91,12 +91,12 @@ class Observer:
     @property
     def hiccups(self) -> bool:
         """Whether reads fail of what usually passes: nothing is granted meanwhile, and nobody told."""
-        return bool(self._hidden) and not self.problem
+        return bool(self._hidden) and self.failure is None
 
     @property
     def answers(self) -> bool:
         """Whether there is anything to tell: a first observation, or why there is none."""
-        return self.observed.at is not None or bool(self.problem)
+        return self.observed.at is not None or self.failure is not None
 
     def hurry(self, now: datetime) -> None:
         """Look again soon: somebody said that something changed."""
@@ -129,7 +129,7 @@ class Observer:
         if self._watching and holds is not None and artifacts_of(holds) != self._watched:
             # Quiet about what the holder before brought, and loud about what this one does.
             self.stop_watching()
-        if self._reading is not None or self.environment is None or self._environment_problem:
+        if self._reading is not None or self.environment is None or self._environment_failure is not None:
             return
         if holds is not None and self._worth_watching(holds):
             self._reading = self._background.start(self._watch(artifacts_of(holds)))
@@ -138,7 +138,7 @@ class Observer:
 
     def _worth_watching(self, holder: MemberSignal) -> bool:
         """Tell whether the deployments can be read, and the holder, which leaves once all has arrived, awaits more."""
-        if self.observed.at is None or self._reading_problem or self._hidden or self._stale_for_watching():
+        if self.observed.at is None or self._reading_failure or self._hidden or self._stale_for_watching():
             return False
         return not observation.has_arrived(holder, self.observed.observations)
 
@@ -151,7 +151,7 @@ class Observer:
         """Return when something must be read."""
         if not any(member.role != "ahead" for member in members):
             return None
-        idle = self._reading is None and self.environment is not None and not self._environment_problem
+        idle = self._reading is None and self.environment is not None and self._environment_failure is None
         return earliest(
             None if self._reading_environment else self._environment_due,
             self._due if idle else None,
@@ -176,12 +176,9 @@ class Observer:
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.read_environment, request, **config)
         except ActivityError as error:
-            self._environment_object = f"Environment/{start.environment}"
-            self._environment_problem = f"{self._environment_object}: {failure_of(error).text}"
+            self._environment_failure = failure_of(error, self._object)
         else:
-            problem = answer.problem
-            self._environment_object = problem.what if problem else ""
-            self._environment_problem = f"{problem.what}: {problem.message}" if problem else ""
+            self._environment_failure = answer.failure
             if answer.environment is not None:
                 unresolved = any(one.unresolved for one in answer.environment.deployments)
                 view = with_known(answer.environment, self.environment)
@@ -191,7 +188,7 @@ class Observer:
                 self.environment = view
         finally:
             self._reading_environment = False
-        if self._environment_problem or unresolved:
+        if self._environment_failure is not None or unresolved:
             self._environment_due = workflow.now() + self._environment_pauses.next()
         else:
             self._environment_due = workflow.now() + start.timings.holder_backstop
@@ -256,7 +253,7 @@ class Observer:
             read, at = observation.bridged(known, read, at)
         changed = observation.matters(known.observations, read)
         self.observed = observation.after_read(known, read, at, self._members, self._holder)
-        self._reading_problem, self._hidden, self._failed_since = "", hidden, None
+        self._reading_failure, self._hidden, self._failed_since = None, hidden, None
         if any(one.problem for one in read) and self._environment_due is not None:
             # An application that is gone may be one that a selector no longer finds, or that was renamed.
             again = workflow.now() + self._start.timings.reference_maximum
@@ -264,13 +261,12 @@ class Observer:
         self._again(changed=changed)
 
     def _fail(self, error: ActivityError) -> None:
-        failure, now = failure_of(error), workflow.now()
-        text = f"deployments cannot be read: {failure.text}"
+        failure, now = failure_of(error, self._object), workflow.now()
         self._failed_since = self._failed_since or now
         if worth_showing(failure, self._failed_since, now, passing=self._start.timings.passing):
-            self._reading_problem, self._hidden = text, ""
-        elif not self._reading_problem:
-            self._hidden = text
+            self._reading_failure, self._hidden = failure, ""
+        elif self._reading_failure is None:
+            self._hidden = f"deployments cannot be read: {failure.text}"
         self._again(changed=False, at_least=failure.wait)
 
     def _again(self, *, changed: bool, at_least: timedelta = timedelta(0)) -> None:

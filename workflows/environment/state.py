@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from activities.models.configuration import EnvironmentView, TrackersCursor
 from activities.models.delivery import Observation
+from activities.models.failures import Failure
 from activities.models.places import Counter, EnvironmentInput, MemberSignal
 from activities.models.status import ArtifactSet
 from activities.models.tracking import TrackerRef
@@ -105,12 +106,12 @@ class ObserverState:
     """Hold the environment as last read, what it runs, and how eagerly it is looked at."""
 
     environment: EnvironmentView | None = None
-    environment_problem: str = ""
-    environment_object: str = ""
-    """What is to be fixed for that."""
+    environment_failure: Failure | None = None
+    """Why the environment's declaration cannot be read."""
     environment_due: datetime | None = None
     observed: Observed = Observed()
-    problem: str = ""
+    failure: Failure | None = None
+    """Why the deployments cannot be read at all."""
     failing_since: datetime | None = None
     """Since when something could not be read for a reason that usually passes."""
     pause: timedelta | None = None

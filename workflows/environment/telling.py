@@ -144,8 +144,7 @@ class Teller:
             holder=holder.tracker.name if holder is not None else "",
             grant=self._roster.grant_for(tracker.uid) if member is not None else None,
             blocked_by=page.blocked_by.get(tracker.uid),
-            problem=self._observer.problem,
-            problem_object=self._observer.problem_object,
+            failure=self._observer.failure,
             moved_by=observation.moves_concerning(member, observed),
             asks=asks,
         )

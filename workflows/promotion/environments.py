@@ -16,11 +16,10 @@ from activities.contracts import ConfigActivities, DeliveryActivities
 from activities.models.configuration import DeploymentSpec, EnvironmentView, ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.promotion import PromotionInput
-from activities.models.tracking import Problem
 from workflows import policies
 from workflows.identity import Queues
 from workflows.promotion.state import PromotionState
-from workflows.runtime.asking import Asking, Unreadable
+from workflows.runtime.asking import Asking, Unreadable, no_answer
 from workflows.selections import with_known
 
 
@@ -81,7 +80,7 @@ class Environments:
             **config,
         )
         if answer.environment is None:
-            raise Unreadable(answer.problem or Problem(what=environment, reason="Invalid", message="no answer"))
+            raise Unreadable(answer.failure or no_answer(f"Environment/{environment}"))
         view = self.views[environment] = with_known(answer.environment, self.views.get(environment))
         hop = self._story.hop
         if hop is not None and hop.policy.target == environment:

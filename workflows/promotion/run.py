@@ -284,9 +284,11 @@ class PromotionRun:
         """How long the host that answered last in vain asked us to wait."""
         return self._asking.asked_wait
 
-    async def retry_until_answered(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
+    async def retry_until_answered(
+        self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str, through: str = ""
+    ) -> Answer:
         """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
-        return await self._asking.retry_until_answered(ask, object_=object_, why=why)
+        return await self._asking.retry_until_answered(ask, object_=object_, why=why, through=through)
 
     async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
         """Ask, and show why there is no answer, with what to fix; None is for that case alone."""

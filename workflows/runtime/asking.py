@@ -18,7 +18,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.models.failures import Failure, FailureKind
-from activities.models.tracking import Problem, Timings
+from activities.models.tracking import Timings
 from workflows.failures import failure_of, worth_showing
 from workflows.runtime.backoff import Backoff, jittered
 
@@ -28,9 +28,9 @@ Answer = TypeVar("Answer")
 class Unreadable(Exception):
     """Something a person must provide is missing; raised by questions."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
 
 
 class Unanswered(Protocol):
@@ -79,11 +79,16 @@ class Asking:
         self.asked_wait = timedelta(0)
         """How long the host that answered last in vain asked us to wait."""
 
-    async def retry_until_answered(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str) -> Answer:
-        """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once."""
+    async def retry_until_answered(
+        self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str, through: str = ""
+    ) -> Answer:
+        """Ask until answered; meanwhile the cause is shown, with what to fix, and a poke asks again at once.
+
+        `through` is the resource whose host is asked, where the object is none itself.
+        """
         run = self._run
         pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
-        while (answer := await self.try_once(ask, object_=object_)) is None:
+        while (answer := await self.try_once(ask, object_=object_, through=through)) is None:
             run.heed_commands()
             await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again")
             run.heed_commands()
@@ -91,12 +96,12 @@ class Asking:
                 pauses.grow()
         return answer
 
-    async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
+    async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, through: str = "") -> Answer | None:
         """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
         try:
             answer = await ask()
         except (ActivityError, Unreadable) as refusal:
-            self._refused(problem_of(refusal, object_), object_)
+            self._refused(_why(refusal, object_, through), object_)
             return None
         if self._kept.question in ("", object_):
             self.forget()
@@ -124,7 +129,7 @@ class Asking:
             told, kept.failure = kept.failure, failure
             self._run.changed()
             if told is None or told.text != failure.text:
-                self._run.event("WaitingForReference", f"{failure.object}: {failure.text}", warning=True)
+                self._run.event("WaitingForReference", failure.named, warning=True)
 
     async def _wait(self, pause: timedelta, why: str) -> None:
         """Wait for the pause or a poke; what has lasted on the way is shown: a host may ask to wait for an hour."""
@@ -138,10 +143,10 @@ class Asking:
             self._reveal()
 
 
-def problem_of(refusal: BaseException, object_: str) -> Failure:
-    """Return why there is no answer; `object_` is what was asked about."""
-    if not isinstance(refusal, Unreadable):
-        return failure_of(refusal, object_)
-    problem = refusal.problem
-    fields = f" ({'; '.join(problem.fields)})" if problem.fields else ""
-    return Failure(kind=FailureKind.REFERENCE_MISSING, object=problem.what, message=problem.message + fields)
+def no_answer(object_: str) -> Failure:
+    """Return why there is none where an activity answered with neither a value nor a failure."""
+    return Failure(kind=FailureKind.UNEXPECTED, object=object_, message="no answer")
+
+
+def _why(refusal: BaseException, object_: str, through: str) -> Failure:
+    return refusal.failure if isinstance(refusal, Unreadable) else failure_of(refusal, object_, through=through)

@@ -10,10 +10,10 @@ from temporalio import activity
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
 from activities.models.places import Phase
 from activities.models.revisions import Relation
-from activities.models.tracking import Problem
 from tests.workflows.environment import world as worlds
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.world import CALM, World, place
+from tests.workflows.refusals import missing
 
 
 @dataclass
@@ -62,12 +62,12 @@ async def test_forty_ready_members_get_the_lane(temporal_server: str, monkeypatc
 
     monkeypatch.setattr(worlds, "relation", relation)
     async with place(temporal_server) as world:
-        world.problem = Problem(what="ArgoCDInstance/argocd", reason="NotFound", message="away")
+        world.failure = missing("ArgoCDInstance/argocd")
         trackers = [await world.tracker(number, revision) for number, revision in enumerate(line, start=1)]
         world.live.clear()
         for one in trackers:
             await one.tell(Phase.READY)
-        world.problem = None
+        world.failure = None
         await world.place.signal("poke")
 
         await trackers[-1].hears(lambda signal: signal.grant is not None)

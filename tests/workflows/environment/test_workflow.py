@@ -8,9 +8,9 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.models.places import Phase
-from activities.models.tracking import Problem
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, place
+from tests.workflows.refusals import missing
 
 
 async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(temporal_server: str) -> None:
@@ -259,12 +259,12 @@ async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
 async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_there(temporal_server: str) -> None:
     timings = replace(CALM, reference_initial=timedelta(milliseconds=200), reference_maximum=timedelta(seconds=1))
     async with place(temporal_server, timings=timings) as world:
-        world.problem = Problem(what="ArgoCDInstance/argocd", reason="NotFound", message="does not exist")
+        world.failure = missing("ArgoCDInstance/argocd")
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
         told = await one.hears(lambda said: said.problem != "")
         assert told.problem == "ArgoCDInstance/argocd: does not exist"
-        world.problem = None
+        world.failure = None
         seen = await one.hears(lambda said: said.problem == "" and said.observed_at is not None)
         assert seen.observed[0].runs == MAIN[0]
 

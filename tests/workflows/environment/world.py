@@ -46,6 +46,7 @@ from activities.models.delivery import (
     WatchDeploymentsInput,
     WriteResult,
 )
+from activities.models.failures import Failure
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -59,7 +60,7 @@ from activities.models.revisions import (
     Relation,
 )
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
-from activities.models.tracking import Artifact, Problem, Timings, TrackerRef
+from activities.models.tracking import Artifact, Timings, TrackerRef
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
@@ -104,7 +105,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     live: list[TrackerRef] = field(default_factory=list)
     statuses: list[PlaceStatus] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
-    problem: Problem | None = None
+    failure: Failure | None = None
     watchers: list[asyncio.Event] = field(default_factory=list)
     watches: list[WatchDeploymentsInput] = field(default_factory=list)
     """Those under way."""
@@ -157,8 +158,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
         self.calls.append("read_environment")
-        if self.problem is not None:
-            return ReadEnvironmentResult(problem=self.problem)
+        if self.failure is not None:
+            return ReadEnvironmentResult(failure=self.failure)
         deployments = tuple(
             DeploymentSpec(
                 name=name,

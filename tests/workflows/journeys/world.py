@@ -35,7 +35,7 @@ from activities.models.revisions import (
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.testing import PollTestsInput, PollTestsResult, TriggerRoundInput, TriggerRoundResult
-from activities.models.tracking import Component, Problem, RepositoryView, Timings, TrackerRef
+from activities.models.tracking import Component, RepositoryView, Timings, TrackerRef
 from activities.parts import runs_of
 from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits, attempt_key
 from tests.workflows.journeys.applications import Applications
@@ -43,6 +43,7 @@ from tests.workflows.journeys.oracle import Oracle
 from tests.workflows.journeys.pipelines import Pipelines
 from tests.workflows.journeys.stage import Run, Stage
 from tests.workflows.journeys.traveller import INSTALLATION, NAMESPACE, REPOSITORY, Traveller
+from tests.workflows.refusals import missing
 from workflows.environment.state import EnvironmentStart
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import environment_workflow_id
@@ -218,8 +219,7 @@ class World:
             (one.spec for one in self.applications.of(request.environment)), key=lambda one: (one.wave, one.name)
         )
         if not declared:
-            problem = Problem(what=request.environment, reason="NothingDeployed", message="no deployment")
-            return ReadEnvironmentResult(problem=problem)
+            return ReadEnvironmentResult(failure=missing(f"Environment/{request.environment}"))
         view = EnvironmentView(
             name=request.environment,
             final=request.environment == ENVIRONMENTS[-1],

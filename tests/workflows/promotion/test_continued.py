@@ -11,8 +11,9 @@ from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmen
 from activities.models.promotion import Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import RunState
-from activities.models.tracking import Problem, PullRequestState
+from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import LOOKS, Run, World, merged, promotion, promotion_in
+from tests.workflows.refusals import missing
 
 
 class Length:
@@ -157,8 +158,7 @@ class UndeclaredWorld(World):
     @activity.defn
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
         if request.environment == self.undeclared:
-            problem = Problem(what=f"Environment/{self.undeclared}", reason="NotFound", message="does not exist")
-            return ReadEnvironmentResult(problem=problem)
+            return ReadEnvironmentResult(failure=missing(f"Environment/{self.undeclared}"))
         return await super().read_environment(request)
 
 

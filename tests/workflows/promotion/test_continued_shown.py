@@ -12,9 +12,10 @@ from activities.models.delivery import Observation
 from activities.models.promotion import Verb
 from activities.models.status import State, TrackerStatus
 from activities.models.testing import RunState
-from activities.models.tracking import Problem, PullRequestState
+from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, run_id
 from tests.workflows.promotion.world import FAST, HOTFIX, LOOKS, OLD, Run, World, merged, promotion_in
+from tests.workflows.refusals import missing
 
 
 @dataclass
@@ -34,7 +35,7 @@ def _open(world: BlindWorld) -> None:
 
 
 def _unread_repository(world: BlindWorld) -> None:
-    world.repository_problem = Problem(what="GitRepository/web", reason="NotFound", message="does not exist")
+    world.repository_failure = missing("GitRepository/web")
 
 
 def _not_deployed(world: BlindWorld) -> None:

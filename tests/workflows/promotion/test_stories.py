@@ -11,8 +11,9 @@ from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.status import State, Waiting
 from activities.models.testing import RunState
-from activities.models.tracking import Problem, PullRequestState
+from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, a_test, merged, promotion
+from tests.workflows.refusals import missing
 
 
 async def test_a_merged_change_is_tested_promoted_and_completed(temporal_server: str) -> None:
@@ -289,12 +290,12 @@ async def test_a_deleted_tracker_ends_its_workflow(temporal_server: str) -> None
 
 async def test_a_missing_reference_says_what_is_missing_and_goes_on(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
-        world.repository_problem = Problem(what="Secret/github-token", reason="NotFound", message="does not exist")
+        world.repository_failure = missing("Secret/github-token")
         await start()
         status = await world.until(State.PENDING, reason="WaitingForReference")
         assert status.waiting_for is not None
         assert (status.waiting_for.what, status.waiting_for.object) == (Waiting.REFERENCE, "Secret/github-token")
-        world.repository_problem = None
+        world.repository_failure = None
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 

@@ -6,8 +6,8 @@ from activities.models.delivery import Observation
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import RunState
-from activities.models.tracking import Problem
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
+from tests.workflows.refusals import missing
 
 NOTHING = ""
 
@@ -75,13 +75,13 @@ async def test_an_edited_policy_is_taken_by_the_next_change(temporal_server: str
 
 async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
-        world.repository_problem = Problem(what="Secret/github-token", reason="NotFound", message="does not exist")
+        world.repository_failure = missing("Secret/github-token")
         run = await start()
         await world.until(State.PENDING, reason="WaitingForReference")
         assert (await run.say(Verb.HOLD, reason="freeze")).accepted
         held = await world.until(State.HELD)
         assert held.held_state is State.PENDING
-        world.repository_problem = None
+        world.repository_failure = None
         # What can be seen while held is seen, and nothing is begun.
         await world.eventually(lambda: world.status.held_state not in (None, State.PENDING))
         assert world.status.state is State.HELD
@@ -93,7 +93,7 @@ async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(temporal
 
 async def test_a_release_before_anything_is_known_leaves_pending_as_it_was(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
-        world.repository_problem = Problem(what="Secret/github-token", reason="NotFound", message="does not exist")
+        world.repository_failure = missing("Secret/github-token")
         run = await start()
         await world.until(State.PENDING, reason="WaitingForReference")
         await run.say(Verb.HOLD, reason="freeze")

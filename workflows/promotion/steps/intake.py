@@ -1,7 +1,9 @@
 """Steps before the change runs anywhere: read the pull request, await its merge, await it in the first environment."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 
@@ -12,14 +14,16 @@ from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
 from activities.models.status import State
-from activities.models.tracking import Artifact, Problem, PullRequest, PullRequestState, RepositoryView
+from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
 from workflows import policies
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.commands import command_line
 from workflows.promotion.rules.lineage import astray
 from workflows.promotion.run import Ended, PromotionRun
-from workflows.runtime.asking import Unreadable
+from workflows.runtime.asking import Unreadable, no_answer
 from workflows.runtime.backoff import Backoff, jittered
+
+Answer = TypeVar("Answer")
 
 JOIN_TIMEOUT = timedelta(minutes=2)
 """How long a place may take for its first view before it is told again."""
@@ -43,8 +47,7 @@ async def _read_repository(ctx: PromotionRun) -> RepositoryView:
             **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"read repository {spec.repository}"),
         )
         if answer.repository is None:
-            what = f"GitRepository/{spec.repository}"
-            raise Unreadable(answer.problem or Problem(what=what, reason="Invalid", message="no answer"))
+            raise Unreadable(answer.failure or no_answer(f"GitRepository/{spec.repository}"))
         return answer.repository
 
     found = await ctx.retry_until_answered(ask, object_=f"GitRepository/{spec.repository}", why="repository")
@@ -86,11 +89,19 @@ async def _read_pull_request(ctx: PromotionRun) -> PullRequest:
         )
         return answer.pull_request
 
-    found = await ctx.retry_until_answered(ask, object_=f"pull request #{spec.number}", why="pull request")
+    found = await _ask_host(ctx, ask, "pull request")
     if found != ctx.story.pull_request:
         ctx.story.pull_request = found
         ctx.changed()
     return found
+
+
+async def _ask_host(ctx: PromotionRun, ask: Callable[[], Awaitable[Answer]], why: str) -> Answer:
+    """Ask the repository's host for something of the pull request, until it answers."""
+    spec = ctx.request.spec
+    return await ctx.retry_until_answered(
+        ask, object_=f"pull request #{spec.number}", through=f"GitRepository/{spec.repository}", why=why
+    )
 
 
 async def _touched(ctx: PromotionRun) -> State:
@@ -112,7 +123,7 @@ async def _touched(ctx: PromotionRun) -> State:
         )
         return answer.components
 
-    story.components = await ctx.retry_until_answered(ask, object_=f"pull request #{spec.number}", why="changed files")
+    story.components = await _ask_host(ctx, ask, "changed files")
     if not story.components:
         raise Ended(State.COMPLETED, "NothingToDeploy", "no component's paths match the changed files")
     return State.AWAITING_SYNC
@@ -158,13 +169,13 @@ async def tell_joining(ctx: PromotionRun, environment: str, role: str) -> None:
 
 def _spoke(ctx: PromotionRun, environment: str) -> bool:
     place = ctx.membership.view(environment)
-    return place is not None and (place.observed_at is not None or bool(place.problem))
+    return place is not None and (place.observed_at is not None or place.failure is not None)
 
 
 def source_artifacts(ctx: PromotionRun) -> tuple[Artifact, ...] | None:
     """Return what the source runs of our components, as last observed by its place."""
     place = ctx.membership.view(ctx.story.environment)
-    if place is None or place.problem:
+    if place is None or place.failure is not None:
         return None
     return comparison.place_artifacts(place.observed, ctx.story.components or ())
 

@@ -8,7 +8,8 @@ from temporalio import workflow
 
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import DeploymentRuns, Observation, ReadDeploymentsInput
-from activities.models.tracking import Artifact, Problem
+from activities.models.failures import Failure, FailureKind
+from activities.models.tracking import Artifact
 from workflows.promotion.rules import comparison
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Round
@@ -123,7 +124,8 @@ class SourceReader:
             await ctx.environments.look_up(environment)
             observed = await ctx.environments.observe(environment)
         if unread := _unread(round_, observed):
-            raise Unreadable(Problem(what=f"Environment/{environment}", reason="Unreadable", message="; ".join(unread)))
+            where = f"Environment/{environment}"
+            raise Unreadable(Failure(kind=FailureKind.REFERENCE_MISSING, object=where, message="; ".join(unread)))
         return observed
 
     def _declared_since(self) -> bool:

@@ -38,7 +38,7 @@ def find_obstacle(
     if story.state.terminal:
         return None
     if story.failure is not None:
-        return _of_reference(story.failure, story)
+        return _of_reference(story.failure)
     match story.state:
         case State.AWAITING_SYNC | State.SYNCED:
             return _of_place(story, source)
@@ -52,20 +52,18 @@ def find_obstacle(
             return None
 
 
-def _of_reference(failure: Failure, story: PromotionState) -> Obstacle:
-    what = failure.object
-    host = f"GitRepository/{story.repository.name}" if story.repository and what.startswith("pull request") else what
-    unblock = _fix(failure.kind, what, host)
+def _of_reference(failure: Failure) -> Obstacle:
     return Obstacle(
-        object=what,
+        object=failure.object,
         reason="Unavailable" if failure.kind.passing else "WaitingForReference",
-        text=f"{what}: {failure.text}",
-        unblock_with=unblock,
+        text=failure.named,
+        unblock_with=_fix(failure),
     )
 
 
-def _fix(kind: FailureKind, what: str, host: str) -> str:
-    match kind:
+def _fix(failure: Failure) -> str:
+    what, host = failure.object, failure.through or failure.object
+    match failure.kind:
         case FailureKind.UNAUTHORIZED:
             return f"fix the credential of {host}, or its rights; {UNTIL_FIXED}"
         case FailureKind.NOT_FOUND:
@@ -92,15 +90,8 @@ def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | No
     if place is None:
         return None
     environment = f"Environment/{place.environment}"
-    if place.problem:
-        found = place.problem_object or environment
-        also = "" if found == environment else f", or what {environment} names"
-        return Obstacle(
-            object=found,
-            reason="DeploymentUnreadable",
-            text=place.problem,
-            unblock_with=f"fix {found}{also}; {UNTIL_FIXED}",
-        )
+    if place.failure is not None:
+        return _of_unobserved(place.failure, environment)
     components = story.components or ()
     unread = [one for one in place.observed if one.problem and one.component in components]
     if unread:
@@ -115,6 +106,18 @@ def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | No
         reason="ComponentNotDeployed",
         text=f"{environment} has no deployment of component {names}",
         unblock_with=f"add a deployment of component {names} to {environment}; {UNTIL_FIXED}",
+    )
+
+
+def _of_unobserved(failure: Failure, environment: str) -> Obstacle:
+    unblock = _fix(failure)
+    if failure.kind is FailureKind.REFERENCE_MISSING and failure.object != environment:
+        unblock = f"fix {failure.object}, or what {environment} names; {UNTIL_FIXED}"
+    return Obstacle(
+        object=failure.object,
+        reason="Unavailable" if failure.kind.passing else "DeploymentUnreadable",
+        text=failure.named,
+        unblock_with=unblock,
     )
 
 

@@ -10,7 +10,6 @@ from activities.models.failures import Failure, FailureKind
 from activities.models.places import Counter, PlaceSignal
 from activities.models.status import State
 from activities.models.testing import RunState
-from activities.models.tracking import RepositoryView
 from tests.workflows.promotion.rules.test_commands import a_story
 from tests.workflows.promotion.rules.test_rules_at_their_limits import progress
 from workflows.promotion.state import PromotionState
@@ -66,18 +65,16 @@ def test_only_deployments_of_touched_components_are_in_the_way(observed: tuple[O
 
 
 @pytest.mark.parametrize(
-    ("known", "what", "credential"),
+    ("what", "through", "credential"),
     [
-        (True, "pull request #412", "GitRepository/web"),
-        (True, "Secret/github", "Secret/github"),
-        (False, "pull request #412", "pull request #412"),
-        (False, "GitRepository/web", "GitRepository/web"),
+        ("pull request #412", "GitRepository/web", "GitRepository/web"),
+        ("Secret/github", "", "Secret/github"),
+        ("GitRepository/web", "", "GitRepository/web"),
     ],
 )
-def test_the_credential_of_a_pull_request_is_that_of_its_repository(what: str, credential: str, *, known: bool) -> None:
-    repository = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
-    failure = Failure(kind=FailureKind.UNAUTHORIZED, message="401", object=what)
-    found = found_in(PromotionState(started_at=NOON, repository=repository if known else None, failure=failure))
+def test_the_credential_of_a_pull_request_is_that_of_its_repository(what: str, through: str, credential: str) -> None:
+    failure = Failure(kind=FailureKind.UNAUTHORIZED, message="401", object=what, through=through)
+    found = found_in(PromotionState(started_at=NOON, failure=failure))
     assert found is not None
     assert found.object == what
     assert found.unblock_with.startswith(f"fix the credential of {credential}, or its rights")

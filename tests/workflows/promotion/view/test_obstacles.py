@@ -209,7 +209,8 @@ def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World
 )
 def test_a_pull_request_that_cannot_be_read_says_what_to_fix(problem: str, unblock: str) -> None:
     repository = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
-    story = PromotionState(started_at=NOON, repository=repository, failure=fail(problem, "pull request #412"))
+    failure = replace(fail(problem, "pull request #412"), through="GitRepository/web")
+    story = PromotionState(started_at=NOON, repository=repository, failure=failure)
     found = find_obstacle(story, source=None, target=None, say=say)
     assert found is not None
     waiting = waiting_for(story, source=None, target=None, obstacle=found, say=say)
@@ -226,10 +227,9 @@ def test_a_tracker_that_ended_has_nothing_in_its_way(world: World) -> None:
     assert find_obstacle(story, source=None, target=None, say=say) is None
 
 
-def place(*observed: Observation, environment: str = "dev", problem: str = "", object_: str = "") -> PlaceSignal:
-    at = None if problem else NOON
-    signal = PlaceSignal(environment=environment, counter=Counter(), observed=observed, observed_at=at)
-    return replace(signal, problem=problem, problem_object=object_)
+def place(*observed: Observation, environment: str = "dev", failure: Failure | None = None) -> PlaceSignal:
+    at = None if failure else NOON
+    return PlaceSignal(environment=environment, counter=Counter(), observed=observed, observed_at=at, failure=failure)
 
 
 def unread(problem: str, *, instance: str = "argocd") -> Observation:
@@ -262,17 +262,29 @@ def test_a_deployment_whose_instance_is_unknown_names_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "object_", "named"),
+    ("error", "object_", "reason", "unblock"),
     [
-        ("ArgoCDInstance/argocd: does not exist", "ArgoCDInstance/argocd", "ArgoCDInstance/argocd"),
-        ("Environment/dev: does not exist", "Environment/dev", "Environment/dev"),
-        ("deployments/of it: no answer", "", "Environment/dev"),
+        (
+            "ReferenceMissing: does not exist",
+            "ArgoCDInstance/argocd",
+            "DeploymentUnreadable",
+            "fix ArgoCDInstance/argocd, or what Environment/dev names;",
+        ),
+        ("ReferenceMissing: does not exist", "Environment/dev", "DeploymentUnreadable", "fix Environment/dev;"),
+        ("ApiForbidden: forbidden", "Environment/dev", "DeploymentUnreadable", "let Pilotage's worker read"),
+        ("AttemptExpired: held up", "Environment/dev", "Unavailable", "check Pilotage's workers"),
+        ("ApiUnavailable: 503", "Environment/dev", "Unavailable", "check the Kubernetes API"),
+        ("ProviderBusy: too many calls", "Environment/dev", "Unavailable", "nothing; "),
     ],
 )
-def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that(problem: str, object_: str, named: str) -> None:
-    found, _ = awaiting_sync(place(problem=problem, object_=object_))
-    assert (found.object, found.text) == (named, problem)
-    assert f"fix {named}" in found.unblock_with
+def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that_and_what_removes_it(
+    error: str, object_: str, reason: str, unblock: str
+) -> None:
+    failure = fail(error, object_)
+    found, waiting = awaiting_sync(place(failure=failure))
+    assert (found.object, found.reason, found.text) == (object_, reason, failure.named)
+    assert found.unblock_with.startswith(unblock)
+    assert failure.message in waiting.observed
 
 
 def test_a_component_without_deployment_is_to_be_declared() -> None:
@@ -301,7 +313,7 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
     [
         (None, "nothing; the lane is handed on"),
         (BlockedBy(tracker="web-411", reason="is held"), "the end, release or abort of web-411"),
-        (BlockedBy(tracker="", reason="deployments cannot be read: 401"), "fix Environment/staging; the tracker goes"),
+        (BlockedBy(tracker="", reason="cannot be read"), "check the host of Environment/staging"),
     ],
 )
 def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_it(
@@ -314,8 +326,8 @@ def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_i
         components=("web",),
         hop=replace(hop_of(world), approved_by="autoPromote"),
     )
-    problem = blocked.reason if blocked and not blocked.tracker else ""
-    target = replace(place(environment="staging", problem=problem), observed_at=None, blocked_by=blocked)
+    failure = fail("ProviderMalformed: no JSON", "Environment/staging") if blocked and not blocked.tracker else None
+    target = replace(place(environment="staging", failure=failure), observed_at=None, blocked_by=blocked)
     found = find_obstacle(story, source=None, target=target, say=say)
     waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
     assert waiting is not None
