@@ -28,7 +28,7 @@ from activities.models.configuration import (
     TestSpec,
     TrackersCursor,
 )
-from activities.models.places import TellEnvironmentInput
+from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import RepositoryView, TrackerRef
 from activities.ports import Lack, Places, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
@@ -166,9 +166,9 @@ class ResourceConfigActivities(ConfigActivities):
 
     @activity.defn
     @reported
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
-        """Pass the member's view on to the place."""
-        await self._places.tell(request)
+    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+        """Pass the member's view on to the place, and return its answer if it has one."""
+        return await self._places.tell(request)
 
     async def _list_policies(self, namespace: str) -> tuple[list[PromotionPolicy], list[UnreadablePolicy]]:
         """List the policies; those that the model refuses are kept by name, as none of them may seem to be missing."""

@@ -24,7 +24,7 @@ from activities.models.delivery import (
     WatchDeploymentsInput,
     WriteResult,
 )
-from activities.models.places import TellEnvironmentInput
+from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -73,8 +73,11 @@ class ConfigActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
-        """Signal a place with a member's view, starting its workflow if needed. Safe to retry."""
+    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+        """Send a member's view to a place, starting its workflow if needed, and return the place's. Safe to retry.
+
+        None where the place has nothing to answer yet, or no worker answered in time: its answer follows by signal.
+        """
 
 
 class ConnectionActivities(ABC):

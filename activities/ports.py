@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from activities.models.places import TellEnvironmentInput
+from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import RepositoryView
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
@@ -84,6 +84,6 @@ class ResourceOpener(Protocol):
 class Places(Protocol):
     """Reach EnvironmentWorkflows."""
 
-    async def tell(self, request: TellEnvironmentInput) -> None:
+    async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
         """Signal the place with a member's view, starting its workflow if it does not run."""
         ...

@@ -8,6 +8,7 @@ CREDENTIAL_CHECK_WORKFLOW = "CredentialCheckWorkflow"
 INSTALLATION_WORKFLOW = "InstallationWorkflow"
 
 MEMBER_SIGNAL = "member"
+MEMBER_UPDATE = "member_answered"
 PLACE_SIGNAL = "place"
 POKE_SIGNAL = "poke"
 SEEN_SIGNAL = "seen"

@@ -54,6 +54,11 @@ class MemberSignal:
     heard: Counter | None = None
     """The newest counter heard of this place: a place without memory waits until it is named here."""
 
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the sender goes on with what the place answers; who holds the lane or leaves does not."""
+        return self.role != "ahead" and self.phase not in (Phase.HOLDER, Phase.ARRIVED, Phase.GONE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
@@ -99,7 +104,7 @@ class PlaceSignal(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class TellEnvironmentInput:
-    """Signal-with-start a place with a member's view."""
+    """Send a member's view to a place, which is started where it does not run."""
 
     namespace: str
     environment: str

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -35,7 +35,8 @@ def wire_types() -> Iterator[Any]:
         if contract.__module__ == contracts.__name__:
             for name, method in vars(contract).items():
                 if callable(method) and not name.startswith("_"):
-                    yield from (kind for kind in get_type_hints(method).values() if kind is not type(None))
+                    kinds = (one for kind in get_type_hints(method).values() for one in get_args(kind) or (kind,))
+                    yield from (kind for kind in kinds if kind is not type(None))
 
 
 TYPES = sorted(set(wire_types()) - set(BUDGETED), key=lambda kind: str(kind.__name__))

@@ -269,10 +269,11 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return ListTrackersResult(trackers=())
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
         self.members.append((request.environment, request.signal))
         if request.signal.phase not in (Phase.GONE, Phase.ARRIVED):
             await self.say(request.environment, answers=request.signal)
+        return None
 
     @activity.defn
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:

@@ -4,29 +4,37 @@ import asyncio
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import (
     Priority,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.models.places import EnvironmentInput, TellEnvironmentInput
+from activities.models.places import EnvironmentInput, PlaceSignal, TellEnvironmentInput
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.settings import unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
     MEMBER_SIGNAL,
+    MEMBER_UPDATE,
     SEARCH_ENVIRONMENT,
     SEARCH_NAMESPACE,
     SEARCH_PULL_REQUEST,
@@ -46,6 +54,8 @@ _PORT_ATTEMPTS = 5
 
 
 CALL_TIMEOUT = timedelta(seconds=10)
+ANSWER_TIMEOUT = timedelta(seconds=5)
+"""How long a place may take to answer before it is signalled instead: that needs no workflow worker."""
 SEARCH_ATTRIBUTES: dict[str, IndexedValueType.ValueType] = {
     SEARCH_STATE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     SEARCH_NAMESPACE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -167,25 +177,66 @@ async def ensure_search_attributes(client: Client) -> bool:
 
 
 class TemporalPlaces:
-    """Implement activities.ports.Places: signal-with-start, so that a place exists as long as anybody needs it."""
+    """Implement activities.ports.Places: each call starts the place where it does not run."""
 
     def __init__(self, client: Client, installation: str) -> None:
         self._client = client
         self._queues = Queues(installation=installation)
 
-    async def tell(self, request: TellEnvironmentInput) -> None:
-        """Signal the place, starting its workflow where none runs. Raises RPCError, which is worth a retry."""
+    async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+        """Send the member's view and return the place's; None where that follows by signal, or nothing is answered.
+
+        Raises RPCError, which is worth a retry.
+        """
+        if request.signal.awaits_answer:
+            try:
+                return await self._call(request)
+            except (RPCError, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError, TimeoutError) as error:
+                # Such as no workflow worker, ten calls at once, or a run that just ends: the signal reaches the next.
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from error
+                _logger.info("a place is signalled instead", environment=request.environment, reason=str(error))
+        await self._signal(request)
+        return None
+
+    async def _call(self, request: TellEnvironmentInput) -> PlaceSignal | None:
         installation = self._queues.installation
-        place = EnvironmentInput(
-            installation=installation,
+        start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
+            ENVIRONMENT_WORKFLOW,
+            self.place(request),
+            id=environment_workflow_id(installation, request.namespace, request.environment, request.repository),
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            task_queue=self._queues.promotions,
+            static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
+            search_attributes=_place_attributes(request),
+            priority=Priority(fairness_key=fairness_key(request.namespace)),
+        )
+        async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
+            answer: PlaceSignal | None = await self._client.execute_update_with_start_workflow(
+                MEMBER_UPDATE,
+                request.signal,
+                start_workflow_operation=start,
+                result_type=PlaceSignal | None,  # type: ignore[arg-type]
+                rpc_timeout=ANSWER_TIMEOUT,
+            )
+        return answer
+
+    def place(self, request: TellEnvironmentInput) -> EnvironmentInput:
+        """Return what a place is started with."""
+        return EnvironmentInput(
+            installation=self._queues.installation,
             namespace=request.namespace,
             environment=request.environment,
             repository=request.repository,
             timings=request.timings,
         )
+
+    async def _signal(self, request: TellEnvironmentInput) -> None:
+        installation = self._queues.installation
         await self._client.start_workflow(
             ENVIRONMENT_WORKFLOW,
-            place,
+            self.place(request),
             id=environment_workflow_id(installation, request.namespace, request.environment, request.repository),
             task_queue=self._queues.promotions,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,

@@ -195,6 +195,17 @@ class Roster:
         if signal.phase is not Phase.READY or heard:
             self.grant = None
 
+    def repeated(self, signal: MemberSignal) -> bool:
+        """Owe an answer to the newest view once more; tell whether this is it.
+
+        It comes again where the answer to the call that sent it may not have arrived.
+        """
+        member = self._members.get(signal.tracker.uid)
+        if member is None or member.signal != signal:
+            return False
+        self._members[signal.tracker.uid] = replace(member, answer_due=True)
+        return True
+
     def answered(self, uid: str) -> None:
         """Note that the newest view of a member is answered; who left is none, and is owed nothing."""
         self._members[uid] = replace(self._members[uid], answer_due=False)

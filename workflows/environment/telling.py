@@ -57,6 +57,8 @@ class Teller:
         self._busy: dict[str, int] = {}
         """Bytes of the signal that is under way to each tracker."""
         self._full = False
+        self._answered = 0
+        """Bytes of the answers of this task to members that called."""
 
     @property
     def busy(self) -> bool:
@@ -70,7 +72,7 @@ class Teller:
     def tell(self, page: Announcements) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
         asked = set(page.ask)
-        self._full = False
+        self._full, self._answered = False, 0
         for member in self._roster.entries:
             uid = member.signal.tracker.uid
             before, news = self._news(member.signal, page)
@@ -89,6 +91,24 @@ class Teller:
                 )
                 self._send(workflow_id, tracker, None, page, asks=True)
         self.told = {uid: told for uid, told in self.told.items() if uid in members}
+
+    def answer(self, asked: MemberSignal, page: Announcements) -> PlaceSignal | None:
+        """Return the answer to a member's call, which is then owed no signal; None where a signal is to bring it.
+
+        A view that comes again is answered with what is true now, and stays owed whatever it was owed.
+        """
+        member = next((one for one in self._roster.entries if one.signal == asked), None)
+        if member is None or not self._has_something_to_say(member):
+            return None
+        signal = self._signal(asked, page, asks=False)
+        size = encoded_size(signal)
+        if self._answered and self._answered + size > SIGNALS_BYTES:
+            return None
+        self._answered += size
+        if member.answer_due:
+            self.told[asked.tracker.uid] = self._news(asked, page)[1]
+            self._roster.answered(asked.tracker.uid)
+        return signal
 
     def _free(self, uid: str) -> bool:
         return uid not in self._busy and len(self._busy) < SIGNALS_AT_ONCE and not self._full
@@ -133,32 +153,35 @@ class Teller:
         self, workflow_id: str, tracker: TrackerRef, member: MemberSignal | None, page: Announcements, *, asks: bool
     ) -> bool:
         """Send a signal unless all that are under way would be too large together; tell whether it was sent."""
-        now = workflow.now()
-        holder = self._roster.holder()
-        observed = self._observer.observed
-        signal = PlaceSignal(
-            environment=self._start.environment,
-            counter=self._roster.next_counter(now),
-            observed=observation.as_told(member, observed.observations) if member is not None else (),
-            observed_at=observed.at,
-            holder=holder.tracker.name if holder is not None else "",
-            grant=self._roster.grant_for(tracker.uid) if member is not None else None,
-            blocked_by=page.blocked_by.get(tracker.uid),
-            failure=self._observer.failure,
-            moved_by=observation.moves_concerning(member, observed),
-            asks=asks,
-        )
+        signal = self._signal(member, page, asks=asks)
         size = encoded_size(signal)
         if self._busy and sum(self._busy.values()) + size > SIGNALS_BYTES:
             self._full = True
             return False
         if asks:
-            self._roster.asked(tracker, now)
+            self._roster.asked(tracker, workflow.now())
         if member is not None:
             self._roster.answered(tracker.uid)
         self._busy[tracker.uid] = size
         self._background.start(self._deliver(workflow_id, tracker, signal))
         return True
+
+    def _signal(self, member: MemberSignal | None, page: Announcements, *, asks: bool) -> PlaceSignal:
+        """Return what is true now, under a counter of its own; who is no member is only asked."""
+        holder, observed = self._roster.holder(), self._observer.observed
+        uid = member.tracker.uid if member is not None else ""
+        return PlaceSignal(
+            environment=self._start.environment,
+            counter=self._roster.next_counter(workflow.now()),
+            observed=observation.as_told(member, observed.observations) if member is not None else (),
+            observed_at=observed.at,
+            holder=holder.tracker.name if holder is not None else "",
+            grant=self._roster.grant_for(uid),
+            blocked_by=page.blocked_by.get(uid),
+            failure=self._observer.failure,
+            moved_by=observation.moves_concerning(member, observed),
+            asks=asks,
+        )
 
     async def _deliver(self, workflow_id: str, tracker: TrackerRef, signal: PlaceSignal) -> None:
         try:

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
-from activities.models.places import BlockedBy, MemberSignal, Phase
+from activities.models.places import BlockedBy, MemberSignal, Phase, PlaceSignal
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
 from workflows import policies
@@ -22,7 +22,7 @@ from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.environment.telling import Announcements, Teller
-from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, POKE_SIGNAL, PROGRESS_QUERY, Queues
+from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, MEMBER_UPDATE, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.runtime import lifetime
 from workflows.runtime.loop import Loop
 from workflows.runtime.publishing import GRACE
@@ -56,6 +56,8 @@ class EnvironmentWorkflow:
         """When all that the holder brings was first seen to have arrived."""
         self._listing = False
         self._ending = False
+        self._handed_over = False
+        """Whether what arrives now is known to no run any more."""
         self._lonely_since = state.lonely_since
         self._blocked_by: dict[str, BlockedBy] = {}
 
@@ -63,17 +65,35 @@ class EnvironmentWorkflow:
     async def run(self, start: EnvironmentStart) -> None:
         """Decide at every change until nobody has been here for a while."""
         await self._loop.run(self._step, hand_over=self._continue, over=lambda: self._ending and self._publisher.idle)
+        self._handed_over = True
 
     @workflow.signal(name=MEMBER_SIGNAL, description="A tracker tells its whole view")
     def member(self, signal: MemberSignal) -> None:
         """Take a tracker's view, unless a newer one is known."""
+        if not self._take(signal) and self._roster.repeated(signal):
+            self._background.wake()
+
+    @workflow.update(name=MEMBER_UPDATE, description="A tracker sends its whole view and gets the place's")
+    def member_answered(self, signal: MemberSignal) -> PlaceSignal | None:
+        """Take a tracker's view and return the place's, grant included; None where a signal is to bring it.
+
+        Nothing is awaited: the server takes ten calls at once. The grant is in the state before it is returned.
+        """
+        if self._handed_over:
+            raise ApplicationError("this run has ended", type="Ended", non_retryable=True)
+        self._take(signal)
+        self._background.wake()
+        return self._teller.answer(signal, self._look(workflow.now())[0])
+
+    def _take(self, signal: MemberSignal) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
         if not self._roster.receive(signal, workflow.now()):
-            return
+            return False
         if signal.phase not in LEAVING and known.get(signal.tracker.uid) != (signal.hop, signal.role):
             self._observer.welcome(workflow.now())
             self._comparer.hurry()
         self._background.wake()
+        return True
 
     @workflow.signal(name=POKE_SIGNAL, description="Something may have changed: look again soon")
     def poke(self) -> None:
@@ -95,6 +115,17 @@ class EnvironmentWorkflow:
 
     def _step(self, now: datetime) -> datetime | None:
         """Decide on all that is known and start whatever follows; nothing here waits. Return when to decide again."""
+        announcements, blockers = self._look(now)
+        self._teller.tell(announcements)
+        self._observer.pursue(now, self._roster.members, self._holder())
+        self._publish()
+        workflow.set_current_details(self._details())
+        self._lonely_since = None if self._roster.entries else self._lonely_since or now
+        self._ending = self._deserted(now)
+        return self._next_deadline(now, blockers)
+
+    def _look(self, now: datetime) -> tuple[Announcements, tuple[str, ...]]:
+        """Decide the lane on all that is known; return what members are to know, and who is in the way."""
         self._roster.expire(now)
         self._remember()
         decision = self._decide(now)
@@ -110,13 +141,7 @@ class EnvironmentWorkflow:
         ask = self._roster.due_to_be_asked(
             now, blockers=decision.blockers, backstop=timings.backstop, holder_backstop=timings.holder_backstop
         )
-        self._teller.tell(Announcements(blocked_by=self._blocked_by, ask=ask))
-        self._observer.pursue(now, self._roster.members, self._holder())
-        self._publish()
-        workflow.set_current_details(self._details())
-        self._lonely_since = None if self._roster.entries else self._lonely_since or now
-        self._ending = self._deserted(now)
-        return self._next_deadline(now, decision.blockers)
+        return Announcements(blocked_by=self._blocked_by, ask=ask), decision.blockers
 
     def _decide(self, now: datetime) -> Decision:
         occupied_by, because = self._roster.occupied(now)
@@ -228,6 +253,7 @@ class EnvironmentWorkflow:
         await self._publisher.give_up()
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._background.collect()
+        self._handed_over = True
         state = EnvironmentState(
             roster=self._roster.state(),
             observer=self._observer.state(),

@@ -147,7 +147,9 @@ class Membership:
             timings=self.timings,
         )
         try:
-            await workflow.execute_activity_method(ConfigActivities.tell_environment, request, **config)
+            answer = await workflow.execute_activity_method(ConfigActivities.tell_environment, request, **config)
+            if answer is not None:
+                self.receive(answer)
         except ActivityError as refusal:
             # Told again at the next wait, so that commands and deadlines come in between.
             workflow.logger.warning("a place could not be told", exc_info=refusal)

@@ -46,6 +46,9 @@ class Model:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
+        self.calls_dice = random.Random(f"calls {self.seed}")
+        # How often a place answers in the call.
+        self.calls = self.calls_dice.choice((0, 0.5, 0.9))
         self.now = 0
         self.commits = Commits()
         self.runs: dict[str, dict[str, str | None]] = {name: dict.fromkeys(COMPONENTS, "c0") for name in ENVIRONMENTS}
@@ -77,8 +80,21 @@ class Model:
             before = self.delivered.get(key)
             if before is None or signal.counter.as_tuple() > before.counter.as_tuple():
                 self.delivered[key] = signal
-            place.roster.receive(signal, self.time)
+            if signal.awaits_answer and self.calls_dice.random() < self.calls:
+                answered(place)
+            elif not place.roster.receive(signal, self.time):
+                place.roster.repeated(signal)
             place.step()
+
+        def answered(place: SimPlace) -> None:
+            """Answer in the call: a caller that lost the answer calls again, signals the same view, or is gone."""
+            answer, receiver = place.answer(signal), self.trackers[attempt_key(signal.tracker)]
+            if not self.calm and self.dice.random() < self.losses:
+                if self.dice.random() < 0.8:
+                    self.mail.append((self.now + self.dice.randint(1, 25), deliver))
+            elif answer is not None:
+                hear = partial(receiver.hear, answer)
+                self.mail.append((self.now + self.dice.randint(0, 3), hear))
 
         self.send(deliver)
 

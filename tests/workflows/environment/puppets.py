@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from temporalio import workflow
 from temporalio.client import WorkflowHandle
 
-from activities.models.places import Counter, EnvironmentInput, MemberSignal, Phase, PlaceSignal
+from activities.models.places import (
+    Counter,
+    EnvironmentInput,
+    MemberSignal,
+    Phase,
+    PlaceSignal,
+    TellEnvironmentInput,
+)
+from worker.temporal.connect import TemporalPlaces
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, PLACE_SIGNAL, Queues
 
 if TYPE_CHECKING:
@@ -94,6 +102,24 @@ class Tracker:
             start_signal_args=[signal],
         )
         return signal
+
+    async def calls(self, phase: Phase, **changes: Any) -> PlaceSignal | None:
+        """Send the place a view with the next counter as a promotion does; return what it answers in the call."""
+        counter = Counter(epoch=1, n=self.view.counter.n + 10)
+        self.view = replace(self.view, counter=counter, phase=phase, **changes)
+        await self.puppet.signal(Puppet.become, args=[self.view, self.world.place_id])
+        return await self.repeats()
+
+    async def repeats(self) -> PlaceSignal | None:
+        """Send the same view once more, as a caller that lost the answer does."""
+        request = TellEnvironmentInput(
+            namespace="shop",
+            environment="staging",
+            repository="web",
+            signal=self.view,
+            timings=self.world.timings,
+        )
+        return await TemporalPlaces(self.world.client, self.world.installation).tell(request)
 
     async def heard(self) -> list[PlaceSignal]:
         return await self.puppet.query(Puppet.said)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from activities.models.configuration import TrackersCursor
 from activities.models.delivery import Observation
-from activities.models.places import Counter, Phase, PlaceSignal
+from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal
 from activities.models.tracking import TrackerRef
 from tests.workflows.environment.facts import BACKSTOP, HOLDER_BACKSTOP, WATCH, State, attempt_key
-from workflows.environment.lane import LaneView, decide
+from workflows.environment.lane import Decision, LaneView, decide
 from workflows.environment.members import Roster
 from workflows.environment.state import RosterState
 from workflows.runtime.ancestry import KnownAncestry
@@ -49,7 +49,27 @@ class SimPlace:
             for name, runs in (self.observed or {}).items()
         )
 
-    def step(self) -> None:
+    def answer(self, asked: MemberSignal) -> PlaceSignal | None:
+        """Take a member's view and return the place's in the call; None where a signal is to bring it."""
+        self.roster.receive(asked, self.model.time)
+        decision = self.decide()
+        member = next((one for one in self.roster.entries if one.signal == asked), None)
+        if member is None or self.observed is None:
+            return None
+        uid = asked.tracker.uid
+        if member.answer_due:
+            self.told[uid] = self.news(uid, decision)
+            self.roster.answered(uid)
+        return self.signal(asked.tracker, asks=False)
+
+    def news(self, uid: str, decision: Decision) -> object:
+        # That a grant has ended is no news to who ended it, and a holder waits for what runs, not for an answer.
+        grant = self.roster.grant
+        granted = grant.since if grant is not None and grant.uid == uid else self.granted.get(uid)
+        self.granted[uid] = granted
+        return (tuple((self.observed or {}).items()), decision.blocked_by.get(uid), granted)
+
+    def decide(self) -> Decision:
         model, roster, now = self.model, self.roster, self.model.time
         roster.expire(now)
         if roster.lists_next and not self.listing and any(one.role == "target" for one in roster.members):
@@ -73,6 +93,11 @@ class SimPlace:
         for pair in decision.pairs:
             if model.dice.random() < 0.7:
                 self.ancestry.learn(pair.base, pair.head, model.commits.relation(pair.base, pair.head))
+        return decision
+
+    def step(self) -> None:
+        roster, now = self.roster, self.model.time
+        decision = self.decide()
         asked = roster.due_to_be_asked(
             now,
             blockers=decision.blockers,
@@ -82,12 +107,7 @@ class SimPlace:
         asking = {attempt_key(one): one for one in asked}
         for member in roster.entries:
             uid, key = member.signal.tracker.uid, attempt_key(member.signal.tracker)
-            # That a grant has ended is no news to who ended it, and a holder waits for what runs, not for an answer.
-            granted = (
-                roster.grant.since if roster.grant is not None and roster.grant.uid == uid else self.granted.get(uid)
-            )
-            news = (tuple((self.observed or {}).items()), decision.blocked_by.get(uid), granted)
-            self.granted[uid] = granted
+            news = self.news(uid, decision)
             patient = member.signal.phase is Phase.HOLDER and now - member.heard_at < timedelta(seconds=WATCH)
             if (member.answer_due and not patient) or key in asking or self.told.get(uid) != news:
                 self.told[uid] = news
@@ -97,19 +117,20 @@ class SimPlace:
             self.tell(tracker, asks=True, decision_blocked="")
 
     def tell(self, tracker: TrackerRef, *, asks: bool, decision_blocked: str) -> None:
-        now = self.model.time
-        here = [one.signal.tracker for one in self.roster.entries]
         if asks:
-            self.roster.asked(tracker, now)
-        signal = PlaceSignal(
+            self.roster.asked(tracker, self.model.time)
+        self.model.to_tracker(self.environment, tracker, self.signal(tracker, asks=asks), self)
+
+    def signal(self, tracker: TrackerRef, *, asks: bool) -> PlaceSignal:
+        here = [one.signal.tracker for one in self.roster.entries]
+        return PlaceSignal(
             environment=self.environment,
-            counter=self.roster.next_counter(now),
+            counter=self.roster.next_counter(self.model.time),
             observed=self.observations(),
             observed_at=self.observed_at,
             grant=self.roster.grant_for(tracker.uid) if tracker in here else None,
             asks=asks,
         )
-        self.model.to_tracker(self.environment, tracker, signal, self)
 
     def list_trackers(self) -> None:
         """List a page of the live trackers, in the order of their names; it was read a moment before it arrives."""

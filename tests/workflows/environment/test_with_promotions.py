@@ -16,7 +16,7 @@ from temporalio.worker import Worker
 from activities.contracts import ObservationActivities
 from activities.models.configuration import ListTrackersInput, ListTrackersResult
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
-from activities.models.places import EnvironmentInput, MemberSignal, TellEnvironmentInput
+from activities.models.places import EnvironmentInput, MemberSignal, PlaceSignal, TellEnvironmentInput
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, State, TrackerStatus
@@ -24,11 +24,10 @@ from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
+from worker.temporal.connect import TemporalPlaces
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import (
-    ENVIRONMENT_WORKFLOW,
-    MEMBER_SIGNAL,
     Queues,
     environment_workflow_id,
     promotion_workflow_id,
@@ -37,6 +36,17 @@ from workflows.promotion.state import PromotionStart
 from workflows.promotion.workflow import PromotionWorkflow
 
 MERGES = {411: MINE, 412: NEWER}
+
+
+class RealPlaces(TemporalPlaces):
+    """Start places that continue as new after some events."""
+
+    def __init__(self, client: Client, installation: str, history_limit: int) -> None:
+        super().__init__(client, installation)
+        self._history_limit = history_limit
+
+    def place(self, request: TellEnvironmentInput) -> EnvironmentInput:
+        return replace(super().place(request), history_limit=self._history_limit)
 
 
 @dataclass
@@ -59,23 +69,9 @@ class Together(World, ObservationActivities):
         return ListTrackersResult(trackers=tuple(self.live.values()))
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
         self.members.append((request.environment, request.signal))
-        await self.client.start_workflow(
-            ENVIRONMENT_WORKFLOW,
-            EnvironmentInput(
-                installation=self.installation,
-                namespace=request.namespace,
-                environment=request.environment,
-                repository=request.repository,
-                timings=request.timings,
-                history_limit=self.history_limit,
-            ),
-            id=environment_workflow_id(self.installation, "shop", request.environment, "web"),
-            task_queue=Queues(installation=self.installation).promotions,
-            start_signal=MEMBER_SIGNAL,
-            start_signal_args=[request.signal],
-        )
+        return await RealPlaces(self.client, self.installation, self.history_limit).tell(request)
 
     @activity.defn
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:

@@ -11,6 +11,9 @@ from activities.models.places import Phase
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, place
 from tests.workflows.refusals import missing
+from workflows.environment.workflow import EnvironmentWorkflow
+
+EVENTS_PER_ARRIVAL = 50
 
 
 async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(temporal_server: str) -> None:
@@ -47,19 +50,49 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         await first.tell(Phase.WORKING)
         await first.hears(lambda said: said.observed_at is not None)
         await eventually(lambda: world.statuses)
+        before = len((await world.place.fetch_history()).events)
         one = await world.tracker(2, MAIN[2])
-        await one.tell(Phase.WORKING)
-        await one.hears(lambda said: said.observed_at is not None)
-        await one.tell(Phase.READY)
-        await one.takes(await one.hears(lambda said: said.grant is not None))
+        joined = await one.calls(Phase.WORKING)
+        assert joined is not None
+        assert [seen.runs for seen in joined.observed] == [MAIN[0]]
+        granted = await one.calls(Phase.READY)
+        assert granted is not None
+        assert granted.grant is not None
+        assert await one.calls(Phase.HOLDER, heard=granted.counter) is None
         await eventually(lambda: world.statuses[-1].lane.holder == one.name)
         world.moves("web", MAIN[2])
-        await one.hears(lambda said: said.observed[0].runs == MAIN[2])
-        await one.tell(Phase.ARRIVED)
+        arrived = await one.hears(lambda said: said.observed[0].runs == MAIN[2])
+        assert await one.heard() == [arrived]
+        await one.calls(Phase.ARRIVED)
         await eventually(lambda: len(world.statuses[-1].lane.members) == 1)
         spent = await world.spent_on(one)
-        # An answer, the grant, what runs now; lane taken, lane free.
-        assert spent <= Counter(signals=3, publish_place=2, watch_deployments=1), spent
+        # What runs now; lane taken, lane free.
+        assert spent <= Counter(signals=1, publish_place=2, watch_deployments=1), spent
+        cost = len((await world.place.fetch_history()).events) - before
+        assert cost <= EVENTS_PER_ARRIVAL
+        assert await world.replays()
+
+
+async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_signal(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        first = await one.calls(Phase.READY)
+        second = await one.repeats()
+        assert first is not None
+        assert second is not None
+        assert (second.grant, second.counter.n > first.counter.n) == (first.grant, True)
+        assert all(said.grant is None for said in await one.heard())
+        await world.place.signal(EnvironmentWorkflow.member, one.view)
+        assert (await one.hears(lambda said: said.grant is not None)).grant == first.grant
+
+
+async def test_a_call_before_the_first_look_is_answered_by_a_signal(temporal_server: str) -> None:
+    async with place(temporal_server) as world:
+        one = await world.tracker(1, MAIN[1])
+        assert await one.calls(Phase.WORKING) is None
+        await one.hears(lambda said: said.observed_at is not None)
 
 
 async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(temporal_server: str) -> None:

@@ -292,8 +292,11 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         spent: Tally[str] = Tally()
         came = False
         for event in (await self.place.fetch_history()).events:
-            if event.HasField("workflow_execution_signaled_event_attributes"):
-                payloads = event.workflow_execution_signaled_event_attributes.input.payloads
+            payloads = [
+                *event.workflow_execution_signaled_event_attributes.input.payloads,
+                *event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads,
+            ]
+            if payloads:
                 [view] = pydantic_data_converter.payload_converter.from_payloads(payloads, [MemberSignal])
                 came = came or view.tracker == tracker.view.tracker
             elif came and event.HasField("signal_external_workflow_execution_initiated_event_attributes"):

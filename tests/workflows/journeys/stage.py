@@ -104,6 +104,10 @@ class World(Protocol):
         """Carry a signal between workflows; False when there is no such workflow."""
 
 
+NOTHING = object()
+"""What an activity answers that is done and returns nothing."""
+
+
 class Run:
     """One run of one workflow."""
 
@@ -277,9 +281,10 @@ class Stage:
             before, after = self.world.begins(run, name, request)
             self.loop.call_later(before, self._act, run, name, request, future, after)
         try:
-            return await future
+            answer = await future
         except asyncio.CancelledError:
             raise _failure(name, CancelledError("Cancelled")) from None
+        return None if answer is NOTHING else answer
 
     def _act(self, run: Run, name: str, request: Any, future: "asyncio.Future[Any]", after: float) -> None:
         if future.done():

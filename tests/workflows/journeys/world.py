@@ -41,7 +41,7 @@ from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits,
 from tests.workflows.journeys.applications import Applications
 from tests.workflows.journeys.oracle import Oracle
 from tests.workflows.journeys.pipelines import Pipelines
-from tests.workflows.journeys.stage import Run, Stage
+from tests.workflows.journeys.stage import NOTHING, Run, Stage
 from tests.workflows.journeys.traveller import INSTALLATION, NAMESPACE, REPOSITORY, Traveller
 from tests.workflows.refusals import missing
 from workflows.environment.state import EnvironmentStart
@@ -148,28 +148,31 @@ class World:
         self.send(deliver)
         return True
 
-    def tell_environment(self, request: TellEnvironmentInput) -> str:
+    def tell_environment(self, request: TellEnvironmentInput) -> object:
+        """Carry a view to a place, mostly as a call that returns the place's."""
         environment, signal = request.environment, request.signal
 
-        def deliver() -> None:
-            run = self.place(environment)
-            if run is None:
-                start = EnvironmentStart(
-                    installation=INSTALLATION,
-                    namespace=NAMESPACE,
-                    environment=environment,
-                    repository=REPOSITORY,
-                    timings=self.timings,
-                )
-                identity = environment_workflow_id(INSTALLATION, NAMESPACE, environment, REPOSITORY)
-                run = self.stage.start(identity, EnvironmentWorkflow, start)
+        def receiver() -> Run:
             before = self.delivered.get((environment, signal.tracker.uid))
             if before is None or signal.counter.as_tuple() > before.counter.as_tuple():
                 self.delivered[environment, signal.tracker.uid] = signal
-            run.call("member", signal)
+            return self.place(environment) or self._start_place(environment)
 
-        self.send(deliver)
-        return "told"
+        if signal.awaits_answer and self.dice("calls").random() < 0.8:
+            return receiver().call("member_answered", signal) or NOTHING
+        self.send(lambda: receiver().call("member", signal))
+        return NOTHING
+
+    def _start_place(self, environment: str) -> Run:
+        start = EnvironmentStart(
+            installation=INSTALLATION,
+            namespace=NAMESPACE,
+            environment=environment,
+            repository=REPOSITORY,
+            timings=self.timings,
+        )
+        identity = environment_workflow_id(INSTALLATION, NAMESPACE, environment, REPOSITORY)
+        return self.stage.start(identity, EnvironmentWorkflow, start)
 
     def begins(self, run: Run, name: str, request: Any) -> tuple[float, float]:
         """Return how long an activity takes to act, and its answer to arrive."""
