@@ -178,6 +178,8 @@ LENGTHS: dict[str, int] = {
     "Hop.source_moved": 300,
     "Hold.by": 300,
     "Hold.reason": 1000,
+    "Hop.write_trouble": 1100,
+    "ComparerState.problem": 1200,
     "Observed.moved_by[]": NAME + 11,
     "PolicyRef.name": NAME,
     "PromotionRecord.result": 20,

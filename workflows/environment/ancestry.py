@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.models.places import EnvironmentInput
 from activities.models.revisions import RevisionPair
+from workflows.environment.state import ComparerState
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import Queues
 from workflows.runtime.ancestry import PAIRS_PER_CALL, KnownAncestry, KnownRelation, compare_revisions
@@ -18,15 +19,21 @@ from workflows.runtime.loop import Background
 class Comparer:
     """Ask the SCM host for pairs that a decision lacks: one call at a time, with a pause after a failure."""
 
-    def __init__(self, start: EnvironmentInput, background: Background, known: Sequence[KnownRelation]) -> None:
+    def __init__(
+        self, start: EnvironmentInput, background: Background, known: Sequence[KnownRelation], state: ComparerState
+    ) -> None:
         self.ancestry = KnownAncestry(known)
-        self.problem = ""
-        self._failing_since: datetime | None = None
+        self.problem = state.problem
+        self._failing_since = state.failing_since
         self._start = start
         self._background = background
         self._asking = False
-        self._again_at: datetime | None = None
+        self._again_at = state.again_at
         self._pauses = Backoff(initial=start.timings.observe_initial, maximum=start.timings.observe_maximum)
+
+    def state(self) -> ComparerState:
+        """Return what the next run is to know beside the relations."""
+        return ComparerState(problem=self.problem, failing_since=self._failing_since, again_at=self._again_at)
 
     def pursue(self, pairs: Sequence[RevisionPair], now: datetime) -> None:
         """Start a call for what a decision lacked unless one runs or has just failed."""

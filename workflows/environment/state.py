@@ -119,6 +119,15 @@ class ObserverState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparerState:
+    """Hold why revisions cannot be compared, and until when the host wants no call."""
+
+    problem: str = ""
+    failing_since: datetime | None = None
+    again_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentState:
     """Everything that one run hands to the next."""
 
@@ -126,6 +135,7 @@ class EnvironmentState:
     observer: ObserverState
     told: dict[str, Told] = field(default_factory=dict)
     relations: tuple[KnownRelation, ...] = ()
+    comparer: ComparerState = ComparerState()
     sequence: int = 0
     lonely_since: datetime | None = None
 

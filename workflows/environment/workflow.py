@@ -44,7 +44,7 @@ class EnvironmentWorkflow:
         self._background = self._loop.background
         self._roster = Roster(state.roster)
         self._observer = Observer(start, self._background, state.observer)
-        self._comparer = Comparer(start, self._background, state.relations)
+        self._comparer = Comparer(start, self._background, state.relations, state.comparer)
         self._teller = Teller(
             start, self._roster, self._observer, self._background, told=state.told, vanished=self._vanish
         )
@@ -259,6 +259,7 @@ class EnvironmentWorkflow:
             observer=self._observer.state(),
             told=self._teller.carried(),
             relations=self._comparer.ancestry.relations(),
+            comparer=self._comparer.state(),
             sequence=self._publisher.sequence,
             lonely_since=self._lonely_since,
         )

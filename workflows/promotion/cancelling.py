@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -109,18 +110,28 @@ class Cancelling:
     async def _cancel(self, one: OpenCancel) -> None:
         run = self._run
         pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
+        if one.again_at is not None:
+            await self._pause(one, one.again_at)
         while (failure := await self._try(one)) is not None:
             wait = max(jittered(pauses.next()), failure.wait)
             if not failure.kind.passing or workflow.now() + wait > self._until(one):
                 run.event("CancelFailed", f"{failure.object}: {failure.text}", warning=True)
                 run.flush()
                 break
-            seen = Snapshot(lambda: self._gone_at)
+            again = replace(one, again_at=workflow.now() + wait)
+            run.story.cancels = [again if other is one else other for other in run.story.cancels]
+            one = again
+            await self._pause(one, workflow.now() + wait)
+        run.story.cancels = [other for other in run.story.cancels if other is not one]
+
+    async def _pause(self, one: OpenCancel, until: datetime) -> None:
+        """Wait until then, or until the tracker is gone."""
+        seen, left = Snapshot(lambda: self._gone_at), until - workflow.now()
+        if left > timedelta(0):
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    seen.changed, timeout=wait, timeout_summary=f"cancel at {one.runner} again"
+                    seen.changed, timeout=left, timeout_summary=f"cancel at {one.runner} again"
                 )
-        run.story.cancels = [other for other in run.story.cancels if other is not one]
 
     def _until(self, one: OpenCancel) -> datetime:
         # What is left of an ended promotion keeps its workflow no longer than its last presentation may.

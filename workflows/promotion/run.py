@@ -93,8 +93,6 @@ class PromotionRun:
         self.ended: Ended | None = None
         self.checks: tuple[str, ...] = ()
         self.writing = False
-        self.write_wait = timedelta(0)
-        """How long Argo CD asked us to wait with the next write."""
         self.outdated = self.membership.view(story.environment) if story.outdated else None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
@@ -281,8 +279,12 @@ class PromotionRun:
 
     @property
     def asked_wait(self) -> timedelta:
-        """How long the host that answered last in vain asked us to wait."""
+        """How long the host that answered last in vain wants no call."""
         return self._asking.asked_wait
+
+    def still_asked_to_wait(self, object_: str) -> timedelta:
+        """Return how long a host asked the run before this one to wait with this question; asked for once."""
+        return self._asking.still_asked_to_wait(object_)
 
     async def retry_until_answered(
         self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str, through: str = ""

@@ -98,6 +98,8 @@ class OpenCancel:
     runner: str
     runs: tuple[RunRef, ...]
     since: datetime
+    again_at: datetime | None = None
+    """When to ask again; a host may have asked for that time."""
     perhaps: bool = False
     """Whether one of them may have begun unheard, so that the CI system's lists may not show it yet."""
 
@@ -164,6 +166,10 @@ class Hop:
     """Whether the wave is at work; else Promoting is at a boundary, where a hold takes effect."""
     failing_since: datetime | None = None
     """Since when writes fail."""
+    write_after: datetime | None = None
+    """Before it Argo CD wants no write."""
+    write_trouble: str = ""
+    """What it answered then."""
     touched: dict[str, int] = field(default_factory=dict)
     """How far we went with each deployment, as a sum of `Touch`."""
     repeats: dict[str, int] = field(default_factory=dict)
@@ -257,12 +263,18 @@ class PromotionState:
     """Whether a presentation failed or was cut off, and is to be tried again."""
     presentation_failing_since: datetime | None = None
     """Since when presentations fail, also where nobody is told yet."""
+    present_after: datetime | None = None
+    """Before it the host wants no presentation."""
     failure: Failure | None = None
     """Why the current step cannot go on, as people are shown it."""
     failing_since: datetime | None = None
     """Since when the question at hand has no answer, also where nobody is told yet."""
     question: str = ""
     """What the question at hand is about, as who asked calls it."""
+    refusal: Failure | None = None
+    """Why the question at hand has no answer, also where nobody is told yet."""
+    ask_after: datetime | None = None
+    """Before it the host that answered last in vain wants no call."""
     heard: dict[str, PlaceSignal] = field(default_factory=dict)
     """Views of source and target that a run hands over: being continued changes nothing that is shown."""
     outdated: bool = False

@@ -41,6 +41,10 @@ class Unanswered(Protocol):
     failing_since: datetime | None
     question: str
     """What the question at hand is about, as who asked calls it."""
+    refusal: Failure | None
+    """Why the question at hand has no answer, whether or not people are shown it."""
+    ask_after: datetime | None
+    """Before it the host that answered last in vain wants no call."""
 
 
 class Run(Protocol):
@@ -74,10 +78,8 @@ class Asking:
     def __init__(self, run: Run, kept: Unanswered) -> None:
         self._run = run
         self._kept = kept
-        self._refusal: Failure | None = kept.failure
-        """Why the question at hand has no answer, whether or not people are shown it."""
-        self.asked_wait = timedelta(0)
-        """How long the host that answered last in vain asked us to wait."""
+        self._asked_before = kept.ask_after
+        """What the host asked of the run that this one continues; kept before the first question about it."""
 
     async def retry_until_answered(
         self, ask: Callable[[], Awaitable[Answer]], *, object_: str, why: str, through: str = ""
@@ -88,13 +90,30 @@ class Asking:
         """
         run = self._run
         pauses = Backoff(initial=run.timings.reference_initial, maximum=run.timings.reference_maximum)
+        if (quiet := self.still_asked_to_wait(object_)) > timedelta(0):
+            await self._wait(quiet, f"{why}: try again")
+            run.heed_commands()
         while (answer := await self.try_once(ask, object_=object_, through=through)) is None:
             run.heed_commands()
+            refusal = self._kept.refusal
             await self._wait(max(jittered(pauses.pause), self.asked_wait), f"{why}: try again")
             run.heed_commands()
-            if self._refusal is None or not self._refusal.kind.asks_to_wait:
+            if refusal is None or not refusal.kind.asks_to_wait:
                 pauses.grow()
         return answer
+
+    @property
+    def asked_wait(self) -> timedelta:
+        """How long the host that answered last in vain wants no call."""
+        after = self._kept.ask_after
+        return max(after - workflow.now(), timedelta(0)) if after is not None else timedelta(0)
+
+    def still_asked_to_wait(self, object_: str) -> timedelta:
+        """Return how long a host asked the run before this one to wait with this question; asked for once."""
+        if self._kept.question != object_:
+            return timedelta(0)
+        asked, self._asked_before = self._asked_before, None
+        return self.asked_wait if asked is not None and asked == self._kept.ask_after else timedelta(0)
 
     async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str, through: str = "") -> Answer | None:
         """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
@@ -111,18 +130,21 @@ class Asking:
         """Forget why the question at hand has no answer: it has one, or is asked no more."""
         if self._kept.failure is not None:
             self._run.changed()
-        self._refusal = self._kept.failure = self._kept.failing_since = None
-        self._kept.question = ""
+        kept = self._kept
+        kept.refusal = kept.failure = kept.failing_since = kept.ask_after = None
+        kept.question = ""
 
     def _refused(self, failure: Failure, question: str) -> None:
         if self._kept.question not in ("", question):
             self.forget()
-        self._kept.failing_since = self._kept.failing_since or workflow.now()
-        self._kept.question, self._refusal, self.asked_wait = question, failure, failure.wait
+        kept, now = self._kept, workflow.now()
+        kept.failing_since = kept.failing_since or now
+        kept.question, kept.refusal = question, failure
+        kept.ask_after = now + failure.wait if failure.wait else None
         self._reveal()
 
     def _reveal(self) -> None:
-        kept, failure = self._kept, self._refusal
+        kept, failure = self._kept, self._kept.refusal
         if failure is None or kept.failing_since is None or failure == kept.failure:
             return
         if worth_showing(failure, kept.failing_since, workflow.now(), passing=self._run.timings.passing):

@@ -47,7 +47,6 @@ async def test_write_and_sync_are_one_call_and_a_sync_that_failed_is_not_sent_ag
         queues=Queues(installation="main"),
         timings=Timings(),
         ended=None,
-        write_wait=timedelta(0),
     )
 
     async def execute(_activity: Any, request: Any, **_config: Any) -> DeliverApplicationResult:

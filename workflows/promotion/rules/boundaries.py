@@ -16,7 +16,7 @@ def begin_wave(hop: Hop, number: int, now: datetime) -> None:
 
 def end_wave(hop: Hop) -> None:
     """Come to a boundary; whatever stopped or failed the wave is nothing to another one."""
-    hop.in_wave, hop.failing_since = False, None
+    hop.in_wave, hop.failing_since, hop.write_after = False, None, None
     forget_window(hop)
 
 

@@ -183,6 +183,8 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
             _say(ctx, together(following.lines(missing, observed, hindered).values()))
         if await _wait(ctx, hop, view, raced if again else seen, pauses, again=again) or ctx.pokes != pokes:
             since = None
+        if ctx.pokes != pokes:
+            hop.write_after = None
 
 
 def _note(ctx: PromotionRun, hop: Hop, act: Act, requested: dict[str, datetime]) -> None:
@@ -210,7 +212,8 @@ async def _wait(
     the other one did would come at once.
     """
     left = max(deadline(hop, view, workflow.now()) - workflow.now(), timedelta(milliseconds=100))
-    at_most = min(max(pauses.pause, ctx.write_wait) if again else ctx.timings.delivery_refresh, left)
+    quiet = max((hop.write_after or workflow.now()) - workflow.now(), timedelta(0))
+    at_most = min(max(pauses.pause, quiet) if again else ctx.timings.delivery_refresh, left)
     if hop.blocked:
         at_most = following.blocked_pause(hop.blocked_until, workflow.now())
     if again:
@@ -247,7 +250,12 @@ async def _write_all(
 
     Abort waits for the activities to return.
     """
-    ctx.write_wait = timedelta(0)
+    if hop.write_after is not None and workflow.now() < hop.write_after:
+        # Also where the run that this one continues was asked.
+        busy = WriteResult(outcome=WriteOutcome.BUSY, message=hop.write_trouble)
+        hindered |= {one.name: busy for one in behind}
+        return None
+    hop.write_after = None
     for start in range(0, len(behind), WRITES_AT_ONCE):
         ctx.stop_if_ended()
         batch = behind[start : start + WRITES_AT_ONCE]

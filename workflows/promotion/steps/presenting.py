@@ -40,7 +40,8 @@ class Presenting:
         self._owed = ctx.story.presentation_owed
         """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
         self._wanted = False
-        self._asked_wait = timedelta(0)
+        self._quiet_pokes = ctx.pokes
+        """How many pokes had come before the try at which the host asked for quiet: another one ends that."""
         self._last = False
         self._patient = False
         """Whether the last one was tried once: what follows is patient."""
@@ -114,6 +115,8 @@ class Presenting:
             while self._wanted and not self._stopped:
                 # Taken before anything is awaited: what is fixed during a try must cause another one.
                 pokes, last = self._ctx.pokes, self._last
+                if not last and not await self._quiet_is_over():
+                    continue
                 if await self._show():
                     pauses.reset()
                     continue
@@ -121,10 +124,27 @@ class Presenting:
                     self._wanted = not self._patient and not self._gone
                     self._patient = True
                     continue
-                await self._pause(pokes, max(jittered(pauses.next()), self._asked_wait))
+                await self._pause(pokes, jittered(pauses.next()))
                 self._wanted = not self._stopped
         finally:
             self._task = None
+
+    async def _quiet_is_over(self) -> bool:
+        """Wait for as long as the host asked us to, also the run before this one; False where the wait was cut off."""
+        until, left = self._ctx.story.present_after, timedelta(0)
+        if until is not None and self._ctx.pokes == self._quiet_pokes:
+            left = until - workflow.now()
+        if left <= timedelta(0):
+            return True
+        try:
+            await workflow.wait_condition(
+                lambda: self._last or self._stopped or self._ctx.pokes != self._quiet_pokes,
+                timeout=left,
+                timeout_summary="present when the host may be called",
+            )
+        except TimeoutError:
+            return True
+        return False
 
     async def _pause(self, pokes: int, pause: timedelta) -> None:
         try:
@@ -139,7 +159,7 @@ class Presenting:
     async def _show(self) -> bool:
         """Present what is true now; False, and noted for people, where that failed."""
         ctx, story = self._ctx, self._ctx.story
-        self._wanted = False
+        self._wanted, pokes = False, ctx.pokes
         view = status_view.view(ctx)
         state, waiting = view.state, view.waiting
         self._moment = pull_request_view.moment(story, state, workflow.now())
@@ -159,7 +179,8 @@ class Presenting:
             if cancelled and self._stopped:
                 return False
             failure = failure_of(refusal, "pull request")
-            self._asked_wait = timedelta(0) if cancelled else failure.wait
+            story.present_after = workflow.now() + failure.wait if failure.wait and not cancelled else None
+            self._quiet_pokes = pokes
             self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.kind.passing and not cancelled)
             return False
         finally:
@@ -167,10 +188,10 @@ class Presenting:
         story.shown = answer.shown
         if answer.refused:
             story.presentation_owed = True
-            self._asked_wait = timedelta(0)
+            story.present_after = None
             self._note_failure(pull_request_view.refused(answer.refused, ctx.request.spec.repository), passing=False)
             return False
-        story.presentation_owed, story.presentation_failing_since = False, None
+        story.presentation_owed, story.presentation_failing_since, story.present_after = False, None, None
         if not story.presented:
             recovered = story.presented is False
             story.presented, story.presentation_error = True, ""

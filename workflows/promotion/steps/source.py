@@ -28,9 +28,14 @@ class SourceReader:
         self._ctx = ctx
         self._hop = hop
         self._pauses = Backoff(initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
-        self._due: datetime | None = None
+        quiet = ctx.still_asked_to_wait(self._object)
+        self._due: datetime | None = workflow.now() + quiet if quiet else None
         self._pokes = ctx.pokes
         self._read: tuple[DeploymentRuns, ...] | None = None
+
+    @property
+    def _object(self) -> str:
+        return f"Environment/{self._hop.policy.source}"
 
     @property
     def unread(self) -> bool:
@@ -102,7 +107,7 @@ class SourceReader:
         if not self.may_read:
             return None
         self._pokes = ctx.pokes
-        answer = await ctx.try_once(ask, object_=f"Environment/{self._hop.policy.source}")
+        answer = await ctx.try_once(ask, object_=self._object)
         if answer is None:
             self._due = workflow.now() + max(self._pauses.next(), ctx.asked_wait)
         else:

@@ -57,7 +57,9 @@ async def write(
             # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
     hop.failing_since = hop.failing_since or workflow.now()
-    ctx.write_wait = max(ctx.write_wait, failure.wait)
+    if failure.wait:
+        until = workflow.now() + failure.wait
+        hop.write_after, hop.write_trouble = max(hop.write_after or until, until), failure.text
     if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
         ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
     return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)
