@@ -54,7 +54,7 @@ class Repository:
 
 
 class ResourceOpener(Protocol):
-    """Open what resources name. Resources and Secrets are read at each use, so that a rotated Secret counts at once.
+    """Open what resources name. Each activity reads resources and Secrets itself, so that a rotated one counts at once.
 
     Every method raises ReferenceMissing for what a person must provide, and crds.api.ports.ApiError when the Kubernetes
     API does not answer: an outage is never taken for "not found".

@@ -9,8 +9,8 @@ and answers `get` and `list_all` of them. It asks the API server instead
 - where the mirror has no such object: one that was just created may not have arrived yet;
 - inside `read_through()`, for a caller that was told of a change which the mirror may not know yet.
 
-Secrets are never kept: they are read at each use. Status is not kept either, since nothing that is decided may come
-from it. What is kept is shared, so that a reader must not change a document.
+Secrets are never kept: each activity that uses one reads it. Status is not kept either, since nothing that is decided
+may come from it. What is kept is shared, so that a reader must not change a document.
 """
 
 import asyncio

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from activities.environments import read_resource
 from activities.ports import Lack, ReferenceMissing
 from activities.redaction import known
-from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Kubernetes
+from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Document, Kubernetes
 from crds.fields import SecretReference
 from crds.model import Model
 from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION, consents
@@ -16,6 +16,7 @@ from crds.v1alpha1.scm_host import ScmHost, ScmProviderSpec
 from crds.v1alpha1.scm_provider import ScmProvider
 from providers.credentials import fingerprint
 from providers.models import Credential
+from worker.opening.shared_reads import SharedReads
 
 CA_KEY = "ca.crt"
 _PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID"})
@@ -39,10 +40,12 @@ class ScmAccess:
 
 
 class Credentials:
-    """Read Secrets at each use. Raises ReferenceMissing for what a person must provide."""
+    """Read Secrets in each activity that uses them. Raises ReferenceMissing for what a person must provide."""
 
     def __init__(self, kubernetes: Kubernetes, *, system_namespace: str) -> None:
         self._kubernetes = kubernetes
+        self._secrets = SharedReads(kubernetes.get_secret)
+        self._namespaces = SharedReads(self._read_namespace)
         self._system_namespace = system_namespace
 
     async def read(
@@ -105,7 +108,7 @@ class Credentials:
     async def _secret(self, namespace: str, name: str, user: str) -> tuple[dict[str, str], tuple[str, ...] | None]:
         """Return the entries of a Secret that consents to be used, and the hosts that it may be sent to."""
         try:
-            secret = await self._kubernetes.get_secret(namespace, name)
+            secret = await self._secrets.get(namespace, name)
         except ApiNotFound:
             message = f"Secret `{name}`, which {user} names, does not exist in namespace {namespace}: create it"
             raise _missing(name, Lack.SECRET_NOT_FOUND, message) from None
@@ -128,9 +131,12 @@ class Credentials:
             raise _missing(name, Lack.INVALID, message) from None
 
     async def _labels(self, namespace: str) -> dict[str, str]:
-        document = await self._kubernetes.get(NAMESPACES, None, namespace)
+        document = await self._namespaces.get("", namespace)
         labels = document.get("metadata", {}).get("labels") or {}
         return {str(key): str(value) for key, value in labels.items()}
+
+    async def _read_namespace(self, _nowhere: str, name: str) -> Document:
+        return await self._kubernetes.get(NAMESPACES, None, name)
 
 
 def _check_allowed(

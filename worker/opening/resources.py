@@ -1,4 +1,4 @@
-"""Open what resources name: read at each use, so that what changed counts at once; what did not is kept open.
+"""Open what resources name: read in each activity, so that what changed counts at once; what did not is kept open.
 
 How a vendor's options come from what people declare stands in a module of that vendor; which adapter takes them stands
 in providers/registry.py. A new vendor adds a line to each of the tables below.
