@@ -13,8 +13,8 @@ import pytest
 from deploy.local.environment import ports
 
 BUDGET_SECONDS: Mapping[str, int] = {
-    "tests/e2e": 300,
-    "tests/crash": 120,
+    "tests/crash": 300,
+    "tests/e2e": 600,
     "tests/upgrade": 120,
     "tests/workflows/promotion": 480,
     "tests/workflows/environment": 240,
@@ -42,8 +42,6 @@ ONE_PARTITION = (
 )
 """Arguments of a Temporal server of tests: each test has task queues of its own, and four partitions of each would only
 hand tasks to one another. A fifth less of the server's time, and of each step's."""
-WHOLE = "tests/e2e"
-"""The folder with an environment of its own for all its files, too large to be started by each process."""
 
 
 def folder_of(nodeid: str) -> str:
@@ -54,9 +52,8 @@ def folder_of(nodeid: str) -> str:
 
 
 def share_of(nodeid: str) -> str:
-    """Return what one process takes as a whole: the file of a test, or its folder."""
-    file = nodeid.partition("::")[0]
-    return WHOLE if folder_of(file) == WHOLE else file
+    """Return what one process takes as a whole: the file of a test."""
+    return nodeid.partition("::")[0]
 
 
 def longest_first(items: list[pytest.Item]) -> None:

@@ -117,6 +117,13 @@ class Timings:
     delivery_unsynced: timedelta = timedelta(seconds=45)
     """How long Argo CD gets to begin a sync that was requested of it, or left to its auto-sync."""
     activity_start_to_close: timedelta = timedelta(seconds=60)
+    publish_gap: timedelta = timedelta(seconds=1)
+    """Between two writes of a status that say details of the same: what comes meanwhile is gathered."""
+    publish_within: timedelta = timedelta(seconds=2)
+    """How long an answer that usually comes at once is awaited before what is known is published."""
+    compare_initial: timedelta = timedelta(seconds=1)
+    compare_maximum: timedelta = timedelta(seconds=30)
+    """Pauses after a lost compare-and-set or a busy application, so that two writers do not race in a hot loop."""
     present_deadline: timedelta = timedelta(hours=24)
     listing_lag: timedelta = timedelta(seconds=10)
     """How long a CI system's list may lag behind an accepted trigger; the least retry interval of triggers."""

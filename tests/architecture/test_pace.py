@@ -17,16 +17,8 @@ def test_each_folder_of_tests_has_a_budget_and_no_budget_is_left_over() -> None:
     assert {pace.folder_of(f"{folder}/test_some.py::test_it") for folder in folders} == set(pace.BUDGET_SECONDS)
 
 
-@pytest.mark.parametrize(
-    ("nodeid", "share"),
-    [
-        ("tests/watcher/test_proofs.py::test_it[a::b]", "tests/watcher/test_proofs.py"),
-        ("tests/e2e/test_tests.py::test_it", "tests/e2e"),
-        ("tests/e2e/components/test_more.py::test_it", "tests/e2e"),
-    ],
-)
-def test_a_file_is_taken_whole_and_so_is_the_folder_of_one_environment(nodeid: str, share: str) -> None:
-    assert pace.share_of(nodeid) == share
+def test_a_file_is_taken_whole() -> None:
+    assert pace.share_of("tests/watcher/test_proofs.py::test_it[a::b]") == "tests/watcher/test_proofs.py"
 
 
 def test_the_folders_that_take_longest_go_first_and_files_keep_their_order() -> None:

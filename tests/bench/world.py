@@ -104,6 +104,9 @@ FAST = Timings(
     observe_initial=timedelta(milliseconds=200),
     observe_maximum=timedelta(milliseconds=400),
     listing_lag=timedelta(milliseconds=100),
+    publish_gap=timedelta(milliseconds=50),
+    publish_within=timedelta(milliseconds=500),
+    compare_initial=timedelta(milliseconds=100),
     passing=timedelta(seconds=1),
     present_deadline=timedelta(seconds=3),
 )

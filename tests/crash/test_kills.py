@@ -17,6 +17,7 @@ from tests.chaos.run import Outcome, Plan, roomy_directory, run_chaos
 from tests.chaos.schedule import NAMED
 
 PROMOTIONS, KILLS = 60, 40
+pytestmark = pytest.mark.timeout(Plan(promotions=PROMOTIONS, kills=KILLS, seed=0).limit_seconds + 120)
 MOST_MISSED = 2
 
 

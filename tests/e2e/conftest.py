@@ -25,6 +25,9 @@ TIMINGS = {
     "activity_start_to_close": 10.0,
     "listing_lag": 2.0,
     "passing": 5.0,
+    "publish_gap": 0.2,
+    "publish_within": 1.0,
+    "compare_initial": 0.3,
 }
 # Lists lag as the real ones do, but less than Pilotage is told.
 SANDBOX_ARGUMENTS = ("--list-lag", "1", "--run-seconds", "0.8", "--argocd-sync-seconds", "0.3")

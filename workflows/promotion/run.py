@@ -56,9 +56,6 @@ NEWS = timedelta(minutes=1)
 """How long a mirror of the API server may take to show a change, at the most."""
 EVENTS_BEFORE_CONTINUING = 500
 
-PUBLISH_DELAY = timedelta(seconds=2)
-"""How long an answer that usually comes at once is awaited before what is known is published."""
-
 
 class Ended(Exception):
     """Leave every step at once: the tracker was aborted or deleted, or its pull request closed."""
@@ -122,7 +119,7 @@ class PromotionRun:
         try:
             # Begins once the step awaits something: what is published by then starts no timer.
             await workflow.wait_condition(
-                lambda: not self.dirty, timeout=PUBLISH_DELAY, timeout_summary="publish what is known"
+                lambda: not self.dirty, timeout=self.timings.publish_within, timeout_summary="publish what is known"
             )
         except TimeoutError:
             self.flush()

@@ -3,7 +3,7 @@
 A status is offered whenever something worth showing changed, which may be many times within one workflow task; an API
 server that is away must not hold up a promotion. Its owner hands it whole payloads: one that waits for
 its turn is merged with the next (`merge`), and one that says the same as the last one written is dropped (`adds`).
-Where not everything is urgent, `at_once` says what is: the rest is written once a second at most.
+Where not everything is urgent, `at_once` says what is: the rest is written no sooner than `gap` after the write before it.
 
 The sequence is stamped when a write is sent and only grows, also over resets and restarts, so that the writer at the
 other end can refuse whatever arrives late. Each workflow says in a module of its own what it publishes and how two
@@ -26,9 +26,6 @@ Payload = TypeVar("Payload")
 OVERTAKEN_TRIES = 3
 """How often a status follows one that others wrote ahead of it: who keeps doing so must not keep the workflow busy."""
 _OLDER = "OlderSequence"
-
-GAP = timedelta(seconds=1)
-"""Between two writes that say details of the same: what comes meanwhile is gathered."""
 
 GRACE = timedelta(seconds=5)
 """How long a run that continues as new waits for its last write: a watcher that is away must not hold it up."""
@@ -56,6 +53,7 @@ class Publisher(Generic[Payload]):
         merge: Callable[[Payload, Payload], Payload],
         adds: Callable[[Payload, Payload], bool],
         at_once: Callable[[Payload, Payload], bool] = lambda _sent, _next: True,
+        gap: timedelta = timedelta(0),
         sequence: int = 0,
     ) -> None:
         self._send = send
@@ -63,6 +61,7 @@ class Publisher(Generic[Payload]):
         self._merge = merge
         self._adds = adds
         self._at_once = at_once
+        self._gap = gap
         self._sequence = sequence
         self._pending: Payload | None = None
         self._sent: Payload | None = None
@@ -124,10 +123,10 @@ class Publisher(Generic[Payload]):
             self._writing = self._at_work = None
 
     async def _keep_gap(self) -> None:
-        """Let what cannot wait come at once, and everything else no sooner than GAP after the write before it."""
+        """Let what cannot wait come at once, and everything else no sooner than the gap after the write before it."""
         if self._sent is None or self._sent_at is None:
             return
-        if (left := self._sent_at + GAP - workflow.now()) <= timedelta(0):
+        if (left := self._sent_at + self._gap - workflow.now()) <= timedelta(0):
             return
         with suppress(TimeoutError):
             await workflow.wait_condition(self._cannot_wait, timeout=left, timeout_summary="gather what is published")

@@ -23,7 +23,7 @@ from activities.models.status import (
 from activities.models.tracking import Timings, TrackerRef
 from workflows.identity import Queues
 from workflows.promotion.steps.publishing import status_publisher
-from workflows.runtime.publishing import GAP, next_sequence
+from workflows.runtime.publishing import next_sequence
 
 
 def payload(message: str, *events: str) -> PublishStatusInput:
@@ -177,4 +177,4 @@ async def test_details_of_one_state_are_written_once_a_second_and_the_newest_is_
     assert api.written[-1].status.message == "message 19"
     assert [event.id for one in api.written for event in one.events] == [f"event-{number}" for number in range(20)]
     # The first, one at the end, and one a second between.
-    assert len(api.written) <= passed / GAP.total_seconds() + 2
+    assert len(api.written) <= passed / Timings().publish_gap.total_seconds() + 2

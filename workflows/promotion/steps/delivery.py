@@ -42,10 +42,6 @@ from workflows.runtime.snapshot import Snapshot
 WRITES_AT_ONCE = 20
 """Applications written side by side; more would fill the queue's slots for one promotion."""
 
-COMPARE_AGAIN = timedelta(seconds=1)
-COMPARE_AGAIN_AT_MOST = timedelta(seconds=30)
-"""Pauses after a lost compare-and-set or a busy application, so that two writers do not race in a hot loop."""
-
 
 async def promote(ctx: PromotionRun) -> State:
     """Bring the artifact to every deployment of the target, wave by wave, and end the hop."""
@@ -143,7 +139,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
     hindered: dict[str, WriteResult] = {}
     keys = {one.name: waves.sync_key(ctx.request, hop, one) for one in wave}
     since: datetime | None = None
-    pauses = Backoff(initial=COMPARE_AGAIN, maximum=COMPARE_AGAIN_AT_MOST)
+    pauses = Backoff(initial=ctx.timings.compare_initial, maximum=ctx.timings.compare_maximum)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
         pokes = ctx.pokes

@@ -61,8 +61,10 @@ class Presenting:
         """Have the state presented if that is worth its calls; nothing is awaited."""
         story = self._ctx.story
         moment = pull_request_view.moment(story, shown, workflow.now())
-        if moment is None and shown in pull_request_view.LASTING and self._lasting is None:
-            self._lasting = asyncio.create_task(self._offer_lasting())
+        lasts_in = pull_request_view.until_lasting(story, workflow.now())
+        # What lasts already and is still not worth a call becomes so by a change alone.
+        if moment is None and shown in pull_request_view.LASTING and lasts_in > timedelta(0) and self._lasting is None:
+            self._lasting = asyncio.create_task(self._offer_lasting(lasts_in))
         if self._stopped or story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
             return
         self._owed, self._wanted = False, True
@@ -90,14 +92,14 @@ class Presenting:
         """Return when nothing is at work."""
         await workflow.wait_condition(lambda: self.idle)
 
-    async def _offer_lasting(self) -> None:
+    async def _offer_lasting(self, lasts_in: timedelta) -> None:
         """Offer the state once it lasts; one that follows it is offered by who enters it."""
         story = self._ctx.story
         since = story.since
         try:
             await workflow.wait_condition(
                 lambda: self._stopped or story.since != since,
-                timeout=pull_request_view.until_lasting(story, workflow.now()),
+                timeout=lasts_in,
                 timeout_summary=f"show {story.state} once it lasts",
             )
         except TimeoutError:

@@ -32,6 +32,7 @@ def status_publisher(
         merge=_merge_status,
         adds=_status_adds,
         at_once=_other_state,
+        gap=timings.publish_gap,
         sequence=sequence,
     )
 
