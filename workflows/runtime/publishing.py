@@ -3,7 +3,8 @@
 A status is offered whenever something worth showing changed, which may be many times within one workflow task; an API
 server that is away must not hold up a promotion. Its owner hands it whole payloads: one that waits for
 its turn is merged with the next (`merge`), and one that says the same as the last one written is dropped (`adds`).
-Where not everything is urgent, `at_once` says what is: the rest is written no sooner than `gap` after the write before it.
+Where not everything is urgent, `at_once` says what is: the rest is written no sooner than `gap` after the write
+before it.
 
 The sequence is stamped when a write is sent and only grows, also over resets and restarts, so that the writer at the
 other end can refuse whatever arrives late. Each workflow says in a module of its own what it publishes and how two
