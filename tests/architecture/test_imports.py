@@ -49,6 +49,17 @@ def test_an_activity_brings_neither_an_adapter_nor_http() -> None:
     assert adapters == set()
 
 
+def test_tests_take_nothing_from_the_benchmark_but_to_test_it() -> None:
+    own = {ROOT / "tests" / "local" / "test_bench.py", *(ROOT / "tests" / "bench").rglob("*.py")}
+    takers = {
+        path.relative_to(ROOT)
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.bench") and path not in own
+    }
+    assert takers == set()
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_file_holds_a_docstring_and_nothing_else(package: str) -> None:
     for path in sorted((ROOT / package).rglob("__init__.py")):

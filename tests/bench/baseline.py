@@ -12,7 +12,7 @@ from temporalio.client import Client
 from tests.bench import bare
 from tests.bench.rows import spread
 from tests.bench.script import Step, read_script
-from tests.bench.serving import SERVED, serving
+from tests.worlds.serving import SERVED, serving
 from workflows.identity import Queues
 
 RUNS = 10

@@ -15,7 +15,7 @@ from tests.bench.rows import Row, median, rounded, spread
 from tests.bench.scene import TARGET, application
 from tests.bench.script import activities_scheduled
 from tests.bench.stage import Stage
-from tests.bench.throughput import TESTS
+from tests.worlds.ticking import TESTS
 
 SETTLING_SECONDS = 2.0
 """From the triggers until the tests end: the promotion has read the source again, told and presented by then."""

@@ -20,8 +20,8 @@ from providers.http import HttpClients, HttpOptions
 from providers.messages import Request
 from providers.models import Credential
 from tests.bench.rows import Row, rounded
-from tests.bench.serving import activities_of, serving
-from tests.bench.world import InstantWorld
+from tests.worlds.instant import InstantWorld
+from tests.worlds.serving import activities_of, serving
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from workflows.identity import Queues, promotion_workflow_id

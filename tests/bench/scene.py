@@ -9,7 +9,7 @@ from typing import Any
 
 from deploy.local.demo.world import NAMESPACE, SAMPLES, SAMPLES_SANDBOX
 from deploy.local.sandbox.seed import ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, JENKINS_USER, PROJECT
-from tests.bench.throughput import TESTS
+from tests.worlds.ticking import TESTS
 
 SOURCE, MIDDLE, TARGET = "dev", "staging", "prod"
 NEVER_SECONDS = 3600.0

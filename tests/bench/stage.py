@@ -22,9 +22,10 @@ from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.resources import kubectl
 from tests.bench import scene as scenes
 from tests.bench.scene import Scene
-from tests.bench.throughput import TESTS, history
+from tests.bench.throughput import history
 from tests.bench.usage import Usage, read_usage
 from tests.chaos.sandbox import ChaosSandbox
+from tests.worlds.ticking import TESTS
 from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 

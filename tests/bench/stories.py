@@ -11,7 +11,7 @@ from tests.bench.rows import Row
 from tests.bench.scene import SOURCE, TARGET, application, host_path, job_of
 from tests.bench.script import activities_scheduled
 from tests.bench.stage import Stage
-from tests.bench.throughput import TESTS
+from tests.worlds.ticking import TESTS
 
 TWO_TICKS_SECONDS = 12.0
 """Duration of a test that is polled twice: after 10 s and, with the pause grown by half, after 25 s."""

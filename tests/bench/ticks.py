@@ -6,8 +6,9 @@ import uuid
 from temporalio.client import Client
 
 from tests.bench.rows import Row, median
-from tests.bench.serving import Crowd, serving
-from tests.bench.throughput import history, one_hop, promote
+from tests.bench.throughput import history
+from tests.worlds.serving import Crowd, serving
+from tests.worlds.ticking import one_hop, promote
 from worker.temporal.sandbox import workflow_runner
 from workflows.promotion.workflow import PromotionWorkflow
 

@@ -31,8 +31,8 @@ from providers.errors import ProviderBusy
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import Cluster, policy, shop
 from tests.activities.fakes import FakeConnections, FakePlaces, FakeRuns
-from tests.bench.serving import Crowd, serving
-from tests.bench.throughput import one_hop, promote
+from tests.worlds.serving import Crowd, serving
+from tests.worlds.ticking import one_hop, promote
 from worker.serving.process import build_worker
 from worker.settings import Settings
 from worker.temporal.conversion import DATA_CONVERTER

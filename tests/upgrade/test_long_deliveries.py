@@ -1,9 +1,7 @@
 """Deliveries that last: held between two waves for weeks, or long in events. Old workers must not stay for them."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from temporalio.client import Client
@@ -16,6 +14,7 @@ from activities.models.status import State
 from tests.upgrade.builds import build_of, make_current
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.promotion.world import FAST, MINE, OLD, Run, Starter, World
+from tests.worlds.serving import activities_of, serving_activities
 from worker.temporal.sandbox import workflow_runner
 from workflows.identity import POKE_SIGNAL, Queues
 from workflows.promotion.workflow import PromotionWorkflow
@@ -30,16 +29,7 @@ async def started(temporal_server: str) -> AsyncIterator[Starter]:
     world.environment("staging", OLD, final=True, waves=2)
     world.policy("dev", "staging")
     installation = f"t{uuid.uuid4().hex[:8]}"
-    queues = Queues(installation=installation)
-    served: dict[str, list[Callable[..., Any]]] = {
-        queues.config: [world.find_policy, world.read_environment, world.read_repository, world.tell_environment],
-        queues.scm: [world.read_pull_request, world.compare_revisions, world.present_on_pull_request],
-        queues.delivery: [world.read_deployments, world.deliver_application, world.sync_application],
-        queues.kubernetes: [world.publish_status],
-    }
-    async with AsyncExitStack() as stack:
-        for queue, functions in served.items():
-            await stack.enter_async_context(Worker(client, task_queue=queue, activities=functions))
+    async with serving_activities(client, installation, activities_of(world)):
         yield Starter(world=world, client=client, installation=installation, timings=FAST)
 
 

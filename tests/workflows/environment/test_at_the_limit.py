@@ -13,7 +13,7 @@ from activities.models.revisions import Relation
 from tests.workflows.environment import world as worlds
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.world import CALM, World, place
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 
 
 @dataclass

@@ -3,15 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
 
 from activities.contracts import ObservationActivities
 from activities.models.configuration import ListTrackersInput, ListTrackersResult
@@ -24,6 +23,7 @@ from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
+from tests.worlds.serving import activities_of, serving
 from worker.temporal.connect import TemporalPlaces
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.workflow import EnvironmentWorkflow
@@ -169,41 +169,12 @@ async def together_in(kind: type[AnyWorld], address: str, *, dev: str) -> AsyncI
     world.policy("dev", "staging", tests=(a_test("unit"),))
     world.policy("staging", "prod", tests=(a_test("smoke"),))
     world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
-    queues = Queues(installation=world.installation)
-    served: dict[str, list[Callable[..., Any]]] = {
-        queues.config: [
-            world.find_policy,
-            world.read_environment,
-            world.read_repository,
-            world.list_trackers,
-            world.tell_environment,
-        ],
-        queues.scm: [
-            world.read_pull_request,
-            world.list_changed_files,
-            world.compare_revisions,
-            world.present_on_pull_request,
-        ],
-        queues.ci: [world.trigger_round, world.trigger_test, world.poll_tests, world.cancel_tests],
-        queues.delivery: [world.read_deployments, world.deliver_application, world.sync_application],
-        queues.observation: [world.watch_deployments],
-        queues.kubernetes: [world.publish_status, world.publish_place],
-    }
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(
-            Worker(
-                client,
-                task_queue=queues.promotions,
-                workflows=[PromotionWorkflow, EnvironmentWorkflow],
-                workflow_runner=workflow_runner(),
-            )
-        )
-        for queue, functions in served.items():
-            await stack.enter_async_context(Worker(client, task_queue=queue, activities=functions))
+    workflows = [PromotionWorkflow, EnvironmentWorkflow]
+    async with serving(client, world.installation, workflows, activities_of(world), workflow_runner()):
         try:
             yield world
         finally:
-            await stop_workflows(client, queues.promotions)
+            await stop_workflows(client, Queues(installation=world.installation).promotions)
 
 
 async def test_a_change_goes_through_all_places_and_each_is_written_once(temporal_server: str) -> None:

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.models.places import Phase
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, place
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 from workflows.environment.workflow import EnvironmentWorkflow
 
 EVENTS_PER_ARRIVAL = 50

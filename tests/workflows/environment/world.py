@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
-from temporalio.worker import Replayer, Worker
+from temporalio.worker import Replayer
 
 from activities.contracts import (
     ConfigActivities,
@@ -62,6 +62,8 @@ from activities.models.revisions import (
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
+from tests.worlds import declared
+from tests.worlds.serving import activities_of, serving
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
 from workflows.environment.workflow import EnvironmentWorkflow
@@ -327,11 +329,7 @@ async def _beat() -> None:
 
 def relation(base: str, head: str) -> Relation:
     """Compare commits of the main line; others are on a branch of their own."""
-    if base == head:
-        return Relation.IDENTICAL
-    if base not in MAIN or head not in MAIN:
-        return Relation.DIVERGED
-    return Relation.AHEAD if MAIN.index(head) > MAIN.index(base) else Relation.BEHIND
+    return declared.relation(MAIN, base, head)
 
 
 async def stop_workflows(client: Client, queue: str) -> None:
@@ -347,26 +345,9 @@ async def place(address: str, **changes: Any) -> AsyncIterator[World]:
     client = await Client.connect(address, data_converter=pydantic_data_converter)
     installation = f"test-{uuid.uuid4()}"
     world = World(client=client, installation=installation, **changes)
-    queues = Queues(installation=installation)
-    served: dict[str, list[Callable[..., Any]]] = {
-        queues.config: [world.read_environment, world.list_trackers],
-        queues.scm: [world.compare_revisions],
-        queues.delivery: [world.read_deployments],
-        queues.observation: [world.watch_deployments],
-        queues.kubernetes: [world.publish_place],
-    }
-    async with AsyncExitStack() as stack:
-        for queue, activities in served.items():
-            await stack.enter_async_context(Worker(client, task_queue=queue, activities=activities))
-        await stack.enter_async_context(
-            Worker(
-                client,
-                task_queue=queues.promotions,
-                workflows=[EnvironmentWorkflow, Puppet],
-                workflow_runner=workflow_runner(),
-            )
-        )
+    workflows = [EnvironmentWorkflow, Puppet]
+    async with serving(client, installation, workflows, activities_of(world), workflow_runner()):
         try:
             yield world
         finally:
-            await stop_workflows(client, queues.promotions)
+            await stop_workflows(client, Queues(installation=installation).promotions)

@@ -43,7 +43,7 @@ from tests.workflows.journeys.oracle import Oracle
 from tests.workflows.journeys.pipelines import Pipelines
 from tests.workflows.journeys.stage import NOTHING, Run, Stage
 from tests.workflows.journeys.traveller import INSTALLATION, NAMESPACE, REPOSITORY, Traveller
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 from workflows.environment.state import EnvironmentStart
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import environment_workflow_id

@@ -13,7 +13,7 @@ from activities.models.status import PublishStatusInput, PublishStatusResult, St
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import LOOKS, Run, World, merged, promotion, promotion_in
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 
 
 class Length:

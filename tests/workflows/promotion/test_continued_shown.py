@@ -15,7 +15,7 @@ from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, run_id
 from tests.workflows.promotion.world import FAST, HOTFIX, LOOKS, OLD, Run, World, merged, promotion_in
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 
 
 @dataclass

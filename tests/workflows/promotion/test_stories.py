@@ -13,7 +13,7 @@ from activities.models.status import State, Waiting
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, a_test, merged, promotion
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 
 
 async def test_a_merged_change_is_tested_promoted_and_completed(temporal_server: str) -> None:

@@ -7,7 +7,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import RunState
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
-from tests.workflows.refusals import missing
+from tests.worlds.refusals import missing
 
 NOTHING = ""
 

@@ -3,18 +3,19 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
 
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.status import State, TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
-from tests.bench.world import FAST, HOTFIX, MINE, NEWER, OLD, InstantWorld, a_test
+from tests.worlds.declared import FAST, HOTFIX, MINE, NEWER, OLD, a_test
+from tests.worlds.instant import InstantWorld
+from tests.worlds.serving import activities_of, serving
 from worker.temporal.sandbox import workflow_runner
 from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
@@ -135,37 +136,7 @@ async def promotion_in(
     made.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e"), a_test("look", required=False)))
     made.policy("staging", "prod", auto=False, tests=(a_test("smoke"),))
     installation = f"t{uuid.uuid4().hex[:8]}"
-    queues = Queues(installation=installation)
-    served: dict[str, list[Callable[..., Any]]] = {
-        queues.config: [
-            made.find_policy,
-            made.read_environment,
-            made.read_repository,
-            made.list_trackers,
-            made.tell_environment,
-        ],
-        queues.scm: [
-            made.read_pull_request,
-            made.list_changed_files,
-            made.compare_revisions,
-            made.present_on_pull_request,
-        ],
-        queues.ci: [made.trigger_round, made.trigger_test, made.poll_tests, made.cancel_tests],
-        queues.delivery: [made.read_deployments, made.deliver_application, made.sync_application],
-        queues.kubernetes: [made.publish_status, made.publish_place],
-    }
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(
-            Worker(
-                client,
-                task_queue=queues.promotions,
-                workflows=[PromotionWorkflow],
-                workflow_runner=workflow_runner(),
-                max_cached_workflows=50,
-            )
-        )
-        for queue, functions in served.items():
-            await stack.enter_async_context(Worker(client, task_queue=queue, activities=functions))
+    async with serving(client, installation, [PromotionWorkflow], activities_of(made), workflow_runner()):
         yield made, Starter(world=made, client=client, installation=installation, timings=timings)
 
 

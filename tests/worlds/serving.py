@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker, WorkflowRunner
 
-from tests.bench.world import InstantWorld
+from tests.worlds.instant import InstantWorld
 from worker.serving.process import WORKFLOW_TASKS
 from workflows.identity import Queues
 
@@ -49,6 +49,17 @@ async def serving(
                 max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             )
         )
+        await stack.enter_async_context(serving_activities(client, installation, activities))
+        yield
+
+
+@asynccontextmanager
+async def serving_activities(
+    client: Client, installation: str, activities: Mapping[str, list[Activity]]
+) -> AsyncIterator[None]:
+    """Serve the queues of activities alone."""
+    queues = Queues(installation=installation)
+    async with AsyncExitStack() as stack:
         for queue, functions in activities.items():
             name = getattr(queues, queue)
             await stack.enter_async_context(

@@ -59,7 +59,6 @@ from activities.models.revisions import (
     PresentResult,
     ReadPullRequestInput,
     ReadPullRequestResult,
-    Relation,
     Shown,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, TrackerStatus
@@ -83,33 +82,14 @@ from activities.models.tracking import (
     PullRequest,
     PullRequestState,
     RepositoryView,
-    Timings,
 )
 from activities.parts import runs_of
 from activities.test_runs import of_round
-from tests.workflows.refusals import missing
-
-OLD, MINE, NEWER, HOTFIX = "0" * 40, "a" * 40, "b" * 40, "f" * 40
+from tests.worlds.declared import MINE, NEWER, OLD, relation
+from tests.worlds.refusals import missing
 
 SOURCE_READ_SECONDS = 1.0
 """How long the read of the source beside a round's triggers may take."""
-FAST = Timings(
-    poll_initial=timedelta(milliseconds=200),
-    poll_maximum=timedelta(milliseconds=400),
-    poll_gap=timedelta(milliseconds=50),
-    merge_initial=timedelta(milliseconds=300),
-    merge_maximum=timedelta(milliseconds=600),
-    reference_initial=timedelta(milliseconds=200),
-    reference_maximum=timedelta(milliseconds=400),
-    observe_initial=timedelta(milliseconds=200),
-    observe_maximum=timedelta(milliseconds=400),
-    listing_lag=timedelta(milliseconds=100),
-    publish_gap=timedelta(milliseconds=50),
-    publish_within=timedelta(milliseconds=500),
-    compare_initial=timedelta(milliseconds=100),
-    passing=timedelta(seconds=1),
-    present_deadline=timedelta(seconds=3),
-)
 
 
 @dataclass
@@ -288,14 +268,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
 
     @activity.defn
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
-        return CompareRevisionsResult(relations=tuple(self._relation(pair.base, pair.head) for pair in request.pairs))
-
-    def _relation(self, base: str, head: str) -> Relation:
-        if base == head:
-            return Relation.IDENTICAL
-        if base not in self.order or head not in self.order:
-            return Relation.DIVERGED
-        return Relation.AHEAD if self.order.index(head) > self.order.index(base) else Relation.BEHIND
+        return CompareRevisionsResult(
+            relations=tuple(relation(self.order, pair.base, pair.head) for pair in request.pairs)
+        )
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
@@ -416,16 +391,3 @@ async def triggered_alone(
         )
         failure = failure if failure.object else replace(failure, object=f"TestRunner/{part.spec.runner}")
         return TriggeredTest(key=part.key, failure=failure)
-
-
-def a_test(name: str, *, required: bool = True, timeout: float = 20, retries: int = 0) -> TestSpec:
-    """Return a test at runner `ci`."""
-    return TestSpec(
-        name=name,
-        runner="ci",
-        job=f"web/{name}",
-        parameters={},
-        required=required,
-        timeout=timedelta(seconds=timeout),
-        retries=retries,
-    )
