@@ -34,6 +34,8 @@ LIMITS = "test_rules_at_their_limits.py"
 OBSTACLE_LIMITS = "test_obstacle_rules_at_their_limits.py"
 ROUND_LIMITS = "test_round_rules_at_their_limits.py"
 PLACE_LIMITS = "test_place_rules_at_their_limits.py"
+MEMBERSHIP_LIMITS = "test_membership_at_its_limits.py"
+PRESENTING_LIMITS = "test_presenting_at_its_limits.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,19 @@ RULES = (
     _rules("promotion/rules/gates.py", "test_gates.py"),
     _rules("promotion/rules/rounds.py", "test_rounds.py", ROUND_LIMITS),
     _rules("promotion/view/pull_request.py", "test_pull_request.py"),
+    _rules("promotion/membership.py", "test_membership.py", MEMBERSHIP_LIMITS),
+    Rules(
+        path="workflows/promotion/steps/writing.py",
+        tests=("tests/workflows/promotion/test_writing.py", "tests/workflows/promotion/test_asked_to_wait.py"),
+    ),
+    Rules(
+        path="workflows/promotion/steps/presenting.py",
+        tests=(
+            "tests/workflows/promotion/test_presenting.py",
+            f"tests/workflows/promotion/{PRESENTING_LIMITS}",
+            "tests/workflows/promotion/test_asked_to_wait.py",
+        ),
+    ),
     _rules("environment/holds.py", "test_hold_rules_at_their_limits.py"),
     _rules("environment/lane.py", "test_lane.py", PLACE_LIMITS),
     _rules("environment/members.py", "test_roster_at_its_limits.py", "test_members.py"),
@@ -151,15 +166,19 @@ def change(module: ModuleType, source: str) -> None:
     assert module.__file__
     changed = dict(_code_of(compile(source, module.__file__, "exec")))
     for function in _functions(vars(module), module.__name__):
-        if function.__qualname__ in changed:
-            function.__code__ = changed[function.__qualname__]
+        function.__code__ = changed.get(_name(function.__code__), function.__code__)
 
 
-def _code_of(code: CodeType) -> Iterator[tuple[str, CodeType]]:
+def _code_of(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield constant.co_qualname, constant
+            yield _name(constant), constant
             yield from _code_of(constant)
+
+
+def _name(code: CodeType) -> tuple[str, int]:
+    """Return what tells a function from others; a property's getter and setter have one name."""
+    return code.co_qualname, code.co_argcount
 
 
 def _functions(members: Mapping[str, Any], module: str) -> Iterator[FunctionType]:

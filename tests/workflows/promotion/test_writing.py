@@ -1,5 +1,6 @@
 """One application's write and the sync that follows it, without a server."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ from activities.models.delivery import (
     DeliverApplicationInput,
     DeliverApplicationResult,
     Observation,
+    SyncApplicationInput,
     WriteOutcome,
     WriteResult,
 )
@@ -29,6 +31,7 @@ SPEC = DeploymentSpec(
     name="web", component="web", wave=0, instance="argocd", project="shop", application="web-prod", write=WriteSpec()
 )
 SEEN = Observation(deployment="web", component="web", application="web-prod", runs=OLD, written=OLD, written_raw=OLD)
+ARTIFACT = Artifact(component="web", revision=NEW)
 POLICY = PolicySnapshot(
     name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(1), tests=()
 )
@@ -59,12 +62,74 @@ async def test_write_and_sync_are_one_call_and_a_sync_that_failed_is_not_sent_ag
 
     monkeypatch.setattr(workflow, "execute_activity_method", execute)
     monkeypatch.setattr(workflow, "now", lambda: NOW)
-    artifact = Artifact(component="web", revision=NEW)
     hop = Hop(number=1, policy=POLICY)
-    answer = await write(cast("PromotionRun", ctx), hop, SPEC, SEEN, artifact=artifact, key="k")
+    answer = await write(cast("PromotionRun", ctx), hop, SPEC, SEEN, artifact=ARTIFACT, key="k")
     assert sent == ["delivery"]
     done = outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY)
     assert answer.outcome is (WriteOutcome.BUSY if done else outcome)
     # What is known of the write is kept where the sync failed.
     assert hop.has("web", Touch.WRITTEN) is done
     assert hop.has("web", Touch.MOVED) is (outcome is WriteOutcome.DONE)
+
+
+class Line:
+    """A promotion that writes one application, and notes what it sends."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.hop = Hop(number=1, policy=POLICY)
+        self.relations: dict[str, str] = {}
+        self.sent: list[type] = []
+        self.request: Any = None
+        patch.setattr(workflow, "execute_activity_method", self._execute)
+        patch.setattr(workflow, "now", lambda: NOW)
+
+    async def _execute(self, _activity: Any, request: Any, **_config: Any) -> Any:
+        self.sent.append(type(request))
+        self.request = request
+        done = WriteResult(outcome=WriteOutcome.DONE)
+        return done if isinstance(request, SyncApplicationInput) else DeliverApplicationResult(written=done)
+
+    async def write(self, observation: Observation = SEEN) -> Any:
+        """Write over what is observed; return what was sent."""
+        ctx = SimpleNamespace(
+            request=SimpleNamespace(tracker=SimpleNamespace(namespace="shop")),
+            story=SimpleNamespace(relations=self.relations),
+            queues=Queues(installation="main"),
+            timings=Timings(),
+        )
+        await write(cast("PromotionRun", ctx), self.hop, SPEC, observation, artifact=ARTIFACT, key="k")
+        return self.request
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    """A promotion without a server."""
+    return Line(monkeypatch)
+
+
+@pytest.mark.parametrize(("attempt", "repeated", "insists"), [(0, False, False), (1, False, True), (0, True, True)])
+async def test_a_sync_is_insisted_on_by_a_retry_and_where_one_was_lost(
+    line: Line, attempt: int, repeated: bool, insists: bool
+) -> None:
+    line.hop.attempt = attempt
+    line.hop.repeats = {"web": 1} if repeated else {"other": 1}
+    assert (await line.write()).insist is insists
+
+
+@pytest.mark.parametrize(
+    ("relation", "accepted", "allowed"),
+    [("Diverged", False, ()), ("Ahead", False, (OLD,)), ("Diverged", True, (OLD,))],
+)
+async def test_only_what_the_artifact_contains_or_a_person_accepted_may_be_replaced(
+    line: Line, relation: str, accepted: bool, allowed: tuple[str, ...]
+) -> None:
+    line.relations[f"{OLD}...{NEW}"] = relation
+    line.hop.override = (SEEN,) if accepted else None
+    assert (await line.write()).allowed == allowed
+
+
+async def test_what_the_spec_names_already_is_synced_and_not_written(line: Line) -> None:
+    line.relations[f"{NEW}...{NEW}"] = "Identical"
+    await line.write(replace(SEEN, written=NEW, written_raw=NEW))
+    assert line.sent == [SyncApplicationInput]
+    assert line.hop.has("web", Touch.WRITTEN)

@@ -1,0 +1,271 @@
+"""Conditions of a membership that other tests pass by: each case differs from its neighbour in one of them alone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from temporalio import workflow
+
+from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.tracking import Artifact
+from tests.workflows.promotion.test_membership import BEGAN, Line
+from workflows.promotion.state import Hold, Round
+
+HELD = Hold(by="ada", since=BEGAN)
+LATER = datetime(2026, 11, 21, 13, tzinfo=UTC)
+
+
+class Heard(Line):
+    """A promotion whose signals are kept as they are, and whose questions are answered."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(patch)
+        self.signals: list[MemberSignal] = []
+        self.asked: list[str] = []
+        self.answer: PlaceSignal | None = None
+        patch.setattr(workflow, "execute_activity_method", self._execute)
+
+    async def _execute(self, activity: Any, request: Any, **config: Any) -> Any:
+        if isinstance(request, FindPolicyInput):
+            self.asked.append(request.environment)
+            return FindPolicyResult(outcome=PolicyOutcome.NOT_FOUND, ahead=("staging",))
+        assert isinstance(request, TellEnvironmentInput)
+        self.signals.append(request.signal)
+        await self._tell(activity, request, **config)
+        return self.answer
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Heard:
+    """A promotion without a server."""
+    return Heard(monkeypatch)
+
+
+def view(
+    n: int = 1, *, environment: str = "staging", epoch: int = 1, answers: Counter | None = None, asks: bool = False
+) -> PlaceSignal:
+    """What a place sends."""
+    return PlaceSignal(
+        environment=environment,
+        counter=Counter(epoch=epoch, n=n),
+        observed=(),
+        observed_at=BEGAN,
+        grant=Grant(answers=answers, hop=0) if answers else None,
+        asks=asks,
+    )
+
+
+def ready(line: Line) -> Counter:
+    """The counter of the Ready that was told last."""
+    counter = line.places.ready_counter
+    assert counter is not None
+    return counter
+
+
+def test_only_a_newer_view_replaces_the_one_that_is_known(line: Heard) -> None:
+    places = line.places
+    for n, observed_at, kept in ((2, BEGAN, BEGAN), (2, LATER, BEGAN), (1, LATER, BEGAN), (3, LATER, LATER)):
+        places.receive(replace(view(n), observed_at=observed_at))
+        found = places.view("staging")
+        assert found is not None
+        assert found.observed_at == kept
+
+
+async def test_a_place_that_speaks_first_is_answered_unless_it_knows_us(line: Heard) -> None:
+    owed: list[bool] = []
+    await line.places.tell("staging", "target", Phase.WORKING)
+    for signal in (view(), view(environment="prod")):
+        line.places.receive(signal)
+        owed.append(line.places.unanswered)
+    line.said.clear()
+    await line.places.answer()
+    assert line.said == [("prod", Phase.GONE, False)]
+    line.places.receive(view(2, environment="prod"))
+    owed.append(line.places.unanswered)
+    assert owed == [False, True, False]
+
+
+@pytest.mark.parametrize(("epoch", "answered"), [(1, False), (2, True)])
+async def test_a_new_run_of_a_place_is_answered(line: Heard, epoch: int, answered: bool) -> None:
+    await line.places.tell("staging", "target", Phase.WORKING)
+    line.places.receive(view(1))
+    line.places.receive(view(2, epoch=epoch))
+    assert line.places.unanswered is answered
+
+
+@pytest.mark.parametrize("asks", [False, True])
+async def test_a_place_that_asks_is_answered(line: Heard, asks: bool) -> None:
+    await line.places.tell("staging", "target", Phase.WORKING)
+    line.places.receive(view(1, asks=asks))
+    assert line.places.unanswered is asks
+
+
+async def test_a_grant_is_taken_by_who_stands_in_line_and_is_not_answered_then(line: Heard) -> None:
+    await line.places.set_phase(Phase.READY)
+    line.places.receive(view(1, answers=ready(line)))
+    assert (line.places.granted, line.places.unanswered) == (True, False)
+
+
+async def test_a_grant_that_a_held_tracker_is_given_is_declined(line: Heard) -> None:
+    await line.places.set_phase(Phase.READY)
+    line.story.hold = HELD
+    line.places.receive(view(1, answers=ready(line)))
+    assert (line.places.granted, line.places.unanswered) == (False, True)
+
+
+async def test_a_grant_of_a_place_that_is_not_the_target_is_declined(line: Heard) -> None:
+    await line.places.set_phase(Phase.READY)
+    await line.places.tell("prod", "ahead", Phase.WORKING)
+    line.places.receive(view(1, environment="prod", answers=ready(line)))
+    assert (line.places.granted, line.places.unanswered) == (False, True)
+    await line.places.answer()
+    line.story.hop = None
+    line.places.receive(view(1, answers=ready(line)))
+    assert (line.places.granted, line.places.unanswered) == (False, True)
+
+
+async def test_a_grant_that_comes_again_to_its_holder_is_not_answered(line: Heard) -> None:
+    await line.places.set_phase(Phase.READY)
+    answers = ready(line)
+    await line.places.set_phase(Phase.HOLDER)
+    line.places.receive(view(1, answers=answers))
+    assert not line.places.unanswered
+    await line.places.set_phase(Phase.WORKING)
+    line.places.receive(view(2, answers=answers))
+    assert (line.places.granted, line.places.unanswered) == (False, True)
+
+
+async def test_a_view_without_a_grant_is_not_answered_by_who_stands_in_line(line: Heard) -> None:
+    await line.places.set_phase(Phase.READY)
+    line.places.receive(view(1))
+    assert (line.places.granted, line.places.unanswered) == (False, False)
+
+
+async def test_who_leaves_the_line_takes_no_grant_of_before(line: Heard) -> None:
+    await line.places.set_phase(Phase.READY)
+    line.places.receive(view(1, answers=ready(line)))
+    await line.places.set_phase(Phase.WORKING)
+    assert (line.places.granted, line.places.ready_counter) == (False, None)
+    await line.places.set_phase(Phase.READY)
+    line.places.receive(view(2, answers=ready(line)))
+    await line.places.set_phase(Phase.READY)
+    assert line.places.granted
+
+
+async def test_ready_elsewhere_or_another_phase_here_is_no_ready_at_the_target(line: Heard) -> None:
+    await line.places.tell("dev", "source", Phase.READY)
+    assert line.places.ready_counter is None
+    await line.places.tell("staging", "target", Phase.WORKING)
+    assert line.places.ready_counter is None
+
+
+async def test_without_a_hop_a_phase_is_kept_and_told_to_nobody(line: Heard) -> None:
+    line.story.hop = None
+    await line.places.set_phase(Phase.WORKING)
+    assert line.said == []
+
+
+@pytest.mark.parametrize(("phase", "stays"), [(Phase.WORKING, True), (Phase.GONE, False), (Phase.ARRIVED, False)])
+async def test_who_leaves_a_place_is_no_member_and_only_the_last_word_is_sent_without_an_end(
+    line: Heard, monkeypatch: pytest.MonkeyPatch, phase: Phase, stays: bool
+) -> None:
+    ends: list[bool] = []
+
+    async def note(_activity: Any, _request: Any, **config: Any) -> None:
+        ends.append("schedule_to_close_timeout" in config)
+
+    monkeypatch.setattr(workflow, "execute_activity_method", note)
+    await line.places.tell("staging", "target", phase)
+    assert (line.places.member_of, ends) == ({"staging": "target"} if stays else {}, [stays])
+
+
+async def test_a_signal_carries_what_a_place_judges_by(line: Heard) -> None:
+    hop = line.story.hop
+    assert hop is not None
+    await line.places.tell("staging", "target", Phase.WORKING)
+    artifact = Artifact(component="web", revision="a" * 40, image="web:1")
+    hop.round = Round(number=1, artifacts=(artifact,), tests=[], started_at=BEGAN)
+    line.story.components = ("web",)
+    line.places.receive(view(4))
+    await line.places.tell("staging", "target", Phase.WORKING)
+    first, second = line.signals
+    assert (first.artifacts, first.components, first.heard) == ((), (), None)
+    assert second.artifacts == (Artifact(component="web", revision="a" * 40),)
+    assert (second.components, second.heard) == (("web",), Counter(epoch=1, n=4))
+
+
+async def test_a_place_s_answer_to_a_signal_is_its_view(line: Heard) -> None:
+    line.answer = view(5)
+    await line.places.tell("staging", "target", Phase.WORKING)
+    assert line.places.view("staging") == line.answer
+
+
+async def test_views_are_handed_over_without_their_grants_and_only_of_places_that_spoke(line: Heard) -> None:
+    line.places.receive(view(1, answers=Counter(epoch=1, n=1)))
+    assert line.places.views_of("staging", "prod") == {"staging": view(1)}
+
+
+async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: Heard) -> None:
+    places = line.places
+    await places.tell("dev", "source", Phase.WORKING)
+    await places.set_phase(Phase.FAILED)
+    line.signals.clear()
+    await places.tell_again()
+    assert [(one.role, one.phase) for one in line.signals] == [("source", Phase.WORKING), ("target", Phase.FAILED)]
+    assert places.phase_at("prod") == ("ahead", Phase.GONE)
+
+
+async def test_the_backstop_says_ready_again_only_while_nothing_was_granted(line: Heard) -> None:
+    places = line.places
+    await places.set_phase(Phase.READY)
+    await places.tell_again()
+    places.receive(view(1, answers=ready(line)))
+    line.said.clear()
+    await places.tell_again()
+    assert line.said == []
+    # The grant is the target's: what is told elsewhere is said again all the same.
+    await places.tell("dev", "source", Phase.WORKING)
+    await places.tell_again()
+    assert line.said == [("dev", Phase.WORKING, False)] * 2
+
+
+async def test_before_the_first_hop_a_hold_asks_who_is_ahead_and_a_release_does_not(line: Heard) -> None:
+    story, places = line.story, line.places
+    story.hop, story.ahead = None, ()
+    places.hold_changed()
+    assert places.unanswered
+    await places.answer()
+    assert (line.asked, line.said) == ([], [])
+    story.hold = HELD
+    places.hold_changed()
+    await places.answer()
+    assert (line.asked, line.said) == (["dev"], [("staging", Phase.WORKING, True)])
+    places.hold_changed()
+    await places.answer()
+    assert line.asked == ["dev"]
+
+
+async def test_a_hold_is_told_ahead_as_such_and_elsewhere_with_our_role(line: Heard) -> None:
+    story, places = line.story, line.places
+    await places.tell("dev", "source", Phase.WORKING)
+    await places.set_phase(Phase.WORKING)
+    story.hold = HELD
+    line.signals.clear()
+    places.hold_changed()
+    await places.answer()
+    told = [(one.role, one.phase) for one in line.signals]
+    assert told == [("target", Phase.WORKING), ("ahead", Phase.WORKING), ("source", Phase.WORKING)]
+    story.hold = None
+    line.signals.clear()
+    places.hold_changed()
+    await places.answer()
+    assert [(one.role, one.phase) for one in line.signals][1] == ("ahead", Phase.GONE)
+
+
+async def test_a_hold_is_told_to_where_the_change_is_only_if_that_knows_of_it(line: Heard) -> None:
+    line.story.hold = HELD
+    line.places.hold_changed()
+    await line.places.answer()
+    assert [one for one, *_ in line.said] == ["staging", "prod"]
