@@ -25,6 +25,7 @@ from crds.api.publishing import (
     status_of,
     with_summary,
 )
+from crds.api.recent import read_basis
 from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
 from crds.rules import status_budget
 from crds.sequences import is_forged
@@ -124,11 +125,13 @@ async def _write_together(
     resource = resource_of(Environment.definition)
     for conflicts in range(1, CONFLICTS + 1):
         try:
-            document = await kubernetes.get(resource, namespace, environment)
+            document, fresh = await read_basis(kubernetes, resource, namespace, environment, fresh=conflicts > 1)
         except ApiNotFound:
             return (Publication(written=False, reason="Gone"),) * len(entries)
         merged = _Merged(document, datetime.now(UTC))
         outcomes = [merged.take(entry, among=entries) for entry in entries]
+        if not fresh and not merged.takes_all(entries):
+            continue
         if not merged.changed:
             return tuple(outcomes)
         try:
@@ -169,6 +172,10 @@ class _Merged:
     def changed(self) -> bool:
         """Whether there is anything to write."""
         return bool(self._taken)
+
+    def takes_all(self, entries: Sequence[Document]) -> bool:
+        """Whether each of the entries is to be written."""
+        return all(entry["repository"] in self._taken for entry in entries)
 
     def take(self, entry: Document, *, among: Sequence[Document]) -> Publication | ApiInvalid:
         """Take an entry unless a newer one stands there; `among` are the repositories that are written together."""

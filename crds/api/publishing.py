@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from crds.api.forgeries import distrust
 from crds.api.ports import ApiConflict, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.api.recent import read_basis
 from crds.conditions import (
     Condition,
     ConditionType,
@@ -116,23 +117,19 @@ async def publish_tracker_status(
     Repeating a write that arrived is harmless and answered as written.
     """
     resource = resource_of(PullRequestTracker.definition)
-    for _ in range(CONFLICTS):
+    for turn in range(CONFLICTS):
         try:
-            tracker = await kubernetes.get(resource, attempt.namespace, attempt.name)
+            tracker, fresh = await read_basis(kubernetes, resource, attempt.namespace, attempt.name, fresh=turn > 0)
         except ApiNotFound:
             return Publication(written=False, reason="Gone")
-        status = status_of(tracker)
-        if tracker["metadata"].get("uid") != attempt.uid:
-            return Publication(written=False, reason="Recreated")
-        if int(tracker.get("spec", {}).get("attempt", 1)) != attempt.attempt:
-            return Publication(written=False, reason="OtherAttempt")
-        published = int(status.get("sequence") or 0)
-        if published == sequence and status.get("attempt") == attempt.attempt:
-            return Publication(written=True, reason="AlreadyWritten")
         now = datetime.now(UTC)
+        if (refused := _not_to_be_written(tracker, attempt, sequence, now)) is not None:
+            if fresh:
+                return refused
+            continue
+        status = status_of(tracker)
+        published = int(status.get("sequence") or 0)
         forged = is_forged(published, sequence, now)
-        if published >= sequence and not forged:
-            return Publication(written=False, reason="OlderSequence", sequence=published)
         rendered = render(tracker)
         rendered["conditions"] = [
             *(rendered.get("conditions") or ()),
@@ -158,6 +155,21 @@ async def publish_tracker_status(
             return Publication(written=False, reason="Gone")
         return Publication(written=True, previous=status, forged=published if forged else 0)
     raise ApiConflict(f"the status of {attempt.namespace}/{attempt.name} kept changing", status=409)
+
+
+def _not_to_be_written(tracker: Document, attempt: TrackerAttempt, sequence: int, now: datetime) -> Publication | None:
+    """Return why this status is not to be written to the tracker that was read; None where it is."""
+    status = status_of(tracker)
+    if tracker["metadata"].get("uid") != attempt.uid:
+        return Publication(written=False, reason="Recreated")
+    if int(tracker.get("spec", {}).get("attempt", 1)) != attempt.attempt:
+        return Publication(written=False, reason="OtherAttempt")
+    published = int(status.get("sequence") or 0)
+    if published == sequence and status.get("attempt") == attempt.attempt:
+        return Publication(written=True, reason="AlreadyWritten")
+    if published >= sequence and not is_forged(published, sequence, now):
+        return Publication(written=False, reason="OlderSequence", sequence=published)
+    return None
 
 
 def distrusted(definition: Definition, document: Document, forged: int, now: datetime) -> list[Document]:
@@ -195,17 +207,18 @@ async def publish_conditions(
     `fields` of the status are written with them and belong to the manager as well; one that is None goes.
     """
     resource: ApiResource = resource_of(definition)
-    for _ in range(CONFLICTS):
+    for turn in range(CONFLICTS):
         try:
-            document = await kubernetes.get(resource, namespace, name)
+            document, fresh = await read_basis(kubernetes, resource, namespace, name, fresh=turn > 0)
         except ApiNotFound:
             return False
-        metadata = document["metadata"]
-        if metadata.get("uid") != uid:
-            return False
-        change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, fields or {})
+        metadata, change = document["metadata"], None
+        if metadata.get("uid") == uid:
+            change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, fields or {})
         if change is None:
-            return False
+            if fresh:
+                return False
+            continue
         change = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": change}
         try:
             await kubernetes.apply(resource, namespace, name, change, field_manager=field_manager, subresource="status")

@@ -16,6 +16,7 @@ from activities.credential_checks import CredentialConditions
 from activities.resources import KubernetesResources
 from crds.api.backoff import STANDARD
 from crds.api.ports import Kubernetes
+from crds.api.recent import RecentWrites
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
@@ -70,7 +71,8 @@ async def run_watcher(settings: Settings) -> None:
 
 async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
     async with AsyncExitStack() as stack:
-        kubernetes = await stack.enter_async_context(await connect_cluster(settings))
+        cluster = await stack.enter_async_context(await connect_cluster(settings))
+        kubernetes = RecentWrites(cluster)
         client = await _connect_patiently(runtime)
         await claim_patiently(client, kubernetes, settings.installation)
         metrics = WatcherMetrics()
@@ -95,7 +97,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         health.details["commands refused"] = lambda: watcher.verification.refusal
         _logger.info(
             "watching",
-            server=kubernetes.server,
+            server=cluster.server,
             namespaces=settings.namespaces or "all",
             installation=settings.installation,
         )
