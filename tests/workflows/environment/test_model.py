@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from activities.models.places import Counter, MemberSignal, Phase
-from activities.models.tracking import TrackerRef
+from activities.models.places import MemberSignal, Phase
 from tests.workflows.environment import facts, model
 from tests.workflows.environment.simulated_tracker import SimTracker
 from workflows.environment import holds, lane, members
-from workflows.environment.state import OlderAttempt, RosterState
+from workflows.environment.state import RosterState
 
 CHUNK = 50
 
@@ -49,98 +48,6 @@ def free_a_vanished_holders_lane_at_once(change: Replace) -> None:
 
 def take_a_restart_for_the_end_of_what_went_before(change: Replace) -> None:
     change(members.Roster, "_replace_attempt", lambda _self, _before: None)
-
-
-def forget_the_attempts_before_those_that_are_listed(change: Replace) -> None:
-    expect = members.Roster.expect
-
-    def newest_only(self: members.Roster, trackers: Iterable[TrackerRef], then: Any = None) -> None:
-        older = dict(self._older)
-        expect(self, trackers, then)
-        self._older = older
-
-    change(members.Roster, "expect", newest_only)
-
-
-def forget_the_attempts_before_the_last_but_one(change: Replace) -> None:
-    def last_but_one(self: members.Roster, older: OlderAttempt) -> None:
-        del self._older[older.tracker.uid, older.tracker.attempt]
-
-    change(members.Roster, "_end_older", last_but_one)
-
-
-def forget_who_was_awaited_once_a_newer_attempt_answers(change: Replace) -> None:
-    receive = members.Roster.receive
-
-    def for_all(self: members.Roster, signal: MemberSignal, now: Any) -> bool:
-        uid = signal.tracker.uid
-        awaited = self._awaited.get(uid)
-        if awaited is not None and awaited.tracker.attempt < signal.tracker.attempt:
-            self._awaited[uid] = replace(awaited, tracker=signal.tracker)
-        return receive(self, signal, now)
-
-    change(members.Roster, "receive", for_all)
-
-
-def let_an_attempt_before_answer_for_the_one_that_is_listed(change: Replace) -> None:
-    receive = members.Roster.receive
-
-    def for_another(self: members.Roster, signal: MemberSignal, now: Any) -> bool:
-        uid = signal.tracker.uid
-        awaited = self._awaited.get(uid)
-        if awaited is not None and (uid, signal.tracker.attempt) not in self._older and self._names_this_run(signal):
-            del self._awaited[uid]
-        return receive(self, signal, now)
-
-    change(members.Roster, "receive", for_another)
-
-
-def believe_what_an_older_attempt_sent_before_it_was_asked(change: Replace) -> None:
-    def any_run(self: members.Roster, older: OlderAttempt, signal: MemberSignal) -> bool:
-        named = replace(signal, heard=Counter(epoch=self.epoch))
-        return believed(self, older, named)
-
-    believed = members.Roster._receive_older
-    change(members.Roster, "_receive_older", any_run)
-
-
-def take_an_old_view_of_an_older_attempt_for_its_newest(change: Replace) -> None:
-    believed = members.Roster._receive_older
-
-    def whenever(self: members.Roster, older: OlderAttempt, signal: MemberSignal) -> bool:
-        before = replace(older, heard=replace(older.heard, n=-1))
-        return believed(self, before, signal)
-
-    change(members.Roster, "_receive_older", whenever)
-
-
-def take_ready_of_an_older_attempt_for_its_end(change: Replace) -> None:
-    believed = members.Roster._receive_older
-
-    def ended(self: members.Roster, older: OlderAttempt, signal: MemberSignal) -> bool:
-        phase = Phase.WORKING if signal.phase is Phase.READY else signal.phase
-        return believed(self, older, replace(signal, phase=phase))
-
-    change(members.Roster, "_receive_older", ended)
-
-
-def take_an_older_attempt_for_gone_at_once(change: Replace) -> None:
-    vanish = members.Roster.vanish
-
-    def at_once(self: members.Roster, tracker: TrackerRef, now: Any, *, quarantine: timedelta) -> None:
-        older = (tracker.uid, tracker.attempt) in self._older
-        vanish(self, tracker, now, quarantine=quarantine * 0 if older else quarantine)
-
-    change(members.Roster, "vanish", at_once)
-
-
-def never_ask_an_older_attempt(change: Replace) -> None:
-    ask = members.Roster.due_to_be_asked
-
-    def only_newest(self: members.Roster, now: Any, **limits: Any) -> Any:
-        return tuple(one for one in ask(self, now, **limits) if (one.uid, one.attempt) not in self._older)
-
-    change(members.Roster, "due_to_be_asked", only_newest)
 
 
 def ignore_counters(change: Replace) -> None:
@@ -212,15 +119,6 @@ def say_ready_after_hearing_a_grant(change: Replace) -> None:
         (forget_to_ask_after_a_restart, 0),
         (free_a_vanished_holders_lane_at_once, 0),
         (take_a_restart_for_the_end_of_what_went_before, 60),
-        (forget_the_attempts_before_those_that_are_listed, 0),
-        (forget_the_attempts_before_the_last_but_one, 0),
-        (forget_who_was_awaited_once_a_newer_attempt_answers, 0),
-        (let_an_attempt_before_answer_for_the_one_that_is_listed, 0),
-        (believe_what_an_older_attempt_sent_before_it_was_asked, 0),
-        (take_an_old_view_of_an_older_attempt_for_its_newest, 0),
-        (take_ready_of_an_older_attempt_for_its_end, 0),
-        (take_an_older_attempt_for_gone_at_once, 0),
-        (never_ask_an_older_attempt, 0),
         (ignore_counters, 0),
         (never_take_ready_for_declining, 10),
         (let_only_ready_members_hold, 0),
