@@ -9,7 +9,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities import memberships
 from activities.contracts import ConfigActivities
+from activities.deployment_reads import DeploymentReads
 from activities.environments import EnvironmentReader, read_resource
 from activities.failures import bounded, failure_from, reported
 from activities.models.budgets import TRACKERS_LISTED
@@ -27,6 +29,12 @@ from activities.models.configuration import (
     SourceMoved,
     TestSpec,
     TrackersCursor,
+)
+from activities.models.memberships import (
+    SendViewsInput,
+    SendViewsResult,
+    TakeLaneInput,
+    TakeLaneResult,
 )
 from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import RepositoryView, TrackerRef
@@ -66,6 +74,7 @@ class ResourceConfigActivities(ConfigActivities):
         self._kubernetes = kubernetes
         self._connections = connections
         self._places = places
+        self._reads = DeploymentReads(connections)
         self._shared = SharedApplications(kubernetes)
 
     @activity.defn
@@ -169,6 +178,18 @@ class ResourceConfigActivities(ConfigActivities):
     async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
         """Pass the member's view on to the place, and return its answer if it has one."""
         return await self._places.tell(request)
+
+    @activity.defn
+    @reported
+    async def send_views(self, request: SendViewsInput) -> SendViewsResult:
+        """Pass the member's views on to their places, side by side."""
+        return await memberships.send_views(self._places, request)
+
+    @activity.defn
+    @reported
+    async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        """Pass on that the lane is taken, and read what it leads to."""
+        return await memberships.take_lane(self._places, self._reads, request)
 
     async def _list_policies(self, namespace: str) -> tuple[list[PromotionPolicy], list[UnreadablePolicy]]:
         """List the policies; those that the model refuses are kept by name, as none of them may seem to be missing."""

@@ -24,6 +24,12 @@ from activities.models.delivery import (
     WatchDeploymentsInput,
     WriteResult,
 )
+from activities.models.memberships import (
+    SendViewsInput,
+    SendViewsResult,
+    TakeLaneInput,
+    TakeLaneResult,
+)
 from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -77,6 +83,19 @@ class ConfigActivities(ABC):
         """Send a member's view to a place, starting its workflow if needed, and return the place's. Safe to retry.
 
         None where the place has nothing to answer yet, or no worker answered in time: its answer follows by signal.
+        """
+
+    @activity.defn
+    @abstractmethod
+    async def send_views(self, request: SendViewsInput) -> SendViewsResult:
+        """Send a member's views to several places, as `tell_environment` does. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        """Send a place that its grant is taken, then read its deployments. Safe to retry.
+
+        A read that fails is left out of the answer: whoever holds the lane then reads alone.
         """
 
 

@@ -49,16 +49,20 @@ class Parts:
         self, reads: DeploymentReads, request: ReadDeploymentsInput | None
     ) -> tuple[DeploymentRuns, ...] | None:
         """Read what deployments run in what is left of the time; None where that fails: then it is read alone."""
+        answer = await self.read(reads, request)
+        return None if answer is None else runs_of(answer)
+
+    async def read(self, reads: DeploymentReads, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
+        """Read deployments beside the parts, as `beside` does, with all that is known of them."""
         if request is None:
             return None
         until = asyncio.get_running_loop().time() + BESIDE.total_seconds()
         try:
             async with asyncio.timeout_at(until if self._until is None else min(until, self._until)):
-                answer = await reads.read(request)
+                return await reads.read(request)
         except Exception as error:  # noqa: BLE001 -- logged; the reader of its own shows the cause
             refusal_of(error)
             return None
-        return runs_of(answer)
 
 
 def runs_of(answer: ReadDeploymentsResult) -> tuple[DeploymentRuns, ...]:

@@ -290,6 +290,8 @@ COUNTS: dict[str, int] = {
     "PromotionState.policies": FIELDS_KEPT,
     "PromotionState.relations": 2 * 3 * MAX_APPLICATIONS,
     "superseded": SUPERSEDED_KEPT,
+    # The target and the source of a hop.
+    "SendViewsInput.views": 2,
     "DeliverApplicationInput.allowed": 3,
     "SyncApplicationInput.allowed": 3,
     "override": MAX_APPLICATIONS,

@@ -49,6 +49,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure, FailureKind
+from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
 from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -181,6 +182,12 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
 
     async def say(self, environment: str, *, answers: MemberSignal | None = None) -> None:
         """Send a place's view to the workflow that this world is about."""
+        signal = self.view_of(environment, answers=answers)
+        if self.workflow_id:
+            await self.client.get_workflow_handle(self.workflow_id).signal("place", signal)
+
+    def view_of(self, environment: str, *, answers: MemberSignal | None = None) -> PlaceSignal:
+        """Return a place's view, under a counter of its own."""
         self.counter += 1
         grant = blocked = None
         if answers is not None and answers.phase is Phase.READY:
@@ -188,7 +195,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
                 grant = Grant(answers=answers.counter, hop=answers.hop)
             elif self.blocked_by:
                 blocked = BlockedBy(tracker=self.blocked_by, reason="is held")
-        signal = PlaceSignal(
+        return PlaceSignal(
             environment=environment,
             counter=Counter(epoch=self.epoch, n=self.counter),
             observed=self.observations(environment),
@@ -196,8 +203,6 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             grant=grant,
             blocked_by=blocked,
         )
-        if self.workflow_id:
-            await self.client.get_workflow_handle(self.workflow_id).signal("place", signal)
 
     workflow_id: str = ""
 
@@ -259,6 +264,17 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return None
 
     @activity.defn
+    async def send_views(self, request: SendViewsInput) -> SendViewsResult:
+        answers = await asyncio.gather(*map(self.tell_environment, request.views))
+        return SendViewsResult(answer=next(filter(None, answers), None))
+
+    @activity.defn
+    async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        await self.tell_environment(request.view)
+        read = await self._read_beside(request.read)
+        return TakeLaneResult(observations=read.observations if read is not None else None)
+
+    @activity.defn
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
         return ReadPullRequestResult(pull_request=self.pull_request)
 
@@ -288,12 +304,16 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return TriggerRoundResult(tests=tests, source=await self._beside(request.source))
 
     async def _beside(self, request: ReadDeploymentsInput | None) -> tuple[DeploymentRuns, ...] | None:
+        answer = await self._read_beside(request)
+        return None if answer is None else runs_of(answer)
+
+    async def _read_beside(self, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
         if request is None:
             return None
         try:
             # Bounded as the real one is: a read that hangs keeps no trigger from being reported.
             async with asyncio.timeout(SOURCE_READ_SECONDS):
-                return runs_of(await self.read_deployments(request))
+                return await self.read_deployments(request)
         except (ApplicationError, TimeoutError):
             return None
 

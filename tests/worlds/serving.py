@@ -15,7 +15,15 @@ from worker.serving.process import WORKFLOW_TASKS
 from workflows.identity import Queues
 
 SERVED: Mapping[str, tuple[str, ...]] = {
-    "config": ("find_policy", "read_environment", "read_repository", "list_trackers", "tell_environment"),
+    "config": (
+        "find_policy",
+        "read_environment",
+        "read_repository",
+        "list_trackers",
+        "tell_environment",
+        "send_views",
+        "take_lane",
+    ),
     "scm": ("read_pull_request", "list_changed_files", "compare_revisions", "present_on_pull_request"),
     "ci": ("trigger_round", "trigger_test", "poll_tests", "cancel_tests"),
     "delivery": ("read_deployments", "deliver_application", "sync_application"),

@@ -49,6 +49,8 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             config.read_repository,
             config.list_trackers,
             config.tell_environment,
+            config.send_views,
+            config.take_lane,
             # For those that were asked for before `checks` existed: they wait in this queue until somebody serves them.
             check,
         ),

@@ -18,6 +18,8 @@ from temporalio.exceptions import ActivityError
 
 from activities.contracts import ConfigActivities
 from activities.models.configuration import FindPolicyInput
+from activities.models.delivery import Observation, ReadDeploymentsInput
+from activities.models.memberships import SendViewsInput, TakeLaneInput
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
@@ -99,14 +101,75 @@ class Membership:
 
     async def set_phase(self, phase: Phase) -> None:
         """Take a phase at the target of the hop and tell the target."""
-        self.phase = phase
-        if phase is not Phase.READY:
-            self.ready_counter, self.granted = None, False
+        self._begin(phase)
         if self.story.hop is not None:
             await self.tell(self.story.hop.policy.target, "target", phase)
 
+    def _begin(self, phase: Phase) -> None:
+        self.phase = phase
+        if phase is not Phase.READY:
+            self.ready_counter, self.granted = None, False
+
     async def tell(self, environment: str, role: str, phase: Phase) -> None:
         """Tell one place our whole view."""
+        view = self._next_view(environment, role, phase)
+        leaves = environment not in self.member_of
+        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}", last=leaves)
+        try:
+            self._answered(await workflow.execute_activity_method(ConfigActivities.tell_environment, view, **config))
+        except ActivityError as refusal:
+            self._send_later(refusal, environment)
+
+    async def send_views(self, *standings: tuple[str, str, Phase]) -> None:
+        """Send several places our whole view in one activity: (environment, role, phase) of each.
+
+        Of one place at most an answer is awaited. Where we leave one it lasts until all were sent.
+        """
+        if len(standings) == 1:
+            return await self.tell(*standings[0])
+        views = tuple(self._next_view(*one) for one in standings)
+        environments = [one.environment for one in views]
+        leaves = any(one not in self.member_of for one in environments)
+        summary = "tell " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
+        config = policies.tell(self.queues, self.timings, summary=summary, last=leaves)
+        request = SendViewsInput(namespace=self.request.tracker.namespace, views=views)
+        try:
+            sent = await workflow.execute_activity_method(ConfigActivities.send_views, request, **config)
+            self._answered(sent.answer)
+        except ActivityError as refusal:
+            self._send_later(refusal, *environments)
+
+    async def take_lane(self, reading: ReadDeploymentsInput | None) -> tuple[Observation, ...] | None:
+        """Take the lane of the hop's target; return what the target ran then, None where it was not read."""
+        hop = self.story.hop
+        if hop is None or reading is None:
+            await self.set_phase(Phase.HOLDER)
+            return None
+        target = hop.policy.target
+        self._begin(Phase.HOLDER)
+        request = TakeLaneInput(
+            namespace=self.request.tracker.namespace,
+            view=self._next_view(target, "target", Phase.HOLDER),
+            read=reading,
+        )
+        config = policies.tell(self.queues, self.timings, summary=f"take the lane of {target}")
+        try:
+            return (await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)).observations
+        except ActivityError as refusal:
+            self._send_later(refusal, target)
+            return None
+
+    def _answered(self, answer: PlaceSignal | None) -> None:
+        if answer is not None:
+            self.receive(answer)
+
+    def _send_later(self, refusal: ActivityError, *environments: str) -> None:
+        # At the next wait, so that commands and deadlines come in between.
+        workflow.logger.warning("a place could not be told", exc_info=refusal)
+        self._retell.update(environments)
+
+    def _next_view(self, environment: str, role: str, phase: Phase) -> TellEnvironmentInput:
+        """Return our whole view under a counter of its own: what is returned is sent."""
         story = self.story
         # Grows with the clock, so that a reset of the workflow uses no counter twice.
         story.signals = max(story.signals + 1, int(workflow.now().timestamp() * 1000))
@@ -137,23 +200,13 @@ class Membership:
         )
         self._retell.discard(environment)
         self._told_at[environment] = workflow.now()
-        leaves = environment not in self.member_of
-        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}", last=leaves)
-        request = TellEnvironmentInput(
+        return TellEnvironmentInput(
             namespace=self.request.tracker.namespace,
             environment=environment,
             repository=self.request.spec.repository,
             signal=signal,
             timings=self.timings,
         )
-        try:
-            answer = await workflow.execute_activity_method(ConfigActivities.tell_environment, request, **config)
-            if answer is not None:
-                self.receive(answer)
-        except ActivityError as refusal:
-            # Told again at the next wait, so that commands and deadlines come in between.
-            workflow.logger.warning("a place could not be told", exc_info=refusal)
-            self._retell.add(environment)
 
     def phase_at(self, environment: str) -> tuple[str, Phase]:
         """Return our role and phase at a place; Gone where we are no member any more."""

@@ -13,6 +13,7 @@ nothing is at work that a next run could not begin again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -56,6 +57,9 @@ NEWS = timedelta(minutes=1)
 """How long a mirror of the API server may take to show a change, at the most."""
 EVENTS_BEFORE_CONTINUING = 500
 
+AT_ONCE = timedelta(seconds=2)
+"""How old a read may be that a step did not make itself."""
+
 
 class Ended(Exception):
     """Leave every step at once: the tracker was aborted or deleted, or its pull request closed."""
@@ -71,6 +75,16 @@ class Continue(Exception):
 
 class CommandWaits(Exception):
     """Leave the step before it decides: a command was accepted that the step carries out first, begun again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadWithLane:
+    """Hold what was read of a target as its lane was taken."""
+
+    observations: tuple[Observation, ...]
+    at: datetime
+    seen: Snapshot
+    """Pokes and the target's view before it was read: whoever looks later than these would miss what changed them."""
 
 
 class PromotionRun:
@@ -96,6 +110,7 @@ class PromotionRun:
         self.cancelling = Cancelling(self)
         self._asking = Asking(self, story)
         self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
+        self._read_with_lane: ReadWithLane | None = None
         self.dirty = False
         self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
@@ -292,6 +307,22 @@ class PromotionRun:
     async def try_once(self, ask: Callable[[], Awaitable[Answer]], *, object_: str) -> Answer | None:
         """Ask, and show why there is no answer, with what to fix; None is for that case alone."""
         return await self._asking.try_once(ask, object_=object_)
+
+    async def take_lane(self) -> None:
+        """Take the lane that was granted, and have its target read: what `read_with_lane` returns, once."""
+        target = self.story.hop.policy.target if self.story.hop is not None else ""
+        reading = self.environments.reading(target) if self.environments.known(target) is not None else None
+        seen = self.look(target)
+        observations = await self.membership.take_lane(reading)
+        if observations is not None:
+            self._read_with_lane = ReadWithLane(observations=observations, at=workflow.now(), seen=seen)
+
+    def read_with_lane(self) -> tuple[Observation, ...] | None:
+        """Return what the target ran when its lane was taken, to whoever asks first and at once; else None."""
+        found, self._read_with_lane = self._read_with_lane, None
+        if found is None or found.seen.changed() or workflow.now() - found.at > AT_ONCE:
+            return None
+        return found.observations
 
     @property
     def views(self) -> dict[str, EnvironmentView]:

@@ -47,6 +47,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure
+from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -191,6 +192,14 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def tell_environment(self, request: TellEnvironmentInput) -> None:
         raise AssertionError("a place tells no place")
+
+    @activity.defn
+    async def send_views(self, request: SendViewsInput) -> SendViewsResult:
+        raise AssertionError("a place tells no place")
+
+    @activity.defn
+    async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        raise AssertionError("a place takes no lane")
 
     @activity.defn
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:

@@ -21,7 +21,8 @@ from activities.models.configuration import (
     TrackersCursor,
 )
 from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput
-from activities.models.places import MemberSignal, TellEnvironmentInput
+from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
+from activities.models.places import MemberSignal, PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -162,6 +163,18 @@ class World:
             return receiver().call("member_answered", signal) or NOTHING
         self.send(lambda: receiver().call("member", signal))
         return NOTHING
+
+    def send_views(self, request: SendViewsInput) -> SendViewsResult:
+        """Carry views to several places."""
+        answers = [self.tell_environment(one) for one in request.views]
+        return SendViewsResult(answer=next((one for one in answers if isinstance(one, PlaceSignal)), None))
+
+    def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
+        """Carry the view of a holder to its place, then read the place, now and then too slowly."""
+        self.tell_environment(request.view)
+        late = not self.calm and self.dice("read with the lane").random() < 0.1
+        observations = None if late else self.applications.read_deployments(request.read).observations
+        return TakeLaneResult(observations=observations)
 
     def _start_place(self, environment: str) -> Run:
         start = EnvironmentStart(

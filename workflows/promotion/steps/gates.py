@@ -69,7 +69,7 @@ async def _take_lane(ctx: PromotionRun, hop: Hop) -> State:
     ctx.story.inbox.done(Verb.PROMOTE, Verb.RETRY)
     hop.untouched = True
     state = ctx.enter(State.PROMOTING)
-    await ctx.membership.set_phase(Phase.HOLDER)
+    await ctx.take_lane()
     return state
 
 

@@ -219,10 +219,10 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     ctx.checks = ()
     # The target is the next hop's source: saying so hands the lane back and stays a member, in one signal.
     farewell = ("target", Phase.ARRIVED) if final else ("source", Phase.WORKING)
-    leaving = [ctx.membership.tell(target, *farewell)]
+    leaving = [(target, *farewell)]
     if source in ctx.membership.member_of:
-        leaving.append(ctx.membership.tell(source, "source", Phase.GONE))
-    await asyncio.gather(*leaving)
+        leaving.append((source, "source", Phase.GONE))
+    await ctx.membership.send_views(*leaving)
     return state
 
 

@@ -1,0 +1,130 @@
+"""Steps of a promotion at its places: sent and read in one activity, each part by itself."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.configuration import ResourceConfigActivities
+from activities.models.configuration import DeploymentSpec, WriteSpec
+from activities.models.delivery import ReadDeploymentsInput
+from activities.models.memberships import SendViewsInput, TakeLaneInput
+from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.tracking import Timings, TrackerRef
+from providers.models import ApplicationRef, ApplicationState
+from tests.activities.cluster import shop
+from tests.activities.fakes import FakeConnections, FakeDeployments, application
+
+
+@dataclass
+class AnsweringPlaces:
+    """Answer views that await it; some places cannot be reached."""
+
+    away: set[str] = field(default_factory=set)
+    sent: list[str] = field(default_factory=list)
+
+    async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+        if request.environment in self.away:
+            raise ConnectionError("no route")
+        self.sent.append(request.environment)
+        if not request.signal.awaits_answer:
+            return None
+        return PlaceSignal(
+            environment=request.environment, counter=Counter(epoch=1, n=1), observed=(), observed_at=None
+        )
+
+
+class Hanging(FakeDeployments):
+    """An Argo CD server that does not answer."""
+
+    async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> ApplicationState:
+        await asyncio.Event().wait()
+        return await super().get(ref, refresh=refresh)
+
+    async def list(self, project: str) -> tuple[ApplicationState, ...]:
+        await asyncio.Event().wait()
+        return await super().list(project)
+
+
+def member(phase: Phase, role: str = "target") -> MemberSignal:
+    return MemberSignal(
+        tracker=TrackerRef(namespace="shop", name="web-412", uid="u", attempt=1),
+        number=412,
+        workflow_id="w",
+        counter=Counter(epoch=1, n=1),
+        hop=1,
+        role=role,
+        phase=phase,
+        held=False,
+    )
+
+
+def view(environment: str, phase: Phase, role: str = "target") -> TellEnvironmentInput:
+    return TellEnvironmentInput(
+        namespace="shop", environment=environment, repository="web", signal=member(phase, role), timings=Timings()
+    )
+
+
+def serving(places: AnsweringPlaces, argocd: FakeDeployments | None = None) -> ResourceConfigActivities:
+    return ResourceConfigActivities(shop().port(), FakeConnections(argocd=argocd), places)
+
+
+TAKES = TakeLaneInput(
+    namespace="shop",
+    view=view("staging", Phase.HOLDER),
+    read=ReadDeploymentsInput(
+        namespace="shop",
+        repository="web",
+        deployments=(
+            DeploymentSpec(
+                name="web-eu",
+                component="web",
+                wave=0,
+                instance="argocd",
+                project="shop",
+                application="web-eu",
+                write=WriteSpec(),
+            ),
+        ),
+    ),
+)
+
+
+async def test_who_takes_the_lane_reads_the_target_in_the_same_call() -> None:
+    places = AnsweringPlaces()
+    argocd = FakeDeployments(applications={"web-eu": application("web-eu")})
+    taken = await ActivityEnvironment().run(serving(places, argocd).take_lane, TAKES)
+    assert places.sent == ["staging"]
+    assert [one.deployment for one in taken.observations or ()] == ["web-eu"]
+
+
+async def test_a_read_that_hangs_keeps_nobody_from_taking_the_lane() -> None:
+    places = AnsweringPlaces()
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, start_to_close_timeout=timedelta(seconds=0.2))
+    taken = await environment.run(serving(places, Hanging()).take_lane, TAKES)
+    assert (places.sent, taken.observations) == (["staging"], None)
+
+
+async def test_nothing_is_read_for_a_lane_that_was_not_taken() -> None:
+    argocd = FakeDeployments(applications={"web-eu": application("web-eu")})
+    with pytest.raises(ApplicationError, match="no route"):
+        await ActivityEnvironment().run(serving(AnsweringPlaces(away={"staging"}), argocd).take_lane, TAKES)
+    assert argocd.calls == []
+
+
+async def test_a_place_that_cannot_be_reached_keeps_no_other_one_from_its_view() -> None:
+    places = AnsweringPlaces(away={"staging"})
+    request = SendViewsInput(
+        namespace="shop", views=(view("staging", Phase.WORKING, "source"), view("dev", Phase.GONE, "source"))
+    )
+    with pytest.raises(ApplicationError, match="no route"):
+        await ActivityEnvironment().run(serving(places).send_views, request)
+    assert places.sent == ["dev"]
+    places.away.clear()
+    again = await ActivityEnvironment().run(serving(places).send_views, request)
+    assert again.answer is not None
+    assert again.answer.environment == "staging"
