@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -13,7 +14,7 @@ from activities.deployment_reads import DeploymentReads
 from activities.failures import application_error, bounded, carried, failure_from, reported
 from activities.metrics import Count, count
 from activities.models.bounds import cut
-from activities.models.budgets import LINE_BYTES
+from activities.models.budgets import FOREIGN_KEPT, LINE_BYTES
 from activities.models.failures import Failure, FailureKind
 from activities.models.testing import (
     CancelTestsInput,
@@ -199,7 +200,8 @@ class CiActivities(TestRunActivities):
         runs = await self._connections.ci_runs(request.namespace, request.runner)
         origin = Origin(began=clock.monotonic(request.began) if request.began else None, parameters=parameters)
         shown = await runs.find(request.job, request.key, origin)
-        found, foreign = own(shown), tuple(_foreign(run) for run in shown if run.foreign)
+        found = own(shown)
+        foreign = tuple(map(_foreign, islice((run for run in shown if run.foreign), FOREIGN_KEPT)))
         if not found:
             if request.again or sending.repeats:
                 await _refuse_blind_repetition(runs, request.job)

@@ -11,7 +11,7 @@ import httpx
 from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
 from providers.credentials import check_destination, fingerprint
-from providers.decoding import decoded_in_steps, is_crowded
+from providers.decoding import decoded, decoded_in_steps, is_crowded
 from providers.error_mapping import asked_wait, moved, refusal
 from providers.errors import (
     ProviderError,
@@ -25,6 +25,7 @@ from providers.http import HttpClients
 from providers.messages import Reply, Request
 from providers.metrics import Call, Recorder
 from providers.models import Credential
+from providers.reading import AT_ONCE_BYTES
 from providers.redaction import shown, variants
 
 _REDIRECT_LIMIT = 3
@@ -286,11 +287,11 @@ def _call(request: Request, code: int, started: float, headers: Mapping[str, str
 
 
 async def _decoded(body: bytes) -> object:
-    """Decode what is too much for one go; None for all else, and for what is no JSON, which its reader says."""
-    if not is_crowded(body):
+    """Decode what is large once, in steps where it is too much for one go; None for no JSON, which its reader says."""
+    if len(body) <= AT_ONCE_BYTES:
         return None
     try:
-        return await decoded_in_steps(body)
+        return await decoded_in_steps(body) if is_crowded(body) else decoded(body)
     except (ValueError, RecursionError):
         return None
 

@@ -55,7 +55,7 @@ class Reply:
     cookies: tuple[str, ...] = field(default=(), repr=False)
     """`name=value` of each cookie set; nothing keeps them but the caller."""
     decoded: object = field(default=None, repr=False)
-    """The body's JSON where it was too much to be decoded in one go, else None; see `providers/decoding.py`."""
+    """The JSON of a large body, which is decoded once, else None; see `providers/decoding.py`."""
 
     @property
     def ok(self) -> bool:

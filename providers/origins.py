@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import islice, product
 
 from providers.documents import http_date
 from providers.messages import Reply
@@ -91,8 +91,12 @@ def own(runs: Sequence[Run]) -> tuple[Run, ...]:
 
 def foreign_note(runs: Sequence[Run]) -> str:
     """Say which runs show the key and are not ours; empty without any."""
-    notes = [f"{run.url or run.id}: {run.foreign}" for run in runs if run.foreign]
-    return f"; not ours: {', '.join(notes[:_NAMES_SHOWN])}" if notes else ""
+    notes = ", ".join(f"{run.url or run.id}: {run.foreign}" for run in islice(filter(_is_foreign, runs), _NAMES_SHOWN))
+    return f"; not ours: {notes}" if notes else ""
+
+
+def _is_foreign(run: Run) -> bool:
+    return bool(run.foreign)
 
 
 def clock_of(reply: Reply) -> datetime | None:

@@ -1,7 +1,8 @@
 """What all CI adapters share: the result knobs and the words of a summary."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from providers.errors import ProviderRejected
 from providers.models import Run, RunPhase
@@ -19,6 +20,7 @@ RESULT_DEFAULTS: Mapping[str, RunPhase] = {
 """
 
 _LONGEST_NUMBER = 19
+_NAMED = 20
 
 
 def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
@@ -33,6 +35,14 @@ def result_map(wanted: Mapping[str, str]) -> Mapping[str, RunPhase]:
             known = ", ".join(RunPhase)
             raise ProviderRejected(f"`{phase}` is no meaning for the result `{name}`; known: {known}") from None
     return phases
+
+
+def named(names: Iterable[str]) -> str:
+    """Return what people read of any number of names: the first, and how many more there are."""
+    found = iter(names)
+    first = ", ".join(islice(found, _NAMED))
+    more = sum(1 for _ in found)
+    return f"{first} and {more} more" if more else first
 
 
 def by_number(run: Run) -> int:

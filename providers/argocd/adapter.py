@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from providers.argocd import windows, wire
 from providers.argocd.applications import read_application
@@ -16,6 +17,7 @@ from providers.http import HttpClients
 from providers.messages import Request
 from providers.metrics import Recorder
 from providers.models import ApplicationRef, ApplicationState, Credential, SyncWindow
+from providers.reading import read
 
 # Asked for first where several namespaces are listed, so that one call mostly suffices.
 _USUAL_NAMESPACE = "argocd"
@@ -52,7 +54,8 @@ class ArgoCDDeployments:
         return await self._application(wire.get(ref, refresh=refresh), ref)
 
     async def names(self, project: str, *, selector: str = "") -> tuple[str, ...]:
-        listed = await wire.read_names((await self._endpoint.call(wire.list_names(project, selector))).document())
+        reply = await self._endpoint.call(wire.list_names(project, selector))
+        listed = await read(reply, partial(wire.read_names, reply.document()))
         if not self._control_plane.namespace:
             await self._find_control_plane(project, listed)
         return tuple(sorted(wire.referred(one, self._control_plane.namespace) for one in listed))
@@ -60,7 +63,7 @@ class ArgoCDDeployments:
     async def list(self, project: str) -> tuple[ApplicationState, ...]:
         try:
             reply = await self._endpoint.call(wire.list_applications(project))
-            states = await wire.read_list(reply.document(), self._server)
+            states = await read(reply, partial(wire.read_list, reply.document(), self._server))
         except ProviderMalformed:
             # Too large, or one application of somebody else's hides all others: no list for a while.
             self._sizes.note(project, None)
@@ -89,7 +92,7 @@ class ArgoCDDeployments:
 
     async def sync_windows(self, ref: ApplicationRef) -> tuple[SyncWindow, ...]:
         reply = await self._endpoint.call(wire.sync_windows(ref))
-        return windows.in_the_way(reply.document(), datetime.now(UTC))
+        return await read(reply, partial(windows.in_the_way, reply.document(), datetime.now(UTC)))
 
     async def may(self, ref: ApplicationRef, verb: str) -> bool | None:
         async def ask(object_: str) -> bool:
@@ -106,7 +109,7 @@ class ArgoCDDeployments:
         async with aclosing(self._endpoint.lines(wire.stream(ref))) as lines:
             async for line in lines:
                 try:
-                    state = wire.read_event(line, self._server)
+                    state = await read(line, partial(wire.read_event, line, self._server))
                 except ProviderError as error:
                     raise type(error)(self._endpoint.shown(str(error)), status=error.status) from None
                 yield replace(state, name=ref.name)
@@ -118,7 +121,7 @@ class ArgoCDDeployments:
 
     async def _application(self, request: Request, ref: ApplicationRef) -> ApplicationState:
         reply = await self._endpoint.call(request)
-        state = read_application(reply.document(), self._server)
+        state = await read(reply, partial(read_application, reply.document(), self._server))
         if not wire.names(ref)[0]:
             self._control_plane.namespace = state.namespace
         return replace(state, name=ref.name)

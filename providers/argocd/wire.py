@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.argocd.applications import KEY_INFO, read_application
-from providers.decoding import giving_way
 from providers.documents import Document, at, document, documents, number, parsed, required_text, text
 from providers.errors import (
     ProviderBlocked,
@@ -86,18 +85,16 @@ def list_names(project: str, selector: str = "") -> Request:
     return replace(whole, query={**whole.query, "fields": _NAME_FIELDS}, operation="list-names")
 
 
-async def read_list(value: Document, server: str) -> tuple[ApplicationState, ...]:
-    """Read a list, each with its bare name, and let others run in between; no match is `"items": null`."""
-    return tuple([read_application(item, server) async for item in giving_way(documents(value, "items"))])
+def read_list(value: Document, server: str) -> tuple[ApplicationState, ...]:
+    """Read a list, each with its bare name; no match is `"items": null`."""
+    return tuple(read_application(item, server) for item in documents(value, "items"))
 
 
-async def read_names(value: Document) -> tuple[Listed, ...]:
+def read_names(value: Document) -> tuple[Listed, ...]:
     """Read the names of a list; one without a name, as of a server that knows no fields, is malformed."""
     return tuple(
-        [
-            Listed(namespace=text(item, "metadata", "namespace"), name=required_text(item, "metadata", "name"))
-            async for item in giving_way(documents(value, "items"))
-        ]
+        Listed(namespace=text(item, "metadata", "namespace"), name=required_text(item, "metadata", "name"))
+        for item in documents(value, "items")
     )
 
 

@@ -4,6 +4,8 @@ import hmac
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 from providers.credentials import fingerprint, proof_key
 from providers.documents import Document, is_sendable
@@ -15,6 +17,7 @@ from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.metrics import Recorder
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
+from providers.reading import read
 
 _PROOF_DIGITS = 32
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
@@ -181,7 +184,7 @@ class GitHubPullRequests:
         reply = await self._calls.call(wire.get_pull(self._calls.repository, number, etag=known.etag if known else ""))
         if known is not None and reply.status == 304:
             return known.change
-        change = wire.read_pull(reply.document())
+        change = await read(reply, partial(wire.read_pull, reply.document()))
         etag = reply.headers.get("etag", "")
         if etag and is_sendable(etag):
             self._remembered.put(key, etag, change)
@@ -191,7 +194,7 @@ class GitHubPullRequests:
         paths: dict[str, None] = {}
         listed = 0
         async for reply in self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)):
-            paths.update(dict.fromkeys(wire.read_files(reply)))
+            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
             listed += wire.items_on(reply)
         return ChangedFiles(paths=tuple(paths), complete=listed < wire.FILES_LISTED)
 
@@ -233,7 +236,7 @@ class GitHubCommitStatuses:
         async for reply in self._calls.pages(
             lambda page: wire.list_statuses(self._calls.repository, sha, page), "statuses"
         ):
-            for status in wire.read_statuses(reply):
+            for status in await read(reply, partial(wire.read_statuses, reply)):
                 found.setdefault(status.context, status)
         return found
 
@@ -248,14 +251,15 @@ class GitHubLabels:
 
     async def list(self, number: int) -> tuple[str, ...]:
         pages = self._calls.pages(lambda page: wire.list_labels(self._calls.repository, number, page))
-        return tuple([name async for reply in pages for name in wire.read_labels(reply)])
+        return tuple([name async for reply in pages for name in await read(reply, partial(wire.read_labels, reply))])
 
     async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
         for name in names:
             if name.lower() not in self._known.names:
                 await self._calls.call(wire.create_label(self._calls.repository, name))
                 self._known.names.add(name.lower())
-        return wire.read_labels(await self._calls.call(wire.add_labels(self._calls.repository, number, tuple(names))))
+        reply = await self._calls.call(wire.add_labels(self._calls.repository, number, tuple(names)))
+        return await read(reply, partial(wire.read_labels, reply))
 
     async def remove(self, number: int, name: str) -> None:
         await self._calls.call(wire.remove_label(self._calls.repository, number, name))
@@ -269,7 +273,8 @@ class GitHubComments:
     async def own(self, number: int) -> tuple[Comment, ...]:
         login = (await self._calls.login()).lower()
         pages = self._calls.pages(lambda page: wire.list_comments(self._calls.repository, number, page))
-        return tuple([comment async for reply in pages for comment in wire.read_comments_of(login, reply)])
+        listed = [await read(reply, partial(wire.read_comments_of, login, reply)) async for reply in pages]
+        return tuple(chain.from_iterable(listed))
 
     async def get(self, comment_id: str) -> Comment:
         reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))

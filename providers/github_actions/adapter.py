@@ -5,7 +5,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
+from providers.decoding import giving_way
 from providers.documents import number, required_text
 from providers.errors import (
     ProviderError,
@@ -23,6 +25,7 @@ from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.models import Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, clock_of, foreign_note, judged, own
+from providers.reading import read
 from providers.runs import by_number
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
@@ -67,7 +70,7 @@ class GitHubActionsTestRuns:
         for page in range(1, wire.PAGE_LIMIT + 1):
             request = wire.list_runs(self._calls.repository, workflow, page=page, now=datetime.now(UTC))
             reply = bound.take(await self._call(request))
-            found.extend(wire.read_runs(reply.document(), key, clock_of(reply)))
+            found.extend(await read(reply, partial(wire.read_runs, reply.document(), key, clock_of(reply))))
             if not has_next_page(reply):
                 break
         ours = Ours(
@@ -77,8 +80,8 @@ class GitHubActionsTestRuns:
             else None,
             origin=origin,
         )
-        runs = (judged(run, facts, ours) for run, facts in found)
-        shown = (replace(run, foreign=self._calls.shown(run.foreign)) for run in runs)
+        runs = [judged(run, facts, ours) async for run, facts in giving_way(found)]
+        shown = [replace(run, foreign=self._calls.shown(run.foreign)) async for run in giving_way(runs)]
         return tuple(sorted(shown, key=by_number))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
@@ -177,7 +180,7 @@ class GitHubActionsTestRuns:
         """Name what failed; a verdict must not be lost because its jobs cannot be read."""
         try:
             reply = await self._call(wire.list_jobs(self._calls.repository, run))
-            return self._calls.shown(wire.read_failed_jobs(reply.document()))
+            return self._calls.shown(await read(reply, partial(wire.read_failed_jobs, reply.document())))
         except ProviderError:
             return ""
 

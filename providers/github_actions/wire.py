@@ -10,7 +10,7 @@ from providers.errors import ProviderRejected
 from providers.messages import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
 from providers.origins import Facts
-from providers.runs import shows_key
+from providers.runs import named, shows_key
 
 KEY_INPUT = "promotion_key"
 PAGE_SIZE = 100
@@ -156,12 +156,12 @@ def list_jobs(repository: str, run: str) -> Request:
 
 def read_failed_jobs(value: Document) -> str:
     """Name the jobs that did not succeed; the host has no counts of test cases."""
-    failed = [
+    failed = named(
         text(job, "name")
         for job in documents(value, "jobs")
         if at(job, "conclusion") not in (None, "success", "skipped", "neutral")
-    ]
-    return f"failed jobs: {', '.join(failed)}" if failed else ""
+    )
+    return f"failed jobs: {failed}" if failed else ""
 
 
 def cancel(repository: str, run: str) -> Request:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from providers.credentials import optional_secret
+from providers.decoding import giving_way
 from providers.documents import Document, required_text, text
 from providers.endpoint import Endpoint
 from providers.errors import (
@@ -21,6 +23,7 @@ from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.metrics import Recorder
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, judged, own
+from providers.reading import read
 from providers.runs import by_number
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
@@ -73,14 +76,16 @@ class GitLabTestRuns:
 
     async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         named, _ = await self._listed(name=key, pages=1)
-        found = [wire.read_created(pipeline, key) for pipeline in named if wire.is_named(pipeline, key)]
+        found = [
+            wire.read_created(pipeline, key) async for pipeline in giving_way(named) if wire.is_named(pipeline, key)
+        ]
         runs = await self._judged(job, found, origin)
         if not own(runs):
             # Names that hold more than the key, hosts that cannot search by name, and keys in variables.
             listed, _ = await self._listed(_ref(job))
             known = {run.id for run in runs}
             more: list[Run] = []
-            for pipeline in listed:
+            async for pipeline in giving_way(listed):
                 run = wire.read_created(pipeline, key)
                 if wire.is_named(pipeline, key):
                     self._known.put(run.id, key)
@@ -127,7 +132,8 @@ class GitLabTestRuns:
         if scopes:
             self._refuse_scopes(scopes)
         path = await self.check_access()
-        (await self._endpoint.call(wire.check_pipelines(self._project))).documents()
+        reply = await self._endpoint.call(wire.check_pipelines(self._project))
+        await read(reply, reply.documents)
         if self._by is ParametersAs.INPUTS:
             version = text((await self._endpoint.call(starting.get_version())).document(), "version")
             if not starting.takes_inputs(version):
@@ -151,7 +157,7 @@ class GitLabTestRuns:
         listed, complete = await self._listed(ref)
         if not complete:
             return False
-        for pipeline in listed:
+        async for pipeline in giving_way(listed):
             if await self._key_of(required_text(pipeline, "id")) is None:
                 # Anybody's, ours included, unless ours would have been found by their names.
                 return wire.shows_names(listed) and await self._name_shows_key(ref)
@@ -180,7 +186,8 @@ class GitLabTestRuns:
         if origin is None or not origin.knows_parameters or self._by is ParametersAs.INPUTS:
             return None
         try:
-            return wire.read_variables(await self._endpoint.call(wire.get_variables(self._project, pipeline)))
+            reply = await self._endpoint.call(wire.get_variables(self._project, pipeline))
+            return await read(reply, partial(wire.read_variables, reply))
         except (ProviderUnauthorized, ProviderNotFound) as error:
             if error.status == 401:
                 raise
@@ -207,7 +214,7 @@ class GitLabTestRuns:
         for page in range(1, pages + 1):
             request = wire.list_pipelines(self._project, ref=ref, page=page, now=datetime.now(UTC), name=name)
             reply = bound.take(await self._endpoint.call(request))
-            listed.extend(wire.candidates(reply))
+            listed.extend(await read(reply, partial(wire.candidates, reply)))
             if not _has_more(reply):
                 return tuple(listed), True
         return tuple(listed), False
@@ -224,7 +231,7 @@ class GitLabTestRuns:
             if error.status == 401:
                 raise
             return False
-        return starting.shows_key(reply.text, self._by)
+        return await read(reply, lambda: starting.shows_key(reply.text, self._by))
 
     async def _read(self, run: Run) -> RunReading:
         reply = await self._endpoint.call(wire.get_pipeline(self._project, run.id))
@@ -235,7 +242,8 @@ class GitLabTestRuns:
             # Not swallowed on errors: without the reasons a timeout would be recorded as a failed test.
             jobs = await self._endpoint.call(wire.list_failed_jobs(self._project, run.id))
             bridges = await self._endpoint.call(wire.list_failed_bridges(self._project, run.id))
-            phase, message = wire.read_failure(jobs, bridges)
+            longer = max(jobs, bridges, key=lambda reply: len(reply.body))
+            phase, message = await read(longer, partial(wire.read_failure, jobs, bridges))
             reading = replace(reading, phase=phase, message=self._endpoint.shown(message) or reading.message)
         return replace(reading, summary=await self._summary(run.id))
 
@@ -259,7 +267,7 @@ class GitLabTestRuns:
                     raise
                 # Not remembered: the token's rights may be fixed, and others may see it.
                 return None
-            self._known.put(pipeline, wire.key_of(reply))
+            self._known.put(pipeline, await read(reply, partial(wire.key_of, reply)))
         return self._known.keys[pipeline]
 
     def _refuse_scopes(self, scopes: frozenset[str]) -> None:

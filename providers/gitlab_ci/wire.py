@@ -8,7 +8,7 @@ from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.messages import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
 from providers.origins import Facts
-from providers.runs import shows_key, test_counts
+from providers.runs import named, shows_key, test_counts
 
 PAGE_SIZE = 100
 PAGE_LIMIT = 10
@@ -173,9 +173,9 @@ def read_failure(jobs: Reply, bridges: Reply) -> tuple[RunPhase, str]:
         phase = RunPhase.TIMED_OUT if reasons & _TIMEOUTS else RunPhase.ERROR
     if children and not reasons and all(at(job, "downstream_pipeline", "status") == "canceled" for job in children):
         phase = RunPhase.CANCELLED
-    named = ", ".join(f"{text(job, 'name')} ({text(job, 'failure_reason', default='failed')})" for job in failed)
-    told = [f"failed jobs: {named}"] if named else []
-    return phase, "; ".join((*told, *map(_child, children)))
+    jobs_named = named(f"{text(job, 'name')} ({text(job, 'failure_reason', default='failed')})" for job in failed)
+    said = f"failed jobs: {jobs_named}" if jobs_named else ""
+    return phase, "; ".join(filter(None, (said, named(map(_child, children)))))
 
 
 def _required(reply: Reply) -> tuple[Document, ...]:

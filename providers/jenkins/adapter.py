@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from providers.credentials import optional_secret, secret
 from providers.documents import Document, is_sendable, sendable_text
@@ -23,6 +24,7 @@ from providers.messages import Reply, Request
 from providers.metrics import Recorder
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, own
+from providers.reading import read
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
@@ -63,15 +65,18 @@ class JenkinsTestRuns:
         # The queue first: an item that leaves it meanwhile is then seen as a build, never missed.
         queue = await self._endpoint.call(wire.list_queue())
         newest = await self._endpoint.call(wire.list_builds(job))
-        if not wire.declares_key(newest.document()):
+        if not await read(newest, partial(wire.declares_key, newest.document())):
             raise ProviderRejected(f"job `{job}` does not declare the parameter {wire.KEY_PARAMETER}")
-        ours = self._ours(newest.document(), origin)
-        started = self._shown(wire.read_builds(newest.document(), key, now=clock_of(newest), ours=ours))
-        if not own(started) and wire.is_busy(newest.document(), time.time()):
+        defaults = await read(newest, partial(wire.defaults, newest.document()))
+        # Which branch it runs is the job's own matter.
+        account = optional_secret(self._credential, "username") or None
+        ours = Ours(account=account, origin=origin, defaults=defaults)
+        started = await self._started(newest, newest.document(), key, ours)
+        if not own(started) and await self._is_busy(newest):
             older = await self._endpoint.call(wire.list_older_builds(job))
-            behind = wire.read_builds(wire.as_builds(older.document()), key, now=clock_of(older), ours=ours)
-            started = self._shown(behind) + started
-        waiting = self._shown(wire.read_queue(queue.document(), key, now=clock_of(queue), ours=ours))
+            started = await self._started(older, wire.as_builds(older.document()), key, ours) + started
+        now = clock_of(queue)
+        waiting = await read(queue, lambda: self._shown(wire.read_queue(queue.document(), key, now=now, ours=ours)))
         left = {wire.read_place(run.id).queue for run in started}
         return started + tuple(run for run in waiting if wire.read_place(run.id).queue not in left)
 
@@ -128,7 +133,8 @@ class JenkinsTestRuns:
 
     async def traceable(self, job: str) -> bool:
         """Say whether the job declares the key's parameter, so that its runs can be found by the key."""
-        return wire.declares_key((await self._endpoint.call(wire.list_builds(job))).document())
+        reply = await self._endpoint.call(wire.list_builds(job))
+        return await read(reply, partial(wire.declares_key, reply.document()))
 
     async def _found(self, job: str, run: Run, place: wire.BuildLocator) -> Run:
         """Find our run by its queue item, else by its key, which others may use as well."""
@@ -142,17 +148,19 @@ class JenkinsTestRuns:
 
     async def _build_of(self, job: str, key: str, queue: int) -> Run | None:
         """Find what a queue item became, also where a busy job has pushed it behind its newest builds."""
-        newest = (await self._endpoint.call(wire.list_builds(job))).document()
-        build = wire.find_build(newest, key=key, queue=queue)
-        if build is None and wire.is_busy(newest, time.time()):
-            older = (await self._endpoint.call(wire.list_older_builds(job))).document()
-            build = wire.find_build(wire.as_builds(older), key=key, queue=queue)
+        newest = await self._endpoint.call(wire.list_builds(job))
+        build = await read(newest, partial(wire.find_build, newest.document(), key=key, queue=queue))
+        if build is None and await self._is_busy(newest):
+            older = await self._endpoint.call(wire.list_older_builds(job))
+            build = await read(older, lambda: wire.find_build(wire.as_builds(older.document()), key=key, queue=queue))
         return build
 
-    def _ours(self, job: Document, origin: Origin | None) -> Ours:
-        """Say what a build of ours looks like; which branch it runs is the job's own matter."""
-        account = optional_secret(self._credential, "username") or None
-        return Ours(account=account, origin=origin, defaults=wire.defaults(job))
+    async def _started(self, reply: Reply, builds: Document, key: str, ours: Ours) -> tuple[Run, ...]:
+        now = clock_of(reply)
+        return await read(reply, lambda: self._shown(wire.read_builds(builds, key, now=now, ours=ours)))
+
+    async def _is_busy(self, newest: Reply) -> bool:
+        return await read(newest, partial(wire.is_busy, newest.document(), time.time()))
 
     def _shown(self, runs: Sequence[Run]) -> tuple[Run, ...]:
         return tuple(replace(run, foreign=self._endpoint.shown(run.foreign)) for run in runs)
@@ -166,10 +174,11 @@ class JenkinsTestRuns:
         return wire.read_item(reply.document(), queue=queue, key=key)
 
     async def _read_build(self, job: str, build: int, run: Run) -> RunReading:
-        found = (await self._endpoint.call(wire.get_build(job, build))).document()
-        if not wire.may_carry(found, run.key):
+        reply = await self._endpoint.call(wire.get_build(job, build))
+        found = reply.document()
+        if not await read(reply, partial(wire.may_carry, found, run.key)):
             raise ProviderNotFound(f"build {build} of job `{job}` carries another key", status=404)
-        reading = wire.read_build(found, run=run, results=self._results)
+        reading = await read(reply, partial(wire.read_build, found, run=run, results=self._results))
         reading = replace(reading, message=self._endpoint.shown(reading.message))
         if reading.phase in _ACTIVE:
             return reading

@@ -3,13 +3,11 @@
 Each step is measured in processor time beside a loop of the same process, so that a slow or busy machine slows both.
 """
 
-import asyncio
 import gc
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -22,10 +20,9 @@ from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from providers.argocd import windows
-from providers.argocd import wire as argocd
 from providers.argocd.applications import read_application
 from providers.bodies import BODY_LIMIT_BYTES
-from providers.decoding import ENTRIES_LIMIT, STRUCTURE_LIMIT, decoded_in_steps, is_crowded
+from providers.decoding import STRUCTURE_LIMIT, decoded_in_steps, is_crowded
 from providers.documents import parsed
 from providers.error_mapping import message_of
 from providers.errors import ProviderMalformed
@@ -255,16 +252,3 @@ def test_to_stop_everybodys_work_by_something_large(name: str) -> None:
     work = IN_ONE_STEP[name]()
     work()
     assert _is_short(lambda: _seconds(work))
-
-
-def test_to_stop_everybodys_work_by_thousands_of_applications() -> None:
-    item = {"metadata": {"name": "web"}, "spec": {}}
-    listed = {"items": [item] * ENTRIES_LIMIT}
-    reads = (lambda: argocd.read_list(listed, "https://argocd.example.com"), lambda: argocd.read_names(listed))
-    for read in reads:
-        assert len(asyncio.run(_awaited(read))) == ENTRIES_LIMIT
-        assert _is_short(partial(_longest_step, read))
-
-
-async def _awaited(read: Callable[[], Awaitable[tuple[object, ...]]]) -> tuple[object, ...]:
-    return await read()

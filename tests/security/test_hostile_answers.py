@@ -6,7 +6,6 @@ One input is named by its number: `OddHost` and its mutations are made from that
 import dataclasses
 import importlib
 import inspect
-import logging
 import pkgutil
 import signal
 import sys
@@ -19,7 +18,6 @@ from typing import get_type_hints
 
 import httpx
 import pytest
-import structlog
 
 import providers
 from providers import ports
@@ -46,15 +44,6 @@ class TooSlow(BaseException):
 
 def _too_slow(number: int, frame: FrameType | None) -> None:
     raise TooSlow
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Write no line for each call."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture
