@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from activities.failures import describe, kind_of
+from activities.failures import describe, failure_from, kind_of
 from activities.models.budgets import VIEW_BYTES
 from activities.models.configuration import (
     DeploymentSpec,
@@ -240,10 +240,12 @@ def _unresolved(
     """Return the spec of a deployment that lacks something; one that names its application is read anyway."""
     if deployment.argocd.application:
         return replace(spec, application=deployment.argocd.application)
-    why = describe(error)
+    failure = failure_from(error)
     if isinstance(error, ProviderError):
-        why = f"the applications of ArgoCDInstance/{spec.instance} cannot be listed in project {spec.project}: {why}"
-    return replace(spec, name=deployment.name, problem=why, passing=kind_of(error).passing)
+        instance = f"ArgoCDInstance/{spec.instance}"
+        why = f"the applications of {instance} cannot be listed in project {spec.project}: {failure.message}"
+        failure = replace(failure, object=instance, message=why)
+    return replace(spec, name=deployment.name, failure=failure.brief())
 
 
 def _to_spec(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from activities.failures import bounded, describe, kind_of, last_attempt
 from activities.models.delivery import Observation, ReadDeploymentsResult
+from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.ports import ReferenceMissing, ResourceOpener
 from providers.errors import ProviderBusy, ProviderError
 
@@ -40,12 +41,9 @@ class FullRevisions:
         except (ProviderError, ReferenceMissing) as error:
             if isinstance(error, ProviderBusy) and not last_attempt():
                 raise
-            problem = f"the commit of an abbreviated hash could not be looked up: {describe(error)}"
-            passing = kind_of(error).passing
-            return tuple(
-                replace(one, problem=bounded(problem), passing=passing) if _abbreviated(one) else one
-                for one in observations
-            )
+            message = f"the commit of an abbreviated hash could not be looked up: {describe(error)}"
+            failure = Failure(kind=kind_of(error), object=f"GitRepository/{repository}", message=bounded(message))
+            return tuple(replace(one, failure=failure.brief()) if _abbreviated(one) else one for one in observations)
         return tuple(_completed(one, meanings, repository) for one in observations)
 
     async def _ask(self, namespace: str, repository: str, short: Sequence[str]) -> Meanings:
@@ -86,14 +84,17 @@ def _completed(observation: Observation, meanings: Meanings, repository: str) ->
         return (meanings.get(revision) or revision) if revision else None
 
     runs = observation.runs
-    problem = observation.problem
-    if runs and not problem and runs in meanings and meanings[runs] is None:
+    failure = observation.failure
+    if runs and failure is None and runs in meanings and meanings[runs] is None:
         problem = f"GitRepository `{repository}` has no commit {runs}, or several: no revision can be read from "
         problem += f"tag `{observation.tag}`" if observation.tag else "what runs"
+        failure = BriefFailure(
+            kind=FailureKind.NOT_FOUND, object=f"GitRepository/{repository}", message=bounded(problem)
+        )
     return replace(
         observation,
         runs=full(runs),
         written=full(observation.written),
         operating=full(observation.operating),
-        problem=bounded(problem),
+        failure=failure,
     )

@@ -67,7 +67,7 @@ class _Watch:
 
     async def until_changed(self) -> None:
         # One whose application is not known would be a stream of everybody's.
-        followed = [deployment for deployment in self._request.deployments if not deployment.problem]
+        followed = [deployment for deployment in self._request.deployments if not deployment.unresolved]
         tasks = [asyncio.create_task(self._follow(deployment)) for deployment in followed[:STREAMS]]
         tasks.append(asyncio.create_task(self._read_periodically()))
         # Else a worker that stops would wait its whole grace for a watch that any other worker can go on with.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from activities.failures import bounded
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import Health, Observation, OperationPhase
+from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.models.tracking import Artifact
 from activities.running import operation_under_way, revision_of_tag, running, running_revisions
 from activities.targets import at, config_source, not_writable, own_sources, written_raw
@@ -44,23 +45,29 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
         settled=final and not found.several,
         message=bounded(_message(state, found.note)),
         url=state.url,
-        problem=bounded(found.problem),
-        instance=deployment.instance if found.problem else "",
+        failure=_unrecognised(deployment, found.problem) if found.problem else None,
         writable=not_writable(deployment, state),
         owner=state.owner,
         auto_synced=_is_auto_synced(deployment, state, raw),
     )
 
 
-def unreadable(deployment: DeploymentSpec, problem: str, *, passing: bool = False) -> Observation:
+def instance_of(deployment: DeploymentSpec) -> str:
+    """Name the Argo CD instance that is asked for a deployment."""
+    return f"ArgoCDInstance/{deployment.instance}"
+
+
+def _unrecognised(deployment: DeploymentSpec, problem: str) -> BriefFailure:
+    return BriefFailure(kind=FailureKind.MISCONFIGURED, object=instance_of(deployment), message=bounded(problem))
+
+
+def unreadable(deployment: DeploymentSpec, failure: Failure) -> Observation:
     """Return an observation that says why nothing could be read."""
     return Observation(
         deployment=deployment.name,
         component=deployment.component,
         application=deployment.application,
-        problem=bounded(problem),
-        instance=deployment.instance,
-        passing=passing,
+        failure=failure.brief(),
     )
 
 

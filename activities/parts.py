@@ -68,6 +68,6 @@ class Parts:
 def runs_of(answer: ReadDeploymentsResult) -> tuple[DeploymentRuns, ...]:
     """Return of a read what each deployment runs."""
     return tuple(
-        DeploymentRuns(deployment=one.deployment, component=one.component, runs=one.runs, problem=one.problem)
+        DeploymentRuns(deployment=one.deployment, component=one.component, runs=one.runs, failure=one.failure)
         for one in answer.observations
     )

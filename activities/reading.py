@@ -4,13 +4,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from activities.failures import describe, kind_of, last_attempt
+from activities.failures import bounded, describe, failure_from, last_attempt
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult
-from activities.observing import needs_refresh, observe, unreadable
+from activities.models.failures import Failure, FailureKind
+from activities.observing import instance_of, needs_refresh, observe, unreadable
 from activities.ports import ReferenceMissing, ResourceOpener
 from providers.errors import (
     ProviderBusy,
@@ -47,13 +48,13 @@ class _Reading:
     deployment: DeploymentSpec
     port: Deployments | None = None
     state: ApplicationState | None = None
-    problem: str = ""
-    passing: bool = False
+    failure: Failure | None = None
 
     def observation(self) -> Observation:
-        if self.state is None:
-            return unreadable(self.deployment, self.problem, passing=self.passing)
-        return observe(self.deployment, self.state)
+        if self.state is not None:
+            return observe(self.deployment, self.state)
+        nothing = Failure(kind=FailureKind.UNEXPECTED, object=instance_of(self.deployment), message="not read")
+        return unreadable(self.deployment, self.failure or nothing)
 
 
 async def read_all(
@@ -68,10 +69,10 @@ async def read_all(
 
     What was not read `within` that time is unreadable; None = however long it takes.
     """
-    readings = [_Reading(deployment=one, problem=one.problem, passing=one.passing) for one in deployments]
+    readings = [_Reading(deployment=one, failure=one.failure) for one in deployments]
     groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
     for reading in readings:
-        if not reading.problem:
+        if reading.failure is None:
             groups[reading.deployment.instance, reading.deployment.project].append(reading)
     gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
     until = None if within is None else asyncio.get_running_loop().time() + within.total_seconds()
@@ -112,12 +113,12 @@ async def _read_group(
             await asyncio.gather(*(read(port, listed, number) for number in range(len(group))))
     except TimeoutError:
         for number in unread:
-            group[number].problem = f"ArgoCDInstance/{one.instance} did not answer in time"
-            group[number].passing = True
+            late = f"{instance_of(one)} did not answer in time"
+            group[number].failure = Failure(kind=FailureKind.UNAVAILABLE, object=instance_of(one), message=late)
     except (ReferenceMissing, ProviderError) as error:
         _leave_to_the_next_attempt(error)
         for reading in group:
-            reading.problem, reading.passing = describe(error), kind_of(error).passing
+            reading.failure = _of(reading.deployment, error, describe(error))
 
 
 async def _list(port: Deployments, project: str, wanted: int) -> dict[str, ApplicationState]:
@@ -139,7 +140,7 @@ async def _read_one(port: Deployments, reading: _Reading, unanswered: list[Provi
         reading.state = await port.get(reference(reading.deployment))
     except ProviderError as error:
         _leave_to_the_next_attempt(error)
-        reading.problem, reading.passing = explain(reading.deployment, error), kind_of(error).passing
+        reading.failure = _of(reading.deployment, error, explain(reading.deployment, error))
         if isinstance(error, ProviderUnavailable) and error.status in NO_ANSWER:
             unanswered.append(error)
 
@@ -162,6 +163,11 @@ async def _refresh(readings: Sequence[_Reading], gates: Mapping[str, asyncio.Sem
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until), asyncio.timeout(REFRESHING.total_seconds()):
             await asyncio.gather(*(refresh(reading, port) for reading, port in due))
+
+
+def _of(deployment: DeploymentSpec, error: Exception, message: str) -> Failure:
+    failure = failure_from(error)
+    return failure if failure.object else replace(failure, object=instance_of(deployment), message=bounded(message))
 
 
 def reference(deployment: DeploymentSpec) -> ApplicationRef:

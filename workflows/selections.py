@@ -20,7 +20,7 @@ def _selected(spec: DeploymentSpec, known: EnvironmentView) -> Iterator[Deployme
         yield spec
     for one in before:
         # How it is written, and when, is as declared by now.
-        yield replace(spec, name=one.name, application=one.application, problem="", passing=False)
+        yield replace(spec, name=one.name, application=one.application, failure=None)
 
 
 def _is_of(one: DeploymentSpec, spec: DeploymentSpec) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from activities.models import budgets
 from activities.models.bounds import Bounded, Bytes, First, Line, Text
-from activities.models.failures import Failure
+from activities.models.failures import BriefFailure, Failure
 from activities.models.tracking import RepositoryView, TrackerRef
 
 
@@ -122,17 +122,25 @@ class DeploymentSpec(Bounded):
     tag: str | None = None
     repository: str = ""
     """Full name of the application repository, by which its source is found in a multi-source application."""
-    problem: Line = ""
+    failure: BriefFailure | None = None
     """Why its application is not known, such as an ArgoCDInstance that is missing; it is observed as unreadable."""
     taken_by: Line = ""
     """The older Environment, `Environment <namespace>/<name>`, that names its application too: it is not written."""
-    passing: bool = False
-    """Whether that usually ends by itself, such as an Argo CD that does not answer."""
 
     @property
     def unresolved(self) -> bool:
         """Whether its selector has not been resolved, so that it stands for applications yet unknown."""
-        return bool(self.problem)
+        return self.failure is not None
+
+    @property
+    def problem(self) -> str:
+        """Return what people read of the failure; empty where there is none."""
+        return self.failure.problem if self.failure is not None else ""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the failure usually ends by itself, such as that of an Argo CD that does not answer."""
+        return self.failure is not None and self.failure.kind.passing
 
 
 @dataclass(frozen=True, kw_only=True)

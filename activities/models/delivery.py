@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from activities.models.bounds import Bounded, Line, Link, Short
 from activities.models.configuration import DeploymentSpec
-from activities.models.failures import Failure
+from activities.models.failures import BriefFailure, Failure
 from activities.models.tracking import Artifact
 
 
@@ -34,7 +34,7 @@ class Observation(Bounded):
     """Show what one deployment runs: its synced artifact, the revision written to it and that of an operation.
 
     `settled` is the done test of design §5 guarantee 5: no operation, Synced, Healthy, and a reconciliation newer
-    than the last operation's end. `problem` says why nothing could be read; then the other fields are of no use.
+    than the last operation's end. `failure` says why nothing could be read; then the other fields are of no use.
     """
 
     deployment: str
@@ -61,17 +61,23 @@ class Observation(Bounded):
     settled: bool = False
     message: Line = ""
     url: Link = ""
-    problem: Line = ""
+    failure: BriefFailure | None = None
     writable: Line = ""
     """Empty when it may be written; else why not, such as `OwnedBy ApplicationSet/web`."""
     owner: Line = ""
     """Who may revert a write, such as `ApplicationSet/web`; empty where nobody is known to."""
     auto_synced: bool = False
     """Whether the operation shown is auto-sync's own, of what the spec says now."""
-    instance: str = ""
-    """The Argo CD instance that was asked, where there is a problem."""
-    passing: bool = False
-    """Whether the problem usually ends by itself within minutes, such as an Argo CD that is being restarted."""
+
+    @property
+    def problem(self) -> str:
+        """Return what people read of the failure; empty where there is none."""
+        return self.failure.problem if self.failure is not None else ""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the failure usually ends by itself within minutes, such as of an Argo CD that is being restarted."""
+        return self.failure is not None and self.failure.kind.passing
 
     def is_rolling_out(self, revision: str | None) -> bool:
         """Tell whether nothing but this revision is on its way here, not settled yet, and neither failed nor ill."""
@@ -103,7 +109,12 @@ class DeploymentRuns(Bounded):
     deployment: str
     component: str
     runs: str | None = None
-    problem: Line = ""
+    failure: BriefFailure | None = None
+
+    @property
+    def problem(self) -> str:
+        """Return what people read of the failure; empty where there is none."""
+        return self.failure.problem if self.failure is not None else ""
 
 
 @dataclass(frozen=True, kw_only=True)

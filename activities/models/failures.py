@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from activities.models.bounds import Bounded, Short, Text
+from activities.models.bounds import Bounded, Line, Short, Text
 
 
 class FailureKind(StrEnum):
@@ -132,7 +132,23 @@ class Failure(Bounded):
         """Return how long to wait at least; zero where nothing was asked."""
         return self.retry_after or timedelta(0)
 
+    def brief(self) -> "BriefFailure":
+        """Return it with a message of which a value may hold many; how long to wait differs from read to read."""
+        return BriefFailure(kind=self.kind, message=self.message, object=self.object, through=self.through)
+
     @property
     def surely_unsent(self) -> bool:
         """Whether no attempt of a trigger can have begun a run."""
         return self.kind.began_nothing if self.began is None else not self.began
+
+
+@dataclass(frozen=True, kw_only=True)
+class BriefFailure(Failure):
+    """Say it of one of many, such as a deployment."""
+
+    message: Line
+
+    @property
+    def problem(self) -> str:
+        """Return what people read where the object is named already, except of one that is missing."""
+        return self.named if self.kind is FailureKind.REFERENCE_MISSING else self.message

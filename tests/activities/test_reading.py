@@ -20,6 +20,7 @@ from providers.ports import Deployments
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application
 from tests.activities.test_deployments import SPEC
+from tests.worlds.refusals import missing, unread
 
 UNBELIEVABLE = NOON - timedelta(seconds=5)
 
@@ -139,12 +140,12 @@ async def test_a_watch_beats_until_its_answer_is_complete(monkeypatch: pytest.Mo
 
 async def test_a_deployment_whose_application_is_not_known_is_not_followed() -> None:
     argocd = FakeDeployments(applications={"web-staging": application()})
-    unresolved = replace(SPEC, name="eu", application="", problem="NothingSelected")
+    unresolved = replace(SPEC, name="eu", application="", failure=unread("NothingSelected"))
     request = WatchDeploymentsInput(
         namespace="shop",
         repository="web",
         deployments=(unresolved, SPEC),
-        known=(unreadable(unresolved, unresolved.problem), observe(SPEC, application())),
+        known=(unreadable(unresolved, unread("NothingSelected")), observe(SPEC, application())),
         duration=timedelta(milliseconds=50),
     )
     watch = StreamActivities(FakeConnections(argocd=argocd))
@@ -168,7 +169,7 @@ class Instances(FakeConnections):
 async def test_what_could_not_be_resolved_is_unreadable_and_the_others_are_observed() -> None:
     connections = Instances(argocd=server(2), missing="far")
     far, near = (replace(one, instance=instance) for one, instance in zip(specs(2), ("far", "near"), strict=True))
-    unresolved = replace(SPEC, name="eu", application="", problem="Secret/argocd-eu: create it")
+    unresolved = replace(SPEC, name="eu", application="", failure=missing("Secret/argocd-eu").brief())
     observed = (await read_all(connections, "shop", [far, near, unresolved], refresh=True)).observations
     assert [one.deployment for one in observed] == ["web-0", "web-1", "eu"]
     assert [one.problem.partition(":")[0] for one in observed] == ["ArgoCDInstance/far", "", "Secret/argocd-eu"]

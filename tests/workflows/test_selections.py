@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, WriteSpec
+from tests.worlds.refusals import unread
 from workflows.selections import with_known
 
 EU = DeploymentSpec(name="far/eu", component="web", wave=1, instance="far", project="shop", application="eu")
 US = replace(EU, name="far/us", application="us")
 NEAR = replace(EU, name="near", wave=0, instance="near", application="web")
-SILENT = replace(EU, name="far", application="", problem="no answer", passing=True)
+SILENT = replace(EU, name="far", application="", failure=unread(passing=True))
 
 
 def view(*deployments: DeploymentSpec) -> EnvironmentView:
@@ -45,4 +46,4 @@ def test_another_instance_project_or_component_selects_something_else() -> None:
 
 
 def test_what_a_person_must_fix_is_not_bridged() -> None:
-    assert names(with_known(view(replace(SILENT, passing=False)), view(EU, US))) == ["far"]
+    assert names(with_known(view(replace(SILENT, failure=unread())), view(EU, US))) == ["far"]

@@ -39,7 +39,11 @@ def _without_wording(state: EnvironmentState) -> EnvironmentState:
     bare = replace(
         observed,
         observations=tuple(
-            replace(one, problem=cut(one.problem, BRIEF_BYTES), writable=cut(one.writable, BRIEF_BYTES))
+            replace(
+                one,
+                failure=one.failure and replace(one.failure, message=cut(one.failure.message, BRIEF_BYTES)),
+                writable=cut(one.writable, BRIEF_BYTES),
+            )
             for one in observation.as_compared(observed.observations)
         ),
     )

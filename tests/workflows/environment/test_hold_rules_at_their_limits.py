@@ -9,6 +9,7 @@ from activities.models.delivery import Observation
 from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs
+from tests.worlds.refusals import unread
 from workflows.environment.holds import Holds, lacks, lowest
 from workflows.runtime.ancestry import Asking, revisions_of
 
@@ -50,7 +51,7 @@ def test_a_deployment_has_the_revisions_that_it_runs_and_is_to_run(
         (API, "6", True),
         (API, "x1", True),
         # Known to contain it, but no longer seen, or never.
-        (replace(API, problem="401"), "4", True),
+        (replace(API, failure=unread("401")), "4", True),
         (replace(API, runs=None), "4", True),
         (replace(API, runs=None, written="5"), "4", True),
         # Contains it now, and is about to lose it.

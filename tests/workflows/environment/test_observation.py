@@ -9,6 +9,7 @@ from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.places import Phase
 from activities.models.tracking import Timings
 from tests.workflows.environment.test_lane import member
+from tests.worlds.refusals import unread
 from workflows.environment import observation
 from workflows.environment.state import Observed
 
@@ -35,7 +36,7 @@ def test_a_holder_hears_nothing_of_its_own_rollout_until_it_is_done() -> None:
         replace(ROLLING, health=Health.DEGRADED),
         replace(WRITTEN, written="x"),
         replace(OPERATING, operating="x"),
-        replace(ROLLING, problem="no answer"),
+        replace(ROLLING, failure=unread()),
     ],
 )
 def test_a_holder_hears_of_failures_and_of_others_at_once(event: Observation) -> None:
@@ -57,11 +58,11 @@ def test_a_source_hears_when_its_change_has_settled() -> None:
 def test_what_cannot_be_read_for_a_while_is_believed_to_be_as_it_was_and_the_whole_is_no_newer() -> None:
     other = replace(OLD, deployment="us")
     known = Observed(observations=(OLD, other), at=NOW)
-    later, lost = NOW + timedelta(minutes=1), replace(OLD, runs=None, problem="503", passing=True)
+    later, lost = NOW + timedelta(minutes=1), replace(OLD, runs=None, failure=unread("503", passing=True))
     moved = replace(other, runs="2")
     assert observation.bridged(known, (lost, moved), later) == ([OLD, moved], NOW)
     # What stays until a person fixes it is shown at once, and nothing is believed of what was never seen.
-    refused = replace(lost, passing=False)
+    refused = replace(lost, failure=unread())
     assert observation.bridged(known, (refused, moved), later) == ((refused, moved), later)
     assert observation.bridged(Observed(), (lost,), later) == ((lost,), later)
     unknown = Observed(observations=(refused,), at=NOW)
@@ -77,7 +78,7 @@ def test_a_component_has_an_artifact_only_where_all_its_deployments_agree() -> N
     us = replace(OLD, deployment="us")
     assert [one.revision for one in observation.artifacts([OLD, us])] == ["1"]
     assert observation.artifacts([OLD, replace(us, runs="2")]) == ()
-    assert observation.artifacts([OLD, replace(us, problem="no answer")]) == ()
+    assert observation.artifacts([OLD, replace(us, failure=unread())]) == ()
 
 
 def test_the_holder_counts_as_bringer_of_its_artifact_and_a_merge_commit_of_itself() -> None:
@@ -93,7 +94,7 @@ def test_the_holder_counts_as_bringer_of_its_artifact_and_a_merge_commit_of_itse
 
 def test_an_unreadable_deployment_keeps_what_was_known_of_its_past() -> None:
     first = observation.after_read(Observed(), [OLD], NOW, [member(1, "1", role="source")], "")
-    blind = observation.after_read(first, [replace(OLD, runs=None, problem="no answer")], NOW, [], "")
+    blind = observation.after_read(first, [replace(OLD, runs=None, failure=unread())], NOW, [], "")
     again = observation.after_read(blind, [OLD], NOW, [], "")
     assert (again.moved_by, len(again.history)) == ({"eu": "t1"}, 1)
     moved = observation.after_read(blind, [replace(OLD, runs="x")], NOW, [], "")

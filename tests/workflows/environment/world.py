@@ -64,6 +64,7 @@ from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStat
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared
+from tests.worlds.refusals import unread
 from tests.worlds.serving import activities_of, serving
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
@@ -148,8 +149,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
                 health=Health.HEALTHY,
                 sync_status="Synced",
                 settled=name not in self.unsettled,
-                problem="503" if name in self.lost else "",
-                passing=name in self.lost,
+                failure=unread("503", passing=True) if name in self.lost else None,
             )
             for name, revision in self.runs.items()
         )

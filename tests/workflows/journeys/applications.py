@@ -22,6 +22,7 @@ from activities.models.delivery import (
 from activities.observing import differs, observe, unreadable
 from providers.models import ApplicationState
 from tests.workflows.journeys.stage import Stage
+from tests.worlds.refusals import unread
 
 HOOK_FAILED = "hook failed"
 """Argo CD's message on every operation that fails here."""
@@ -53,7 +54,7 @@ class Application:
     def observe(self) -> Observation:
         """Return what the activities make of it."""
         if not self.exists or self.unreadable:
-            return unreadable(self.spec, "not found" if self.unreadable else "gone")
+            return unreadable(self.spec, unread("not found" if self.unreadable else "gone"))
         return self.truth()
 
     def truth(self) -> Observation:
@@ -160,7 +161,7 @@ class Applications:
 
     def _observe(self, spec: DeploymentSpec) -> Observation:
         one = self.all.get(spec.application)
-        return unreadable(spec, "no such application") if one is None else one.observe()
+        return unreadable(spec, unread("no such application")) if one is None else one.observe()
 
     def watch_deployments(self, request: WatchDeploymentsInput, begun: float) -> ReadDeploymentsResult | None:
         """Return None while nothing has changed."""

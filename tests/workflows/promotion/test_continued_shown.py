@@ -15,7 +15,7 @@ from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, run_id
 from tests.workflows.promotion.world import FAST, HOTFIX, LOOKS, OLD, Run, World, merged, promotion_in
-from tests.worlds.refusals import missing
+from tests.worlds.refusals import missing, unread
 
 
 @dataclass
@@ -26,7 +26,7 @@ class BlindWorld(World):
 
     def observations(self, environment: str) -> tuple[Observation, ...]:
         found = super().observations(environment)
-        hidden = (replace(one, problem="answered 401", instance="argocd") for one in found)
+        hidden = (replace(one, failure=unread("answered 401")) for one in found)
         return tuple(hidden) if environment == self.blind else found
 
 

@@ -20,6 +20,7 @@ from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import Component, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, OLD, World, a_test, merged, promotion, promotion_in
+from tests.worlds.refusals import unread
 
 
 async def test_an_environment_declared_final_ends_the_wait_for_a_policy(temporal_server: str) -> None:
@@ -55,7 +56,7 @@ class SilentSelector(World):
         found = await super().read_environment(request)
         if not self.silent or request.environment != "staging" or found.environment is None:
             return found
-        one = replace(found.environment.deployments[0], name="web", application="", problem="no answer", passing=True)
+        one = replace(found.environment.deployments[0], name="web", application="", failure=unread(passing=True))
         return replace(found, environment=replace(found.environment, deployments=(one,)))
 
 

@@ -1,10 +1,10 @@
 """Pure: what stands in the way of a promotion, in words that say what to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from activities.models.delivery import Observation
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.models.places import PlaceSignal
 from activities.models.status import State
 from workflows.promotion.state import PromotionState, TestProgress
@@ -65,25 +65,40 @@ def _fix(failure: Failure) -> str:
     what, host = failure.object, failure.through or failure.object
     match failure.kind:
         case FailureKind.UNAUTHORIZED:
-            return f"fix the credential of {host}, or its rights; {UNTIL_FIXED}"
+            fix = f"fix the credential of {host}, or its rights"
         case FailureKind.NOT_FOUND:
-            return f"create {what}, fix its name, or let the credential of {host} see it; {UNTIL_FIXED}"
+            fix = f"create {what}, fix its name, or let the credential of {host} see it"
         case FailureKind.MISCONFIGURED:
-            return f"fix the field or setting that is named here, of {host} or of what it refers to; {UNTIL_FIXED}"
+            fix = f"fix the field or setting that is named here, of {host} or of what it refers to"
         case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
-            return f"check the host of {host}, which gives no usable answer; {UNTIL_FIXED}"
+            fix = f"check the host of {host}, which gives no usable answer"
+        case kind:
+            fix = _fix_of_kind(kind, system=f"the host of {host}", what=what) or f"fix {what}"
+    return "; ".join(filter(None, (fix, _afterwards(failure))))
+
+
+def _fix_of_kind(kind: FailureKind, *, system: str, what: str) -> str:
+    """Return what removes a failure of a kind that does not depend on what was asked; empty for any other kind."""
+    match kind:
         case FailureKind.RATE_LIMITED:
-            return f"nothing; the host of {host} asks to wait"
+            return f"nothing; {system} asks to wait"
         case FailureKind.BUSY:
-            return f"nothing; calls to the host of {host} wait for their turn"
+            return f"nothing; calls to {system} wait for their turn"
         case FailureKind.EXPIRED:
-            return f"check Pilotage's workers, which are held up; {AGAIN}"
+            return "check Pilotage's workers, which are held up"
         case FailureKind.API_FORBIDDEN:
-            return f"let Pilotage's worker read {what}; {UNTIL_FIXED}"
-        case FailureKind.API_UNAVAILABLE:
-            return f"check the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
+            return f"let Pilotage's worker read {what}"
+        case FailureKind.API_UNAVAILABLE | FailureKind.API_INVALID:
+            return "check the Kubernetes API, which gives Pilotage's workers no usable answer"
         case _:
-            return f"fix {what}; {UNTIL_FIXED}"
+            return ""
+
+
+def _afterwards(failure: Failure) -> str:
+    """Return what Pilotage does then by itself."""
+    if failure.kind.asks_to_wait:
+        return ""
+    return AGAIN if failure.kind.ours else UNTIL_FIXED
 
 
 def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | None:
@@ -93,9 +108,9 @@ def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | No
     if place.failure is not None:
         return _of_unobserved(place.failure, environment)
     components = story.components or ()
-    unread = [one for one in place.observed if one.problem and one.component in components]
+    unread = [(one, one.failure) for one in place.observed if one.failure is not None and one.component in components]
     if unread:
-        return _unreadable(environment, unread)
+        return _of_unread(environment, unread)
     deployed = {one.component for one in place.observed}
     lacking = [one for one in components if one not in deployed]
     if not lacking or place.observed_at is None:
@@ -121,17 +136,27 @@ def _of_unobserved(failure: Failure, environment: str) -> Obstacle:
     )
 
 
-def _unreadable(environment: str, unread: list[Observation]) -> Obstacle:
-    instances = sorted({f"ArgoCDInstance/{one.instance}" for one in unread if one.instance})
-    named = ", ".join(instances) or environment
-    applications = ", ".join(one.application or f"of {one.deployment}" for one in unread)
-    fix = f"{named} or its Secret, or application {applications} as {environment} names it"
+def _of_unread(environment: str, unread: Sequence[tuple[Observation, BriefFailure]]) -> Obstacle:
+    fixes = dict.fromkeys(_fix_deployment(one, failure, environment) for one, failure in unread)
     return Obstacle(
-        object=named,
-        reason="DeploymentUnreadable",
-        text="; ".join(f"{one.deployment}: {one.problem}" for one in unread),
-        unblock_with=f"fix {fix if instances else environment}; {UNTIL_FIXED}",
+        object=", ".join(dict.fromkeys(failure.object or environment for _, failure in unread)),
+        reason="Unavailable" if all(failure.kind.passing for _, failure in unread) else "DeploymentUnreadable",
+        text="; ".join(f"{one.deployment}: {one.problem}" for one, _ in unread),
+        unblock_with=f"{'; '.join(fixes)}; {UNTIL_FIXED}",
     )
+
+
+def _fix_deployment(one: Observation, failure: Failure, environment: str) -> str:
+    what = failure.object
+    match failure.kind:
+        case FailureKind.REFERENCE_MISSING:
+            return f"fix {what}, or what {environment} names"
+        case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
+            return f"check {what}, which gives no usable answer"
+        case kind:
+            application = one.application or f"of {one.deployment}"
+            anything = f"fix {what} or its Secret, or application {application} as {environment} names it"
+            return _fix_of_kind(kind, system=what, what=what) or anything
 
 
 def _of_tests(story: PromotionState, say: Callable[[str], str]) -> Obstacle | None:
@@ -183,15 +208,8 @@ def _fix_test(test: TestProgress, failure: Failure) -> str:
             return f"fix the field or setting that is named here, of {runner} or of what it refers to"
         case FailureKind.REJECTED | FailureKind.INVALID_PARAMETERS:
             return f"fix {job} or the parameters of test {test.spec.name}"
-        case FailureKind.API_FORBIDDEN:
-            return f"let Pilotage's worker read what {runner} refers to"
-        case FailureKind.RATE_LIMITED:
-            return f"nothing; {runner} asks to wait"
-        case FailureKind.BUSY:
-            return f"nothing; calls to {runner} wait for their turn"
-        case FailureKind.EXPIRED:
-            return f"check Pilotage's workers, which are held up; {AGAIN}"
-        case FailureKind.API_UNAVAILABLE | FailureKind.API_INVALID:
-            return f"check the Kubernetes API, which gives Pilotage's workers no usable answer; {AGAIN}"
-        case _:
-            return f"check {runner}, which gives no usable answer for {job}"
+        case FailureKind.EXPIRED | FailureKind.API_UNAVAILABLE | FailureKind.API_INVALID as kind:
+            return f"{_fix_of_kind(kind, system=runner, what=runner)}; {AGAIN}"
+        case kind:
+            shared = _fix_of_kind(kind, system=runner, what=f"what {runner} refers to")
+            return shared or f"check {runner}, which gives no usable answer for {job}"

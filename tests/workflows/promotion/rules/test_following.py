@@ -8,6 +8,7 @@ import pytest
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.tracking import Artifact
+from tests.worlds.refusals import unread
 from workflows.promotion.rules import following
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -39,7 +40,7 @@ def test_a_write_is_lost_once_the_spec_holds_anything_else(spec: DeploymentSpec,
 
 
 def test_what_cannot_be_read_is_no_lost_write() -> None:
-    assert not following.is_reverted(SPEC, ARTIFACT, replace(WRITTEN, written_raw="", problem="no answer"))
+    assert not following.is_reverted(SPEC, ARTIFACT, replace(WRITTEN, written_raw="", failure=unread()))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_what_cannot_be_read_is_no_lost_write() -> None:
         # Ours, or auto-sync's, ended: what is left is a rollout.
         ({"operation_key": "ours"}, False),
         ({"auto_synced": True}, False),
-        ({"problem": "no answer"}, False),
+        ({"failure": unread()}, False),
     ],
 )
 def test_a_sync_is_missing_only_where_nothing_brings_what_is_written(change: dict[str, object], unsynced: bool) -> None:

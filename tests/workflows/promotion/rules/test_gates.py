@@ -6,6 +6,7 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
+from tests.worlds.refusals import unread
 from workflows.promotion.rules.comparison import Comparison, Judgement
 from workflows.promotion.rules.gates import Fit, judge_fit
 from workflows.promotion.state import Refusal
@@ -15,9 +16,15 @@ BEHIND = Comparison(observation=SEEN, judgement=Judgement.AHEAD, why="behind")
 DIVERGED = replace(BEHIND, judgement=Judgement.DIVERGED, why="another line")
 UNREADABLE = replace(BEHIND, judgement=Judgement.UNREADABLE, why="401")
 UNRESOLVED = DeploymentSpec(
-    name="all", component="web", wave=0, instance="argocd", project="shop", application="", problem="no such project"
+    name="all",
+    component="web",
+    wave=0,
+    instance="argocd",
+    project="shop",
+    application="",
+    failure=unread("no such project"),
 )
-PASSING = replace(UNRESOLVED, problem="no answer", passing=True)
+PASSING = replace(UNRESOLVED, failure=unread(passing=True))
 
 
 def fit(

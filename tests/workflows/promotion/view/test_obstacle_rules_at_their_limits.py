@@ -12,13 +12,14 @@ from activities.models.status import State
 from activities.models.testing import RunState
 from tests.workflows.promotion.rules.test_commands import a_story
 from tests.workflows.promotion.rules.test_rules_at_their_limits import progress
+from tests.worlds.refusals import unread
 from workflows.promotion.state import PromotionState
 from workflows.promotion.view.obstacles import Obstacle, find_obstacle
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 WEB = Observation(deployment="web-0", component="web", application="web-dev-0", runs="a" * 40)
 API = replace(WEB, deployment="api-0", component="api", application="api-dev-0")
-UNREAD = "answered 401"
+UNREAD = unread("answered 401")
 
 
 def say(verb: str) -> str:
@@ -37,7 +38,7 @@ def test_before_its_round_a_test_lacks_what_the_source_lacks(without: str) -> No
     assert story.hop is not None
     story.hop.round = None
     story.hop = story.hop if without == "round" else None
-    found = found_in(story, replace(WEB, problem=UNREAD))
+    found = found_in(story, replace(WEB, failure=UNREAD))
     assert found is not None
     assert found.reason == "DeploymentUnreadable"
 
@@ -45,17 +46,17 @@ def test_before_its_round_a_test_lacks_what_the_source_lacks(without: str) -> No
 def test_within_its_round_a_test_lacks_nothing_of_the_source() -> None:
     story = a_story(State.TESTING)
     story.components = ("web",)
-    assert found_in(story, replace(WEB, problem=UNREAD)) is None
+    assert found_in(story, replace(WEB, failure=UNREAD)) is None
 
 
 @pytest.mark.parametrize(
     ("observed", "reason"),
     [
         ((WEB, API), ""),
-        ((WEB, replace(API, problem=UNREAD)), ""),
-        ((replace(WEB, problem=UNREAD), API), "DeploymentUnreadable"),
+        ((WEB, replace(API, failure=UNREAD)), ""),
+        ((replace(WEB, failure=UNREAD), API), "DeploymentUnreadable"),
         ((API,), "ComponentNotDeployed"),
-        ((replace(API, problem=UNREAD),), "ComponentNotDeployed"),
+        ((replace(API, failure=UNREAD),), "ComponentNotDeployed"),
     ],
 )
 def test_only_deployments_of_touched_components_are_in_the_way(observed: tuple[Observation, ...], reason: str) -> None:

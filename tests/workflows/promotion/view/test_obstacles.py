@@ -21,6 +21,7 @@ from activities.models.status import (
 from activities.models.testing import PollTestsInput, PollTestsResult, RunRef, RunReport, RunState
 from activities.models.tracking import RepositoryView, Timings
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
+from tests.worlds.refusals import unread
 from workflows.promotion.rules.aggregate import test_status
 from workflows.promotion.rules.rounds import note_failure, reveal, take_report, wake_reason
 from workflows.promotion.state import Hop, PromotionState, Refusal, Round, TestProgress
@@ -232,8 +233,9 @@ def place(*observed: Observation, environment: str = "dev", failure: Failure | N
     return PlaceSignal(environment=environment, counter=Counter(), observed=observed, observed_at=at, failure=failure)
 
 
-def unread(problem: str, *, instance: str = "argocd") -> Observation:
-    return Observation(deployment="web-0", component="web", application="web-dev-0", problem=problem, instance=instance)
+def blind(error: str, object_: str = "ArgoCDInstance/argocd") -> Observation:
+    failure = fail(error, object_).brief()
+    return Observation(deployment="web-0", component="web", application="web-dev-0", failure=failure)
 
 
 def awaiting_sync(source: PlaceSignal) -> tuple[Obstacle, WaitingFor]:
@@ -248,7 +250,7 @@ def awaiting_sync(source: PlaceSignal) -> tuple[Obstacle, WaitingFor]:
 
 
 def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_environment() -> None:
-    found, waiting = awaiting_sync(place(unread("answered 404")))
+    found, waiting = awaiting_sync(place(blind("ProviderNotFound: answered 404")))
     assert (found.object, found.reason) == ("ArgoCDInstance/argocd", "DeploymentUnreadable")
     assert "fix ArgoCDInstance/argocd" in waiting.unblock_with
     assert "application web-dev-0 as Environment/dev names it" in waiting.unblock_with
@@ -256,9 +258,23 @@ def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_env
     assert "answered 404" in waiting.observed
 
 
-def test_a_deployment_whose_instance_is_unknown_names_the_environment() -> None:
-    found, _ = awaiting_sync(place(unread("answered 404", instance="")))
-    assert found.object == "Environment/dev"
+@pytest.mark.parametrize(
+    ("error", "object_", "reason", "unblock"),
+    [
+        ("ReferenceMissing: none", "Secret/argocd", "DeploymentUnreadable", "fix Secret/argocd, or what Environment/"),
+        ("ProviderNotFound: 404", "GitRepository/web", "DeploymentUnreadable", "fix GitRepository/web or its Secret"),
+        ("ProviderUnavailable: 503", "ArgoCDInstance/argocd", "Unavailable", "check ArgoCDInstance/argocd"),
+        ("AttemptExpired: held up", "ArgoCDInstance/argocd", "Unavailable", "check Pilotage's workers"),
+        ("ProviderBusy: 20 in flight", "ArgoCDInstance/argocd", "Unavailable", "nothing; "),
+        ("ProviderRateLimited: wait", "ArgoCDInstance/argocd", "Unavailable", "nothing; "),
+    ],
+)
+def test_a_deployment_that_cannot_be_read_says_what_to_do_by_the_kind_of_failure(
+    error: str, object_: str, reason: str, unblock: str
+) -> None:
+    found, waiting = awaiting_sync(place(blind(error, object_)))
+    assert (found.object, found.reason) == (object_, reason)
+    assert waiting.unblock_with.startswith(unblock)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +315,7 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
     story = PromotionState(
         started_at=NOON, state=State.READY_TO_PROMOTE, environment="dev", components=("web",), hop=hop
     )
-    target = place(unread("401"), environment="staging")
+    target = place(blind("ProviderUnauthorized: 401"), environment="staging")
     found = find_obstacle(story, source=None, target=target, say=say)
     waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
     assert found is not None
@@ -380,7 +396,7 @@ class BlindWorld(World):
 
     def observations(self, environment: str) -> tuple[Observation, ...]:
         found = super().observations(environment)
-        blind = (replace(one, problem="answered 401", instance="argocd") for one in found)
+        blind = (replace(one, failure=unread("answered 401")) for one in found)
         return tuple(blind) if environment in self.refused else found
 
     @activity.defn
