@@ -5,11 +5,11 @@ from typing import Annotated
 
 from hypothesis import given
 from hypothesis import strategies as st
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.models.bounds import Bounded, First, Last, Line, Link, cut, together
 from activities.models.budgets import LINE_BYTES, LINK_BYTES
 from crds.texts.plain import plain
+from worker.temporal.conversion import DATA_CONVERTER
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 
@@ -60,7 +60,7 @@ def test_a_value_is_bounded_when_it_is_made() -> None:
 
 
 def test_a_value_is_bounded_when_it_is_decoded() -> None:
-    converter = pydantic_data_converter.payload_converter
+    converter = DATA_CONVERTER.payload_converter
     payloads = converter.to_payloads([{"line": "y" * 10_000, "lines": ["y" * 10_000]}])
     (value,) = converter.from_payloads(payloads, [Value])
 

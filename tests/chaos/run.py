@@ -15,7 +15,6 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from crds.api.kubernetes import KubernetesApi
@@ -36,6 +35,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.sandbox import ChaosSandbox
 from tests.chaos.schedule import Strike, Toll, schedule
 from tests.chaos.world import Change, World
+from worker.temporal.conversion import DATA_CONVERTER
 
 WORKERS, WATCHERS = 2, 2
 LOOK_SECONDS = 1.0
@@ -177,7 +177,7 @@ class _Run:
         async with AsyncExitStack() as stack:
             kubeconfig = str(self._environment.kubeconfig)
             kubernetes = await stack.enter_async_context(await KubernetesApi.connect(kubeconfig=kubeconfig))
-            client = await Client.connect(self._environment.temporal_address, data_converter=pydantic_data_converter)
+            client = await Client.connect(self._environment.temporal_address, data_converter=DATA_CONVERTER)
             await asyncio.to_thread(self._prepare)
             chance = random.Random(self._plan.seed)
             killer = Killer(

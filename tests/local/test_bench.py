@@ -11,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.options import Options
@@ -25,6 +24,7 @@ from tests.bench.scene import MERGED, MIDDLE, SOURCE, TARGET, Scene
 from tests.bench.script import Do, Step, activities_scheduled, read_script
 from tests.bench.throughput import history
 from tests.bench.usage import Usage, grouped, read_usage
+from worker.temporal.conversion import DATA_CONVERTER
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 FAST_ROW = Row(name="polls", value=11, target=11, detail={"bare": 11})
@@ -211,7 +211,7 @@ def test_usage_is_cores_and_memory_of_each_process() -> None:
 
 
 async def test_the_bare_workflow_takes_the_steps_of_its_script(temporal_server: str) -> None:
-    client = await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
     script = (
         Step(do=Do.ACTIVITY, id=1, queue="config", speaks=True),
         Step(do=Do.AWAIT, id=1),

@@ -6,13 +6,13 @@ from functools import cache
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from tests.architecture.command_order import command_order, read_source
 from tests.histories.corpus import DIRECTORY, MACHINE, SUFFIX, Run, kind_of, read_story, recorded_stories, texts
 from tests.histories.record import END_TO_END, OURS, stories
 from worker.serving.registry import WORKFLOWS
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 
 BYTES_ALLOWED = 3_000_000
@@ -34,7 +34,7 @@ def runs() -> tuple[Run, ...]:
 
 @pytest.fixture(scope="module")
 def replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, workflow_runner=workflow_runner(), data_converter=pydantic_data_converter)
+    return Replayer(workflows=WORKFLOWS, workflow_runner=workflow_runner(), data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, Worker, WorkerDeploymentConfig
 
 from activities.models.promotion import Verb
@@ -15,6 +14,7 @@ from tests.upgrade.builds import build_of, make_current
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.promotion.world import FAST, MINE, OLD, Run, Starter, World
 from tests.worlds.serving import activities_of, serving_activities
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from workflows.identity import POKE_SIGNAL, Queues
 from workflows.promotion.workflow import PromotionWorkflow
@@ -23,7 +23,7 @@ from workflows.promotion.workflow import PromotionWorkflow
 @pytest.fixture
 async def started(temporal_server: str) -> AsyncIterator[Starter]:
     """A world of dev → staging in two waves, in which MINE runs in dev, without a worker for its workflows."""
-    client = await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
     world = World(client=client)
     world.environment("dev", MINE)
     world.environment("staging", OLD, final=True, waves=2)
@@ -91,7 +91,7 @@ async def test_a_change_held_between_waves_moves_to_the_new_build_and_goes_on_wi
         assert await run.end() is State.COMPLETED
         assert world.writes == ["web-staging-0", "web-staging-1"]
         replayer = Replayer(
-            workflows=[PromotionWorkflow], workflow_runner=workflow_runner(), data_converter=pydantic_data_converter
+            workflows=[PromotionWorkflow], workflow_runner=workflow_runner(), data_converter=DATA_CONVERTER
         )
         for one in (first, None):
             await replayer.replay_workflow(await client.get_workflow_handle(run.handle.id, run_id=one).fetch_history())

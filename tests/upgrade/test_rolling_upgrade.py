@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowExecution
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from activities.models.status import State, Waiting
@@ -20,6 +19,7 @@ from tests.e2e.shop import Shop
 from tests.upgrade.builds import SERVER_ARGUMENTS, Build, ask, build_of, drainage, make_current, open_runs
 from tests.upgrade.stations import DELIVERY, LANE, STATIONS, WAVES, Station
 from worker.serving.registry import WORKFLOWS
+from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import ENVIRONMENT_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, PROMOTION_WORKFLOW
 
 # Calm: a dozen promotions share two cores with both builds.
@@ -139,7 +139,7 @@ async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Upg
         old, new = (stack.enter_context(closing(Build(environment, name))) for name in ("a", "b"))
         shops = {one: Shop(one.name, environment, cluster) for one in STATIONS if one is not LANE}
         shops[LANE] = shops[DELIVERY]
-        client = await Client.connect(environment.temporal_address, data_converter=pydantic_data_converter)
+        client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)
         played = Upgrade(client, shops)
 
         await asyncio.to_thread(old.start)

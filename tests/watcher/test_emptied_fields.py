@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.models.status import PublishPlaceInput, PublishStatusInput
 from activities.resources import render_place_status, render_tracker_status
@@ -16,6 +15,7 @@ from crds.schema.definitions import custom_resource_definition
 from crds.v1alpha1.kinds import BY_KIND, KINDS
 from tests.histories.corpus import read_story, recorded_stories
 from tests.watcher.samples import ENVIRONMENTS, tracker
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.watcher.trackers import TRACKERS
 
 AT_ONCE = 8
@@ -219,7 +219,7 @@ def recorded(activity: str, kind: type) -> Iterator[Any]:
                 scheduled = event.activity_task_scheduled_event_attributes
                 if scheduled.activity_type.name == activity:
                     payloads = scheduled.input.payloads
-                    yield pydantic_data_converter.payload_converter.from_payloads(payloads, [kind])[0]
+                    yield DATA_CONVERTER.payload_converter.from_payloads(payloads, [kind])[0]
 
 
 def tours(count: int) -> list[list[int]]:

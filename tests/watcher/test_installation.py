@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import ApiForbidden, ApiUnavailable, Document
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import FakeKubernetes, become
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from worker.watcher.installation import InstallationTaken, claim, claim_patiently, read_cluster
 from workflows.identity import Queues, installation_workflow_id
@@ -23,7 +23,7 @@ from workflows.installation.workflow import InstallationWorkflow
 
 @pytest.fixture
 async def client(temporal_server: str) -> Client:
-    return await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    return await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_a_worker_runs_the_holding_workflow_and_shows_whose_it_is(client: 
         with pytest.raises(InstallationTaken):
             await claim(client, installation, "cluster-b")
     replayer = Replayer(
-        workflows=[InstallationWorkflow], workflow_runner=workflow_runner(), data_converter=pydantic_data_converter
+        workflows=[InstallationWorkflow], workflow_runner=workflow_runner(), data_converter=DATA_CONVERTER
     )
     await replayer.replay_workflow(await handle.fetch_history())
 

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from temporalio import workflow
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from crds.api.ports import Document
 from tests.watcher.fakes import FakeKubernetes, become, until
 from worker.temporal.connect import TemporalUnavailable
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.watcher import presence
 from worker.watcher.installation import InstallationTaken, claim
@@ -34,7 +34,7 @@ class Default(FakeKubernetes):
 
 @pytest.fixture
 async def client(temporal_server: str) -> Client:
-    return await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    return await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture

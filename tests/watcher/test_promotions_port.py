@@ -9,7 +9,6 @@ import pytest
 import structlog
 from temporalio import workflow
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -17,6 +16,7 @@ from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.watcher.fakes import become
 from worker.temporal import promotions as promotions_module
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
 from workflows.identity import PROMOTION_WORKFLOW, Queues, promotion_workflow_id
@@ -67,7 +67,7 @@ class StandIn:
 
 @pytest.fixture
 async def client(temporal_server: str) -> Client:
-    return await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    return await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ async def test_a_command_without_a_worker_is_to_be_sent_again(
 
 
 async def test_a_missing_temporal_namespace_is_no_lost_workflow(temporal_server: str, installation: str) -> None:
-    lost = await Client.connect(temporal_server, namespace="nowhere", data_converter=pydantic_data_converter)
+    lost = await Client.connect(temporal_server, namespace="nowhere", data_converter=DATA_CONVERTER)
     promotions = TemporalPromotions(client=lost, installation=installation, timings=Timings())
     with pytest.raises(WorkflowsUnavailable):
         await promotions.read_state(attempt())

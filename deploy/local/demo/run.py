@@ -100,12 +100,12 @@ def _play(environment: LocalEnvironment, ending: Ending) -> int:
 
 async def _tell(environment: LocalEnvironment, ending: Ending) -> int:
     from temporalio.client import Client
-    from temporalio.contrib.pydantic import pydantic_data_converter
 
     from crds.api.kubernetes import KubernetesApi
     from worker.cli.watching import LineView, LiveView
+    from worker.temporal.conversion import DATA_CONVERTER
 
-    client = await Client.connect(environment.temporal_address, data_converter=pydantic_data_converter)
+    client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)
     async with await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig)) as kubernetes:
         ending.screen_is_taken = sys.stdout.isatty()
         view = LiveView() if ending.screen_is_taken else LineView()

@@ -10,7 +10,6 @@ from uuid import uuid4
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
 
@@ -25,6 +24,7 @@ from activities.models.credential_checks import (
 )
 from activities.models.status import PublishStatusResult
 from activities.models.tracking import Timings
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.sandbox import workflow_runner
 from workflows.credential_check.presentation import CredentialCheckProgress
@@ -117,7 +117,7 @@ class World:
         replayer = Replayer(
             workflows=[CredentialCheckWorkflow],
             workflow_runner=workflow_runner(),
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
         )
         await replayer.replay_workflow(await self.handle.fetch_history())
 
@@ -125,7 +125,7 @@ class World:
 @asynccontextmanager
 async def served(address: str) -> AsyncIterator[World]:
     """Serve a resource of its own; what it left behind has to replay."""
-    world = World(client=await Client.connect(address, data_converter=pydantic_data_converter))
+    world = World(client=await Client.connect(address, data_converter=DATA_CONVERTER))
     queues = Queues(installation=world.installation)
     async with (
         Worker(

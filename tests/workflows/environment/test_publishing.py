@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from temporalio import activity, workflow
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
@@ -21,6 +20,7 @@ from activities.models.status import (
     TrackerStatus,
 )
 from activities.models.tracking import Timings, TrackerRef
+from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import Queues
 from workflows.promotion.steps.publishing import status_publisher
 from workflows.runtime.publishing import next_sequence
@@ -95,7 +95,7 @@ async def publish(
     address: str, offers: list[PublishStatusInput], *, refuse: str = "", ahead: list[int] | None = None
 ) -> tuple[Kubernetes, int]:
     """Offer the first payload, and the others while the API server has not answered yet."""
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
     installation = f"test-{uuid.uuid4()}"
     api = Kubernetes(refuse=refuse, ahead=ahead or [])
     queues = Queues(installation=installation)
@@ -156,7 +156,7 @@ def test_a_sequence_grows_even_where_the_clock_does_not() -> None:
 
 
 async def test_details_of_one_state_are_written_once_a_second_and_the_newest_is_not_lost(temporal_server: str) -> None:
-    client = await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    client = await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
     installation = f"test-{uuid.uuid4()}"
     api = Kubernetes()
     api.gate.set()

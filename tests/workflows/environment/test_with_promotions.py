@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.contracts import ObservationActivities
 from activities.models.configuration import ListTrackersInput, ListTrackersResult
@@ -25,6 +24,7 @@ from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
 from tests.worlds.serving import activities_of, serving
 from worker.temporal.connect import TemporalPlaces
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import (
@@ -161,7 +161,7 @@ def together(address: str, *, dev: str) -> AbstractAsyncContextManager[Together]
 @asynccontextmanager
 async def together_in(kind: type[AnyWorld], address: str, *, dev: str) -> AsyncIterator[AnyWorld]:
     """Serve such a world of a given kind."""
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
     world = kind(client=client, installation=f"t{uuid.uuid4().hex[:8]}")
     world.environment("dev", dev)
     world.environment("staging", OLD)

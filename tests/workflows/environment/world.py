@@ -11,7 +11,6 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
@@ -66,6 +65,7 @@ from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared
 from tests.worlds.refusals import unread
 from tests.worlds.serving import activities_of, serving
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
 from workflows.environment.workflow import EnvironmentWorkflow
@@ -308,7 +308,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
                 *event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads,
             ]
             if payloads:
-                [view] = pydantic_data_converter.payload_converter.from_payloads(payloads, [MemberSignal])
+                [view] = DATA_CONVERTER.payload_converter.from_payloads(payloads, [MemberSignal])
                 came = came or view.tracker == tracker.view.tracker
             elif came and event.HasField("signal_external_workflow_execution_initiated_event_attributes"):
                 signal = event.signal_external_workflow_execution_initiated_event_attributes
@@ -320,7 +320,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def replays(self) -> bool:
         """Replay the place's newest run; raises when the code would decide otherwise."""
         replayer = Replayer(
-            workflows=[EnvironmentWorkflow], data_converter=pydantic_data_converter, workflow_runner=workflow_runner()
+            workflows=[EnvironmentWorkflow], data_converter=DATA_CONVERTER, workflow_runner=workflow_runner()
         )
         result = await replayer.replay_workflow(await self.place.fetch_history())
         return result.replay_failure is None
@@ -351,7 +351,7 @@ async def stop_workflows(client: Client, queue: str) -> None:
 @asynccontextmanager
 async def place(address: str, **changes: Any) -> AsyncIterator[World]:
     """Run workers of one installation over a fresh world."""
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
     installation = f"test-{uuid.uuid4()}"
     world = World(client=client, installation=installation, **changes)
     workflows = [EnvironmentWorkflow, Puppet]

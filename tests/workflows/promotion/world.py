@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.status import State, TrackerStatus
@@ -16,6 +15,7 @@ from activities.models.tracking import PullRequest, PullRequestState, Timings, T
 from tests.worlds.declared import FAST, HOTFIX, MINE, NEWER, OLD, a_test
 from tests.worlds.instant import InstantWorld
 from tests.worlds.serving import activities_of, serving
+from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
@@ -128,7 +128,7 @@ async def promotion_in(
     world: type[AnyWorld], address: str, *, timings: Timings = FAST
 ) -> AsyncIterator[tuple[AnyWorld, "Starter"]]:
     """Serve such a world of a given kind."""
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=DATA_CONVERTER)
     made = world(client=client)
     made.environment("dev", MINE)
     made.environment("staging", OLD)
