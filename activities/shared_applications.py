@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -11,7 +12,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from activities.models.configuration import DeploymentSpec
-from crds.api.ports import ApiForbidden, ApiGone, Document, Kubernetes, resource_of
+from crds.api.pauses import giving_way
+from crds.api.ports import ApiForbidden, ApiGone, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.shared_applications import Claimant, Named, claimant, named, owners_of, server_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -69,7 +71,7 @@ class SharedApplications:
         at = self._clock()
         instances = await self._all(ArgoCDInstance, namespace)
         servers = {(one.metadata.namespace or "", one.metadata.name): server_of(one) for one in instances}
-        return at, owners_of(await self._all(Environment, namespace), servers), servers
+        return at, await owners_of(await self._all(Environment, namespace), servers), servers
 
     async def _list_here(self, namespace: str, refused: ApiForbidden) -> _Look:
         """List one namespace; where that is refused as well, nothing is known of others, as before there was a look."""
@@ -93,17 +95,10 @@ class SharedApplications:
             page = await self._kubernetes.list_page(
                 resource_of(kind.definition), namespace, limit=PAGE, continue_token=token
             )
-            found += _read(kind, page.items)
+            async for item in giving_way(page.items):
+                # What an older schema let in decides over nothing.
+                with suppress(ValidationError):
+                    found.append(kind.from_wire({name: value for name, value in item.items() if name != "status"}))
             token = page.continue_token
             if token is None:
                 return found
-            await asyncio.sleep(0)
-
-
-def _read(kind: type[Kind], items: Iterable[Document]) -> Iterator[Kind]:
-    """Read what is declared; what an older schema let in decides over nothing."""
-    for item in items:
-        try:
-            yield kind.from_wire({name: value for name, value in item.items() if name != "status"})
-        except ValidationError:
-            continue

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from crds.api.pauses import giving_way
 from crds.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -69,10 +70,12 @@ def names_of(environment: Environment, servers: Mapping[tuple[str, str], str]) -
     return found
 
 
-def owners_of(environments: Iterable[Environment], servers: Mapping[tuple[str, str], str]) -> dict[Named, Claimant]:
-    """Return who has each application that an Environment names."""
+async def owners_of(
+    environments: Iterable[Environment], servers: Mapping[tuple[str, str], str]
+) -> dict[Named, Claimant]:
+    """Return who has each application that an Environment names; of a whole cluster, so that others run in between."""
     owners: dict[Named, Claimant] = {}
-    for environment in environments:
+    async for environment in giving_way(environments):
         one = claimant(environment)
         for found in names_of(environment, servers).values():
             owners[found] = min(owners.get(found, one), one)

@@ -1,5 +1,6 @@
 """What tests of this folder share."""
 
+import gc
 import logging
 from collections.abc import Iterator
 
@@ -14,3 +15,12 @@ def quiet() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture
+def own_garbage_only() -> Iterator[None]:
+    """Leave what the other tests of this process made out of what is collected."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

@@ -188,7 +188,7 @@ class DeclarationController:
             await self._say(policy, errors, {"trackersInFlight": in_flight[policy.metadata.name]})
         if only is not None:
             return
-        for other in self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
+        for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):
             if other != namespace:
                 self._whole.add(other)
                 self.queue.add_after(other, self._debounce)
@@ -265,27 +265,46 @@ class SharedPlaces:
         self._owners: dict[Named, Claimant] = {}
         self._servers: dict[tuple[str, str], str] = {}
 
-    def look(self, environments: Mapping[Key, Resource], instances: Mapping[Key, Resource]) -> set[str]:
-        """Look again where something changed; return the namespaces in which an application got another owner."""
+    async def look(self, environments: Mapping[Key, Resource], instances: Mapping[Key, Resource]) -> set[str]:
+        """Look again where something changed; return the namespaces in which an application got another owner.
+
+        Who looks meanwhile judges by what was known before, and is judged again if that was other.
+        """
         if not self.changed:
             return set()
         self.changed = False
-        before = self._owners
-        found = [one for one in environments.values() if isinstance(one, Environment)]
-        self._servers = {
-            (key.namespace, key.name): server_of(one)
-            for key, one in instances.items()
-            if isinstance(one, ArgoCDInstance)
-        }
-        self._owners = owners_of(found, self._servers)
-        moved = {key for key in before.keys() | self._owners.keys() if before.get(key) != self._owners.get(key)}
-        return {
-            one.metadata.namespace or "" for one in found if moved.intersection(names_of(one, self._servers).values())
-        }
+        try:
+            found = [one for one in environments.values() if isinstance(one, Environment)]
+            servers = {
+                (key.namespace, key.name): server_of(one)
+                for key, one in instances.items()
+                if isinstance(one, ArgoCDInstance)
+            }
+            owners = await owners_of(found, servers)
+            # What is compared is what stands here now: another look may have ended since this one began.
+            before, self._owners, self._servers = self._owners, owners, servers
+            return await _namespaces_of(found, servers, before, owners)
+        except BaseException:
+            self.changed = True
+            raise
 
     def errors(self, environment: Environment) -> list[FieldError]:
         """Find the applications of an Environment that an older one has."""
         return taken_errors(environment, self._owners, self._servers)
+
+
+async def _namespaces_of(
+    environments: Iterable[Environment],
+    servers: Mapping[tuple[str, str], str],
+    before: Mapping[Named, Claimant],
+    now: Mapping[Named, Claimant],
+) -> set[str]:
+    """Return the namespaces of those that name an application which has another owner than before, or none any more."""
+    return {
+        environment.metadata.namespace or ""
+        async for environment in giving_way(environments)
+        if any(before.get(name) != now.get(name) for name in names_of(environment, servers).values())
+    }
 
 
 def _only(kind: type[R], resources: Mapping[str, Resource]) -> dict[str, R]:
