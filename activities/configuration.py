@@ -31,6 +31,8 @@ from activities.models.configuration import (
     TrackersCursor,
 )
 from activities.models.memberships import (
+    OpenHopInput,
+    OpenHopResult,
     SendViewsInput,
     SendViewsResult,
     TakeLaneInput,
@@ -81,6 +83,9 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
         """Choose among all policies of the namespace; the chosen one is validated against all that it names."""
+        return await self._find(request)
+
+    async def _find(self, request: FindPolicyInput) -> FindPolicyResult:
         with read_through(when=request.fresh):
             found = await self._find_policy(request)
         if found.outcome is not PolicyOutcome.FOUND and not request.fresh:
@@ -127,6 +132,9 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
         """Read an environment for one repository; the first thing that is missing is the answer instead."""
+        return await self._read_environment(request)
+
+    async def _read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
         reader = EnvironmentReader(self._kubernetes, self._connections, request, self._shared)
         try:
             return ReadEnvironmentResult(environment=await _confirmed(reader.read, fresh=request.fresh))
@@ -184,6 +192,12 @@ class ResourceConfigActivities(ConfigActivities):
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
         """Pass the member's views on to their places, side by side."""
         return await memberships.send_views(self._places, request)
+
+    @activity.defn
+    @reported
+    async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
+        """Choose the policy, and meet the target that it names."""
+        return await memberships.open_hop(request, find=self._find, read=self._read_environment, send=self._places.tell)
 
     @activity.defn
     @reported

@@ -25,6 +25,8 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.memberships import (
+    OpenHopInput,
+    OpenHopResult,
     SendViewsInput,
     SendViewsResult,
     TakeLaneInput,
@@ -89,6 +91,15 @@ class ConfigActivities(ABC):
     @abstractmethod
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
         """Send a member's views to several places, as `tell_environment` does. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
+        """Find a hop's policy, as `find_policy` does, then read its target and send it a view. Safe to retry.
+
+        What of the target fails is left out of the answer. Whoever finds another policy at a retry leaves a member
+        behind that only works, at a place that asks it later and forgets it then.
+        """
 
     @activity.defn
     @abstractmethod

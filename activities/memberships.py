@@ -6,15 +6,28 @@ workflow reads alone and shows why there is no answer.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from pydantic_core import to_json
 
 from activities.deployment_reads import DeploymentReads
+from activities.models.budgets import VALUE_BYTES
+from activities.models.configuration import (
+    FindPolicyInput,
+    FindPolicyResult,
+    ReadEnvironmentInput,
+    ReadEnvironmentResult,
+)
 from activities.models.memberships import (
+    OpenHopInput,
+    OpenHopResult,
     SendViewsInput,
     SendViewsResult,
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import PlaceSignal
+from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.parts import Parts
 from activities.ports import Places
 
@@ -34,3 +47,48 @@ async def send_views(places: Places, request: SendViewsInput) -> SendViewsResult
         if isinstance(one, BaseException):
             raise one
     return SendViewsResult(answer=next((one for one in answers if isinstance(one, PlaceSignal)), None))
+
+
+async def open_hop(
+    request: OpenHopInput,
+    *,
+    find: Callable[[FindPolicyInput], Awaitable[FindPolicyResult]],
+    read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
+    send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]],
+) -> OpenHopResult:
+    """Find the policy; where there is one, read its target and send that the view, side by side."""
+    parts, asked = Parts(), request.find
+    found = await find(asked)
+    if found.policy is None:
+        return OpenHopResult(found=found)
+    target = found.policy.target
+    view = TellEnvironmentInput(
+        namespace=asked.namespace,
+        environment=target,
+        repository=asked.repository,
+        signal=replace(request.view, heard=(request.heard or {}).get(target)),
+        timings=request.timings,
+    )
+    reading = ReadEnvironmentInput(
+        namespace=asked.namespace, environment=target, repository=asked.repository, fresh=asked.fresh
+    )
+
+    async def sending() -> tuple[PlaceSignal | None]:
+        return (await send(view),)
+
+    declared, sent = await asyncio.gather(parts.attempt(read(reading)), parts.attempt(sending()))
+    return fitting(
+        OpenHopResult(
+            found=found,
+            environment=declared.environment if declared is not None else None,
+            sent=sent is not None,
+            answer=sent[0] if sent is not None else None,
+        )
+    )
+
+
+def fitting(opened: OpenHopResult) -> OpenHopResult:
+    """Leave the target's view out of an answer that would be too large with it: one that is sent alone has room."""
+    if len(to_json(opened)) < VALUE_BYTES:
+        return opened
+    return replace(opened, sent=False, answer=None)

@@ -54,13 +54,15 @@ class Parts:
 
     async def read(self, reads: DeploymentReads, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
         """Read deployments beside the parts, as `beside` does, with all that is known of them."""
-        if request is None:
-            return None
+        return None if request is None else await self.attempt(reads.read(request))
+
+    async def attempt(self, asked: Awaitable[Answer]) -> Answer | None:
+        """Return the answer of what is asked beside the parts; None where it fails: then it is asked for alone."""
         until = asyncio.get_running_loop().time() + BESIDE.total_seconds()
         try:
             async with asyncio.timeout_at(until if self._until is None else min(until, self._until)):
-                return await reads.read(request)
-        except Exception as error:  # noqa: BLE001 -- logged; the reader of its own shows the cause
+                return await asked
+        except Exception as error:  # noqa: BLE001 -- logged; who asks alone shows the cause
             refusal_of(error)
             return None
 

@@ -2,17 +2,28 @@
 
 from dataclasses import dataclass
 
+from activities.models.configuration import EnvironmentView, FindPolicyInput, FindPolicyResult
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, PlaceSignal, TellEnvironmentInput
+from activities.models.tracking import Timings
 
 
 @dataclass(frozen=True, kw_only=True)
 class TakeLaneInput:
     """Send a place that its grant is taken, then read what its deployments run."""
 
-    namespace: str
     view: TellEnvironmentInput
     read: ReadDeploymentsInput
+
+    @property
+    def namespace(self) -> str:
+        """Namespace in whose turn it is sent and read."""
+        return self.read.namespace
+
+    @property
+    def repository(self) -> str:
+        """Repository in whose turn it is sent and read."""
+        return self.read.repository
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +39,7 @@ class SendViewsInput:
     """Send a member's views to several places, side by side. One of them at most awaits an answer."""
 
     namespace: str
+    repository: str
     views: tuple[TellEnvironmentInput, ...]
 
 
@@ -37,3 +49,38 @@ class SendViewsResult:
 
     answer: PlaceSignal | None = None
     """Of the place whose answer is awaited; None where that follows by signal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenHopInput:
+    """Find the policy of a hop, then read its target and join that with a view."""
+
+    find: FindPolicyInput
+    view: MemberSignal
+    """As the target is to get it but for `heard`, which the target's name decides."""
+    timings: Timings
+    heard: dict[str, Counter] | None = None
+    """Environment -> the newest counter that the member has of it."""
+
+    @property
+    def namespace(self) -> str:
+        """Namespace in whose turn all of it is read."""
+        return self.find.namespace
+
+    @property
+    def repository(self) -> str:
+        """Repository in whose turn all of it is read."""
+        return self.find.repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenHopResult:
+    """Answer the policy, and of its target what is known by then; what is not is asked for alone."""
+
+    found: FindPolicyResult
+    environment: EnvironmentView | None = None
+    """The target; None where it could not be read, for whatever reason, or in time."""
+    sent: bool = False
+    """Whether the target has the view."""
+    answer: PlaceSignal | None = None
+    """The target's view; None where it follows by signal."""

@@ -9,13 +9,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.configuration import ResourceConfigActivities
-from activities.models.configuration import DeploymentSpec, WriteSpec
+from activities.models.configuration import DeploymentSpec, FindPolicyInput, PolicyOutcome, WriteSpec
 from activities.models.delivery import ReadDeploymentsInput
-from activities.models.memberships import SendViewsInput, TakeLaneInput
+from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import Timings, TrackerRef
 from providers.models import ApplicationRef, ApplicationState
-from tests.activities.cluster import shop
+from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import FakeConnections, FakeDeployments, application
 
 
@@ -25,11 +25,13 @@ class AnsweringPlaces:
 
     away: set[str] = field(default_factory=set)
     sent: list[str] = field(default_factory=list)
+    views: list[TellEnvironmentInput] = field(default_factory=list)
 
     async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
         if request.environment in self.away:
             raise ConnectionError("no route")
         self.sent.append(request.environment)
+        self.views.append(request)
         if not request.signal.awaits_answer:
             return None
         return PlaceSignal(
@@ -68,12 +70,13 @@ def view(environment: str, phase: Phase, role: str = "target") -> TellEnvironmen
     )
 
 
-def serving(places: AnsweringPlaces, argocd: FakeDeployments | None = None) -> ResourceConfigActivities:
-    return ResourceConfigActivities(shop().port(), FakeConnections(argocd=argocd), places)
+def serving(
+    places: AnsweringPlaces, argocd: FakeDeployments | None = None, cluster: Cluster | None = None
+) -> ResourceConfigActivities:
+    return ResourceConfigActivities((cluster or shop()).port(), FakeConnections(argocd=argocd), places)
 
 
 TAKES = TakeLaneInput(
-    namespace="shop",
     view=view("staging", Phase.HOLDER),
     read=ReadDeploymentsInput(
         namespace="shop",
@@ -119,7 +122,9 @@ async def test_nothing_is_read_for_a_lane_that_was_not_taken() -> None:
 async def test_a_place_that_cannot_be_reached_keeps_no_other_one_from_its_view() -> None:
     places = AnsweringPlaces(away={"staging"})
     request = SendViewsInput(
-        namespace="shop", views=(view("staging", Phase.WORKING, "source"), view("dev", Phase.GONE, "source"))
+        namespace="shop",
+        repository="web",
+        views=(view("staging", Phase.WORKING, "source"), view("dev", Phase.GONE, "source")),
     )
     with pytest.raises(ApplicationError, match="no route"):
         await ActivityEnvironment().run(serving(places).send_views, request)
@@ -128,3 +133,36 @@ async def test_a_place_that_cannot_be_reached_keeps_no_other_one_from_its_view()
     again = await ActivityEnvironment().run(serving(places).send_views, request)
     assert again.answer is not None
     assert again.answer.environment == "staging"
+
+
+def opens(source: str = "dev") -> OpenHopInput:
+    return OpenHopInput(
+        find=FindPolicyInput(namespace="shop", environment=source, repository="web"),
+        view=member(Phase.WORKING),
+        timings=Timings(),
+        heard={"staging": Counter(epoch=7, n=8)},
+    )
+
+
+async def test_a_hop_is_opened_with_its_policy_its_target_and_what_that_answers() -> None:
+    places = AnsweringPlaces()
+    argocd = FakeDeployments(applications={f"web-{n}": application(f"web-{n}") for n in ("eu", "us")})
+    opened = await ActivityEnvironment().run(serving(places, argocd).open_hop, opens())
+    assert opened.found.policy is not None
+    assert opened.environment is not None
+    assert opened.environment.name == opened.found.policy.target == "staging"
+    assert (opened.sent, opened.answer and opened.answer.environment) == (True, "staging")
+    assert [view.signal.heard for view in places.views] == [Counter(epoch=7, n=8)]
+
+
+async def test_without_a_policy_nobody_is_sent_a_view() -> None:
+    places = AnsweringPlaces()
+    opened = await ActivityEnvironment().run(serving(places).open_hop, opens("nowhere"))
+    assert opened.found.outcome is PolicyOutcome.NOT_FOUND
+    assert (opened.environment, opened.sent, places.sent) == (None, False, [])
+
+
+async def test_a_target_that_cannot_be_reached_or_read_is_left_out_of_the_answer() -> None:
+    opened = await ActivityEnvironment().run(serving(AnsweringPlaces(away={"staging"})).open_hop, opens())
+    assert opened.found.policy is not None
+    assert (opened.environment, opened.sent, opened.answer) == (None, False, None)

@@ -7,9 +7,10 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from activities import contracts
+from activities import contracts, memberships
 from activities.models.budgets import STATUS_BYTES, VALUE_BYTES
 from activities.models.delivery import WatchDeploymentsInput
+from activities.models.memberships import OpenHopResult
 from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.status import PublishPlaceInput, PublishStatusInput
 from activities.resources import render_tracker_status
@@ -24,7 +25,7 @@ from workflows.promotion.state import PromotionStart
 from workflows.promotion.steps.publishing import newest_events
 from workflows.sizes import encoded_size
 
-BUDGETED = (PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)
+BUDGETED = (OpenHopResult, PublishPlaceInput, PublishStatusInput, WatchDeploymentsInput)
 """Types whose senders keep a budget of their own; a test below names it for each."""
 
 
@@ -54,6 +55,14 @@ def test_the_largest_value_of_a_wire_type_stays_below_a_megabyte(kind: Any) -> N
 def test_a_watch_is_asked_for_with_what_it_compares_alone() -> None:
     request = largest(WatchDeploymentsInput)
     assert encoded_size(replace(request, known=as_watched(request.known))) < VALUE_BYTES
+
+
+def test_a_hop_is_opened_without_the_view_of_a_target_that_has_no_room_in_the_answer() -> None:
+    opened = largest(OpenHopResult)
+    assert encoded_size(opened) > VALUE_BYTES
+    kept = memberships.fitting(opened)
+    assert encoded_size(kept) < VALUE_BYTES
+    assert (kept.found, kept.environment, kept.sent, kept.answer) == (opened.found, opened.environment, False, None)
 
 
 def test_the_largest_status_of_a_place_keeps_the_newest_of_its_history() -> None:

@@ -97,7 +97,7 @@ def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float
     for said, name in (
         ("pull request asked for", "read_pull_request"),
         ("source told", "tell_environment"),
-        ("source heard, policy asked for", "find_policy"),
+        ("source heard, policy asked for", "open_hop"),
         ("target heard, revisions compared", "compare_revisions"),
         ("tests triggered", "trigger_round"),
     ):

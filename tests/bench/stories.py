@@ -93,7 +93,7 @@ async def _test_lasts(stage: Stage, repository: str, seconds: float) -> None:
 
 def _hops(events: Sequence[HistoryEvent]) -> tuple[list[HistoryEvent], ...]:
     """Return the events of each hop: a hop begins where its policy is looked for."""
-    begins = [event.event_id - 1 for event in activities_scheduled(events, "find_policy")]
+    begins = [event.event_id - 1 for event in activities_scheduled(events, "open_hop")]
     return tuple(list(events[at:end]) for at, end in zip(begins, [*begins[1:], len(events)], strict=True))
 
 

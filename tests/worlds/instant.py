@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from activities import memberships
 from activities.contracts import (
     ConfigActivities,
     DeliveryActivities,
@@ -49,7 +50,14 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure, FailureKind
-from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
+from activities.models.memberships import (
+    OpenHopInput,
+    OpenHopResult,
+    SendViewsInput,
+    SendViewsResult,
+    TakeLaneInput,
+    TakeLaneResult,
+)
 from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -267,6 +275,12 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
         answers = await asyncio.gather(*map(self.tell_environment, request.views))
         return SendViewsResult(answer=next(filter(None, answers), None))
+
+    @activity.defn
+    async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
+        return await memberships.open_hop(
+            request, find=self.find_policy, read=self.read_environment, send=self.tell_environment
+        )
 
     @activity.defn
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:

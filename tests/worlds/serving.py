@@ -22,6 +22,7 @@ SERVED: Mapping[str, tuple[str, ...]] = {
         "list_trackers",
         "tell_environment",
         "send_views",
+        "open_hop",
         "take_lane",
     ),
     "scm": ("read_pull_request", "list_changed_files", "compare_revisions", "present_on_pull_request"),

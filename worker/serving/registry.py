@@ -50,6 +50,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             config.list_trackers,
             config.tell_environment,
             config.send_views,
+            config.open_hop,
             config.take_lane,
             # For those that were asked for before `checks` existed: they wait in this queue until somebody serves them.
             check,

@@ -81,9 +81,13 @@ class Environments:
         )
         if answer.environment is None:
             raise Unreadable(answer.failure or no_answer(f"Environment/{environment}"))
-        view = self.views[environment] = with_known(answer.environment, self.views.get(environment))
+        return self.keep(answer.environment)
+
+    def keep(self, read: EnvironmentView) -> EnvironmentView:
+        """Keep what was read of an Environment; the target's is part of the hop."""
+        view = self.views[read.name] = with_known(read, self.views.get(read.name))
         hop = self._story.hop
-        if hop is not None and hop.policy.target == environment:
+        if hop is not None and hop.policy.target == read.name:
             hop.view = view
         return view
 

@@ -132,7 +132,9 @@ class Membership:
         leaves = any(one not in self.member_of for one in environments)
         summary = "tell " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
         config = policies.tell(self.queues, self.timings, summary=summary, last=leaves)
-        request = SendViewsInput(namespace=self.request.tracker.namespace, views=views)
+        request = SendViewsInput(
+            namespace=self.request.tracker.namespace, repository=self.request.spec.repository, views=views
+        )
         try:
             sent = await workflow.execute_activity_method(ConfigActivities.send_views, request, **config)
             self._answered(sent.answer)
@@ -148,7 +150,6 @@ class Membership:
         target = hop.policy.target
         self._begin(Phase.HOLDER)
         request = TakeLaneInput(
-            namespace=self.request.tracker.namespace,
             view=self._next_view(target, "target", Phase.HOLDER),
             read=reading,
         )
@@ -168,7 +169,18 @@ class Membership:
         workflow.logger.warning("a place could not be told", exc_info=refusal)
         self._retell.update(environments)
 
-    def _next_view(self, environment: str, role: str, phase: Phase) -> TellEnvironmentInput:
+    def joining_view(self) -> tuple[MemberSignal, dict[str, Counter]]:
+        """Return the view with which a target is joined that is not known yet, and what we heard of all places."""
+        heard = {environment: view.counter for environment, view in self._views.items()}
+        return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), heard
+
+    def joined(self, environment: str, answer: PlaceSignal | None) -> None:
+        """Note that a target was sent the view with which it is joined."""
+        self.member_of[environment] = "target"
+        self._told_at[environment] = workflow.now()
+        self._answered(answer)
+
+    def _next_signal(self, role: str, phase: Phase, heard: PlaceSignal | None) -> MemberSignal:
         """Return our whole view under a counter of its own: what is returned is sent."""
         story = self.story
         # Grows with the clock, so that a reset of the workflow uses no counter twice.
@@ -176,15 +188,10 @@ class Membership:
         counter = Counter(epoch=self.request.tracker.attempt, n=story.signals)
         if phase is Phase.READY and role == "target":
             self.ready_counter = counter
-        if phase in (Phase.GONE, Phase.ARRIVED):
-            self.member_of.pop(environment, None)
-        else:
-            self.member_of[environment] = role
-        heard = self._views.get(environment)
         # A place judges by commits alone; hundreds of members times their images would be too much for it to carry.
         found = story.hop.round.artifacts if story.hop and story.hop.round else ()
         artifacts = tuple(Artifact(component=one.component, revision=one.revision) for one in found)
-        signal = MemberSignal(
+        return MemberSignal(
             tracker=self.request.tracker,
             number=self.request.spec.number,
             workflow_id=workflow.info().workflow_id,
@@ -198,6 +205,14 @@ class Membership:
             artifacts=artifacts,
             heard=heard.counter if heard else None,
         )
+
+    def _next_view(self, environment: str, role: str, phase: Phase) -> TellEnvironmentInput:
+        """Return what sends our whole view to one place."""
+        signal = self._next_signal(role, phase, self._views.get(environment))
+        if phase in (Phase.GONE, Phase.ARRIVED):
+            self.member_of.pop(environment, None)
+        else:
+            self.member_of[environment] = role
         self._retell.discard(environment)
         self._told_at[environment] = workflow.now()
         return TellEnvironmentInput(

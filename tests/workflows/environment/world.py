@@ -46,7 +46,14 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure
-from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
+from activities.models.memberships import (
+    OpenHopInput,
+    OpenHopResult,
+    SendViewsInput,
+    SendViewsResult,
+    TakeLaneInput,
+    TakeLaneResult,
+)
 from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -196,6 +203,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
         raise AssertionError("a place tells no place")
+
+    @activity.defn
+    async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
+        raise AssertionError("a place asks for no policy")
 
     @activity.defn
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:

@@ -21,7 +21,14 @@ from activities.models.configuration import (
     TrackersCursor,
 )
 from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput
-from activities.models.memberships import SendViewsInput, SendViewsResult, TakeLaneInput, TakeLaneResult
+from activities.models.memberships import (
+    OpenHopInput,
+    OpenHopResult,
+    SendViewsInput,
+    SendViewsResult,
+    TakeLaneInput,
+    TakeLaneResult,
+)
 from activities.models.places import MemberSignal, PlaceSignal, TellEnvironmentInput
 from activities.models.revisions import (
     CompareRevisionsInput,
@@ -168,6 +175,32 @@ class World:
         """Carry views to several places."""
         answers = [self.tell_environment(one) for one in request.views]
         return SendViewsResult(answer=next((one for one in answers if isinstance(one, PlaceSignal)), None))
+
+    def open_hop(self, request: OpenHopInput) -> OpenHopResult:
+        """Find the policy, and carry a view to its target; some of that is now and then too slow."""
+        asked, found, dice = request.find, self.find_policy(request.find), self.dice("open a hop")
+        if found.policy is None:
+            return OpenHopResult(found=found)
+        target = found.policy.target
+        declared = self.read_environment(
+            ReadEnvironmentInput(namespace=asked.namespace, environment=target, repository=asked.repository)
+        )
+        answer = self.tell_environment(
+            TellEnvironmentInput(
+                namespace=asked.namespace,
+                environment=target,
+                repository=asked.repository,
+                signal=replace(request.view, heard=(request.heard or {}).get(target)),
+                timings=request.timings,
+            )
+        )
+        slow, late = (not self.calm and dice.random() < 0.1 for _ in range(2))
+        return OpenHopResult(
+            found=found,
+            environment=None if slow else declared.environment,
+            sent=not late,
+            answer=answer if isinstance(answer, PlaceSignal) and not late else None,
+        )
 
     def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
         """Carry the view of a holder to its place, then read the place, now and then too slowly."""

@@ -7,6 +7,7 @@ from temporalio import workflow
 from activities.contracts import ConfigActivities
 from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.memberships import OpenHopInput, OpenHopResult
 from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.status import ApplicationResult, PromotionRecord, State
@@ -44,7 +45,8 @@ async def choose_hop(ctx: PromotionRun) -> State:
         story.arrived.append(story.environment)
     if view.final:
         return State.COMPLETED
-    found = await find_policy(ctx)
+    opened = await open_hop(ctx)
+    found = opened.found
     if found.policy is None:
         return _await_policy(ctx, found)
     approved_by = PROMOTED_BY_POLICY if found.policy.auto_promote else ""
@@ -52,7 +54,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     story.hop = Hop(number=story.hops, policy=found.policy, nonce=found.nonce, approved_by=approved_by, voided=voided)
     if outdated := outdated_approval(story):
         ctx.supersede(outdated, Verb.PROMOTE)
-    return await _meet_target(ctx, story.hop)
+    return await _meet_target(ctx, story.hop, opened)
 
 
 async def await_policy(ctx: PromotionRun) -> State:
@@ -63,8 +65,11 @@ async def await_policy(ctx: PromotionRun) -> State:
     return await choose_hop(ctx)
 
 
-async def find_policy(ctx: PromotionRun) -> FindPolicyResult:
-    """Ask for the policy of where the change is; an API error is shown and asked again, never "not found"."""
+async def open_hop(ctx: PromotionRun) -> OpenHopResult:
+    """Ask for the policy of where the change is; an API error is shown and asked again, never "not found".
+
+    Its target is met in the same call, unless we are a member of another one: that is left before a new one is met.
+    """
     request = FindPolicyInput(
         namespace=ctx.request.tracker.namespace,
         environment=ctx.story.environment,
@@ -72,19 +77,29 @@ async def find_policy(ctx: PromotionRun) -> FindPolicyResult:
         fresh=ctx.fresh,
     )
 
-    async def ask() -> FindPolicyResult:
+    config = policies.config_read_shown(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}")
+
+    async def ask() -> OpenHopResult:
+        if "target" in ctx.membership.member_of.values():
+            return OpenHopResult(
+                found=await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
+            )
+        view, heard = ctx.membership.joining_view()
         return await workflow.execute_activity_method(
-            ConfigActivities.find_policy,
-            request,
-            **policies.config_read_shown(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}"),
+            ConfigActivities.open_hop,
+            OpenHopInput(find=request, view=view, timings=ctx.timings, heard=heard),
+            **config,
         )
 
-    found = await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
+    opened = await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
+    found = opened.found
+    if found.policy is not None and opened.sent:
+        ctx.membership.joined(found.policy.target, opened.answer)
     if ctx.held and set(found.ahead) - set(ctx.story.ahead):
         # Whoever said hold before the way was known meant all of it.
         ctx.membership.hold_changed()
     ctx.story.ahead = found.ahead
-    return found
+    return opened
 
 
 def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
@@ -103,13 +118,16 @@ def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
     return ctx.enter(State.AWAITING_POLICY, reason=found.outcome, message=text)
 
 
-async def _meet_target(ctx: PromotionRun, hop: Hop) -> State:
+async def _meet_target(ctx: PromotionRun, hop: Hop, opened: OpenHopResult) -> State:
     # A policy taken again may name another target: the one before must not go on keeping its lane for us.
     for former in [
         one for one, role in ctx.membership.member_of.items() if role == "target" and one != hop.policy.target
     ]:
         await ctx.membership.tell(former, "target", Phase.GONE)
-    await asyncio.gather(ctx.environments.read(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
+    if opened.environment is None:
+        await asyncio.gather(ctx.environments.read(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
+    else:
+        ctx.environments.keep(opened.environment)
     await join(ctx, hop.policy.target, "target")
     artifacts = await source_with_change(ctx)
     if artifacts is not None and await target_contains(ctx, artifacts):
