@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from providers.redaction import redact as redact_shapes
-from providers.redaction import variants
+from providers.redaction import variants, without_begun
 
 PLACEHOLDER = "***"
 _LEAST_LENGTH = 8
@@ -37,7 +37,7 @@ class SecretValues:
         for form in self._forms:
             if form in text:
                 text = text.replace(form, PLACEHOLDER)
-        return text
+        return without_begun(text, self._forms)
 
 
 _READ: ContextVar[SecretValues | None] = ContextVar("secret_values", default=None)

@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_plus
 
 TEXT_LIMIT = 500
 _REDACTED = "***"
+_CUT = "…"
 # Text is cut to this before the patterns run, so that a hostile body cannot make them slow.
 _SCANNED_LIMIT = 20_000
 # Shorter texts are no secrets worth the name, and hiding them would blank out innocent words.
@@ -54,11 +55,39 @@ def variants(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(forms, key=len, reverse=True))
 
 
+def without_begun(text: str, secrets: Iterable[str]) -> str:
+    """Replace what is left of a secret where a text was cut in the midst of it: `shown` would close the gap before it.
+
+    Texts are cut wherever they enter, before anybody knows which secrets there are; each cut leaves an ellipsis.
+    """
+    if _CUT not in text:
+        return text
+    begun = [secret for secret in secrets if secret[:_SECRET_MINIMUM] in text]
+    if not begun:
+        return text
+    *cut, last = text.split(_CUT)
+    return _CUT.join([*(_without_end(piece, begun) for piece in cut), last])
+
+
+def _without_end(piece: str, secrets: Iterable[str]) -> str:
+    """Replace the longest beginning of a secret that a text ends with; what follows it is gone."""
+    end = piece.rstrip()
+    for secret in secrets:
+        at = end.find(secret[:_SECRET_MINIMUM], max(0, len(end) - len(secret)))
+        while at >= 0:
+            if secret.startswith(end[at:]):
+                return end[:at] + _REDACTED
+            at = end.find(secret[:_SECRET_MINIMUM], at + 1)
+    return piece
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace the given secret forms and everything that looks like a credential."""
-    cleaned = text[:_SCANNED_LIMIT]
-    for secret in secrets:
+    cleaned = text if len(text) <= _SCANNED_LIMIT else text[:_SCANNED_LIMIT] + _CUT
+    found = tuple(secrets)
+    for secret in found:
         cleaned = cleaned.replace(secret, _REDACTED)
+    cleaned = without_begun(cleaned, found)
     for pattern, replacement in _PATTERNS:
         cleaned = pattern.sub(replacement, cleaned)
     return cleaned

@@ -7,6 +7,8 @@ import pytest
 import structlog
 
 from activities.redaction import known, reading_secrets, redact
+from providers.documents import TEXT_LIMIT_BYTES, text
+from providers.redaction import shown, variants
 from worker.logs import configure_logs
 
 OWN = "0123456789-secret-of-this-tenant"
@@ -47,12 +49,30 @@ async def test_what_a_task_of_the_activity_reads_is_known_to_the_activity() -> N
         assert OWN not in redact(f"echo {OWN}")
 
 
+@pytest.mark.parametrize("kept", [4, 20, len(OWN) - 1])
+@pytest.mark.parametrize("limit", [TEXT_LIMIT_BYTES, 20_000])
+def test_to_have_a_secret_shown_that_is_cut_before_it_is_looked_for(kept: int, limit: int) -> None:
+    """A host fills an answer with blanks, so that a bound falls into the secret; the blanks are not shown."""
+    said = f"refused:{' ' * (limit - len('refused:') - kept)}{OWN} and more"
+    read = text({"message": said}, "message", limit_bytes=limit)
+    for form in (said, read, f"{read}; and another"):
+        assert OWN[:4] not in shown(form, variants([OWN]))
+    with reading_secrets():
+        known().remember([OWN])
+        assert OWN[:4] not in redact(read)
+        assert OWN[:4] not in redact(shown(read))
+
+
+def test_a_text_that_is_cut_elsewhere_is_kept() -> None:
+    assert shown(f"{OWN[:6]} is wrong…", variants([OWN])) == f"{OWN[:6]} is wrong…"
+
+
 @pytest.mark.usefixtures("logs_restored")
 def test_to_read_headers_and_cookies_from_debug_logs(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(style="console", level="debug")
     for library in ("httpcore.http11", "httpx", "urllib3.connectionpool", "hpack.hpack", "kubernetes.client.rest"):
         logging.getLogger(library).debug("send_request_headers [(b'Cookie', b'session=abc')]")
     structlog.get_logger("providers").debug("SCM API call")
-    text = capsys.readouterr().err
-    assert "session=abc" not in text
-    assert "SCM API call" in text
+    logged = capsys.readouterr().err
+    assert "session=abc" not in logged
+    assert "SCM API call" in logged
