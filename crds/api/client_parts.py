@@ -10,6 +10,8 @@ import importlib.util
 import sys
 from types import ModuleType
 
+import aiohttp
+
 
 def _make_known(package: str) -> None:
     """Register a package whose own code does not run; one that runs already, or is not installed, stays as it is."""
@@ -37,4 +39,16 @@ from kubernetes.aio import config as loaders  # noqa: E402
 from kubernetes.aio.client.configuration import Configuration  # noqa: E402
 from kubernetes.aio.client.rest import RESTClientObject  # noqa: E402
 
-__all__ = ["Configuration", "RESTClientObject", "loaders"]
+KEPT_ALIVE_SECONDS = 75.0
+"""How long a connection without a call stays open, of the 90 s after which the API server closes it: longer than the
+usual pause between two polls, which would begin with a handshake each time."""
+
+
+class Transport(RESTClientObject):
+    """The client's own transport, over connections that outlive a pause between two calls."""
+
+    def _create_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, keepalive_timeout=KEPT_ALIVE_SECONDS)
+
+
+__all__ = ["Configuration", "Transport", "loaders"]

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from crds.api.api_errors import api_error, watch_events
-from crds.api.client_parts import Configuration, RESTClientObject, loaders
+from crds.api.client_parts import Configuration, Transport, loaders
 from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
 from crds.api.ports import (
     EVENTS,
@@ -62,7 +62,7 @@ class KubernetesApi:
         self._configuration = configuration
         self._default_namespace = default_namespace
         self._loader = loader
-        self._client: Any = RESTClientObject(configuration)
+        self._client: Any = Transport(configuration)
 
     @classmethod
     async def connect(cls, *, kubeconfig: str | None = None, context: str | None = None) -> Self:

@@ -1,12 +1,12 @@
 """What a promotion costs beside time: requests to the API server, processor time, and bytes that stay."""
 
 import asyncio
-import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from crds.rules.status_budget import size_of
 from deploy.local.environment.resources import kubectl
 from tests.bench.rows import Row, median, rounded
 from tests.bench.stage import Stage
@@ -66,7 +66,7 @@ async def measure_costs(
     rows = await work()
     between, after = (await _requests(stage)).since(before), stage.usage()
     hops = len(repositories)
-    sizes = [len(json.dumps(one, ensure_ascii=False).encode()) for one in await stage.trackers()]
+    sizes = [size_of(one) for one in await stage.trackers()]
     histories = [
         (await one.describe()).raw_description.workflow_execution_info.history_size_bytes
         for one in [stage.promotion(name) for name in await _promotions(stage)]

@@ -2,10 +2,12 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self
 
 import httpx
@@ -25,7 +27,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.http import KEPT_ALIVE_SECONDS, HttpClients, HttpOptions
+from providers.http import HttpClients, HttpOptions
 from providers.messages import Request, segment
 from providers.metrics import Call
 from providers.models import Credential
@@ -256,8 +258,30 @@ async def test_a_cancelled_call_is_recorded_once_and_frees_its_place() -> None:
         pass
 
 
-def test_a_connection_outlives_the_longest_pause_between_two_polls() -> None:
-    assert timedelta(seconds=KEPT_ALIVE_SECONDS) > Timings().poll_maximum * 1.2
+@pytest.mark.parametrize(("pause", "connections"), [(Timings().poll_maximum * 1.2, 1), (timedelta(minutes=3), 2)])
+async def test_a_connection_outlives_the_longest_pause_between_two_polls(
+    pause: timedelta, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        http = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
+        host = endpoint(http, base=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await host.call(GET)
+        later = time.monotonic() + pause.total_seconds()
+        monkeypatch.setattr("httpcore._async.http11.time", SimpleNamespace(monotonic=lambda: later))
+        await host.call(GET)
+        await http.aclose()
+    await asyncio.gather(*(one.wait_closed() for one in opened))
+    assert len(opened) == connections
 
 
 async def test_an_undecodable_body_is_malformed(host: FakeHost) -> None:

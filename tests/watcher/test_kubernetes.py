@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,26 @@ async def test_no_name_leads_to_another_path(api: KubernetesApi, namespace: str)
     for name in ("../../../secrets", "web-1/status", "web-1?x=y", "web-1#x", "%2e%2e", "é 🚀"):
         with pytest.raises((ApiNotFound, ApiInvalid)):
             await api.get(TRACKERS, namespace, name)
+
+
+@pytest.mark.parametrize(("pause", "connections"), [(60.0, 1), (90.0, 2)])
+async def test_a_connection_outlives_a_pause_but_not_the_servers_own_limit(
+    pause: float, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, KubernetesApi.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as api:
+        await api.get(TRACKERS, "shop", "web-412")
+        later = time.monotonic() + pause
+        monkeypatch.setattr("aiohttp.connector.monotonic", lambda: later)
+        await api.get(TRACKERS, "shop", "web-412")
+    await asyncio.gather(*(one.wait_closed() for one in opened))
+    assert len(opened) == connections
