@@ -103,8 +103,6 @@ def test_a_target_that_does_not_deploy_the_component_is_said(story: OpenStory) -
     shop.until_waiting("Target", "does not deploy site")
     staging["spec"]["deployments"].append(site)
     shop.apply("Environment", "staging")
-    # The place reads its declaration now and then; a retest has it read at once.
-    shop.pilotage("retest", "web-412")
     shop.until_state("Completed")
     assert shop.written() == ["site-staging"]
 
