@@ -37,7 +37,8 @@ def test_a_tracker_applied_first_says_what_is_missing_one_thing_after_the_other(
     opened.apply("PromotionPolicy", "staging-to-prod")
     opened.until_waiting("PromoteCommand")
     opened.pilotage("promote", "web-412")
-    opened.until_state("Completed")
+    completed = opened.until_state("Completed")
+    assert [one["target"] for one in completed["promotions"]] == ["staging", "prod"]
     # The last presentation, and what its condition tells, come after the state.
     opened.until(
         lambda seen: {one["status"] for one in seen["conditions"] if one["type"] != "Stalled"} == {"True"},

@@ -122,8 +122,11 @@ async def test_an_api_server_that_is_away_is_waited_for(client: Client, installa
 
 
 async def test_a_watcher_without_the_right_goes_on_unclaimed(client: Client, installation: str) -> None:
-    await claim_patiently(client, Failing(ApiForbidden("namespaces is forbidden", status=403)), installation)
+    kubernetes = Failing(ApiForbidden("namespaces is forbidden", status=403))
+    await claim_patiently(client, kubernetes, installation)
     await claim(client, installation, "another")
+    description = await client.get_workflow_handle(installation_workflow_id(installation)).describe()
+    assert await description.memo_value("cluster") == "another"
 
 
 async def test_the_cluster_is_known_by_the_namespace_that_nobody_can_delete(api: KubernetesApi) -> None:

@@ -72,4 +72,4 @@ def test_a_runner_uses_its_own_secret_and_not_that_of_its_repository(story: Open
     github = shop.document("Secret", "github-token")
     metadata = {**github["metadata"], "name": "github-runner"}
     shop.cluster.apply({**github, "metadata": metadata})
-    shop.until_state("Completed")
+    assert shop.until_state("Completed")["promotions"][0]["result"] == "Promoted"
