@@ -135,9 +135,8 @@ def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, raw: st
 
 def _message(state: ApplicationState, note: str) -> str:
     """Say what keeps it from being in order: Argo CD's own error, what is to be pruned, which resource is not well."""
-    errors = [condition for condition in state.conditions if "Error" in condition.partition(":")[0]]
-    if errors:
-        return errors[0]
+    if state.errors:
+        return state.errors[0]
     ill = () if state.health == Health.HEALTHY else (state.health_message, *state.ill)
     return "; ".join(part for part in (_to_be_pruned(state), *ill, note) if part)
 

@@ -116,7 +116,7 @@ class CiActivities(TestRunActivities):
         polled = await asyncio.gather(*map(poll, dict.fromkeys(ref.runner for ref in request.runs)))
         reports = {report.key: report for runner in polled for report in runner}
         for report in reports.values():
-            state = "error" if report.error else report.state.value
+            state = "error" if report.failure else report.state.value
             count(Count.POLLS, namespace=request.namespace, runner=report.run.runner, state=state)
         over = all(report.state.final for report in reports.values())
         return PollTestsResult(
@@ -272,7 +272,7 @@ async def _read(runs: TestRuns, ref: RunRef, clock: ServerClock) -> RunReport:
 
 def _unread(ref: RunRef, failure: Failure) -> RunReport:
     failure = replace(failure, message=cut(failure.message, LINE_BYTES))
-    return RunReport(key=ref.key, run=ref, state=RunState.RUNNING, error=failure.text, failure=failure)
+    return RunReport(key=ref.key, run=ref, state=RunState.RUNNING, failure=failure)
 
 
 def _of_runner(failure: Failure, runner: str) -> Failure:

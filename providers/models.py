@@ -206,8 +206,8 @@ class ApplicationState:
     """The path within its repository, of each source."""
     source_charts: tuple[str, ...] = ()
     """The Helm chart of each source; its target revision is a version, no commit."""
-    conditions: tuple[str, ...] = ()
-    """`Type: message` of the application's conditions, errors first."""
+    errors: tuple[str, ...] = ()
+    """`Type: message` of those of the application's conditions that are errors."""
     url: str = ""
     namespace: str = ""
 

@@ -138,7 +138,7 @@ class PollTestsInput:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport(Bounded):
-    """Say what the CI system shows of one run. A poll that failed for this run alone has `error` and no verdict."""
+    """Say what the CI system shows of one run. A poll that failed for this run alone has `failure` and no verdict."""
 
     key: str
     run: RunRef
@@ -148,8 +148,6 @@ class RunReport(Bounded):
     summary: Line = ""
     """Counts of test cases where the host has them, such as `41 passed, 1 failed`."""
     waiting_for_approval: bool = False
-    error: Line = ""
-    """What people read of a failed poll."""
     failure: Failure | None = None
     """Why the run could not be read."""
 

@@ -22,7 +22,7 @@ KEY_INFO = "promotion-key"
 _ILL = ("Degraded", "Missing", "Suspended", "Progressing", "Unknown")
 _ILL_SHOWN = 3
 # Each text that is shown is searched for credentials, so that only so many are.
-_CONDITIONS_SHOWN = 50
+_ERRORS_SHOWN = 50
 _PRUNABLE_SHOWN = 1000
 _SOURCES_LIMIT = 100
 _PARAMETERS_LIMIT = 2000
@@ -84,7 +84,7 @@ def read_application(value: Document, server: str) -> ApplicationState:
         source_names=tuple(text(source, "name") for source in sources),
         source_dirs=tuple(text(source, "path") for source in sources),
         source_charts=tuple(text(source, "chart") for source in sources),
-        conditions=_conditions(status),
+        errors=_errors(status),
         namespace=text(metadata, "namespace"),
         url=f"{server.rstrip('/')}/applications/{text(metadata, 'namespace', default='argocd')}/{name}",
     )
@@ -221,9 +221,11 @@ def _is_automated(spec: Document) -> bool:
     return isinstance(automated, dict) and automated.get("enabled") is not False
 
 
-def _conditions(status: object) -> tuple[str, ...]:
+def _errors(status: object) -> tuple[str, ...]:
+    """Return the conditions whose type says that they are errors, as Argo CD tells them from warnings.
+
+    https://github.com/argoproj/argo-cd/blob/master/pkg/apis/application/v1alpha1/types.go (IsError)
+    """
     found: Iterable[Document] = documents(status, "conditions")
-    ordered = sorted(found, key=lambda condition: not text(condition, "type").endswith("Error"))
-    return tuple(
-        shown(f"{text(condition, 'type')}: {text(condition, 'message')}") for condition in ordered[:_CONDITIONS_SHOWN]
-    )
+    errors = [one for one in found if text(one, "type").endswith("Error")]
+    return tuple(shown(f"{text(one, 'type')}: {text(one, 'message')}") for one in errors[:_ERRORS_SHOWN])

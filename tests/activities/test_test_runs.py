@@ -101,7 +101,10 @@ async def test_one_unreadable_run_does_not_hide_the_others(environment: Activity
     passed = runs.add("k1", RunPhase.PASSED)
     request = PollTestsInput(namespace="shop", runs=(ref("k1", passed.id), ref("k2", "99")))
     result = await environment.run(CiActivities(FakeConnections(runs=runs)).poll_tests, request)
-    assert [(report.state.final, bool(report.error)) for report in result.reports] == [(True, False), (False, True)]
+    assert [(report.state.final, report.failure is not None) for report in result.reports] == [
+        (True, False),
+        (False, True),
+    ]
     assert result.reports[0].state is RunState.PASSED
     # The kind stands in front as in a failure: by it people are told what to fix.
     assert result.reports[1].failure is not None

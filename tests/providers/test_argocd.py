@@ -100,7 +100,7 @@ def test_several_sources_have_several_revisions_parameters_and_images() -> None:
     assert (state.source_names, state.source_dirs, state.source_charts) == (("", "app"), ("", "deploy"), ("web", ""))
     assert state.auto_prune
     assert state.auto_sync
-    assert state.conditions == ("ComparisonError: failed with Bearer ***", "SharedResourceWarning: shared")
+    assert state.errors == ("ComparisonError: failed with Bearer ***",)
 
 
 @pytest.mark.parametrize(

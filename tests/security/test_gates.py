@@ -218,7 +218,7 @@ async def foreign_run_does_not_count(gate: Gate, theirs: str, said: str) -> None
     assert len(again.foreign) == 1
     assert gate.going() == 2
     read = await gate.poll(again.run)
-    assert not read.error
+    assert read.failure is None
     assert read.run.url == (await gate.poll(first.run)).run.url
     assert await gate.cancel(RunRef(runner="ci", job=gate.job, key=KEY, id="", began=gate.began)) == (KEY,)
     assert gate.going() == 1
@@ -255,7 +255,7 @@ async def test_to_have_a_run_with_other_parameters_read_or_cancelled_by_the_key(
     here = (await gate.poll(ours)).run.url
     unnamed = replace(ours, id="")
     read = await gate.poll(unnamed)
-    assert (read.error, read.run.url) == ("", here)
+    assert (read.failure, read.run.url) == (None, here)
     assert await gate.cancel(unnamed) == (KEY,)
     assert gate.going() == 1
     assert (await gate.poll(ours)).state is RunState.CANCELLED
@@ -271,7 +271,7 @@ async def test_to_delete_our_run_and_have_another_one_read(gate: Gate) -> None:
     else:
         del gate.sandbox.state.github.repositories[seed.REPOSITORY].runs[int(ours.id)]
     read = await gate.poll(ours)
-    assert read.error
+    assert read.failure is not None
     assert not read.state.final
     assert read.run == ours
 
@@ -335,8 +335,8 @@ async def test_to_have_a_run_read_instead_of_one_that_is_not_listed(gate: Gate) 
     """A host that names no run has ours read by the key alone."""
     await gate.start(by=MALLORY)
     report = await gate.poll(RunRef(runner="ci", job=gate.job, key=KEY, id="", began=gate.began))
-    assert report.error
-    assert MALLORY in report.error
+    assert report.failure is not None
+    assert MALLORY in report.failure.message
     assert not report.state.final
 
 

@@ -148,8 +148,7 @@ def _told(document: Document, timeout_seconds: float) -> Answer:
         document=document,
         code=ExitCode.FAILED,
         text=f"{subject} refused{message}",
-        # The answer is newer than the status: where it names a command the status may be behind.
-        advice="" if "`pilotage " in message else f"`pilotage show {tracker}` shows the hop and revision at hand",
+        advice=f"`pilotage show {tracker}` shows the hop and revision at hand",
     )
 
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.configuration import TestSpec
+from activities.models.failures import Failure
 from activities.models.status import State
 from activities.models.testing import RunRef, RunReport, RunState
 from tests.workflows.promotion.world import World, a_test, promotion_in
+from tests.worlds.refusals import unread
 from workflows.promotion.rules import rounds
 from workflows.promotion.state import Round, TestProgress
 
@@ -20,8 +22,8 @@ def ref(key: str = "k") -> RunRef:
     return RunRef(runner="jenkins", job="j", key=key, id="1")
 
 
-def report(state: RunState, number: str = "7", error: str = "") -> RunReport:
-    return RunReport(key="k", run=ref(), state=state, number=number, error=error)
+def report(state: RunState, number: str = "7", failure: Failure | None = None) -> RunReport:
+    return RunReport(key="k", run=ref(), state=state, number=number, failure=failure)
 
 
 async def test_a_later_attempt_is_shown_and_changes_no_verdict(temporal_server: str) -> None:
@@ -56,7 +58,7 @@ def test_only_a_verdict_that_was_read_is_compared_with_what_comes_later() -> Non
     [
         (report(RunState.FAILED), False),
         (report(RunState.FAILED, number=""), False),
-        (report(RunState.RUNNING, error="no answer"), False),
+        (report(RunState.RUNNING, failure=unread()), False),
         (report(RunState.FAILED, number="7 (attempt 2)"), True),
         (report(RunState.RUNNING), True),
     ],

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import EnvironmentView, PolicySnapshot
-from activities.models.failures import Failure, FailureKind
+from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
 from activities.models.testing import RunReport, RunState
 from activities.models.tracking import Artifact
@@ -162,9 +162,8 @@ def take_report(test: TestProgress, report: RunReport, now: datetime, passing: t
     """Write what the CI system showed into the test; a poll error is not a verdict."""
     test.run, test.url = report.run, report.run.url or test.url
     test.number, test.summary = report.number or test.number, report.summary or test.summary
-    if report.error:
-        # An older worker names no kind: then nothing is known but that the run was not read.
-        miss_poll(test, report.failure or Failure(kind=FailureKind.UNEXPECTED, message=report.error), now, passing)
+    if report.failure is not None:
+        miss_poll(test, report.failure, now, passing)
         return
     answered(test)
     test.state, test.message = report.state, report.message
@@ -179,7 +178,7 @@ def take_report(test: TestProgress, report: RunReport, now: datetime, passing: t
 
 def take_later(test: TestProgress, report: RunReport) -> bool:
     """Note that a run was run again after its verdict was read, which stands; True where that is news."""
-    if report.error or (report.state is test.state and report.number in ("", test.number)):
+    if report.failure is not None or (report.state is test.state and report.number in ("", test.number)):
         return False
     run = f"run {report.number}" if report.number else "the run"
     later = cut(

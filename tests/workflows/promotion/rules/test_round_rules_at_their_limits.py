@@ -46,8 +46,10 @@ def a_round(*tests: TestProgress) -> Round:
     return Round(number=1, artifacts=(), tests=list(tests), started_at=NOON)
 
 
-def report(state: RunState = RunState.RUNNING, *, error: str = "", number: str = "", summary: str = "") -> RunReport:
-    return RunReport(key="k", run=RUN, state=state, error=error, number=number, summary=summary)
+def report(
+    state: RunState = RunState.RUNNING, *, failure: Failure | None = None, number: str = "", summary: str = ""
+) -> RunReport:
+    return RunReport(key="k", run=RUN, state=state, failure=failure, number=number, summary=summary)
 
 
 @pytest.mark.parametrize(
@@ -174,14 +176,11 @@ def test_what_a_run_was_once_seen_with_stays_until_another_value_is_shown() -> N
         assert (test.url, test.number, test.summary) == (url, number, summary)
 
 
-@pytest.mark.parametrize(
-    ("failure", "kind"), [(None, FailureKind.UNEXPECTED), (DOWN, FailureKind.UNAVAILABLE)], ids=["unnamed", "named"]
-)
-def test_a_poll_that_failed_has_the_kind_that_the_worker_names(failure: Failure | None, kind: FailureKind) -> None:
+def test_a_poll_that_failed_is_no_verdict_and_has_the_kind_that_the_worker_names() -> None:
     test = running()
-    rounds.take_report(test, replace(report(RunState.PASSED, error="no answer"), failure=failure), NOON, PASSING)
+    rounds.take_report(test, report(RunState.PASSED, failure=DOWN), NOON, PASSING)
     assert test.failure is not None
-    assert (test.failure.kind, test.state) == (kind, RunState.RUNNING)
+    assert (test.failure.kind, test.state) == (FailureKind.UNAVAILABLE, RunState.RUNNING)
 
 
 def test_a_run_ended_when_its_verdict_was_read_first() -> None:
