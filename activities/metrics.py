@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from temporalio import activity
 
+from providers.series import Names
+
 
 class Count(StrEnum):
     """The counters."""
@@ -22,7 +24,17 @@ MEANINGS = {
 }
 
 
-def count(counter: Count, **attributes: str) -> None:
+_NAMED = {"runner": Names(), "instance": Names()}
+
+
+def count(counter: Count, *, namespace: str, **attributes: str) -> None:
     """Add one to a counter. Outside an activity nothing is counted."""
     if activity.in_activity():
+        attributes = {
+            "namespace": namespace,
+            **{
+                key: _NAMED[key].label(namespace, value) if key in _NAMED else value
+                for key, value in attributes.items()
+            },
+        }
         activity.metric_meter().create_counter(counter, MEANINGS[counter]).add(1, attributes)

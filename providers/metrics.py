@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from providers.models import ScmIdentity
+from providers.series import Names
 
 _logger = structlog.get_logger("providers")
 
@@ -26,6 +27,8 @@ _BUCKETS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Few, since there is a series of each for every repository, operation and code."""
 _CODES = frozenset(int(status) for status in HTTPStatus)
 _RATE_LIMIT_LABELS = ("scm_provider", "scm_provider_kind")
+
+_REPOSITORIES, _PROVIDERS = Names(), Names()
 
 SCM_CALLS = Counter("scm_calls", "Round trips to SCM hosts.", _CALL_LABELS)
 SCM_CALLS_DURATION = Histogram(
@@ -61,10 +64,12 @@ Recorder: TypeAlias = Callable[[Call], None]
 
 def record_scm_call(identity: ScmIdentity, call: Call) -> None:
     """Record one round trip to an SCM host, success or failure."""
+    namespace = identity.git_repository_namespace
+    provider = _PROVIDERS.label(namespace, identity.scm_provider)
     labels = {
-        "git_repository": identity.git_repository,
-        "git_repository_namespace": identity.git_repository_namespace,
-        "scm_provider": identity.scm_provider,
+        "git_repository": _REPOSITORIES.label(namespace, identity.git_repository),
+        "git_repository_namespace": namespace,
+        "scm_provider": provider,
         "scm_provider_kind": identity.scm_provider_kind,
         "api": call.api,
         "operation": call.operation,
@@ -72,7 +77,7 @@ def record_scm_call(identity: ScmIdentity, call: Call) -> None:
     }
     SCM_CALLS.labels(**labels).inc()
     SCM_CALLS_DURATION.labels(**labels).observe(call.duration_seconds)
-    _record_rate_limit(identity, call.headers)
+    _record_rate_limit(provider, identity.scm_provider_kind, call.headers)
     _logger.debug("SCM API call", **labels, duration_seconds=round(call.duration_seconds, 6))
 
 
@@ -106,8 +111,8 @@ def record_argocd_call(call: Call) -> None:
     )
 
 
-def _record_rate_limit(identity: ScmIdentity, headers: Mapping[str, str]) -> None:
-    labels = {"scm_provider": identity.scm_provider, "scm_provider_kind": identity.scm_provider_kind}
+def _record_rate_limit(provider: str, kind: str, headers: Mapping[str, str]) -> None:
+    labels = {"scm_provider": provider, "scm_provider_kind": kind}
     if (limit := _number(headers, "x-ratelimit-limit", "ratelimit-limit")) is not None:
         SCM_RATE_LIMIT.labels(**labels).set(limit)
     if (remaining := _number(headers, "x-ratelimit-remaining", "ratelimit-remaining")) is not None:

@@ -1,9 +1,21 @@
-"""Series come from closed sets: no answer of a host makes new ones without end."""
+"""Series come from closed sets: neither answers of a host nor names of a tenant make new ones without end."""
 
-from prometheus_client import REGISTRY
+from dataclasses import replace
+from datetime import UTC, datetime
+from unittest.mock import MagicMock
 
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry
+from temporalio.common import MetricMeter
+from temporalio.testing import ActivityEnvironment
+
+from activities.metrics import Count, count
+from activities.models.status import PolicyRef, PromotionRecord, State, TrackerStatus
+from activities.models.tracking import TrackerRef
 from providers.metrics import Call, code_label, record_argocd_call, record_ci_call, record_scm_call
 from providers.models import ScmIdentity
+from providers.series import NAMES_LIMIT, OTHER
+from worker.watcher.metrics import WatcherMetrics
 
 IDENTITY = ScmIdentity(
     git_repository="web", git_repository_namespace="metrics", scm_provider="github", scm_provider_kind="ScmProvider"
@@ -30,6 +42,71 @@ def test_to_exhaust_memory_by_status_codes_that_nobody_knows() -> None:
     answer(range(-5, 5000))
     assert series() == before
     assert before - at_first < 2500
+
+
+def test_to_exhaust_memory_by_names_that_are_declared_one_after_the_other() -> None:
+    def declare(names: range) -> None:
+        for number in names:
+            named = replace(
+                IDENTITY,
+                git_repository=f"web{number}",
+                git_repository_namespace="many",
+                scm_provider=f"p{number}",
+            )
+            record_scm_call(named, Call(api="PullRequest", operation="get", response_code=200, duration_seconds=0.1))
+
+    declare(range(NAMES_LIMIT + 1))
+    before = series()
+    declare(range(NAMES_LIMIT, 5 * NAMES_LIMIT))
+    assert series() == before
+    # Another namespace has its own.
+    record_scm_call(
+        replace(IDENTITY, git_repository="w", git_repository_namespace="few"),
+        Call(api="PullRequest", operation="get", response_code=200, duration_seconds=0.1),
+    )
+    assert series() > before
+
+
+@pytest.mark.parametrize("label", ["runner", "instance"])
+async def test_to_exhaust_the_memory_of_the_meter_by_runners_and_instances(label: str) -> None:
+    environment = ActivityEnvironment()
+    environment.metric_meter = MagicMock(spec=MetricMeter)
+    added = environment.metric_meter.create_counter.return_value.add
+
+    def declare() -> None:
+        for number in range(3 * NAMES_LIMIT):
+            count(Count.POLLS, namespace="shop", **{label: f"{label}{number}"})
+
+    environment.run(declare)
+    assert added.call_count == 3 * NAMES_LIMIT
+    counted = {call.args[1][label] for call in added.call_args_list}
+    assert len(counted) == NAMES_LIMIT + 1
+    assert OTHER in counted
+    assert {call.args[1]["namespace"] for call in added.call_args_list} == {"shop"}
+
+
+def test_to_exhaust_the_memory_of_the_watcher_by_targets() -> None:
+    registry = CollectorRegistry()
+    metrics = WatcherMetrics(registry)
+    tracker = TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1)
+    for number in range(NAMES_LIMIT + 50):
+        record = PromotionRecord(
+            promoted=True,
+            source="dev",
+            target=f"e{number}",
+            policy=PolicyRef(name="p", generation=1),
+            result="Promoted",
+            at=datetime.now(UTC),
+        )
+        status = TrackerStatus(state=State.TESTING, sequence=1, attempt=1, promotions=(record,))
+        metrics.tracker_written(tracker, {}, status)
+    targets = {
+        sample.labels["target"]
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "pilotage_promotions_total"
+    }
+    assert len(targets) == NAMES_LIMIT + 1
 
 
 def test_codes_that_http_knows_stay_as_they_are() -> None:

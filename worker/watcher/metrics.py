@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from activities.models.status import TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import TrackerRef
+from providers.series import Names
 from worker.watcher.queue import KeyedQueue
 
 # From a minute, a fast test, to a week, a release that waits for a person.
@@ -22,6 +23,7 @@ class WatcherMetrics:
     """Implement activities.resources.PublicationObserver. A status is counted by the replica that wrote it."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._targets = Names()
         self._promotions = Counter(
             "pilotage_promotions", "Hops that ended.", ("namespace", "target", "result"), registry=registry
         )
@@ -97,7 +99,8 @@ class WatcherMetrics:
         for record in status.promotions:
             # Kubernetes keeps whole seconds.
             if (record.source, record.target, record.at.replace(microsecond=0)) not in known:
-                self._promotions.labels(tracker.namespace, record.target, record.result).inc()
+                target = self._targets.label(tracker.namespace, record.target)
+                self._promotions.labels(tracker.namespace, target, record.result).inc()
 
     def _count_tests(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         known = {
