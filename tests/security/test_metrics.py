@@ -70,8 +70,10 @@ def test_to_exhaust_memory_by_names_that_are_declared_one_after_the_other() -> N
 @pytest.mark.parametrize("label", ["runner", "instance"])
 async def test_to_exhaust_the_memory_of_the_meter_by_runners_and_instances(label: str) -> None:
     environment = ActivityEnvironment()
-    environment.metric_meter = MagicMock(spec=MetricMeter)
-    added = environment.metric_meter.create_counter.return_value.add
+    meter = environment.metric_meter = MagicMock(spec=MetricMeter)
+    # The SDK adds the names of queue and activity.
+    meter.with_additional_attributes.return_value = meter
+    added = meter.create_counter.return_value.add
 
     def declare() -> None:
         for number in range(3 * NAMES_LIMIT):
