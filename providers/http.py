@@ -1,14 +1,16 @@
 """The one sanctioned HTTP client: bounded in time, size and number, without retries, cookies or foreign redirects."""
 
 import hashlib
+import importlib.util
 import ssl
+import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import httpx
 
@@ -26,6 +28,11 @@ _CLIENTS_KEPT = 32
 _REMEMBERED = 10_000
 # Longer than the longest pause between two polls, so that a poll costs no handshake; hosts close earlier if they wish.
 KEPT_ALIVE_SECONDS = 150.0
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore tries to import it several times in each call, to learn that this is asyncio: a search of the whole path
+    # for what is not there, and a twentieth of a worker's processor time. This makes the answer immediate.
+    cast(Any, sys.modules)["sniffio"] = None
 
 T = TypeVar("T")
 

@@ -138,7 +138,12 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # First, since most events are below the level: what nobody reads is neither redacted nor bound to a workflow.
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         # A logger that is cached keeps the set-up that it first met, whatever is configured or captured afterwards.

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,7 @@ from providers.metrics import Call
 from providers.models import Credential
 from providers.tracing import NoSpan
 from tests.providers.hosts import TOKEN, FakeHost, answer
+from tests.providers.listener import answering
 
 GET = Request(method="GET", path="/x", operation="get")
 
@@ -262,25 +263,14 @@ async def test_a_cancelled_call_is_recorded_once_and_frees_its_place() -> None:
 async def test_a_connection_outlives_the_longest_pause_between_two_polls(
     pause: timedelta, connections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened.append(writer)
-        with suppress(asyncio.IncompleteReadError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    async with answering() as (port, opened):
         http = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
-        host = endpoint(http, base=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        host = endpoint(http, base=f"http://127.0.0.1:{port}")
         await host.call(GET)
         later = time.monotonic() + pause.total_seconds()
         monkeypatch.setattr("httpcore._async.http11.time", SimpleNamespace(monotonic=lambda: later))
         await host.call(GET)
         await http.aclose()
-    await asyncio.gather(*(one.wait_closed() for one in opened))
     assert len(opened) == connections
 
 

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from crds.api.ports import (
 )
 from crds.api.reflector import Key, ObjectChange, Reflector
 from deploy.local.environment.kubernetes_server import KubernetesAccess
+from tests.providers.listener import answering
 from tests.watcher.fakes import until
 from tests.watcher.samples import tracker
 from worker.watcher.trackers import TRACKERS
@@ -123,20 +123,9 @@ async def test_no_name_leads_to_another_path(api: KubernetesApi, namespace: str)
 async def test_a_connection_outlives_a_pause_but_not_the_servers_own_limit(
     pause: float, connections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened.append(writer)
-        with suppress(asyncio.IncompleteReadError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, KubernetesApi.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as api:
+    async with answering() as (port, opened), KubernetesApi.at(f"http://127.0.0.1:{port}") as api:
         await api.get(TRACKERS, "shop", "web-412")
         later = time.monotonic() + pause
         monkeypatch.setattr("aiohttp.connector.monotonic", lambda: later)
         await api.get(TRACKERS, "shop", "web-412")
-    await asyncio.gather(*(one.wait_closed() for one in opened))
     assert len(opened) == connections

@@ -37,6 +37,21 @@ def test_a_console_line_reads_as_text(capsys: pytest.CaptureFixture[str]) -> Non
     assert "hidden" not in text
 
 
+def test_an_event_below_the_level_costs_no_redaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    redacted: list[str] = []
+
+    def note(text: str) -> str:
+        redacted.append(text)
+        return text
+
+    monkeypatch.setattr("worker.logs.redact", note)
+    configure_logs(style="json", level="info")
+    structlog.get_logger("a").debug("hidden", namespace="shop")
+    assert redacted == []
+    structlog.get_logger("a").info("shown", namespace="shop")
+    assert "shop" in redacted
+
+
 async def test_every_line_of_an_activity_names_tracker_workflow_and_run(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(style="json", level="info")
     environment = ActivityEnvironment()
