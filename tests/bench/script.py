@@ -45,12 +45,18 @@ def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:
     found = list(_steps(events))
     begun = {step.id for step in found if step.do in (Do.ACTIVITY, Do.TIMER)}
     found = [step for step in found if step.do not in (Do.AWAIT, Do.CANCEL) or step.id in begun]
-    signals = sum(step.do is Do.SIGNAL for step in found)
-    speaking = [index for index, step in enumerate(found) if step.speaks]
-    # Farewells speak too, but nobody answers them: as many activities speak as signals came.
-    for index in speaking[signals:]:
+    silent: list[int] = []
+    unspoken: set[int] = set()
+    # Most of what may speak is answered in the call, or by nobody: a signal is that of the nearest activity before it.
+    for index, step in enumerate(found):
+        if step.speaks:
+            silent.append(index)
+        elif step.do is Do.SIGNAL and silent:
+            silent.pop()
+        elif step.do is Do.SIGNAL:
+            unspoken.add(index)
+    for index in silent:
         found[index] = replace(found[index], speaks=False)
-    unspoken = [index for index, step in enumerate(found) if step.do is Do.SIGNAL][: max(0, signals - len(speaking))]
     return tuple(step for index, step in enumerate(found) if index not in unspoken)
 
 

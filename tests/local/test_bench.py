@@ -133,6 +133,17 @@ def test_a_farewell_that_nobody_answered_is_silent_in_the_script() -> None:
     assert [step.speaks for step in read_script(told.events) if step.do is Do.ACTIVITY] == [True, False]
 
 
+def test_a_signal_that_came_before_whatever_could_speak_is_not_awaited() -> None:
+    told = History()
+    told.signal("poke")
+    told.activity("tell_environment", "config")
+    told.activity("deliver_application", "delivery")
+    told.signal("place")
+    script = read_script(told.events)
+    assert [step.speaks for step in script if step.do is Do.ACTIVITY] == [False, True]
+    assert [step.do for step in script] == [Do.ACTIVITY, Do.ACTIVITY, Do.SIGNAL]
+
+
 def test_a_part_of_a_history_awaits_nothing_that_began_before_it() -> None:
     told = History()
     early = told.activity("read_deployments", "delivery")
