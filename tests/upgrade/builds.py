@@ -78,6 +78,15 @@ class Build:
         self._processes.spawn(spec)
 
 
+NOT_YET = (
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.UNAVAILABLE,
+)
+
+
 async def make_current(client: Client, build_id: str, *, deployment: str = DEPLOYMENT) -> None:
     """Let new runs begin on a build, as `temporal worker deployment set-current-version` does."""
     request = SetWorkerDeploymentCurrentVersionRequest(
@@ -88,8 +97,8 @@ async def make_current(client: Client, build_id: str, *, deployment: str = DEPLO
         try:
             await client.workflow_service.set_worker_deployment_current_version(request, timeout=CALL_TIMEOUT)
         except RPCError as refusal:
-            # The server learns of a version from its first poll.
-            if refusal.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+            # The server learns of a version from its first poll, and a busy machine's answers late.
+            if refusal.status in NOT_YET:
                 return False
             raise
         return True
