@@ -9,9 +9,8 @@ SOURCES := activities crds deploy providers tests worker workflows
 # For every platform, with extras and hashes: what is installed without resolving must be complete.
 LOCKED := --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11
 
-# Each process of tests starts servers of its own: on few cores they take the time of each other's workflow tasks, which
-# the SDK then takes for deadlocks. With four cores and more, PROCESSES=3 is worth it.
-PROCESSES ?= 1
+# Each process of tests starts servers of its own and waits for them half of its time, so that three keep two cores busy.
+PROCESSES ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
