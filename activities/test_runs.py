@@ -1,4 +1,13 @@
-"""TestRunActivities: exactly one counted run per key, whatever replies get lost."""
+"""TestRunActivities: exactly one counted run per key, whatever replies get lost.
+
+A CI system offers no compare-and-set: a reply may get lost after a run began, its list may lag, and anybody may start
+a run that shows our key. So each attempt looks for the key before it creates, and what is found is checked against
+what was sent (`_found_or_created`). What an attempt has begun for certain, or surely not, it leaves as a word for the
+next one (`trigger_attempts.py`); only where that is unknown and nothing can be found a trigger ends as untraceable.
+
+The tests of a round are triggered side by side, and each answers for itself (`parts.py`); the activity as a whole fails
+only where it was held up. Which run counts, and what a verdict means, is decided by `workflows/promotion/rules/`.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -57,7 +57,7 @@ class ConditionReason(StrEnum):
     """Reasons are stable: alerts and scripts may match them."""
 
     ACCEPTED = "Accepted"
-    """The attempt was taken on."""
+    """The attempt is accepted."""
     READY = "Ready"
     """Nothing is missing. Of Ready."""
     PENDING = "Pending"

@@ -127,13 +127,13 @@ async def test_an_ended_attempt_that_still_presents_its_end_is_told_that_a_newer
 async def test_the_conditions_speak_of_the_attempt_at_hand(scene: Scene) -> None:
     scene.show(tracker_document())
     await scene.controller.reconcile(KEY)
-    assert scene.condition("Accepted")["message"] == "attempt 1 was taken on"
+    assert scene.condition("Accepted")["message"] == "attempt 1 is accepted"
     raised = tracker_document(attempt=2)
     raised["status"] = {**running_status(), **scene.tracker["status"]}
     scene.show(raised)
     await scene.controller.reconcile(KEY)
-    assert scene.condition("Accepted")["message"] == "attempt 2 was taken on"
-    assert scene.condition("WorkflowAvailable")["message"] == "attempt 2 is worked on"
+    assert scene.condition("Accepted")["message"] == "attempt 2 is accepted"
+    assert scene.condition("WorkflowAvailable")["message"] == "attempt 2 is running"
     scene.show({**scene.tracker, "status": {**scene.tracker["status"], **running_status(attempt=2, state="Aborted")}})
     scene.promotions.states[attempt(2)] = WorkflowState.COMPLETED
     await scene.controller.reconcile(KEY)

@@ -1,4 +1,14 @@
-"""Carry out PromotionCommands: a person's word becomes one update of a workflow, and its answer a status."""
+"""Carry out PromotionCommands: each becomes one update of a workflow, and the workflow's answer its status.
+
+The commands for one tracker are carried out one after the other, in the order of their creation; those for different
+trackers side by side, however long a workflow takes to answer. The oldest unanswered command stays at the head of its
+line (`command_lines.py`) until it has an answer or is deleted.
+
+Several watchers see the same command. Who writes the claim into its status (`claims.py`), over the version that was
+read, sends it and writes the answer; a claim of a minute without an answer is taken over. The update id is the
+command's uid, so that a workflow which gets it twice answers twice and acts once. `restart` alone changes the tracker
+instead, and `trackers.py` then starts the new attempt.
+"""
 
 import asyncio
 import logging

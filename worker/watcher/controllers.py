@@ -1,4 +1,9 @@
-"""Put the watcher together: a mirror of each kind, and the controllers that follow them."""
+"""Put the watcher together: a mirror of each kind, and the controllers that follow them.
+
+Each mirror tells its followers of a change after it was stored, so that a controller that looks into any mirror finds
+at least that. Followers only note keys; the work is done by the queues of the controllers, side by side. Nothing is
+handed from one controller to another but keys to look at.
+"""
 
 import asyncio
 import time

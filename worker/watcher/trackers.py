@@ -1,4 +1,14 @@
-"""Make a tracker's workflow match the tracker: start it, tell it, miss it. Decides; never waits or calls a vendor."""
+"""Reconcile PullRequestTrackers: start each one's workflow, signal its end, and report where the workflow is gone.
+
+The mirror of trackers calls `follow` with each change; the queue hands out one key at a time, so that one tracker is
+never reconciled twice at once in this process. Another watcher may do the same at any moment: starting is by id,
+signals may be repeated, and every write is guarded by uid or version. What only an event could tell (a tracker that
+went away, a poke) is kept here until it was delivered.
+
+A workflow that was started once is never started again by itself: where it is gone, a condition says so, and a person
+may restart the tracker. The finalizer waits until the workflow of a deleted tracker has ended, ten minutes at most.
+Commands are carried out by `commands.py`; the status comes from the workflow through `activities/resources.py`.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -55,7 +65,7 @@ class TrackerController:
         self._told_deleted: set[str] = set()
         """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
         self._vanished: dict[Key, list[TrackerEntry]] = {}
-        """Trackers that went without our leave, or were recreated; their workflows do not know yet."""
+        """Deleted or recreated trackers whose workflows have not been signalled."""
         self._poked: set[Key] = set()
         self._due: set[Key] = set()
         """Trackers whose workflow is to be looked for: those just seen, and all of them at each resync."""
@@ -172,7 +182,7 @@ class TrackerController:
             type=ConditionType.ACCEPTED,
             status=True,
             reason=ConditionReason.ACCEPTED,
-            message=f"attempt {entry.attempt} was taken on",
+            message=f"attempt {entry.attempt} is accepted",
         )
         await publish_conditions(
             self._kubernetes,
@@ -283,7 +293,7 @@ def _running(entry: TrackerEntry) -> WantedCondition:
         type=ConditionType.WORKFLOW_AVAILABLE,
         status=True,
         reason=ConditionReason.RUNNING,
-        message=f"attempt {entry.attempt} is worked on",
+        message=f"attempt {entry.attempt} is running",
     )
 
 

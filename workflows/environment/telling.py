@@ -1,4 +1,13 @@
-"""Signals from a place to its members: each hears what is new to it, one signal at a time, newest view only."""
+"""Signals from a place to its members: each hears what is new to it, one signal at a time, newest view only.
+
+The workflow's step decides who is to know what (`Announcements`); the teller compares that with a digest of what each
+member was sent last, and sends the difference in the background. While a signal to a member is under way nothing else
+is sent to it: the next step sees what is still new. So a signal never says anything older than the one before it.
+
+A run that continues as new carries the digests of what arrived for certain, and no other. A receiver that is gone is
+reported to the step, which treats its lane as a vanished holder's. What a place answers in the call of a member counts
+as told. What members do with a view is in `workflows/promotion/membership.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,14 @@
-"""PromotionWorkflow: one change on its way, as a page of named steps."""
+"""PromotionWorkflow: one change on its way, as a page of named steps.
+
+`run` walks a table from state to step: each step returns the next state, and may be entered again at any time. What
+ends the walk is raised through the step at hand: `Ended` by an abort, a deletion or the step itself, `Continue` by a
+history that has grown long, `CommandWaits` where a command came that the step has to begin again with.
+
+Handlers of signals and updates run between two awaits of a step. They change the state only where that takes effect at
+once (hold, release, abort, a view of a place); any other command lies in the inbox until a step takes it. Three tasks
+are beside the steps: the publisher of the status, `steps/presenting.py`, and `cancelling.py`; `_finish` and `_continue`
+are the only places that wait for them. What steps share is in `run.py`, what is carried in `state.py`.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -128,7 +138,7 @@ class PromotionWorkflow:
         await self._ctx.membership.tell_again()
 
     async def _finish(self) -> None:
-        """Cancel what still runs, take leave of the places, and see the last status and presentation through."""
+        """Cancel what still runs, leave all environments, and wait for the last status and presentation."""
         ctx, story = self._ctx, self._story
         ctx.supersede(f"the tracker is {story.state}", *Verb)
         if story.hold is not None:

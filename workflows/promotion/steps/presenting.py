@@ -1,4 +1,12 @@
-"""The pull request follows the story: one presentation at a time, tried again until shown; no step waits for it."""
+"""The pull request follows the story: one presentation at a time, tried again until shown; no step waits for it.
+
+The workflow offers the state at each publication (`offer`); what is worth the calls is decided by the pure
+`view/pull_request.py`. One task owns the presentation at work and the pauses between tries; a second one waits only
+until the state at hand has lasted. States offered meanwhile are not queued: the next try shows what is true then.
+
+A poke, a newer state, the end and the deletion of the tracker cut a pause. Continuing as new stops the task with its
+call (`stop`), and what is owed is carried as `presentation_owed`. The activity is `present_on_pull_request`.
+"""
 
 import asyncio
 from datetime import timedelta

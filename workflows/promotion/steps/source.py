@@ -1,4 +1,9 @@
-"""Reads of the source that a round is about: its place may not know yet what moved."""
+"""Reads of the source that a round is about: its place may not know yet what moved.
+
+A read may come with the activity that triggers or polls the round, or is made alone. It is used once, for the decision
+that follows it at once: a poke, or time that passes, has the source read again. Where it cannot be read the round goes
+on without confirmation or verdict, and people see why.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
