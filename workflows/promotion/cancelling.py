@@ -1,7 +1,8 @@
 """Cancel runs beside the steps: a CI system may ask to wait for an hour, and nothing else may wait with it.
 
-Steps only note which runs are to be cancelled. One task for each round and runner tries until the CI system has answered or there is
-no use any more; what is open is carried, so that continuing as new ends the tasks and the next run begins them again.
+Steps only note which runs are to be cancelled. One task for each round and runner tries until the CI system has
+answered or there is no use any more; what is open is carried, so that continuing as new ends the tasks and the next run
+begins them again.
 A deleted tracker hurries them, since its finalizer waits.
 """
 
