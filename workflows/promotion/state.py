@@ -183,6 +183,8 @@ class Hop:
     """The target as it was at the hop's start, with its selectors resolved."""
     pause_until: datetime | None = None
     """End of the pause before the wave to come, so that continuing as new does not begin it again."""
+    unresolved_since: datetime | None = None
+    """Since when it is not known which applications a selector of the target means, as far as we can read it."""
     refusal: Refusal = Refusal.NONE
     refusal_message: str = ""
     refused: tuple[Observation, ...] = ()

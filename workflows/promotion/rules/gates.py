@@ -31,12 +31,14 @@ def judge_fit(
     *,
     lacking: Sequence[str],
     unresolved: Sequence[DeploymentSpec],
+    lasts: bool = False,
     overridden: Callable[[Sequence[Comparison]], bool],
 ) -> Fit:
     """Judge a target by its newest view.
 
     `lacking` are components of the change that it does not deploy, `unresolved` stand for applications that are not
-    known, and `overridden` tells whether a person accepted what diverged.
+    known, `lasts` tells whether they have for so long that people are told, and `overridden` whether a person accepted
+    what diverged.
     """
     unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
     diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
@@ -48,7 +50,7 @@ def judge_fit(
         return Fit(fits=False, refusal=Refusal.UNREADABLE, message=_named(unreadable))
     if unresolved:
         # The place may have seen those applications before their Argo CD stopped to answer.
-        lasting = [f"{one.name}: {one.problem}" for one in unresolved if not one.passing]
+        lasting = [f"{one.name}: {one.problem}" for one in unresolved if lasts or not one.passing]
         refusal = Refusal.UNREADABLE if lasting else Refusal.NONE
         return Fit(fits=False, refusal=refusal, message=together(lasting))
     if diverged and not overridden(diverged):

@@ -108,11 +108,14 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     ctx.heed_commands()
     if outdated := outdated_approval(ctx.story):
         ctx.supersede(outdated, Verb.PROMOTE)
+    unresolved, now = ctx.environments.unresolved(hop.policy.target), workflow.now()
+    hop.unresolved_since = (hop.unresolved_since or now) if unresolved else None
     fit = judge_fit(
         hop.policy.target,
         comparisons,
         lacking=lacking_components(ctx),
-        unresolved=ctx.environments.unresolved(hop.policy.target),
+        unresolved=unresolved,
+        lasts=hop.unresolved_since is not None and now - hop.unresolved_since >= ctx.timings.passing,
         overridden=lambda diverged: _overridden(ctx, hop, diverged),
     )
     if (hop.refusal, hop.refusal_message) != (fit.refusal, fit.message):
@@ -123,7 +126,7 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     if hop.refused and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
         ctx.supersede(f"the target changed since it was seen: {fit.message}", Verb.PROMOTE)
     may = bool(approver(ctx.story)) and fit.fits and not ctx.held
-    reason = _reason(ctx, hop)
+    reason = _reason(ctx, hop, fits=fit.fits)
     if (ctx.story.reason, ctx.story.message) != (reason, fit.message):
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=fit.message)
     ctx.changed()
@@ -134,7 +137,7 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
         await ctx.membership.set_phase(Phase.WORKING)
 
 
-def _reason(ctx: PromotionRun, hop: Hop) -> str:
+def _reason(ctx: PromotionRun, hop: Hop, *, fits: bool) -> str:
     if not approver(ctx.story):
         return "AwaitingPromote"
     if hop.refusal is not Refusal.NONE:
@@ -142,6 +145,9 @@ def _reason(ctx: PromotionRun, hop: Hop) -> str:
     if ctx.held:
         # It has left the line: what was before it blocks it again only after the release.
         return "AwaitingLane"
+    if not fits:
+        # Nobody asked for the lane: what the target runs is not known at the moment.
+        return str(State.READY_TO_PROMOTE)
     place = ctx.membership.view(hop.policy.target)
     return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
 

@@ -134,8 +134,9 @@ class SourceReader:
             await ctx.environments.look_up(environment)
             observed = await ctx.environments.observe(environment)
         if unread := _unread(round_, observed):
-            where = f"Environment/{environment}"
-            raise Unreadable(Failure(kind=FailureKind.REFERENCE_MISSING, object=where, message="; ".join(unread)))
+            where, passes = f"Environment/{environment}", _passes(round_, observed)
+            kind = FailureKind.UNAVAILABLE if passes else FailureKind.REFERENCE_MISSING
+            raise Unreadable(Failure(kind=kind, object=where, message="; ".join(unread)))
         return observed
 
     def _declared_since(self) -> bool:
@@ -159,6 +160,15 @@ def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> boo
 
 def _unread(round_: Round, observed: Runs) -> list[str]:
     """Name what keeps the source from being known: without it no round may be confirmed."""
-    seen = {one.component for one in observed}
-    lacking = [f"no deployment of {one.component}" for one in round_.artifacts if one.component not in seen]
+    lacking = [f"no deployment of {one}" for one in _lacking(round_, observed)]
     return lacking + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]
+
+
+def _passes(round_: Round, observed: Runs) -> bool:
+    """Tell whether that usually ends by itself, such as an Argo CD that does not answer: no person is to fix it yet."""
+    return not _lacking(round_, observed) and all(one.failure.kind.passing for one in observed if one.failure)
+
+
+def _lacking(round_: Round, observed: Runs) -> list[str]:
+    seen = {one.component for one in observed}
+    return [one.component for one in round_.artifacts if one.component not in seen]

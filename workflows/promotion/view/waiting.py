@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from activities.models.bounds import together
 from activities.models.configuration import PolicyOutcome
-from activities.models.places import PlaceSignal
+from activities.models.places import Phase, PlaceSignal
 from activities.models.status import State, Waiting, WaitingFor
 from activities.models.tracking import PullRequestState
 from workflows.promotion.rules.aggregate import verdict
@@ -207,6 +208,18 @@ def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle |
     )
 
 
+def _unknown(story: PromotionState, target: PlaceSignal | None) -> str:
+    """Say what keeps a change from the line although nobody has to do anything."""
+    hop, components = story.hop, story.components or ()
+    found = hop.view.deployments if hop is not None and hop.view is not None else ()
+    selectors = [one.name for one in found if one.unresolved and one.component in components]
+    if selectors:
+        return f"which applications {together(selectors)} selects is not known yet"
+    if target is None or target.observed_at is None:
+        return f"{_target(hop)} is not observed yet"
+    return f"{_target(hop)} is being compared"
+
+
 def _ready(
     story: PromotionState,
     hop: Hop | None,
@@ -237,6 +250,11 @@ def _ready(
             f'make the target contained in the change, or {say("promote")} --reason "…"',
             "a target that the change contains",
         )
+    if story.phase is not Phase.READY:
+        observed, unblock = _unknown(story, target), ASKED_AGAIN
+        if obstacle is not None:
+            name, observed, unblock = obstacle.object, obstacle.text, obstacle.unblock_with
+        return _plain(story, Waiting.TARGET, name, observed, unblock, "a target that can be read")
     blocked = target.blocked_by if target else None
     observed = f"{blocked.tracker} {blocked.reason}".strip() if blocked else "asked for the lane"
     if blocked and blocked.tracker:

@@ -31,10 +31,16 @@ def fit(
     *comparisons: Comparison,
     lacking: tuple[str, ...] = (),
     unresolved: tuple[DeploymentSpec, ...] = (),
+    lasts: bool = False,
     overridden: bool = False,
 ) -> Fit:
     return judge_fit(
-        "prod", comparisons, lacking=lacking, unresolved=unresolved, overridden=lambda _diverged: overridden
+        "prod",
+        comparisons,
+        lacking=lacking,
+        unresolved=unresolved,
+        lasts=lasts,
+        overridden=lambda _diverged: overridden,
     )
 
 
@@ -64,6 +70,11 @@ def test_what_cannot_be_known_comes_before_what_diverged(
     found = fit(*comparisons, lacking=lacking, unresolved=unresolved)
     assert (found.fits, found.refusal) == (False, refusal)
     assert message in found.message if lacking else found.message == message
+
+
+def test_what_usually_passes_is_told_once_it_has_lasted() -> None:
+    found = fit(BEHIND, unresolved=(PASSING,), lasts=True)
+    assert found == Fit(fits=False, refusal=Refusal.UNREADABLE, message="all: no answer")
 
 
 def test_a_person_who_promotes_accepts_exactly_what_diverged() -> None:

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import FindPolicyResult, PolicyOutcome
 from activities.models.delivery import Observation
 from activities.models.failures import Failure, FailureKind
-from activities.models.places import BlockedBy, Counter, PlaceSignal
+from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
 from activities.models.status import (
     ConditionStatus,
     State,
@@ -341,6 +341,7 @@ def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_i
         environment="dev",
         components=("web",),
         hop=replace(hop_of(world), approved_by="autoPromote"),
+        phase=Phase.READY,
     )
     failure = fail("ProviderMalformed: no JSON", "Environment/staging") if blocked and not blocked.tracker else None
     target = replace(place(environment="staging", failure=failure), observed_at=None, blocked_by=blocked)
