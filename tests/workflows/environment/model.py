@@ -43,6 +43,11 @@ class Model:
     """How often a person commands something."""
     restarts: float = 0.02
     """How often the tracker that writes is restarted."""
+    bursts: bool = False
+    """Whether who writes is restarted several times in a row, with the place that it writes to, while others wait."""
+    next_burst: int = 0
+    start_to_close: int = START_TO_CLOSE
+    """How long a write may last."""
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -104,7 +109,7 @@ class Model:
             if receiver.state not in OVER:
                 receiver.hear(signal)
             elif self.places.get(environment) is place:
-                place.roster.vanish(tracker, self.time, quarantine=timedelta(seconds=START_TO_CLOSE))
+                place.roster.vanish(tracker, self.time, quarantine=timedelta(seconds=self.start_to_close))
                 place.step()
 
         self.send(deliver)
@@ -174,6 +179,8 @@ class Model:
 
     def something_happens(self) -> None:
         dice = self.dice
+        if self.bursts and self.writes and self.now >= self.next_burst:
+            self.burst(self.writes[0])
         if dice.random() < 0.06:
             self.runs["dev"][dice.choice(COMPONENTS)] = self.commits.main
         if dice.random() < 0.01:
@@ -195,6 +202,19 @@ class Model:
         if dice.random() < self.unrest:
             self.command(dice.choice(list(self.trackers.values())))
 
+    def burst(self, write: Write) -> None:
+        """Restart who writes up to three times, and have the place forget all somewhere in between."""
+        self.next_burst = self.now + 60
+        for number in range(self.dice.randint(1, 3)):
+            again = partial(self.restart, self.trackers[write.attempt])
+            self.mail.append((self.now + number * self.dice.randint(1, 4), again))
+        if self.dice.random() < 0.7:
+            self.mail.append((self.now + self.dice.randint(0, 8), partial(self.forget, write.environment)))
+
+    def forget(self, environment: str) -> None:
+        """End a place's run; the next one remembers nothing."""
+        self.places.pop(environment, None)
+
     def restart(self, tracker: SimTracker) -> None:
         """Begin a newer attempt of a tracker; the one before is told to end, wherever it is, or is gone already."""
         newest = max(
@@ -205,7 +225,7 @@ class Model:
         if self.dice.random() < 0.5:
             newest.vanish()
         # Who tells it may be away for a while, and it goes on meanwhile.
-        late = self.dice.choice((0, 0, 40))
+        late = self.dice.choice((0, 40, 40) if self.bursts else (0, 0, 40))
         self.mail.append((self.now + late, partial(setattr, newest, "ending", True)))
         newest.ending = not late
         ref = replace(newest.ref, attempt=newest.ref.attempt + 1)
@@ -245,17 +265,22 @@ class Model:
             self.runs["dev"][component] = head
 
 
-def run(seed: int, *, trackers: int = 5, ticks: int = 250) -> Model:
-    """Live through one random story, then through calm until everybody has ended."""
+def run(seed: int, *, trackers: int = 5, ticks: int = 250, bursts: bool = False) -> Model:
+    """Live through one random story, then through calm until everybody has ended.
+
+    `bursts`: a story of a crowd before one lane, about writers that are restarted again and again.
+    """
     dice = random.Random(-seed)
     model = Model(seed, losses=dice.choice((0, 0.05, 0.2)), lateness=dice.choice((0.05, 0.3)))
     model.unrest = dice.choice((0.05, 0.15, 0.4))
     model.restarts = dice.choice((0.02, 0.02, 0.2))
+    if bursts:
+        model.bursts, model.unrest, model.restarts, model.start_to_close = True, 0.05, 0, 60
     for number in range(1, trackers + 1):
         ref = TrackerRef(namespace="shop", name=f"t{number}", uid=f"u{number}", attempt=1)
         components = model.dice.choice((COMPONENTS, COMPONENTS[:1], COMPONENTS[1:]))
         model.trackers[attempt_key(ref)] = SimTracker(model=model, ref=ref, number=number, components=components)
-    if dice.random() < 0.5:
+    if dice.random() < 0.5 or bursts:
         # A crowd before one lane: everything is merged, deployed, and told again and again to start over.
         model.crowded = True
         for tracker in model.trackers.values():

@@ -10,7 +10,6 @@ from tests.workflows.environment.facts import (
     ENVIRONMENTS,
     HOLDER_BACKSTOP,
     OVER,
-    START_TO_CLOSE,
     State,
     Write,
     attempt_key,
@@ -275,7 +274,7 @@ class SimTracker:
             self.speak(Phase.FAILED)
             self.state = State.FAILED
         else:
-            ends = model.now + model.dice.randint(1, START_TO_CLOSE)
+            ends = model.now + model.dice.randint(1, model.start_to_close)
             name = behind[0]
             model.writes.append(
                 Write(attempt_key(self.ref), self.target, name, running[name], self.artifacts[name], ends)

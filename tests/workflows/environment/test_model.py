@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.models.places import MemberSignal, Phase
+from activities.models.tracking import TrackerRef
 from tests.workflows.environment import facts, model
 from tests.workflows.environment.simulated_tracker import SimTracker
 from workflows.environment import holds, lane, members
@@ -18,14 +19,18 @@ CHUNK = 50
 Replace = Callable[[object, str, Any], None]
 
 
-def live_through(seeds: range) -> int:
+def live_through(seeds: range, *, bursts: bool = False) -> int:
     """Live through the stories of these seeds; return how many grants they saw."""
-    return sum(model.run(seed).grants for seed in seeds)
+    return sum(model.run(seed, bursts=bursts).grants for seed in seeds)
 
 
 @pytest.mark.parametrize("first", range(0, 300, CHUNK))
 def test_no_story_breaks_a_guarantee_and_everybody_ends_or_waits_with_a_reason(first: int) -> None:
     assert live_through(range(first, first + CHUNK)) > CHUNK
+
+
+def test_writers_that_are_restarted_again_and_again_are_never_two() -> None:
+    assert live_through(range(CHUNK), bursts=True) > CHUNK
 
 
 def forget_to_ask_after_a_restart(change: Replace) -> None:
@@ -48,6 +53,36 @@ def free_a_vanished_holders_lane_at_once(change: Replace) -> None:
 
 def take_a_restart_for_the_end_of_what_went_before(change: Replace) -> None:
     change(members.Roster, "_replace_attempt", lambda _self, _before: None)
+
+
+def take_an_older_attempt_for_gone_at_once(change: Replace) -> None:
+    vanish = members.Roster.vanish
+
+    def at_once(self: members.Roster, tracker: TrackerRef, now: Any, *, quarantine: timedelta) -> None:
+        older = (tracker.uid, tracker.attempt) in self._older
+        vanish(self, tracker, now, quarantine=quarantine * 0 if older else quarantine)
+
+    change(members.Roster, "vanish", at_once)
+
+
+def forget_the_attempts_before_those_that_are_listed(change: Replace) -> None:
+    expect = members.Roster.expect
+
+    def newest_only(self: members.Roster, trackers: Iterable[TrackerRef], then: Any = None) -> None:
+        older = dict(self._older)
+        expect(self, trackers, then)
+        self._older = older
+
+    change(members.Roster, "expect", newest_only)
+
+
+def never_ask_an_older_attempt(change: Replace) -> None:
+    ask = members.Roster.due_to_be_asked
+
+    def only_newest(self: members.Roster, now: Any, **limits: Any) -> Any:
+        return tuple(one for one in ask(self, now, **limits) if (one.uid, one.attempt) not in self._older)
+
+    change(members.Roster, "due_to_be_asked", only_newest)
 
 
 def ignore_counters(change: Replace) -> None:
@@ -134,3 +169,19 @@ def test_the_model_notices_a_rule_that_is_missing(
     weaken(monkeypatch.setattr)
     with pytest.raises(facts.Broken):
         live_through(range(first, first + 400))
+
+
+@pytest.mark.parametrize(
+    ("weaken", "first"),
+    [
+        (take_an_older_attempt_for_gone_at_once, 14),
+        (forget_the_attempts_before_those_that_are_listed, 8),
+        (never_ask_an_older_attempt, 0),
+    ],
+)
+def test_stories_of_restarted_writers_notice_a_rule_of_older_attempts_that_is_missing(
+    weaken: Callable[[Replace], None], first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weaken(monkeypatch.setattr)
+    with pytest.raises(facts.Broken):
+        live_through(range(first, first + 100), bursts=True)
