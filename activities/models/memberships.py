@@ -12,18 +12,10 @@ from activities.models.tracking import Timings
 class TakeLaneInput:
     """Send a place that its grant is taken, then read what its deployments run."""
 
+    namespace: str
+    repository: str
     view: TellEnvironmentInput
     read: ReadDeploymentsInput
-
-    @property
-    def namespace(self) -> str:
-        """Namespace in whose turn it is sent and read."""
-        return self.read.namespace
-
-    @property
-    def repository(self) -> str:
-        """Repository in whose turn it is sent and read."""
-        return self.read.repository
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +47,14 @@ class SendViewsResult:
 class OpenHopInput:
     """Find the policy of a hop, then read its target and join that with a view."""
 
+    namespace: str
+    repository: str
     find: FindPolicyInput
     view: MemberSignal
     """As the target is to get it but for `heard`, which the target's name decides."""
     timings: Timings
     heard: dict[str, Counter] | None = None
     """Environment -> the newest counter that the member has of it."""
-
-    @property
-    def namespace(self) -> str:
-        """Namespace in whose turn all of it is read."""
-        return self.find.namespace
-
-    @property
-    def repository(self) -> str:
-        """Repository in whose turn all of it is read."""
-        return self.find.repository
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,8 @@ def serving(
 
 
 TAKES = TakeLaneInput(
+    namespace="shop",
+    repository="web",
     view=view("staging", Phase.HOLDER),
     read=ReadDeploymentsInput(
         namespace="shop",
@@ -137,6 +139,8 @@ async def test_a_place_that_cannot_be_reached_keeps_no_other_one_from_its_view()
 
 def opens(source: str = "dev") -> OpenHopInput:
     return OpenHopInput(
+        namespace="shop",
+        repository="web",
         find=FindPolicyInput(namespace="shop", environment=source, repository="web"),
         view=member(Phase.WORKING),
         timings=Timings(),

@@ -150,6 +150,8 @@ class Membership:
         target = hop.policy.target
         self._begin(Phase.HOLDER)
         request = TakeLaneInput(
+            namespace=reading.namespace,
+            repository=reading.repository,
             view=self._next_view(target, "target", Phase.HOLDER),
             read=reading,
         )

@@ -87,7 +87,14 @@ async def open_hop(ctx: PromotionRun) -> OpenHopResult:
         view, heard = ctx.membership.joining_view()
         return await workflow.execute_activity_method(
             ConfigActivities.open_hop,
-            OpenHopInput(find=request, view=view, timings=ctx.timings, heard=heard),
+            OpenHopInput(
+                namespace=request.namespace,
+                repository=request.repository,
+                find=request,
+                view=view,
+                timings=ctx.timings,
+                heard=heard,
+            ),
             **config,
         )
 
