@@ -13,6 +13,8 @@ LOCKED := --quiet --universal --no-strip-extras --generate-hashes --no-header --
 PROCESSES ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Processes that the tests start would compile every module again, each of them.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help venv binaries demo up down status test coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
 

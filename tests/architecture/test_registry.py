@@ -84,7 +84,7 @@ def test_every_request_names_the_namespace_whose_share_it_takes(contract: str) -
             hint for name, hint in get_type_hints(getattr(CONTRACTS[contract], method)).items() if name == "request"
         )
         hints = get_type_hints(request)
-        if "namespace" in hints:
+        if "namespace" in hints or isinstance(getattr(request, "namespace", None), property):
             named = Mock(spec=["namespace"], namespace="shop")
         else:
             part = "tracker" if hints.get("tracker") is TrackerRef else "connection"

@@ -44,7 +44,7 @@ def test_a_refused_command_exits_1_with_the_answer(tracked: FakeCluster, run: Ru
     assert "`pilotage show web-412`" in result.stderr
 
 
-def test_a_refusal_that_names_the_command_for_now_points_to_no_status_that_may_be_behind(
+def test_a_refusal_is_shown_with_the_command_that_it_names(
     tracked: FakeCluster, run: Run
 ) -> None:
     message = "meant for staging, but the hop at hand goes to prod: `pilotage -n shop promote web-412 -e prod`"
@@ -54,7 +54,7 @@ def test_a_refusal_that_names_the_command_for_now_points_to_no_status_that_may_b
 
     assert result.exit_code == 1
     assert message in result.stdout
-    assert result.stderr == ""
+    assert result.stderr == "`pilotage show web-412` shows the hop and revision at hand\n"
 
 
 HELD_BY_STAGING = {"web": "bbbbbbbbbbbb", "api": ""}
