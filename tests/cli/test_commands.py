@@ -44,9 +44,7 @@ def test_a_refused_command_exits_1_with_the_answer(tracked: FakeCluster, run: Ru
     assert "`pilotage show web-412`" in result.stderr
 
 
-def test_a_refusal_is_shown_with_the_command_that_it_names(
-    tracked: FakeCluster, run: Run
-) -> None:
+def test_a_refusal_is_shown_with_the_command_that_it_names(tracked: FakeCluster, run: Run) -> None:
     message = "meant for staging, but the hop at hand goes to prod: `pilotage -n shop promote web-412 -e prod`"
     tracked.answer_command = lambda _: {"accepted": False, "message": message}
 
