@@ -65,6 +65,8 @@ class Ledger:
         """Note what has taken effect; called whenever the workflow does anything."""
         story, hop = one.story, one.story.hop
         for entry in self._open(one):
+            if self._dropped(one, entry):
+                continue
             here = story.hops == entry.hops
             voided = story.rounds > entry.rounds or story.state in (State.SYNCED, State.AWAITING_POLICY)
             match entry.verb:
