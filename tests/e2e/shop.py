@@ -23,6 +23,7 @@ from tests.e2e.samples import at_jenkins, sample_documents, world
 DEADLINE_SECONDS = 90.0
 LOOK_SECONDS = 0.3
 COMMAND_SECONDS = 60.0
+CHECKED = ("GitRepository", "TestRunner", "ArgoCDInstance", "ScmProvider")
 DECLARED = ("ScmProvider", "TestRunner", "ArgoCDInstance", "GitRepository", "Environment", "PromotionPolicy")
 
 Seen = TypeVar("Seen")
@@ -66,9 +67,10 @@ class Shop:
         return self
 
     def close(self) -> None:
-        """Delete the trackers: one that waits is observed and polled for, which the next test would pay for."""
-        for tracker in self.cluster.list("PullRequestTracker", self.namespace):
-            self.cluster.delete("PullRequestTracker", self.namespace, tracker["metadata"]["name"])
+        """Delete what costs calls as long as it is there, which later tests would pay for: what waits or is checked."""
+        for kind in ("PullRequestTracker", *CHECKED):
+            for one in self.cluster.list(kind, self.namespace):
+                self.cluster.delete(kind, self.namespace, one["metadata"]["name"])
 
     def apply(self, kind: str, name: str) -> None:
         """Apply one sample as it is now."""

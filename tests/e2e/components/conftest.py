@@ -1,6 +1,7 @@
 """The stories of components and waves, each test in a shop of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -11,7 +12,8 @@ from tests.e2e.components.stories import StoryShop
 OpenStory = Callable[[str, str], StoryShop]
 
 
-@pytest.fixture(scope="session")
-def story(local: LocalEnvironment, cluster: Cluster) -> OpenStory:
-    """Make a shop from the samples of a story, under a name that nobody else may use."""
-    return lambda folder, name: StoryShop(folder, name, local, cluster)
+@pytest.fixture
+def story(local: LocalEnvironment, cluster: Cluster) -> Iterator[OpenStory]:
+    """Make shops from the samples of a story, each under a name of its own, that are closed after the test."""
+    with ExitStack() as stack:
+        yield lambda folder, name: stack.enter_context(closing(StoryShop(folder, name, local, cluster)))
