@@ -191,7 +191,7 @@ CASES: dict[str, Case] = {
         spoil=_scripted("argocd", "GET /argocd/.*/{}-dev", status=200, body=HTML),
         waits="Sync",
         says=("application", "JSON"),
-        fix=("fix ArgoCDInstance/argocd",),
+        fix=("check ArgoCDInstance/argocd",),
         condition=PLACE,
     ),
     "argocd-forbids-writing": Case(
