@@ -241,6 +241,16 @@ async def test_other_states_are_not_awaited(monkeypatch: pytest.MonkeyPatch) -> 
     assert lasting.presenting._lasting is None
 
 
+async def test_what_lasts_and_is_still_not_worth_a_call_is_not_looked_at_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, State.AWAITING_SYNC)
+    stage.story.message = ""
+    await stage.offer()
+    assert stage.presenting._lasting is None
+    assert stage.sent == []
+
+
 async def test_what_is_at_work_is_left_to_the_next_run(stage: Stage) -> None:
     stage.free.clear()
     await stage.offer()
