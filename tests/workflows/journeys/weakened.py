@@ -220,6 +220,6 @@ WEAKENED: tuple[tuple[Callable[[Replace], None], Kind, int], ...] = (
     (sweep_the_inbox_without_a_word, Kind.CROSSING, 0),
     (count_the_same_command_twice, Kind.CROSSING, 0),
     (go_on_promoting_over_an_abort, Kind.CROSSING, 0),
-    (take_a_restart_for_the_end_of_the_attempt_before, Kind.RESTARTED, 0),
+    (take_a_restart_for_the_end_of_the_attempt_before, Kind.RESTARTED, 240),
 )
 """Each with a kind of story that notices it, and with one of the first of these: most stories get by without."""
