@@ -152,7 +152,9 @@ def _same(sent: object, shown: object) -> bool:
         return False
     if isinstance(sent, Digest):
         # Anything but the word is false, as below.
-        return (sent.hexadecimal in _TRUE) == shown if isinstance(shown, bool) else sent.hexadecimal == _digest(shown)
+        return (
+            (sent.hexadecimal in _TRUE) == shown if isinstance(shown, bool) else sent.hexadecimal == _digest(str(shown))
+        )
     left, right = _plain(sent), _plain(shown)
     if isinstance(sent, bool) or isinstance(shown, bool):
         # Anything but the word is false (java.lang.Boolean.parseBoolean).
@@ -166,8 +168,8 @@ def _plain(value: object) -> str:
     return str(value).replace("\r\n", "\n").strip()
 
 
-def _digest(value: object) -> str:
-    return hashlib.sha256(_plain(value).encode(errors="surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
+def _digest(text: str) -> str:
+    return hashlib.sha256(_plain(text).encode(errors="surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
 
 
 _TRUE = frozenset(_digest("".join(letters)) for letters in product(*zip(_TRUTHS[0], _TRUTHS[0].upper(), strict=True)))
