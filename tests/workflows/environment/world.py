@@ -333,7 +333,12 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         replayer = Replayer(
             workflows=[EnvironmentWorkflow], data_converter=DATA_CONVERTER, workflow_runner=workflow_runner()
         )
-        result = await replayer.replay_workflow(await self.place.fetch_history())
+        history = await self.place.fetch_history()
+        while not any(event.HasField("workflow_task_completed_event_attributes") for event in history.events):
+            # The newest run may have just begun: a replay of nothing never ends.
+            await asyncio.sleep(0.05)
+            history = await self.place.fetch_history()
+        result = await replayer.replay_workflow(history)
         return result.replay_failure is None
 
     async def ended(self) -> WorkflowExecutionStatus | None:
