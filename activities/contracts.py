@@ -106,7 +106,7 @@ class ConfigActivities(ABC):
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
         """Send a place that its grant is taken, then read its deployments. Safe to retry.
 
-        A read that fails is left out of the answer: whoever holds the lane then reads alone.
+        A read that fails is left out of the answer: the holder of the lane then reads alone.
         """
 
 

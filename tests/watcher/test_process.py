@@ -74,7 +74,7 @@ async def test_a_ready_watcher_takes_trackers_on_and_counts(environment: LocalEn
 async def test_the_other_replica_goes_on_when_one_is_killed(environment: LocalEnvironment) -> None:
     environment.kill("watcher-1")
     await create(environment, 2)
-    await await_condition(environment, 2, "Accepted", "True")
+    assert await await_condition(environment, 2, "Accepted", "True")
     environment.restart("watcher-1")
 
 
@@ -84,7 +84,7 @@ async def test_a_tracker_applied_while_temporal_is_away_is_taken_on_when_it_is_b
     environment.kill("temporal")
     await create(environment, 3)
     environment.restart("temporal")
-    await await_condition(environment, 3, "Accepted", "True")
+    assert await await_condition(environment, 3, "Accepted", "True")
 
 
 async def test_the_watch_goes_on_after_the_api_server_was_killed(environment: LocalEnvironment) -> None:

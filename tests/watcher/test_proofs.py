@@ -126,7 +126,8 @@ async def test_a_repository_that_is_not_there_and_a_server_that_does_not_answer_
     await shop.await_reason("GitRepository", "web", "CredentialAccepted")
     spec = {"jenkins": {"url": "http://127.0.0.1:1"}}
     await shop.api.merge(resource_of(BY_KIND["TestRunner"].definition), NAMESPACE, "jenkins", {"spec": spec})
-    await shop.await_reason("TestRunner", "jenkins", "Unavailable")
+    refused = await shop.await_reason("TestRunner", "jenkins", "Unavailable")
+    assert refused["status"] != "True"
 
 
 async def test_a_github_repository_with_a_gitlab_provider_is_never_ready(shop: Shop) -> None:

@@ -84,7 +84,7 @@ class ReadWithLane:
     observations: tuple[Observation, ...]
     at: datetime
     seen: Snapshot
-    """Pokes and the target's view before it was read: whoever looks later than these would miss what changed them."""
+    """Pokes and the target's view before it was read: a look taken later would miss what changed them."""
 
 
 class PromotionRun:
@@ -318,7 +318,7 @@ class PromotionRun:
             self._read_with_lane = ReadWithLane(observations=observations, at=workflow.now(), seen=seen)
 
     def read_with_lane(self) -> tuple[Observation, ...] | None:
-        """Return what the target ran when its lane was taken, to whoever asks first and at once; else None."""
+        """Return what the target ran when its lane was taken, to the first who asks, and only at once; else None."""
         found, self._read_with_lane = self._read_with_lane, None
         if found is None or found.seen.changed() or workflow.now() - found.at > AT_ONCE:
             return None
