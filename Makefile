@@ -11,6 +11,8 @@ LOCKED := --quiet --universal --no-strip-extras --generate-hashes --no-header --
 
 # Each process of tests starts servers of its own and waits for them half of its time, so that three keep two cores busy.
 PROCESSES ?= 3
+# A test of real servers may fail of a machine that stood still. One that passes the second time is named at the end, and is a fault to fix.
+RERUNS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Processes that the tests start would compile every module again, each of them.
@@ -50,7 +52,7 @@ status: $(STAMP) ## Show what runs
 
 test: $(STAMP) ## Run all tests (PROCESSES=n for several processes; ARGS="..." goes to pytest)
 	@$(LOCAL) binaries >/dev/null
-	$(BIN)/python -m pytest $(or $(ARGS),$(if $(filter-out 1,$(PROCESSES)),--numprocesses $(PROCESSES)))
+	$(BIN)/python -m pytest --reruns $(RERUNS) $(or $(ARGS),$(if $(filter-out 1,$(PROCESSES)),--numprocesses $(PROCESSES)))
 
 coverage: $(STAMP) ## Branch coverage of workflows, providers and crds, at least 90 %
 	@$(LOCAL) binaries >/dev/null
