@@ -26,6 +26,84 @@ class HostPullRequest:
     branch: str
     base_branch: str
     labels: tuple[str, ...]
+    from_fork: bool = False
+    """Whether its branch is in another repository."""
+
+
+class MergeMethod(StrEnum):
+    """How a pull request is merged; a host that lacks one refuses it."""
+
+    MERGE = "Merge"
+    SQUASH = "Squash"
+    REBASE = "Rebase"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPullRequest:
+    """A pull request to be opened from one branch of the repository to another one of it."""
+
+    head: str
+    base: str
+    title: str
+    body: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """How one pull request is merged."""
+
+    head_sha: str
+    """What was tested; another head is never merged."""
+    method: MergeMethod = MergeMethod.MERGE
+    title: str = ""
+    """First line of the merge commit's message; empty leaves it to the host."""
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEdit:
+    """The whole new content of one file."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchCommit:
+    """One commit of a branch."""
+
+    sha: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewCommit:
+    """Several files written in one commit on top of a head that is known."""
+
+    branch: str
+    expected_head: str
+    """The branch's head that the edits were made from."""
+    message: str
+    edits: tuple[FileEdit, ...]
+
+
+class DeploymentState(StrEnum):
+    QUEUED = "Queued"
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentRecord:
+    """What the host shows of one commit in one environment."""
+
+    environment: str
+    sha: str
+    state: DeploymentState
+    description: str = ""
+    environment_url: str = ""
+    log_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +298,7 @@ class Capabilities:
     label_case: bool = True
     """Whether names of labels that differ in case alone are two labels."""
     commit_statuses: bool = True
+    deployment_records: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

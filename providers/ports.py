@@ -7,11 +7,16 @@ from providers.models import (
     Ancestry,
     ApplicationRef,
     ApplicationState,
+    BranchCommit,
     Capabilities,
     ChangedFiles,
     Comment,
     CommitStatus,
+    DeploymentRecord,
     HostPullRequest,
+    Merge,
+    NewCommit,
+    NewPullRequest,
     Origin,
     Run,
     RunReading,
@@ -26,6 +31,69 @@ class PullRequests(Protocol):
 
     async def changed_files(self, number: int) -> ChangedFiles:
         """Return the changed files over all pages, and whether the host lists them all."""
+        ...
+
+
+class PullRequestChanges(Protocol):
+    """Open and merge pull requests, for delivery by Git. Each call finds before it creates."""
+
+    async def find_open(self, head: str, base: str) -> tuple[HostPullRequest, ...]:
+        """Return the open pull requests from one branch of this repository to another, oldest first; forks left out."""
+        ...
+
+    async def create(self, wanted: NewPullRequest) -> HostPullRequest:
+        """Open one, or return the one that is open already between these branches.
+
+        Raises ProviderConflict where there is nothing to merge, ProviderNotFound for a branch that does not exist.
+        """
+        ...
+
+    async def update(self, number: int, *, title: str | None = None, body: str | None = None) -> None:
+        """Change what is given; nothing is sent where it is so already."""
+        ...
+
+    async def merge(self, number: int, merge: Merge) -> str:
+        """Merge the expected head and return the merge commit; one that is merged already returns its own.
+
+        Awaits a merge that the host does in the background, within the call's own limits. Raises ProviderConflict
+        where the head is another one, ProviderBusy where the host is still computing whether it may be merged,
+        ProviderRejected where it refuses: not mergeable, closed, or the method is not allowed.
+        """
+        ...
+
+    async def close(self, number: int) -> None:
+        """Close one without merging; one that is closed or merged is fine."""
+        ...
+
+
+class Branches(Protocol):
+    """Branches and files of one repository, for delivery by Git."""
+
+    async def head(self, branch: str) -> str | None:
+        """Return the commit that a branch is at; None where there is no such branch."""
+        ...
+
+    async def log(self, branch: str, limit: int) -> tuple[BranchCommit, ...]:
+        """Return the newest commits of a branch, newest first, whole messages included; a hundred at most."""
+        ...
+
+    async def read(self, path: str, revision: str) -> bytes | None:
+        """Return a file's content at a commit; None where there is no such file. ProviderMalformed beyond 1 MiB."""
+        ...
+
+    async def commit(self, wanted: NewCommit) -> str:
+        """Write all files in one commit on top of the expected head, and return it.
+
+        Raises ProviderConflict where the branch is elsewhere by then: nothing was written.
+        """
+        ...
+
+
+class DeploymentRecords(Protocol):
+    """The host's own view of deployments."""
+
+    async def record(self, wanted: DeploymentRecord) -> None:
+        """Show it; nothing is sent where the newest record of commit and environment says the same."""
         ...
 
 
@@ -110,6 +178,21 @@ class ScmHost(Protocol):
 
     @property
     def comments(self) -> Comments: ...
+
+    @property
+    def changes(self) -> PullRequestChanges | None:
+        """None where this version opens and merges no pull requests at the host."""
+        ...
+
+    @property
+    def branches(self) -> Branches | None:
+        """None where this version writes no files at the host."""
+        ...
+
+    @property
+    def deployment_records(self) -> DeploymentRecords | None:
+        """None where the host keeps none: commit statuses stand for them."""
+        ...
 
     async def check(self) -> str:
         """Prove credential and repository by one cheap call; return a short text such as the account's name."""

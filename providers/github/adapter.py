@@ -17,6 +17,7 @@ from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.metrics import Recorder
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
 _PROOF_DIGITS = 32
@@ -305,6 +306,9 @@ class GitHubHost:
         self.commit_statuses = GitHubCommitStatuses(calls)
         self.labels = GitHubLabels(calls, http.memory(KnownLabels, base_url, calls.repository))
         self.comments = GitHubComments(calls, credential)
+        self.changes: PullRequestChanges | None = None
+        self.branches: Branches | None = None
+        self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account."""

@@ -28,7 +28,7 @@ from providers.models import (
     RunReading,
     SyncWindow,
 )
-from providers.ports import Checkable, Deployments, TestRuns
+from providers.ports import Branches, Checkable, DeploymentRecords, Deployments, PullRequestChanges, TestRuns
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OLD = "a" * 40
@@ -95,6 +95,9 @@ class FakeScm(Failing):
     proof_key: bytes = b"key of the credential"
     stored_statuses: list[tuple[str, CommitStatus]] = field(default_factory=list)
     slots: Slots | None = None
+    changes: PullRequestChanges | None = None
+    branches: Branches | None = None
+    deployment_records: DeploymentRecords | None = None
 
     @property
     def pull_requests(self) -> "_PullRequests":

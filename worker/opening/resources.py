@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
-from activities.models.tracking import RepositoryView
 from activities.ports import Lack, ReferenceMissing, Repository
 from crds.api.ports import Kubernetes
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -60,14 +59,10 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
         await clients.aclose()
 
 
-def _github_check(block: GitHubHost, repository: GitRepository | None) -> CheckOptions:
-    return github.host_options(block, view_repository(repository) if repository else None)
-
-
 # Keyed by the block that a person wrote; each entry takes that block, which no type of Python's says.
-HOSTS: Mapping[ScmHost, Callable[[Any, RepositoryView], HostOptions]] = {ScmHost.GITHUB: github.host_options}
+HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {ScmHost.GITHUB: github.host_options}
 CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {
-    ScmHost.GITHUB: _github_check,
+    **HOSTS,
     ScmHost.GITLAB: gitlab.host_options,
 }
 
@@ -87,7 +82,7 @@ class ClusterOpener:
         view = view_repository(declared)
         scm = await self._credentials.scm(namespace, declared)
         what = f"GitRepository/{name}"
-        options = _chosen(HOSTS, scm, what)(scm.block, view)
+        options = _chosen(HOSTS, scm, what)(scm.block, declared)
         opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
         return Repository(view=view, host=self._kept.get(what, opened, namespace, *scm.key, repr(options)))
 
@@ -157,7 +152,7 @@ class ClusterOpener:
         options: TestRunOptions
         match block, scm.block:
             case GitHubActionsRunner(), GitHubHost() as host:
-                options = github.run_options(block, host, view_repository(declared))
+                options = github.run_options(block, host, declared)
             case GitLabCIRunner(), GitLabHost() as host:
                 options = gitlab.run_options(block, host, declared)
             case _:

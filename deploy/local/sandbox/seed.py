@@ -11,6 +11,11 @@ JENKINS_TOKEN = "sandbox-jenkins-token"
 ARGOCD_TOKEN = "sandbox-argocd-token"
 GITLAB_TOKEN = "sandbox-gitlab-token"
 GITLAB_TRIGGER_TOKEN = "sandbox-gitlab-trigger-token"
+GITEA_TOKEN = "sandbox-gitea-token"
+FORGEJO_TOKEN = "sandbox-forgejo-token"
+BITBUCKET_CLOUD_TOKEN = "sandbox-bitbucket-cloud-token"
+BITBUCKET_DATA_CENTER_TOKEN = "sandbox-bitbucket-data-center-token"
+AZURE_DEVOPS_TOKEN = "sandbox-azure-devops-token"
 GITHUB_APP_ID = 4711
 GITHUB_INSTALLATION_ID = 4712
 
@@ -54,6 +59,8 @@ def default_seed() -> Json:
     gitlab: tokens{token: {username, access?, scopes?}}, projects{path: {id?, branches{name: sha}, workflow_name?,
       ci_config?, ci_config_path?, status?, trigger_tokens?, trigger_owner?, accepts_variables?,
       inputs{name: {default?, type?, options?}}?, jobs?, duration_seconds?, queued_seconds?}}
+    gitea, forgejo, bitbucketCloud, bitbucketDataCenter, azureDevOps: tokens{token: {login, password?, rights?}}; their
+      repositories are those of `github`
     argocd: tokens{token: {subject, projects{name: [verbs]}}}, users{name: password},
       revisions{sha: {fails?, images?, health?}}, apps{name or namespace/name: {project, source or sources, revision?,
       images?, labels?, annotations?, owner_references?, automated?, health?, sync_seconds?, reconcile_seconds?,
@@ -62,7 +69,18 @@ def default_seed() -> Json:
     A result, conclusion or status is a text, a list used up run by run (the last stays), or
     {"parameter": name, "values": {value: result}, "default": result}.
     """
-    return {"github": _github(), "jenkins": _jenkins(), "gitlab": _gitlab(), "argocd": _argocd()}
+    return {"github": _github(), "jenkins": _jenkins(), "gitlab": _gitlab(), "argocd": _argocd(), **_other_hosts()}
+
+
+def _other_hosts() -> Json:
+    tokens = {
+        "gitea": GITEA_TOKEN,
+        "forgejo": FORGEJO_TOKEN,
+        "bitbucketCloud": BITBUCKET_CLOUD_TOKEN,
+        "bitbucketDataCenter": BITBUCKET_DATA_CENTER_TOKEN,
+        "azureDevOps": AZURE_DEVOPS_TOKEN,
+    }
+    return {host: {"tokens": {token: {"login": "pilotage-bot"}}} for host, token in tokens.items()}
 
 
 def _github() -> Json:

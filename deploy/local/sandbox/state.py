@@ -11,13 +11,16 @@ from deploy.local.sandbox.argocd_state import ArgoCDState
 from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.github_state import GitHubState
 from deploy.local.sandbox.gitlab_state import GitLabState
+from deploy.local.sandbox.host_accounts import HostAccounts
 from deploy.local.sandbox.jenkins_state import JenkinsState
 from deploy.local.sandbox.journal import Journal
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.replies import Json
 from deploy.local.sandbox.script import Script
 
-_SYSTEMS = frozenset({"options", "github", "jenkins", "gitlab", "argocd"})
+# Their stand-ins show the repositories of the seed's `github` part in each host's own words.
+_OTHER_HOSTS = ("gitea", "forgejo", "bitbucketCloud", "bitbucketDataCenter", "azureDevOps")
+_SYSTEMS = frozenset({"options", "github", "jenkins", "gitlab", "argocd", *_OTHER_HOSTS})
 
 
 class SandboxState:
@@ -39,10 +42,14 @@ class SandboxState:
             self.github.load(seed.get("github") or {})
             self.jenkins.load(seed.get("jenkins") or {})
             self.gitlab.load(seed.get("gitlab") or {})
+            for name, accounts in self.accounts.items():
+                accounts.load(seed.get(name) or {})
             load_argocd(self.argocd, seed.get("argocd") or {})
         except (KeyError, TypeError) as error:
             raise ValueError(f"seed: {error}") from error
-        self.journal.hide((*self.github.tokens, *self.jenkins.secrets(), *self.gitlab.secrets(), *self.argocd.tokens))
+        others = [secret for accounts in self.accounts.values() for secret in accounts.secrets()]
+        ours = (*self.github.tokens, *self.jenkins.secrets(), *self.gitlab.secrets(), *self.argocd.tokens)
+        self.journal.hide((*ours, *others))
 
     def reset(self) -> None:
         """Forget everything but options and the time."""
@@ -95,6 +102,7 @@ class SandboxState:
         self.github = GitHubState(self.clock)
         self.jenkins = JenkinsState(self.clock, self.options)
         self.gitlab = GitLabState(self.clock, self.options)
+        self.accounts = {name: HostAccounts() for name in _OTHER_HOSTS}
         self.argocd = ArgoCDState(self.clock, self.github)
         self.controller = ArgoCDController(self.argocd, self.options)
 
