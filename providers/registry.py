@@ -21,7 +21,8 @@ from typing import Any
 from providers.argocd.adapter import ArgoCDDeployments
 from providers.argocd.options import ArgoCDOptions
 from providers.github import wire as github_wire
-from providers.github.adapter import GitHubCalls, GitHubHost
+from providers.github.adapter import GitHubHost
+from providers.github.calls import GitHubCalls
 from providers.github.options import GitHubOptions
 from providers.github_actions.adapter import GitHubActionsTestRuns
 from providers.github_actions.at_ref import RunsAtRef

@@ -83,6 +83,8 @@ def read_pull(value: Document) -> HostPullRequest:
         branch=text(value, "head", "ref"),
         base_branch=text(value, "base", "ref"),
         labels=tuple(required_text(label, "name") for label in documents(value, "labels")),
+        # Of a fork that was deleted the host shows no repository.
+        from_fork=text(value, "head", "repo", "full_name").lower() != text(value, "base", "repo", "full_name").lower(),
     )
 
 

@@ -18,7 +18,7 @@ from providers.errors import (
     ProviderUnavailable,
     TriggerUnknown,
 )
-from providers.github.adapter import GitHubCalls
+from providers.github.calls import GitHubCalls
 from providers.github_actions import run_names, wire
 from providers.github_actions.inputs import to_inputs
 from providers.http import HttpClients

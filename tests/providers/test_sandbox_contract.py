@@ -11,7 +11,7 @@ import pytest_asyncio
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.server import Sandbox, running_sandbox
-from providers.errors import ProviderConflict, ProviderNotFound, ProviderUnauthorized
+from providers.errors import ProviderConflict, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.http import HttpClients, HttpOptions
 from providers.models import (
     Ancestry,
@@ -19,12 +19,17 @@ from providers.models import (
     ApplicationState,
     ChangeState,
     CommitStatus,
+    FileEdit,
+    Merge,
+    MergeMethod,
+    NewCommit,
+    NewPullRequest,
     Run,
     RunPhase,
     RunReading,
     StatusState,
 )
-from providers.ports import Deployments, ScmHost, TestRuns
+from providers.ports import Branches, Deployments, PullRequestChanges, ScmHost, TestRuns
 from tests.providers.apps import github_app
 from tests.providers.hosts import argocd, github, github_actions, gitlab_ci, jenkins, recorded_round_trips
 
@@ -324,6 +329,145 @@ async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
     assert await open_scm(True).check() == seed.REPOSITORY
     with pytest.raises(ProviderUnauthorized):
         await open_scm(False).check()
+
+
+MERGE_METHODS = (MergeMethod.MERGE, MergeMethod.SQUASH)
+
+
+def changes_of(scm: ScmHost) -> PullRequestChanges:
+    assert scm.changes is not None
+    return scm.changes
+
+
+def branches_of(scm: ScmHost) -> Branches:
+    assert scm.branches is not None
+    return scm.branches
+
+
+@pytest_asyncio.fixture
+async def proposed(sandbox: Sandbox, scm: ScmHost) -> NewPullRequest:
+    """Prepare a branch with one commit that `main` lacks."""
+    repository = sandbox.state.github.repositories[seed.REPOSITORY]
+    repository.graph.branches["proposed/prod"] = repository.graph.branches["main"]
+    await write_file(scm, "proposed/prod", "deploy/prod.yaml", b"replicas: 2\n")
+    return NewPullRequest(head="proposed/prod", base="main", title="Promote to prod", body="By Pilotage")
+
+
+async def write_file(scm: ScmHost, branch: str, path: str, content: bytes) -> str:
+    """Commit one file on top of the branch's head."""
+    branches = branches_of(scm)
+    head = await branches.head(branch)
+    assert head is not None
+    edits = (FileEdit(path=path, content=content),)
+    return await branches.commit(NewCommit(branch=branch, expected_head=head, message=f"Write {path}", edits=edits))
+
+
+async def test_several_files_are_written_in_one_commit_on_top_of_the_head(scm: ScmHost) -> None:
+    branches, before = branches_of(scm), await branches_of(scm).head("main")
+    assert before is not None
+    edits = (FileEdit(path="a/b.yaml", content="ä: 1\n".encode()), FileEdit(path="c.yaml", content=b""))
+    message = "Write two files\n\nBecause.\n\nPilotage-Key: 0a1b"
+    made = await branches.commit(NewCommit(branch="main", expected_head=before, message=message, edits=edits))
+    assert await branches.head("main") == made
+    newest, older = (await branches.log("main", 2))[:2]
+    assert (newest.sha, newest.message.strip(), older.sha) == (made, message, before)
+    assert len(await branches.log("main", 1)) == 1
+    assert [await branches.read(edit.path, made) for edit in edits] == [edit.content for edit in edits]
+    assert await branches.read("c.yaml", before) is None
+
+
+async def test_a_commit_on_top_of_another_head_writes_nothing(scm: ScmHost) -> None:
+    branches, before = branches_of(scm), await branches_of(scm).head("main")
+    assert before is not None
+    made = await write_file(scm, "main", "a.yaml", b"a: 1\n")
+    late = NewCommit(
+        branch="main", expected_head=before, message="Late", edits=(FileEdit(path="a.yaml", content=b"a: 2\n"),)
+    )
+    with pytest.raises(ProviderConflict):
+        await branches.commit(late)
+    assert await branches.head("main") == made
+    assert await branches.read("a.yaml", made) == b"a: 1\n"
+
+
+async def test_a_branch_that_does_not_exist_has_no_head(scm: ScmHost) -> None:
+    assert await branches_of(scm).head("no/such/branch") is None
+    with pytest.raises(ProviderNotFound):
+        await branches_of(scm).log("no/such/branch", 5)
+
+
+async def test_a_pull_request_is_opened_once_and_found_between_its_branches(
+    scm: ScmHost, proposed: NewPullRequest
+) -> None:
+    changes = changes_of(scm)
+    assert await changes.find_open(proposed.head, proposed.base) == ()
+    opened = await changes.create(proposed)
+    assert (opened.title, opened.branch, opened.base_branch) == (proposed.title, proposed.head, proposed.base)
+    assert (opened.state, opened.from_fork) == (ChangeState.OPEN, False)
+    assert (await changes.create(proposed)).number == opened.number
+    assert [one.number for one in await changes.find_open(proposed.head, proposed.base)] == [opened.number]
+    assert await changes.find_open("main", proposed.head) == ()
+
+
+async def test_a_pull_request_without_a_difference_or_without_its_branch_is_not_opened(scm: ScmHost) -> None:
+    await write_file(scm, "main", "a.yaml", b"a: 1\n")
+    with pytest.raises(ProviderNotFound):
+        await changes_of(scm).create(NewPullRequest(head="no/such/branch", base="main", title="x"))
+
+
+async def test_a_pull_request_of_equal_branches_is_a_conflict(sandbox: Sandbox, scm: ScmHost) -> None:
+    repository = sandbox.state.github.repositories[seed.REPOSITORY]
+    repository.graph.branches["same"] = repository.graph.branches["main"]
+    with pytest.raises(ProviderConflict):
+        await changes_of(scm).create(NewPullRequest(head="same", base="main", title="x"))
+
+
+@pytest.mark.parametrize("method", MERGE_METHODS)
+async def test_a_pull_request_is_merged_once(scm: ScmHost, proposed: NewPullRequest, method: MergeMethod) -> None:
+    changes = changes_of(scm)
+    opened = await changes.create(proposed)
+    merge = Merge(head_sha=opened.head_sha, method=method, title="Promote", message="Pilotage-Key: 0a1b")
+    made = await changes.merge(opened.number, merge)
+    assert await changes.merge(opened.number, merge) == made
+    merged = await scm.pull_requests.get(opened.number)
+    assert (merged.state, merged.merge_sha) == (ChangeState.MERGED, made)
+    assert await branches_of(scm).head("main") == made
+    assert await branches_of(scm).read("deploy/prod.yaml", made) == b"replicas: 2\n"
+    assert await changes.find_open(proposed.head, proposed.base) == ()
+    await changes.close(opened.number)
+
+
+async def test_a_head_that_was_not_tested_is_not_merged(scm: ScmHost, proposed: NewPullRequest) -> None:
+    changes = changes_of(scm)
+    opened = await changes.create(proposed)
+    await write_file(scm, proposed.head, "deploy/prod.yaml", b"replicas: 3\n")
+    with pytest.raises(ProviderConflict):
+        await changes.merge(opened.number, Merge(head_sha=opened.head_sha))
+    assert (await scm.pull_requests.get(opened.number)).state is ChangeState.OPEN
+
+
+async def test_a_closed_pull_request_is_not_merged_and_may_be_closed_again(
+    scm: ScmHost, proposed: NewPullRequest
+) -> None:
+    changes = changes_of(scm)
+    opened = await changes.create(proposed)
+    await changes.close(opened.number)
+    await changes.close(opened.number)
+    with pytest.raises(ProviderRejected):
+        await changes.merge(opened.number, Merge(head_sha=opened.head_sha))
+    assert (await scm.pull_requests.get(opened.number)).state is ChangeState.CLOSED
+    assert await changes.find_open(proposed.head, proposed.base) == ()
+
+
+async def test_a_pull_request_s_text_is_changed_where_it_differs(
+    sandbox: Sandbox, scm: ScmHost, proposed: NewPullRequest
+) -> None:
+    changes = changes_of(scm)
+    opened = await changes.create(proposed)
+    await changes.update(opened.number, title="Promote again", body="Other")
+    assert (await scm.pull_requests.get(opened.number)).title == "Promote again"
+    writes = [one for one in sandbox.state.journal.entries() if one["method"] in ("PATCH", "PUT")]
+    await changes.update(opened.number, title="Promote again", body="Other")
+    assert [one for one in sandbox.state.journal.entries() if one["method"] in ("PATCH", "PUT")] == writes
 
 
 async def test_an_app_s_token_that_was_revoked_is_replaced_in_the_middle_of_work(

@@ -134,6 +134,7 @@ PORTS: Mapping[str, Mapping[str, type]] = {
     "scm": {
         "pull_requests": ports.PullRequests, "revisions": ports.Revisions, "commit_statuses": ports.CommitStatuses,
         "labels": ports.Labels, "comments": ports.Comments, "": ports.Checkable,
+        "changes": ports.PullRequestChanges, "branches": ports.Branches,
     },
     "ci": {"": ports.TestRuns},
     "deployments": {"": ports.Deployments},
@@ -143,6 +144,8 @@ TABLES: Mapping[str, Iterable[str]] = {
     "ci": [options.kind for options in TEST_RUNS],
     "deployments": [options.kind for options in DEPLOYMENTS],
 }
+# Ports that hosts may lack, and which kinds have them.
+OPTIONAL: Mapping[str, Iterable[str]] = {"changes": ("github",), "branches": ("github",)}
 # Reads no answer of a host: an HMAC of our own text.
 _ASKS_NOTHING = {"comments.proof"}
 
@@ -155,7 +158,7 @@ def _wanted() -> set[str]:
         for capability, port in PORTS[group].items()
         for method in vars(port)
         if not method.startswith("_")
-        for kind in kinds
+        for kind in OPTIONAL.get(capability, kinds)
         if (name := f"{capability}.{method}".strip(".").removeprefix("traceable.")) not in _ASKS_NOTHING
     }
 
@@ -199,7 +202,7 @@ async def test_every_reader_of_an_answer_is_reached() -> None:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        for number in range(12 * len(names)):
+        for number in range(16 * len(names)):
             name = names[number % len(names)]
             await _calls_of(http, name)
             await _play(http, name, calls[name], number)

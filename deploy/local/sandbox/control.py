@@ -129,8 +129,7 @@ def _add_commit(state: SandboxState, body: Json) -> Json:
         files=body.get("files"),
     )
     if branch:
-        repository.graph.branches[branch] = commit.sha
-        _compare_trackers(state, repository)
+        state.push(repository, branch, commit.sha)
     return {"sha": commit.sha}
 
 
@@ -144,8 +143,9 @@ def _open_pull(state: SandboxState, body: Json) -> Json:
 def _merge(state: SandboxState, body: Json) -> Json:
     """Merge a pull request: {repo, number, sha?}; an unknown sha becomes the merge commit's."""
     repository = _repository(state, body)
-    sha = state.github.merge(repository, _pull(repository, body), sha=body.get("sha"))
-    _compare_trackers(state, repository)
+    pull = _pull(repository, body)
+    sha = state.github.merge(repository, pull, sha=body.get("sha"))
+    state.push(repository, pull.base_ref, sha)
     return {"sha": sha}
 
 
@@ -281,13 +281,6 @@ def _change(what: object, body: Json, known: tuple[str, ...]) -> None:
         raise ValueError(f"unknown field {unknown[0]!r}; known: {', '.join(known)}")
     for name in names:
         setattr(what, name, body[name])
-
-
-def _compare_trackers(state: SandboxState, repository: Repository) -> None:
-    """Let Argo CD see a push to a branch that applications track."""
-    for application in state.argocd.applications.values():
-        if any(state.argocd.repository_of(source) is repository for source in application.sources):
-            state.controller.compare_soon(application)
 
 
 def _repository(state: SandboxState, body: Json) -> Repository:

@@ -5,6 +5,7 @@ from aiohttp import web
 from deploy.local.sandbox import github_actions as actions
 from deploy.local.sandbox import github_app as identity
 from deploy.local.sandbox import github_commits as commits
+from deploy.local.sandbox import github_graphql as graphql
 from deploy.local.sandbox import github_issues as issues
 from deploy.local.sandbox import github_pulls as pulls
 from deploy.local.sandbox.github_http import Action, endpoint
@@ -26,6 +27,7 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("PUT", "/repos/{owner}/{repo}/pulls/{number}/merge", pulls.merge_pull),
     ("GET", "/repos/{owner}/{repo}/compare/{spec:.+}", commits.compare),
     ("POST", "/repos/{owner}/{repo}/statuses/{sha}", commits.create_status),
+    ("GET", "/repos/{owner}/{repo}/commits", commits.list_commits),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/status", commits.combined_status),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/statuses", commits.list_statuses),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}", commits.read_commit),
@@ -72,7 +74,7 @@ _GRAPHQL_PATHS = ("/github/api/graphql", "/github/graphql")
 
 def add_routes(app: web.Application) -> None:
     for path in _GRAPHQL_PATHS:
-        app.router.add_route("POST", path, endpoint(identity.answer_query))
+        app.router.add_route("POST", path, endpoint(graphql.answer_query))
     for prefix in _PREFIXES:
         for method, path, action in _APP_ROUTES:
             app.router.add_route(method, prefix + path, endpoint(action, app_only=True))

@@ -86,13 +86,6 @@ def read_user(call: Call) -> Reply:
     return Reply(body=show_user(call, call.actor))
 
 
-def answer_query(call: Call) -> Reply:
-    """Answer the one query of GraphQL that is asked; installation tokens may ask it, and errors have status 200."""
-    if "".join(str(call.body.get("query", "")).split()).removeprefix("query") != "{viewer{login}}":
-        return Reply(body={"errors": [{"message": "the stand-in answers `query { viewer { login } }` only"}]})
-    return Reply(body={"data": {"viewer": {"login": call.actor}}})
-
-
 def read_rate_limit(call: Call) -> Reply:
     token = call.token
     if token is None:

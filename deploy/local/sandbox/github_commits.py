@@ -55,6 +55,22 @@ def read_commit(call: Call) -> Reply:
     return Reply(body=_show_commit(call, repository, _resolve(repository, call.request.match_info["ref"])))
 
 
+def list_commits(call: Call) -> Reply:
+    """List a branch's commits along first parents, newest first."""
+    call.want("contents")
+    repository = call.repository()
+    graph = repository.graph
+    if not graph.commits:
+        raise refused(409, "Git Repository is empty.")
+    sha: str | None = _resolve(repository, call.request.query.get("sha") or repository.default_branch)
+    found: list[str] = []
+    while sha is not None:
+        found.append(sha)
+        sha = next(iter(graph.commits[sha].parents), None)
+    page, headers = call.paged(found)
+    return Reply(headers=headers, body=[_show_commit(call, repository, one) for one in page])
+
+
 def create_status(call: Call) -> Reply:
     call.want("statuses", "write")
     repository, body = call.repository(), call.body
@@ -192,7 +208,7 @@ def write_contents(call: Call) -> Reply:
     commit = repository.graph.add(
         parents=[tip], message=str(body.get("message", "")), author=call.actor, files={path: text}
     )
-    repository.graph.branches[branch] = commit.sha
+    call.sandbox.push(repository, branch, commit.sha)
     shown = {
         "content": _show_file(call, repository, path, text),
         "commit": _show_commit(call, repository, commit.sha)["commit"] | {"sha": commit.sha},

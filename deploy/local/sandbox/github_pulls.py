@@ -183,7 +183,10 @@ def merge_pull(call: Call) -> Reply:
         raise refused(405, "Pull Request is not mergeable")
     if body.get("sha") not in (None, pull.head_sha):
         raise refused(409, "Head branch was modified. Review and try the merge again.")
-    sha = call.state.merge(repository, pull, actor=call.actor)
+    message = "\n\n".join(filter(None, (str(body.get("commit_title") or ""), str(body.get("commit_message") or ""))))
+    method = str(body.get("merge_method", "merge"))
+    sha = call.state.merge(repository, pull, actor=call.actor, method=method, message=message)
+    call.sandbox.push(repository, pull.base_ref, sha)
     return Reply(body={"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
 
 

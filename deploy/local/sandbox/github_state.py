@@ -207,16 +207,37 @@ class GitHubState:
         pull.events.append(entry)
         pull.updated_at = now
 
-    def merge(self, repository: Repository, pull: Pull, *, sha: str | None = None, actor: str = "ada") -> str:
-        """Merge a pull request, by a given known commit or a new merge commit on its base branch. Returns the sha."""
+    def move(self, repository: Repository, branch: str, sha: str) -> None:
+        """Move a branch as a push does, and with it the heads of the open pull requests from it."""
+        repository.graph.branches[branch] = sha
+        for pull in repository.pulls.values():
+            if pull.state == "open" and pull.head_ref == branch and pull.head_sha != sha:
+                pull.head_sha, pull.updated_at = sha, self.clock.now()
+
+    def merge(
+        self,
+        repository: Repository,
+        pull: Pull,
+        *,
+        sha: str | None = None,
+        actor: str = "ada",
+        method: str = "merge",
+        message: str = "",
+    ) -> str:
+        """Merge a pull request, by a given known commit or a new one on its base branch. Returns the sha.
+
+        Squash and rebase leave the head out of the base branch's history.
+        """
         graph = repository.graph
         if sha is None or sha not in graph.commits:
             tip = graph.branches.get(pull.base_ref, pull.base_sha)
-            message = f"Merge pull request #{pull.number} from {repository.owner}/{pull.head_ref}"
-            changed = {
-                path: graph.commits[pull.head_sha].tree.get(path) for path in graph.commits[pull.head_sha].changed
-            }
-            sha = graph.add(sha=sha, parents=[tip, pull.head_sha], message=message, author=actor, files=changed).sha
+            message = message or f"Merge pull request #{pull.number} from {repository.owner}/{pull.head_ref}"
+            comparison = graph.compare(tip, pull.head_sha)
+            since = comparison.merge_base if comparison is not None else pull.base_sha
+            there = graph.commits[pull.head_sha].tree
+            changed = {path: there.get(path) for path in graph.changed_between(since, pull.head_sha)}
+            parents = [tip, pull.head_sha] if method == "merge" else [tip]
+            sha = graph.add(sha=sha, parents=parents, message=message, author=actor, files=changed).sha
         graph.branches[pull.base_ref] = sha
         pull.merge_sha, pull.state = sha, "closed"
         pull.merged_at = pull.closed_at = self.clock.now()

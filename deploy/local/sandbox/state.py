@@ -9,7 +9,7 @@ from deploy.local.sandbox.argocd_controller import ArgoCDController
 from deploy.local.sandbox.argocd_seed import load_argocd
 from deploy.local.sandbox.argocd_state import ArgoCDState
 from deploy.local.sandbox.clock import Clock
-from deploy.local.sandbox.github_state import GitHubState
+from deploy.local.sandbox.github_state import GitHubState, Repository
 from deploy.local.sandbox.gitlab_state import GitLabState
 from deploy.local.sandbox.host_accounts import HostAccounts
 from deploy.local.sandbox.jenkins_state import JenkinsState
@@ -50,6 +50,13 @@ class SandboxState:
         others = [secret for accounts in self.accounts.values() for secret in accounts.secrets()]
         ours = (*self.github.tokens, *self.jenkins.secrets(), *self.gitlab.secrets(), *self.argocd.tokens)
         self.journal.hide((*ours, *others))
+
+    def push(self, repository: Repository, branch: str, sha: str) -> None:
+        """Move a branch and let Argo CD see it, as with a webhook."""
+        self.github.move(repository, branch, sha)
+        for application in self.argocd.applications.values():
+            if any(self.argocd.repository_of(source) is repository for source in application.sources):
+                self.controller.compare_soon(application)
 
     def reset(self) -> None:
         """Forget everything but options and the time."""

@@ -62,7 +62,30 @@ _WORKFLOW_FILE = b"name: e2e\nrun-name: e2e ${{ inputs.promotion_key }}\non: wor
 _PAGED = {"link": '<https://github.example.com/api/v3/x?page=1>; rel="prev"'}
 _EXPIRES = "2099-01-01T00:00:00Z"
 
+_OPEN_PULL = {
+    "number": 2, "title": "A title", "state": "open", "user": _USER, "mergeable": True, "body": "A body",
+    "html_url": "https://github.example.com/acme/web/pull/2", "merge_commit_sha": SHA,
+    "head": {"sha": OLDER, "ref": "feature", "repo": {"full_name": "acme/web"}},
+    "base": {"ref": "main", "repo": {"full_name": "acme/web"}}, "labels": _LABELS,
+}  # fmt: skip
+
 GITHUB = _routes({
+    r"GET .*/pulls": Answer(headers=_PAGED, body=[_OPEN_PULL, {**_OPEN_PULL, "number": 3, "head": {
+        "sha": OLDER, "ref": "feature", "repo": None,
+    }}]),
+    r"POST /refusing/.*/pulls": Answer(status=422, body={"message": "Validation Failed", "errors": [
+        {"resource": "PullRequest", "code": "custom", "message": "No commits between main and proposed"},
+    ]}),
+    r"POST .*/pulls": Answer(status=201, body=_OPEN_PULL),
+    r"GET .*/pulls/2": _OPEN_PULL,
+    r"PATCH .*/pulls/1": _OPEN_PULL,
+    r"PUT /refusing/.*/merge": Answer(status=405, body={"message": "Base branch was modified. Review and try again."}),
+    r"PUT .*/pulls/1/merge": {"sha": SHA, "merged": True, "message": "Pull Request successfully merged"},
+    r"GET .*/git/ref/heads/main": {"ref": "refs/heads/main", "object": {"sha": SHA, "type": "commit"}},
+    r"GET .*/commits": Answer(headers=_PAGED, body=[{"sha": SHA, "commit": {"message": "x\n\ny: z"}}]),
+    r"GET .*/contents/deploy/a.yaml": {
+        "type": "file", "encoding": "base64", "size": 5, "content": "YTogMQo=\n", "sha": OLDER,
+    },
     r"GET .*/pulls/1": Answer(headers={"etag": 'W/"abc"', "date": "Sun, 06 Nov 1994 08:49:37 GMT"}, body={
         "number": 1, "title": "A title", "state": "closed", "merged": True, "merged_at": "2024-02-01T10:00:00Z",
         "user": _USER, "html_url": "https://github.example.com/acme/web/pull/1", "merge_commit_sha": SHA,
@@ -87,7 +110,10 @@ GITHUB = _routes({
     r"PATCH .*/issues/comments/.*": _COMMENT,
     r"GET .*/repos/acme/web": {"full_name": "acme/web", "default_branch": "main"},
     r"GET /installation/.*/user": Answer(status=403, body={"message": "Resource not accessible by integration"}),
-    r"POST .*/graphql": {"data": {"viewer": {"login": "pilotage[bot]"}}},
+    r"POST /refusing/.*/graphql": {"errors": [{"type": "STALE_DATA", "message": "Expected branch to point to \"x\""}]},
+    r"POST .*/graphql": {"data": {
+        "viewer": {"login": "pilotage[bot]"}, "createCommitOnBranch": {"commit": {"oid": SHA}},
+    }},
     r"GET .*/user": _USER,
     r"GET .*/app": {"slug": "pilotage", "id": 1},
     r"GET .*/installation": {"id": 5},

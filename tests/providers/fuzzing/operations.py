@@ -3,8 +3,22 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 
+from providers.errors import ProviderBusy, ProviderConflict
 from providers.http import HttpClients
-from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Origin, Run, StatusState
+from providers.models import (
+    ApplicationRef,
+    ApplicationState,
+    Comment,
+    CommitStatus,
+    FileEdit,
+    Merge,
+    NewCommit,
+    NewPullRequest,
+    Origin,
+    Run,
+    StatusState,
+)
+from providers.ports import Branches, PullRequestChanges, ScmHost
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
 from tests.providers.hosts import TOKEN, argocd, github, github_actions, gitlab_ci, jenkins
@@ -16,6 +30,8 @@ ALLOWED = ApplicationRef(project="shop", name="allowed")
 STATUS = CommitStatus(context="pilotage/dev", state=StatusState.PENDING, description="x", url="https://example.com")
 INSTALLATION = "https://github.example.com/installation/api/v3"
 """Where the credential is an installation's token, which asks for its account in GraphQL."""
+REFUSING = "https://github.example.com/refusing/api/v3"
+"""Where pull requests are neither opened nor merged, and branches are elsewhere."""
 PASSWORD = {"username": "bot", "password": TOKEN}
 APP = {"privateKey": github_app("fuzzed").private_key, "appID": "1"}
 TRIGGER = {"token": TOKEN, "triggerToken": "trigger-token"}
@@ -23,6 +39,32 @@ RUN = Run(id="42", key=KEY)
 PIPELINE = Run(id="77", key=KEY)
 ORIGIN = Origin(began=0.0, parameters={"REVISION": SHA})
 UNNAMED = Run(id="", key=KEY)
+PROPOSED = NewPullRequest(head="proposed", base="main", title="x")
+OPEN = NewPullRequest(head="feature", base="main", title="x")
+MERGE = Merge(head_sha=OLDER)
+COMMIT = NewCommit(
+    branch="main", expected_head=OLDER, message="x\n\ny", edits=(FileEdit(path="a.yaml", content=b"a: 1"),)
+)
+
+
+def changes(host: ScmHost) -> PullRequestChanges:
+    """Return the port of a host that has it."""
+    assert host.changes is not None
+    return host.changes
+
+
+async def refused(called: Awaitable[object]) -> object:
+    """Take the refusals that a well-behaved host answers for results."""
+    try:
+        return await called
+    except (ProviderBusy, ProviderConflict):
+        return None
+
+
+def branches(host: ScmHost) -> Branches:
+    """Return the port of a host that has it."""
+    assert host.branches is not None
+    return host.branches
 
 
 async def _stream(http: HttpClients) -> tuple[ApplicationState, ...]:
@@ -46,6 +88,19 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.comments.get": lambda http: github(http).comments.get("9"),
     "github.comments.create": lambda http: github(http).comments.create(1, "x"),
     "github.comments.update": lambda http: github(http).comments.update(Comment(id="9", body=""), "x"),
+    "github.changes.find_open": lambda http: changes(github(http)).find_open("feature", "main"),
+    "github.changes.create": lambda http: changes(github(http)).create(PROPOSED),
+    "github.changes.create.open": lambda http: changes(github(http)).create(OPEN),
+    "github.changes.create.refused": lambda http: refused(changes(github(http, base=REFUSING)).create(PROPOSED)),
+    "github.changes.update": lambda http: changes(github(http)).update(1, title="x", body="y"),
+    "github.changes.merge": lambda http: changes(github(http)).merge(1, MERGE),
+    "github.changes.merge.refused": lambda http: refused(changes(github(http, base=REFUSING)).merge(2, MERGE)),
+    "github.changes.close": lambda http: changes(github(http)).close(1),
+    "github.branches.head": lambda http: branches(github(http)).head("main"),
+    "github.branches.log": lambda http: branches(github(http)).log("main", 20),
+    "github.branches.read": lambda http: branches(github(http)).read("deploy/a.yaml", SHA),
+    "github.branches.commit": lambda http: branches(github(http)).commit(COMMIT),
+    "github.branches.commit.refused": lambda http: refused(branches(github(http, base=REFUSING)).commit(COMMIT)),
     "github.check": lambda http: github(http).check(),
     "github.check.account": lambda http: github(http, owner="").check(),
     "github.check.app": lambda http: github(http, owner="", data=APP).check(),
