@@ -6,7 +6,7 @@ workflow reads alone and shows why there is no answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from pydantic_core import to_json
@@ -42,7 +42,13 @@ async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInp
 
 async def send_views(places: Places, request: SendViewsInput) -> SendViewsResult:
     """Send all views in each attempt, so that a place that does not get its own keeps no other one waiting."""
-    answers = await asyncio.gather(*map(places.tell, request.views), return_exceptions=True)
+    return await _all_sent(places.tell, request.views)
+
+
+async def _all_sent(
+    send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]], views: Sequence[TellEnvironmentInput]
+) -> SendViewsResult:
+    answers = await asyncio.gather(*map(send, views), return_exceptions=True)
     for one in answers:
         if isinstance(one, BaseException):
             raise one
@@ -56,9 +62,28 @@ async def open_hop(
     read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
     send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]],
 ) -> OpenHopResult:
-    """Find the policy; where there is one, read its target and send that the view, side by side."""
+    """End the hop before, and find the policy; where there is one, read its target and send that the view.
+
+    What ends the hop is sent in each attempt, also where no policy can be found: a lane is handed back by it.
+    """
     parts, asked = Parts(), request.find
-    found = await find(asked)
+    leaving = asyncio.ensure_future(parts.attempt(_all_sent(send, request.farewells)))
+    try:
+        opened = await _opened(request, parts, await find(asked), read=read, send=send)
+    finally:
+        left = await leaving
+    return fitting(replace(opened, left=left is not None, farewell_answer=left.answer if left is not None else None))
+
+
+async def _opened(
+    request: OpenHopInput,
+    parts: Parts,
+    found: FindPolicyResult,
+    *,
+    read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
+    send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]],
+) -> OpenHopResult:
+    asked = request.find
     if found.policy is None:
         return OpenHopResult(found=found)
     target = found.policy.target
@@ -77,18 +102,17 @@ async def open_hop(
         return (await send(view),)
 
     declared, sent = await asyncio.gather(parts.attempt(read(reading)), parts.attempt(sending()))
-    return fitting(
-        OpenHopResult(
-            found=found,
-            environment=declared.environment if declared is not None else None,
-            sent=sent is not None,
-            answer=sent[0] if sent is not None else None,
-        )
+    return OpenHopResult(
+        found=found,
+        environment=declared.environment if declared is not None else None,
+        sent=sent is not None,
+        answer=sent[0] if sent is not None else None,
     )
 
 
 def fitting(opened: OpenHopResult) -> OpenHopResult:
-    """Leave the target's view out of an answer that would be too large with it: one that is sent alone has room."""
+    """Leave views out of an answer that would be too large with them: one that is sent alone has room."""
     if len(to_json(opened)) < VALUE_BYTES:
         return opened
-    return replace(opened, sent=False, answer=None)
+    without = replace(opened, left=False, farewell_answer=None)
+    return without if len(to_json(without)) < VALUE_BYTES else replace(without, sent=False, answer=None)

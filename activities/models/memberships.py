@@ -55,6 +55,8 @@ class OpenHopInput:
     timings: Timings
     heard: dict[str, Counter] | None = None
     """Environment -> the newest counter that the member has of it."""
+    farewells: tuple[TellEnvironmentInput, ...] = ()
+    """What ends the hop before: views of the places that it was about, one of which awaits an answer at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,3 +70,7 @@ class OpenHopResult:
     """Whether the target has the view."""
     answer: PlaceSignal | None = None
     """The target's view; None where it follows by signal."""
+    left: bool = False
+    """Whether every place of `farewells` has its view."""
+    farewell_answer: PlaceSignal | None = None
+    """Of the place among them whose answer is awaited; None where that follows by signal."""

@@ -170,3 +170,15 @@ async def test_a_target_that_cannot_be_reached_or_read_is_left_out_of_the_answer
     opened = await ActivityEnvironment().run(serving(AnsweringPlaces(away={"staging"})).open_hop, opens())
     assert opened.found.policy is not None
     assert (opened.environment, opened.sent, opened.answer) == (None, False, None)
+
+
+async def test_what_ends_the_hop_before_is_sent_with_what_opens_the_next_one_also_where_that_fails() -> None:
+    farewells = (view("staging", Phase.WORKING, "source"), view("dev", Phase.GONE, "source"))
+    places = AnsweringPlaces()
+    opened = await ActivityEnvironment().run(serving(places).open_hop, replace(opens("nowhere"), farewells=farewells))
+    assert (sorted(places.sent), opened.left) == (["dev", "staging"], True)
+    assert opened.farewell_answer is not None
+    assert opened.farewell_answer.environment == "staging"
+    away = AnsweringPlaces(away={"dev"})
+    refused = await ActivityEnvironment().run(serving(away).open_hop, replace(opens("nowhere"), farewells=farewells))
+    assert (away.sent, refused.left, refused.farewell_answer) == (["staging"], False, None)

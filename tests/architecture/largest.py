@@ -292,6 +292,7 @@ COUNTS: dict[str, int] = {
     "superseded": SUPERSEDED_KEPT,
     # The target and the source of a hop.
     "SendViewsInput.views": 2,
+    "OpenHopInput.farewells": 2,
     # All places ahead and the source.
     "OpenHopInput.heard": 51,
     "DeliverApplicationInput.allowed": 3,

@@ -116,7 +116,7 @@ class Membership:
         leaves = environment not in self.member_of
         config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}", last=leaves)
         try:
-            self._answered(await workflow.execute_activity_method(ConfigActivities.tell_environment, view, **config))
+            self.answered(await workflow.execute_activity_method(ConfigActivities.tell_environment, view, **config))
         except ActivityError as refusal:
             self._send_later(refusal, environment)
 
@@ -127,7 +127,7 @@ class Membership:
         """
         if len(standings) == 1:
             return await self.tell(*standings[0])
-        views = tuple(self._next_view(*one) for one in standings)
+        views = self.farewells(*standings)
         environments = [one.environment for one in views]
         leaves = any(one not in self.member_of for one in environments)
         summary = "tell " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
@@ -137,7 +137,7 @@ class Membership:
         )
         try:
             sent = await workflow.execute_activity_method(ConfigActivities.send_views, request, **config)
-            self._answered(sent.answer)
+            self.answered(sent.answer)
         except ActivityError as refusal:
             self._send_later(refusal, *environments)
 
@@ -162,7 +162,8 @@ class Membership:
             self._send_later(refusal, target)
             return None
 
-    def _answered(self, answer: PlaceSignal | None) -> None:
+    def answered(self, answer: PlaceSignal | None) -> None:
+        """Take the view that a place answered with, if it did."""
         if answer is not None:
             self.receive(answer)
 
@@ -176,11 +177,15 @@ class Membership:
         heard = {environment: view.counter for environment, view in self._views.items()}
         return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), heard
 
+    def farewells(self, *standings: tuple[str, str, Phase]) -> tuple[TellEnvironmentInput, ...]:
+        """Return what tells several places our whole view: (environment, role, phase) of each; it is to be sent."""
+        return tuple(self._next_view(*one) for one in standings)
+
     def joined(self, environment: str, answer: PlaceSignal | None) -> None:
         """Note that a target was sent the view with which it is joined."""
         self.member_of[environment] = "target"
         self._told_at[environment] = workflow.now()
-        self._answered(answer)
+        self.answered(answer)
 
     def _next_signal(self, role: str, phase: Phase, heard: PlaceSignal | None) -> MemberSignal:
         """Return our whole view under a counter of its own: what is returned is sent."""

@@ -23,6 +23,7 @@ from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES, TEXT_BYTES
 from activities.models.configuration import EnvironmentView
 from activities.models.delivery import Observation
+from activities.models.memberships import OpenHopResult
 from activities.models.places import Phase
 from activities.models.promotion import Command, CommandAnswer, PromotionInput, Verb
 from activities.models.revisions import Relation, RevisionPair
@@ -87,6 +88,17 @@ class ReadWithLane:
     """Pokes and the target's view before it was read: a look taken later would miss what changed them."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenedAhead:
+    """Hold what opened the hop that follows, as the one before it ended."""
+
+    opened: OpenHopResult
+    environment: str
+    """Where the change was then."""
+    pokes: int
+    at: datetime
+
+
 class PromotionRun:
     """Hold one run's collaborators. Steps are functions of it; signals only change it."""
 
@@ -111,6 +123,7 @@ class PromotionRun:
         self._asking = Asking(self, story)
         self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
         self._read_with_lane: ReadWithLane | None = None
+        self._opened: OpenedAhead | None = None
         self.dirty = False
         self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
@@ -323,6 +336,17 @@ class PromotionRun:
         if found is None or found.seen.changed() or workflow.now() - found.at > AT_ONCE:
             return None
         return found.observations
+
+    def keep_opened(self, opened: OpenHopResult, pokes: int) -> None:
+        """Keep what opened the next hop, asked for after so many pokes."""
+        self._opened = OpenedAhead(opened=opened, environment=self.story.environment, pokes=pokes, at=workflow.now())
+
+    def take_opened(self) -> OpenHopResult | None:
+        """Return what opened the hop at hand, to the first who asks, and only at once; else None."""
+        found, self._opened = self._opened, None
+        if found is None or found.environment != self.story.environment or found.pokes != self.pokes:
+            return None
+        return found.opened if workflow.now() - found.at <= AT_ONCE else None
 
     @property
     def views(self) -> dict[str, EnvironmentView]:

@@ -173,12 +173,22 @@ class World:
 
     def send_views(self, request: SendViewsInput) -> SendViewsResult:
         """Carry views to several places."""
-        answers = [self.tell_environment(one) for one in request.views]
+        return self._carry_all(request.views)
+
+    def _carry_all(self, views: tuple[TellEnvironmentInput, ...]) -> SendViewsResult:
+        answers = [self.tell_environment(one) for one in views]
         return SendViewsResult(answer=next((one for one in answers if isinstance(one, PlaceSignal)), None))
 
     def open_hop(self, request: OpenHopInput) -> OpenHopResult:
-        """Find the policy, and carry a view to its target; some of that is now and then too slow."""
-        asked, found, dice = request.find, self.find_policy(request.find), self.dice("open a hop")
+        """Carry farewells, find the policy, and carry a view to its target; some of that is now and then too slow."""
+        dice = self.dice("open a hop")
+        left = self._carry_all(request.farewells)
+        slow, late, lost = (not self.calm and dice.random() < 0.1 for _ in range(3))
+        opened = self._open(request, slow=slow, late=late)
+        return opened if lost else replace(opened, left=True, farewell_answer=left.answer)
+
+    def _open(self, request: OpenHopInput, *, slow: bool, late: bool) -> OpenHopResult:
+        asked, found = request.find, self.find_policy(request.find)
         if found.policy is None:
             return OpenHopResult(found=found)
         target = found.policy.target
@@ -194,7 +204,6 @@ class World:
                 timings=request.timings,
             )
         )
-        slow, late = (not self.calm and dice.random() < 0.1 for _ in range(2))
         return OpenHopResult(
             found=found,
             environment=None if slow else declared.environment,

@@ -17,6 +17,8 @@ from tests.workflows.promotion.world import FAST, Run, World, a_test, promotion,
 
 PATIENT = replace(FAST, present_deadline=Timings().present_deadline)
 LAST = "pilotage/completed"
+TIL_TOLD = 10_000
+"""More refusals than there are tries: it ends once the status told of it."""
 ONCE = ("trigger_round", "deliver_application")
 
 
@@ -73,8 +75,11 @@ def test_by_default_the_end_is_tried_for_a_day() -> None:
 async def test_the_end_is_tried_again_until_it_is_shown_and_nothing_else_is_repeated(temporal_server: str) -> None:
     async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
-        world.refusals, world.last_refusals = 1, 6
+        world.refusals, world.last_refusals = 1, TIL_TOLD
         run = await start()
+        await world.until(State.COMPLETED)
+        await world.eventually(lambda: told(world)[-1] == "False")
+        world.last_refusals = 1
         assert await run.end() is State.COMPLETED
         assert world.presented[-1].state_label == LAST
         assert told(world) == ["absent", "False", "True"]
@@ -91,8 +96,10 @@ async def test_the_end_is_tried_again_until_it_is_shown_and_nothing_else_is_repe
 async def test_also_what_the_host_rejects_is_tried_again_at_the_end(temporal_server: str) -> None:
     async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
-        world.rejections = 1
+        world.rejections = TIL_TOLD
         run = await start()
+        await world.eventually(lambda: told(world)[-1] == "False")
+        world.rejections = 1
         assert await run.end() is State.COMPLETED
         assert world.presented[-1].state_label == LAST
         assert told(world) == ["absent", "True", "False", "True"]

@@ -1,14 +1,17 @@
 """Steps around a hop: choose its policy, meet its target, and end it with a record."""
 
 import asyncio
+from collections.abc import Sequence
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityConfig
 
 from activities.contracts import ConfigActivities
 from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.memberships import OpenHopInput, OpenHopResult
-from activities.models.places import Phase
+from activities.models.places import Phase, TellEnvironmentInput
 from activities.models.promotion import Verb
 from activities.models.status import ApplicationResult, PromotionRecord, State
 from activities.models.tracking import Artifact
@@ -45,7 +48,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
         story.arrived.append(story.environment)
     if view.final:
         return State.COMPLETED
-    opened = await open_hop(ctx)
+    opened = ctx.take_opened() or await open_hop(ctx)
     found = opened.found
     if found.policy is None:
         return _await_policy(ctx, found)
@@ -70,35 +73,51 @@ async def open_hop(ctx: PromotionRun) -> OpenHopResult:
 
     Its target is met in the same call, unless we are a member of another one: that is left before a new one is met.
     """
+
+    async def ask() -> OpenHopResult:
+        if "target" in ctx.membership.member_of.values():
+            request, config = _finding(ctx)
+            return OpenHopResult(
+                found=await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
+            )
+        return await _ask_to_open(ctx)
+
+    return _learn(ctx, await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy"))
+
+
+def _finding(ctx: PromotionRun) -> tuple[FindPolicyInput, ActivityConfig]:
+    """Return what finds the policy that leaves the environment where the change is."""
     request = FindPolicyInput(
         namespace=ctx.request.tracker.namespace,
         environment=ctx.story.environment,
         repository=ctx.request.spec.repository,
         fresh=ctx.fresh,
     )
+    return request, policies.config_read_shown(
+        ctx.queues, ctx.timings, summary=f"find policy from {request.environment}"
+    )
 
-    config = policies.config_read_shown(ctx.queues, ctx.timings, summary=f"find policy from {request.environment}")
 
-    async def ask() -> OpenHopResult:
-        if "target" in ctx.membership.member_of.values():
-            return OpenHopResult(
-                found=await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
-            )
-        view, heard = ctx.membership.joining_view()
-        return await workflow.execute_activity_method(
-            ConfigActivities.open_hop,
-            OpenHopInput(
-                namespace=request.namespace,
-                repository=request.repository,
-                find=request,
-                view=view,
-                timings=ctx.timings,
-                heard=heard,
-            ),
-            **config,
-        )
+async def _ask_to_open(ctx: PromotionRun, farewells: tuple[TellEnvironmentInput, ...] = ()) -> OpenHopResult:
+    request, config = _finding(ctx)
+    view, heard = ctx.membership.joining_view()
+    return await workflow.execute_activity_method(
+        ConfigActivities.open_hop,
+        OpenHopInput(
+            namespace=request.namespace,
+            repository=request.repository,
+            find=request,
+            view=view,
+            timings=ctx.timings,
+            heard=heard,
+            farewells=farewells,
+        ),
+        **config,
+    )
 
-    opened = await ctx.retry_until_answered(ask, object_="PromotionPolicy", why="policy")
+
+def _learn(ctx: PromotionRun, opened: OpenHopResult) -> OpenHopResult:
+    """Take what an opened hop says of the places ahead."""
     found = opened.found
     if found.policy is not None and opened.sent:
         ctx.membership.joined(found.policy.target, opened.answer)
@@ -247,8 +266,23 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     leaving = [(target, *farewell)]
     if source in ctx.membership.member_of:
         leaving.append((source, "source", Phase.GONE))
-    await ctx.membership.send_views(*leaving)
+    if final or not await _leave_and_open(ctx, leaving):
+        await ctx.membership.send_views(*leaving)
     return state
+
+
+async def _leave_and_open(ctx: PromotionRun, leaving: Sequence[tuple[str, str, Phase]]) -> bool:
+    """Send the farewells together with what opens the next hop, which is kept for it; False where they are not sent."""
+    ctx.looked_at, pokes = ctx.pokes, ctx.pokes
+    try:
+        opened = await _ask_to_open(ctx, ctx.membership.farewells(*leaving))
+    except ActivityError as refusal:
+        # What finds no answer is asked again by the step that needs it, and its cause is shown there.
+        workflow.logger.info("the next hop could not be opened with the end of this one", exc_info=refusal)
+        return False
+    ctx.membership.answered(opened.farewell_answer)
+    ctx.keep_opened(_learn(ctx, opened), pokes)
+    return opened.left
 
 
 def note_record(ctx: PromotionRun, record: PromotionRecord) -> None:
