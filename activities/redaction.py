@@ -17,6 +17,8 @@ from providers.redaction import variants, without_begun
 PLACEHOLDER = "***"
 _LEAST_LENGTH = 8
 """Shorter values would cut out parts of ordinary words."""
+FORMS_LIMIT = 4000
+"""Of one activity: a text of 2 KB is searched for as many in 10 ms. A token has two, a private key 30."""
 
 
 class SecretValues:
@@ -25,12 +27,19 @@ class SecretValues:
     def __init__(self) -> None:
         self._forms: dict[str, None] = {}
 
-    def remember(self, values: Iterable[str]) -> None:
-        """Cut these values out of all later texts; very short ones are ignored."""
+    def remember(self, values: Iterable[str]) -> bool:
+        """Cut these values out of all later texts; very short ones are ignored.
+
+        False, and none of them, where they are too many to be looked for.
+        """
         forms = variants(value.strip() for value in values if len(value.strip()) >= _LEAST_LENGTH)
         if not all(form in self._forms for form in forms):
+            together = {*self._forms, *forms}
+            if len(together) > FORMS_LIMIT:
+                return False
             # Longest first, so that no part of a longer form stays behind.
-            self._forms = dict.fromkeys(sorted({*self._forms, *forms}, key=len, reverse=True))
+            self._forms = dict.fromkeys(sorted(together, key=len, reverse=True))
+        return True
 
     def cut(self, text: str) -> str:
         """Replace each remembered value in a text."""

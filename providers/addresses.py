@@ -22,12 +22,16 @@ from providers.host_names import Address, address_of, canonical
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Whatever the cluster calls its domain: `kubernetes.default.svc.cluster.local`.
 _CLUSTER_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
-_METADATA = frozenset(
-    ipaddress.ip_address(text)
-    # Azure, Alibaba Cloud and AWS over IPv6; the others' are link-local.
-    for text in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+_METADATA = tuple(
+    ipaddress.ip_network(text)
+    # Azure, Alibaba Cloud, Oracle's first, AWS over IPv6 (pods' credentials too) and Google's; others' are link-local.
+    for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::/32", "fd20:ce::254")
 )
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_EMBEDDING = tuple(
+    ipaddress.ip_network(text)
+    # NAT64 (RFC 6052), that of a network of one's own (RFC 8215), and the first form of all (RFC 4291, 2.5.5.1).
+    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")
+)
 
 Endpoint = tuple[str, int]
 """An address and a port."""
@@ -140,7 +144,7 @@ class AddressRules:
     def _reserved(self, address: Address, port: int) -> str:
         if address in self._cluster or (address, port) in self._endpoints:
             return "the API server of this cluster"
-        if address in _METADATA:
+        if any(address in network for network in _METADATA):
             return "which serves metadata of the cloud"
         if address.is_loopback or address.is_unspecified:
             return "which is this machine itself"
@@ -169,7 +173,7 @@ def _unwrapped(address: Address) -> Address:
             return address.sixtofour
         if address.teredo is not None:
             return address.teredo[1]
-        if address in _NAT64:
+        if any(address in network for network in _EMBEDDING) and int(address) > 1:
             return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
 

@@ -30,7 +30,7 @@ from providers.redaction import shown, variants
 
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
-_NAMES = frozenset({"username", "appID", "installationID"})
+_NAMES = frozenset({"username", "appID", "installationID", "ca.crt"})
 # A stream that says nothing for so long was probably cut by a proxy; the caller reads again.
 _STREAM_SILENCE_SECONDS = 90.0
 

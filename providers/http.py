@@ -20,6 +20,7 @@ from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderMisconfigured
 from providers.shares import Shares
 from providers.tracing import Trace, untraced
+from providers.trust import trusting
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _HIGHEST_PORT = 65_535
@@ -99,9 +100,12 @@ class HttpClients:
         Clients that nobody uses are closed, the least recently used first, once there are too many.
         """
         key = hashlib.sha256((ca_pem or "").encode()).hexdigest()
-        client = self._clients.get(key)
-        if client is None:
-            client = self._clients[key] = _Client(self._make_client(ca_pem))
+        if key not in self._clients:
+            trusted = await self._trust(ca_pem)
+            # Somebody else may have opened it meanwhile.
+            if key not in self._clients:
+                self._clients[key] = _Client(self._make_client(trusted))
+        client = self._clients[key]
         self._clients.move_to_end(key)
         client.users += 1
         try:
@@ -166,10 +170,9 @@ class HttpClients:
         for client in clients:
             await client.client.aclose()
 
-    def _make_client(self, ca_pem: str | None) -> httpx.AsyncClient:
+    def _make_client(self, trusted: ssl.SSLContext) -> httpx.AsyncClient:
         # Clients are shared between credentials, so a session cookie of one must never reach another.
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        trusted = self._trust(ca_pem)
         # In-flight places bound the calls; a second bound here would only hide who waits.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEPT_ALIVE_SECONDS)
         transport = self.options.transport
@@ -187,12 +190,5 @@ class HttpClients:
             headers={"User-Agent": self.options.user_agent, "Accept-Encoding": ACCEPTED_CODING},
         )
 
-    def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
-        context = httpx.create_ssl_context(trust_env=self.options.trust_env)
-        if ca_pem:
-            try:
-                context.load_verify_locations(cadata=ca_pem)
-            except (ssl.SSLError, ValueError):
-                text = "key `ca.crt` of the Secret that `caSecretRef` names holds no certificate in PEM: fix it"
-                raise ProviderMisconfigured(text) from None
-        return context
+    async def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
+        return await trusting(ca_pem, trust_env=self.options.trust_env)

@@ -1,6 +1,7 @@
 """Make text from a host fit to be shown: no credential in it, one line, bounded."""
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ _CUT = "…"
 _SCANNED_LIMIT = 20_000
 # Shorter texts are no secrets worth the name, and hiding them would blank out innocent words.
 _SECRET_MINIMUM = 4
+# Go and Ruby write the former; others the latter.
+_UNICODE_ESCAPES = tuple({ord(mark): f"\\u{ord(mark):04x}" for mark in marks} for marks in ("&<>", "&<>'"))
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), _REDACTED),
@@ -46,6 +49,8 @@ def variants(secrets: Iterable[str]) -> tuple[str, ...]:
             continue
         forms.update((secret, quote(secret, safe=""), quote(secret), quote_plus(secret)))
         forms.update((json.dumps(secret)[1:-1], repr(secret)[1:-1]))
+        # As pages, and encoders that make JSON fit for them, write `&<>"'/`.
+        forms.update((html.escape(secret), html.escape(secret, quote=False), *_in_pages(json.dumps(secret)[1:-1])))
         # Several lines, such as a key: a host that echoes one of them gives away a part.
         forms.update(line for line in secret.splitlines() if len(line) >= 16)
         encoded = base64.b64encode(secret.encode()).decode("ascii").rstrip("=")
@@ -53,6 +58,10 @@ def variants(secrets: Iterable[str]) -> tuple[str, ...]:
             forms.add(encoded)
     # Longest first, so that no part of a longer form stays behind.
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _in_pages(encoded: str) -> tuple[str, ...]:
+    return (*map(encoded.translate, _UNICODE_ESCAPES), encoded.replace("/", "\\/"))
 
 
 def without_begun(text: str, secrets: Iterable[str]) -> str:

@@ -40,8 +40,8 @@ def answer(body: object = None, status: int = 200, **headers: str) -> httpx.Resp
 class MemoryClients(HttpClients):
     """Clients whose answers come from memory: reading the machine's authorities would take longer than all else."""
 
-    def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
-        return super()._trust(ca_pem) if ca_pem else UNUSED
+    async def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
+        return await super()._trust(ca_pem) if ca_pem else UNUSED
 
 
 @dataclass(kw_only=True)

@@ -438,8 +438,8 @@ async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> Non
             await anext(lines)
 
 
-def test_certificates_are_verified() -> None:
-    context = HttpClients()._trust(None)
+async def test_certificates_are_verified() -> None:
+    context = await HttpClients()._trust(None)
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

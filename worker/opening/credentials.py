@@ -19,7 +19,9 @@ from providers.models import Credential
 from worker.opening.shared_reads import SharedReads
 
 CA_KEY = "ca.crt"
-_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID"})
+_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID", CA_KEY})
+SECRET_LIMIT_BYTES = 16 * 1024
+"""Of all values beside the CA; each text that is shown is searched for every one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class Credentials:
             ca_pem = (await self._secret(namespace, ca.name, user))[0].get(CA_KEY)
             if not ca_pem:
                 raise _missing(ca.name, Lack.NO_KEY, f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
-        known().remember(value for key, value in data.items() if key not in _PUBLIC_KEYS)
+        _keep_out_of_texts(reference.name, user, data)
         return Credential(data=data, ca_pem=ca_pem, name=reference.name, hosts=hosts)
 
     async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
@@ -137,6 +139,18 @@ class Credentials:
 
     async def _read_namespace(self, _nowhere: str, name: str) -> Document:
         return await self._kubernetes.get(NAMESPACES, None, name)
+
+
+def _keep_out_of_texts(name: str, user: str, data: Mapping[str, str]) -> None:
+    """Cut the values of a Secret out of every text from here on. Raises ReferenceMissing where they are too many."""
+    values = [value for key, value in data.items() if key not in _PUBLIC_KEYS]
+    message = f"Secret `{name}`, which {user} names, holds more"
+    if sum(map(len, values)) > SECRET_LIMIT_BYTES:
+        message = f"{message} than {SECRET_LIMIT_BYTES} bytes beside `{CA_KEY}`: make one of what is needed there alone"
+        raise _missing(name, Lack.INVALID, message)
+    if not known().remember(values):
+        message = f"{message} values, with the other Secrets used beside it, than can be kept out of texts"
+        raise _missing(name, Lack.INVALID, f"{message}: remove keys that are not needed")
 
 
 def _check_allowed(
