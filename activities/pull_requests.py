@@ -28,6 +28,7 @@ from activities.presentation import present
 from crds.paths import matches_any
 from providers.models import HostPullRequest
 from providers.ports import ScmHost
+from providers.reading import beside
 
 _FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REMEMBERED_RELATIONS = 10_000
@@ -61,7 +62,7 @@ class ScmHostActivities(ScmActivities):
         repository = await self._connections.repository(request.namespace, request.repository)
         changed = await repository.host.pull_requests.changed_files(request.number)
         # Thousands of files against thousands of globs take seconds, in which the loop must not stand still.
-        touched = await asyncio.to_thread(
+        touched = await beside(
             lambda: tuple(
                 component.name
                 for component in repository.view.components

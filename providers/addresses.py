@@ -12,12 +12,14 @@ import ssl
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import httpcore
 import httpx
 
 from providers.errors import ProviderMisconfigured
 from providers.host_names import Address, address_of, canonical
+from providers.threads import Threads
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Whatever the cluster calls its domain: `kubernetes.default.svc.cluster.local`.
@@ -32,6 +34,8 @@ _EMBEDDING = tuple(
     # NAT64 (RFC 6052), that of a network of one's own (RFC 8215), and the first form of all (RFC 4291, 2.5.5.1).
     for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")
 )
+
+_LOOKING_UP = Threads(32, "names")
 
 Endpoint = tuple[str, int]
 """An address and a port."""
@@ -230,7 +234,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     async def _resolve(self, host: str, port: int, limit_seconds: float | None) -> Sequence[str]:
         try:
             async with asyncio.timeout(limit_seconds):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found = await _LOOKING_UP.run(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
         except (OSError, UnicodeError) as error:

@@ -5,6 +5,8 @@ compressed twice become gigabytes before anybody can count them. So the bytes ar
 layer of gzip is undone here, never further than the bound.
 """
 
+import asyncio
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -18,8 +20,10 @@ _PLAIN = frozenset({"", "identity"})
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_WINDOW = 31
 """zlib's `wbits` for gzip's own header and checksum."""
-_STEP_BYTES = 256 * 1024
+_STEP_BYTES = 64 * 1024
 """Decoded at a time, so that a consumer can stop early."""
+_AT_A_TIME_SECONDS = 0.01
+"""How long pieces that are there already are handed out without a pause: thousands of them come in one packet."""
 _EMPTY_MEMBERS_LIMIT = 100
 """Parts of a gzip file that hold nothing, one after the other: each costs time, and no bound of bytes ends them."""
 
@@ -31,7 +35,7 @@ class _Cut(ProviderMalformed):
 async def read_body(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) -> bytes:
     """Return the whole body, decoded. Raises ProviderMalformed beyond `limit` bytes or for another coding than gzip."""
     body = bytearray()
-    async for piece in _decoded(response):
+    async for piece in _pieces(response):
         if len(body) + len(piece) > limit:
             raise ProviderMalformed(f"the answer is larger than {limit} bytes")
         body += piece
@@ -45,7 +49,7 @@ async def read_lines(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) ->
     """
     rest = bytearray()
     try:
-        async for piece in _decoded(response):
+        async for piece in _pieces(response):
             rest += piece
             if b"\n" in piece:
                 *complete, last = bytes(rest).split(b"\n")
@@ -60,6 +64,16 @@ async def read_lines(response: httpx.Response, limit: int = BODY_LIMIT_BYTES) ->
         return
     if rest.strip():
         yield bytes(rest)
+
+
+async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Yield decoded pieces, and let others run in between."""
+    begun = time.monotonic()
+    async for piece in _decoded(response):
+        yield piece
+        if time.monotonic() - begun >= _AT_A_TIME_SECONDS:
+            await asyncio.sleep(0)
+            begun = time.monotonic()
 
 
 async def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar, cast
 
+import httpcore
 import httpx
 
 from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_of, port_of
@@ -34,6 +35,11 @@ if importlib.util.find_spec("sniffio") is None:
     # httpcore tries to import it several times in each call, to learn that this is asyncio: a search of the whole path
     # for what is not there, and a twentieth of a worker's processor time. This makes the answer immediate.
     cast(Any, sys.modules)["sniffio"] = None
+
+# What is read at once is parsed in one go, and so are all headers of an answer: of the library's own bounds, 64 and
+# 100 KiB, a host makes 200 ms. GitHub's headers are 5 KiB.
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 16 * 1024
+httpcore.AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE = 32 * 1024
 
 T = TypeVar("T")
 

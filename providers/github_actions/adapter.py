@@ -1,6 +1,5 @@
 """GitHub Actions as a CI system: workflow runs of one repository, correlated by their promotion key."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +24,7 @@ from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.models import Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, clock_of, foreign_note, judged, own
-from providers.reading import read
+from providers.reading import beside, read
 from providers.runs import by_number
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
@@ -222,7 +221,7 @@ class GitHubActionsTestRuns:
                 return False
             raise
         # Parsing takes a while for a long file; other activities go on meanwhile.
-        return await asyncio.to_thread(run_names.shows_key, reply.text)
+        return await beside(partial(run_names.shows_key, reply.text))
 
     async def _call(self, request: Request) -> Reply:
         reply = await self._calls.call(request)

@@ -3,6 +3,7 @@
 A slow or busy machine slows both.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -36,6 +37,25 @@ def longest_step(work: Callable[[], Awaitable[object]]) -> float:
         except (StopIteration, ValueError):
             return max(longest, time.thread_time() - begun)
         longest = max(longest, time.thread_time() - begun)
+
+
+async def longest_turn(work: Callable[[], Awaitable[object]]) -> float:
+    """Do the work in the running loop, and return the longest processor time for which others did not come to run."""
+    longest = 0.0
+
+    async def come_to_run() -> None:
+        nonlocal longest
+        while True:
+            begun = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - begun)
+
+    others = asyncio.create_task(come_to_run())
+    await asyncio.sleep(0)
+    await work()
+    await asyncio.sleep(0)
+    others.cancel()
+    return longest
 
 
 def is_short(measured: Callable[[], float]) -> bool:

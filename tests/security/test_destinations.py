@@ -3,7 +3,8 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import Document
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from providers.addresses import AddressRules, CheckedNetwork, HostPattern
+from providers.callers import calling_for
 from providers.endpoint import Endpoint
 from providers.errors import ProviderError, ProviderMisconfigured, ProviderUnavailable
 from providers.host_names import address_of
@@ -44,15 +46,15 @@ async def call(base: str, *, allowed: tuple[str, ...] = (), hosts: tuple[str, ..
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
     """What each name resolves to, one answer after the other; the last one stays."""
     answers: dict[str, list[list[str]]] = {}
-    real = asyncio.BaseEventLoop.getaddrinfo
+    real = socket.getaddrinfo
 
-    async def resolve(self: Any, host: Any, port: Any, **options: Any) -> Any:
+    def resolve(host: Any, port: Any, **options: Any) -> Any:
         if host not in answers:
-            return await real(self, host, port, **options)
+            return real(host, port, **options)
         found = answers[host].pop(0) if len(answers[host]) > 1 else answers[host][0]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return answers
 
 
@@ -345,11 +347,40 @@ async def test_addresses_that_do_not_answer_share_the_time_of_one_connection(
     assert waited == pytest.approx([0.05] * 4, rel=0.5)
 
 
-async def test_the_look_for_a_name_takes_no_longer_than_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unanswered(self: Any, host: Any, port: Any, **options: Any) -> Any:
-        await asyncio.Event().wait()
+@pytest.fixture
+def unanswered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Names whose look-ups end with the test; all others resolve to this machine."""
+    never, asked = threading.Event(), list[str]()
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", unanswered)
+    def look_up(host: str, port: int, **_options: Any) -> Any:
+        asked.append(host)
+        if host.endswith(".dead.example"):
+            never.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield asked
+    never.set()
+
+
+async def test_the_look_for_a_name_takes_no_longer_than_a_connection(unanswered: list[str]) -> None:
     async with asyncio.timeout(5):
         with pytest.raises(httpcore.ConnectTimeout):
-            await CheckedNetwork(AddressRules()).connect_tcp("slow.example.com", 443, timeout=0.05)
+            await CheckedNetwork(AddressRules()).connect_tcp("one.dead.example", 443, timeout=0.05)
+    assert unanswered == ["one.dead.example"]
+
+
+async def test_to_keep_others_from_looking_up_names_by_names_that_never_resolve(unanswered: list[str]) -> None:
+    network = CheckedNetwork(AddressRules(("shop.example.com",)))
+    with calling_for("attacker/web"):
+        dead = [asyncio.create_task(network.connect_tcp(f"n{number}.dead.example", 443)) for number in range(500)]
+    await asyncio.sleep(0)
+    async with listener() as (port, _):
+        with calling_for("shop/web"):
+            stream = await asyncio.wait_for(network.connect_tcp("shop.example.com", port), 30)
+        await stream.aclose()
+    assert "shop.example.com" in unanswered
+    assert len(unanswered) < 32
+    for task in dead:
+        task.cancel()
+    await asyncio.gather(*dead, return_exceptions=True)

@@ -11,6 +11,7 @@ from providers.github.auth import AppKey
 from providers.http import HttpClients, HttpOptions
 from tests.providers.fuzzing.answers import answer_of
 from tests.providers.fuzzing.mutations import Sent, mutated, sent
+from tests.providers.hosts import UNUSED
 
 REQUESTS_LIMIT = 120
 """More than any list has pages; who asks on and on would never end."""
@@ -66,7 +67,7 @@ class SharedClients(HttpClients):
     def __init__(self) -> None:
         super().__init__(HttpOptions(transport=httpx.MockTransport(self._handle)))
         self.host = OddHost(kind="github")
-        self._shared = self._make_client(None)
+        self._shared = self._make_client(UNUSED)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         return self.host.handle(request)
