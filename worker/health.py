@@ -1,11 +1,11 @@
-"""`/healthz`, `/readyz` and `/metrics` of every process, on the same event loop as its work."""
+"""`/healthz`, `/readyz` and `/metrics` of every process, on the event loop of its work, with what else it serves."""
 
 import asyncio
 import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,8 @@ _logger = structlog.get_logger(__name__)
 TICK_SECONDS = 1.0
 STALLED_SECONDS = 15.0
 """A loop that did not tick for so long hangs; the probe's own timeout catches one that hangs entirely."""
+LINGERING_SECONDS = 1.0
+"""How long the rest of a refused body is dropped: its sender reads the answer, and no broken connection."""
 _SDK_TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 Check = Callable[[], bool]
@@ -47,7 +49,9 @@ class Health:
 
 
 class HealthServer:
-    """Serve the three paths while the context lasts.
+    """Serve the three paths, and the routes of the process, while the context lasts.
+
+    Bodies are handed to routes as they were sent, compressed or not.
 
     The SDK's core serves its own metrics on a loopback port (worker/temporal/connect.py); `/metrics` appends them, so
     that one scrape sees both.
@@ -61,12 +65,14 @@ class HealthServer:
         port: int,
         sdk_metrics_url: str = "",
         registry: CollectorRegistry = REGISTRY,
+        routes: Sequence[web.RouteDef] = (),
     ) -> None:
         self.health = health
         self.port = port
         self._host = host
         self._sdk_metrics_url = sdk_metrics_url
         self._registry = registry
+        self._routes = tuple(routes)
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -78,9 +84,10 @@ class HealthServer:
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
+                *self._routes,
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=LINGERING_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port)
         try:

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     """Least level that is logged; `debug` shows every call to an SCM host."""
 
     http_host: str = "0.0.0.0"  # noqa: S104 -- probes and scrapes come from other machines
-    """Address on which `/healthz`, `/readyz` and `/metrics` are served."""
+    """Address on which `/healthz`, `/readyz` and `/metrics` are served, and by the receiver `/hooks/`."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port on which `/healthz`, `/readyz` and `/metrics` are served; 0 = any free one."""

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from crds.schema.admission import ADMISSIONS, admission_documents
 from crds.schema.definitions import custom_resource_definition
 from crds.schema.reference import reference_pages
-from crds.schema.roles import role_documents
+from crds.schema.roles import receiver_documents, role_documents
 from crds.v1alpha1.kinds import KINDS
 
 CRD_FOLDER = "deploy/crds"
@@ -29,6 +29,9 @@ _POLICY_HEADER = (
 _ROLES_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
     "docs/security.md says who needs which.\n"
+)
+_RECEIVER_HEADER = (
+    "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; docs/webhooks.md says what it is for.\n"
 )
 
 
@@ -66,6 +69,7 @@ def generated_files() -> dict[str, str]:
         for admission in ADMISSIONS
     }
     files[f"{ROLES_FOLDER}/people.yaml"] = _ROLES_HEADER + to_yaml(role_documents())
+    files[f"{ROLES_FOLDER}/receiver.yaml"] = _RECEIVER_HEADER + to_yaml(receiver_documents())
     files |= {f"{REFERENCE_FOLDER}/{name}": text for name, text in reference_pages().items()}
     return files
 

@@ -1,4 +1,4 @@
-"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace.
+"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace, and that of the receiver.
 
 `environments` carries the verbs of commands and of the admission policies (crds/schema/admission.py): they are no verbs
 of the Kubernetes API, and grant nothing but what they are named after.
@@ -61,14 +61,41 @@ ROLES: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 
+RECEIVER: tuple[dict[str, Any], ...] = (
+    # What it looks webhooks up in; commands and policies are none of it.
+    _rule(
+        (
+            "argocdinstances",
+            "clusterscmproviders",
+            "environments",
+            "gitrepositories",
+            "pullrequesttrackers",
+            "scmproviders",
+            "testrunners",
+        ),
+        _READ,
+    ),
+    # Whose labels a ClusterScmProvider allows.
+    _rule(("namespaces",), ("get",), group=""),
+    # Named by those resources, one by one: it lists none.
+    _rule(("secrets",), ("get",), group=""),
+)
+
+
+def receiver_documents() -> tuple[dict[str, Any], ...]:
+    """Build the ClusterRole `pilotage-receiver`."""
+    return (_cluster_role("receiver", RECEIVER),)
+
+
 def role_documents() -> tuple[dict[str, Any], ...]:
     """Build the ClusterRoles `pilotage-<role>`."""
-    return tuple(
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": f"pilotage-{name}", "labels": {"app.kubernetes.io/part-of": "pilotage"}},
-            "rules": [*rules],
-        }
-        for name, rules in ROLES.items()
-    )
+    return tuple(_cluster_role(name, rules) for name, rules in ROLES.items())
+
+
+def _cluster_role(name: str, rules: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": f"pilotage-{name}", "labels": {"app.kubernetes.io/part-of": "pilotage"}},
+        "rules": [*rules],
+    }

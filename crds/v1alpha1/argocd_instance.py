@@ -13,7 +13,8 @@ class ArgoCDInstanceSpec(Model):
     server: Endpoint
     """Base URL of the API server, with its root path."""
     secret_ref: SecretReference
-    """Secret with `token`, the token of an Argo CD account."""
+    """Secret with `token`, the token of an Argo CD account. Its key `webhookSecret`, if there is one, proves
+    notifications."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the server's certificate."""
 

@@ -146,7 +146,8 @@ class ScmProviderSpec(Model):
     azure_dev_ops: AzureDevOpsHost | None = None
     """Azure DevOps Services or Server; refused by this version."""
     secret_ref: SecretReference
-    """Secret with the credential; which keys it needs, each host block says."""
+    """Secret with the credential; which keys it needs, each host block says. Its key `webhookSecret`, if there is one,
+    proves the webhooks of the provider and of its repositories."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the host's certificate."""
 

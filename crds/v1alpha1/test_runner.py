@@ -110,7 +110,8 @@ class TestRunnerSpec(Model):
     gitlab_ci: GitLabCIRunner | None = None
     """GitLab CI of a project."""
     secret_ref: SecretReference | None = None
-    """Secret with the credential."""
+    """Secret with the credential. Its key `webhookSecret`, if there is one, proves the runner's webhooks; without a
+    Secret of its own that of the repository's provider does."""
 
     @property
     def type(self) -> RunnerType:

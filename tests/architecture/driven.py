@@ -24,6 +24,7 @@ STORIES = (
     "tests/e2e/",
     "tests/workflows/",
     "tests/watcher/",
+    "tests/receiver/",
     "tests/worker/",
     "tests/cli/",
     "tests/activities/",

@@ -20,7 +20,7 @@ def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
 
     looking, speaking = ["get", "show", "why", "watch"], ["retest", "retry", "promote", "hold", "release", "abort"]
-    commands = [*looking, *speaking, "restart", "worker", "watcher", "validate", "crds"]
+    commands = [*looking, *speaking, "restart", "worker", "watcher", "receiver", "validate", "crds"]
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
 
@@ -52,7 +52,7 @@ def test_check_and_write_exclude_each_other(run: Run) -> None:
     assert run("crds", "--check", "--write").exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["worker", "watcher"])
+@pytest.mark.parametrize("command", ["worker", "watcher", "receiver"])
 def test_a_process_without_settings_names_the_variable_and_exits_2(
     run: Run, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
 from worker.cli.output import line, note
-from worker.cli.processes import watcher, worker
+from worker.cli.processes import receiver, watcher, worker
 from worker.cli.watching import watch
 
 
@@ -75,7 +75,7 @@ def _root(
 for look in (get, show, why, watch):
     app.command()(look)
 add_commands(app)
-for run in (worker, watcher, validate, crds):
+for run in (worker, watcher, receiver, validate, crds):
     app.command()(run)
 
 

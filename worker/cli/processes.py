@@ -1,4 +1,4 @@
-"""`pilotage worker` and `pilotage watcher`: the processes."""
+"""`pilotage worker`, `pilotage watcher` and `pilotage receiver`: the processes."""
 
 import os
 import sys
@@ -46,6 +46,17 @@ def watcher(namespaces: NamespacesOption = None) -> None:
     from worker.watcher.process import run_watcher
 
     _run_to_the_end(run_watcher(settings))
+
+
+def receiver(namespaces: NamespacesOption = None) -> None:
+    """Take webhooks of hosts, CI systems and Argo CD, and have workflows look at once.
+
+    Everything works without it, only later. Run two or more behind an ingress that serves `/hooks/` alone.
+    """
+    settings = _settings(namespaces=namespaces)
+    from worker.receiver.process import run_receiver
+
+    _run_to_the_end(run_receiver(settings))
 
 
 def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:

@@ -1,0 +1,117 @@
+"""What a webhook is about. It never says what is true there: who is told looks for itself."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from providers.documents import Document, at, text
+
+KEY_LIMIT = 4
+_PROMOTION_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+"""As workflows/promotion/rules/rounds.py makes them: people put the key into names of runs."""
+_ID_CHARACTERS = 200
+_TEXT_BYTES = 1024
+
+Headers: TypeAlias = Mapping[str, str]
+"""By lower-case name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryName:
+    """A repository as its host names it; `project_id` survives a rename, 0 where the host tells none."""
+
+    full_name: str
+    project_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullRequestNotice:
+    """Something happened to a pull request."""
+
+    repository: RepositoryName
+    number: int
+    ended: bool = False
+    """Whether it is said to be merged or closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunNotice:
+    """A run of a CI system is said to have ended."""
+
+    url: str = ""
+    keys: tuple[str, ...] = ()
+    """What looks like a promotion key in what the run is called and was started with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationNotice:
+    """Something happened to an application of Argo CD."""
+
+    name: str
+    project: str = ""
+    """Empty where the sender tells none."""
+
+
+Notice: TypeAlias = PullRequestNotice | RunNotice | ApplicationNotice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One delivery as it was read; `about` is empty where nothing of ours depends on it."""
+
+    name: str
+    """As the sender calls it, for people."""
+    about: tuple[Notice, ...] = ()
+
+
+class NotAnEvent(Exception):
+    """The body is not what this sender sends; the text says what is wrong."""
+
+
+def header(headers: Headers, name: str) -> str:
+    """Return a header's value, empty where it is missing; cut, since it is kept and shown."""
+    return headers.get(name, "").strip()[:_ID_CHARACTERS]
+
+
+def required_header(headers: Headers, name: str) -> str:
+    """Return a header's value. Raises NotAnEvent where it is missing."""
+    found = header(headers, name.lower())
+    if not found:
+        raise NotAnEvent(f"the header {name} is missing")
+    return found
+
+
+def positive(value: object, *path: str) -> int:
+    """Return a number that names something. Raises NotAnEvent for anything else."""
+    found = at(value, *path)
+    if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**63:
+        return found
+    raise NotAnEvent(f"`{'.'.join(path)}` is no positive number")
+
+
+def name_of(value: object, *path: str) -> str:
+    """Return a text that names something. Raises NotAnEvent for anything else, and for an empty one."""
+    found = at(value, *path)
+    if isinstance(found, str) and found:
+        return text(found, limit_bytes=_TEXT_BYTES)
+    raise NotAnEvent(f"`{'.'.join(path)}` is no text")
+
+
+def said(value: object, *path: str) -> str:
+    """Return a text that may be missing; empty for anything that is none."""
+    found = at(value, *path)
+    return text(found, limit_bytes=_TEXT_BYTES) if isinstance(found, str) else ""
+
+
+def run_notice(url: str, names: Iterable[str]) -> RunNotice:
+    """Name a run by its address and by the keys in its names."""
+    keys = dict.fromkeys(key for name in names for key in _PROMOTION_KEY.findall(name))
+    return RunNotice(url=url, keys=tuple(keys)[:KEY_LIMIT])
+
+
+def as_document(value: object) -> Document:
+    """Return the body as an object. Raises NotAnEvent for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    raise NotAnEvent("the body is no JSON object")

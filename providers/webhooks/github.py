@@ -1,0 +1,50 @@
+"""Webhooks of GitHub (https://docs.github.com/en/webhooks/webhook-events-and-payloads)."""
+
+from datetime import datetime
+
+from providers.documents import Document
+from providers.webhooks.events import (
+    Event,
+    Headers,
+    Notice,
+    PullRequestNotice,
+    RepositoryName,
+    header,
+    name_of,
+    positive,
+    required_header,
+    run_notice,
+    said,
+)
+from providers.webhooks.signatures import require_hmac
+
+
+def verify(headers: Headers, body: bytes, secret: str, _now: datetime) -> None:
+    """Require the signature by which GitHub proves a delivery; its older one, of SHA-1, is none.
+
+    https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+    """
+    require_hmac(headers, "X-Hub-Signature-256", body, secret, prefix="sha256=")
+
+
+def delivery(headers: Headers) -> str:
+    """Return the id, which a repeated delivery keeps."""
+    return header(headers, "x-github-delivery")
+
+
+def read(headers: Headers, body: Document) -> Event:
+    """Read what an event is about. Raises NotAnEvent for a body that no event has."""
+    name = required_header(headers, "X-GitHub-Event")
+    about: tuple[Notice, ...] = ()
+    if name == "pull_request":
+        about = (
+            PullRequestNotice(
+                repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
+                number=positive(body, "pull_request", "number"),
+                ended=said(body, "action") == "closed",
+            ),
+        )
+    elif name == "workflow_run" and said(body, "action") == "completed":
+        titles = (said(body, "workflow_run", "display_title"), said(body, "workflow_run", "name"))
+        about = (run_notice(name_of(body, "workflow_run", "html_url"), titles),)
+    return Event(name=name, about=about)

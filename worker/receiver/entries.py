@@ -1,0 +1,143 @@
+"""What the receiver keeps of each object: enough to find the workflows that a webhook concerns, and no more."""
+
+from dataclasses import dataclass
+from sys import intern
+
+from activities.models.tracking import TrackerRef
+from crds.api.ports import Document
+from crds.api.publishing import status_of
+from crds.v1alpha1.git_repository import GitRepositorySpec, ProviderKind
+from crds.v1alpha1.scm_host import ScmHost
+from crds.v1alpha1.test_runner import RunnerType, TestRunnerSpec
+from crds.v1alpha1.tests_status import TestState
+from crds.v1alpha1.tracker_status import TERMINAL_STATES
+
+_OPEN = frozenset({TestState.QUEUED.value, TestState.RUNNING.value})
+_TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
+_MERGED = "Merged"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenRun:
+    """A run of a test that is not final yet."""
+
+    runner: str
+    key: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackerEntry:
+    """Keep of a tracker which workflow is its own, and what that waits for outside."""
+
+    ref: TrackerRef
+    repository: str
+    number: int
+    over: bool
+    """Whether the attempt asked for has ended."""
+    merged: bool
+    """Whether the workflow knows of the merge: it reads the pull request no more."""
+    runs: tuple[OpenRun, ...]
+
+
+def read_tracker(document: Document) -> TrackerEntry:
+    """Keep what matters of a tracker."""
+    metadata, spec, status = document["metadata"], document["spec"], status_of(document)
+    attempt = int(spec.get("attempt", 1))
+    current = status.get("attempt") == attempt
+    namespace = intern(metadata["namespace"])
+    return TrackerEntry(
+        ref=TrackerRef(namespace=namespace, name=metadata["name"], uid=metadata["uid"], attempt=attempt),
+        repository=intern(spec["repositoryRef"]["name"]),
+        number=int(spec["number"]),
+        over=bool(metadata.get("deletionTimestamp")) or (current and status.get("state") in _TERMINAL),
+        merged=current and (status.get("pullRequest") or {}).get("state") == _MERGED,
+        runs=tuple(
+            OpenRun(
+                runner=intern(str(test.get("runner") or "")),
+                key=str(test.get("key") or ""),
+                url=plain_url(str(test.get("url") or "")),
+            )
+            for test in (status.get("tests") or () if current else ())
+            if test.get("state") in _OPEN
+        ),
+    )
+
+
+def plain_url(url: str) -> str:
+    """Return an address in the one form in which addresses of runs are compared."""
+    return url.partition("#")[0].partition("?")[0].rstrip("/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepositoryEntry:
+    """Keep where a repository is."""
+
+    provider_kind: ProviderKind
+    provider: str
+    host: ScmHost
+    full_name: str
+    """In lower case: no host tells two repositories apart by it."""
+    project_id: int
+
+
+def read_repository(document: Document) -> RepositoryEntry:
+    """Keep what matters of a GitRepository. Raises ValueError where none or several hosts are set."""
+    spec = GitRepositorySpec.from_wire(document["spec"])
+    return RepositoryEntry(
+        provider_kind=spec.scm_provider_ref.kind,
+        provider=spec.scm_provider_ref.name,
+        host=spec.host,
+        full_name=spec.hosted.full_name.lower(),
+        project_id=(spec.gitlab.project_id or 0) if spec.gitlab is not None else 0,
+    )
+
+
+def read_provider(document: Document) -> ScmHost:
+    """Keep the host of an ScmProvider or ClusterScmProvider. Raises ValueError where none or several are set."""
+    [host] = [host for host in ScmHost if host.value in document["spec"]]
+    return host
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunnerEntry:
+    """Keep which CI system a TestRunner is, and the GitRepository whose CI that is; empty for one of its own."""
+
+    type: RunnerType
+    repository: str
+
+
+def read_runner(document: Document) -> RunnerEntry:
+    """Keep what matters of a TestRunner. Raises ValueError where none or several systems are set."""
+    spec = TestRunnerSpec.from_wire(document["spec"])
+    hosted = spec.github_actions or spec.gitlab_ci
+    return RunnerEntry(type=spec.type, repository=hosted.repository_ref.name if hosted is not None else "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentEntry:
+    """Keep which application is deployed where; an empty `application` stands for a selector, which may mean any."""
+
+    instance: str
+    project: str
+    application: str
+    repository: str
+
+
+def read_environment(document: Document) -> tuple[DeploymentEntry, ...]:
+    """Keep what an Environment deploys by Argo CD."""
+    return tuple(
+        DeploymentEntry(
+            instance=intern(argocd["instanceRef"]["name"]),
+            project=intern(argocd["project"]),
+            application=argocd.get("application") or "",
+            repository=intern(one["repositoryRef"]["name"]),
+        )
+        for one in document["spec"].get("deployments") or ()
+        if (argocd := one.get("argocd"))
+    )
+
+
+def read_existence(_document: Document) -> bool:
+    """Keep that an object exists."""
+    return True

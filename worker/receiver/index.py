@@ -1,0 +1,208 @@
+"""Find the workflows that a webhook concerns, in mirrors of the declared resources and of the trackers.
+
+What a webhook tells is looked up, never believed: a pull request that no tracker names, a run that no test waits for
+and an application that nobody deploys concern no workflow. A run is found by its promotion key or its address, as the
+status of its tracker shows them; a run that ends before that status was seen is remembered for a while, and found then.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from activities.models.tracking import TrackerRef
+from crds.api.reflector import Key, ObjectChange
+from crds.v1alpha1.git_repository import ProviderKind
+from providers.webhooks.events import ApplicationNotice, Notice, PullRequestNotice, RepositoryName, RunNotice
+from worker.receiver import hooks
+from worker.receiver.entries import DeploymentEntry, OpenRun, RepositoryEntry, TrackerEntry, plain_url
+from worker.receiver.hooks import Hook
+from worker.receiver.mirrors import Mirrors
+
+EARLY_SECONDS = 30.0
+"""How long a run is remembered that ended before any status showed it."""
+EARLY_LIMIT = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Name an EnvironmentWorkflow."""
+
+    namespace: str
+    environment: str
+    repository: str
+
+
+Target: TypeAlias = TrackerRef | Place
+"""A workflow that can be poked."""
+
+
+class Index:
+    """Know which trackers follow a pull request, wait for a run or are on their way through a repository."""
+
+    def __init__(self, mirrors: Mirrors, poke: Callable[[Target], None]) -> None:
+        """Take what pokes a tracker whose run ended before it was known."""
+        self._mirrors = mirrors
+        self._poke = poke
+        self._by_pull: dict[tuple[str, str, int], set[Key]] = {}
+        self._by_run: dict[str, set[Key]] = {}
+        self._on_the_way: dict[tuple[str, str], set[Key]] = {}
+        self._early: OrderedDict[tuple[Hook, str], float] = OrderedDict()
+        mirrors.follow_trackers(self._follow)
+
+    def targets(self, hook: Hook, notices: Iterable[Notice]) -> tuple[Target, ...]:
+        """Return the workflows that a delivery to a resource's address concerns, each once."""
+        return tuple(dict.fromkeys(target for notice in notices for target in self._of(hook, notice)))
+
+    def _of(self, hook: Hook, notice: Notice) -> Iterator[Target]:
+        match notice:
+            case PullRequestNotice():
+                yield from self._of_pull_request(hook, notice)
+            case RunNotice():
+                yield from self._of_run(hook, notice)
+            case ApplicationNotice():
+                yield from self._of_application(hook, notice)
+
+    def _of_pull_request(self, hook: Hook, notice: PullRequestNotice) -> Iterator[Target]:
+        for key, _ in self._repositories(hook, notice.repository):
+            for tracker in self._trackers(self._by_pull.get((key.namespace, key.name, notice.number), ())):
+                if not tracker.merged:
+                    yield tracker.ref
+
+    def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
+        marks = [mark for mark in (plain_url(notice.url), *notice.keys) if mark]
+        found = False
+        for mark in marks:
+            for tracker in self._trackers(self._by_run.get(mark, ())):
+                if self._waits(tracker, mark, hook):
+                    found = True
+                    yield tracker.ref
+        if not found:
+            self._remember(hook, marks)
+
+    def _of_application(self, hook: Hook, notice: ApplicationNotice) -> Iterator[Target]:
+        for key, deployments in self._mirrors.environments(hook.namespace):
+            for one in deployments:
+                if _means(one, hook.name, notice) and self._on_the_way.get((hook.namespace, one.repository)):
+                    yield Place(namespace=key.namespace, environment=key.name, repository=one.repository)
+
+    def _repositories(self, hook: Hook, named: RepositoryName) -> Iterator[tuple[Key, RepositoryEntry]]:
+        """Yield the repositories that a resource's webhooks may be about, of those that are so named."""
+        for key, one in self._candidates(hook):
+            if _belongs(hook, key, one) and _is_named(one, named):
+                yield key, one
+
+    def _candidates(self, hook: Hook) -> Iterator[tuple[Key, RepositoryEntry]]:
+        if hook.kind != hooks.GIT_REPOSITORY:
+            yield from self._mirrors.repositories()
+        elif (found := self._mirrors.repository(Key(hook.namespace, hook.name))) is not None:
+            yield Key(hook.namespace, hook.name), found
+
+    def _trackers(self, keys: Iterable[Key]) -> Iterator[TrackerEntry]:
+        for key in sorted(keys):
+            tracker = self._mirrors.tracker(key)
+            if tracker is not None and not tracker.over:
+                yield tracker
+
+    def _waits(self, tracker: TrackerEntry, mark: str, hook: Hook) -> bool:
+        """Say whether a test of the tracker waits for this run, at a system whose webhooks come to this address."""
+        return any(
+            mark in (run.key, run.url) and self._runs_at(tracker.ref.namespace, run, hook) for run in tracker.runs
+        )
+
+    def _runs_at(self, namespace: str, run: OpenRun, hook: Hook) -> bool:
+        if hook.kind == hooks.TEST_RUNNER:
+            return (namespace, run.runner) == (hook.namespace, hook.name)
+        runner = self._mirrors.runner(Key(namespace, run.runner))
+        if runner is None or not runner.repository:
+            return False
+        repository = self._mirrors.repository(Key(namespace, runner.repository))
+        return repository is not None and _belongs(hook, Key(namespace, runner.repository), repository)
+
+    def _remember(self, hook: Hook, marks: Iterable[str]) -> None:
+        now = time.monotonic()
+        for mark in marks:
+            self._early[hook, mark] = now
+            self._early.move_to_end((hook, mark))
+        while self._early and (len(self._early) > EARLY_LIMIT or self._is_old(next(iter(self._early.values())), now)):
+            self._early.popitem(last=False)
+
+    def _is_old(self, at: float, now: float) -> bool:
+        return now - at > EARLY_SECONDS
+
+    def _follow(self, change: ObjectChange[TrackerEntry]) -> None:
+        if change.old is not None:
+            self._forget(change.key, change.old)
+        if change.new is not None and not change.new.over:
+            self._note(change.key, change.new)
+            self._catch_up(change.old, change.new)
+
+    def _note(self, key: Key, tracker: TrackerEntry) -> None:
+        namespace, repository = tracker.ref.namespace, tracker.repository
+        self._by_pull.setdefault((namespace, repository, tracker.number), set()).add(key)
+        self._on_the_way.setdefault((namespace, repository), set()).add(key)
+        for mark in _marks(tracker):
+            self._by_run.setdefault(mark, set()).add(key)
+
+    def _forget(self, key: Key, tracker: TrackerEntry) -> None:
+        namespace, repository = tracker.ref.namespace, tracker.repository
+        _drop(self._by_pull, (namespace, repository, tracker.number), key)
+        _drop(self._on_the_way, (namespace, repository), key)
+        for mark in _marks(tracker):
+            _drop(self._by_run, mark, key)
+
+    def _catch_up(self, old: TrackerEntry | None, new: TrackerEntry) -> None:
+        """Poke a tracker whose status shows a run that is known to have ended."""
+        news = set(_marks(new)) - set(_marks(old) if old is not None else ())
+        if not news or not self._early:
+            return
+        now = time.monotonic()
+        for (hook, mark), at in list(self._early.items()):
+            if mark in news and not self._is_old(at, now) and self._waits(new, mark, hook):
+                del self._early[hook, mark]
+                self._poke(new.ref)
+
+
+def _marks(tracker: TrackerEntry) -> tuple[str, ...]:
+    return tuple(mark for run in tracker.runs for mark in (run.key, run.url) if mark)
+
+
+def _belongs(hook: Hook, key: Key, repository: RepositoryEntry) -> bool:
+    """Say whether webhooks to this address may be about this repository."""
+    match hook.kind:
+        case hooks.GIT_REPOSITORY:
+            return key == Key(hook.namespace, hook.name)
+        case hooks.SCM_PROVIDER:
+            owner = (ProviderKind.SCM_PROVIDER, key.namespace, repository.provider)
+            return owner == (repository.provider_kind, hook.namespace, hook.name)
+        case hooks.CLUSTER_SCM_PROVIDER:
+            return (ProviderKind.CLUSTER_SCM_PROVIDER, hook.name) == (repository.provider_kind, repository.provider)
+        case _:
+            return False
+
+
+def _is_named(repository: RepositoryEntry, named: RepositoryName) -> bool:
+    if repository.project_id and named.project_id:
+        return repository.project_id == named.project_id
+    return repository.full_name == named.full_name.lower()
+
+
+def _means(deployment: DeploymentEntry, instance: str, notice: ApplicationNotice) -> bool:
+    """Say whether a deployment may be this application; which ones a selector means, only Argo CD knows."""
+    return (
+        deployment.instance == instance
+        and deployment.application in ("", notice.name)
+        and notice.project in ("", deployment.project)
+    )
+
+
+Where = TypeVar("Where", bound=Hashable)
+
+
+def _drop(table: dict[Where, set[Key]], where: Where, key: Key) -> None:
+    kept = table.get(where)
+    if kept is not None:
+        kept.discard(key)
+        if not kept:
+            del table[where]

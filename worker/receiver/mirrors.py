@@ -1,0 +1,125 @@
+"""Mirror what webhooks are looked up in: trackers, and what is declared of hosts, CI systems and places."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from crds.api.ports import Document, Kubernetes, resource_of
+from crds.api.reflector import Key, ObjectChange, Reflector
+from crds.resource import Resource
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.scm_host import ScmHost
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
+from worker.receiver.entries import (
+    DeploymentEntry,
+    RepositoryEntry,
+    RunnerEntry,
+    TrackerEntry,
+    read_environment,
+    read_existence,
+    read_provider,
+    read_repository,
+    read_runner,
+    read_tracker,
+)
+
+T = TypeVar("T")
+
+
+class Mirrors:
+    """Keep a little of each object, of all namespaces or of those given; cluster-scoped ones only with all."""
+
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        *,
+        namespaces: Sequence[str] = (),
+        on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._on_watch_restart = on_watch_restart
+        self._all: list[Reflector[Any]] = []
+        self._followers: list[Callable[[ObjectChange[TrackerEntry]], None]] = []
+        self._trackers = self._mirror(PullRequestTracker, read_tracker, self._tell)
+        self._repositories = self._mirror(GitRepository, read_repository)
+        self._providers = self._mirror(ScmProvider, read_provider)
+        self._shared_providers = [] if namespaces else self._mirror(ClusterScmProvider, read_provider)
+        self._runners = self._mirror(TestRunner, read_runner)
+        self._instances = self._mirror(ArgoCDInstance, read_existence)
+        self._environments = self._mirror(Environment, read_environment)
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether every kind was listed completely at least once."""
+        return all(mirror.has_synced for mirror in self._all)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for mirror in self._all:
+                tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
+
+    def follow_trackers(self, follower: Callable[[ObjectChange[TrackerEntry]], None]) -> None:
+        """Have a follower told of each change of a tracker, after it was stored."""
+        self._followers.append(follower)
+
+    def tracker(self, key: Key) -> TrackerEntry | None:
+        return _find(self._trackers, key)
+
+    def repository(self, key: Key) -> RepositoryEntry | None:
+        return _find(self._repositories, key)
+
+    def provider(self, key: Key) -> ScmHost | None:
+        """Return the host of a provider; that of a ClusterScmProvider for a key without a namespace."""
+        return _find(self._providers if key.namespace else self._shared_providers, key)
+
+    def runner(self, key: Key) -> RunnerEntry | None:
+        return _find(self._runners, key)
+
+    def has_instance(self, key: Key) -> bool:
+        return _find(self._instances, key) is not None
+
+    def repositories(self) -> Iterator[tuple[Key, RepositoryEntry]]:
+        """Yield all repositories."""
+        for mirror in self._repositories:
+            yield from mirror.objects.items()
+
+    def environments(self, namespace: str) -> Iterator[tuple[Key, tuple[DeploymentEntry, ...]]]:
+        """Yield the Environments of a namespace with what they deploy."""
+        for mirror in self._environments:
+            yield from ((key, one) for key, one in mirror.objects.items() if key.namespace == namespace)
+
+    def _tell(self, change: ObjectChange[TrackerEntry]) -> None:
+        for follower in self._followers:
+            follower(change)
+
+    def _mirror(
+        self,
+        kind: type[Resource],
+        project: Callable[[Document], T],
+        on_change: Callable[[ObjectChange[T]], None] = lambda change: None,
+    ) -> list[Reflector[T]]:
+        resource = resource_of(kind.definition)
+        mirrors = [
+            Reflector(
+                kubernetes=self._kubernetes,
+                resource=resource,
+                namespace=namespace,
+                project=project,
+                on_change=on_change,
+                on_restart=lambda reason: self._on_watch_restart(resource.plural, reason),
+            )
+            for namespace in self._namespaces
+        ]
+        self._all += mirrors
+        return mirrors
+
+
+def _find(mirrors: Sequence[Reflector[T]], key: Key) -> T | None:
+    return next((found for mirror in mirrors if (found := mirror.objects.get(key)) is not None), None)

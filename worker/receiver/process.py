@@ -1,0 +1,134 @@
+"""The receiver process: mirrors, the address of webhooks, and pokes.
+
+It starts to serve at once, is ready when it has seen every resource, and refuses deliveries before that: without its
+mirrors it knows no address. It writes nothing to Kubernetes.
+"""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import Runtime
+
+from activities.models.tracking import TrackerRef
+from crds.api.backoff import STANDARD
+from worker.cluster import connect_cluster
+from worker.health import Health, HealthServer
+from worker.logs import configure_logs, warn_of_misspelt
+from worker.receiver.index import Index, Target
+from worker.receiver.metrics import ReceiverMetrics
+from worker.receiver.mirrors import Mirrors
+from worker.receiver.pokes import Pokes
+from worker.receiver.routes import HookRoutes
+from worker.receiver.secrets import WebhookSecrets
+from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
+from worker.temporal.outcomes import WorkflowsUnavailable
+from worker.temporal.promotions import TemporalPromotions
+from worker.tracing import configure_tracing
+
+_logger = structlog.get_logger(__name__)
+
+
+async def run_receiver(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Servers that are away are waited for; `/readyz` says so meanwhile.
+
+    Exits with code 2 where a setting is of no use, naming it.
+    """
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    warn_of_misspelt()
+    configure_tracing("receiver")
+    work = asyncio.create_task(_work(settings), name="receiver")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except (InvalidSettings, TemporalMisconfigured) as error:
+        _logger.error("receiver has a wrong setting", error=str(error))
+        raise SystemExit(EXIT_CODE) from None
+    except asyncio.CancelledError:
+        if not work.cancelled():
+            raise
+        _logger.info("receiver stopped")
+    finally:
+        work.cancel()
+
+
+async def _work(settings: Settings) -> None:
+    telemetry = create_telemetry()
+    metrics = ReceiverMetrics()
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(await connect_cluster(settings))
+        workflows = Workflows(settings)
+        pokes = Pokes(workflows.poke, on_sent=metrics.poked)
+        stack.push_async_callback(pokes.close)
+        metrics.follow(lambda: pokes.depth)
+        mirrors = Mirrors(cluster, namespaces=settings.namespaces, on_watch_restart=metrics.watch_restarted)
+        index = Index(mirrors, pokes.add)
+        routes = HookRoutes(
+            secrets=WebhookSecrets(cluster, mirrors, system_namespace=settings.system_namespace),
+            index=index,
+            pokes=pokes,
+            metrics=metrics,
+            ready=lambda: mirrors.has_synced,
+        )
+        health = Health(
+            ready={"kubernetes": lambda: mirrors.has_synced, "temporal": lambda: workflows.connected},
+        )
+        server = HealthServer(
+            health,
+            host=settings.http_host,
+            port=settings.http_port,
+            sdk_metrics_url=telemetry.metrics_url,
+            routes=routes.routes(),
+        )
+        await stack.enter_async_context(server)
+        _logger.info("receiving", server=cluster.server, namespaces=settings.namespaces or "all")
+        following = asyncio.create_task(mirrors.run(), name="mirrors")
+        stack.callback(following.cancel)
+        await workflows.connect(telemetry.runtime)
+        await following
+
+
+class Workflows:
+    """Reach the workflows of an installation, once Temporal has answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._promotions: TemporalPromotions | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether Temporal has answered once; the client connects again by itself."""
+        return self._promotions is not None
+
+    async def connect(self, runtime: Runtime) -> None:
+        """Wait for Temporal. Raises TemporalMisconfigured."""
+        failures = 0
+        while self._promotions is None:
+            try:
+                self._promotions = self._reach(await connect(runtime=runtime))
+            except TemporalMisconfigured:
+                raise
+            except TemporalUnavailable as error:
+                failures += 1
+                _logger.warning("waiting for Temporal", error=str(error))
+                await asyncio.sleep(STANDARD.pause(failures).total_seconds())
+
+    async def poke(self, target: Target) -> bool:
+        """Have a workflow look at once; False where it does not run. Raises WorkflowsUnavailable."""
+        if self._promotions is None:
+            raise WorkflowsUnavailable("Temporal has not answered yet")
+        if isinstance(target, TrackerRef):
+            return await self._promotions.poke(target)
+        return await self._promotions.poke_place(
+            namespace=target.namespace, environment=target.environment, repository=target.repository
+        )
+
+    def _reach(self, client: Client) -> TemporalPromotions:
+        return TemporalPromotions(
+            client=client, installation=self._settings.installation, timings=self._settings.timings
+        )

@@ -1,0 +1,245 @@
+"""The address of webhooks, `/hooks/<namespace>/<kind>/<name>`: each delivery is answered within a second.
+
+Nothing is believed, and little is done, before the sender is proved: a body is read up to a limit, its signature is
+compared, and only then is it decoded. Who cannot prove the secret learns neither whether the resource exists nor
+whether it has one. What a delivery is about is looked up; its workflows are poked after the answer.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+
+from crds.api.ports import ApiError
+from providers.callers import calling_for
+from providers.documents import parsed
+from providers.errors import ProviderMalformed
+from providers.reading import read
+from providers.webhooks.events import Event, NotAnEvent, as_document
+from providers.webhooks.senders import SENDERS, Sender
+from providers.webhooks.signatures import NotProven
+from worker.receiver.deliveries import Rates, SeenDeliveries
+from worker.receiver.hooks import KINDS, NO_NAMESPACE, Hook, hook_at
+from worker.receiver.index import Index, Target
+from worker.receiver.metrics import ReceiverMetrics
+from worker.receiver.pokes import Pokes, TooMany
+from worker.receiver.secrets import NoSecret, WebhookSecrets
+
+_logger = structlog.get_logger(__name__)
+
+BODY_LIMIT_BYTES = 1024 * 1024
+READ_SECONDS = 0.6
+"""How long a body may take, once its head was read: slow senders hold memory."""
+ANSWER_SECONDS = 0.9
+"""Until an answer is due, whatever servers are away."""
+BODIES_AT_ONCE = 64
+"""Deliveries at work, so that bodies take 64 MiB at most."""
+BODIES_OF_NAMESPACE = 16
+LOG_AGAIN_SECONDS = 60.0
+JSON = "application/json"
+_UNPROVEN = "no webhook secret of this resource fits: check the address, and the key `webhookSecret` of its Secret"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a delivery is answered with; `seconds` is when to come again."""
+
+    status: HTTPStatus
+    reason: str
+    seconds: int = 0
+
+
+class Refused(Exception):
+    """A delivery is not accepted."""
+
+    def __init__(self, status: HTTPStatus, reason: str, *, seconds: int = 0) -> None:
+        super().__init__(reason)
+        self.answer = Answer(status=status, reason=reason, seconds=seconds)
+
+
+class HookRoutes:
+    """Take deliveries and have the workflows that they concern poked."""
+
+    def __init__(
+        self,
+        *,
+        secrets: WebhookSecrets,
+        index: Index,
+        pokes: Pokes,
+        metrics: ReceiverMetrics,
+        ready: Callable[[], bool] = lambda: True,
+        rates: Rates | None = None,
+        senders: Mapping[str, Sender] = SENDERS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._secrets = secrets
+        self._index = index
+        self._pokes = pokes
+        self._metrics = metrics
+        self._ready = ready
+        self._rates = rates or Rates()
+        self._senders = senders
+        self._clock = clock
+        self._seen = SeenDeliveries()
+        self._at_work: dict[str, int] = {}
+        self._noted: dict[Hook, float] = {}
+        """When it was logged last that deliveries to an address are not proved; of resources that exist alone."""
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what an application serves."""
+        return [web.post("/hooks/{namespace}/{kind}/{name}", self.receive)]
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer one delivery."""
+        began = time.monotonic()
+        match = request.match_info
+        hook = hook_at(match["namespace"], match["kind"], match["name"])
+        sender = self._secrets.sender(hook) if hook is not None else None
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._accept(request, hook, sender)
+        except Refused as refused:
+            answer = refused.answer
+        except TimeoutError:
+            answer = Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, reason="the receiver is busy: send it again")
+        self._metrics.delivered(sender or "", int(answer.status), time.monotonic() - began)
+        return _response(request, answer)
+
+    async def _accept(self, request: web.Request, hook: Hook | None, sender: str | None) -> Answer:
+        if hook is None:
+            names = ", ".join(KINDS)
+            place = f"ClusterScmProvider alone has the namespace `{NO_NAMESPACE}`"
+            raise Refused(
+                HTTPStatus.NOT_FOUND, f"`<kind>` of /hooks/<namespace>/<kind>/<name> is one of {names}; {place}"
+            )
+        if request.content_type != JSON:
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content type must be {JSON}")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            # No host compresses what it sends, and what is signed is the body as it was sent.
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
+        if (request.content_length or 0) > BODY_LIMIT_BYTES:
+            raise _too_large()
+        if not self._ready():
+            # An address that is not known yet is not a wrong one.
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
+        if sender is None or sender not in self._senders:
+            raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN)
+        with self._place(hook):
+            return await self._take(request, hook, self._senders[sender])
+
+    def _place(self, hook: Hook) -> "_Place":
+        if sum(self._at_work.values()) >= BODIES_AT_ONCE or self._at_work.get(hook.shard, 0) >= BODIES_OF_NAMESPACE:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many deliveries are at work", seconds=1)
+        return _Place(self._at_work, hook.shard)
+
+    async def _take(self, request: web.Request, hook: Hook, sender: Sender) -> Answer:
+        body = await _body(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await self._prove(hook, sender, headers, body)
+        # Only what is proved counts: others could use up what an address may bring.
+        if seconds := self._rates.take(hook):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "this address gets too many deliveries", seconds=seconds)
+        delivery = sender.delivery(headers)
+        if (hook, delivery) in self._seen:
+            return Answer(status=HTTPStatus.ACCEPTED, reason="this delivery was accepted before")
+        event = await _event(hook, sender, headers, body)
+        targets = self._index.targets(hook, event.about)
+        self._poke(targets)
+        # Only now: one that could not be taken may come again.
+        self._seen.add(hook, delivery)
+        _logger.info("webhook", hook=str(hook), webhook_event=event.name, workflows=len(targets))
+        return Answer(status=HTTPStatus.ACCEPTED, reason=_told(event, len(targets)))
+
+    async def _prove(self, hook: Hook, sender: Sender, headers: Mapping[str, str], body: bytes) -> None:
+        try:
+            sender.verify(headers, body, await self._secrets.read(hook), self._clock())
+        except (NoSecret, NotProven) as error:
+            self._note_unproven(hook, str(error))
+            raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN) from None
+        except ApiError as error:
+            _logger.warning("a webhook's secret cannot be read", hook=str(hook), error=str(error))
+            reason = "the secret of this resource cannot be read now: send it again"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason) from None
+
+    def _note_unproven(self, hook: Hook, reason: str) -> None:
+        """Log why a delivery is refused, not each time: anybody can send another one."""
+        now = time.monotonic()
+        if now - self._noted.get(hook, -LOG_AGAIN_SECONDS) >= LOG_AGAIN_SECONDS:
+            self._noted[hook] = now
+            _logger.warning("a webhook is not proved", hook=str(hook), reason=reason)
+
+    def _poke(self, targets: Sequence[Target]) -> None:
+        try:
+            for target in targets:
+                self._pokes.add(target)
+        except TooMany:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many workflows wait to look", seconds=5) from None
+
+
+class _Place:
+    """Count a delivery at work of a namespace."""
+
+    def __init__(self, at_work: dict[str, int], shard: str) -> None:
+        self._at_work = at_work
+        self._shard = shard
+
+    def __enter__(self) -> None:
+        self._at_work[self._shard] = self._at_work.get(self._shard, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        self._at_work[self._shard] -= 1
+        if not self._at_work[self._shard]:
+            del self._at_work[self._shard]
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read a body up to the limit, and not much beyond it."""
+    read_so_far = bytearray()
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.content.iter_any():
+                read_so_far += chunk
+                if len(read_so_far) > BODY_LIMIT_BYTES:
+                    raise _too_large()
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {READ_SECONDS} s") from None
+    except web.RequestPayloadError:
+        raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut short, or not encoded as its head says") from None
+    return bytes(read_so_far)
+
+
+async def _event(hook: Hook, sender: Sender, headers: Mapping[str, str], body: bytes) -> Event:
+    def reader() -> Event:
+        return sender.read(headers, as_document(parsed(body)))
+
+    try:
+        with calling_for(hook.shard):
+            return await read(body, reader)
+    except ProviderMalformed:
+        raise Refused(HTTPStatus.BAD_REQUEST, "the body is no JSON, or holds too many values") from None
+    except NotAnEvent as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+
+
+def _too_large() -> Refused:
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {BODY_LIMIT_BYTES} bytes")
+
+
+def _told(event: Event, count: int) -> str:
+    if not event.about:
+        return f"nothing waits for an event `{event.name}`"
+    return f"{count} workflow{'' if count == 1 else 's'} will look"
+
+
+def _response(request: web.Request, answer: Answer) -> web.Response:
+    headers = {"Retry-After": str(answer.seconds)} if answer.seconds else {}
+    response = web.json_response({"reason": answer.reason}, status=answer.status, headers=headers)
+    if answer.status != HTTPStatus.ACCEPTED:
+        # What is left of a body is not read.
+        response.force_close()
+    return response
