@@ -178,6 +178,7 @@ LENGTHS: dict[str, int] = {
     "Hop.source_moved": 300,
     "Hold.by": 300,
     "Hold.reason": 1000,
+    "Hold.untold": 300,
     "Hop.write_trouble": 1100,
     "ComparerState.problem": 1200,
     "Observed.moved_by[]": NAME + 11,

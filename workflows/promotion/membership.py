@@ -17,6 +17,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import ConfigActivities
+from activities.models.bounds import cut
+from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import FindPolicyInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.memberships import SendViewsInput, TakeLaneInput
@@ -24,8 +26,10 @@ from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, 
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
 from workflows import policies
+from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import PromotionState
+from workflows.runtime.backoff import Backoff, jittered
 
 
 class Membership:
@@ -40,6 +44,9 @@ class Membership:
         self.granted = False
         self.told_hold = False
         self._begun = workflow.now()
+        self._asking_ahead = Backoff(initial=self.timings.reference_initial, maximum=self.timings.reference_maximum)
+        self._ask_ahead_at: datetime | None = None
+        """When who is ahead is asked again; None while no answer to that is owed."""
         self._told_at: dict[str, datetime] = {}
         self._views: dict[str, PlaceSignal] = dict(story.heard)
         self._retell: set[str] = set()
@@ -257,24 +264,39 @@ class Membership:
     @property
     def unanswered(self) -> bool:
         """Whether a place waits for our view."""
-        return bool(self._retell) or self.story.hold_untold
+        return bool(self._retell) or (self.story.hold_untold and not self.asks_ahead_in)
+
+    @property
+    def asks_ahead_in(self) -> timedelta:
+        """How long until who is ahead is asked again; zero where that is due, or nobody waits for it."""
+        at = self._ask_ahead_at
+        return max(at - workflow.now(), timedelta(0)) if at is not None else timedelta(0)
 
     async def answer(self) -> None:
         """Tell our view to every place that waits for it."""
         for environment in sorted(self._retell):
             self._retell.discard(environment)
             await self._tell_as_is(environment)
-        if self.story.hold_untold:
+        if self.story.hold_untold and not self.asks_ahead_in:
             self.story.hold_untold, self.told_hold = False, True
+            self._ask_ahead_at = None
             await self._learn_ahead()
             await self._tell_hold()
 
     def hold_changed(self) -> None:
         """Have every place ahead told of a hold or a release."""
         self.story.hold_untold = True
+        self.ask_ahead_now()
+
+    def ask_ahead_now(self) -> None:
+        """Ask at once who is ahead, where that was asked in vain: somebody may have fixed the cause."""
+        self._ask_ahead_at = None
 
     async def _learn_ahead(self) -> None:
-        """Find out which places are ahead before the first hop: untold, a newer change would carry this one past."""
+        """Find out which places are ahead before the first hop: untold, a newer change would carry this one past.
+
+        Asked until answered, at the waits of the steps; meanwhile the hold shows why it does not count ahead.
+        """
         story = self.story
         if story.ahead or not self._held:
             return
@@ -289,10 +311,17 @@ class Membership:
         try:
             found = await workflow.execute_activity_method(ConfigActivities.find_policy, request, **config)
         except ActivityError as refusal:
-            # Only a refusal that no retry fixes gets here; the step that needs the policy shows it.
-            workflow.logger.warning("places ahead are not known", exc_info=refusal)
+            self._note_untold(failure_of(refusal, "PromotionPolicy").text)
+            story.hold_untold, self._ask_ahead_at = True, workflow.now() + jittered(self._asking_ahead.next())
             return
+        self._asking_ahead.reset()
+        self._note_untold("")
         story.ahead = found.ahead
+
+    def _note_untold(self, why: str) -> None:
+        # A release may have come while it was asked.
+        if self.story.hold is not None:
+            self.story.hold = replace(self.story.hold, untold=cut(why, LINE_BYTES))
 
     async def _tell_hold(self) -> None:
         """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""

@@ -252,7 +252,10 @@ class PromotionRun:
         backstop = self.timings.backstop * (0.8 + 0.4 * workflow.random().random())
         if self.membership.phase is Phase.HOLDER:
             backstop = min(backstop, self.timings.holder_backstop)
+        hold = self.story.hold
         await self.membership.answer()
+        if self.story.hold is not hold:
+            self.changed()
         # Counted from our last word and not from here: pokes and polls end each wait long before it is due.
         if self.membership.silent_for() >= backstop:
             await self.membership.tell_again()
@@ -260,6 +263,9 @@ class PromotionRun:
         neglects = at_most is None or at_most > limit
         if at_most is not None:
             limit = min(limit, at_most)
+        asks_ahead_in = self.membership.asks_ahead_in
+        if timedelta(0) < asks_ahead_in < limit:
+            limit, neglects = asks_ahead_in, False
         self.stop_if_ended()
         self._continue_if_due()
         if limit <= timedelta(0):

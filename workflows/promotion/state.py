@@ -211,6 +211,8 @@ class Hold:
     by: str
     since: datetime
     reason: str = ""
+    untold: str = ""
+    """Why no place ahead knows of it yet: who is ahead was asked in vain."""
 
 
 @dataclass(kw_only=True)

@@ -212,6 +212,7 @@ class PromotionWorkflow:
     def poke(self) -> None:
         """Cut the current wait; what is true is read, never taken from the poke."""
         self._ctx.pokes += 1
+        self._ctx.membership.ask_ahead_now()
         self._ctx.news_at = workflow.now()
         self._ctx.forget_unknown()
 

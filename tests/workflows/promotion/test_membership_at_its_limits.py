@@ -1,11 +1,13 @@
 """Conditions of a membership that other tests pass by: each case differs from its neighbour in one of them alone."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
@@ -25,16 +27,39 @@ class Heard(Line):
         self.signals: list[MemberSignal] = []
         self.asked: list[str] = []
         self.answer: PlaceSignal | None = None
+        self.refused = ""
+        """Why nobody can say who is ahead."""
         patch.setattr(workflow, "execute_activity_method", self._execute)
 
     async def _execute(self, activity: Any, request: Any, **config: Any) -> Any:
         if isinstance(request, FindPolicyInput):
             self.asked.append(request.environment)
+            if self.refused:
+                raise failed(self.refused)
             return FindPolicyResult(outcome=PolicyOutcome.NOT_FOUND, ahead=("staging",))
         assert isinstance(request, TellEnvironmentInput)
         self.signals.append(request.signal)
         await self._tell(activity, request, **config)
         return self.answer
+
+    def later(self, pause: timedelta) -> None:
+        """Let time pass."""
+        self._now += pause
+
+
+def failed(why: str) -> ActivityError:
+    """Return what an activity raises that was refused for good."""
+    error = ActivityError(
+        "refused",
+        scheduled_event_id=1,
+        started_event_id=1,
+        identity="",
+        activity_type="",
+        activity_id="",
+        retry_state=None,
+    )
+    error.__cause__ = ApplicationError(why, type="Forbidden", non_retryable=True)
+    return error
 
 
 @pytest.fixture
@@ -245,6 +270,48 @@ async def test_before_the_first_hop_a_hold_asks_who_is_ahead_and_a_release_does_
     places.hold_changed()
     await places.answer()
     assert line.asked == ["dev"]
+
+
+async def test_while_who_is_ahead_cannot_be_read_a_hold_stays_untold_says_why_and_is_asked_again(
+    line: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "random", lambda: SimpleNamespace(random=lambda: 0.5))
+    story, places = line.story, line.places
+    story.hop, story.ahead, story.hold = None, (), HELD
+    line.refused = "promotionpolicies is forbidden"
+    places.hold_changed()
+    await places.answer()
+    assert (line.asked, line.said, places.unanswered) == (["dev"], [], False)
+    pause = places.asks_ahead_in
+    assert timedelta(0) < pause <= places.timings.reference_initial
+    assert story.hold_untold
+    assert line.refused in story.hold.untold
+    # Nothing is asked before the pause is over; then once more, and after a longer one.
+    await places.answer()
+    line.later(pause)
+    assert places.unanswered
+    await places.answer()
+    assert (line.asked, places.unanswered) == (["dev"] * 2, False)
+    assert places.asks_ahead_in > pause
+    # A poke ends the pause: somebody may have fixed the cause.
+    line.refused = ""
+    places.ask_ahead_now()
+    await places.answer()
+    assert (line.asked, line.said) == (["dev"] * 3, [("staging", Phase.WORKING, True)])
+    assert (story.hold.untold, story.hold_untold, places.unanswered) == ("", False, False)
+
+
+async def test_a_release_ends_the_question_who_is_ahead(line: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "random", lambda: SimpleNamespace(random=lambda: 0.5))
+    story, places = line.story, line.places
+    story.hop, story.ahead, story.hold = None, (), HELD
+    line.refused = "promotionpolicies is forbidden"
+    places.hold_changed()
+    await places.answer()
+    story.hold = None
+    places.hold_changed()
+    await places.answer()
+    assert (line.asked, places.unanswered, places.asks_ahead_in) == (["dev"], False, timedelta(0))
 
 
 async def test_a_hold_is_told_ahead_as_such_and_elsewhere_with_our_role(line: Heard) -> None:

@@ -1,18 +1,21 @@
 """A person's word means what was to be seen when it was said."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from activities.models.configuration import FindPolicyInput, FindPolicyResult
 from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult
 from activities.models.status import State
 from activities.models.testing import TriggerTestInput, TriggerTestResult
-from tests.workflows.promotion.world import HOTFIX, MINE, World, promotion_in
+from activities.models.tracking import PullRequestState
+from tests.workflows.promotion.world import FAST, HOTFIX, MINE, World, merged, promotion_in
 
 UNSEEN = "e" * 40
 
@@ -88,3 +91,40 @@ async def test_a_refusal_that_is_kept_stands_although_the_command_would_fit_by_n
         await run.say(Verb.ABORT)
         world.go.set()
         assert await run.end() is State.ABORTED
+
+
+@dataclass
+class UnknownWayWorld(World):
+    """A world whose policies may be out of reach."""
+
+    forbidden: bool = False
+
+    @activity.defn
+    async def find_policy(self, request: FindPolicyInput) -> FindPolicyResult:
+        if self.forbidden:
+            raise ApplicationError("promotionpolicies is forbidden", type="Forbidden", non_retryable=True)
+        return await super().find_policy(request)
+
+
+async def test_a_hold_counts_ahead_as_soon_as_policies_can_be_read_although_nothing_else_happens(
+    temporal_server: str,
+) -> None:
+    # The look for the merge is an hour away: nothing but the hold has a reason to ask.
+    timings = replace(FAST, merge_initial=timedelta(hours=1), merge_maximum=timedelta(hours=1))
+    async with promotion_in(UnknownWayWorld, temporal_server, timings=timings) as (world, start):
+        world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
+        world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
+        world.forbidden = True
+        run = await start()
+        await world.until(State.AWAITING_MERGE)
+        await run.say(Verb.HOLD, reason="freeze")
+        await world.eventually(lambda: "promotionpolicies is forbidden" in observed(world))
+        assert world.members == []
+        world.forbidden = False
+        await world.eventually(lambda: {place for place, one in world.members if one.held} == {"staging", "prod"})
+        await world.eventually(lambda: observed(world) == "held by ada: freeze")
+
+
+def observed(world: World) -> str:
+    """Return what the newest status says of what it waits for."""
+    return world.status.waiting_for.observed if world.status.waiting_for else ""

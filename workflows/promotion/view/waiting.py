@@ -12,7 +12,7 @@ from workflows.promotion.rules.aggregate import verdict
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
-from workflows.promotion.state import Hop, PromotionState, Refusal
+from workflows.promotion.state import Hold, Hop, PromotionState, Refusal
 from workflows.promotion.view.obstacles import Obstacle
 
 ASKED_AGAIN = "nothing; it is asked for until it is there"
@@ -41,7 +41,7 @@ def waiting_for(
             what=Waiting.RELEASE,
             object=story.hold.by,
             wanted="release",
-            observed=f"held by {story.hold.by}" + (f": {story.hold.reason}" if story.hold.reason else ""),
+            observed=_held_by(story.hold),
             since=story.hold.since,
             unblock_with=say("release"),
         )
@@ -93,6 +93,11 @@ def waiting_for(
             return _plain(story, Waiting.RETRY, _target(hop), story.message, unblock, _wanted(hop))
         case _:
             return _plain(story, Waiting.RELEASE, story.environment, str(story.state), say("release"))
+
+
+def _held_by(hold: Hold) -> str:
+    untold = f"; the environments ahead do not know it yet: {hold.untold}" if hold.untold else ""
+    return f"held by {hold.by}{untold}" + (f": {hold.reason}" if hold.reason else "")
 
 
 def _pausing(story: PromotionState, hop: Hop, until: datetime) -> WaitingFor:
