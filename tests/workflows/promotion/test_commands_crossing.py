@@ -15,7 +15,7 @@ from activities.models.revisions import ReadPullRequestInput, ReadPullRequestRes
 from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
-from tests.workflows.promotion.test_continued import Length, continued, run_id
+from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import MINE, NEWER, Run, World, a_test, merged, promotion_in
 
 TESTS = (a_test("unit"), a_test("look", required=False))
@@ -179,9 +179,7 @@ async def test_a_retest_that_waits_for_a_release_is_carried_into_the_next_run(
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         await run.say(Verb.HOLD)
         assert (await run.say(Verb.RETEST, target="staging")).accepted
-        before = await run_id(run)
-        await length.end(run)
-        await continued(run, length, before=before)
+        await continued(run, length)
         assert [one.round for one in world.status.tests] == [1, 1]
         await run.say(Verb.RELEASE)
         await world.eventually(lambda: {one.round for one in world.status.tests} == {2})

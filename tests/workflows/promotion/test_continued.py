@@ -12,7 +12,7 @@ from activities.models.promotion import Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
-from tests.workflows.promotion.world import LOOKS, Run, World, merged, promotion, promotion_in
+from tests.workflows.promotion.world import Run, World, merged, pauses, promotion, promotion_in
 from tests.worlds.refusals import missing
 
 
@@ -52,18 +52,22 @@ class UnheardWorld(World):
         return await super().publish_status(request)
 
 
-async def run_id(run: Run) -> str:
-    return (await run.handle.describe()).run_id or ""
+async def continued(run: Run, length: Length, *, poked: bool = True) -> str:
+    """Have the run give way to the next, which is not to end soon; return the id of the one before.
 
-
-async def continued(run: Run, length: Length, *, before: str) -> None:
-    """Return once the next run has begun, which is not to end soon again."""
-    for _ in range(LOOKS):
-        if await run_id(run) != before:
+    Its waits are cut by pokes, or else by places that begin again and are to be answered.
+    """
+    before = await run.id()
+    await length.end(run)
+    async for _ in pauses():
+        if await run.id() != before:
             length.allow(10_000)
-            return
-        await run.handle.signal("poke")
-        await asyncio.sleep(0.05)
+            return before
+        if poked:
+            await run.handle.signal("poke")
+        else:
+            run.world.epoch += 1
+            await run.world.say("dev")
     raise AssertionError("never continued as new")
 
 
@@ -77,7 +81,7 @@ async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
-        before = await run_id(run)
+        before = await run.id()
         world.there.clear()
         await length.end(run)
         await run.handle.signal("poke")
@@ -87,7 +91,7 @@ async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
         length.allow(10_000)
         world.there.set()
         await world.eventually(lambda: {place for place, signal in world.members if signal.held} >= {"dev", "prod"})
-        assert await run_id(run) != before
+        assert await run.id() != before
         await run.say(Verb.RELEASE)
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -104,13 +108,11 @@ async def test_a_run_gives_way_to_the_next_although_no_watcher_writes_its_status
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
-        before = await run_id(run)
         world.there.clear()
         world.verdicts["unit"] = RunState.PASSED
         await run.say(Verb.HOLD, reason="freeze")
         await run.say(Verb.RELEASE)
-        await length.end(run)
-        await continued(run, length, before=before)
+        await continued(run, length)
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         world.there.set()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -124,9 +126,7 @@ async def test_a_run_that_continues_needs_no_place_before_its_step_does(temporal
         run = await start()
         await world.until(State.AWAITING_MERGE)
         del world.environments["dev"]
-        before = await run_id(run)
-        await length.end(run)
-        await continued(run, length, before=before)
+        await continued(run, length)
         world.pull_request = merged(world.pull_request, PullRequestState.CLOSED)
         await run.handle.signal("poke")
         assert await run.end() is State.CLOSED
@@ -141,9 +141,7 @@ async def test_tests_triggered_after_a_run_was_continued_get_the_variables_of_th
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
-        before = await run_id(run)
-        await length.end(run)
-        await continued(run, length, before=before)
+        await continued(run, length)
         await run.say(Verb.RETEST, target="staging")
         await world.eventually(lambda: len(world.triggers) == 6)
         assert {one.variables.get("source.vars.region") for one in world.triggers} == {"eu"}
@@ -175,9 +173,8 @@ async def test_a_trigger_waits_for_the_source_s_variables_and_for_no_deadline(
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
-        before, world.undeclared = await run_id(run), "dev"
-        await length.end(run)
-        await continued(run, length, before=before)
+        world.undeclared = "dev"
+        await continued(run, length)
         world.verdicts["e2e"] = RunState.FAILED
         await world.eventually(lambda: world.status.reason == "WaitingForReference")
         await run.say(Verb.HOLD)

@@ -13,7 +13,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State, TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
-from tests.workflows.promotion.test_continued import Length, run_id
+from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import FAST, HOTFIX, LOOKS, OLD, Run, World, merged, promotion_in
 from tests.worlds.refusals import missing, unread
 
@@ -136,14 +136,8 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
         if held:
             await run.say(Verb.HOLD, reason="freeze")
             await world.eventually(lambda: "CommandHold" in world.events)
-        before = await run_id(run)
-        await length.end(run)
-        while await run_id(run) == before:
-            # A pause between waves is cut by no poke, but places that begin again are answered in it.
-            world.epoch += 1
-            await world.say("dev")
-            await run.handle.signal("poke")
-        length.allow(10_000)
+        # A pause between waves is cut by no poke, but places that begin again are answered in it.
+        before = await continued(run, length, poked=False)
         last = _essence([one for one in world.statuses if one.workflow and one.workflow.run_id == before][-1])
         await _waits(run, wait)
         await run.handle.signal("poke")

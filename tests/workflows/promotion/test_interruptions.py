@@ -12,9 +12,9 @@ from activities.models.promotion import Verb
 from activities.models.status import PublishStatusInput, PublishStatusResult, State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
+from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import (
     FAST,
-    LOOKS,
     MINE,
     NEWER,
     OLD,
@@ -211,18 +211,14 @@ async def test_a_merge_is_seen_while_held(temporal_server: str) -> None:
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_long_story_continues_as_new_and_forgets_nothing(temporal_server: str) -> None:
+async def test_a_long_story_continues_as_new_and_forgets_nothing(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with promotion(temporal_server) as (world, start):
         world.verdicts["smoke"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: any(one.test == "smoke" for one in world.triggers))
-        first = (await run.handle.describe()).run_id
-        for _ in range(LOOKS):
-            await run.handle.signal("poke")
-            await asyncio.sleep(0.07)
-            if (await run.handle.describe()).run_id != first:
-                break
-        assert (await run.handle.describe()).run_id != first
+        await continued(run, Length(monkeypatch))
         world.verdicts["smoke"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert [one.target for one in world.status.promotions] == ["staging"]
@@ -256,7 +252,9 @@ async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(temporal_se
         assert len(world.members) == told
 
 
-async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_new(temporal_server: str) -> None:
+async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_new(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with promotion(temporal_server) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.arrival_seconds = 1.0
@@ -265,7 +263,7 @@ async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_
         await run.say(Verb.HOLD)
         held = await world.until(State.HELD)
         before = len(world.statuses)
-        await run.continued()
+        await continued(run, Length(monkeypatch), poked=False)
         await world.eventually(lambda: len(world.statuses) > before)
         await asyncio.sleep(0.5)
         assert {(one.state, one.state_since) for one in world.statuses[before:]} == {(State.HELD, held.state_since)}

@@ -384,6 +384,20 @@ async def test_a_tracker_that_goes_while_nothing_is_at_work_is_tried_briefly(sta
     assert (stage.sent, stage.noted) == ([BRIEF], (True, ""))
 
 
+async def test_a_tracker_that_goes_is_not_shown_before_its_last_word_however_long_its_farewells_take(
+    stage: Stage,
+) -> None:
+    stage.answer = failed()
+    await stage.offer()
+    stage.presenting.give_up()
+    await stage.another()
+    await stage.goes_on(PAUSE)
+    assert stage.sent == [ON_THE_WAY]
+    stage.presenting.finish()
+    await stage.another()
+    assert (stage.sent, stage.presenting.idle) == ([ON_THE_WAY, BRIEF], True)
+
+
 @pytest.mark.parametrize(("before", "changes", "flushed"), [(None, 1, 0), (False, 1, 1), (True, 0, 0)])
 async def test_a_success_is_published_at_once_where_the_one_before_failed(
     stage: Stage, before: bool | None, changes: int, flushed: int

@@ -11,7 +11,7 @@ from activities.models.delivery import SyncApplicationInput, WriteOutcome, Write
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import CancelTestsInput, CancelTestsResult, RunState
-from tests.workflows.promotion.test_continued import Length, UnheardWorld, continued, run_id
+from tests.workflows.promotion.test_continued import Length, UnheardWorld, continued
 from tests.workflows.promotion.world import HOTFIX, MINE, OLD, Run, World, promotion, promotion_in
 
 BLOCKED = WriteResult(
@@ -70,9 +70,7 @@ async def test_a_hold_that_came_during_a_wave_waits_for_its_end_also_in_the_next
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         await world.until(State.PROMOTING)
         await run.say(Verb.HOLD)
-        before = await run_id(run)
-        await length.end(run)
-        await continued(run, length, before=before)
+        await continued(run, length)
         world.slow_syncs = False
         world.written.clear()
         await run.handle.signal("poke")
@@ -94,9 +92,8 @@ async def test_a_run_continued_within_a_wave_gives_it_no_time_anew(
         run = await start()
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         await world.eventually(lambda: _until(world) is not None)
-        until, before = _until(world), await run_id(run)
-        await length.end(run)
-        await continued(run, length, before=before)
+        until = _until(world)
+        before = await continued(run, length)
         await world.eventually(lambda: world.status.workflow is not None and world.status.workflow.run_id != before)
         assert _until(world) == until
 
@@ -141,7 +138,7 @@ async def test_cancels_left_to_a_next_run_are_sent_by_this_one_where_an_abort_le
         await world.until(State.TESTING)
         await run.say(Verb.RETEST)
         await world.eventually(lambda: bool(world.asked) and len(world.triggers) == 6)
-        voided, before = set(world.asked), await run_id(run)
+        voided, before = set(world.asked), await run.id()
         # The run waits for the write under way when it gives way to the next.
         world.there.clear()
         await run.say(Verb.HOLD)
@@ -154,5 +151,5 @@ async def test_cancels_left_to_a_next_run_are_sent_by_this_one_where_an_abort_le
         length.allow(10_000)
         world.there.set()
         assert await run.end() is State.ABORTED
-        assert await run_id(run) == before
+        assert await run.id() == before
         assert voided <= set(world.cancelled)

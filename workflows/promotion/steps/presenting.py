@@ -65,6 +65,11 @@ class Presenting:
         """Whether nothing is at work or about to be; another try of what failed can be left to a next run."""
         return self._at_work is None and not self._wanted
 
+    @property
+    def _leaving(self) -> bool:
+        """Whether the tracker is gone and its last word is still to be offered: nothing before that is worth a try."""
+        return self._gone and not self._last
+
     def offer(self, shown: State) -> None:
         """Have the state presented if that is worth its calls; nothing is awaited."""
         story = self._ctx.story
@@ -73,7 +78,9 @@ class Presenting:
         # What lasts already and is still not worth a call becomes so by a change alone.
         if moment is None and shown in pull_request_view.LASTING and lasts_in > timedelta(0) and self._lasting is None:
             self._lasting = asyncio.create_task(self._offer_lasting(lasts_in))
-        if self._stopped or story.pull_request is None or not (self._owed or moment not in (None, self._moment)):
+        if self._stopped or self._leaving or story.pull_request is None:
+            return
+        if not self._owed and moment in (None, self._moment):
             return
         self._owed, self._wanted = False, True
         if self._task is None:
@@ -122,7 +129,7 @@ class Presenting:
             initial=timings.reference_initial * INITIAL_PAUSE, maximum=timings.reference_maximum * LONGEST_PAUSE
         )
         try:
-            while self._wanted and not self._stopped:
+            while self._wanted and not self._stopped and not self._leaving:
                 # Taken before anything is awaited: what is fixed during a try must cause another one.
                 pokes, last = self._ctx.pokes, self._last
                 if not last and not await self._quiet_is_over():
