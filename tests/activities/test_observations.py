@@ -101,10 +101,11 @@ SYNCED = application(
 )
 SETTLED = replace(SYNCED, reconciled_at=NOON + timedelta(seconds=10))
 UNHEALTHY_YET = replace(SYNCED, health="Progressing")
+NOT_COMPARED_YET = replace(application(), target_revisions=(NEW,))
 FAILED = replace(ON_THE_WAY, phase="Failed", operation_message="hook failed")
 
 
-@pytest.mark.parametrize("state", [replace(ON_THE_WAY, phase="", operation_revisions=()), ON_THE_WAY, UNHEALTHY_YET])
+@pytest.mark.parametrize("state", [NOT_COMPARED_YET, replace(ON_THE_WAY, phase="", operation_revisions=()), ON_THE_WAY, UNHEALTHY_YET])
 def test_the_holders_own_rollout_on_its_way_is_no_difference(state: ApplicationState) -> None:
     known, seen = observe(SPEC, application()), observe(SPEC, state)
     assert not differs(known, seen, (ARTIFACT,))
@@ -126,6 +127,12 @@ def test_the_holders_own_rollout_on_its_way_is_no_difference(state: ApplicationS
 def test_its_end_its_failure_and_what_displaces_it_are_differences(state: ApplicationState) -> None:
     for known in (application(), ON_THE_WAY):
         assert differs(observe(SPEC, known), observe(SPEC, state), (ARTIFACT,))
+
+
+def test_a_write_that_is_taken_back_is_a_difference() -> None:
+    before, written = observe(SPEC, application()), observe(SPEC, NOT_COMPARED_YET)
+    assert not differs(before, written, (ARTIFACT,))
+    assert differs(written, before, (ARTIFACT,))
 
 
 async def test_a_failure_like_the_one_before_ends_the_watch_once_the_holder_had_begun_again() -> None:

@@ -10,7 +10,7 @@ from activities.contracts import ConfigActivities, DeliveryActivities, Observati
 from activities.models.configuration import ReadEnvironmentInput
 from activities.models.delivery import Observation, ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.failures import Failure
-from activities.models.places import EnvironmentInput, MemberSignal
+from activities.models.places import EnvironmentInput, MemberSignal, Phase
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.environment import observation
@@ -133,8 +133,21 @@ class Observer:
             return
         if holds is not None and self._worth_watching(holds):
             self._reading = self._background.start(self._watch(artifacts_of(holds)))
-        elif self._due is None or now >= self._due:
+        elif (due := self._look_due(members)) is None or now >= due:
             self._reading = self._background.start(self._read())
+
+    def _look_due(self, members: Sequence[MemberSignal]) -> datetime | None:
+        """Return when to look next; None is at once. Where nothing is about to change, only now and then.
+
+        Who has but joined its target reads it by itself once it takes the lane.
+        """
+        observed = self.observed
+        asked_for = self._pause is None or self._reading_failure or self._hidden
+        if asked_for or observed.at is None or not all(one.settled for one in observed.observations):
+            return self._due
+        if any(one.role == "source" or one.phase is not Phase.WORKING for one in members if one.role != "ahead"):
+            return self._due
+        return max(filter(None, (self._due, observed.at + self._start.timings.observe_maximum)))
 
     def _worth_watching(self, holder: MemberSignal) -> bool:
         """Tell whether the deployments can be read, and the holder, which leaves once all has arrived, awaits more."""
@@ -154,7 +167,7 @@ class Observer:
         idle = self._reading is None and self.environment is not None and self._environment_failure is None
         return earliest(
             None if self._reading_environment else self._environment_due,
-            self._due if idle else None,
+            self._look_due(members) if idle else None,
         )
 
     def stop_watching(self) -> None:
@@ -183,7 +196,7 @@ class Observer:
                 unresolved = any(one.unresolved for one in answer.environment.deployments)
                 view = with_known(answer.environment, self.environment)
                 if self._accept(view.deployments):
-                    self._due = workflow.now()
+                    self._look_at(workflow.now())
                     self.stop_watching()
                 self.environment = view
         finally:

@@ -109,6 +109,25 @@ async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(te
         assert shown.lane.holder == one.name
 
 
+async def test_a_place_whose_members_only_test_looks_seldom_and_soon_again_for_one_that_waits_here(
+    temporal_server: str,
+) -> None:
+    timings = replace(CALM, observe_initial=timedelta(milliseconds=100), observe_maximum=timedelta(hours=1))
+    async with place(temporal_server, timings=timings) as world:
+        one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        armed = [
+            event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+            for event in (await world.place.fetch_history()).events
+            if event.HasField("timer_started_event_attributes")
+        ]
+        assert armed[-1] > timedelta(minutes=1)
+        assert world.calls.count("read_deployments") == 1
+        await other.tell(Phase.WORKING, role="source")
+        await eventually(lambda: world.calls.count("read_deployments") >= 3)
+
+
 async def test_another_holder_is_followed_by_a_watch_of_its_own(temporal_server: str) -> None:
     async with place(temporal_server) as world:
         one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
