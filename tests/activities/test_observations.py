@@ -105,7 +105,9 @@ NOT_COMPARED_YET = replace(application(), target_revisions=(NEW,))
 FAILED = replace(ON_THE_WAY, phase="Failed", operation_message="hook failed")
 
 
-@pytest.mark.parametrize("state", [NOT_COMPARED_YET, replace(ON_THE_WAY, phase="", operation_revisions=()), ON_THE_WAY, UNHEALTHY_YET])
+@pytest.mark.parametrize(
+    "state", [NOT_COMPARED_YET, replace(ON_THE_WAY, phase="", operation_revisions=()), ON_THE_WAY, UNHEALTHY_YET]
+)
 def test_the_holders_own_rollout_on_its_way_is_no_difference(state: ApplicationState) -> None:
     known, seen = observe(SPEC, application()), observe(SPEC, state)
     assert not differs(known, seen, (ARTIFACT,))
