@@ -12,8 +12,12 @@ from providers.models import Comment, CommitStatus, StatusState
 from providers.ports import ScmHost
 
 _MARKER_LENGTH = 512
+_MARKS = {True: ("<!-- pilotage:", " -->"), False: ("[pilotage:", "]: #")}
+"""What stands around a marker, by whether comments hold HTML."""
+_FOLDED = re.compile(r"<details(?: open)?><summary>(.*)</summary>")
 _CUT_AT_LEAST = 20
 """A stored description shorter than this was not cut by the host."""
+_CUT = "\n\n…"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +38,18 @@ async def present(host: ScmHost, request: PresentInput, shown: Shown | None) -> 
     return await _Presenter(host, request, shown).run()
 
 
-def summary_marker(marker: str, proof: str = "") -> str:
-    """Return the hidden line by which our summary comment is found again; the proof binds it to the comment's text."""
-    return f"<!-- pilotage:{marker} {proof} -->" if proof else f"<!-- pilotage:{marker} -->"
+def summary_marker(marker: str, proof: str = "", *, html: bool = True) -> str:
+    """Return the hidden line by which our summary comment is found again; the proof binds it to the comment's text.
+
+    Where comments hold no HTML it is the definition of a link that nothing refers to, which shows nothing either.
+    """
+    opening, closing = _MARKS[html]
+    return f"{opening}{marker} {proof}{closing}" if proof else f"{opening}{marker}{closing}"
 
 
-def mention_marker(marker: str, key: str, proof: str = "") -> str:
+def mention_marker(marker: str, key: str, proof: str = "", *, html: bool = True) -> str:
     """Return the hidden line by which a mention is known to be posted; the proof binds it to the comment's text."""
-    return summary_marker(f"{marker}:mention:{key}", proof)
+    return summary_marker(f"{marker}:mention:{key}", proof, html=html)
 
 
 class _Presenter:
@@ -157,9 +165,24 @@ class _Presenter:
         self._comment = (found.id, digest)
 
     def _signed(self, text: str) -> str:
-        text = text.rstrip()
+        text = self._fitting(text.rstrip())
         proof = self._host.comments.proof(f"{self._request.marker}\n{text}")
-        return f"{text}\n\n{summary_marker(self._request.marker, proof)}"
+        return f"{text}\n\n{summary_marker(self._request.marker, proof, html=self._html)}"
+
+    def _fitting(self, text: str) -> str:
+        """Return the text as the host can show it, cut at the end of a line where it has no room for all."""
+        if not self._html:
+            lines = [_FOLDED.sub(r"**\1**", line) for line in text.split("\n") if line != "</details>"]
+            text = "\n".join(lines).rstrip()
+        room = self._host.capabilities.comment_limit - _MARKER_LENGTH
+        if len(text) <= room:
+            return text
+        whole_lines = text[: room - len(_CUT)].rpartition("\n")[0]
+        return f"{whole_lines.rstrip()}{_CUT}"
+
+    @property
+    def _html(self) -> bool:
+        return self._host.capabilities.html
 
     def _summary(self, comments: Sequence[Comment]) -> Comment | None:
         """Return our summary among the account's comments: one with a proof, else the first with our marker.
@@ -167,7 +190,8 @@ class _Presenter:
         Without a proof it was made with an earlier credential, or edited. The account alone does not decide, since
         others may make a shared account quote what they wrote. Where it is not known a proof alone does.
         """
-        ending = re.compile(rf"<!-- pilotage:{re.escape(self._request.marker)}( [0-9a-f]+)? -->\Z")
+        opening, closing = map(re.escape, _MARKS[self._html])
+        ending = re.compile(rf"{opening}{re.escape(self._request.marker)}( [0-9a-f]+)?{closing}\Z")
         marked = [comment for comment in comments if ending.search(comment.body.rstrip()[-_MARKER_LENGTH:])]
         proved = [
             comment for comment in marked if self._signed(ending.sub("", comment.body.rstrip())) == comment.body.strip()
@@ -180,19 +204,20 @@ class _Presenter:
         unknown = shown is None or not shown.comment_id
         if not unknown or not self._is_posted(mention, await self._read_comments()):
             text = mention.body.rstrip()
-            marker = mention_marker(self._request.marker, mention.key, self._mention_proof(mention, text))
+            marker = self._mention_marker(mention, text)
             await self._host.comments.create(self._request.number, f"{text}\n\n{marker}")
             self._writes += 1
         self._mentions.append(mention.key)
 
-    def _mention_proof(self, mention: Mention, text: str) -> str:
-        return self._host.comments.proof(f"{self._request.marker}:mention:{mention.key}\n{text}")
+    def _mention_marker(self, mention: Mention, text: str) -> str:
+        proof = self._host.comments.proof(f"{self._request.marker}:mention:{mention.key}\n{text}")
+        return mention_marker(self._request.marker, mention.key, proof, html=self._html)
 
     def _is_posted(self, mention: Mention, comments: Sequence[Comment]) -> bool:
         """Say whether one of the comments is this mention as it was posted; what a shared account quotes is not."""
         for comment in comments:
             text = comment.body.strip().rpartition("\n\n")[0]
-            marker = mention_marker(self._request.marker, mention.key, self._mention_proof(mention, text))
+            marker = self._mention_marker(mention, text)
             if comment.body.strip() == f"{text}\n\n{marker}":
                 return True
         return False

@@ -299,6 +299,10 @@ class Capabilities:
     """Whether names of labels that differ in case alone are two labels."""
     commit_statuses: bool = True
     deployment_records: bool = False
+    html: bool = True
+    """Whether comments may hold HTML; where not, people see its tags."""
+    comment_limit: int = 65_536
+    """Characters of a comment; the host refuses, or cuts, a longer one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 Keys of a Secret, by kind:
 - `github`, `githubActions`: `token`; or `privateKey` (PEM) with `appID` and optionally `installationID`, both of which
   may come from the options instead.
+- `bitbucketCloud`: `token` (an access token of a repository, project or workspace); or `username`, an account's e-mail
+  address, with `token`, its API token.
 - `jenkins`: `username` with `token` (API token) or `password`.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
 - `argocd`: `token`.
@@ -20,6 +22,10 @@ from typing import Any
 
 from providers.argocd.adapter import ArgoCDDeployments
 from providers.argocd.options import ArgoCDOptions
+from providers.bitbucket_cloud import wire as bitbucket_cloud_wire
+from providers.bitbucket_cloud.adapter import BitbucketCloudHost
+from providers.bitbucket_cloud.calls import BitbucketCloudCalls
+from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.github import wire as github_wire
 from providers.github.adapter import GitHubHost
 from providers.github.calls import GitHubCalls
@@ -38,10 +44,10 @@ from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
-HostOptions = GitHubOptions
+HostOptions = GitHubOptions | BitbucketCloudOptions
 TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabOptions
 DeploymentOptions = ArgoCDOptions
-CheckOptions = GitHubOptions | GitLabOptions
+CheckOptions = HostOptions | GitLabOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +101,18 @@ def _github(options: GitHubOptions, access: Access, record: Recorder) -> ScmHost
     return GitHubHost(http=access.http, base_url=base_url, credential=access.credential, calls=calls)
 
 
+def _bitbucket_cloud(options: BitbucketCloudOptions, access: Access, record: Recorder) -> ScmHost:
+    calls = BitbucketCloudCalls(
+        http=access.http,
+        base_url=bitbucket_cloud_wire.base_url(options.domain),
+        workspace=options.workspace,
+        repository=options.repository,
+        credential=access.credential,
+        record=record,
+    )
+    return BitbucketCloudHost(credential=access.credential, calls=calls)
+
+
 def _github_actions(options: GitHubActionsOptions, access: Access, record: Recorder) -> TestRuns:
     base_url = github_wire.base_url(options.repository.domain)
     calls = _github_calls(options.repository, access, record, base_url)
@@ -134,9 +152,13 @@ def _argocd(options: ArgoCDOptions, access: Access, record: Recorder) -> Deploym
 
 
 # A table's key is the type of the options that its entry takes, which no type of Python's says.
-SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]] = {GitHubOptions: _github}
+SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]] = {
+    GitHubOptions: _github,
+    BitbucketCloudOptions: _bitbucket_cloud,
+}
 CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {
     GitHubOptions: _github,
+    BitbucketCloudOptions: _bitbucket_cloud,
     GitLabOptions: _gitlab_check,
 }
 TEST_RUNS: Mapping[type[TestRunOptions], Callable[[Any, Access, Recorder], TestRuns]] = {

@@ -118,7 +118,7 @@ class GitRepositorySpec(Model):
     forgejo: OwnedRepository | None = None
     """A repository at Forgejo; refused by this version."""
     bitbucket_cloud: OwnedRepository | None = None
-    """A repository at Bitbucket Cloud, by workspace; refused by this version."""
+    """A repository at Bitbucket Cloud; its owner is the workspace."""
     bitbucket_data_center: BitbucketDataCenterRepository | None = None
     """A repository at Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsRepository | None = None

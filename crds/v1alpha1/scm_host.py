@@ -32,7 +32,10 @@ class ScmHost(StrEnum):
 
 
 HOST_FIELDS = tuple(host.value for host in ScmHost)
-PROMOTED_AT = (ScmHost.GITHUB,)
+PROMOTED_AT = (
+    ScmHost.GITHUB,
+    ScmHost.BITBUCKET_CLOUD,
+)
 """Hosts whose pull requests this version promotes."""
 PIPELINES_AT = (ScmHost.GITLAB,)
 """Hosts that serve a TestRunner's pipelines and nothing else."""
@@ -104,7 +107,8 @@ class ForgejoHost(Model):
 
 
 class BitbucketCloudHost(Model):
-    """Bitbucket Cloud. The Secret holds `token`, or `username` and `token`."""
+    """Bitbucket Cloud. The Secret holds `token`, an access token; or `username`, an account's e-mail address, and
+    `token`, its API token."""
 
     domain: Domain | None = None
     """Base URL of the REST API; https://api.bitbucket.org if not given."""
@@ -140,7 +144,7 @@ class ScmProviderSpec(Model):
     forgejo: ForgejoHost | None = None
     """Forgejo; refused by this version."""
     bitbucket_cloud: BitbucketCloudHost | None = None
-    """Bitbucket Cloud; refused by this version."""
+    """Bitbucket Cloud."""
     bitbucket_data_center: BitbucketDataCenterHost | None = None
     """Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsHost | None = None

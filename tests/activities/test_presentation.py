@@ -1,5 +1,6 @@
 """What is shown on the pull request, and that only differences are sent."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -263,3 +264,40 @@ async def test_what_the_host_rejects_fails_the_attempt_only_where_attempts_are_u
     scm.errors["create_comment"] = [rejected]
     answer = await present(scm, WANTED, bounded_environment(attempts=4))
     assert [(one.part, one.failure.kind) for one in answer.refused] == [("comment", FailureKind.REJECTED)]
+
+
+def without_html(limit: int = 65_536) -> FakeScm:
+    return FakeScm(capabilities=Capabilities(labels=False, html=False, comment_limit=limit))
+
+
+async def test_where_comments_hold_no_html_nothing_of_it_is_written_and_both_comments_are_found_again(
+    environment: ActivityEnvironment,
+) -> None:
+    scm = without_html()
+    folded = f"{WANTED.comment}\n\n<details open><summary>Tests dev → staging</summary>\n\n| a |\n\n</details>\n\nend"
+    first = await present(scm, replace(WANTED, comment=folded), environment)
+    assert first.writes == 3
+    summary, mention = (comment.body for comment in scm.stored_comments)
+    assert not any("<" in body for body in (summary, mention))
+    assert "\n**Tests dev → staging**\n" in summary
+    # A definition of a link needs an empty line before it; nothing refers to it, so that it shows nothing.
+    assert all(re.search(r"\n\n\[pilotage:shop/web-412\S* [0-9a-f]{32}\]: #\Z", body) for body in (summary, mention))
+    assert (await present(scm, replace(WANTED, comment=folded), environment)).writes == 0
+    await present(scm, replace(WANTED, comment="### Pilotage: Completed"), environment)
+    assert [comment.body.split("\n")[0] for comment in scm.stored_comments] == [
+        "### Pilotage: Completed",
+        "@mona tests failed",
+    ]
+
+
+@pytest.mark.parametrize("html", [True, False])
+async def test_a_summary_longer_than_the_host_takes_is_cut_at_a_line_and_keeps_its_marker(
+    environment: ActivityEnvironment, html: bool
+) -> None:
+    scm = FakeScm(capabilities=Capabilities(labels=False, html=html, comment_limit=2000))
+    long = replace(WANTED, comment="\n".join(f"| row {number} |" for number in range(1000)), mentions=())
+    await present(scm, long, environment)
+    body = scm.stored_comments[0].body
+    assert len(body) <= 2000
+    assert re.search(r"\n\| row \d+ \|\n\n…\n\n(<!-- |\[)pilotage:", body)
+    assert (await present(scm, long, environment)).writes == 0

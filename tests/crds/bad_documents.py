@@ -56,14 +56,12 @@ _OF_PROJECT = {"project": "acme", "name": "web"}
 _HOSTS = {
     "gitea": _DOMAIN,
     "forgejo": _DOMAIN,
-    "bitbucketCloud": {},
     "bitbucketDataCenter": _DOMAIN,
     "azureDevOps": {"organization": "acme"},
 }
 _REPOSITORIES = {
     "gitea": _OWNED,
     "forgejo": _OWNED,
-    "bitbucketCloud": _OWNED,
     "bitbucketDataCenter": _OF_PROJECT,
     "azureDevOps": _OF_PROJECT,
 }

@@ -10,6 +10,7 @@ import httpx
 from prometheus_client import Counter
 
 from providers.argocd.options import ArgoCDOptions
+from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
 from providers.gitlab_ci.options import GitLabOptions
@@ -102,6 +103,17 @@ def github(
 ) -> ScmHost:
     options = GitHubOptions(domain=base, owner=owner, repository="web", app_id=app_id)
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
+
+
+def bitbucket_cloud(
+    http: HttpClients,
+    *,
+    base: str = "https://bitbucket.example.com",
+    workspace: str = "acme",
+    data: Mapping[str, str] | None = None,
+) -> ScmHost:
+    options = BitbucketCloudOptions(domain=base, workspace=workspace, repository="web")
+    return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})), IDENTITY)
 
 
 def jenkins(

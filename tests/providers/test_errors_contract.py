@@ -24,6 +24,7 @@ from tests.providers.hosts import (
     FakeHost,
     answer,
     argocd,
+    bitbucket_cloud,
     github,
     github_actions,
     gitlab_ci,
@@ -59,6 +60,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "github update comment": lambda http: github(http).comments.update(Comment(id="1", body=""), "x"),
     "github check": lambda http: github(http).check(),
     "github check account": lambda http: github(http, owner="").check(),
+    "bitbucket cloud get": lambda http: bitbucket_cloud(http).pull_requests.get(1),
+    "bitbucket cloud changed files": lambda http: bitbucket_cloud(http).pull_requests.changed_files(1),
+    "bitbucket cloud compare": lambda http: bitbucket_cloud(http).revisions.compare("a", "b"),
+    "bitbucket cloud newest statuses": lambda http: bitbucket_cloud(http).commit_statuses.newest("a"),
+    "bitbucket cloud set status": lambda http: bitbucket_cloud(http).commit_statuses.set("a", STATUS),
+    "bitbucket cloud own comments": lambda http: bitbucket_cloud(http).comments.own(1),
+    "bitbucket cloud get comment": lambda http: bitbucket_cloud(http).comments.get("1:1"),
+    "bitbucket cloud create comment": lambda http: bitbucket_cloud(http).comments.create(1, "x"),
+    "bitbucket cloud update comment": lambda http: bitbucket_cloud(http).comments.update(
+        Comment(id="1:1", body=""), "x"
+    ),
+    "bitbucket cloud check": lambda http: bitbucket_cloud(http).check(),
     "jenkins find": lambda http: jenkins(http).find("web", "k"),
     "jenkins create": lambda http: jenkins(http).create("web", "k", {}),
     "jenkins read item": lambda http: jenkins(http).read("web", Run(id="queue:1", key="k")),
@@ -86,7 +99,7 @@ ALL = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.k
 # Their answers say nothing that anybody reads, so that garbage in them is no error.
 _ANSWERS_UNREAD = (
     "github set status", "github add labels", "github remove label", "github update comment", "actions cancel",
-    "gitlab cancel",
+    "gitlab cancel", "bitbucket cloud set status", "bitbucket cloud update comment", "bitbucket cloud check",
 )  # fmt: skip
 READING = pytest.mark.parametrize(
     "operation",

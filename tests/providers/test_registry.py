@@ -3,6 +3,7 @@
 import pytest
 
 from providers.argocd.options import ArgoCDOptions
+from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.errors import ProviderMisconfigured, ProviderRejected
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
@@ -16,6 +17,7 @@ from providers.registry import (
     SCM_HOSTS,
     TEST_RUNS,
     Access,
+    HostOptions,
     TestRunOptions,
     open_deployments,
     open_scm_check,
@@ -26,6 +28,10 @@ from providers.runs import RESULT_DEFAULTS, result_map
 from providers.runs import test_counts as count_tests
 from tests.providers.hosts import IDENTITY, FakeHost
 
+HOSTS: list[HostOptions] = [
+    GitHubOptions(domain="https://x", owner="a", repository="b"),
+    BitbucketCloudOptions(domain="https://x", workspace="a", repository="b"),
+]
 REPOSITORY = GitHubOptions(domain="https://x", owner="a", repository="b")
 RUNS: list[TestRunOptions] = [
     JenkinsOptions(url="https://x"),
@@ -36,15 +42,15 @@ RUNS: list[TestRunOptions] = [
 
 def test_each_system_that_can_be_opened_is_opened_below() -> None:
     assert {type(options) for options in RUNS} == set(TEST_RUNS)
-    assert set(SCM_HOSTS) == {GitHubOptions}
-    assert set(CHECKS) == {GitHubOptions, GitLabOptions}
+    assert {type(options) for options in HOSTS} == set(SCM_HOSTS)
+    assert set(CHECKS) == {*SCM_HOSTS, GitLabOptions}
     assert set(DEPLOYMENTS) == {ArgoCDOptions}
 
 
 async def test_opening_with_an_empty_secret_fails_at_the_first_call(host: FakeHost) -> None:
     access = Access(http=host.http(), credential=Credential(data={}))
     checks: list[Checkable] = [
-        open_scm_host(REPOSITORY, access, IDENTITY),
+        *(open_scm_host(options, access, IDENTITY) for options in HOSTS),
         open_scm_check(GitLabOptions(domain="https://x", project="1"), access, IDENTITY),
         *(open_test_runs(options, access) for options in RUNS),
     ]

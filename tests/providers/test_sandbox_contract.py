@@ -1,9 +1,10 @@
 """What each port promises, kept by every adapter over stateful stand-ins that speak the vendors' REST shapes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -31,7 +32,15 @@ from providers.models import (
 )
 from providers.ports import Branches, Deployments, PullRequestChanges, ScmHost, TestRuns
 from tests.providers.apps import github_app
-from tests.providers.hosts import argocd, github, github_actions, gitlab_ci, jenkins, recorded_round_trips
+from tests.providers.hosts import (
+    argocd,
+    bitbucket_cloud,
+    github,
+    github_actions,
+    gitlab_ci,
+    jenkins,
+    recorded_round_trips,
+)
 
 _FINAL = (RunPhase.PASSED, RunPhase.FAILED, RunPhase.TIMED_OUT, RunPhase.CANCELLED, RunPhase.ERROR)
 _WORKFLOW = """on: workflow_dispatch
@@ -127,21 +136,42 @@ OpenScm = Callable[[bool], ScmHost]
 """Takes whether the credential is valid."""
 
 
-@pytest.fixture(params=["token", "app", "app whose installation is looked up"])
+def _github_token(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    return github(http, base=f"{url}/github", token=seed.GITHUB_TOKEN if valid else "wrong-token")
+
+
+def _github_app(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    return github(http, base=f"{url}/github", data=github_app("pilotage" if valid else "stranger").secret)
+
+
+def _github_app_looked_up(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    secret = github_app("pilotage" if valid else "stranger").secret
+    return github(http, base=f"{url}/github", data={"privateKey": secret["privateKey"]}, app_id=secret["appID"])
+
+
+def _bitbucket_cloud(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    token = seed.BITBUCKET_CLOUD_TOKEN if valid else "wrong-token"
+    return bitbucket_cloud(http, base=f"{url}/bitbucketCloud", data={"token": token})
+
+
+def _bitbucket_cloud_person(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    token = seed.BITBUCKET_CLOUD_TOKEN if valid else "wrong-token"
+    data = {"username": "pilotage-bot@example.com", "token": token}
+    return bitbucket_cloud(http, base=f"{url}/bitbucketCloud", data=data)
+
+
+SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
+    "github": _github_token,
+    "github by app": _github_app,
+    "github by app whose installation is looked up": _github_app_looked_up,
+    "bitbucket cloud": _bitbucket_cloud,
+    "bitbucket cloud by a person's token": _bitbucket_cloud_person,
+}
+
+
+@pytest.fixture(params=SCM_HOSTS)
 def open_scm(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> OpenScm:
-    base = f"{sandbox.url}/github"
-
-    def open_host(valid: bool) -> ScmHost:
-        secret = github_app("pilotage" if valid else "stranger").secret
-        match str(request.param):
-            case "token":
-                return github(http, base=base, token=seed.GITHUB_TOKEN if valid else "wrong-token")
-            case "app":
-                return github(http, base=base, data=secret)
-            case _:
-                return github(http, base=base, data={"privateKey": secret["privateKey"]}, app_id=secret["appID"])
-
-    return open_host
+    return partial(SCM_HOSTS[str(request.param)], sandbox.url, http)
 
 
 @pytest.fixture
@@ -271,7 +301,9 @@ async def test_an_old_enterprise_server_starts_runs_that_are_found_by_their_titl
 async def test_a_pull_request_is_read_with_its_files(scm: ScmHost) -> None:
     change = await scm.pull_requests.get(seed.PULL_NUMBER)
     assert (change.state, change.merge_sha, change.head_sha) == (ChangeState.MERGED, seed.MERGE_SHA, seed.HEAD_SHA)
-    assert (change.author, change.base_branch, change.labels) == (seed.AUTHOR, "main", ("feature",))
+    assert (change.author, change.branch, change.base_branch) == (seed.AUTHOR, "umbrellas", "main")
+    assert change.labels == (("feature",) if scm.capabilities.labels else ())
+    assert not change.from_fork
     assert await scm.pull_requests.get(seed.PULL_NUMBER) == change
     assert (await scm.pull_requests.changed_files(seed.PULL_NUMBER)).paths == ("src/app.py",)
     with pytest.raises(ProviderNotFound):
@@ -294,7 +326,7 @@ async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ance
 
 async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
     for verdict in (StatusState.PENDING, StatusState.SUCCESS):
-        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 200, url="https://x/1")
+        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 300, url="https://x/1")
         await scm.commit_statuses.set(seed.MERGE_SHA, status)
     await scm.commit_statuses.set(
         seed.MERGE_SHA, CommitStatus(context="other", state=StatusState.ERROR, description="", url="")
@@ -305,9 +337,30 @@ async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
         "other": StatusState.ERROR,
     }
     assert newest["pilotage/dev"].description.endswith("…")
+    assert (newest["pilotage/dev"].url, newest["other"].url) == ("https://x/1", "")
+    assert await scm.commit_statuses.newest(seed.HEAD_SHA) == {}
+
+
+async def test_contexts_that_differ_beyond_what_a_host_keeps_of_them_stay_two(scm: ScmHost) -> None:
+    contexts = {f"pilotage/{'x' * 50}-{name}" for name in ("dev", "prod")}
+    for context in contexts:
+        status = CommitStatus(context=context, state=StatusState.PENDING, description="waits")
+        await scm.commit_statuses.set(seed.MERGE_SHA, status)
+    assert set(await scm.commit_statuses.newest(seed.MERGE_SHA)) == contexts
+
+
+async def test_an_abbreviated_hash_is_expanded_and_an_unknown_one_is_none(scm: ScmHost) -> None:
+    assert await scm.revisions.resolve(seed.PREVIOUS_SHA[:12]) == seed.PREVIOUS_SHA
+    assert await scm.revisions.resolve("f" * 12) is None
 
 
 async def test_labels_are_added_and_removed_and_others_stay(scm: ScmHost) -> None:
+    if not scm.capabilities.labels:
+        assert await scm.labels.list(seed.PULL_NUMBER) == ()
+        await scm.labels.remove(seed.PULL_NUMBER, "feature")
+        with pytest.raises(ProviderRejected, match="no labels"):
+            await scm.labels.add(seed.PULL_NUMBER, ["promoted/dev"])
+        return
     await scm.labels.add(seed.PULL_NUMBER, ["promoted/dev", "a b"])
     there = await scm.labels.add(seed.PULL_NUMBER, ["Promoted/Dev"])
     assert {"promoted/dev", "a b"} <= set(there)
@@ -323,6 +376,24 @@ async def test_comments_are_listed_oldest_first_over_pages_and_edited_in_place(s
     assert [comment.body for comment in listed] == [f"comment {number}" for number in range(103)]
     await scm.comments.update(listed[0], "edited")
     assert (await scm.comments.own(seed.PULL_NUMBER))[0].body == "edited"
+    assert (await scm.comments.get(listed[0].id)).body == "edited"
+    assert all(len(comment.id.encode()) <= 200 for comment in listed)
+
+
+async def test_a_comment_that_never_was_is_not_found(scm: ScmHost) -> None:
+    posted = await scm.comments.create(seed.PULL_NUMBER, "one")
+    with pytest.raises(ProviderNotFound):
+        await scm.comments.get(f"{posted.id}9")
+
+
+async def test_one_record_is_made_for_each_round_trip_to_an_scm_host(sandbox: Sandbox, scm: ScmHost) -> None:
+    recorded, arrived = recorded_round_trips(), len(list(sandbox.state.journal.entries()))
+    await scm.pull_requests.get(seed.PULL_NUMBER)
+    await scm.pull_requests.changed_files(seed.PULL_NUMBER)
+    await scm.comments.create(seed.PULL_NUMBER, "one")
+    await scm.comments.own(seed.PULL_NUMBER)
+    await scm.revisions.compare(seed.PREVIOUS_SHA, seed.MERGE_SHA)
+    assert recorded_round_trips() - recorded == len(list(sandbox.state.journal.entries())) - arrived
 
 
 async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:

@@ -148,6 +148,8 @@ TABLES: Mapping[str, Iterable[str]] = {
 OPTIONAL: Mapping[str, Iterable[str]] = {"changes": ("github",), "branches": ("github",)}
 # Reads no answer of a host: an HMAC of our own text.
 _ASKS_NOTHING = {"comments.proof"}
+# Hosts whose pull requests have no labels are asked for none.
+_ASK_NO_LABELS = {"bitbucketCloud"}
 
 
 def _wanted() -> set[str]:
@@ -160,6 +162,7 @@ def _wanted() -> set[str]:
         if not method.startswith("_")
         for kind in OPTIONAL.get(capability, kinds)
         if (name := f"{capability}.{method}".strip(".").removeprefix("traceable.")) not in _ASKS_NOTHING
+        and not (capability == "labels" and kind in _ASK_NO_LABELS)
     }
 
 

@@ -25,6 +25,8 @@ class Options:
     """Duration of a build, run or pipeline whose job names none."""
     queued_seconds: float = 0.2
     """How long a workflow run or pipeline stays queued."""
+    bitbucket_merge_seconds: float = 0.0
+    """How long Bitbucket Cloud merges in the background; 0 answers a merge when it is done."""
     github_run_details: bool = True
     """Whether workflow dispatch knows `return_run_details` (github.com does; GHES up to 3.20 refuses it with 400)."""
     github_dispatch_inputs_limit: int = 25

@@ -11,13 +11,20 @@ from deploy.local.sandbox.replies import Answer, Json, RefusedError, Reply, merg
 from deploy.local.sandbox.script import Action, Rule
 from deploy.local.sandbox.state import STATE
 
-SYSTEMS = ("github", "jenkins", "gitlab", "argocd")
+SYSTEMS = (
+    "github",
+    "jenkins",
+    "gitlab",
+    "argocd",
+    "bitbucketCloud",
+)
 _HANG_SECONDS = 3600.0
 # How often a hanging request looks whether its client is still there.
 _CHECK_SECONDS = 0.2
 _UNKNOWN_PATH: dict[str, Json] = {
     "github": {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"},
     "gitlab": {"error": "404 Not Found"},
+    "bitbucketCloud": {"type": "error", "error": {"message": "Resource not found"}},
     "argocd": {"code": 5, "error": "Not Found", "message": "Not Found"},
 }
 

@@ -133,6 +133,47 @@ GITHUB = _routes({
     r"GET .*/actions/runs": {"total_count": 1, "workflow_runs": [_GITHUB_RUN]},
 })  # fmt: skip
 
+_PAGE_AT_BITBUCKET = {"page": 1, "pagelen": 100, "size": 2}
+_BITBUCKET_USER = {"type": "user", "uuid": "{7}", "nickname": "pilotage-bot", "display_name": "Pilotage"}
+_BITBUCKET_COMMENT = {"id": 9, "deleted": False, "content": {"raw": "### Pilotage: Testing"}, "user": _BITBUCKET_USER}
+_BITBUCKET_SIDE = {"repository": {"full_name": "acme/web"}, "commit": {"hash": OLDER[:12]}}
+_BITBUCKET_STATUS = {"key": "pilotage/dev", "name": "pilotage/dev", "state": "SUCCESSFUL", "url": "https://example.com"}
+_BITBUCKET_SCOPES = {"required": ["pullrequest"], "granted": ["repository"]}
+
+BITBUCKET_CLOUD = _routes({
+    r"GET .*/acme/web/pullrequests/1": {
+        "id": 1, "title": "A title", "state": "MERGED", "author": _BITBUCKET_USER, "merge_commit": {"hash": SHA[:12]},
+        "source": {"branch": {"name": "feature"}, **_BITBUCKET_SIDE},
+        "destination": {"branch": {"name": "main"}, **_BITBUCKET_SIDE},
+        "links": {"html": {"href": "https://bitbucket.example.com/acme/web/pull-requests/1"}},
+    },
+    r"GET .*/pullrequests/1/diffstat": Answer(
+        status=302, headers={"location": "https://bitbucket.example.com/2.0/repositories/acme/web/diffstat/1?topic=true"}
+    ),
+    r"GET .*/diffstat/1": {**_PAGE_AT_BITBUCKET, "values": [
+        {"status": "renamed", "old": {"path": "a/b.py"}, "new": {"path": "a/c.py"}},
+        {"status": "removed", "old": {"path": "a/d.py"}, "new": None},
+    ]},
+    r"GET .*/merge-base/3.*": Answer(status=404, body={"type": "error", "error": {"message": "Not found"}}),
+    r"GET .*/merge-base/2.*": {"hash": OLDER},
+    r"GET .*/commit/1[^/]*": {"hash": SHA},
+    r"GET .*/commit/2[^/]*": {"hash": OLDER},
+    r"GET .*/commit/3[^/]*": {"hash": "3" * 40},
+    r"GET .*/commit/[^/]+/statuses": {**_PAGE_AT_BITBUCKET, "values": [_BITBUCKET_STATUS]},
+    r"POST .*/commit/[^/]+/statuses/build": Answer(status=201, body=_BITBUCKET_STATUS),
+    r"GET .*/pullrequests/1/comments": {**_PAGE_AT_BITBUCKET, "values": [
+        {**_BITBUCKET_COMMENT, "id": 10, "deleted": True}, _BITBUCKET_COMMENT,
+    ]},
+    r"(GET|PUT) .*/pullrequests/1/comments/9": _BITBUCKET_COMMENT,
+    r"POST .*/pullrequests/1/comments": Answer(status=201, body=_BITBUCKET_COMMENT),
+    r"GET .*/repositories/acme/web": {"full_name": "acme/web"},
+    r"GET .*/acme/web/pullrequests": {"size": 3},
+    r"GET /access-token/.*/user": Answer(status=403, body={"type": "error", "error": {
+        "message": "This API is not accessible by this authentication mechanism", "detail": _BITBUCKET_SCOPES,
+    }}),
+    r"GET .*/user": _BITBUCKET_USER,
+})  # fmt: skip
+
 _SENT = [{"name": "PROMOTION_KEY", "value": KEY}, {"name": "REVISION", "value": SHA}, {"name": "HIDDEN"}]
 _PARAMETERS = [
     {"_class": "hudson.model.ParametersAction", "parameters": _SENT},
@@ -268,6 +309,7 @@ ARGOCD = _routes({
 
 HOSTS: Mapping[str, tuple[Route, ...]] = {
     "github": GITHUB,
+    "bitbucketCloud": BITBUCKET_CLOUD,
     "githubActions": GITHUB,
     "jenkins": JENKINS,
     "gitlabCI": GITLAB,

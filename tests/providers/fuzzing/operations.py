@@ -21,7 +21,7 @@ from providers.models import (
 from providers.ports import Branches, PullRequestChanges, ScmHost
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
-from tests.providers.hosts import TOKEN, argocd, github, github_actions, gitlab_ci, jenkins
+from tests.providers.hosts import TOKEN, argocd, bitbucket_cloud, github, github_actions, gitlab_ci, jenkins
 
 Operation = Callable[[HttpClients], Awaitable[object]]
 REF = ApplicationRef(project="shop", name="web")
@@ -32,6 +32,11 @@ INSTALLATION = "https://github.example.com/installation/api/v3"
 """Where the credential is an installation's token, which asks for its account in GraphQL."""
 REFUSING = "https://github.example.com/refusing/api/v3"
 """Where pull requests are neither opened nor merged, and branches are elsewhere."""
+ACCESS_TOKEN = "https://bitbucket.example.com/access-token"
+"""Where the credential is an access token, which has no account to ask for."""
+UNRELATED = "3" * 40
+OURS = Comment(id="1:9", body="")
+PERSON = {"username": "bot@example.com", "token": TOKEN}
 PASSWORD = {"username": "bot", "password": TOKEN}
 APP = {"privateKey": github_app("fuzzed").private_key, "appID": "1"}
 TRIGGER = {"token": TOKEN, "triggerToken": "trigger-token"}
@@ -104,6 +109,20 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.check": lambda http: github(http).check(),
     "github.check.account": lambda http: github(http, owner="").check(),
     "github.check.app": lambda http: github(http, owner="", data=APP).check(),
+    "bitbucketCloud.pull_requests.get": lambda http: bitbucket_cloud(http).pull_requests.get(1),
+    "bitbucketCloud.pull_requests.changed_files": lambda http: bitbucket_cloud(http).pull_requests.changed_files(1),
+    "bitbucketCloud.revisions.compare": lambda http: bitbucket_cloud(http).revisions.compare(OLDER, SHA),
+    "bitbucketCloud.revisions.compare.unrelated": lambda http: bitbucket_cloud(http).revisions.compare(UNRELATED, SHA),
+    "bitbucketCloud.revisions.resolve": lambda http: bitbucket_cloud(http).revisions.resolve(SHA[:12]),
+    "bitbucketCloud.commit_statuses.newest": lambda http: bitbucket_cloud(http).commit_statuses.newest(SHA),
+    "bitbucketCloud.commit_statuses.set": lambda http: bitbucket_cloud(http).commit_statuses.set(SHA, STATUS),
+    "bitbucketCloud.comments.own": lambda http: bitbucket_cloud(http, data=PERSON).comments.own(1),
+    "bitbucketCloud.comments.own.unknown": lambda http: bitbucket_cloud(http, base=ACCESS_TOKEN).comments.own(1),
+    "bitbucketCloud.comments.get": lambda http: bitbucket_cloud(http).comments.get("1:9"),
+    "bitbucketCloud.comments.create": lambda http: bitbucket_cloud(http).comments.create(1, "x"),
+    "bitbucketCloud.comments.update": lambda http: bitbucket_cloud(http).comments.update(OURS, "x"),
+    "bitbucketCloud.check": lambda http: bitbucket_cloud(http).check(),
+    "bitbucketCloud.check.account": lambda http: bitbucket_cloud(http, workspace="").check(),
     "githubActions.find": lambda http: github_actions(http).find("e2e.yml", KEY),
     "githubActions.find.known": lambda http: github_actions(http).find("e2e.yml", KEY, ORIGIN),
     "githubActions.create": lambda http: github_actions(http).create("e2e.yml", KEY, {"REVISION": SHA}),

@@ -1,0 +1,1 @@
+"""Bitbucket Cloud as an SCM host."""

@@ -1,0 +1,159 @@
+"""Bitbucket Cloud as an SCM host: one repository with one credential."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+from providers.absent_labels import AbsentLabels
+from providers.bitbucket_cloud import wire
+from providers.bitbucket_cloud.calls import BitbucketCloudCalls, is_no_account
+from providers.credentials import proof_key
+from providers.documents import flag
+from providers.errors import ProviderNotFound, ProviderUnauthorized
+from providers.models import (
+    Ancestry,
+    Capabilities,
+    ChangedFiles,
+    Comment,
+    CommitStatus,
+    Credential,
+    HostPullRequest,
+)
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.reading import read
+
+_PROOF_DIGITS = 32
+
+
+class BitbucketCloudPullRequests:
+    def __init__(self, calls: BitbucketCloudCalls) -> None:
+        self._calls = calls
+
+    async def get(self, number: int) -> HostPullRequest:
+        reply = await self._calls.call(wire.get_pull(self._calls.repository, number))
+        change = await read(reply, partial(wire.read_pull, reply.document()))
+        # The head of a fork may not be found here; a merge commit is, and its whole hash is what promotions go by.
+        head = await self._calls.expanded(change.head_sha) or change.head_sha
+        merge = change.merge_sha
+        if merge is not None and (merge := await self._calls.expanded(merge)) is None:
+            raise ProviderNotFound(
+                f"merge commit `{change.merge_sha}` of pull request {number} is not in the repository"
+            )
+        return replace(change, head_sha=head, merge_sha=merge)
+
+    async def changed_files(self, number: int) -> ChangedFiles:
+        paths: dict[str, None] = {}
+        async for reply in self._calls.pages(wire.list_files(self._calls.repository, number)):
+            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
+        return ChangedFiles(paths=tuple(paths))
+
+
+class BitbucketCloudRevisions:
+    def __init__(self, calls: BitbucketCloudCalls) -> None:
+        self._calls = calls
+
+    async def compare(self, base: str, head: str) -> Ancestry:
+        if base == head:
+            return Ancestry.IDENTICAL
+        try:
+            reply = await self._calls.call(wire.merge_base(self._calls.repository, base, head))
+        except ProviderNotFound:
+            # Answers for an unknown commit and for two without a common ancestor are alike.
+            return Ancestry.DIVERGED if await self._are_known(base, head) else Ancestry.UNKNOWN
+        shared = wire.read_commit(reply.document())
+        if wire.is_same_commit(shared, base):
+            return Ancestry.AHEAD
+        return Ancestry.BEHIND if wire.is_same_commit(shared, head) else Ancestry.DIVERGED
+
+    async def resolve(self, revision: str) -> str | None:
+        reply = await self._calls.call(wire.get_commit(self._calls.repository, revision))
+        if reply.ok:
+            return wire.read_commit(reply.document())
+        await self._prove_seen()
+        return None
+
+    async def _are_known(self, *revisions: str) -> bool:
+        return None not in [await self.resolve(revision) for revision in revisions]
+
+    async def _prove_seen(self) -> None:
+        """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing commit."""
+        await self._calls.call(wire.check_repository(self._calls.repository))
+
+
+class BitbucketCloudCommitStatuses:
+    def __init__(self, calls: BitbucketCloudCalls) -> None:
+        self._calls = calls
+
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        standing_in = wire.standing_in_url(self._calls.repository, sha)
+        pages = self._calls.pages(wire.list_statuses(self._calls.repository, sha))
+        listed = [await read(reply, partial(wire.read_statuses, reply, standing_in)) async for reply in pages]
+        return {status.context: status for status in chain.from_iterable(listed)}
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        await self._calls.call(wire.set_status(self._calls.repository, sha, status))
+
+
+class BitbucketCloudComments:
+    def __init__(self, calls: BitbucketCloudCalls, credential: Credential) -> None:
+        self._calls = calls
+        self._key = proof_key(credential)
+
+    async def own(self, number: int) -> tuple[Comment, ...]:
+        account = await self._calls.account()
+        pages = self._calls.pages(wire.list_comments(self._calls.repository, number))
+        listed = [
+            await read(reply, partial(wire.read_comments_of, account, str(number), reply)) async for reply in pages
+        ]
+        return tuple(comment for _, comment in sorted(chain.from_iterable(listed), key=lambda found: found[0]))
+
+    async def get(self, comment_id: str) -> Comment:
+        reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))
+        found = reply.document()
+        if flag(found, "deleted"):
+            raise ProviderNotFound(f"comment `{comment_id}` was deleted", status=reply.status)
+        return wire.read_comment(wire.pull_of(comment_id), found)
+
+    def proof(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+
+    async def create(self, number: int, body: str) -> Comment:
+        reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
+        created = reply.document()
+        self._calls.learn_account(wire.read_comment_author(created))
+        return wire.read_comment(str(number), created)
+
+    async def update(self, comment: Comment, body: str) -> None:
+        await self._calls.call(wire.update_comment(self._calls.repository, comment.id, body))
+
+
+class BitbucketCloudHost:
+    """One repository at Bitbucket Cloud. With an empty workspace only `check` is of use: it proves the credential."""
+
+    def __init__(self, *, credential: Credential, calls: BitbucketCloudCalls) -> None:
+        self._calls = calls
+        self.capabilities = Capabilities(labels=False, html=False, comment_limit=wire.COMMENT_LIMIT)
+        self.pull_requests = BitbucketCloudPullRequests(calls)
+        self.revisions = BitbucketCloudRevisions(calls)
+        self.commit_statuses = BitbucketCloudCommitStatuses(calls)
+        self.labels = AbsentLabels()
+        self.comments = BitbucketCloudComments(calls, credential)
+        self.changes: PullRequestChanges | None = None
+        self.branches: Branches | None = None
+        self.deployment_records: DeploymentRecords | None = None
+
+    async def check(self) -> str:
+        """Prove the credential, and the repository with the right to read pull requests where there is one."""
+        if self._calls.repository:
+            await self._calls.call(wire.check_repository(self._calls.repository))
+            await self._calls.call(wire.check_pull_requests(self._calls.repository))
+            return self._calls.full_name
+        try:
+            return wire.read_account_name((await self._calls.call(wire.check_account())).document())
+        except ProviderUnauthorized as error:
+            # An access token is of a repository, a project or a workspace, none of which is an account.
+            if not is_no_account(error):
+                raise
+            return "an access token"

@@ -1,0 +1,140 @@
+"""Calls of one repository at Bitbucket Cloud: the credential's header, pages, and what is remembered of commits."""
+
+import base64
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+
+from providers.bitbucket_cloud import wire
+from providers.credentials import fingerprint, optional_secret, secret
+from providers.endpoint import Endpoint
+from providers.errors import ProviderMalformed, ProviderUnauthorized
+from providers.http import HttpClients
+from providers.messages import ListBound, Reply, Request
+from providers.metrics import Recorder
+from providers.models import Credential
+
+# Hashes that were expanded, about 200 bytes each.
+_REMEMBERED_COMMITS = 20_000
+_FULL_HASH_DIGITS = 40
+# Of a 401 for a credential that is fine but may not ask for its account.
+_OTHER_MECHANISM = "not accessible by this authentication mechanism"
+
+
+class OwnAccount:
+    """Remember as whom a credential writes; None = not asked yet, empty = the host does not say."""
+
+    def __init__(self) -> None:
+        self.uuid: str | None = None
+
+
+class KnownCommits:
+    """Remember full hashes by abbreviated ones, the least recently used forgotten first."""
+
+    def __init__(self) -> None:
+        self._full: OrderedDict[str, str] = OrderedDict()
+
+    def get(self, key: str) -> str | None:
+        found = self._full.get(key)
+        if found is not None:
+            self._full.move_to_end(key)
+        return found
+
+    def put(self, key: str, full: str) -> None:
+        self._full[key] = full
+        self._full.move_to_end(key)
+        while len(self._full) > _REMEMBERED_COMMITS:
+            self._full.popitem(last=False)
+
+
+class BitbucketCloudCalls:
+    """Send requests of one repository. Secret: `token`, an access token; or `username`, an address, with `token`."""
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        workspace: str,
+        repository: str,
+        credential: Credential,
+        record: Recorder,
+    ) -> None:
+        self.full_name = f"{workspace}/{repository}" if workspace else ""
+        self.repository = wire.repository_path(workspace, repository) if workspace else ""
+        self._base_url = base_url
+        self._credential = credential
+        self._endpoint = Endpoint(
+            http=http,
+            base_url=base_url,
+            credential=credential,
+            record=record,
+            authorize=self._headers,
+            refine=wire.refine,
+            secrets=(_basic(credential),),
+        )
+        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
+        self._commits = http.memory(KnownCommits, base_url)
+
+    async def call(self, request: Request) -> Reply:
+        """Send once."""
+        return await self._endpoint.call(request)
+
+    async def pages(self, request: Request) -> AsyncGenerator[Reply, None]:
+        """Yield page by page, as far as the host names a next one."""
+        bound = ListBound()
+        asked = request
+        for _ in range(wire.PAGE_LIMIT):
+            reply = bound.take(await self.call(asked))
+            yield reply
+            following = wire.next_page(reply, self._base_url, request)
+            if following is None:
+                return
+            asked = following
+        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+
+    async def expanded(self, sha: str) -> str | None:
+        """Return the full hash of an abbreviated one; None where the repository has no such commit, or several."""
+        if len(sha) >= _FULL_HASH_DIGITS:
+            return sha
+        key = f"{self.repository.lower()} {sha}"
+        known = self._commits.get(key)
+        if known is None:
+            reply = await self.call(wire.get_commit(self.repository, sha))
+            if not reply.ok:
+                return None
+            known = wire.read_commit(reply.document())
+            if wire.is_same_commit(sha, known):
+                self._commits.put(key, known)
+        return known
+
+    async def account(self) -> str:
+        """Return the id under which the credential writes; empty where the host does not say."""
+        if self._own.uuid is None:
+            try:
+                self._own.uuid = wire.read_account((await self.call(wire.check_account())).document())
+            except ProviderUnauthorized as error:
+                if not is_no_account(error):
+                    raise
+                self._own.uuid = ""
+        return self._own.uuid
+
+    def learn_account(self, uuid: str) -> None:
+        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        if self._own.uuid == "":
+            self._own.uuid = uuid
+
+    async def _headers(self) -> Mapping[str, str]:
+        token = secret(self._credential, "token")
+        if not optional_secret(self._credential, "username"):
+            return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Basic {_basic(self._credential)}"}
+
+
+def is_no_account(error: ProviderUnauthorized) -> bool:
+    """Tell a credential that has no account, or may not ask for it, from one that is not accepted."""
+    return error.status == 403 or _OTHER_MECHANISM in str(error)
+
+
+def _basic(credential: Credential) -> str:
+    pair = f"{credential.data.get('username', '').strip()}:{credential.data.get('token', '').strip()}"
+    return base64.b64encode(pair.encode()).decode("ascii")

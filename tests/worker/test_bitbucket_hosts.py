@@ -1,0 +1,70 @@
+"""Bitbucket's hosts, opened from what people declare: each field decides what is asked, and with what."""
+
+import base64
+
+import httpx
+import pytest
+
+from tests.activities.cluster import Cluster, shop
+from tests.worker.conftest import Opener
+from worker.opening.resources import ClusterOpener
+
+CLOUD = {"full_name": "acme/web", "size": 0, "nickname": "bot", "uuid": "{1}"}
+
+
+class Asked:
+    """Answer every call with the same, and keep address and credential of each."""
+
+    def __init__(self, body: dict[str, object]) -> None:
+        self._body = body
+        self.calls: list[tuple[str, str]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append((str(request.url.copy_with(query=None)), request.headers["authorization"]))
+        return httpx.Response(200, json=self._body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "domain", "base"),
+    [
+        ("ScmProvider", None, "https://api.bitbucket.org/2.0"),
+        ("ScmProvider", "https://bb.example.com/gateway", "https://bb.example.com/gateway/2.0"),
+        ("ClusterScmProvider", "https://bb.example.com", "https://bb.example.com/2.0"),
+    ],
+)
+async def test_a_repository_at_bitbucket_cloud_is_asked_for_by_workspace_and_name_at_its_providers_address(
+    open_http: Opener, kind: str, domain: str | None, base: str
+) -> None:
+    cluster, asked = shop(), Asked(CLOUD)
+    _add(cluster, kind, {"bitbucketCloud": {"domain": domain} if domain else {}})
+    reference = {"kind": kind, "name": "bitbucket"}
+    cluster.add(
+        "GitRepository",
+        "umbrellas",
+        {"scmProviderRef": reference, "bitbucketCloud": {"owner": "rain", "name": "umbrellas"}},
+    )
+    opener = ClusterOpener(cluster.port(), open_http(asked), system_namespace="shop")
+    opened = await opener.repository("shop", "umbrellas")
+    assert opened.view.full_name == "rain/umbrellas"
+    assert await opened.host.check() == "rain/umbrellas"
+    assert asked.calls[0] == (f"{base}/repositories/rain/umbrellas", "Bearer token-of-bitbucket")
+
+
+async def test_the_account_of_a_bitbucket_cloud_secret_is_sent_with_its_token(open_http: Opener) -> None:
+    cluster, asked = shop(), Asked(CLOUD)
+    _add(cluster, "ScmProvider", {"bitbucketCloud": {}}, username="ada@example.com")
+    opener = ClusterOpener(cluster.port(), open_http(asked), system_namespace="shop")
+    assert await (await opener.provider_check("shop", "bitbucket")).check() == "bot"
+    pair = base64.b64encode(b"ada@example.com:token-of-bitbucket").decode()
+    assert asked.calls == [("https://api.bitbucket.org/2.0/user", f"Basic {pair}")]
+
+
+def _add(cluster: Cluster, kind: str, host: dict[str, object], **secret: str) -> None:
+    shared = kind == "ClusterScmProvider"
+    spec: dict[str, object] = {**host, "secretRef": {"name": "bitbucket-token"}}
+    if shared:
+        spec["allowedNamespaces"] = {"matchLabels": {"team": "rain"}}
+        cluster.add("Namespace", "shop", {}, namespace="", metadata={"name": "shop", "labels": {"team": "rain"}})
+    cluster.add(kind, "bitbucket", spec, namespace="" if shared else "shop")
+    data = {"token": "token-of-bitbucket", **secret}
+    cluster.secrets["shop", "bitbucket-token"] = {key: value.encode() for key, value in data.items()}

@@ -1,0 +1,15 @@
+"""What Bitbucket's adapters need, from what people declare."""
+
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.scm_host import BitbucketCloudHost
+from providers.bitbucket_cloud.options import BitbucketCloudOptions
+
+
+def cloud_options(block: BitbucketCloudHost, declared: GitRepository | None) -> BitbucketCloudOptions:
+    """Name a repository of a workspace, or the host alone."""
+    named = declared.spec.bitbucket_cloud if declared else None
+    return BitbucketCloudOptions(
+        domain=block.domain or "",
+        workspace=named.owner if named else "",
+        repository=named.name if named else "",
+    )
