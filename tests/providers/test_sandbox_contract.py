@@ -402,6 +402,8 @@ async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
         await open_scm(False).check()
 
 
+CHANGING_AT = [name for name in SCM_HOSTS if name.startswith("github")]
+WRITING_AT = [name for name in SCM_HOSTS if name.startswith("github")]
 MERGE_METHODS = (MergeMethod.MERGE, MergeMethod.SQUASH)
 
 
@@ -415,12 +417,36 @@ def branches_of(scm: ScmHost) -> Branches:
     return scm.branches
 
 
-@pytest_asyncio.fixture
-async def proposed(sandbox: Sandbox, scm: ScmHost) -> NewPullRequest:
+@pytest.fixture(params=CHANGING_AT)
+def changer(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> ScmHost:
+    """Open a host where pull requests are opened and merged."""
+    return SCM_HOSTS[str(request.param)](sandbox.url, http, True)
+
+
+@pytest.fixture(params=WRITING_AT)
+def writer(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> ScmHost:
+    """Open a host where files are written."""
+    return SCM_HOSTS[str(request.param)](sandbox.url, http, True)
+
+
+def push(sandbox: Sandbox, branch: str, path: str, text: str) -> str:
+    """Commit one file on top of a branch's head, as somebody else does."""
+    repository = sandbox.state.github.repositories[seed.REPOSITORY]
+    parents = [repository.graph.branches[branch]]
+    made = repository.graph.add(parents=parents, message=f"Write {path}", files={path: text}).sha
+    repository.graph.branches[branch] = made
+    for pull in repository.pulls.values():
+        if pull.state == "open" and pull.head_ref == branch:
+            pull.head_sha = made
+    return made
+
+
+@pytest.fixture
+def proposed(sandbox: Sandbox) -> NewPullRequest:
     """Prepare a branch with one commit that `main` lacks."""
     repository = sandbox.state.github.repositories[seed.REPOSITORY]
     repository.graph.branches["proposed/prod"] = repository.graph.branches["main"]
-    await write_file(scm, "proposed/prod", "deploy/prod.yaml", b"replicas: 2\n")
+    push(sandbox, "proposed/prod", "deploy/prod.yaml", "replicas: 2\n")
     return NewPullRequest(head="proposed/prod", base="main", title="Promote to prod", body="By Pilotage")
 
 
@@ -433,8 +459,8 @@ async def write_file(scm: ScmHost, branch: str, path: str, content: bytes) -> st
     return await branches.commit(NewCommit(branch=branch, expected_head=head, message=f"Write {path}", edits=edits))
 
 
-async def test_several_files_are_written_in_one_commit_on_top_of_the_head(scm: ScmHost) -> None:
-    branches, before = branches_of(scm), await branches_of(scm).head("main")
+async def test_several_files_are_written_in_one_commit_on_top_of_the_head(writer: ScmHost) -> None:
+    branches, before = branches_of(writer), await branches_of(writer).head("main")
     assert before is not None
     edits = (FileEdit(path="a/b.yaml", content="ä: 1\n".encode()), FileEdit(path="c.yaml", content=b""))
     message = "Write two files\n\nBecause.\n\nPilotage-Key: 0a1b"
@@ -447,10 +473,10 @@ async def test_several_files_are_written_in_one_commit_on_top_of_the_head(scm: S
     assert await branches.read("c.yaml", before) is None
 
 
-async def test_a_commit_on_top_of_another_head_writes_nothing(scm: ScmHost) -> None:
-    branches, before = branches_of(scm), await branches_of(scm).head("main")
+async def test_a_commit_on_top_of_another_head_writes_nothing(writer: ScmHost) -> None:
+    branches, before = branches_of(writer), await branches_of(writer).head("main")
     assert before is not None
-    made = await write_file(scm, "main", "a.yaml", b"a: 1\n")
+    made = await write_file(writer, "main", "a.yaml", b"a: 1\n")
     late = NewCommit(
         branch="main", expected_head=before, message="Late", edits=(FileEdit(path="a.yaml", content=b"a: 2\n"),)
     )
@@ -460,16 +486,16 @@ async def test_a_commit_on_top_of_another_head_writes_nothing(scm: ScmHost) -> N
     assert await branches.read("a.yaml", made) == b"a: 1\n"
 
 
-async def test_a_branch_that_does_not_exist_has_no_head(scm: ScmHost) -> None:
-    assert await branches_of(scm).head("no/such/branch") is None
+async def test_a_branch_that_does_not_exist_has_no_head(writer: ScmHost) -> None:
+    assert await branches_of(writer).head("no/such/branch") is None
     with pytest.raises(ProviderNotFound):
-        await branches_of(scm).log("no/such/branch", 5)
+        await branches_of(writer).log("no/such/branch", 5)
 
 
 async def test_a_pull_request_is_opened_once_and_found_between_its_branches(
-    scm: ScmHost, proposed: NewPullRequest
+    changer: ScmHost, proposed: NewPullRequest
 ) -> None:
-    changes = changes_of(scm)
+    changes = changes_of(changer)
     assert await changes.find_open(proposed.head, proposed.base) == ()
     opened = await changes.create(proposed)
     assert (opened.title, opened.branch, opened.base_branch) == (proposed.title, proposed.head, proposed.base)
@@ -479,63 +505,67 @@ async def test_a_pull_request_is_opened_once_and_found_between_its_branches(
     assert await changes.find_open("main", proposed.head) == ()
 
 
-async def test_a_pull_request_without_a_difference_or_without_its_branch_is_not_opened(scm: ScmHost) -> None:
-    await write_file(scm, "main", "a.yaml", b"a: 1\n")
+async def test_a_pull_request_without_its_branch_is_not_opened(changer: ScmHost) -> None:
     with pytest.raises(ProviderNotFound):
-        await changes_of(scm).create(NewPullRequest(head="no/such/branch", base="main", title="x"))
+        await changes_of(changer).create(NewPullRequest(head="no/such/branch", base="main", title="x"))
 
 
-async def test_a_pull_request_of_equal_branches_is_a_conflict(sandbox: Sandbox, scm: ScmHost) -> None:
+async def test_a_pull_request_of_equal_branches_is_a_conflict(sandbox: Sandbox, changer: ScmHost) -> None:
     repository = sandbox.state.github.repositories[seed.REPOSITORY]
     repository.graph.branches["same"] = repository.graph.branches["main"]
     with pytest.raises(ProviderConflict):
-        await changes_of(scm).create(NewPullRequest(head="same", base="main", title="x"))
+        await changes_of(changer).create(NewPullRequest(head="same", base="main", title="x"))
 
 
 @pytest.mark.parametrize("method", MERGE_METHODS)
-async def test_a_pull_request_is_merged_once(scm: ScmHost, proposed: NewPullRequest, method: MergeMethod) -> None:
-    changes = changes_of(scm)
+async def test_a_pull_request_is_merged_once(
+    sandbox: Sandbox, changer: ScmHost, proposed: NewPullRequest, method: MergeMethod
+) -> None:
+    changes = changes_of(changer)
     opened = await changes.create(proposed)
     merge = Merge(head_sha=opened.head_sha, method=method, title="Promote", message="Pilotage-Key: 0a1b")
     made = await changes.merge(opened.number, merge)
     assert await changes.merge(opened.number, merge) == made
-    merged = await scm.pull_requests.get(opened.number)
+    merged = await changer.pull_requests.get(opened.number)
     assert (merged.state, merged.merge_sha) == (ChangeState.MERGED, made)
-    assert await branches_of(scm).head("main") == made
-    assert await branches_of(scm).read("deploy/prod.yaml", made) == b"replicas: 2\n"
+    graph = sandbox.state.github.repositories[seed.REPOSITORY].graph
+    assert graph.branches["main"] == made
+    assert graph.commits[made].tree["deploy/prod.yaml"] == "replicas: 2\n"
     assert await changes.find_open(proposed.head, proposed.base) == ()
     await changes.close(opened.number)
 
 
-async def test_a_head_that_was_not_tested_is_not_merged(scm: ScmHost, proposed: NewPullRequest) -> None:
-    changes = changes_of(scm)
+async def test_a_head_that_was_not_tested_is_not_merged(
+    sandbox: Sandbox, changer: ScmHost, proposed: NewPullRequest
+) -> None:
+    changes = changes_of(changer)
     opened = await changes.create(proposed)
-    await write_file(scm, proposed.head, "deploy/prod.yaml", b"replicas: 3\n")
+    push(sandbox, proposed.head, "deploy/prod.yaml", "replicas: 3\n")
     with pytest.raises(ProviderConflict):
         await changes.merge(opened.number, Merge(head_sha=opened.head_sha))
-    assert (await scm.pull_requests.get(opened.number)).state is ChangeState.OPEN
+    assert (await changer.pull_requests.get(opened.number)).state is ChangeState.OPEN
 
 
 async def test_a_closed_pull_request_is_not_merged_and_may_be_closed_again(
-    scm: ScmHost, proposed: NewPullRequest
+    changer: ScmHost, proposed: NewPullRequest
 ) -> None:
-    changes = changes_of(scm)
+    changes = changes_of(changer)
     opened = await changes.create(proposed)
     await changes.close(opened.number)
     await changes.close(opened.number)
     with pytest.raises(ProviderRejected):
         await changes.merge(opened.number, Merge(head_sha=opened.head_sha))
-    assert (await scm.pull_requests.get(opened.number)).state is ChangeState.CLOSED
+    assert (await changer.pull_requests.get(opened.number)).state is ChangeState.CLOSED
     assert await changes.find_open(proposed.head, proposed.base) == ()
 
 
 async def test_a_pull_request_s_text_is_changed_where_it_differs(
-    sandbox: Sandbox, scm: ScmHost, proposed: NewPullRequest
+    sandbox: Sandbox, changer: ScmHost, proposed: NewPullRequest
 ) -> None:
-    changes = changes_of(scm)
+    changes = changes_of(changer)
     opened = await changes.create(proposed)
     await changes.update(opened.number, title="Promote again", body="Other")
-    assert (await scm.pull_requests.get(opened.number)).title == "Promote again"
+    assert (await changer.pull_requests.get(opened.number)).title == "Promote again"
     writes = [one for one in sandbox.state.journal.entries() if one["method"] in ("PATCH", "PUT")]
     await changes.update(opened.number, title="Promote again", body="Other")
     assert [one for one in sandbox.state.journal.entries() if one["method"] in ("PATCH", "PUT")] == writes
