@@ -25,7 +25,8 @@ class Request:
     """What metrics call it, such as `get` or `add-labels`."""
     api: str = ""
     """What SCM metrics call its family: `PullRequest` or `CommitStatus`."""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Several values are sent one by one under the same name."""
     json: object = None
     form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query as sent."""
-        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+        return f"{self.path}?{urlencode(self.query, doseq=True, quote_via=quote)}" if self.query else self.path
 
 
 @dataclass(frozen=True, kw_only=True)

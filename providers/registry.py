@@ -6,6 +6,7 @@ Keys of a Secret, by kind:
 - `bitbucketCloud`: `token` (an access token of a repository, project or workspace); or `username`, an account's e-mail
   address, with `token`, its API token.
 - `jenkins`: `username` with `token` (API token) or `password`.
+- `gitlab`: `token` of scope api, of a user whose role is Developer or higher.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
 - `argocd`: `token`.
 
@@ -33,9 +34,12 @@ from providers.github.options import GitHubOptions
 from providers.github_actions.adapter import GitHubActionsTestRuns
 from providers.github_actions.at_ref import RunsAtRef
 from providers.github_actions.options import GitHubActionsOptions
-from providers.gitlab_ci import wire as gitlab_wire
-from providers.gitlab_ci.adapter import GitLabAccess, GitLabTestRuns
-from providers.gitlab_ci.options import GitLabOptions
+from providers.gitlab.adapter import GitLabHost
+from providers.gitlab.calls import GitLabCalls
+from providers.gitlab.options import GitLabOptions
+from providers.gitlab_ci.adapter import GitLabTestRuns
+from providers.gitlab_ci.adapter import refine as refine_gitlab_ci
+from providers.gitlab_ci.options import GitLabCIOptions
 from providers.http import HttpClients
 from providers.jenkins.adapter import JenkinsTestRuns
 from providers.jenkins.options import JenkinsOptions
@@ -44,10 +48,10 @@ from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
-HostOptions = GitHubOptions | BitbucketCloudOptions
-TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabOptions
+HostOptions = GitHubOptions | GitLabOptions | BitbucketCloudOptions
+TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabCIOptions
 DeploymentOptions = ArgoCDOptions
-CheckOptions = HostOptions | GitLabOptions
+CheckOptions = HostOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,20 +125,21 @@ def _github_actions(options: GitHubActionsOptions, access: Access, record: Recor
     return RunsAtRef(runs, options.ref) if options.ref else runs
 
 
-def _gitlab_ci(options: GitLabOptions, access: Access, record: Recorder) -> GitLabTestRuns:
-    return GitLabTestRuns(
+def _gitlab(options: GitLabOptions, access: Access, record: Recorder) -> ScmHost:
+    calls = GitLabCalls(http=access.http, options=options, credential=access.credential, record=record)
+    return GitLabHost(http=access.http, credential=access.credential, calls=calls)
+
+
+def _gitlab_ci(options: GitLabCIOptions, access: Access, record: Recorder) -> TestRuns:
+    calls = GitLabCalls(
         http=access.http,
-        base_url=gitlab_wire.base_url(options.domain),
-        project=options.project,
+        options=options.project,
         credential=access.credential,
         record=record,
-        results=result_map(options.results),
-        parameters_as=options.parameters_as,
+        refine=refine_gitlab_ci,
     )
-
-
-def _gitlab_check(options: GitLabOptions, access: Access, _record: Recorder) -> Checkable:
-    return GitLabAccess(_gitlab_ci(options, access, partial(record_ci_call, options.kind)))
+    results = result_map(options.results)
+    return GitLabTestRuns(http=access.http, calls=calls, results=results, parameters_as=options.parameters_as)
 
 
 def _jenkins(options: JenkinsOptions, access: Access, record: Recorder) -> TestRuns:
@@ -154,16 +159,13 @@ def _argocd(options: ArgoCDOptions, access: Access, record: Recorder) -> Deploym
 # A table's key is the type of the options that its entry takes, which no type of Python's says.
 SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]] = {
     GitHubOptions: _github,
+    GitLabOptions: _gitlab,
     BitbucketCloudOptions: _bitbucket_cloud,
 }
-CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {
-    GitHubOptions: _github,
-    BitbucketCloudOptions: _bitbucket_cloud,
-    GitLabOptions: _gitlab_check,
-}
+CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS}
 TEST_RUNS: Mapping[type[TestRunOptions], Callable[[Any, Access, Recorder], TestRuns]] = {
     JenkinsOptions: _jenkins,
     GitHubActionsOptions: _github_actions,
-    GitLabOptions: _gitlab_ci,
+    GitLabCIOptions: _gitlab_ci,
 }
 DEPLOYMENTS: Mapping[type[DeploymentOptions], Callable[[Any, Access, Recorder], Deployments]] = {ArgoCDOptions: _argocd}

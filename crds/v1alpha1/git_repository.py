@@ -92,7 +92,8 @@ class Component(Model):
         tuple[Annotated[str, Field(min_length=1, max_length=512)], ...], Field(min_length=1, max_length=50)
     ]
     """Globs of files; a pull request that changes one of them touches the component. `**` matches any number of
-    folders. One with 3000 files or more touches every component: GitHub lists no more."""
+    folders. One with more files than the host lists touches every component: GitHub lists 3000, GitLab as many as
+    its limit for diffs."""
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """Image built from the component, without tag; what runs is then recognised by image and tag."""
     tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None
@@ -112,7 +113,7 @@ class GitRepositorySpec(Model):
     github: OwnedRepository | None = None
     """A repository at GitHub."""
     gitlab: GitLabRepository | None = None
-    """A project at GitLab, for its pipelines; its merge requests cannot be promoted by this version."""
+    """A project at GitLab."""
     gitea: OwnedRepository | None = None
     """A repository at Gitea; refused by this version."""
     forgejo: OwnedRepository | None = None

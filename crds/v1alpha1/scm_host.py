@@ -34,25 +34,23 @@ class ScmHost(StrEnum):
 HOST_FIELDS = tuple(host.value for host in ScmHost)
 PROMOTED_AT = (
     ScmHost.GITHUB,
+    ScmHost.GITLAB,
     ScmHost.BITBUCKET_CLOUD,
 )
 """Hosts whose pull requests this version promotes."""
-PIPELINES_AT = (ScmHost.GITLAB,)
-"""Hosts that serve a TestRunner's pipelines and nothing else."""
 
 
 def supported_hosts() -> tuple[Rule, ...]:
     """Refuse each host that this version does nothing with."""
-    used = (*PROMOTED_AT, *PIPELINES_AT)
     return tuple(
         Rule(
             rule=f"!has(self.{host.value})",
             message=f"{host.value} is not supported by this version; supported are "
-            + ", ".join(supported.value for supported in used),
+            + ", ".join(supported.value for supported in PROMOTED_AT),
             field_path=f".{host.value}",
         )
         for host in ScmHost
-        if host not in used
+        if host not in PROMOTED_AT
     )
 
 
@@ -86,10 +84,10 @@ class GitHubHost(Model):
 
 
 class GitLabHost(Model):
-    """GitLab. The Secret holds `token`."""
+    """GitLab. The Secret holds `token` of scope `api`, of a user whose role is Developer or higher."""
 
     domain: Domain | None = None
-    """Host name or base URL; gitlab.com if not given."""
+    """Host name or base URL, with its port and sub-path; gitlab.com if not given."""
 
 
 class GiteaHost(Model):
@@ -138,7 +136,7 @@ class ScmProviderSpec(Model):
     github: GitHubHost | None = None
     """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
     gitlab: GitLabHost | None = None
-    """GitLab, SaaS or self-managed; for pipelines only."""
+    """GitLab, SaaS or self-managed."""
     gitea: GiteaHost | None = None
     """Gitea; refused by this version."""
     forgejo: ForgejoHost | None = None

@@ -5,23 +5,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from providers.credentials import optional_secret
 from providers.decoding import giving_way
 from providers.documents import Document, required_text, text
-from providers.endpoint import Endpoint
 from providers.errors import (
     ProviderError,
-    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnauthorized,
 )
+from providers.gitlab import wire as gitlab
+from providers.gitlab.calls import GitLabCalls
 from providers.gitlab_ci import starting, wire
 from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients
-from providers.messages import ListBound, Reply, Request, has_next_page
-from providers.metrics import Recorder
-from providers.models import Credential, Origin, Run, RunPhase, RunReading
+from providers.messages import ListBound, Reply, Request
+from providers.models import Origin, Run, RunPhase, RunReading
 from providers.origins import Ours, clock_of, foreign_note, judged, own
 from providers.reading import read
 from providers.runs import by_number
@@ -43,13 +41,6 @@ class PipelineKeys:
             del self.keys[next(iter(self.keys))]
 
 
-class OwnUser:
-    """Remember the name of a token's user."""
-
-    def __init__(self) -> None:
-        self.username: str | None = None
-
-
 class GitLabTestRuns:
     """Secret: `token` of scope api; or `triggerToken` to start pipelines and a `token` of scope read_api to poll."""
 
@@ -57,22 +48,15 @@ class GitLabTestRuns:
         self,
         *,
         http: HttpClients,
-        base_url: str,
-        project: str,
-        credential: Credential,
-        record: Recorder,
+        calls: GitLabCalls,
         results: Mapping[str, RunPhase],
         parameters_as: ParametersAs = ParametersAs.VARIABLES,
     ) -> None:
-        self._credential = credential
         self._results = results
         self._by = parameters_as
-        self._project = wire.project_path(project) if project else ""
-        self._endpoint = Endpoint(
-            http=http, base_url=base_url, credential=credential, record=record, authorize=self._headers, refine=_refine
-        )
-        self._known = http.memory(PipelineKeys, base_url, self._project)
-        self._own = http.memory(OwnUser, base_url, self._endpoint.credential_id)
+        self._calls = calls
+        self._project = calls.project
+        self._known = http.memory(PipelineKeys, calls.base_url, calls.project)
 
     async def find(self, job: str, key: str, origin: Origin | None = None) -> tuple[Run, ...]:
         named, _ = await self._listed(name=key, pages=1)
@@ -95,14 +79,14 @@ class GitLabTestRuns:
         return tuple(sorted(runs, key=by_number))
 
     async def create(self, job: str, key: str, parameters: Mapping[str, str]) -> Run:
-        token, ref = optional_secret(self._credential, "triggerToken"), _ref(job)
+        token, ref = self._calls.trigger_token, _ref(job)
         if token:
             request = starting.trigger_pipeline(
                 self._project, token=token, ref=ref, key=key, parameters=parameters, by=self._by
             )
         else:
             request = starting.create_pipeline(self._project, ref=ref, key=key, parameters=parameters, by=self._by)
-        run = wire.read_created((await self._endpoint.call(request)).document(), key)
+        run = wire.read_created((await self._calls.call(request)).document(), key)
         self._known.put(run.id, key)
         return run
 
@@ -122,32 +106,25 @@ class GitLabTestRuns:
 
     async def cancel(self, job: str, run: Run) -> None:
         for found in (run,) if run.id else own(await self.find(job, run.key, run.origin)):
-            await self._endpoint.call(wire.cancel(self._project, found.id))
+            await self._calls.call(wire.cancel(self._project, found.id))
 
     async def check(self) -> str:
         """Prove that the token can start pipelines, or has a trigger token for that, and read them."""
         if not self._project:
-            return await self.check_access()
-        scopes = wire.read_scopes(await self._endpoint.call(wire.check_token()))
+            return gitlab.read_username((await self._calls.call(gitlab.get_account())).document())
+        scopes = gitlab.read_scopes(await self._calls.call(gitlab.get_token()))
         if scopes:
             self._refuse_scopes(scopes)
-        path = await self.check_access()
-        reply = await self._endpoint.call(wire.check_pipelines(self._project))
+        path = gitlab.read_project_path((await self._calls.call(gitlab.get_project(self._project))).document())
+        reply = await self._calls.call(wire.check_pipelines(self._project))
         await read(reply, reply.documents)
         if self._by is ParametersAs.INPUTS:
-            version = text((await self._endpoint.call(starting.get_version())).document(), "version")
+            version = text((await self._calls.call(starting.get_version())).document(), "version")
             if not starting.takes_inputs(version):
                 wanted = ".".join(map(str, starting.INPUTS_SINCE))
-                said = self._endpoint.shown(f"GitLab {version}")
+                said = self._calls.shown(f"GitLab {version}")
                 raise ProviderRejected(f"{said} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer")
         return path
-
-    async def check_access(self) -> str:
-        """Prove the credential, and the project where there is one; return its path or the account."""
-        if not self._project:
-            return required_text((await self._endpoint.call(wire.check_account())).document(), "username")
-        reply = await self._endpoint.call(wire.check(self._project))
-        return required_text(reply.document(), "path_with_namespace")
 
     async def traceable(self, job: str) -> bool:
         """Say that a pipeline of ours on this ref, if there is one, shows its key to this token."""
@@ -166,19 +143,19 @@ class GitLabTestRuns:
     async def _judged(self, job: str, runs: Sequence[Run], origin: Origin | None) -> list[Run]:
         """Say of each pipeline that shows our key why it is foreign, if it is; one that is gone is left out."""
         found: list[Run] = []
-        by_trigger = bool(optional_secret(self._credential, "triggerToken"))
+        by_trigger = bool(self._calls.trigger_token)
         for run in runs:
             try:
-                reply = await self._endpoint.call(wire.get_pipeline(self._project, run.id))
+                reply = await self._calls.call(wire.get_pipeline(self._project, run.id))
             except ProviderNotFound:
                 continue
             parameters = await self._variables_of(run.id, origin)
             facts = replace(wire.read_facts(reply.document(), clock_of(reply)), parameters=parameters, complete=True)
             # A trigger token acts for its owner, whom nobody but its owner may ask for.
-            account = None if by_trigger or facts.accounts is None else await self._account_name()
+            account = None if by_trigger or facts.accounts is None else await self._calls.username()
             means = "trigger" if by_trigger else "api"
             judgement = judged(run, facts, Ours(ref=_ref(job), account=account, means=means, origin=origin))
-            found.append(replace(judgement, foreign=self._endpoint.shown(judgement.foreign)))
+            found.append(replace(judgement, foreign=self._calls.shown(judgement.foreign)))
         return found
 
     async def _variables_of(self, pipeline: str, origin: Origin | None) -> Mapping[str, object] | None:
@@ -186,24 +163,12 @@ class GitLabTestRuns:
         if origin is None or not origin.knows_parameters or self._by is ParametersAs.INPUTS:
             return None
         try:
-            reply = await self._endpoint.call(wire.get_variables(self._project, pipeline))
+            reply = await self._calls.call(wire.get_variables(self._project, pipeline))
             return await read(reply, partial(wire.read_variables, reply))
         except (ProviderUnauthorized, ProviderNotFound) as error:
             if error.status == 401:
                 raise
             return None
-
-    async def _account_name(self) -> str | None:
-        """Return under which name our pipelines are started; None where the token may not ask."""
-        if self._own.username is None:
-            try:
-                reply = await self._endpoint.call(wire.check_account())
-            except (ProviderUnauthorized, ProviderNotFound) as error:
-                if error.status == 401:
-                    raise
-                return None
-            self._own.username = required_text(reply.document(), "username")
-        return self._own.username
 
     async def _listed(
         self, ref: str = "", name: str = "", pages: int = wire.PAGE_LIMIT
@@ -213,20 +178,20 @@ class GitLabTestRuns:
         bound = ListBound()
         for page in range(1, pages + 1):
             request = wire.list_pipelines(self._project, ref=ref, page=page, now=datetime.now(UTC), name=name)
-            reply = bound.take(await self._endpoint.call(request))
+            reply = bound.take(await self._calls.call(request))
             listed.extend(await read(reply, partial(wire.candidates, reply)))
-            if not _has_more(reply):
+            if not gitlab.has_more(reply):
                 return tuple(listed), True
         return tuple(listed), False
 
     async def _name_shows_key(self, ref: str) -> bool:
         """Read the project's CI file; where it cannot be read its pipelines must be taken for nameless."""
         try:
-            project = (await self._endpoint.call(wire.check(self._project))).document()
+            project = (await self._calls.call(gitlab.get_project(self._project))).document()
             path = text(project, "ci_config_path") or starting.CONFIG_FILE
             if "@" in path or "://" in path:
                 return False
-            reply = await self._endpoint.call(starting.get_config(self._project, path, ref))
+            reply = await self._calls.call(starting.get_config(self._project, path, ref))
         except (ProviderUnauthorized, ProviderNotFound, ProviderRejected) as error:
             if error.status == 401:
                 raise
@@ -234,23 +199,23 @@ class GitLabTestRuns:
         return await read(reply, lambda: starting.shows_key(reply.text, self._by))
 
     async def _read(self, run: Run) -> RunReading:
-        reply = await self._endpoint.call(wire.get_pipeline(self._project, run.id))
+        reply = await self._calls.call(wire.get_pipeline(self._project, run.id))
         reading = wire.read_pipeline(reply.document(), key=run.key, results=self._results)
         if reading.phase in _ACTIVE:
             return reading
         if reading.phase is RunPhase.FAILED:
             # Not swallowed on errors: without the reasons a timeout would be recorded as a failed test.
-            jobs = await self._endpoint.call(wire.list_failed_jobs(self._project, run.id))
-            bridges = await self._endpoint.call(wire.list_failed_bridges(self._project, run.id))
+            jobs = await self._calls.call(wire.list_failed_jobs(self._project, run.id))
+            bridges = await self._calls.call(wire.list_failed_bridges(self._project, run.id))
             longer = max(jobs, bridges, key=lambda reply: len(reply.body))
             phase, message = await read(longer, partial(wire.read_failure, jobs, bridges))
-            reading = replace(reading, phase=phase, message=self._endpoint.shown(message) or reading.message)
+            reading = replace(reading, phase=phase, message=self._calls.shown(message) or reading.message)
         return replace(reading, summary=await self._summary(run.id))
 
     async def _summary(self, pipeline: str) -> str:
         """Read test counts; a verdict must not be lost because its counts cannot be read."""
         try:
-            reply = await self._endpoint.call(wire.get_report(self._project, pipeline))
+            reply = await self._calls.call(wire.get_report(self._project, pipeline))
             return wire.read_report(reply.document()) if reply.ok else ""
         except ProviderError:
             return ""
@@ -261,7 +226,7 @@ class GitLabTestRuns:
             return ""
         if pipeline not in self._known.keys:
             try:
-                reply = await self._endpoint.call(wire.get_variables(self._project, pipeline))
+                reply = await self._calls.call(wire.get_variables(self._project, pipeline))
             except (ProviderUnauthorized, ProviderNotFound) as error:
                 if error.status == 401:
                     raise
@@ -272,34 +237,16 @@ class GitLabTestRuns:
 
     def _refuse_scopes(self, scopes: frozenset[str]) -> None:
         """Raise ProviderUnauthorized where the token lacks a scope that this runner needs."""
-        by_trigger = bool(optional_secret(self._credential, "triggerToken"))
+        by_trigger = bool(self._calls.trigger_token)
         if "api" in scopes or (by_trigger and "read_api" in scopes):
             return
-        has = self._endpoint.shown(", ".join(sorted(scopes)))
+        has = self._calls.shown(", ".join(sorted(scopes)))
         wanted = (
             "`read_api`, which reading pipelines needs"
             if by_trigger
             else "`api`, which starting pipelines needs; or give the Secret a `triggerToken` beside a `read_api` token"
         )
         raise ProviderUnauthorized(f"the `token` (scopes: {has}) lacks the scope {wanted}", status=403)
-
-    async def _headers(self) -> Mapping[str, str]:
-        token = optional_secret(self._credential, "token")
-        if token:
-            return {"PRIVATE-TOKEN": token}
-        if optional_secret(self._credential, "triggerToken"):
-            raise ProviderMisconfigured("a `triggerToken` can only start pipelines: add a `token` with scope read_api")
-        raise ProviderMisconfigured("the Secret has no key `token`: add it")
-
-
-class GitLabAccess:
-    """Prove a project's credential where nobody starts pipelines with it."""
-
-    def __init__(self, runs: GitLabTestRuns) -> None:
-        self._runs = runs
-
-    async def check(self) -> str:
-        return await self._runs.check_access()
 
 
 def _ref(job: str) -> str:
@@ -309,11 +256,7 @@ def _ref(job: str) -> str:
     return job.strip()
 
 
-def _has_more(reply: Reply) -> bool:
-    return bool(reply.headers.get("x-next-page", "").strip()) or has_next_page(reply)
-
-
-def _refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
+def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
     """Name what a refusal means: a wrong trigger token is hidden as 404, and an undeclared key as any input."""
     said = str(error)
     if request.operation == "trigger" and reply.status == 404:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from providers.documents import Document, at, document, moment, number, required_text, text, texts
+from providers.documents import Document, at, document, moment, number, required_text, text
 from providers.gitlab_ci.starting import KEY_VARIABLE
 from providers.messages import Reply, Request, segment
 from providers.models import Run, RunPhase, RunReading
@@ -17,7 +17,6 @@ _LOOKED_BACK = timedelta(hours=24)
 _OUR_SOURCES = ("api", "trigger")
 # GitLab gives it to what a trigger token starts: https://docs.gitlab.com/ci/triggers/#access-webhook-payload
 _PAYLOAD_VARIABLE = "TRIGGER_PAYLOAD"
-_FINE_GRAINED = "granular"
 
 _PHASES: Mapping[str, RunPhase] = {
     "created": RunPhase.QUEUED,
@@ -45,19 +44,6 @@ _SYSTEM_FAILURES = frozenset({
     "downstream_pipeline_creation_failed", "reached_max_descendant_pipelines_depth",
     "reached_max_pipeline_hierarchy_size",
 })  # fmt: skip
-
-
-def base_url(domain: str) -> str:
-    """Return the API's address for a ScmProvider's `gitlab.domain`: empty, a bare domain, or a whole URL."""
-    domain = domain.strip().rstrip("/")
-    if "://" in domain:
-        return domain
-    return f"https://{domain or 'gitlab.com'}/api/v4"
-
-
-def project_path(project: str) -> str:
-    """Return the path of a project given by its number or its full path, which is one segment."""
-    return f"/projects/{segment(project.strip().strip('/'))}"
 
 
 def read_created(value: Document, key: str) -> Run:
@@ -213,31 +199,5 @@ def cancel(project: str, pipeline: str) -> Request:
     )
 
 
-def check(project: str) -> Request:
-    return Request(method="GET", path=project, operation="check-project")
-
-
-def check_account() -> Request:
-    # https://docs.gitlab.com/api/users/#retrieve-the-current-user: project and group access tokens have a user too.
-    return Request(method="GET", path="/user", operation="check")
-
-
 def check_pipelines(project: str) -> Request:
     return Request(method="GET", path=f"{project}/pipelines", query={"per_page": "1"}, operation="check-project")
-
-
-def check_token() -> Request:
-    """Ask what a token is; any scope may, but tokens of other kinds (OAuth, jobs) and old hosts have no answer."""
-    # https://docs.gitlab.com/api/personal_access_tokens/#self-inform: project and group access tokens too.
-    return Request(
-        method="GET",
-        path="/personal_access_tokens/self",
-        operation="check",
-        accepts=frozenset({400, 403, 404}),
-    )
-
-
-def read_scopes(reply: Reply) -> frozenset[str]:
-    """Read a token's scopes; empty where nobody says, or where rights are granted one by one instead."""
-    scopes = frozenset(texts(reply.document(), "scopes")) if reply.ok else frozenset()
-    return frozenset() if _FINE_GRAINED in scopes else scopes

@@ -123,12 +123,12 @@ def test_a_repository_that_does_not_exist_is_an_error() -> None:
 
 
 def test_a_repository_of_a_host_that_is_not_promoted_is_an_error_of_who_names_it() -> None:
-    spec = {"scmProviderRef": {"name": "gitlab"}, "gitlab": {"namespace": "acme", "name": "web"}}
+    spec = {"scmProviderRef": {"name": "azure"}, "azureDevOps": {"project": "shop", "name": "web"}}
     known = {"web": GitRepository.from_wire(document("GitRepository", "web", spec))}
     [error] = errors_of(policy("dev", "staging", "web"), repositories=known)
-    assert (error.path, "is at gitlab" in error.message) == ("spec.repositoryRefs[0].name", True)
+    assert (error.path, "is at azureDevOps" in error.message) == ("spec.repositoryRefs[0].name", True)
     [error] = validate_environment(environment("dev"), repositories=known)
-    assert (error.path, "is at gitlab" in error.message) == ("spec.deployments[0].repositoryRef.name", True)
+    assert (error.path, "is at azureDevOps" in error.message) == ("spec.deployments[0].repositoryRef.name", True)
 
 
 def test_a_way_that_visits_an_environment_twice_is_an_error_of_every_policy_on_it() -> None:

@@ -13,7 +13,8 @@ from providers.argocd.options import ArgoCDOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
-from providers.gitlab_ci.options import GitLabOptions
+from providers.gitlab.options import GitLabOptions
+from providers.gitlab_ci.options import GitLabCIOptions
 from providers.gitlab_ci.starting import ParametersAs
 from providers.http import HttpClients, HttpOptions
 from providers.jenkins.options import JenkinsOptions
@@ -105,6 +106,17 @@ def github(
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
 
 
+def gitlab(
+    http: HttpClients,
+    *,
+    base: str = "gitlab.example.com",
+    data: Mapping[str, str] | None = None,
+    project: str = "acme/web",
+) -> ScmHost:
+    options = GitLabOptions(domain=base, project=project)
+    return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})), IDENTITY)
+
+
 def bitbucket_cloud(
     http: HttpClients,
     *,
@@ -149,8 +161,10 @@ def gitlab_ci(
     project: str = "acme/web",
     parameters_as: str = "Variables",
 ) -> TestRuns:
-    options = GitLabOptions(
-        domain=base, project=project, results=results or {}, parameters_as=ParametersAs(parameters_as)
+    options = GitLabCIOptions(
+        project=GitLabOptions(domain=base, project=project),
+        results=results or {},
+        parameters_as=ParametersAs(parameters_as),
     )
     return open_test_runs(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})))
 

@@ -13,24 +13,11 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.gitlab_ci.wire import base_url
 from providers.models import Origin, Run, RunPhase
 from tests.providers.hosts import TOKEN, FakeHost, answer, gitlab_ci
 from tests.providers.pipelines import PROJECT, pipeline, show_each
 
 TRIGGER = {"token": TOKEN, "triggerToken": "glptt-trigger-token"}
-
-
-@pytest.mark.parametrize(
-    ("domain", "wanted"),
-    [
-        ("", "https://gitlab.com/api/v4"),
-        ("git.example.com", "https://git.example.com/api/v4"),
-        ("https://git.example.com/sub/api/v4/", "https://git.example.com/sub/api/v4"),
-    ],
-)
-def test_a_domain_names_the_address_of_its_api(domain: str, wanted: str) -> None:
-    assert base_url(domain) == wanted
 
 
 async def test_a_pipeline_is_started_with_variables_and_the_key(host: FakeHost) -> None:

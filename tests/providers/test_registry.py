@@ -7,7 +7,8 @@ from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.errors import ProviderMisconfigured, ProviderRejected
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
-from providers.gitlab_ci.options import GitLabOptions
+from providers.gitlab.options import GitLabOptions
+from providers.gitlab_ci.options import GitLabCIOptions
 from providers.jenkins.options import JenkinsOptions
 from providers.models import Credential
 from providers.ports import Checkable
@@ -30,20 +31,20 @@ from tests.providers.hosts import IDENTITY, FakeHost
 
 HOSTS: list[HostOptions] = [
     GitHubOptions(domain="https://x", owner="a", repository="b"),
+    GitLabOptions(domain="https://x", project="1"),
     BitbucketCloudOptions(domain="https://x", workspace="a", repository="b"),
 ]
 REPOSITORY = GitHubOptions(domain="https://x", owner="a", repository="b")
 RUNS: list[TestRunOptions] = [
     JenkinsOptions(url="https://x"),
     GitHubActionsOptions(repository=REPOSITORY),
-    GitLabOptions(domain="https://x", project="1"),
+    GitLabCIOptions(project=GitLabOptions(domain="https://x", project="1")),
 ]
 
 
 def test_each_system_that_can_be_opened_is_opened_below() -> None:
     assert {type(options) for options in RUNS} == set(TEST_RUNS)
-    assert {type(options) for options in HOSTS} == set(SCM_HOSTS)
-    assert set(CHECKS) == {*SCM_HOSTS, GitLabOptions}
+    assert {type(options) for options in HOSTS} == set(SCM_HOSTS) == set(CHECKS)
     assert set(DEPLOYMENTS) == {ArgoCDOptions}
 
 
@@ -51,7 +52,7 @@ async def test_opening_with_an_empty_secret_fails_at_the_first_call(host: FakeHo
     access = Access(http=host.http(), credential=Credential(data={}))
     checks: list[Checkable] = [
         *(open_scm_host(options, access, IDENTITY) for options in HOSTS),
-        open_scm_check(GitLabOptions(domain="https://x", project="1"), access, IDENTITY),
+        *(open_scm_check(options, access, IDENTITY) for options in HOSTS),
         *(open_test_runs(options, access) for options in RUNS),
     ]
     for port in checks:

@@ -114,7 +114,7 @@ async def test_a_trigger_token_alone_does_not_make_a_runner_reachable(open_http:
     assert hosts.paths == []
 
 
-async def test_a_gitlab_host_is_proved_although_no_more_than_its_ci_is_used(open_http: Opener) -> None:
+async def test_a_gitlab_host_is_proved_by_its_project_s_path_or_number(open_http: Opener) -> None:
     cluster, hosts = shop(), Hosts()
     cluster.add("ScmProvider", "gitlab", {"gitlab": {}, "secretRef": {"name": "github-token"}})
     for name, number in (("by-path", None), ("by-number", 7)):
@@ -122,7 +122,9 @@ async def test_a_gitlab_host_is_proved_although_no_more_than_its_ci_is_used(open
         cluster.add("GitRepository", name, {"scmProviderRef": {"name": "gitlab"}, "gitlab": project})
         assert (await check(cluster, open_http, hosts, "GitRepository", name)).accepted
     assert (await check(cluster, open_http, hosts, "ScmProvider", "gitlab")).accepted
-    assert hosts.paths == ["/api/v4/projects/acme/shop/web", "/api/v4/projects/7", "/api/v4/user"]
+    token = "/api/v4/personal_access_tokens/self"
+    paths = [token, "/api/v4/projects/acme/shop/web", token, "/api/v4/projects/7", "/api/v4/user"]
+    assert hosts.paths == paths
     refused = await check(cluster, open_http, Hosts(401), "ScmProvider", "gitlab")
     assert (refused.accepted, refused.reason) == (False, "Unauthorized")
 

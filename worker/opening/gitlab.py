@@ -3,7 +3,8 @@
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import GitLabHost
 from crds.v1alpha1.test_runner import GitLabCIRunner
-from providers.gitlab_ci.options import GitLabOptions
+from providers.gitlab.options import GitLabOptions
+from providers.gitlab_ci.options import GitLabCIOptions
 from providers.gitlab_ci.starting import ParametersAs
 
 
@@ -12,11 +13,10 @@ def host_options(block: GitLabHost, repository: GitRepository | None) -> GitLabO
     return GitLabOptions(domain=block.domain or "", project=_project(repository) if repository else "")
 
 
-def run_options(runner: GitLabCIRunner, host: GitLabHost, repository: GitRepository) -> GitLabOptions:
+def run_options(runner: GitLabCIRunner, host: GitLabHost, repository: GitRepository) -> GitLabCIOptions:
     """Name the project whose pipelines run."""
-    return GitLabOptions(
-        domain=host.domain or "",
-        project=_project(repository),
+    return GitLabCIOptions(
+        project=host_options(host, repository),
         parameters_as=ParametersAs(runner.parameters_as.value),
         results={"skipped": runner.skipped.value, "manual": runner.manual.value},
     )

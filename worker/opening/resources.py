@@ -63,11 +63,9 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
 HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
     ScmHost.GITHUB: github.host_options,
     ScmHost.BITBUCKET_CLOUD: bitbucket.cloud_options,
-}
-CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {
-    **HOSTS,
     ScmHost.GITLAB: gitlab.host_options,
 }
+CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {**HOSTS}
 
 
 class ClusterOpener:

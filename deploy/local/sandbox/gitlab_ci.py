@@ -3,25 +3,18 @@
 Source: GitLab's REST documentation, pages "Pipelines API" and "Pipeline trigger tokens API".
 """
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from deploy.local.sandbox.clock import parse_timestamp, timestamp
+from deploy.local.sandbox.gitlab_http import Call, endpoint
 from deploy.local.sandbox.gitlab_inputs import WrongInputsError, check_inputs
-from deploy.local.sandbox.gitlab_rights import authenticate, refused, require_role, require_variables_of, scopes
-from deploy.local.sandbox.gitlab_state import FINAL_STATUSES, GitLabState, Pipeline, Project
-from deploy.local.sandbox.replies import Json, RefusedError, Reply
-from deploy.local.sandbox.state import STATE, SandboxState
+from deploy.local.sandbox.gitlab_rights import refused, require_role, require_variables_of, scopes
+from deploy.local.sandbox.gitlab_state import FINAL_STATUSES, Pipeline, Project
+from deploy.local.sandbox.replies import Json, Reply
 
 CONFIG_FILE = ".gitlab-ci.yml"
-_PAGE_LIMIT = 100
-_DEFAULT_PAGE = 20
 _NO_JOBS = (
     "Pipeline will not run for the selected trigger. "
     "The rules configuration prevented any jobs from being added to the pipeline."
@@ -48,69 +41,6 @@ def add_routes(app: web.Application) -> None:
     router.add_get(f"{one}/pipelines/{{pipeline}}/bridges", endpoint(list_bridges))
 
 
-@dataclass(kw_only=True)
-class Call:
-    """One request; `user` is None where a trigger token stands for a person."""
-
-    request: web.Request
-    sandbox: SandboxState
-    user: Json | None
-    body: Json
-
-    @property
-    def state(self) -> GitLabState:
-        return self.sandbox.gitlab
-
-    @property
-    def web_url(self) -> str:
-        return f"{self.request.scheme}://{self.request.host}/gitlab"
-
-    def project(self) -> Project:
-        project = self.state.project(self.request.match_info["project"])
-        if project is None:
-            raise refused(404, "404 Project Not Found")
-        return project
-
-    def pipeline(self) -> tuple[Project, Pipeline]:
-        project, number = self.project(), self.request.match_info["pipeline"]
-        pipeline = project.pipelines.get(int(number)) if number.isdigit() else None
-        if pipeline is None:
-            raise refused(404, "404 Not found")
-        return project, pipeline
-
-    def paged(self, items: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
-        query = self.request.query
-        size = min(int(query.get("per_page", _DEFAULT_PAGE)), _PAGE_LIMIT)
-        page, pages = int(query.get("page", 1)), max(math.ceil(len(items) / size), 1)
-        following = str(page + 1) if page < pages else ""
-        headers = {
-            "X-Page": str(page),
-            "X-Per-Page": str(size),
-            "X-Total": str(len(items)),
-            "X-Total-Pages": str(pages),
-            "X-Next-Page": following,
-            "X-Prev-Page": str(page - 1) if page > 1 else "",
-        }
-        if following:
-            headers["Link"] = f'<{self.request.url.update_query(page=following)}>; rel="next"'
-        return items[(page - 1) * size : page * size], headers
-
-
-def endpoint(action: Callable[[Call], Reply], *, anonymous: bool = False) -> Handler:
-    """Wrap an action as an aiohttp handler; only the trigger endpoint does without a user."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        sandbox = request.app[STATE]
-        try:
-            user = None if anonymous else authenticate(request, sandbox.gitlab.tokens)
-            reply = action(Call(request=request, sandbox=sandbox, user=user, body=await _fields(request)))
-        except RefusedError as refusal:
-            reply = refusal.reply
-        return reply.response()
-
-    return handle
-
-
 def read_version(call: Call) -> Reply:
     return Reply(body={"version": "18.6.0-ee", "revision": "0000000"})
 
@@ -133,6 +63,7 @@ def read_project(call: Call) -> Reply:
             "ci_config_path": project.ci_config_path,
             "default_branch": next(iter(project.branches), "main"),
             "web_url": f"{call.web_url}/{project.path}",
+            "archived": False,
         }
     )
 
@@ -196,7 +127,7 @@ def list_pipelines(call: Call) -> Reply:
 
 
 def read_pipeline(call: Call) -> Reply:
-    project, pipeline = call.pipeline()
+    project, pipeline = _pipeline(call)
     now = call.state.clock.now()
     final = pipeline.status(now) in FINAL_STATUSES
     return Reply(
@@ -213,7 +144,7 @@ def read_pipeline(call: Call) -> Reply:
 
 
 def list_variables(call: Call) -> Reply:
-    _, pipeline = call.pipeline()
+    _, pipeline = _pipeline(call)
     require_variables_of(call.user, pipeline)
     listed = [{"key": key, "value": value, "variable_type": "env_var"} for key, value in pipeline.variables.items()]
     if pipeline.source == "trigger":
@@ -224,7 +155,7 @@ def list_variables(call: Call) -> Reply:
 
 def cancel_pipeline(call: Call) -> Reply:
     """Cancel; 200 in any state, without effect once final."""
-    project, pipeline = call.pipeline()
+    project, pipeline = _pipeline(call)
     running = pipeline.status(call.state.clock.now()) not in FINAL_STATUSES
     if running:
         pipeline.canceled_at = call.state.clock.now()
@@ -232,7 +163,7 @@ def cancel_pipeline(call: Call) -> Reply:
 
 
 def retry_pipeline(call: Call) -> Reply:
-    project, pipeline = call.pipeline()
+    project, pipeline = _pipeline(call)
     now = call.state.clock.now()
     if pipeline.status(now) in ("failed", "canceled"):
         lasted = pipeline.ends_at - pipeline.starts_at
@@ -242,7 +173,7 @@ def retry_pipeline(call: Call) -> Reply:
 
 
 def read_report_summary(call: Call) -> Reply:
-    report = call.pipeline()[0].test_report or {}
+    report = _pipeline(call)[0].test_report or {}
     return Reply(
         body={
             "total": {
@@ -260,18 +191,18 @@ def read_report_summary(call: Call) -> Reply:
 
 
 def read_report(call: Call) -> Reply:
-    report = call.pipeline()[0].test_report
+    report = _pipeline(call)[0].test_report
     return Reply(body=report or {"total_count": 0, "success_count": 0, "failed_count": 0, "test_suites": []})
 
 
 def list_bridges(call: Call) -> Reply:
     """List what triggers child pipelines: nothing in this sandbox does."""
-    call.pipeline()
+    _pipeline(call)
     return Reply(body=[])
 
 
 def list_jobs(call: Call) -> Reply:
-    project, pipeline = call.pipeline()
+    project, pipeline = _pipeline(call)
     status = pipeline.status(call.state.clock.now())
     page, headers = call.paged(
         [
@@ -290,6 +221,14 @@ def list_jobs(call: Call) -> Reply:
         ]
     )
     return Reply(body=list(page), headers=headers)
+
+
+def _pipeline(call: Call) -> tuple[Project, Pipeline]:
+    project, number = call.project(), call.request.match_info["pipeline"]
+    pipeline = project.pipelines.get(int(number)) if number.isdigit() else None
+    if pipeline is None:
+        raise refused(404, "404 Not found")
+    return project, pipeline
 
 
 def _create(call: Call, project: Project, *, source: str, variables: dict[str, str]) -> Reply:
@@ -324,24 +263,3 @@ def _show(call: Call, project: Project, pipeline: Pipeline) -> Json:
         "updated_at": timestamp(pipeline.updated_at(now)),
         "web_url": f"{call.web_url}/{project.path}/-/pipelines/{pipeline.identifier}",
     }
-
-
-async def _fields(request: web.Request) -> Json:
-    """Read query, JSON and form; `variables[KEY]` form fields become a mapping."""
-    fields: Json = dict(request.query)
-    if request.content_type == "application/json" and (raw := await request.read()):
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            raise refused(400, "400 Bad Request", key="error") from None
-        fields.update(body if isinstance(body, dict) else {})
-    elif request.content_type == "application/x-www-form-urlencoded":
-        fields.update({name: value for name, value in (await request.post()).items() if isinstance(value, str)})
-    nested = {
-        name[10:-1]: fields.pop(name)
-        for name in list(fields)
-        if name.startswith("variables[") and name.endswith("]") and name != "variables[]"
-    }
-    if nested:
-        fields["variables"] = nested
-    return fields

@@ -108,7 +108,7 @@ class GitLabState:
             identifier = fields.pop("id", None)
             project = self.projects.get(path)
             if project is None:
-                project = Project(identifier=identifier or len(self.projects) + 1, path=path)
+                project = Project(identifier=identifier or self._next_project(), path=path)
                 self.projects[path] = project
             for name, value in fields.items():
                 if name not in Project.__dataclass_fields__:
@@ -123,6 +123,15 @@ class GitLabState:
         if name.isdigit():
             return next((project for project in self.projects.values() if project.identifier == int(name)), None)
         return self.projects.get(name)
+
+    def add(self, path: str, *, branches: dict[str, str]) -> Project:
+        """Add a project whose branches are those of a repository, now and later."""
+        project = Project(identifier=self._next_project(), path=path, branches=branches)
+        self.projects[path] = project
+        return project
+
+    def _next_project(self) -> int:
+        return max((project.identifier for project in self.projects.values()), default=0) + 1
 
     def create(
         self,

@@ -228,8 +228,38 @@ _BRIDGE = {**_JOB, "name": "child", "downstream_pipeline": {"id": 78, "status": 
 _CI_FILE = b"workflow:\n  name: e2e $PROMOTION_KEY $[[ inputs.promotion_key ]]\njob:\n  script: make\n"
 _GITLAB_PAGE = {"x-next-page": "", "link": '<https://gitlab.example.com/x>; rel="first"'}
 
+_GITLAB_USER = {"id": 7, "username": "pilotage", "name": "Pilotage"}
+_MERGE_REQUEST = {
+    "id": 100, "iid": 1, "project_id": 7, "title": "A title", "state": "merged", "sha": OLDER, "author": _GITLAB_USER,
+    "merge_commit_sha": None, "squash_commit_sha": SHA, "source_branch": "feature", "target_branch": "main",
+    "source_project_id": 7, "target_project_id": 7, "labels": ["bug", "pilotage/testing"], "changes_count": "2",
+    "web_url": "https://gitlab.example.com/acme/web/-/merge_requests/1", "diff_refs": {"head_sha": OLDER},
+}  # fmt: skip
+_NOTE = {"id": 9, "body": "### Pilotage: Testing", "author": _GITLAB_USER, "system": False}
+_GITLAB_STATUS = {
+    "id": 3, "sha": SHA, "name": "pilotage/dev", "status": "running", "description": "x",
+    "target_url": "https://example.com",
+}  # fmt: skip
+
 GITLAB = _routes({
-    r"GET .*/projects/acme%2Fweb": {"path_with_namespace": "acme/web", "ci_config_path": ""},
+    r"GET .*/projects/acme%2Fweb": {"path_with_namespace": "acme/web", "ci_config_path": "", "archived": False},
+    r"(GET|PUT) .*/merge_requests/1": _MERGE_REQUEST,
+    r"GET .*/merge_requests/1/diffs": Answer(headers=_GITLAB_PAGE, body=[
+        {"old_path": "a/b.py", "new_path": "a/b.py", "diff": "@@"}, {"old_path": "a/c.py", "new_path": "a/d.py"},
+    ]),
+    r"GET .*/merge_requests/1/notes": Answer(headers=_GITLAB_PAGE, body=[_NOTE, {**_NOTE, "id": 8, "system": True}]),
+    r"POST .*/merge_requests/1/notes": Answer(status=201, body=_NOTE),
+    r"(GET|PUT) .*/merge_requests/1/notes/9": _NOTE,
+    r"POST .*/labels": Answer(status=201, body={"id": 1, "name": "pilotage/testing"}),
+    r"GET .*/repository/merge_base": {"id": OLDER},
+    r"GET .*/repository/commits/[^/]+": {"id": SHA},
+    r"GET .*/repository/commits/[^/]+/statuses": Answer(
+        headers=_GITLAB_PAGE, body=[_GITLAB_STATUS, {**_GITLAB_STATUS, "id": 2, "status": "success"}]
+    ),
+    rf"POST .*/statuses/{OLDER}": Answer(status=400, body={
+        "message": "Cannot transition status via :enqueue from :running (Reason(s): Status cannot transition)"
+    }),
+    r"POST .*/statuses/[^/]+": Answer(status=201, body=_GITLAB_STATUS),
     r"GET .*/projects/acme%2Fweb/pipelines": Answer(
         headers=_GITLAB_PAGE, body=[_PIPELINE, {**_PIPELINE, "id": 76, "name": None}]
     ),
@@ -312,6 +342,7 @@ HOSTS: Mapping[str, tuple[Route, ...]] = {
     "bitbucketCloud": BITBUCKET_CLOUD,
     "githubActions": GITHUB,
     "jenkins": JENKINS,
+    "gitlab": GITLAB,
     "gitlabCI": GITLAB,
     "argocd": ARGOCD,
 }

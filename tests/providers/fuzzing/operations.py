@@ -1,9 +1,9 @@
 """Everything that the ports can ask of each kind of host, named `kind.method`, with variants behind a second dot."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
-from providers.errors import ProviderBusy, ProviderConflict
+from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
 from providers.http import HttpClients
 from providers.models import (
     ApplicationRef,
@@ -21,7 +21,7 @@ from providers.models import (
 from providers.ports import Branches, PullRequestChanges, ScmHost
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
-from tests.providers.hosts import TOKEN, argocd, bitbucket_cloud, github, github_actions, gitlab_ci, jenkins
+from tests.providers.hosts import TOKEN, argocd, bitbucket_cloud, github, github_actions, gitlab, gitlab_ci, jenkins
 
 Operation = Callable[[HttpClients], Awaitable[object]]
 REF = ApplicationRef(project="shop", name="web")
@@ -75,6 +75,12 @@ def branches(host: ScmHost) -> Branches:
 async def _stream(http: HttpClients) -> tuple[ApplicationState, ...]:
     async with aclosing(argocd(http).stream(REF)) as states:  # type: ignore[type-var]
         return tuple([state async for state in states])
+
+
+async def _set_again(http: HttpClients) -> None:
+    # The host refuses each state by the state that it is in, the way around included.
+    with suppress(ProviderRejected):
+        await gitlab(http).commit_statuses.set(OLDER, STATUS)
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -145,6 +151,22 @@ OPERATIONS: Mapping[str, Operation] = {
     "jenkins.cancel.waiting": lambda http: jenkins(http).cancel("web", Run(id="queue:5", key=KEY)),
     "jenkins.check": lambda http: jenkins(http).check(),
     "jenkins.traceable": lambda http: jenkins(http).traceable("web"),
+    "gitlab.pull_requests.get": lambda http: gitlab(http).pull_requests.get(1),
+    "gitlab.pull_requests.changed_files": lambda http: gitlab(http).pull_requests.changed_files(1),
+    "gitlab.revisions.compare": lambda http: gitlab(http).revisions.compare(OLDER, SHA),
+    "gitlab.revisions.resolve": lambda http: gitlab(http).revisions.resolve(SHA[:7]),
+    "gitlab.commit_statuses.newest": lambda http: gitlab(http).commit_statuses.newest(SHA),
+    "gitlab.commit_statuses.set": lambda http: gitlab(http).commit_statuses.set(SHA, STATUS),
+    "gitlab.commit_statuses.set.again": _set_again,
+    "gitlab.labels.list": lambda http: gitlab(http).labels.list(1),
+    "gitlab.labels.add": lambda http: gitlab(http).labels.add(1, ["pilotage/testing"]),
+    "gitlab.labels.remove": lambda http: gitlab(http).labels.remove(1, "pilotage/testing"),
+    "gitlab.comments.own": lambda http: gitlab(http).comments.own(1),
+    "gitlab.comments.get": lambda http: gitlab(http).comments.get("1:9"),
+    "gitlab.comments.create": lambda http: gitlab(http).comments.create(1, "x"),
+    "gitlab.comments.update": lambda http: gitlab(http).comments.update(Comment(id="1:9", body=""), "x"),
+    "gitlab.check": lambda http: gitlab(http).check(),
+    "gitlab.check.account": lambda http: gitlab(http, project="").check(),
     "gitlabCI.find": lambda http: gitlab_ci(http).find("main", KEY),
     "gitlabCI.find.known": lambda http: gitlab_ci(http).find("main", KEY, ORIGIN),
     "gitlabCI.create": lambda http: gitlab_ci(http).create("main", KEY, {"REVISION": SHA}),

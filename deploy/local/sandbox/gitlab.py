@@ -1,0 +1,30 @@
+"""Routes of the GitLab stand-in as an SCM host: merge requests, labels, notes, commits and their statuses."""
+
+from aiohttp import web
+
+from deploy.local.sandbox import gitlab_commits as commits
+from deploy.local.sandbox import gitlab_merge_requests as merge_requests
+from deploy.local.sandbox import gitlab_notes as notes
+from deploy.local.sandbox.gitlab_http import Action, endpoint
+
+_PROJECT = "/gitlab/api/v4/projects/{project}"
+_ONE = "/merge_requests/{iid}"
+_ROUTES: tuple[tuple[str, str, Action], ...] = (
+    ("GET", _ONE, merge_requests.read_one),
+    ("PUT", _ONE, merge_requests.change),
+    ("GET", f"{_ONE}/diffs", merge_requests.list_diffs),
+    ("GET", f"{_ONE}/notes", notes.list_notes),
+    ("POST", f"{_ONE}/notes", notes.create),
+    ("GET", f"{_ONE}/notes/{{note}}", notes.read_one),
+    ("PUT", f"{_ONE}/notes/{{note}}", notes.change),
+    ("POST", "/labels", merge_requests.create_label),
+    ("POST", "/statuses/{sha}", commits.create_status),
+    ("GET", "/repository/merge_base", commits.read_merge_base),
+    ("GET", "/repository/commits/{sha}", commits.read_one),
+    ("GET", "/repository/commits/{sha}/statuses", commits.list_statuses),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    for method, path, action in _ROUTES:
+        app.router.add_route(method, _PROJECT + path, endpoint(action))

@@ -1,0 +1,178 @@
+"""GitLab as an SCM host: one project with one credential."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
+
+from providers.credentials import proof_key
+from providers.decoding import giving_way
+from providers.errors import ProviderRejected, ProviderUnauthorized
+from providers.gitlab import commits, merge_requests, notes, statuses, wire
+from providers.gitlab.calls import GitLabCalls
+from providers.http import HttpClients
+from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.reading import read
+
+_PROOF_DIGITS = 32
+
+
+class KnownLabels:
+    """Remember which labels a project has, so that each is created with its colour once and not asked for again."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
+class GitLabMergeRequests:
+    def __init__(self, calls: GitLabCalls) -> None:
+        self._calls = calls
+
+    async def get(self, number: int) -> HostPullRequest:
+        reply = await self._calls.call(merge_requests.get_merge_request(self._calls.project, number))
+        return await read(reply, lambda: merge_requests.read_merge_request(reply.document()))
+
+    async def changed_files(self, number: int) -> ChangedFiles:
+        shown = (await self._calls.call(merge_requests.get_merge_request(self._calls.project, number))).document()
+        paths: dict[str, None] = {}
+        listed = 0
+        async for reply in self._calls.pages(partial(merge_requests.list_diffs, self._calls.project, number)):
+            paths.update(dict.fromkeys(await read(reply, partial(merge_requests.read_paths, reply))))
+            listed += merge_requests.files_on(reply)
+        return ChangedFiles(paths=tuple(paths), complete=merge_requests.lists_all(shown, listed))
+
+
+class GitLabRevisions:
+    def __init__(self, calls: GitLabCalls) -> None:
+        self._calls = calls
+
+    async def compare(self, base: str, head: str) -> Ancestry:
+        if base == head:
+            return Ancestry.IDENTICAL
+        reply = await self._calls.call(commits.get_merge_base(self._calls.project, base, head))
+        found = commits.read_ancestry(reply, base, head)
+        if found is None:
+            await self._prove_seen()
+        return found or Ancestry.UNKNOWN
+
+    async def resolve(self, revision: str) -> str | None:
+        reply = await self._calls.call(commits.get_commit(self._calls.project, revision))
+        if reply.ok:
+            return commits.read_commit(reply.document(), revision)
+        await self._prove_seen()
+        return None
+
+    async def _prove_seen(self) -> None:
+        """Raise ProviderNotFound where the credential does not see the project: that answers as a missing commit."""
+        await self._calls.call(wire.get_project(self._calls.project))
+
+
+class GitLabCommitStatuses:
+    def __init__(self, calls: GitLabCalls) -> None:
+        self._calls = calls
+
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        found: dict[str, tuple[int, CommitStatus]] = {}
+        async for reply in self._calls.pages(partial(statuses.list_statuses, self._calls.project, sha)):
+            async for status in giving_way(await read(reply, reply.documents)):
+                statuses.read_newest(found, status)
+        return {context: status for context, (_, status) in found.items()}
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        request = statuses.create_status(self._calls.project, sha, status)
+        reply = await self._calls.call(request)
+        if reply.ok:
+            return
+        states = statuses.detour(status, reply)
+        if not states:
+            raise self._calls.error(request, reply)
+        for state in states:
+            await self._calls.call(statuses.create_status(self._calls.project, sha, status, state=state))
+
+
+class GitLabLabels:
+    def __init__(self, calls: GitLabCalls, known: KnownLabels) -> None:
+        self._calls = calls
+        self._known = known
+
+    async def list(self, number: int) -> tuple[str, ...]:
+        reply = await self._calls.call(merge_requests.get_merge_request(self._calls.project, number))
+        return await read(reply, lambda: merge_requests.read_labels(reply.document()))
+
+    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+        request = merge_requests.add_labels(self._calls.project, number, names)
+        for name in names:
+            if name not in self._known.names:
+                await self._calls.call(merge_requests.create_label(self._calls.project, name))
+                self._known.names.add(name)
+        reply = await self._calls.call(request)
+        if missing := merge_requests.missing_labels(names, reply.document()):
+            self._known.names.difference_update(missing)
+            lost = ", ".join(missing)
+            text = f"GitLab did not add {lost}: create the labels, or give the token's user a role that may"
+            raise ProviderUnauthorized(self._calls.shown(text), status=403)
+        return await read(reply, lambda: merge_requests.read_labels(reply.document()))
+
+    async def remove(self, number: int, name: str) -> None:
+        await self._calls.call(merge_requests.remove_label(self._calls.project, number, name))
+
+
+class GitLabComments:
+    def __init__(self, calls: GitLabCalls, credential: Credential) -> None:
+        self._calls = calls
+        self._key = proof_key(credential)
+
+    async def own(self, number: int) -> tuple[Comment, ...]:
+        username = await self._calls.username()
+        pages = self._calls.pages(partial(notes.list_notes, self._calls.project, number))
+        listed = [await read(reply, partial(notes.read_notes_of, number, username, reply)) async for reply in pages]
+        return tuple(chain.from_iterable(listed))
+
+    async def get(self, comment_id: str) -> Comment:
+        reply = await self._calls.call(notes.get_note(self._calls.project, comment_id))
+        return notes.read_note(notes.iid_of(comment_id), reply.document())
+
+    def proof(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+
+    async def create(self, number: int, body: str) -> Comment:
+        reply = await self._calls.call(notes.create_note(self._calls.project, number, body))
+        return notes.read_note(number, reply.document())
+
+    async def update(self, comment: Comment, body: str) -> None:
+        await self._calls.call(notes.update_note(self._calls.project, comment.id, body))
+
+
+class GitLabHost:
+    """One project at GitLab. Without a project only `check` is of use: it proves the credential alone."""
+
+    def __init__(self, *, http: HttpClients, credential: Credential, calls: GitLabCalls) -> None:
+        self._calls = calls
+        self.capabilities = Capabilities()
+        self.pull_requests = GitLabMergeRequests(calls)
+        self.revisions = GitLabRevisions(calls)
+        self.commit_statuses = GitLabCommitStatuses(calls)
+        self.labels = GitLabLabels(calls, http.memory(KnownLabels, calls.base_url, calls.project))
+        self.comments = GitLabComments(calls, credential)
+        self.changes: PullRequestChanges | None = None
+        self.branches: Branches | None = None
+        self.deployment_records: DeploymentRecords | None = None
+
+    async def check(self) -> str:
+        """Prove the credential, and the project where there is one; return its path or the account.
+
+        Raises ProviderUnauthorized where the token's scopes do not reach, ProviderRejected for an archived project.
+        """
+        if not self._calls.project:
+            return wire.read_username((await self._calls.call(wire.get_account())).document())
+        scopes = wire.read_scopes(await self._calls.call(wire.get_token()))
+        project = (await self._calls.call(wire.get_project(self._calls.project))).document()
+        # With a trigger token beside it the credential is one for pipelines, whose TestRunner says what is missing.
+        if scopes and "api" not in scopes and not self._calls.trigger_token:
+            has = self._calls.shown(", ".join(sorted(scopes)))
+            text = f"the `token` (scopes: {has}) lacks the scope `api`, which labels, statuses and comments need"
+            raise ProviderUnauthorized(text, status=403)
+        if wire.is_archived(project):
+            raise ProviderRejected("the project is archived, so that GitLab refuses every change: unarchive it")
+        return wire.read_project_path(project)

@@ -1,0 +1,107 @@
+"""Send requests of one project with one credential."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+from providers.credentials import optional_secret
+from providers.endpoint import Endpoint, Refine
+from providers.errors import (
+    ProviderError,
+    ProviderMalformed,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderUnauthorized,
+)
+from providers.gitlab import wire
+from providers.gitlab.options import GitLabOptions
+from providers.http import HttpClients
+from providers.messages import ListBound, Reply, Request
+from providers.metrics import Recorder
+from providers.models import Credential
+
+TRIGGER_TOKEN = "triggerToken"  # noqa: S105 - the name of the key, not its value
+
+
+class OwnUser:
+    """Remember the name of a token's user."""
+
+    def __init__(self) -> None:
+        self.username: str | None = None
+
+
+class GitLabCalls:
+    """Send requests of one project. `refine` may name an error better than what all of GitLab has in common does."""
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        options: GitLabOptions,
+        credential: Credential,
+        record: Recorder,
+        refine: Refine | None = None,
+    ) -> None:
+        self.base_url = wire.base_url(options.domain)
+        self.project = wire.project_path(options.project) if options.project else ""
+        self._credential = credential
+        self._more = refine
+        self._endpoint = Endpoint(
+            http=http,
+            base_url=self.base_url,
+            credential=credential,
+            record=record,
+            authorize=self._headers,
+            refine=self._refine,
+        )
+        self._own = http.memory(OwnUser, self.base_url, self._endpoint.credential_id)
+
+    @property
+    def trigger_token(self) -> str:
+        """The Secret's trigger token, which starts pipelines and does nothing else; empty where there is none."""
+        return optional_secret(self._credential, TRIGGER_TOKEN)
+
+    async def call(self, request: Request) -> Reply:
+        """Send once and return a success or an accepted status."""
+        return await self._endpoint.call(request)
+
+    async def pages(self, request: Callable[[int], Request]) -> AsyncGenerator[Reply, None]:
+        """Yield page by page, so that a caller keeps what it reads and no more."""
+        bound = ListBound()
+        for page in range(1, wire.PAGE_LIMIT + 1):
+            reply = bound.take(await self.call(request(page)))
+            yield reply
+            if not wire.has_more(reply):
+                return
+        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+
+    async def username(self) -> str | None:
+        """Return under which name the token acts; None where it may not ask."""
+        if self._own.username is None:
+            try:
+                reply = await self.call(wire.get_account())
+            except (ProviderUnauthorized, ProviderNotFound) as error:
+                if error.status == 401:
+                    raise
+                # Not remembered: the token's rights may be fixed.
+                return None
+            self._own.username = wire.read_username(reply.document())
+        return self._own.username
+
+    def error(self, request: Request, reply: Reply) -> ProviderError:
+        """Make the error that an accepted answer means after all."""
+        return self._endpoint.error(request, reply)
+
+    def shown(self, text: str) -> str:
+        """Make a host's text fit to be shown."""
+        return self._endpoint.shown(text)
+
+    def _refine(self, request: Request, reply: Reply, error: ProviderError) -> ProviderError:
+        found = wire.refine(request, reply, error)
+        return self._more(request, reply, found) if self._more is not None else found
+
+    async def _headers(self) -> Mapping[str, str]:
+        token = optional_secret(self._credential, "token")
+        if token:
+            return {"PRIVATE-TOKEN": token}
+        if self.trigger_token:
+            raise ProviderMisconfigured("a `triggerToken` can only start pipelines: add a `token` with scope read_api")
+        raise ProviderMisconfigured("the Secret has no key `token`: add it")

@@ -1,0 +1,91 @@
+"""Commit statuses in GitLab's REST shapes (https://docs.gitlab.com/api/commits/#set-the-pipeline-status-of-a-commit).
+
+A status is a job of a pipeline, and its state a machine: what is pending becomes running, either ends once, and a state
+that ended is followed by a new job. The text of a job changes with its state only.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from providers.documents import Document, required_number, required_text, text
+from providers.gitlab.wire import STATUS_API, page, said_in
+from providers.messages import Reply, Request, segment
+from providers.models import CommitStatus, StatusState
+from providers.redaction import shortened
+
+TEXT_LIMIT = 255
+"""Characters of name, description and address."""
+_HASH_DIGITS = 8
+_PENDING = "pending"
+_STATES: Mapping[StatusState, str] = {
+    StatusState.PENDING: _PENDING,
+    StatusState.SUCCESS: "success",
+    StatusState.FAILURE: "failed",
+    # A promotion that was aborted: a failure would be reported to people as one.
+    StatusState.ERROR: "canceled",
+}
+_MEANINGS: Mapping[str, StatusState] = {
+    "success": StatusState.SUCCESS,
+    "failed": StatusState.FAILURE,
+    "canceled": StatusState.ERROR,
+    "canceling": StatusState.ERROR,
+    "skipped": StatusState.ERROR,
+}
+_DETOURS: Mapping[str, tuple[str, ...]] = {_PENDING: ("running",), "running": ("canceled", _PENDING)}
+_HELD = re.compile(r"Cannot transition status via :\w{1,40} from :(\w{1,40})")
+
+
+def list_statuses(project: str, sha: str, number: int) -> Request:
+    path = f"{project}/repository/commits/{segment(sha)}/statuses"
+    return page(path, number, api=STATUS_API, operation="list")
+
+
+def read_newest(found: dict[str, tuple[int, CommitStatus]], status: Document) -> None:
+    """Keep a status where it is the newest of its name, which has the highest id: several pipelines have one each."""
+    age, name = required_number(status, "id"), required_text(status, "name")
+    if name not in found or found[name][0] < age:
+        found[name] = (age, read_status(status))
+
+
+def read_status(value: Document) -> CommitStatus:
+    return CommitStatus(
+        context=required_text(value, "name"),
+        state=_MEANINGS.get(required_text(value, "status"), StatusState.PENDING),
+        description=text(value, "description"),
+        url=text(value, "target_url"),
+    )
+
+
+def create_status(project: str, sha: str, status: CommitStatus, *, state: str = "") -> Request:
+    """Set a status, or make it go through `state` on its way; 400 may say that it is in the wrong state for that."""
+    body = {
+        "state": state or _STATES[status.state],
+        "name": name_of(status.context),
+        "description": shortened(status.description, TEXT_LIMIT),
+    }
+    # A longer address would be refused, and a cut one leads nowhere.
+    if status.url.startswith(("http://", "https://")) and len(status.url) <= TEXT_LIMIT:
+        body["target_url"] = status.url
+    return Request(
+        method="POST",
+        path=f"{project}/statuses/{segment(sha)}",
+        json=body,
+        api=STATUS_API,
+        operation="create",
+        accepts=frozenset() if state else frozenset({400}),
+    )
+
+
+def detour(status: CommitStatus, refused: Reply) -> tuple[str, ...]:
+    """Return through which states a status gets its new text, as the refusal tells; empty for none."""
+    held = _HELD.search(said_in(refused))
+    return _DETOURS.get(held[1], ()) if held and status.state is StatusState.PENDING else ()
+
+
+def name_of(context: str) -> str:
+    """Return the context, or one that is too long with a hash in place of its end."""
+    if len(context) <= TEXT_LIMIT:
+        return context
+    tail = hashlib.sha256(context.encode()).hexdigest()[:_HASH_DIGITS]
+    return f"{context[: TEXT_LIMIT - _HASH_DIGITS - 1]}-{tail}"
