@@ -41,8 +41,8 @@ binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and 
 demo: $(STAMP) ## Promote a pull request to prod on real servers, and report (KEEP=1 leaves all running)
 	@$(BIN)/python -m deploy.local.demo $(if $(KEEP),--keep)
 
-up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n)
-	@$(LOCAL) up $(if $(WORKERS),--workers $(WORKERS)) $(if $(WATCHERS),--watchers $(WATCHERS))
+up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n, RECEIVERS=n)
+	@$(LOCAL) up $(if $(WORKERS),--workers $(WORKERS)) $(if $(WATCHERS),--watchers $(WATCHERS)) $(if $(RECEIVERS),--receivers $(RECEIVERS))
 
 down: $(STAMP) ## Stop the local environment
 	@$(LOCAL) down

@@ -33,7 +33,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/replay": 30,
     "tests/architecture": 60,
     "tests/activities": 30,
-    "tests/receiver": 20,
+    "tests/receiver": 90,
     "tests/mutants": 10,
 }
 """Seconds of tests by folder, added over processes, on two idle cores; the order is the one in which they start."""

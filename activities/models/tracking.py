@@ -93,7 +93,9 @@ class Timings:
     poll_initial: timedelta = timedelta(seconds=10)
     poll_maximum: timedelta = timedelta(minutes=2)
     poll_gap: timedelta = timedelta(seconds=5)
-    """The least time between two polls of one promotion, pokes included."""
+    """The least time between two polls of one promotion, or two looks at one place."""
+    poke_gap: timedelta = timedelta(seconds=1)
+    """The same where a poke asks for the second one: a webhook says that there is something to see."""
     backstop: timedelta = timedelta(hours=6)
     """How long any wait lasts before the workflow looks again by itself, ± 20 %."""
     holder_backstop: timedelta = timedelta(minutes=10)

@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start what is missing and return when all is ready")
     up.add_argument("--workers", type=_count, help="worker processes (default: as before, else 1)")
     up.add_argument("--watchers", type=_count, help="watcher processes (default: as before, else 1)")
+    up.add_argument("--receivers", type=_count, help="receiver processes (default: as before, else 1)")
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="show what runs")
     commands.add_parser("binaries", help="find, download or build the programs, and print where they are")
@@ -64,7 +65,7 @@ def _count(text: str) -> int:
 
 def _up(arguments: argparse.Namespace) -> int:
     control = Control(arguments.directory, report_to_stderr)
-    control.up(workers=arguments.workers, watchers=arguments.watchers)
+    control.up(workers=arguments.workers, watchers=arguments.watchers, receivers=arguments.receivers)
     _print_status(control)
     return 0
 

@@ -23,7 +23,7 @@ def local(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def up(directory: Path) -> subprocess.CompletedProcess[str]:
     """The servers without our own processes: those have tests of their own."""
-    return local(directory, "up", "--workers", "0", "--watchers", "0")
+    return local(directory, "up", "--workers", "0", "--watchers", "0", "--receivers", "0")
 
 
 def running(directory: Path) -> dict[str, int]:

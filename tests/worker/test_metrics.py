@@ -21,6 +21,7 @@ from providers import metrics as provider_metrics
 from providers.models import RunPhase
 from tests.activities.fakes import FakeConnections, FakeRuns
 from worker.health import Health, HealthServer
+from worker.receiver.metrics import ReceiverMetrics
 from worker.settings import describe_settings
 from worker.temporal.connect import connect, create_telemetry
 from worker.watcher.metrics import WatcherMetrics
@@ -96,9 +97,10 @@ def documented() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 def ours() -> Iterable[MetricWrapperBase]:
-    """Return every collector that our processes register, the watcher's in a registry of its own."""
+    """Return every collector that our processes register, those of watcher and receiver in a registry of their own."""
     registry = CollectorRegistry()
     WatcherMetrics(registry)
+    ReceiverMetrics(registry)
     for known in (registry, REGISTRY):
         for name, collector in known._names_to_collectors.items():
             if not name.startswith(("python_", "process_")):

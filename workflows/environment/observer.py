@@ -101,7 +101,7 @@ class Observer:
     def hurry(self, now: datetime) -> None:
         """Look again soon: somebody said that something changed."""
         self._environment_due, self._hurried = now, True
-        gap = self._start.timings.poll_gap
+        gap = min(self._start.timings.poke_gap, self._start.timings.poll_gap)
         self._look_at(now if self.observed.at is None else max(now, self.observed.at + gap))
 
     def welcome(self, now: datetime) -> None:

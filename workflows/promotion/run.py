@@ -119,6 +119,8 @@ class PromotionRun:
         self.outdated = self.membership.view(story.environment) if story.outdated else None
         """The source's view that our own read proved to be old."""
         self.last_poll: datetime | None = None
+        self.pokes_at_poll = 0
+        """How many pokes had come when the last poll began: it answers these."""
         self.cancelling = Cancelling(self)
         self._asking = Asking(self, story)
         self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)

@@ -181,7 +181,7 @@ def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending
     code = _play(environment, ending)
     if not environment.names():
         return code
-    write_shell_file(directory / "env", environment, workers=WORKERS)
+    write_shell_file(directory / "env", environment)
     _say_how(directory)
     # Whoever reads the demo's output through a pipe must see its end.
     with Path(os.devnull).open("r+") as nothing:

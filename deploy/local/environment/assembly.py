@@ -110,7 +110,7 @@ class LocalEnvironment:
         return f"http://127.0.0.1:{self._port('sandbox-1')}"
 
     def http_url(self, name: str) -> str:
-        """Return where `worker-1`, `watcher-2` … serves /healthz, /readyz and /metrics."""
+        """Return where `worker-1`, `watcher-2` … serves /healthz, /readyz and /metrics, and `receiver-1` /hooks/."""
         return f"http://127.0.0.1:{self._port(_numbered(name))}"
 
     def process_environment(self, name: str) -> dict[str, str]:
@@ -132,12 +132,16 @@ class LocalEnvironment:
             **self._additions,
         }
 
-    def start(self, *pieces: Piece, workers: int = 0, watchers: int = 0) -> None:
+    def start(self, *pieces: Piece, workers: int = 0, watchers: int = 0, receivers: int = 0) -> None:
         """Start what does not run yet, and return when all of it is ready. What a failed start began is stopped."""
         before = set(self.names())
         try:
             self._start_servers(pieces)
-            ours = [*_numbers("worker", workers), *_numbers("watcher", watchers)]
+            ours = [
+                *_numbers("worker", workers),
+                *_numbers("watcher", watchers),
+                *_numbers("receiver", receivers),
+            ]
             self._spawn(*(self._own(name) for name in ours if not self.running(name)))
         except BaseException:
             for name in [name for name in reversed(self.names()) if name not in before]:

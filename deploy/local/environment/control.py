@@ -35,7 +35,7 @@ class Control:
         self._directory = directory.absolute()
         self._report = report
 
-    def up(self, *, workers: int | None, watchers: int | None) -> None:
+    def up(self, *, workers: int | None, watchers: int | None, receivers: int | None) -> None:
         """Start what is missing and return when all is ready. None keeps the number of a running environment, or is 1.
 
         A new environment that fails or is interrupted leaves nothing running; one that ran before stays.
@@ -49,6 +49,7 @@ class Control:
                 number=time.time_ns(),
                 workers=_chosen(workers, before.workers if before else 1),
                 watchers=_chosen(watchers, before.watchers if before else 1),
+                receivers=_chosen(receivers, before.receivers if before else 1),
             )
             try:
                 self._ask(request)

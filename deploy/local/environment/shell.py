@@ -9,20 +9,20 @@ from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.environment.binaries import find
 
 
-def variables(environment: LocalEnvironment, *, workers: int) -> dict[str, str]:
+def variables(environment: LocalEnvironment) -> dict[str, str]:
     """Return what `.local/env` exports; a piece that does not run has an empty address."""
     return {
         **environment.shared_environment(),
         "TEMPORAL_UI_URL": environment.temporal_ui_url,
         "SANDBOX_URL": environment.sandbox_url if environment.running("sandbox") else "",
-        "WORKER_METRICS_URL": f"{environment.http_url('worker-1')}/metrics" if workers else "",
-        "RECEIVER_URL": "",
+        "WORKER_METRICS_URL": f"{environment.http_url('worker-1')}/metrics" if environment.running("worker") else "",
+        "RECEIVER_URL": environment.http_url("receiver-1") if environment.running("receiver") else "",
     }
 
 
-def write_shell_file(path: Path, environment: LocalEnvironment, *, workers: int) -> None:
+def write_shell_file(path: Path, environment: LocalEnvironment) -> None:
     """Write `export` lines, and a PATH on which pilotage, temporal and kubectl are found first."""
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables(environment, workers=workers).items()]
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables(environment).items()]
     present = os.environ.get("PATH", "").split(os.pathsep)
     wanted = [Path(sys.executable).parent, find("temporal").parent, find("kubectl").parent]
     first = [directory for directory in dict.fromkeys(map(str, wanted)) if directory not in present]

@@ -28,6 +28,12 @@ class Request:
     number: int
     workers: int
     watchers: int
+    receivers: int
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        """How many processes of each kind of ours are to run."""
+        return {"worker": self.workers, "watcher": self.watchers, "receiver": self.receivers}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +125,10 @@ class Supervisor:
         try:
             for name in environment.names():
                 process, _, number = name.rpartition("-")
-                if int(number) > {"worker": request.workers, "watcher": request.watchers}.get(process, 1):
+                if int(number) > request.wanted.get(process, 1):
                     environment.terminate(name)
-            environment.start(*PIECES, workers=request.workers, watchers=request.watchers)
-            write_shell_file(self._files.shell, environment, workers=request.workers)
+            environment.start(*PIECES, workers=request.workers, watchers=request.watchers, receivers=request.receivers)
+            write_shell_file(self._files.shell, environment)
         except LocalEnvironmentError as error:
             failure = str(error)
         self._files.write_answer(Answer(number=request.number, failure=failure))

@@ -25,6 +25,7 @@ def add_routes(app: web.Application) -> None:
     router.add_get("/_script", _show_script)
     router.add_post("/_script", _extend_script)
     router.add_delete("/_script", _clear_script)
+    router.add_get("/_webhooks", _show_webhooks)
     for path, action in _ACTIONS.items():
         router.add_post(path, _posted(action))
 
@@ -63,6 +64,10 @@ async def _extend_script(request: web.Request) -> web.StreamResponse:
     except (ValueError, TypeError) as error:
         return web.json_response({"error": str(error)}, status=400)
     return web.json_response({"id": rules[-1].number, "ids": [rule.number for rule in rules]}, status=201)
+
+
+async def _show_webhooks(request: web.Request) -> web.StreamResponse:
+    return web.json_response(list(request.app[STATE].webhooks.deliveries))
 
 
 async def _clear_script(request: web.Request) -> web.StreamResponse:
@@ -223,6 +228,11 @@ def _compare_application(state: SandboxState, body: Json) -> None:
     state.controller.compare(_application(state, body))
 
 
+def _add_webhook(state: SandboxState, body: Json) -> None:
+    """Send webhooks from now on: {system, url, secret, of: repository, folder of jobs, or start of applications}."""
+    state.webhooks.add(body)
+
+
 def _set_result(state: SandboxState, body: Json) -> None:
     """Choose how the next builds of a job go: {job, result?, duration_seconds?, queue_seconds?, disabled?, number?}.
 
@@ -318,6 +328,7 @@ _ACTIONS: dict[str, Action] = {
     "/_argocd/set": _set_application,
     "/_argocd/compare": _compare_application,
     "/_argocd/delete": _delete_application,
+    "/_webhooks": _add_webhook,
     "/_jenkins/result": _set_result,
     "/_github/result": _set_workflow,
     "/_gitlab/result": _set_project,

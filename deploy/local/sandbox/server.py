@@ -49,8 +49,10 @@ async def running_sandbox(
     try:
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
-        yield Sandbox(url=f"http://127.0.0.1:{runner.addresses[0][1]}", state=state)
+        state.webhooks.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield Sandbox(url=state.webhooks.base_url, state=state)
     finally:
+        state.webhooks.stop()
         state.controller.stop()
         await runner.cleanup()
 

@@ -17,6 +17,7 @@ from deploy.local.sandbox.journal import Journal
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.replies import Json
 from deploy.local.sandbox.script import Script
+from deploy.local.sandbox.webhooks import Webhooks
 
 # Their stand-ins show the repositories of the seed's `github` part in each host's own words.
 _OTHER_HOSTS = ("gitea", "forgejo", "bitbucketCloud", "bitbucketDataCenter", "azureDevOps")
@@ -31,6 +32,7 @@ class SandboxState:
         self.clock = Clock()
         self.journal = Journal()
         self.script = Script()
+        self.webhooks = Webhooks(self)
         self._build()
 
     def load(self, seed: Mapping[str, Any]) -> None:
@@ -61,6 +63,7 @@ class SandboxState:
     def reset(self) -> None:
         """Forget everything but options and the time."""
         self.controller.stop()
+        self.webhooks.stop()
         self.journal.clear()
         self.script.clear()
         self._build()

@@ -71,7 +71,9 @@ async def await_merge(ctx: PromotionRun) -> State:
                 # Only now can places ahead tell which changes would carry this one past the hold.
                 ctx.membership.hold_changed()
             return state
-        await ctx.wait(ctx.look().changed, at_most=jittered(pauses.next()), why="look for the merge")
+        if await ctx.wait(ctx.look().changed, at_most=jittered(pauses.next()), why="look for the merge"):
+            # Where a host tells of a merge before each of its servers knows it, the next look comes soon.
+            pauses.reset()
         story.awaited_merge = True
         await _read_pull_request(ctx)
 

@@ -190,10 +190,24 @@ async def poll_tests(ctx: PromotionRun, round_: Round, *, source: SourceReader |
     """
     if not rounds.to_poll(round_, workflow.now()):
         return
-    if ctx.last_poll is not None and (gap := ctx.last_poll + ctx.timings.poll_gap - workflow.now()) > timedelta(0):
-        await ctx.wait(lambda: False, at_most=gap, why="keep the gap between polls")
-    ctx.last_poll = workflow.now()
+    await _keep_gap(ctx)
+    ctx.last_poll, ctx.pokes_at_poll = workflow.now(), ctx.pokes
     await _poll(ctx, round_, source=source)
+
+
+async def _keep_gap(ctx: PromotionRun) -> None:
+    """Wait until the next poll may begin: sooner where a poke came since the last one, also while waiting."""
+    if ctx.last_poll is None:
+        return
+
+    def poked() -> bool:
+        return ctx.pokes != ctx.pokes_at_poll
+
+    if not poked() and (gap := ctx.last_poll + ctx.timings.poll_gap - workflow.now()) > timedelta(0):
+        await ctx.wait(poked, at_most=gap, why="keep the gap between polls")
+    least = min(ctx.timings.poke_gap, ctx.timings.poll_gap)
+    if poked() and (gap := ctx.last_poll + least - workflow.now()) > timedelta(0):
+        await ctx.wait(lambda: False, at_most=gap, why="keep the gap between pokes")
 
 
 async def look_once_more(ctx: PromotionRun, round_: Round) -> None:

@@ -88,6 +88,8 @@ async def run_tests(ctx: PromotionRun) -> State:
         elif act.step is Step.POLL:
             polling.pokes = ctx.pokes
             await poll_tests(ctx, round_, source=None if ctx.held else source)
+            # Pokes that came while the gap was kept are answered by this poll, those that came during it are not.
+            polling.pokes = max(polling.pokes, ctx.pokes_at_poll)
             polling.plan_next(workflow.now())
         elif (state := await _carry_out(ctx, hop, round_, act, source)) is not None:
             return state

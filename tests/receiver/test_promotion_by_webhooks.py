@@ -1,0 +1,107 @@
+"""A promotion whose polls are hours apart: what it sees, it sees because a webhook came."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import httpx
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+
+from deploy.local.demo.evidence import read_runs
+from deploy.local.environment.assembly import PIECES, LocalEnvironment
+from deploy.local.sandbox.seed import MERGE_SHA
+from tests.e2e.cluster import Cluster, Document
+from tests.e2e.shop import Shop, until
+from tests.pace import ONE_PARTITION
+from tests.receiver.world import SECRET, github_headers, pull_request
+from worker.receiver.secrets import SECRET_KEY
+
+HOURS = 4 * 3600.0
+SLOW = ("poll_initial", "poll_maximum", "merge_initial", "merge_maximum", "observe_initial", "observe_maximum")
+TIMINGS = {
+    **dict.fromkeys(SLOW, HOURS),
+    "reference_initial": 0.5,
+    "reference_maximum": 2.0,
+    "listing_lag": 2.0,
+}
+NAME = "hooked"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop with an open pull request, whose systems send webhooks."""
+    with LocalEnvironment(
+        tmp_path_factory.mktemp("receiver"),
+        temporal_in_memory=True,
+        temporal_arguments=ONE_PARTITION,
+        process_environment={"PILOTAGE_TIMINGS": json.dumps(TIMINGS)},
+        sandbox_arguments=("--run-seconds", "2"),
+    ) as environment:
+        environment.start(*PIECES, workers=1, watchers=1, receivers=1)
+        with closing(Cluster(environment.kubernetes)) as cluster:
+            opened = Shop(NAME, environment, cluster).open(merged=False)
+            for secret in ("github-token", "jenkins-token", "argocd-token"):
+                opened.document("Secret", secret)["stringData"][SECRET_KEY] = SECRET
+            opened.apply_all()
+            opened.until_state("AwaitingMerge")
+            yield opened
+
+
+def address(shop: Shop, resource: str) -> str:
+    return f"{shop.environment.http_url('receiver-1')}/hooks/{shop.namespace}/{resource}"
+
+
+def post(shop: Shop, body: Document, *, secret: str, delivery: str) -> int:
+    data = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **github_headers(data, secret=secret, delivery=delivery)}
+    return httpx.post(address(shop, "GitRepository/web"), content=data, headers=headers, trust_env=False).status_code
+
+
+def pokes(shop: Shop) -> int:
+    """Count the pokes in the histories of the promotion."""
+    return sum(
+        event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+        and event.workflow_execution_signaled_event_attributes.signal_name == "poke"
+        for event in history(shop)
+    )
+
+
+def history(shop: Shop) -> list[HistoryEvent]:
+    async def read() -> list[HistoryEvent]:
+        client = await Client.connect(shop.environment.temporal_address)
+        return [event for run in await read_runs(client, shop.status()["workflow"]["id"]) for event in run]
+
+    return asyncio.run(read())
+
+
+def test_only_a_delivery_that_is_proved_and_new_becomes_a_signal(shop: Shop) -> None:
+    event = pull_request(full_name=f"acme/{shop.name}", action="labeled")
+    before = pokes(shop)
+    assert [post(shop, event, secret=f"{SECRET}!", delivery=f"bad-{number}") for number in range(3)] == [401] * 3
+    assert pokes(shop) == before
+    # Whatever a refused one had become would have come before this one.
+    assert [post(shop, event, secret=SECRET, delivery="good") for _ in range(3)] == [202] * 3
+    until(lambda: pokes(shop), lambda seen: seen > before, "the poke", 20)
+    assert post(shop, pull_request(full_name=f"acme/{shop.name}"), secret=SECRET, delivery="another") == 202
+    assert until(lambda: pokes(shop), lambda seen: seen > before + 1, "the second poke", 20) == before + 2
+
+
+def test_a_merge_its_tests_and_its_deployments_are_seen_by_webhooks_alone(shop: Shop) -> None:
+    for system, resource, of in (
+        ("github", "GitRepository/web", f"acme/{shop.name}"),
+        ("jenkins", "TestRunner/jenkins", shop.name),
+        ("argocd", "ArgoCDInstance/argocd", f"{shop.name}-"),
+    ):
+        target = {"system": system, "url": address(shop, resource), "secret": SECRET, "of": of}
+        shop.sandbox.post("/_webhooks", target)
+    shop.sandbox.post("/_github/merge", {"repo": f"acme/{shop.name}", "number": 412, "sha": MERGE_SHA})
+    shop.until_state("AwaitingSync", seconds=30)
+    shop.deploy("dev", MERGE_SHA)
+    shop.until_waiting("PromoteCommand", seconds=60)
+    shop.pilotage("promote", "web-412")
+    shop.until_state("Completed", seconds=60)
+    assert shop.running()["prod"] == MERGE_SHA
