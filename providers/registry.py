@@ -5,6 +5,7 @@ Keys of a Secret, by kind:
   may come from the options instead.
 - `bitbucketCloud`: `token` (an access token of a repository, project or workspace); or `username`, an account's e-mail
   address, with `token`, its API token.
+- `gitea`, `forgejo`: `token`; or `username` with `password`.
 - `jenkins`: `username` with `token` (API token) or `password`.
 - `gitlab`: `token` of scope api, of a user whose role is Developer or higher.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
@@ -27,6 +28,10 @@ from providers.bitbucket_cloud import wire as bitbucket_cloud_wire
 from providers.bitbucket_cloud.adapter import BitbucketCloudHost
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
+from providers.gitea import wire as gitea_wire
+from providers.gitea.adapter import GiteaHost
+from providers.gitea.calls import GiteaCalls
+from providers.gitea.options import ForgejoOptions, GiteaOptions
 from providers.github import wire as github_wire
 from providers.github.adapter import GitHubHost
 from providers.github.calls import GitHubCalls
@@ -48,7 +53,7 @@ from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
-HostOptions = GitHubOptions | GitLabOptions | BitbucketCloudOptions
+HostOptions = GitHubOptions | GitLabOptions | GiteaOptions | BitbucketCloudOptions
 TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabCIOptions
 DeploymentOptions = ArgoCDOptions
 CheckOptions = HostOptions
@@ -125,6 +130,18 @@ def _github_actions(options: GitHubActionsOptions, access: Access, record: Recor
     return RunsAtRef(runs, options.ref) if options.ref else runs
 
 
+def _gitea(options: GiteaOptions, access: Access, record: Recorder) -> ScmHost:
+    calls = GiteaCalls(
+        http=access.http,
+        base_url=gitea_wire.base_url(options.domain),
+        owner=options.owner,
+        repository=options.repository,
+        credential=access.credential,
+        record=record,
+    )
+    return GiteaHost(credential=access.credential, calls=calls)
+
+
 def _gitlab(options: GitLabOptions, access: Access, record: Recorder) -> ScmHost:
     calls = GitLabCalls(http=access.http, options=options, credential=access.credential, record=record)
     return GitLabHost(http=access.http, credential=access.credential, calls=calls)
@@ -160,6 +177,8 @@ def _argocd(options: ArgoCDOptions, access: Access, record: Recorder) -> Deploym
 SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]] = {
     GitHubOptions: _github,
     GitLabOptions: _gitlab,
+    GiteaOptions: _gitea,
+    ForgejoOptions: _gitea,
     BitbucketCloudOptions: _bitbucket_cloud,
 }
 CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS}

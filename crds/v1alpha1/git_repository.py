@@ -93,7 +93,7 @@ class Component(Model):
     ]
     """Globs of files; a pull request that changes one of them touches the component. `**` matches any number of
     folders. One with more files than the host lists touches every component: GitHub lists 3000, GitLab as many as
-    its limit for diffs."""
+    its limit for diffs, and of a Gitea or Forgejo 3000 are read."""
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """Image built from the component, without tag; what runs is then recognised by image and tag."""
     tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None
@@ -115,9 +115,9 @@ class GitRepositorySpec(Model):
     gitlab: GitLabRepository | None = None
     """A project at GitLab."""
     gitea: OwnedRepository | None = None
-    """A repository at Gitea; refused by this version."""
+    """A repository at Gitea."""
     forgejo: OwnedRepository | None = None
-    """A repository at Forgejo; refused by this version."""
+    """A repository at Forgejo."""
     bitbucket_cloud: OwnedRepository | None = None
     """A repository at Bitbucket Cloud; its owner is the workspace."""
     bitbucket_data_center: BitbucketDataCenterRepository | None = None

@@ -35,6 +35,8 @@ HOST_FIELDS = tuple(host.value for host in ScmHost)
 PROMOTED_AT = (
     ScmHost.GITHUB,
     ScmHost.GITLAB,
+    ScmHost.GITEA,
+    ScmHost.FORGEJO,
     ScmHost.BITBUCKET_CLOUD,
 )
 """Hosts whose pull requests this version promotes."""
@@ -94,14 +96,14 @@ class GiteaHost(Model):
     """Gitea. The Secret holds `token`, or `username` and `password`."""
 
     domain: Domain
-    """Host name or base URL."""
+    """Host name, or URL of the host with the path below which it is served; its API is at `/api/v1` there."""
 
 
 class ForgejoHost(Model):
     """Forgejo. The Secret holds `token`, or `username` and `password`."""
 
     domain: Domain
-    """Host name or base URL."""
+    """Host name, or URL of the host with the path below which it is served; its API is at `/api/v1` there."""
 
 
 class BitbucketCloudHost(Model):
@@ -138,9 +140,9 @@ class ScmProviderSpec(Model):
     gitlab: GitLabHost | None = None
     """GitLab, SaaS or self-managed."""
     gitea: GiteaHost | None = None
-    """Gitea; refused by this version."""
+    """Gitea, 1.20 or newer."""
     forgejo: ForgejoHost | None = None
-    """Forgejo; refused by this version."""
+    """Forgejo."""
     bitbucket_cloud: BitbucketCloudHost | None = None
     """Bitbucket Cloud."""
     bitbucket_data_center: BitbucketDataCenterHost | None = None

@@ -51,17 +51,12 @@ def _repository(**spec: object) -> Document:
 
 _DOMAIN = {"domain": "git.example"}
 _SECRET = {"secretRef": {"name": "token"}}
-_OWNED = {"owner": "acme", "name": "web"}
 _OF_PROJECT = {"project": "acme", "name": "web"}
 _HOSTS = {
-    "gitea": _DOMAIN,
-    "forgejo": _DOMAIN,
     "bitbucketDataCenter": _DOMAIN,
     "azureDevOps": {"organization": "acme"},
 }
 _REPOSITORIES = {
-    "gitea": _OWNED,
-    "forgejo": _OWNED,
     "bitbucketDataCenter": _OF_PROJECT,
     "azureDevOps": _OF_PROJECT,
 }

@@ -5,12 +5,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from deploy.local.demo.hosts import GITHUB, clone_url
 from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX
 from deploy.local.sandbox.seed import (
     MERGE_SHA,
     PREVIOUS_SHA,
     REPOSITORY,
-    REPOSITORY_URL,
     default_seed,
 )
 from tests.e2e.cluster import Document
@@ -54,13 +54,13 @@ def gates_of(document: Document) -> Iterator[Document]:
         yield from document["spec"]["tests"]
 
 
-def world(repository: str, *, merged: bool = True) -> dict[str, Any]:
+def world(repository: str, *, merged: bool = True, host: str = GITHUB) -> dict[str, Any]:
     """Return a seed with a repository, jobs and applications of this test's own; credentials are shared."""
     seed = default_seed()
     declared = seed["github"]["repos"][REPOSITORY]
     apps = {name.replace("web-", f"{repository}-"): app for name, app in seed["argocd"]["apps"].items()}
     for app in apps.values():
-        app["source"]["repoURL"] = REPOSITORY_URL.replace(REPOSITORY, f"acme/{repository}")
+        app["source"]["repoURL"] = clone_url(host, repository)
     project = {name: value for name, value in seed["gitlab"]["projects"][REPOSITORY].items() if name != "id"}
     if not merged:
         _undo_merge(declared, apps[f"{repository}-dev"])

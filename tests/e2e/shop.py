@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from deploy.local.demo.hosts import GITHUB, at_host
 from deploy.local.demo.world import TRACKER, SandboxClient
 from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.environment.binaries import find
@@ -41,9 +42,18 @@ def until(look: Callable[[], Seen], holds: Callable[[Seen], object], what: str, 
 class Shop:
     """Everything of it has its own name, so that shops disturb neither each other nor what came before."""
 
-    def __init__(self, name: str, environment: LocalEnvironment, cluster: Cluster, *, as_shipped: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        environment: LocalEnvironment,
+        cluster: Cluster,
+        *,
+        as_shipped: bool = False,
+        host: str = GITHUB,
+    ) -> None:
         """`as_shipped` keeps the CI systems that the samples name; else all tests run at Jenkins."""
         self.name = name
+        self.host = host
         self.namespace = f"shop-{name}"
         self.environment = environment
         self.cluster = cluster
@@ -53,6 +63,7 @@ class Shop:
         )
         if not as_shipped:
             self.documents = at_jenkins(self.documents, name)
+        self.documents = at_host(self.documents, host)
 
     def document(self, kind: str, name: str) -> Document:
         """Return a sample, to be changed before it is applied or to be applied again."""
@@ -60,7 +71,7 @@ class Shop:
 
     def open(self, *, merged: bool = True, **jobs: Document) -> "Shop":
         """Seed the stand-ins, and create the namespace; `e2e={"result": "FAILURE"}` says how a job goes."""
-        self.sandbox.post("/_seed", world(self.name, merged=merged))
+        self.sandbox.post("/_seed", world(self.name, merged=merged, host=self.host))
         for job, outcome in jobs.items():
             self.job(job, **outcome)
         self.cluster.apply(next(one for one in self.documents if one["kind"] == "Namespace"))
@@ -191,11 +202,11 @@ class Shop:
 
     def journal(self, system: str) -> list[Document]:
         """Return what a system was asked about this shop."""
-        marks = {"jenkins": f"/job/{self.name}/", "argocd": f"/{self.name}-", "github": f"/acme/{self.name}/"}
+        marks = {"jenkins": f"/job/{self.name}/", "argocd": f"/{self.name}-"}
         return [
             entry
             for entry in self.sandbox.journal()
-            if entry["system"] == system and f"{marks[system]}" in f"{entry['path']}/"
+            if entry["system"] == system and marks.get(system, f"/{self.name}/") in f"{entry['path']}/"
         ]
 
     def triggers(self) -> Counter[str]:

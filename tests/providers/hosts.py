@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from providers.argocd.options import ArgoCDOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
+from providers.gitea.options import GiteaOptions
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
 from providers.gitlab.options import GitLabOptions
@@ -125,6 +126,19 @@ def bitbucket_cloud(
     data: Mapping[str, str] | None = None,
 ) -> ScmHost:
     options = BitbucketCloudOptions(domain=base, workspace=workspace, repository="web")
+    return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})), IDENTITY)
+
+
+def gitea(
+    http: HttpClients,
+    *,
+    base: str = "https://git.example.com",
+    owner: str = "acme",
+    name: str = "web",
+    data: Mapping[str, str] | None = None,
+    made: type[GiteaOptions] = GiteaOptions,
+) -> ScmHost:
+    options = made(domain=base, owner=owner, repository=name)
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})), IDENTITY)
 
 

@@ -25,6 +25,7 @@ from tests.providers.hosts import (
     answer,
     argocd,
     bitbucket_cloud,
+    gitea,
     github,
     github_actions,
     gitlab,
@@ -73,6 +74,21 @@ OPERATIONS: Mapping[str, Operation] = {
         Comment(id="1:1", body=""), "x"
     ),
     "bitbucket cloud check": lambda http: bitbucket_cloud(http).check(),
+    "gitea get": lambda http: gitea(http).pull_requests.get(1),
+    "gitea changed files": lambda http: gitea(http).pull_requests.changed_files(1),
+    "gitea compare": lambda http: gitea(http).revisions.compare("a", "b"),
+    "gitea resolve": lambda http: gitea(http).revisions.resolve("a"),
+    "gitea newest statuses": lambda http: gitea(http).commit_statuses.newest("a"),
+    "gitea set status": lambda http: gitea(http).commit_statuses.set("a", STATUS),
+    "gitea list labels": lambda http: gitea(http).labels.list(1),
+    "gitea add labels": lambda http: gitea(http).labels.add(1, ["x"]),
+    "gitea remove label": lambda http: gitea(http).labels.remove(1, "x"),
+    "gitea own comments": lambda http: gitea(http).comments.own(1),
+    "gitea get comment": lambda http: gitea(http).comments.get("1"),
+    "gitea create comment": lambda http: gitea(http).comments.create(1, "x"),
+    "gitea update comment": lambda http: gitea(http).comments.update(Comment(id="1", body=""), "x"),
+    "gitea check": lambda http: gitea(http).check(),
+    "gitea check account": lambda http: gitea(http, owner="").check(),
     "jenkins find": lambda http: jenkins(http).find("web", "k"),
     "jenkins create": lambda http: jenkins(http).create("web", "k", {}),
     "jenkins read item": lambda http: jenkins(http).read("web", Run(id="queue:1", key="k")),
@@ -113,6 +129,7 @@ OPERATIONS: Mapping[str, Operation] = {
 ALL = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 # Their answers say nothing that anybody reads, so that garbage in them is no error.
 _ANSWERS_UNREAD = (
+    "gitea set status", "gitea update comment",
     "github set status", "github add labels", "github remove label", "github update comment", "actions cancel",
     "gitlab cancel", "bitbucket cloud set status", "bitbucket cloud update comment", "bitbucket cloud check",
     "gitlab set status", "gitlab remove label", "gitlab update comment",

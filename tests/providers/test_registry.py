@@ -5,6 +5,7 @@ import pytest
 from providers.argocd.options import ArgoCDOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.errors import ProviderMisconfigured, ProviderRejected
+from providers.gitea.options import ForgejoOptions, GiteaOptions
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
 from providers.gitlab.options import GitLabOptions
@@ -30,6 +31,8 @@ from providers.runs import test_counts as count_tests
 from tests.providers.hosts import IDENTITY, FakeHost
 
 HOSTS: list[HostOptions] = [
+    GiteaOptions(domain="https://x", owner="a", repository="b"),
+    ForgejoOptions(domain="https://x", owner="a", repository="b"),
     GitHubOptions(domain="https://x", owner="a", repository="b"),
     GitLabOptions(domain="https://x", project="1"),
     BitbucketCloudOptions(domain="https://x", workspace="a", repository="b"),

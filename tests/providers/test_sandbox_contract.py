@@ -12,7 +12,8 @@ import pytest_asyncio
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.server import Sandbox, running_sandbox
-from providers.errors import ProviderConflict, ProviderNotFound, ProviderRejected, ProviderUnauthorized
+from providers.errors import ProviderConflict, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
+from providers.gitea.options import ForgejoOptions
 from providers.http import HttpClients, HttpOptions
 from providers.models import (
     Ancestry,
@@ -35,6 +36,7 @@ from tests.providers.apps import github_app
 from tests.providers.hosts import (
     argocd,
     bitbucket_cloud,
+    gitea,
     github,
     github_actions,
     gitlab,
@@ -111,6 +113,7 @@ EACH_CI = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 async def sandbox() -> AsyncIterator[Sandbox]:
     contents = seed.default_seed()
     contents["github"]["app"] = github_app("pilotage").known
+    contents["gitea"]["tokens"]["unused-token"] = {"login": "mona", "password": GITEA_PASSWORD}
     repository = contents["github"]["repos"][seed.REPOSITORY]
     workflow = {"run_name": "e2e ${{ inputs.promotion_key }}", "inputs": {"promotion_key": {}, "revision": {}}}
     repository["workflows"]["contract.yml"] = workflow
@@ -165,11 +168,29 @@ def _bitbucket_cloud_person(url: str, http: HttpClients, valid: bool) -> ScmHost
     return bitbucket_cloud(http, base=f"{url}/bitbucketCloud", data=data)
 
 
+def _gitea(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    return gitea(http, base=f"{url}/gitea", data={"token": seed.GITEA_TOKEN if valid else "wrong-token"})
+
+
+def _gitea_password(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    password = GITEA_PASSWORD if valid else "wrong-password"
+    return gitea(http, base=f"{url}/gitea/", data={"username": "mona", "password": password})
+
+
+def _forgejo(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    data = {"token": seed.FORGEJO_TOKEN if valid else "wrong-token"}
+    return gitea(http, base=f"{url}/forgejo/api/v1", data=data, made=ForgejoOptions)
+
+
+GITEA_PASSWORD = "sandbox-gitea-password"
 SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "github": _github_token,
     "github by app": _github_app,
     "github by app whose installation is looked up": _github_app_looked_up,
     "gitlab": _gitlab_host,
+    "gitea": _gitea,
+    "gitea by password": _gitea_password,
+    "forgejo": _forgejo,
     "bitbucket cloud": _bitbucket_cloud,
     "bitbucket cloud by a person's token": _bitbucket_cloud_person,
 }
@@ -342,9 +363,13 @@ async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
         "pilotage/dev": StatusState.SUCCESS,
         "other": StatusState.ERROR,
     }
-    assert newest["pilotage/dev"].description.endswith("…")
+    shown = newest["pilotage/dev"].description
+    assert shown == "x" * 300 or shown.endswith("…")
     assert (newest["pilotage/dev"].url, newest["other"].url) == ("https://x/1", "")
     assert await scm.commit_statuses.newest(seed.HEAD_SHA) == {}
+    with pytest.raises(ProviderError) as refused:
+        await scm.commit_statuses.set("f" * 40, newest["other"])
+    assert isinstance(refused.value, ProviderNotFound | ProviderRejected)
 
 
 async def test_contexts_that_differ_beyond_what_a_host_keeps_of_them_stay_two(scm: ScmHost) -> None:

@@ -140,7 +140,8 @@ PORTS: Mapping[str, Mapping[str, type]] = {
     "deployments": {"": ports.Deployments},
 }  # fmt: skip
 TABLES: Mapping[str, Iterable[str]] = {
-    "scm": [options.kind for options in SCM_HOSTS],
+    # One of those that one adapter serves.
+    "scm": {opened: options.kind for options, opened in reversed(list(SCM_HOSTS.items()))}.values(),
     "ci": [options.kind for options in TEST_RUNS],
     "deployments": [options.kind for options in DEPLOYMENTS],
 }

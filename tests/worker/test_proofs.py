@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import httpx
+import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.credential_checks import CredentialProofs
 from activities.models.credential_checks import CheckConnectionInput, CheckedResource, CredentialCheckOutcome
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
+from worker.opening import resources
 from worker.opening.resources import ClusterOpener
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -145,10 +147,38 @@ async def test_a_provider_of_the_cluster_may_be_a_gitlab(open_http: Opener) -> N
         assert set(seen) == {host}
 
 
-async def test_a_host_that_this_version_does_not_speak_with_says_so(open_http: Opener) -> None:
+@pytest.mark.parametrize("kind", ["ScmProvider", "ClusterScmProvider"])
+@pytest.mark.parametrize(
+    ("block", "asked"),
+    [
+        ({"gitea": {"domain": "https://git.example:3000/git"}}, "https://git.example:3000/git/api/v1/user"),
+        ({"forgejo": {"domain": "code.example"}}, "https://code.example/api/v1/user"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+async def test_a_provider_is_asked_at_the_address_that_it_names(
+    open_http: Opener, kind: str, block: dict[str, dict[str, str]], asked: str
+) -> None:
+    cluster = shop()
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, json={"login": "mona"})
+
+    namespace = "" if kind == "ClusterScmProvider" else "shop"
+    cluster.add(kind, "at-host", {**block, "secretRef": {"name": "token"}}, namespace=namespace)
+    cluster.secrets[namespace or "pilotage", "token"] = {"token": b"0123456789abcdef"}
+    assert (await check(cluster, open_http, answer, kind, "at-host")).accepted
+    assert seen == [asked]
+
+
+async def test_a_host_that_this_version_does_not_speak_with_says_so(
+    open_http: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster, hosts = shop(), Hosts()
-    cluster.add("ScmProvider", "gitea", {"gitea": {"domain": "git.example"}, "secretRef": {"name": "github-token"}})
-    outcome = await check(cluster, open_http, hosts, "ScmProvider", "gitea")
+    monkeypatch.setattr(resources, "CHECKS", {})
+    outcome = await check(cluster, open_http, hosts, "ScmProvider", "github")
     assert (outcome.accepted, outcome.reason) == (False, "Invalid")
-    assert "`gitea` is no SCM host that this version works with" in outcome.message
+    assert "`github` is no SCM host that this version works with" in outcome.message
     assert hosts.paths == []

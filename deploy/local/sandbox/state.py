@@ -9,6 +9,7 @@ from deploy.local.sandbox.argocd_controller import ArgoCDController
 from deploy.local.sandbox.argocd_seed import load_argocd
 from deploy.local.sandbox.argocd_state import ArgoCDState
 from deploy.local.sandbox.clock import Clock
+from deploy.local.sandbox.gitea_labels import GiteaLabels
 from deploy.local.sandbox.github_state import GitHubState, Repository
 from deploy.local.sandbox.gitlab_state import GitLabState
 from deploy.local.sandbox.host_accounts import HostAccounts
@@ -112,6 +113,7 @@ class SandboxState:
         self.github = GitHubState(self.clock)
         self.jenkins = JenkinsState(self.clock, self.options)
         self.gitlab = GitLabState(self.clock, self.options)
+        self.gitea_labels = GiteaLabels(self.github)
         self.accounts = {name: HostAccounts() for name in _OTHER_HOSTS}
         self.argocd = ArgoCDState(self.clock, self.github)
         self.controller = ArgoCDController(self.argocd, self.options)

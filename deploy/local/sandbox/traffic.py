@@ -16,6 +16,8 @@ SYSTEMS = (
     "jenkins",
     "gitlab",
     "argocd",
+    "gitea",
+    "forgejo",
     "bitbucketCloud",
 )
 _HANG_SECONDS = 3600.0

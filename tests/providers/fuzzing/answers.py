@@ -337,7 +337,41 @@ ARGOCD = _routes({
     r"GET .*/version": {"Version": "v3.5.7"},
 })  # fmt: skip
 
+_ONE_PAGE = {"x-total-count": "2"}
+_GITEA_LABELS = [{"id": 1, "name": "bug"}, {"id": 2, "name": "pilotage/testing"}]
+
+GITEA = _routes({
+    r"GET .*/pulls/1": {
+        "number": 1, "title": "A title", "state": "closed", "merged": True, "merged_at": "2024-02-01T10:00:00Z",
+        "user": _USER, "html_url": "https://git.example.com/acme/web/pulls/1", "merge_commit_sha": SHA,
+        "head": {"sha": OLDER, "ref": "refs/pull/1/head", "label": "feature", "repo_id": 7},
+        "base": {"ref": "main", "label": "main", "repo_id": 7}, "labels": _GITEA_LABELS,
+    },
+    r"GET .*/pulls/1/files": Answer(headers=_ONE_PAGE, body=[
+        {"filename": "a/b.py"}, {"filename": "a/c.py", "previous_filename": "a/d.py", "status": "renamed"},
+    ]),
+    r"GET .*/commits": [{"sha": SHA}],
+    r"GET .*/git/commits/[^/]+": {"sha": SHA},
+    r"GET .*/commits/[^/]+/status": Answer(headers=_ONE_PAGE, body={"state": "success", "statuses": [
+        {"id": 2, "context": "pilotage/dev", "status": "success", "description": "x", "target_url": "https://x"},
+        {"id": 1, "context": "pilotage/dev", "status": "pending", "description": "", "target_url": ""},
+    ]}),
+    r"POST .*/statuses/.*": Answer(status=201, body={"id": 1}),
+    r"GET .*/issues/1/labels": _GITEA_LABELS,
+    r"POST .*/issues/1/labels": _GITEA_LABELS,
+    r"GET .*/repos/acme/web/labels": Answer(headers=_ONE_PAGE, body=_GITEA_LABELS),
+    r"POST .*/repos/acme/web/labels": Answer(status=201, body={"id": 3, "name": "promoted/dev"}),
+    r"DELETE .*/issues/1/labels/.*": Answer(status=204),
+    r"GET .*/issues/1/comments": [_COMMENT, {**_COMMENT, "user": {"login": "mona"}}],
+    r"GET .*/issues/comments/.*": _COMMENT,
+    r"POST .*/issues/1/comments": Answer(status=201, body=_COMMENT),
+    r"PATCH .*/issues/comments/.*": _COMMENT,
+    r"GET .*/repos/acme/web": {"full_name": "acme/web", "permissions": {"push": True, "pull": True}},
+    r"GET .*/user": _USER,
+})  # fmt: skip
+
 HOSTS: Mapping[str, tuple[Route, ...]] = {
+    "gitea": GITEA,
     "github": GITHUB,
     "bitbucketCloud": BITBUCKET_CLOUD,
     "githubActions": GITHUB,

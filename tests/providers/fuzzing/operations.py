@@ -21,7 +21,17 @@ from providers.models import (
 from providers.ports import Branches, PullRequestChanges, ScmHost
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
-from tests.providers.hosts import TOKEN, argocd, bitbucket_cloud, github, github_actions, gitlab, gitlab_ci, jenkins
+from tests.providers.hosts import (
+    TOKEN,
+    argocd,
+    bitbucket_cloud,
+    gitea,
+    github,
+    github_actions,
+    gitlab,
+    gitlab_ci,
+    jenkins,
+)
 
 Operation = Callable[[HttpClients], Awaitable[object]]
 REF = ApplicationRef(project="shop", name="web")
@@ -129,6 +139,22 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketCloud.comments.update": lambda http: bitbucket_cloud(http).comments.update(OURS, "x"),
     "bitbucketCloud.check": lambda http: bitbucket_cloud(http).check(),
     "bitbucketCloud.check.account": lambda http: bitbucket_cloud(http, workspace="").check(),
+    "gitea.pull_requests.get": lambda http: gitea(http).pull_requests.get(1),
+    "gitea.pull_requests.changed_files": lambda http: gitea(http).pull_requests.changed_files(1),
+    "gitea.revisions.compare": lambda http: gitea(http).revisions.compare(OLDER, SHA),
+    "gitea.revisions.resolve": lambda http: gitea(http).revisions.resolve(SHA[:7]),
+    "gitea.commit_statuses.newest": lambda http: gitea(http).commit_statuses.newest(SHA),
+    "gitea.commit_statuses.set": lambda http: gitea(http).commit_statuses.set(SHA, STATUS),
+    "gitea.labels.list": lambda http: gitea(http).labels.list(1),
+    "gitea.labels.add": lambda http: gitea(http).labels.add(1, ["pilotage/testing"]),
+    "gitea.labels.add.new": lambda http: gitea(http).labels.add(1, ["promoted/dev"]),
+    "gitea.labels.remove": lambda http: gitea(http).labels.remove(1, "pilotage/testing"),
+    "gitea.comments.own": lambda http: gitea(http).comments.own(1),
+    "gitea.comments.get": lambda http: gitea(http).comments.get("9"),
+    "gitea.comments.create": lambda http: gitea(http, data=PASSWORD).comments.create(1, "x"),
+    "gitea.comments.update": lambda http: gitea(http).comments.update(Comment(id="9", body=""), "x"),
+    "gitea.check": lambda http: gitea(http).check(),
+    "gitea.check.account": lambda http: gitea(http, owner="", data=PASSWORD).check(),
     "githubActions.find": lambda http: github_actions(http).find("e2e.yml", KEY),
     "githubActions.find.known": lambda http: github_actions(http).find("e2e.yml", KEY, ORIGIN),
     "githubActions.create": lambda http: github_actions(http).create("e2e.yml", KEY, {"REVISION": SHA}),

@@ -1,0 +1,117 @@
+"""Labels and comments of pull requests, and who calls."""
+
+from deploy.local.sandbox.clock import timestamp
+from deploy.local.sandbox.gitea_http import Call, not_found, refused, show_user
+from deploy.local.sandbox.gitea_labels import Label
+from deploy.local.sandbox.github_state import Pull
+from deploy.local.sandbox.replies import Json, Reply
+
+
+def read_user(call: Call) -> Reply:
+    return Reply(body=show_user(call, call.account.login))
+
+
+def list_labels(call: Call) -> Reply:
+    repository = call.repository()
+    return Reply(body=show_labels(call, call.labels.on(repository, call.pull(repository))))
+
+
+def add_labels(call: Call) -> Reply:
+    """Add by ids or by names; names that do not exist are passed over, a name of several labels adds them all."""
+    repository = call.repository()
+    pull, wanted = call.pull(repository), call.body.get("labels") or []
+    if not (all(isinstance(one, int) for one in wanted) or all(isinstance(one, str) for one in wanted)):
+        raise refused(400, "labels should be an array of strings or integers")
+    rows = call.labels.of_repository(repository)
+    there = call.labels.on(repository, pull)
+    added = [row for row in rows if row.id in wanted or row.name in wanted]
+    changed = call.labels.put(repository, pull, [*there, *added])
+    return Reply(body=show_labels(call, call.labels.on(repository, pull)), took_effect=changed)
+
+
+def remove_label(call: Call) -> Reply:
+    repository = call.repository()
+    pull, number = call.pull(repository), call.number("label")
+    if all(row.id != number for row in call.labels.of_repository(repository)):
+        raise refused(422, "label does not exist [label_id: 0]")
+    there = call.labels.on(repository, pull)
+    changed = call.labels.put(repository, pull, [row for row in there if row.id != number])
+    return Reply(status=204, took_effect=changed)
+
+
+def list_repository_labels(call: Call) -> Reply:
+    page, headers = call.paged(call.labels.of_repository(call.repository()))
+    return Reply(body=show_labels(call, list(page)), headers=headers)
+
+
+def create_repository_label(call: Call) -> Reply:
+    name, color = str(call.body.get("name") or ""), str(call.body.get("color") or "")
+    if not name:
+        raise refused(422, "[Name]: Required")
+    description = str(call.body.get("description") or "")
+    made = call.labels.create(call.repository(), name, color, description)
+    return Reply(status=201, body=show_labels(call, [made])[0])
+
+
+def list_comments(call: Call) -> Reply:
+    """List all comments at once: the host has no pages here."""
+    comments = call.pull(call.repository()).comments
+    return Reply(body=comments, headers={"X-Total-Count": str(len(comments))})
+
+
+def create_comment(call: Call) -> Reply:
+    repository = call.repository()
+    pull, now = call.pull(repository), timestamp(call.state.clock.now())
+    number = call.state.next_number()
+    comment: Json = {
+        "id": number,
+        "html_url": f"{call.web_url}/{repository.full_name}/pulls/{pull.number}#issuecomment-{number}",
+        "body": _comment_text(call),
+        "user": show_user(call, call.account.login),
+        "created_at": now,
+        "updated_at": now,
+    }
+    pull.comments.append(comment)
+    return Reply(status=201, body=comment)
+
+
+def read_comment(call: Call) -> Reply:
+    return Reply(body=_comment(call))
+
+
+def change_comment(call: Call) -> Reply:
+    comment = _comment(call)
+    comment["body"], comment["updated_at"] = _comment_text(call), timestamp(call.state.clock.now())
+    return Reply(body=comment)
+
+
+def show_labels(call: Call, labels: list[Label]) -> list[Json]:
+    return [
+        {
+            "id": label.id,
+            "name": label.name,
+            "exclusive": False,
+            "is_archived": False,
+            "color": label.color,
+            "description": label.description,
+            "url": f"{call.api_url}/repos/labels/{label.id}",
+        }
+        for label in labels
+    ]
+
+
+def _comment(call: Call) -> Json:
+    number = call.number("comment")
+    pulls: list[Pull] = list(call.repository().pulls.values())
+    found = (comment for pull in pulls for comment in pull.comments if comment["id"] == number)
+    comment = next(found, None)
+    if comment is None:
+        raise not_found()
+    return comment
+
+
+def _comment_text(call: Call) -> str:
+    text = call.body.get("body")
+    if not isinstance(text, str) or not text:
+        raise refused(422, "[Body]: Required")
+    return text

@@ -1,0 +1,1 @@
+"""Gitea and Forgejo as SCM hosts: one API, which both programs serve."""

@@ -1,0 +1,193 @@
+"""Gitea and Forgejo as SCM hosts: one repository with one credential."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from providers.credentials import proof_key
+from providers.errors import ProviderNotFound, ProviderUnavailable
+from providers.gitea import wire
+from providers.gitea.calls import GiteaCalls
+from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.reading import read
+
+_PROOF_DIGITS = 32
+# For what it does not find the host answers so in some places, and says why to administrators alone.
+_FAILED = 500
+# What is answered for other events of a pull request, which have numbers like comments.
+_NO_COMMENT = 204
+
+
+class GiteaPullRequests:
+    def __init__(self, calls: GiteaCalls) -> None:
+        self._calls = calls
+
+    async def get(self, number: int) -> HostPullRequest:
+        reply = await self._calls.call(wire.get_pull(self._calls.repository, number))
+        return await read(reply, partial(wire.read_pull, reply.document()))
+
+    async def changed_files(self, number: int) -> ChangedFiles:
+        paths: dict[str, None] = {}
+        listed = 0
+        async for reply in self._calls.pages(lambda page: wire.list_files(self._calls.repository, number, page)):
+            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
+            listed += wire.items_on(reply)
+            if listed >= wire.FILES_READ:
+                return ChangedFiles(paths=tuple(paths), complete=False)
+        return ChangedFiles(paths=tuple(paths))
+
+
+class GiteaRevisions:
+    def __init__(self, calls: GiteaCalls) -> None:
+        self._calls = calls
+
+    async def compare(self, base: str, head: str) -> Ancestry:
+        if base == head:
+            return Ancestry.IDENTICAL
+        try:
+            if not await self._beyond(head, base):
+                return Ancestry.BEHIND
+            return Ancestry.DIVERGED if await self._beyond(base, head) else Ancestry.AHEAD
+        except (ProviderNotFound, ProviderUnavailable) as error:
+            if isinstance(error, ProviderUnavailable) and error.status != _FAILED:
+                raise
+            if await self.resolve(base) and await self.resolve(head):
+                raise
+            return Ancestry.UNKNOWN
+
+    async def resolve(self, revision: str) -> str | None:
+        reply = await self._calls.call(wire.get_commit(self._calls.repository, revision))
+        if reply.ok:
+            return wire.read_commit(reply.document(), revision)
+        # A repository that the credential does not see answers as a missing commit does.
+        await self._calls.call(wire.check_repository(self._calls.repository))
+        return None
+
+    async def _beyond(self, sha: str, base: str) -> bool:
+        """Say whether one commit contains what the other does not."""
+        reply = await self._calls.call(wire.commits_beyond(self._calls.repository, sha, base))
+        return bool(await read(reply, reply.documents))
+
+
+class GiteaCommitStatuses:
+    def __init__(self, calls: GiteaCalls, revisions: GiteaRevisions) -> None:
+        self._calls = calls
+        self._revisions = revisions
+
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        found: dict[str, wire.NumberedStatus] = {}
+        pages = self._calls.pages(lambda page: wire.list_statuses(self._calls.repository, sha, page), "statuses")
+        async for reply in pages:
+            for row in await read(reply, partial(wire.read_statuses, reply)):
+                known = found.get(row.status.context)
+                if known is None or known.number < row.number:
+                    found[row.status.context] = row
+        return {context: row.status for context, row in found.items()}
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        try:
+            await self._calls.call(wire.create_status(self._calls.repository, sha, status))
+        except ProviderUnavailable as error:
+            if error.status == _FAILED and await self._revisions.resolve(sha) is None:
+                raise ProviderNotFound(f"the host has no commit {sha}", status=error.status) from None
+            raise
+
+
+class GiteaLabels:
+    """Labels by name, each of which may stand for several at the host."""
+
+    def __init__(self, calls: GiteaCalls) -> None:
+        self._calls = calls
+
+    async def list(self, number: int) -> tuple[str, ...]:
+        return _names(await self._on(number))
+
+    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+        there = await self._added(number, tuple(names))
+        if missing := [name for name in names if name not in there]:
+            # Passed over since they do not exist; what exists was left out for a reason of the host's.
+            known = await self._of_repository()
+            made = [await self._create(name) for name in missing if name not in known]
+            if made:
+                there = await self._added(number, made)
+        return there
+
+    async def remove(self, number: int, name: str) -> None:
+        for label in await self._on(number):
+            if label.name == name:
+                await self._calls.call(wire.remove_label(self._calls.repository, number, label.id))
+
+    async def _on(self, number: int) -> tuple[wire.Label, ...]:
+        reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
+        return await read(reply, partial(wire.read_labels, reply))
+
+    async def _added(self, number: int, labels: Sequence[int] | Sequence[str]) -> tuple[str, ...]:
+        reply = await self._calls.call(wire.add_labels(self._calls.repository, number, labels))
+        return _names(await read(reply, partial(wire.read_labels, reply)))
+
+    async def _of_repository(self) -> set[str]:
+        pages = self._calls.pages(lambda page: wire.list_repository_labels(self._calls.repository, page))
+        return {label.name async for reply in pages for label in await read(reply, partial(wire.read_labels, reply))}
+
+    async def _create(self, name: str) -> int:
+        reply = await self._calls.call(wire.create_label(self._calls.repository, name))
+        return wire.read_label(reply.document()).id
+
+
+def _names(labels: Sequence[wire.Label]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label.name for label in labels))
+
+
+class GiteaComments:
+    def __init__(self, calls: GiteaCalls, credential: Credential) -> None:
+        self._calls = calls
+        self._key = proof_key(credential)
+
+    async def own(self, number: int) -> tuple[Comment, ...]:
+        login = (await self._calls.login()).lower()
+        reply = await self._calls.call(wire.list_comments(self._calls.repository, number))
+        return await read(reply, partial(wire.read_comments_of, login, reply))
+
+    async def get(self, comment_id: str) -> Comment:
+        reply = await self._calls.call(wire.get_comment(self._calls.repository, comment_id))
+        if reply.status == _NO_COMMENT:
+            raise ProviderNotFound(f"{comment_id} is no comment", status=reply.status)
+        return wire.read_comment(reply.document())
+
+    def proof(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+
+    async def create(self, number: int, body: str) -> Comment:
+        reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))
+        created = reply.document()
+        self._calls.learn_login(wire.read_author(created))
+        return wire.read_comment(created)
+
+    async def update(self, comment: Comment, body: str) -> None:
+        reply = await self._calls.call(wire.update_comment(self._calls.repository, comment.id, body))
+        if reply.status == _NO_COMMENT:
+            raise ProviderNotFound(f"{comment.id} is no comment", status=reply.status)
+
+
+class GiteaHost:
+    """One repository at a Gitea or Forgejo. With an empty owner only `check` is of use: it proves the credential."""
+
+    def __init__(self, *, credential: Credential, calls: GiteaCalls) -> None:
+        self._calls = calls
+        self.capabilities = Capabilities()
+        self.pull_requests = GiteaPullRequests(calls)
+        self.revisions = GiteaRevisions(calls)
+        self.commit_statuses = GiteaCommitStatuses(calls, self.revisions)
+        self.labels = GiteaLabels(calls)
+        self.comments = GiteaComments(calls, credential)
+        self.changes: PullRequestChanges | None = None
+        self.branches: Branches | None = None
+        self.deployment_records: DeploymentRecords | None = None
+
+    async def check(self) -> str:
+        """Prove the credential, and the repository where there is one; return its full name or the account."""
+        if self._calls.repository:
+            reply = await self._calls.call(wire.check_repository(self._calls.repository))
+            return wire.read_full_name(reply.document())
+        return await self._calls.account() or "a token that may not say whose it is"

@@ -1,0 +1,98 @@
+"""Requests of one repository at a Gitea or Forgejo, with its credential: a token, or user and password."""
+
+import base64
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+from providers.credentials import fingerprint, optional_secret, secret
+from providers.endpoint import Endpoint
+from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderUnauthorized
+from providers.gitea import wire
+from providers.http import HttpClients
+from providers.messages import ListBound, Reply, Request, has_next_page
+from providers.metrics import Recorder
+from providers.models import Credential
+
+
+class OwnAccount:
+    """Remember under which name a credential writes; None = not asked yet, empty = the host does not say."""
+
+    def __init__(self) -> None:
+        self.login: str | None = None
+
+
+class GiteaCalls:
+    """Send requests; with an empty owner there is no repository."""
+
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        owner: str,
+        repository: str,
+        credential: Credential,
+        record: Recorder,
+    ) -> None:
+        self.repository = wire.repository_path(owner, repository) if owner else ""
+        self._credential = credential
+        self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
+        self._endpoint = Endpoint(
+            http=http,
+            base_url=base_url,
+            credential=credential,
+            record=record,
+            authorize=self._headers,
+            secrets=(_basic(credential.data.get("username", "").strip(), credential.data.get("password", "").strip()),),
+        )
+
+    async def call(self, request: Request) -> Reply:
+        return await self._endpoint.call(request)
+
+    async def account(self) -> str:
+        """Ask whose the credential is; empty where it is accepted, but may not ask that."""
+        try:
+            reply = await self.call(wire.check_account())
+        except ProviderUnauthorized as error:
+            if not wire.lacks_scope(str(error)):
+                raise
+            return ""
+        return wire.read_login(reply.document())
+
+    async def login(self) -> str:
+        """Return the account's name as comments show it; empty where the host does not say it."""
+        if self._own.login is None:
+            self._own.login = await self.account()
+        return self._own.login
+
+    def learn_login(self, login: str) -> None:
+        """Take the author of what was just written for the account, where the host did not say it when it was asked."""
+        if self._own.login == "":
+            self._own.login = login
+
+    async def pages(self, request: Callable[[int], Request], *path: str) -> AsyncGenerator[Reply, None]:
+        """Yield page by page, so that a caller keeps what it reads; `path` leads to the list of items within a page."""
+        bound, seen = ListBound(), 0
+        for page in range(1, wire.PAGE_LIMIT + 1):
+            reply = bound.take(await self.call(request(page)))
+            yield reply
+            found = wire.items_on(reply, *path)
+            seen += found
+            if not (has_next_page(reply) or wire.has_more(reply, seen, found)):
+                return
+        raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+
+    async def _headers(self) -> Mapping[str, str]:
+        """Make the header of the credential.
+
+        https://docs.gitea.com/development/api-usage#authentication
+        """
+        if token := optional_secret(self._credential, "token"):
+            return {"Authorization": f"token {token}"}
+        if not optional_secret(self._credential, "username"):
+            raise ProviderMisconfigured("the Secret has no key `token`: add it, or `username` and `password`")
+        user, password = secret(self._credential, "username"), secret(self._credential, "password")
+        return {"Authorization": f"Basic {_basic(user, password)}"}
+
+
+def _basic(user: str, password: str) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,0 +1,50 @@
+"""The main job at every SCM host: dev → staging → prod, with what the host shows of it."""
+
+from contextlib import closing
+
+import pytest
+
+from deploy.local.demo.hosts import GITHUB, HOSTS
+from deploy.local.environment.assembly import LocalEnvironment
+from deploy.local.sandbox.seed import MERGE_SHA
+from tests.e2e.cluster import Cluster, Document
+from tests.e2e.shop import Shop, until
+
+NUMBER = 412
+
+
+@pytest.mark.parametrize("host", list(HOSTS))
+def test_a_change_is_promoted_to_prod_and_its_pull_request_shows_it(
+    local: LocalEnvironment, cluster: Cluster, host: str
+) -> None:
+    with closing(Shop(f"at-{host.lower()}", local, cluster, host=host)) as shop:
+        shop.open(merged=False).apply_all()
+        shop.until_state("AwaitingMerge")
+        shop.sandbox.post("/_github/merge", {"repo": f"acme/{shop.name}", "number": NUMBER, "sha": MERGE_SHA})
+        shop.deploy("dev", MERGE_SHA)
+        shop.until_waiting("PromoteCommand")
+        shop.pilotage("promote", f"web-{NUMBER}")
+        shop.until_state("Completed")
+        pull = shop.until_presented("Completed")
+        assert shop.running() == {"dev": MERGE_SHA, "staging": MERGE_SHA, "prod": MERGE_SHA}
+        assert shop.patches() == [("staging", MERGE_SHA), ("prod", MERGE_SHA)]
+        _check_shown(shop, host, pull)
+        assert shop.conditions("GitRepository", "web")["Ready"]["status"] == "True"
+        # What was shown was asked of this host, and nothing of another one.
+        assert shop.journal(HOSTS[host].system)
+        assert shop.journal(GITHUB) == []
+
+
+def _check_shown(shop: Shop, host: str, pull: Document) -> None:
+    comments = [str(body) for body in pull["comments"]]
+    assert [body for body in comments if body.startswith("### Pilotage: Completed")] == [comments[0]]
+    if HOSTS[host].labels:
+        assert {"pilotage/completed", "promoted/staging", "promoted/prod"} <= set(pull["labels"])
+        assert [one for one in pull["labels"] if one.startswith("pilotage/")] == ["pilotage/completed"]
+    green = {"pilotage/dev": "success", "pilotage/staging": "success", "pilotage/prod": "success"}
+    until(lambda: _newest_statuses(shop), lambda seen: seen == green, f"{host}: all statuses are green", 30)
+
+
+def _newest_statuses(shop: Shop) -> dict[str, str]:
+    rows = shop.sandbox.state()["github"][f"acme/{shop.name}"]["statuses"].get(MERGE_SHA, ())
+    return {row["context"]: row["state"] for row in rows}

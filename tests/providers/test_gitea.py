@@ -1,0 +1,227 @@
+"""What is particular about Gitea and Forgejo, each of it read in their sources or recorded."""
+
+import base64
+
+import pytest
+
+from providers.errors import (
+    ProviderMalformed,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
+from providers.gitea import wire
+from providers.gitea.options import ForgejoOptions, GiteaOptions
+from providers.models import Ancestry, Comment, CommitStatus, StatusState
+from tests.providers.hosts import TOKEN, FakeHost, answer, gitea
+
+REPOSITORY = "/api/v1/repos/acme/web"
+SHA, OLDER = "1" * 40, "2" * 40
+PULL = {
+    "number": 1,
+    "state": "open",
+    "user": {"login": "mona"},
+    "head": {"ref": "feature", "label": "feature", "sha": SHA, "repo_id": 7},
+    "base": {"ref": "main", "label": "main", "sha": OLDER, "repo_id": 7},
+}
+SCOPE = {"message": "token does not have at least one of required scope(s), required=[read:user], token scope=all"}
+
+
+@pytest.mark.parametrize(
+    ("domain", "wanted"),
+    [
+        ("git.example.com", "https://git.example.com/api/v1"),
+        ("git.example.com:3000/git/", "https://git.example.com:3000/git/api/v1"),
+        ("http://git.example.com/api/v1", "http://git.example.com/api/v1"),
+        (" https://git.example.com/ ", "https://git.example.com/api/v1"),
+    ],
+)
+def test_the_address_may_be_a_name_a_port_a_sub_path_or_the_api_itself(domain: str, wanted: str) -> None:
+    assert wire.base_url(domain) == wanted
+
+
+@pytest.mark.parametrize("made", [GiteaOptions, ForgejoOptions])
+async def test_a_token_is_sent_as_a_token_and_user_and_password_as_basic(
+    host: FakeHost, made: type[GiteaOptions]
+) -> None:
+    host.always(answer({"full_name": "acme/web"}))
+    await gitea(host.http(), made=made).check()
+    await gitea(host.http(), made=made, data={"username": "mona", "password": "pass word"}).check()
+    basic = base64.b64encode(b"mona:pass word").decode()
+    assert [one.headers["authorization"] for one in host.requests] == [f"token {TOKEN}", f"Basic {basic}"]
+
+
+@pytest.mark.parametrize(
+    ("data", "key"), [({"x": "y"}, "token"), ({"username": "mona"}, "password"), ({"token": "ü"}, "token")]
+)
+async def test_a_secret_without_a_usable_credential_names_the_key_and_nothing_is_sent(
+    host: FakeHost, data: dict[str, str], key: str
+) -> None:
+    with pytest.raises(ProviderMisconfigured, match=f"`{key}`"):
+        await gitea(host.http(), data=data).check()
+    assert host.requests == []
+
+
+async def test_what_a_password_is_sent_as_is_cut_out_of_what_the_host_says(host: FakeHost) -> None:
+    basic = base64.b64encode(b"mona:hunter-two").decode()
+    host.always(answer({"message": f"no such credential: {basic}, hunter-two"}, 401))
+    with pytest.raises(ProviderUnauthorized) as refused:
+        await gitea(host.http(), data={"username": "mona", "password": "hunter-two"}).check()
+    assert basic not in str(refused.value)
+    assert "hunter-two" not in str(refused.value)
+
+
+async def test_a_token_that_may_not_say_whose_it_is_is_accepted_and_a_refused_account_is_not(host: FakeHost) -> None:
+    host.on("GET", "/api/v1/user", answer(SCOPE, 403))
+    assert await gitea(host.http(), owner="").check()
+    host.on("GET", "/api/v1/user", answer({"message": "You must change your password."}, 403))
+    with pytest.raises(ProviderUnauthorized):
+        await gitea(host.http(), owner="").check()
+
+
+async def test_a_credential_is_proved_at_each_check(host: FakeHost) -> None:
+    host.on("GET", "/api/v1/user", answer({"login": "mona"}), answer({"message": "invalid"}, 401))
+    scm = gitea(host.http(), owner="")
+    assert await scm.check() == "mona"
+    with pytest.raises(ProviderUnauthorized):
+        await scm.check()
+
+
+async def test_of_unknown_accounts_all_comments_may_be_ours_until_one_was_written(host: FakeHost) -> None:
+    mine, other = {"id": 1, "body": "a", "user": {"login": "Bot"}}, {"id": 2, "body": "b", "user": {"login": "mona"}}
+    host.on("GET", "/api/v1/user", answer(SCOPE, 403))
+    host.on("GET", f"{REPOSITORY}/issues/1/comments", answer([mine, other]))
+    host.on("POST", f"{REPOSITORY}/issues/1/comments", answer(mine, 201))
+    scm = gitea(host.http())
+    assert await scm.comments.own(1) == (
+        Comment(id="1", body="a", account_known=False),
+        Comment(id="2", body="b", account_known=False),
+    )
+    await scm.comments.create(1, "a")
+    assert await scm.comments.own(1) == (Comment(id="1", body="a"),)
+    assert host.paths().count("GET /api/v1/user") == 1
+
+
+async def test_an_event_of_the_pull_request_is_no_comment(host: FakeHost) -> None:
+    host.always(answer(None, 204))
+    with pytest.raises(ProviderNotFound):
+        await gitea(host.http()).comments.get("5")
+    with pytest.raises(ProviderNotFound):
+        await gitea(host.http()).comments.update(Comment(id="5", body=""), "x")
+
+
+async def test_a_branch_that_is_gone_is_named_by_its_label(host: FakeHost) -> None:
+    gone = {**PULL, "head": {"ref": "refs/pull/1/head", "label": "feature/a", "sha": SHA, "repo_id": 7}}
+    host.always(answer(gone))
+    assert (await gitea(host.http()).pull_requests.get(1)).branch == "feature/a"
+
+
+@pytest.mark.parametrize(("repository", "is_fork"), [(7, False), (8, True), (-1, True)])
+async def test_a_pull_request_from_a_fork_is_known_also_once_the_fork_is_gone(
+    host: FakeHost, repository: int, is_fork: bool
+) -> None:
+    host.always(answer({**PULL, "head": {**PULL["head"], "repo_id": repository}}))  # type: ignore[dict-item]
+    assert (await gitea(host.http()).pull_requests.get(1)).from_fork is is_fork
+
+
+async def test_pages_smaller_than_asked_for_are_read_to_the_end(host: FakeHost) -> None:
+    pages = [answer([{"filename": f"{name}.py"}], x_total_count="3") for name in "abc"]
+    host.on("GET", ".*/files.*", *pages)
+    assert (await gitea(host.http()).pull_requests.changed_files(1)).paths == ("a.py", "b.py", "c.py")
+    assert len(host.requests) == 3
+
+
+async def test_a_list_without_a_total_ends_with_a_page_that_is_not_full(host: FakeHost) -> None:
+    full = [{"filename": f"{number}.py", "previous_filename": "old.py"} for number in range(50)]
+    host.on("GET", ".*/files.*", answer(full), answer(full[:1]), answer([]))
+    files = await gitea(host.http()).pull_requests.changed_files(1)
+    assert (len(files.paths), files.complete, len(host.requests)) == (51, True, 2)
+
+
+async def test_a_pull_request_with_very_many_files_is_read_as_far_as_github_lists(host: FakeHost) -> None:
+    full = [{"filename": f"{number}.py"} for number in range(50)]
+    host.always(answer(full, x_total_count="100000"))
+    files = await gitea(host.http()).pull_requests.changed_files(1)
+    assert (files.complete, len(host.requests)) == (False, 60)
+
+
+async def test_a_list_that_never_ends_is_given_up(host: FakeHost) -> None:
+    host.always(answer({"statuses": []}, link='<https://git.example.com/x?page=2>; rel="next"'))
+    with pytest.raises(ProviderMalformed):
+        await gitea(host.http()).commit_statuses.newest(SHA)
+    assert len(host.requests) == 100
+
+
+@pytest.mark.parametrize(
+    ("of_head", "of_base", "wanted"),
+    [(1, 0, Ancestry.AHEAD), (0, 1, Ancestry.BEHIND), (1, 1, Ancestry.DIVERGED)],
+)
+async def test_ancestry_is_asked_by_what_one_commit_has_and_the_other_has_not(
+    host: FakeHost, of_head: int, of_base: int, wanted: Ancestry
+) -> None:
+    host.on("GET", f".*/commits.sha={SHA}&not={OLDER}.*", answer([{"sha": SHA}] * of_head))
+    host.on("GET", f".*/commits.sha={OLDER}&not={SHA}.*", answer([{"sha": OLDER}] * of_base))
+    assert await gitea(host.http()).revisions.compare(OLDER, SHA) is wanted
+
+
+async def test_a_failure_of_the_host_is_no_unknown_commit(host: FakeHost) -> None:
+    host.on("GET", ".*/commits.sha=.*", answer({"message": ""}, 500))
+    host.on("GET", f".*/git/commits/{SHA}.*", answer({"sha": SHA}))
+    host.on("GET", f".*/git/commits/{OLDER}.*", answer({"sha": OLDER}))
+    host.on("POST", ".*/statuses/.*", answer({"message": ""}, 500))
+    scm = gitea(host.http())
+    with pytest.raises(ProviderUnavailable):
+        await scm.revisions.compare(OLDER, SHA)
+    with pytest.raises(ProviderUnavailable):
+        await scm.commit_statuses.set(SHA, CommitStatus(context="c", state=StatusState.ERROR, description=""))
+
+
+async def test_a_commit_of_a_repository_that_the_credential_does_not_see_is_not_merely_unknown(host: FakeHost) -> None:
+    host.always(answer({"message": "not found"}, 404))
+    with pytest.raises(ProviderNotFound):
+        await gitea(host.http()).revisions.resolve(SHA[:7])
+    with pytest.raises(ProviderNotFound):
+        await gitea(host.http()).revisions.compare(OLDER, SHA)
+
+
+async def test_a_branch_that_is_called_like_a_hash_is_no_commit_of_that_hash(host: FakeHost) -> None:
+    host.always(answer({"sha": OLDER}))
+    assert await gitea(host.http()).revisions.resolve("deadbee") is None
+    assert await gitea(host.http()).revisions.resolve(OLDER[:7]) == OLDER
+
+
+async def test_the_status_with_the_highest_number_is_the_newest_wherever_it_stands(host: FakeHost) -> None:
+    rows = [{"id": number, "context": "c", "status": state} for number, state in ((2, "success"), (1, "pending"))]
+    host.always(answer({"statuses": rows}, x_total_count="2"))
+    assert (await gitea(host.http()).commit_statuses.newest(SHA))["c"].state is StatusState.SUCCESS
+
+
+@pytest.mark.parametrize("state", ["warning", "skipped", "passed", ""])
+async def test_states_that_are_not_ours_equal_none_of_them(host: FakeHost, state: str) -> None:
+    host.always(answer({"statuses": [{"id": 1, "context": "c", "status": state}]}, x_total_count="1"))
+    assert (await gitea(host.http()).commit_statuses.newest(SHA))["c"].state is StatusState.ERROR
+
+
+async def test_a_label_that_exists_and_was_left_out_is_not_created_again(host: FakeHost) -> None:
+    # Such as one of two that exclude each other.
+    host.on("POST", ".*/issues/1/labels", answer([{"id": 2, "name": "promoted/prod"}]))
+    host.on("GET", f"{REPOSITORY}/labels.*", answer([{"id": 1, "name": "promoted/staging"}], x_total_count="1"))
+    there = await gitea(host.http()).labels.add(1, ["promoted/staging", "promoted/prod"])
+    assert there == ("promoted/prod",)
+    assert [path for path in host.paths() if path == f"POST {REPOSITORY}/labels"] == []
+
+
+async def test_a_label_that_may_not_be_created_is_said(host: FakeHost) -> None:
+    host.on("POST", ".*/issues/1/labels", answer([]))
+    host.on("GET", f"{REPOSITORY}/labels.*", answer([]))
+    host.on("POST", f"{REPOSITORY}/labels", answer({"message": "required=[write:issue]"}, 403))
+    with pytest.raises(ProviderUnauthorized, match="write:issue"):
+        await gitea(host.http()).labels.add(1, ["promoted/staging"])
+
+
+async def test_a_write_to_a_repository_that_was_renamed_names_the_new_place(host: FakeHost) -> None:
+    host.on("POST", ".*", answer(None, 307, location="/api/v1/repos/acme/shop/issues/1/comments"))
+    with pytest.raises(ProviderMisconfigured, match="acme/shop"):
+        await gitea(host.http()).comments.create(1, "x")
+    assert len(host.requests) == 1
