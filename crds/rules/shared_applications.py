@@ -4,9 +4,14 @@ Two places that write one application would undo each other's promotions, and ea
 other one moved. Kubernetes sets the creation time, so that no author decides who is older.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from ipaddress import ip_address
+from posixpath import normpath
+from socket import inet_aton, inet_ntoa
+from urllib.parse import unquote, urlsplit
 
 from crds.api.pauses import giving_way
 from crds.conditions import ConditionReason
@@ -15,7 +20,8 @@ from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 
 _DEFAULT_NAMESPACE = "argocd/"
-_DEFAULT_PORTS = {"https": 443, "http": 80}
+_USUAL_PORTS = (None, 80, 443)
+_NUMBERS = re.compile(r"[0-9a-fx.]{1,64}")
 
 Named = tuple[str, str]
 """An application: the server that has it, and its name there."""
@@ -42,13 +48,32 @@ def claimant(environment: Environment) -> Claimant:
 
 
 def server_of(instance: ArgoCDInstance) -> str:
-    """Return the address of an Argo CD server in one form, whatever way it is written."""
-    url = urlsplit(instance.spec.server)
+    """Return the address of an Argo CD server in one form, whatever way it is written.
+
+    Argo CD answers `http` and `https` alike, so that their own ports are one.
+    """
     try:
-        port = url.port or _DEFAULT_PORTS.get(url.scheme, 0)
+        url = urlsplit(instance.spec.server.strip())
+        port = f":{url.port}" if url.port not in _USUAL_PORTS else ""
     except ValueError:
         return instance.spec.server
-    return f"{(url.hostname or '').rstrip('.')}:{port}{url.path.rstrip('/')}"
+    path = normpath(f"/{unquote(url.path)}").strip("/")
+    return f"{_host_of(url.hostname or '')}{port}/{path}".rstrip("/")
+
+
+def _host_of(name: str) -> str:
+    """Return a host as it is looked up: in ASCII, and an address as the system reads it (`127.1`, `::ffff:7f00:1`)."""
+    host = name.partition("%")[0].lower()
+    with suppress(UnicodeError):
+        host = host.encode("idna").decode()
+    host = host.rstrip(".")
+    with suppress(ValueError):
+        address = ip_address(host)
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    if _NUMBERS.fullmatch(host):
+        with suppress(OSError):
+            return inet_ntoa(inet_aton(host))
+    return host
 
 
 def named(server: str, application: str) -> Named:

@@ -13,6 +13,7 @@ from activities.models.tracking import Artifact
 from activities.observing import observe
 from activities.shared_applications import FRESH, SharedApplications
 from crds.api.ports import ApiForbidden, ApiResource, Page
+from crds.rules.shared_applications import server_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from tests.activities.cluster import Cluster, environment, shop
@@ -63,6 +64,10 @@ async def read(cluster: Cluster, name: str, *, namespace: str = "shop", **applic
         ("https://cd.example", "argocd/web-prod"),
         ("https://CD.example:443/", "web-prod"),
         ("https://cd.example./", "web-prod"),
+        ("http://cd.example", "web-prod"),
+        ("https://cd.example:80", "web-prod"),
+        ("https://cd.example//./x/../", "web-prod"),
+        ("https://cd。example/%2e", "web-prod"),
     ],
 )
 async def test_to_write_a_foreign_application_from_a_namespace_of_ones_own(server: str, name: str) -> None:
@@ -71,6 +76,26 @@ async def test_to_write_a_foreign_application_from_a_namespace_of_ones_own(serve
     assert mine.taken_by == "Environment shop/prod"
     (prods,) = await read(cluster, "prod")
     assert prods.taken_by == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://10.0.0.7", "https://167772167"),
+        ("https://10.0.0.7/", "https://012.0.0.7"),
+        ("https://10.0.0.7", "https://[::ffff:10.0.0.7]"),
+        ("https://[fd00::7]:8443", "https://[FD00:0:0::7]:8443/"),
+        ("https://bücher.example/argocd", "https://xn--bcher-kva.example/%61rgocd/"),
+    ],
+)
+def test_to_write_a_foreign_application_by_another_way_to_write_its_server(one: str, other: str) -> None:
+    spec = {"secretRef": {"name": "token"}}
+    instances = [
+        ArgoCDInstance.from_wire({"metadata": {"name": "cd", "namespace": "shop"}, "spec": {**spec, "server": server}})
+        for server in (one, other, f"{one.rstrip('/')}/else")
+    ]
+    here, there, elsewhere = map(server_of, instances)
+    assert here == there != elsewhere
 
 
 async def test_to_write_a_foreign_application_by_a_selector() -> None:
