@@ -2,8 +2,12 @@
 
 import asyncio
 import re
+import time
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
 from temporalio import activity
 
@@ -22,17 +26,20 @@ from activities.models.revisions import (
     Relation,
     RevisionPair,
 )
-from activities.models.tracking import PullRequest, PullRequestState
+from activities.models.tracking import Component, PullRequest, PullRequestState
 from activities.ports import ResourceOpener
 from activities.presentation import present
-from crds.paths import matches_any
-from providers.models import HostPullRequest
+from crds.paths import Globs
+from providers.models import ChangedFiles, HostPullRequest
 from providers.ports import ScmHost
 from providers.reading import beside
 
 _FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REMEMBERED_RELATIONS = 10_000
 _COMPARED_AT_ONCE = 5
+MATCHING = timedelta(seconds=5)
+"""Processor time of all globs of a repository against all files of a pull request: 3000 files and 50 components need
+half a second. The most that a repository may declare would need an hour, in a thread that nothing can stop."""
 
 
 class ScmHostActivities(ScmActivities):
@@ -56,21 +63,12 @@ class ScmHostActivities(ScmActivities):
     async def list_changed_files(self, request: ListChangedFilesInput) -> ListChangedFilesResult:
         """Tell which components the changed files touch; a component without paths is always touched.
 
-        All are where the host does not list every file, as GitHub beyond 3000: waiting in sight for a component too
-        many is better than ending as if there were nothing to deploy.
+        All are where the host does not list every file, as GitHub beyond 3000, and those whose globs are not compared
+        in time: waiting in sight for a component too many is better than ending as if there were nothing to deploy.
         """
         repository = await self._connections.repository(request.namespace, request.repository)
         changed = await repository.host.pull_requests.changed_files(request.number)
-        # Thousands of files against thousands of globs take seconds, in which the loop must not stand still.
-        touched = await beside(
-            lambda: tuple(
-                component.name
-                for component in repository.view.components
-                if not changed.complete
-                or not component.paths
-                or any(matches_any(component.paths, path) for path in changed.paths)
-            )
-        )
+        touched = await beside(partial(_touched, repository.view.components, changed))
         return ListChangedFilesResult(components=touched, files=len(changed.paths))
 
     @activity.defn
@@ -134,3 +132,19 @@ def to_pull_request(change: HostPullRequest) -> PullRequest:
         base_branch=change.base_branch,
         labels=change.labels,
     )
+
+
+def _touched(components: Sequence[Component], changed: ChangedFiles) -> tuple[str, ...]:
+    """Return the components that the files touch; those that are not looked at in time as well."""
+    until, touched = time.thread_time() + MATCHING.total_seconds(), list[str]()
+    for component in components:
+        if not changed.complete or not component.paths or _matches(component, changed.paths, until):
+            touched.append(component.name)
+    return tuple(touched)
+
+
+def _matches(component: Component, paths: Iterable[str], until: float) -> bool:
+    if time.thread_time() >= until:
+        return True
+    globs = Globs(component.paths)
+    return any(time.thread_time() >= until or globs.match(path) for path in paths)

@@ -8,8 +8,7 @@ files are matched by RE2, which is linear in the text, and `Overlaps` counts its
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -39,9 +38,26 @@ def path_error(glob: str) -> str | None:
     return None
 
 
+class Globs:
+    """Globs to be compared with many files. To be let go soon: what RE2 remembers of its way grows to 20 MB each."""
+
+    def __init__(self, globs: Sequence[str], *, below: bool = True) -> None:
+        """Take also what is `below` a folder that a glob matches, or nothing but what it matches."""
+        self._matcher = _matcher([_pattern(glob, below=below) for glob in globs]) if globs else None
+
+    def match(self, path: str) -> bool:
+        """Return whether one of the globs matches a file. Linear in the length of the path, times that of the globs."""
+        return self._matcher is not None and self._matcher.fullmatch(path) is not None
+
+
 def matches_any(globs: Sequence[str], path: str) -> bool:
-    """Return whether one of the globs matches a file. Linear in the length of the path."""
-    return bool(globs) and _matcher(tuple(globs)).fullmatch(path) is not None
+    """Return whether one of the globs matches a file."""
+    return Globs(globs).match(path)
+
+
+def matches_name(pattern: str, name: str) -> bool:
+    """Return whether a pattern matches this very name, such as the full one of a repository."""
+    return Globs([pattern], below=False).match(name)
 
 
 def overlap(left: str, right: str) -> bool:
@@ -139,16 +155,18 @@ def _folders(glob: str) -> tuple[str, ...]:
     return parts[: next((index for index, part in enumerate(parts) if _WILDCARDS & {*part}), len(parts))]
 
 
-@lru_cache(maxsize=1024)
-def _matcher(globs: tuple[str, ...]) -> Any:
+def _matcher(patterns: Iterable[str]) -> Any:
     options = re2.Options()
     options.max_mem = _PROGRAM_BYTES
     options.dot_nl = True
     options.log_errors = False
-    return re2.compile("|".join(f"(?:{_pattern(glob)})" for glob in globs), options)
+    compiled = re2.compile("|".join(f"(?:{pattern})" for pattern in patterns), options)
+    # The library would keep the last 128 of them.
+    re2.purge()
+    return compiled
 
 
-def _pattern(glob: str) -> str:
+def _pattern(glob: str, *, below: bool) -> str:
     pattern = ""
     for part in _parts(glob):
         if part == _ANY_DEPTH:
@@ -156,5 +174,5 @@ def _pattern(glob: str) -> str:
         else:
             pattern += re2.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") + "/"
     # A glob that ends in `**` matches files below; any other also the file that it names.
-    ending = r"[^/]+(?:/.*)?" if pattern.endswith(")*") else r"(?:/.*)?"
-    return pattern.removesuffix("/") + ending
+    ending = r"[^/]+" if pattern.endswith(")*") else ""
+    return pattern.removesuffix("/") + ending + (r"(?:/.*)?" if below else "")

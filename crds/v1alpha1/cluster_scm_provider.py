@@ -7,7 +7,7 @@ from pydantic import Field
 
 from crds.fields import LabelSelector
 from crds.model import Definition, Model, Scope
-from crds.paths import matches_any
+from crds.paths import matches_name
 from crds.resource import Resource
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import ScmProviderSpec
@@ -44,7 +44,13 @@ class ClusterScmProviderSpec(ScmProviderSpec):
             if allowed.namespaces is None or allowed.namespaces.matches(namespace_labels)
             for pattern in allowed.patterns
         ]
-        return matches_any(patterns, repository.spec.hosted.full_name.lower())
+        name = repository.spec.hosted.full_name.lower()
+        return not _walks(name) and any(matches_name(pattern, name) for pattern in patterns)
+
+
+def _walks(name: str) -> bool:
+    """Return whether a host, or a proxy before it, could take a name for another one."""
+    return any(part in ("", ".", "..") for part in name.split("/")) or any(mark in name for mark in "%\\?#")
 
 
 class ClusterScmProvider(Resource):

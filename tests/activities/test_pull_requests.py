@@ -1,8 +1,11 @@
 """Reading pull requests and comparing commits."""
 
+import gc
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+import re2
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -56,6 +59,36 @@ async def test_every_component_is_touched_where_the_host_leaves_files_out(enviro
         activities.list_changed_files, ListChangedFilesInput(namespace="shop", repository="web", number=412)
     )
     assert result.components == ("api", "site")
+
+
+async def touched_by_one_file(environment: ActivityEnvironment) -> tuple[str, ...]:
+    components = tuple(Component(name=f"c{number}", paths=(f"folder-{number}/**",)) for number in range(40))
+    activities = ScmHostActivities(
+        FakeConnections(scm=FakeScm(files=("folder-7/a",)), view=replace(WEB, components=components))
+    )
+    request = ListChangedFilesInput(namespace="shop", repository="web", number=412)
+    return (await environment.run(activities.list_changed_files, request)).components
+
+
+async def test_components_whose_globs_are_not_compared_in_time_are_touched(
+    environment: ActivityEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most that a repository may declare would hold a thread for an hour."""
+    assert await touched_by_one_file(environment) == ("c7",)
+    monkeypatch.setattr("activities.pull_requests.MATCHING", timedelta(0))
+    assert len(await touched_by_one_file(environment)) == 40
+
+
+async def test_globs_are_let_go_with_the_files_that_they_were_compared_with(environment: ActivityEnvironment) -> None:
+    """What RE2 remembers of globs that are made for it grows to 20 MB for each component."""
+
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(one, type(re2.compile("a"))) for one in gc.get_objects())
+
+    before = kept()
+    await touched_by_one_file(environment)
+    assert kept() <= before + 1
 
 
 async def test_an_answer_for_full_hashes_is_asked_for_once(environment: ActivityEnvironment) -> None:

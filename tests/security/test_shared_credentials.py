@@ -57,6 +57,39 @@ async def test_to_open_anothers_repository_with_the_shared_credential(owner: str
     assert await opens(made, owner, name) is wanted
 
 
+def gitlab(namespace: str, name: str) -> GitRepository:
+    reference = {"kind": "ClusterScmProvider", "name": "shared"}
+    spec = {"scmProviderRef": reference, "gitlab": {"namespace": namespace, "name": name}}
+    return GitRepository.from_wire(document("GitRepository", "web", spec))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "namespace", "name", "wanted"),
+    [
+        ("acme/*", "acme", "web", True),
+        ("acme/*", "acme/payroll", "ledger", False),
+        ("acme/web", "acme/web", "ledger", False),
+        ("acme/**", "acme/payroll", "ledger", True),
+        ("acme/**", "acmebank", "ledger", False),
+        ("**/web", "acme/team", "web", True),
+        ("**/web", "acme/web", "ledger", False),
+        ("acme/**", "acme/../bank", "ledger", False),
+        ("acme/**", "acme/..", "bank/ledger", False),
+        ("acme/**", "acme/./..", "ledger", False),
+        ("acme/**", "acme/%2e%2e/bank", "ledger", False),
+        ("acme/**", "acme//bank", "ledger", False),
+        ("acme/**", "acme\\..\\bank", "ledger", False),
+        ("acme/**", "acme", "web?private_token=x", False),
+    ],
+)
+def test_to_open_a_repository_below_or_beside_the_ones_that_are_allowed(
+    pattern: str, namespace: str, name: str, wanted: bool
+) -> None:
+    spec = {"gitlab": {}, "secretRef": {"name": "shared"}, "repositories": [{"patterns": [pattern]}]}
+    provider = ClusterScmProvider.from_wire(document("ClusterScmProvider", "shared", spec))
+    assert provider.spec.allows(gitlab(namespace, name), {}) is wanted
+
+
 async def test_without_a_list_every_repository_of_the_credential_is_open() -> None:
     assert await opens(cluster(), "anything", "at-all")
 
