@@ -3,9 +3,11 @@
 Unknown is not nothing, and several are not the first one: what cannot be told is a problem that says so.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
+
+import re2
 
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.targets import at, chart_at, is_foreign, own_sources, split_image, written_raw
@@ -14,6 +16,9 @@ from providers.models import ApplicationState
 
 _UNDER_WAY = ("Running", "Terminating")
 _REVISION = "revision"
+_REVISIONS = "([0-9a-f]{7,64})"
+_TAG_CHARACTERS = 128
+"""The longest tag: https://github.com/distribution/reference"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,28 +127,28 @@ def tag_of_written(deployment: DeploymentSpec, state: ApplicationState) -> str:
 def revision_of_tag(template: str, tag: str) -> str | None:
     """Read the revision out of a tag; None for a tag that the template did not make."""
     pattern = _tag_pattern(template)
-    match = pattern.fullmatch(tag) if pattern else None
-    return match["revision"] if match else None
+    match = pattern.fullmatch(tag) if pattern is not None and len(tag) <= _TAG_CHARACTERS else None
+    if match is None:
+        return None
+    revision, *others = match.groups()
+    return revision if all(other == revision for other in others) else None
 
 
 @lru_cache(maxsize=256)
-def _tag_pattern(template: str) -> re.Pattern[str] | None:
+def _tag_pattern(template: str) -> Any:
+    """Return a pattern whose groups are the revisions; None for a template without one.
+
+    A tenant writes the template and a host the tag, so that no part may be tried again and again: RE2 does not.
+    """
     try:
         parts = parse(template)
     except SubstitutionError:
         return None
-    pieces: list[str] = []
-    for part in parts:
-        if not isinstance(part, Variable):
-            pieces.append(re.escape(part))
-        elif part.name != _REVISION:
-            pieces.append(".*")
-        elif f"(?P<{_REVISION}>" in "".join(pieces):
-            pieces.append(f"(?P={_REVISION})")
-        else:
-            pieces.append(f"(?P<{_REVISION}>[0-9a-f]{{7,64}})")
-    pattern = "".join(pieces)
-    return re.compile(pattern) if f"(?P<{_REVISION}>" in pattern else None
+    pieces = [
+        re2.escape(part) if not isinstance(part, Variable) else _REVISIONS if part.name == _REVISION else ".*"
+        for part in parts
+    ]
+    return re2.compile("".join(pieces)) if _REVISIONS in pieces else None
 
 
 def _unrecognised(deployment: DeploymentSpec, state: ApplicationState, tags: tuple[str, ...]) -> str:

@@ -164,6 +164,12 @@ def test_an_application_that_deploys_another_repository_says_so() -> None:
         ("v1.${revision}", f"v1x{OLD}", None),
         ("latest", "latest", None),
         ("${revision", OLD, None),
+        ("${revision}-${revision}", f"{OLD}-{OLD}", OLD),
+        ("${revision}-${revision}", f"{OLD}-{NEW}", None),
+        ("${component.name}-${revision}", f"a-b-{OLD}", OLD),
+        ("${component.name}" * 12 + "${revision}!", "a" * 128, None),
+        ("${component.name}" * 12 + "${revision}!", "a" * 4000, None),
+        ("${component.name}${revision}", "a" * 4000 + OLD, None),
     ],
 )
 def test_a_tag_leads_back_to_its_revision(template: str, tag: str, revision: str | None) -> None:
