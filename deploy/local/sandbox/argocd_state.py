@@ -9,11 +9,11 @@ from typing import Any
 
 from deploy.local.sandbox.argocd_images import running_images
 from deploy.local.sandbox.clock import Clock
+from deploy.local.sandbox.clone_urls import names_in
 from deploy.local.sandbox.github_state import GitHubState, Repository
 from deploy.local.sandbox.replies import Json
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
-_REPOSITORY_IN_URL = re.compile(r"[:/]([^/:]+/[^/]+?)(?:\.git)?/?$")
 CONTROL_PLANE_NAMESPACE = "argocd"
 
 
@@ -154,8 +154,9 @@ class ArgoCDState:
                 stream.put_nowait(event)
 
     def repository_of(self, source: Mapping[str, Any]) -> Repository | None:
-        match = _REPOSITORY_IN_URL.search(str(source.get("repoURL", "")))
-        return self._github.repository(match[1]) if match else None
+        """Find the repository of a source by its clone URL, at whatever host."""
+        found = (self._github.repository(name) for name in names_in(str(source.get("repoURL", ""))))
+        return next((repository for repository in found if repository is not None), None)
 
     def resolve(self, source: Mapping[str, Any], wanted: str | None = None) -> str | None:
         """Turn a target revision into what would be deployed; None for a commit or branch that does not exist."""
