@@ -6,6 +6,7 @@ ambiguous until the Environment names the source.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.tracking import Artifact
@@ -229,5 +230,23 @@ def at(values: Sequence[str], index: int) -> str | None:
 def _is_ours(deployment: DeploymentSpec, state: ApplicationState, index: int) -> bool:
     if chart_at(state, index):
         return False
-    wanted, path = deployment.repository.lower(), state.repo_urls[index].lower().rstrip("/").removesuffix(".git")
+    wanted, path = deployment.repository.lower(), clone_path(state.repo_urls[index])
     return not wanted or path.endswith((f"/{wanted}", f":{wanted}"))
+
+
+def clone_path(url: str) -> str:
+    """Return a clone address in lower case, as far as it names a repository by its full name.
+
+    Azure DevOps puts `_git` between project and repository, and leaves out a project that is called like the
+    repository: https://learn.microsoft.com/en-us/azure/devops/repos/git/clone
+    """
+    path = unquote(url).lower().rstrip("/").removesuffix(".git")
+    before, marker, name = path.rpartition("/_git/")
+    if not marker or "/" in name:
+        return path
+    # Of these the organization alone stands before it, in the path or in the host's name.
+    host, _, organization = before.partition("://")[2].rpartition("@")[2].partition("/")
+    short = (host == "dev.azure.com" and "/" not in organization) or (
+        host.endswith(".visualstudio.com") and organization in ("", "defaultcollection")
+    )
+    return f"{before}/{name}/{name}" if short else f"{before}/{name}"

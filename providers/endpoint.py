@@ -30,7 +30,7 @@ from providers.redaction import shown, variants
 
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
-_NAMES = frozenset({"username", "appID", "installationID", "ca.crt"})
+_NAMES = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", "ca.crt"})
 # A stream that says nothing for so long was probably cut by a proxy; the caller reads again.
 _STREAM_SILENCE_SECONDS = 90.0
 
@@ -41,7 +41,8 @@ Refine = Callable[[Request, Reply, ProviderError], ProviderError]
 class Endpoint:
     """Call one address. `authorize` is asked for headers at each call; `refine` may name a vendor's error better.
 
-    `secrets` are hidden in texts beside those of the credential, such as a Basic header's value.
+    `secrets` are hidden in texts beside those of the credential, such as a Basic header's value. A `slow` system is
+    one that delays its answers on purpose, and is given the time for that.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class Endpoint:
         headers: Mapping[str, str] | None = None,
         refine: Refine | None = None,
         secrets: Iterable[str] = (),
+        slow: bool = False,
     ) -> None:
         self._http = http
+        self._timeout = http.options.slow_timeout if slow else http.options.timeout
         self._base_url = base_url
         self._credential = credential
         self.credential_id = fingerprint(credential)
@@ -160,12 +163,13 @@ class Endpoint:
         started = time.perf_counter()
         code = 500
         answered: Mapping[str, str] = {}
-        limit = min(request.timeout or self._http.options.timeout, self._http.options.timeout)
+        limit = min(request.timeout or self._timeout, self._timeout)
         try:
             with self._http.options.trace(request.method, host_of(url)) as span:
                 headers = {**headers, **span.headers}
                 async with asyncio.timeout(limit.total_seconds()), AsyncExitStack() as stack:
-                    response = await client.send(_build(client, request, url, headers), stream=True)
+                    made = _build(client, request, url, headers, self._timeout.total_seconds())
+                    response = await client.send(made, stream=True)
                     stack.push_async_callback(response.aclose)
                     answered = {name.lower(): value for name, value in response.headers.items()}
                     code = response.status_code
@@ -266,11 +270,9 @@ def _build(
     request: Request,
     url: httpx.URL,
     headers: Mapping[str, str],
-    silence_seconds: float | None = None,
+    silence_seconds: float,
 ) -> httpx.Request:
-    timeout = httpx.Timeout(client.timeout.read, connect=client.timeout.connect)
-    if silence_seconds is not None:
-        timeout = httpx.Timeout(silence_seconds, connect=client.timeout.connect)
+    timeout = httpx.Timeout(silence_seconds, connect=client.timeout.connect)
     return client.build_request(
         request.method, url, headers=dict(headers), json=request.json, data=request.form, timeout=timeout
     )

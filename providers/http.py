@@ -59,6 +59,8 @@ class HttpOptions:
     """Whether proxies and CA files named in the environment are used."""
     timeout: timedelta = timedelta(seconds=25)
     """Bound of one whole round trip, body included; below every activity's start-to-close timeout."""
+    slow_timeout: timedelta = timedelta(seconds=45)
+    """The same for hosts that delay answers, by up to 30 s, rather than refuse calls: Azure DevOps."""
     in_flight_limit: int = 16
     """Calls at a time per (host, credential); further ones wait in turn. GitHub's secondary limit is 100 per user."""
     waiting_per_place: int = 2

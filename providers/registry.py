@@ -9,6 +9,8 @@ Keys of a Secret, by kind:
 - `jenkins`: `username` with `token` (API token) or `password`.
 - `gitlab`: `token` of scope api, of a user whose role is Developer or higher.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
+- `azureDevOps`: `token` (personal access token); or `clientID`, `clientSecret` and `tenantID` of an application of
+  Entra, and optionally `authority`, the address of another Entra than the public one.
 - `argocd`: `token`.
 
 Opening sends nothing and never fails for what a person configured wrongly (address, Secret): the first call raises the
@@ -24,6 +26,10 @@ from typing import Any
 
 from providers.argocd.adapter import ArgoCDDeployments
 from providers.argocd.options import ArgoCDOptions
+from providers.azure_devops import wire as azure_devops_wire
+from providers.azure_devops.adapter import AzureDevOpsHost
+from providers.azure_devops.calls import AzureDevOpsCalls
+from providers.azure_devops.options import AzureDevOpsOptions
 from providers.bitbucket_cloud import wire as bitbucket_cloud_wire
 from providers.bitbucket_cloud.adapter import BitbucketCloudHost
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls
@@ -53,7 +59,7 @@ from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
-HostOptions = GitHubOptions | GitLabOptions | GiteaOptions | BitbucketCloudOptions
+HostOptions = GitHubOptions | GitLabOptions | GiteaOptions | BitbucketCloudOptions | AzureDevOpsOptions
 TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabCIOptions
 DeploymentOptions = ArgoCDOptions
 CheckOptions = HostOptions
@@ -122,6 +128,18 @@ def _bitbucket_cloud(options: BitbucketCloudOptions, access: Access, record: Rec
     return BitbucketCloudHost(credential=access.credential, calls=calls)
 
 
+def _azure_devops(options: AzureDevOpsOptions, access: Access, record: Recorder) -> ScmHost:
+    calls = AzureDevOpsCalls(
+        http=access.http,
+        base_url=azure_devops_wire.base_url(options.domain, options.organization),
+        project=options.project,
+        repository=options.repository,
+        credential=access.credential,
+        record=record,
+    )
+    return AzureDevOpsHost(credential=access.credential, calls=calls)
+
+
 def _github_actions(options: GitHubActionsOptions, access: Access, record: Recorder) -> TestRuns:
     base_url = github_wire.base_url(options.repository.domain)
     calls = _github_calls(options.repository, access, record, base_url)
@@ -180,6 +198,7 @@ SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]
     GiteaOptions: _gitea,
     ForgejoOptions: _gitea,
     BitbucketCloudOptions: _bitbucket_cloud,
+    AzureDevOpsOptions: _azure_devops,
 }
 CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS}
 TEST_RUNS: Mapping[type[TestRunOptions], Callable[[Any, Access, Recorder], TestRuns]] = {

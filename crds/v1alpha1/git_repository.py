@@ -123,7 +123,7 @@ class GitRepositorySpec(Model):
     bitbucket_data_center: BitbucketDataCenterRepository | None = None
     """A repository at Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsRepository | None = None
-    """A repository at Azure DevOps; refused by this version."""
+    """A repository at Azure DevOps."""
     components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Parts that are built and deployed for themselves; none means that the repository is one component."""
 

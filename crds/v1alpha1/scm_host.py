@@ -38,6 +38,7 @@ PROMOTED_AT = (
     ScmHost.GITEA,
     ScmHost.FORGEJO,
     ScmHost.BITBUCKET_CLOUD,
+    ScmHost.AZURE_DEVOPS,
 )
 """Hosts whose pull requests this version promotes."""
 
@@ -122,12 +123,13 @@ class BitbucketDataCenterHost(Model):
 
 
 class AzureDevOpsHost(Model):
-    """Azure DevOps. The Secret holds `token`, or `clientID`, `clientSecret` and `tenantID`."""
+    """Azure DevOps. The Secret holds `token`, or `clientID`, `clientSecret` and `tenantID` of an application of Entra;
+    `authority` beside these is the address of an Entra other than https://login.microsoftonline.com."""
 
     organization: Annotated[str, Field(min_length=1, max_length=255)]
     """Organization, or collection of a server."""
     domain: Domain | None = None
-    """Host name or base URL; dev.azure.com if not given."""
+    """Host name or base URL of a server, with its sub-path such as `/tfs`; dev.azure.com if not given."""
 
 
 class ScmProviderSpec(Model):
@@ -148,7 +150,7 @@ class ScmProviderSpec(Model):
     bitbucket_data_center: BitbucketDataCenterHost | None = None
     """Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsHost | None = None
-    """Azure DevOps Services or Server; refused by this version."""
+    """Azure DevOps Services, or Server 2022 and later."""
     secret_ref: SecretReference
     """Secret with the credential; which keys it needs, each host block says. Its key `webhookSecret`, if there is one,
     proves the webhooks of the provider and of its repositories."""

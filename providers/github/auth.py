@@ -1,9 +1,8 @@
 """Credentials of GitHub: a token, or an App whose installation tokens are minted, kept and renewed here."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,9 +18,8 @@ from providers.http import HttpClients
 from providers.messages import Request, segment
 from providers.metrics import Recorder
 from providers.models import Credential
+from providers.tokens import KeptToken
 
-# Installation tokens live one hour; renewed early so that none expires under way.
-_EARLY = timedelta(minutes=5)
 # GitHub refuses an `iat` in its future and an `exp` more than 600 s ahead; both clocks may be off.
 _ISSUED_AGO_SECONDS = 60
 _EXPIRES_IN_SECONDS = 540
@@ -30,27 +28,11 @@ _EXPIRES_IN_SECONDS = 540
 _LONGEST_KEY_BYTES = 2400
 
 
-class InstallationTokens:
-    """Keep one installation's token; whoever finds it stale mints, the others wait for that one."""
+class FoundInstallation:
+    """Remember an installation's id, once found out."""
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._token = ""
-        self._expires_at = datetime.min.replace(tzinfo=UTC)
-        self.installation = ""
-        """The installation's id, once found out."""
-
-    async def token(self, mint: Callable[[], Awaitable[tuple[str, datetime]]]) -> str:
-        """Return a token that lives at least five more minutes."""
-        async with self._lock:
-            if not self._token or datetime.now(UTC) + _EARLY >= self._expires_at:
-                self._token, self._expires_at = await mint()
-            return self._token
-
-    def forget(self, token: str) -> None:
-        """Drop a token that was refused, unless a newer one is here already."""
-        if token == self._token:
-            self._token = ""
+        self.id = ""
 
 
 class AppKey:
@@ -105,7 +87,8 @@ class GitHubAuth:
             headers=wire.HEADERS,
         )
         scope = self._installation_id or f"{owner}/{repository}"
-        self._tokens = http.memory(InstallationTokens, base_url, self._app_id, scope, fingerprint(credential))
+        key = (base_url, self._app_id, scope, fingerprint(credential))
+        self._tokens, self._found = http.memory(KeptToken, *key), http.memory(FoundInstallation, *key)
         self._key = http.memory(AppKey, fingerprint(credential))
 
     @property
@@ -145,12 +128,12 @@ class GitHubAuth:
         """Ask for an installation token, finding the installation of the repository first where none is named."""
         if self._installation_id:
             return await self._mint_for(self._installation_id)
-        if self._tokens.installation:
+        if self._found.id:
             try:
-                return await self._mint_for(self._tokens.installation)
+                return await self._mint_for(self._found.id)
             except ProviderNotFound:
                 # An App that was installed again has another id.
-                self._tokens.installation = ""
+                self._found.id = ""
         return await self._mint_for(await self._find_installation())
 
     async def _mint_for(self, installation: str) -> tuple[str, datetime]:
@@ -173,5 +156,5 @@ class GitHubAuth:
             raise ProviderMisconfigured("an App needs an installation: set `installationID`")
         path = f"{wire.repository_path(self._owner, self._repository)}/installation"
         reply = await self._app.call(Request(method="GET", path=path, api="PullRequest", operation="get-installation"))
-        self._tokens.installation = required_text(reply.document(), "id")
-        return self._tokens.installation
+        self._found.id = required_text(reply.document(), "id")
+        return self._found.id

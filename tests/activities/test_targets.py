@@ -7,7 +7,7 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.observing import observe
-from activities.targets import not_writable, patch_operations, targets, with_tag
+from activities.targets import is_foreign, not_writable, patch_operations, targets, with_tag
 from providers.models import ApplicationState, HelmParameter
 from tests.activities.fakes import NEW, OLD, OTHER, application
 
@@ -79,6 +79,30 @@ def test_the_source_of_the_application_repository_is_written_among_several() -> 
         repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
     )
     assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
+
+
+@pytest.mark.parametrize(
+    ("url", "repository", "ours"),
+    [
+        ("https://scm.example/acme/web.git", "acme/web", True),
+        ("git@scm.example:acme/web.git", "acme/web", True),
+        ("https://scm.example/other-acme/web", "acme/web", False),
+        ("https://dev.azure.com/umbrella/acme/_git/web", "acme/web", True),
+        ("https://umbrella@dev.azure.com/umbrella/acme/_git/web", "acme/web", True),
+        ("git@ssh.dev.azure.com:v3/umbrella/acme/web", "acme/web", True),
+        ("umbrella@vs-ssh.visualstudio.com:v3/umbrella/acme/web", "acme/web", True),
+        ("https://umbrella.visualstudio.com/DefaultCollection/acme/_git/web", "acme/web", True),
+        ("https://tfs.example.com:8443/tfs/Main/acme/_git/web", "acme/web", True),
+        ("https://dev.azure.com/umbrella/My%20Shop/_git/web", "My Shop/web", True),
+        ("https://dev.azure.com/umbrella/_git/web", "web/web", True),
+        ("https://umbrella.visualstudio.com/_git/web", "web/web", True),
+        ("https://dev.azure.com/umbrella/acme/_git/web", "web/web", False),
+        ("https://dev.azure.com/umbrella/other/_git/web", "acme/web", False),
+        ("https://dev.azure.com/umbrella/acme/_git/web/sub", "acme/web", False),
+    ],
+)
+def test_a_source_is_ours_by_each_form_of_its_clone_address(url: str, repository: str, ours: bool) -> None:
+    assert is_foreign(replace(SPEC, repository=repository), sourced(url)) is not ours
 
 
 def test_a_revision_is_never_written_to_another_repository() -> None:

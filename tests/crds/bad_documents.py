@@ -54,11 +54,9 @@ _SECRET = {"secretRef": {"name": "token"}}
 _OF_PROJECT = {"project": "acme", "name": "web"}
 _HOSTS = {
     "bitbucketDataCenter": _DOMAIN,
-    "azureDevOps": {"organization": "acme"},
 }
 _REPOSITORIES = {
     "bitbucketDataCenter": _OF_PROJECT,
-    "azureDevOps": _OF_PROJECT,
 }
 UNSUPPORTED: tuple[tuple[str, Document, dict[str, Document]], ...] = (
     ("ScmProvider", _SECRET, _HOSTS),

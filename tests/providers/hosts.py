@@ -10,6 +10,7 @@ import httpx
 from prometheus_client import Counter
 
 from providers.argocd.options import ArgoCDOptions
+from providers.azure_devops.options import AzureDevOpsOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.gitea.options import GiteaOptions
 from providers.github.options import GitHubOptions
@@ -140,6 +141,18 @@ def gitea(
 ) -> ScmHost:
     options = made(domain=base, owner=owner, repository=name)
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})), IDENTITY)
+
+
+def azure_devops(
+    http: HttpClients,
+    *,
+    base: str = "https://dev.azure.com",
+    project: str = "acme",
+    data: Mapping[str, str] | None = None,
+    token: str = TOKEN,
+) -> ScmHost:
+    options = AzureDevOpsOptions(organization="umbrella", domain=base, project=project, repository="web")
+    return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
 
 
 def jenkins(

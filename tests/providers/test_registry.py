@@ -3,6 +3,7 @@
 import pytest
 
 from providers.argocd.options import ArgoCDOptions
+from providers.azure_devops.options import AzureDevOpsOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.errors import ProviderMisconfigured, ProviderRejected
 from providers.gitea.options import ForgejoOptions, GiteaOptions
@@ -36,6 +37,7 @@ HOSTS: list[HostOptions] = [
     GitHubOptions(domain="https://x", owner="a", repository="b"),
     GitLabOptions(domain="https://x", project="1"),
     BitbucketCloudOptions(domain="https://x", workspace="a", repository="b"),
+    AzureDevOpsOptions(organization="o", domain="https://x", project="a", repository="b"),
 ]
 REPOSITORY = GitHubOptions(domain="https://x", owner="a", repository="b")
 RUNS: list[TestRunOptions] = [

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.sandbox import seed
+from deploy.local.sandbox.azure_devops import ENTRA_PATH
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.server import Sandbox, running_sandbox
 from providers.errors import ProviderConflict, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
@@ -35,6 +36,7 @@ from providers.ports import Branches, Deployments, PullRequestChanges, ScmHost, 
 from tests.providers.apps import github_app
 from tests.providers.hosts import (
     argocd,
+    azure_devops,
     bitbucket_cloud,
     gitea,
     github,
@@ -182,6 +184,18 @@ def _forgejo(url: str, http: HttpClients, valid: bool) -> ScmHost:
     return gitea(http, base=f"{url}/forgejo/api/v1", data=data, made=ForgejoOptions)
 
 
+def _azure_devops(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    token = seed.AZURE_DEVOPS_TOKEN if valid else "wrong-token"
+    return azure_devops(http, base=f"{url}/azureDevOps", token=token)
+
+
+def _azure_devops_entra(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    secret = seed.AZURE_DEVOPS_TOKEN if valid else "wrong-secret"
+    application = {"clientID": "pilotage-bot", "clientSecret": secret, "tenantID": "acme"}
+    data = {**application, "authority": f"{url}{ENTRA_PATH}"}
+    return azure_devops(http, base=f"{url}/azureDevOps", data=data)
+
+
 GITEA_PASSWORD = "sandbox-gitea-password"
 SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "github": _github_token,
@@ -193,6 +207,8 @@ SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "forgejo": _forgejo,
     "bitbucket cloud": _bitbucket_cloud,
     "bitbucket cloud by a person's token": _bitbucket_cloud_person,
+    "azure devops": _azure_devops,
+    "azure devops by an application of entra": _azure_devops_entra,
 }
 
 
@@ -353,7 +369,7 @@ async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ance
 
 async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
     for verdict in (StatusState.PENDING, StatusState.SUCCESS):
-        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 300, url="https://x/1")
+        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 3000, url="https://x/1")
         await scm.commit_statuses.set(seed.MERGE_SHA, status)
     await scm.commit_statuses.set(
         seed.MERGE_SHA, CommitStatus(context="other", state=StatusState.ERROR, description="", url="")

@@ -19,7 +19,7 @@ from providers.models import Credential
 from worker.opening.shared_reads import SharedReads
 
 CA_KEY = "ca.crt"
-_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID", CA_KEY})
+_PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", CA_KEY})
 SECRET_LIMIT_BYTES = 16 * 1024
 """Of all values beside the CA; each text that is shown is searched for every one of them."""
 

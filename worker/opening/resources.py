@@ -32,7 +32,7 @@ from providers.registry import (
     open_scm_host,
     open_test_runs,
 )
-from worker.opening import bitbucket, gitea, github, gitlab, jenkins
+from worker.opening import azure_devops, bitbucket, gitea, github, gitlab, jenkins
 from worker.opening.credentials import Credentials, ScmAccess
 from worker.opening.kept import Kept
 from worker.settings import Settings
@@ -62,10 +62,11 @@ async def open_clients(settings: Settings) -> AsyncIterator[HttpClients]:
 # Keyed by the block that a person wrote; each entry takes that block, which no type of Python's says.
 HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
     ScmHost.GITHUB: github.host_options,
+    ScmHost.GITLAB: gitlab.host_options,
     ScmHost.GITEA: gitea.gitea_options,
     ScmHost.FORGEJO: gitea.forgejo_options,
     ScmHost.BITBUCKET_CLOUD: bitbucket.cloud_options,
-    ScmHost.GITLAB: gitlab.host_options,
+    ScmHost.AZURE_DEVOPS: azure_devops.host_options,
 }
 CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {**HOSTS}
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.local.sandbox import argocd_api, bitbucket_cloud, control, gitea, github, gitlab, gitlab_ci, jenkins
+from deploy.local.sandbox import (
+    argocd_api,
+    azure_devops,
+    bitbucket_cloud,
+    control,
+    gitea,
+    github,
+    gitlab,
+    gitlab_ci,
+    jenkins,
+)
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.seed import default_seed
 from deploy.local.sandbox.state import STATE, SandboxState
@@ -29,7 +39,7 @@ class Sandbox:
 def build_app(state: SandboxState) -> web.Application:
     app = web.Application(middlewares=[record_and_interfere], client_max_size=_BODY_LIMIT_BYTES)
     app[STATE] = state
-    for routes in (control, github, gitea, jenkins, gitlab, gitlab_ci, argocd_api, bitbucket_cloud):
+    for routes in (control, github, gitea, jenkins, gitlab, gitlab_ci, argocd_api, bitbucket_cloud, azure_devops):
         routes.add_routes(app)
     return app
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from deploy.local.sandbox.argocd_controller import ArgoCDController
 from deploy.local.sandbox.argocd_seed import load_argocd
 from deploy.local.sandbox.argocd_state import ArgoCDState
+from deploy.local.sandbox.azure_devops_state import AzureDevOpsState
 from deploy.local.sandbox.clock import Clock
 from deploy.local.sandbox.gitea_labels import GiteaLabels
 from deploy.local.sandbox.github_state import GitHubState, Repository
@@ -114,6 +115,7 @@ class SandboxState:
         self.jenkins = JenkinsState(self.clock, self.options)
         self.gitlab = GitLabState(self.clock, self.options)
         self.gitea_labels = GiteaLabels(self.github)
+        self.azure_devops = AzureDevOpsState(self.clock, self.github)
         self.accounts = {name: HostAccounts() for name in _OTHER_HOSTS}
         self.argocd = ArgoCDState(self.clock, self.github)
         self.controller = ArgoCDController(self.argocd, self.options)

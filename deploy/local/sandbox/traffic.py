@@ -19,6 +19,7 @@ SYSTEMS = (
     "gitea",
     "forgejo",
     "bitbucketCloud",
+    "azureDevOps",
 )
 _HANG_SECONDS = 3600.0
 # How often a hanging request looks whether its client is still there.

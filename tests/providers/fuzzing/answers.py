@@ -174,6 +174,46 @@ BITBUCKET_CLOUD = _routes({
     r"GET .*/user": _BITBUCKET_USER,
 })  # fmt: skip
 
+_AZURE_COMMENT = {"id": 1, "author": {"id": "7"}, "content": "### Pilotage: Testing", "commentType": "text"}
+_AZURE_THREAD = {
+    "id": 9, "isDeleted": False,
+    "comments": [
+        _AZURE_COMMENT,
+        {"id": 2, "author": {"id": "8"}, "content": "x", "commentType": "system", "isDeleted": True},
+    ],
+}  # fmt: skip
+
+AZURE_DEVOPS = _routes({
+    r"GET .*/_apis/connectionData": {"authenticatedUser": {"id": "7", "providerDisplayName": "Pilotage"}},
+    r"POST .*/oauth2/v2.0/token": {"token_type": "Bearer", "expires_in": 3599, "access_token": "entra-token"},
+    r"GET .*/repositories/web": {"name": "web", "project": {"name": "acme"}, "isDisabled": False},
+    r"GET .*/pullrequests/1": {
+        "pullRequestId": 1, "title": "A title", "status": "completed", "mergeStatus": "succeeded",
+        "createdBy": {"uniqueName": "mona", "displayName": "Mona"}, "sourceRefName": "refs/heads/feature",
+        "targetRefName": "refs/heads/main", "lastMergeSourceCommit": {"commitId": OLDER},
+        "lastMergeCommit": {"commitId": SHA}, "forkSource": {"name": "refs/heads/feature"},
+    },
+    r"GET .*/pullRequests/1/labels": {"count": 1, "value": [{"id": "l-1", "name": "bug", "active": True}]},
+    r"POST .*/pullRequests/1/labels": {"id": "l-2", "name": "pilotage/testing"},
+    r"DELETE .*/pullRequests/1/labels/l-1": Answer(status=200),
+    r"GET .*/pullRequests/1/iterations": {"value": [{"id": 1}, {"id": 2}]},
+    r"GET .*/iterations/2/changes": {"changeEntries": [
+        {"item": {"path": "/a/b.py"}, "changeType": "edit"},
+        {"item": {"path": "/a", "isFolder": True}, "originalPath": "/b", "sourceServerItem": "/c"},
+    ], "nextSkip": 0},
+    r"GET .*/mergebases": {"value": [{"commitId": OLDER}]},
+    r"GET .*/repositories/web/commits": {"value": [{"commitId": SHA}, {"commitId": OLDER}]},
+    r"GET .*/commits/[^/]+/statuses": {"count": 1, "value": [{
+        "id": 4, "state": "succeeded", "description": "x", "targetUrl": "https://example.com",
+        "context": {"genre": "pilotage", "name": "dev"},
+    }]},
+    r"POST .*/commits/[^/]+/statuses": Answer(status=201, body={"id": 5}),
+    r"GET .*/pullRequests/1/threads": {"value": [_AZURE_THREAD]},
+    r"POST .*/pullRequests/1/threads": _AZURE_THREAD,
+    r"GET .*/threads/9/comments/1": _AZURE_COMMENT,
+    r"PATCH .*/threads/9/comments/1": _AZURE_COMMENT,
+})  # fmt: skip
+
 _SENT = [{"name": "PROMOTION_KEY", "value": KEY}, {"name": "REVISION", "value": SHA}, {"name": "HIDDEN"}]
 _PARAMETERS = [
     {"_class": "hudson.model.ParametersAction", "parameters": _SENT},
@@ -374,6 +414,7 @@ HOSTS: Mapping[str, tuple[Route, ...]] = {
     "gitea": GITEA,
     "github": GITHUB,
     "bitbucketCloud": BITBUCKET_CLOUD,
+    "azureDevOps": AZURE_DEVOPS,
     "githubActions": GITHUB,
     "jenkins": JENKINS,
     "gitlab": GITLAB,

@@ -24,6 +24,7 @@ from tests.providers.fuzzing.answers import KEY, OLDER, SHA
 from tests.providers.hosts import (
     TOKEN,
     argocd,
+    azure_devops,
     bitbucket_cloud,
     gitea,
     github,
@@ -49,6 +50,7 @@ OURS = Comment(id="1:9", body="")
 PERSON = {"username": "bot@example.com", "token": TOKEN}
 PASSWORD = {"username": "bot", "password": TOKEN}
 APP = {"privateKey": github_app("fuzzed").private_key, "appID": "1"}
+ENTRA = {"clientID": "app-1", "clientSecret": TOKEN, "tenantID": "directory-1"}
 TRIGGER = {"token": TOKEN, "triggerToken": "trigger-token"}
 RUN = Run(id="42", key=KEY)
 PIPELINE = Run(id="77", key=KEY)
@@ -155,6 +157,22 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitea.comments.update": lambda http: gitea(http).comments.update(Comment(id="9", body=""), "x"),
     "gitea.check": lambda http: gitea(http).check(),
     "gitea.check.account": lambda http: gitea(http, owner="", data=PASSWORD).check(),
+    "azureDevOps.pull_requests.get": lambda http: azure_devops(http).pull_requests.get(1),
+    "azureDevOps.pull_requests.changed_files": lambda http: azure_devops(http).pull_requests.changed_files(1),
+    "azureDevOps.revisions.compare": lambda http: azure_devops(http).revisions.compare(OLDER, SHA),
+    "azureDevOps.revisions.resolve": lambda http: azure_devops(http).revisions.resolve(SHA[:7]),
+    "azureDevOps.commit_statuses.newest": lambda http: azure_devops(http).commit_statuses.newest(SHA),
+    "azureDevOps.commit_statuses.set": lambda http: azure_devops(http).commit_statuses.set(SHA, STATUS),
+    "azureDevOps.labels.list": lambda http: azure_devops(http).labels.list(1),
+    "azureDevOps.labels.add": lambda http: azure_devops(http).labels.add(1, ["pilotage/testing"]),
+    "azureDevOps.labels.remove": lambda http: azure_devops(http).labels.remove(1, "bug"),
+    "azureDevOps.comments.own": lambda http: azure_devops(http).comments.own(1),
+    "azureDevOps.comments.get": lambda http: azure_devops(http).comments.get("1/9/1"),
+    "azureDevOps.comments.create": lambda http: azure_devops(http).comments.create(1, "x"),
+    "azureDevOps.comments.update": lambda http: azure_devops(http).comments.update(Comment(id="1/9/1", body=""), "x"),
+    "azureDevOps.check": lambda http: azure_devops(http).check(),
+    "azureDevOps.check.account": lambda http: azure_devops(http, project="").check(),
+    "azureDevOps.check.entra": lambda http: azure_devops(http, data=ENTRA).check(),
     "githubActions.find": lambda http: github_actions(http).find("e2e.yml", KEY),
     "githubActions.find.known": lambda http: github_actions(http).find("e2e.yml", KEY, ORIGIN),
     "githubActions.create": lambda http: github_actions(http).create("e2e.yml", KEY, {"REVISION": SHA}),

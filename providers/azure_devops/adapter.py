@@ -1,0 +1,165 @@
+"""Azure DevOps as an SCM host: one repository with one credential."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from providers.azure_devops import wire, wire_comments, wire_statuses
+from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
+from providers.credentials import proof_key
+from providers.errors import ProviderNotFound
+from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.reading import read
+
+_PROOF_DIGITS = 32
+# Of the default branch so many pages are searched for the commit that an abbreviation means.
+_SEARCHED_PAGES = 3
+
+
+class AzureDevOpsPullRequests:
+    def __init__(self, calls: AzureDevOpsCalls) -> None:
+        self._calls = calls
+
+    async def get(self, number: int) -> HostPullRequest:
+        value = (await self._calls.call(wire.get_pull(self._calls.repository, number))).document()
+        change = wire.read_pull(value, self._calls.web)
+        if wire.has_labels(value):
+            return change
+        labels = await self._calls.call(wire.list_labels(self._calls.repository, number))
+        return replace(change, labels=wire.read_labels(wire.items_of(labels)))
+
+    async def changed_files(self, number: int) -> ChangedFiles:
+        pushes = await self._calls.call(wire.list_iterations(self._calls.repository, number))
+        newest = await read(pushes, lambda: wire.read_newest_iteration(wire.items_of(pushes)))
+        if not newest:
+            # Those from before the host kept pushes say no more.
+            return ChangedFiles(paths=(), complete=False)
+        paths: dict[str, None] = {}
+        async for reply in self._calls.pages(
+            lambda skip: wire.list_files(self._calls.repository, number, newest, skip),
+            lambda _, reply: wire.read_next_skip(reply.document()),
+        ):
+            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply.document()))))
+        return ChangedFiles(paths=tuple(paths))
+
+
+class AzureDevOpsRevisions:
+    def __init__(self, calls: AzureDevOpsCalls) -> None:
+        self._calls = calls
+
+    async def compare(self, base: str, head: str) -> Ancestry:
+        if base == head:
+            return Ancestry.IDENTICAL
+        try:
+            reply = await self._calls.call(wire.find_merge_bases(self._calls.repository, base, head))
+        except ProviderNotFound:
+            await self._calls.prove_seen()
+            return Ancestry.UNKNOWN
+        return wire.read_ancestry(wire.items_of(reply), base, head)
+
+    async def resolve(self, revision: str) -> str | None:
+        """Search the newest commits of the default branch: the host itself completes no abbreviation."""
+        found: set[str] = set()
+        searched = 0
+        pages = self._calls.pages(partial(wire.list_commits, self._calls.repository), after_full_page)
+        async for reply in pages:
+            found.update(await read(reply, partial(wire.read_matching, reply, revision)))
+            searched += 1
+            if searched == _SEARCHED_PAGES and not found:
+                limit = _SEARCHED_PAGES * wire.PAGE_SIZE
+                text = f"none of the newest {limit} commits of the default branch begins with `{revision}`"
+                raise ProviderNotFound(
+                    f"{text}, and Azure DevOps completes no abbreviation: use the whole hash in tags"
+                )
+            if searched == _SEARCHED_PAGES:
+                break
+        return found.pop() if len(found) == 1 else None
+
+
+class AzureDevOpsCommitStatuses:
+    def __init__(self, calls: AzureDevOpsCalls) -> None:
+        self._calls = calls
+
+    async def newest(self, sha: str) -> Mapping[str, CommitStatus]:
+        rows: list[tuple[int, CommitStatus]] = []
+        async for reply in self._calls.pages(
+            partial(wire_statuses.list_statuses, self._calls.repository, sha), after_full_page
+        ):
+            rows += await read(reply, partial(wire_statuses.read_statuses, reply))
+        return wire_statuses.newest_of(rows)
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        await self._calls.call(wire_statuses.create_status(self._calls.repository, sha, status))
+
+
+class AzureDevOpsLabels:
+    def __init__(self, calls: AzureDevOpsCalls) -> None:
+        self._calls = calls
+
+    async def list(self, number: int) -> tuple[str, ...]:
+        reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
+        return wire.read_labels(wire.items_of(reply))
+
+    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+        there = list(await self.list(number))
+        for name in names:
+            if name.lower() not in {label.lower() for label in there}:
+                reply = await self._calls.call(wire.add_label(self._calls.repository, number, name))
+                there += wire.read_labels((reply.document(),))
+        return tuple(there)
+
+    async def remove(self, number: int, name: str) -> None:
+        reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
+        label = wire.read_label_ids(wire.items_of(reply)).get(name.lower())
+        if label is not None:
+            await self._calls.call(wire.remove_label(self._calls.repository, number, label))
+
+
+class AzureDevOpsComments:
+    def __init__(self, calls: AzureDevOpsCalls, credential: Credential) -> None:
+        self._calls = calls
+        self._key = proof_key(credential)
+
+    async def own(self, number: int) -> tuple[Comment, ...]:
+        account = await self._calls.account()
+        reply = await self._calls.call(wire_comments.list_threads(self._calls.repository, number))
+        return await read(reply, partial(wire_comments.read_comments_of, account, number, reply))
+
+    async def get(self, comment_id: str) -> Comment:
+        reply = await self._calls.call(wire_comments.get_comment(self._calls.repository, comment_id))
+        return wire_comments.read_comment(reply.document(), comment_id)
+
+    def proof(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+
+    async def create(self, number: int, body: str) -> Comment:
+        reply = await self._calls.call(wire_comments.create_thread(self._calls.repository, number, body))
+        return wire_comments.read_thread(reply.document(), number)
+
+    async def update(self, comment: Comment, body: str) -> None:
+        await self._calls.call(wire_comments.update_comment(self._calls.repository, comment.id, body))
+
+
+class AzureDevOpsHost:
+    """One repository of an organization. With an empty project only `check` is of use: it proves the credential."""
+
+    def __init__(self, *, credential: Credential, calls: AzureDevOpsCalls) -> None:
+        self._calls = calls
+        self.capabilities = Capabilities(label_case=False)
+        self.pull_requests = AzureDevOpsPullRequests(calls)
+        self.revisions = AzureDevOpsRevisions(calls)
+        self.commit_statuses = AzureDevOpsCommitStatuses(calls)
+        self.labels = AzureDevOpsLabels(calls)
+        self.comments = AzureDevOpsComments(calls, credential)
+        self.changes: PullRequestChanges | None = None
+        self.branches: Branches | None = None
+        self.deployment_records: DeploymentRecords | None = None
+
+    async def check(self) -> str:
+        """Prove the credential, and the repository where there is one; return its full name or the account's."""
+        if self._calls.repository:
+            reply = await self._calls.call(wire.get_repository(self._calls.repository))
+            return wire.read_repository(reply.document())
+        return wire.read_account_name((await self._calls.call(wire.get_account())).document())
