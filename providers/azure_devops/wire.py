@@ -18,8 +18,6 @@ PAGE_SIZE = 1000
 PAGE_LIMIT = 100
 BRANCHES = "refs/heads/"
 _SERVICES = "dev.azure.com"
-_CONTINUATION = "x-ms-continuationtoken"
-_TOKEN_CHARACTERS = 1000
 # https://learn.microsoft.com/en-us/azure/devops/repos/git/branch-policies: it is no missing right of the credential.
 _POLICY = frozenset(
     {
@@ -111,14 +109,6 @@ def type_key(reply: Reply) -> str:
         return text(reply.document(), "typeKey")
     except ProviderMalformed:
         return ""
-
-
-def continuation(reply: Reply) -> str:
-    """Return what asks for the next page; empty on the last one."""
-    found = reply.headers.get(_CONTINUATION, "").strip()
-    if len(found) > _TOKEN_CHARACTERS:
-        raise ProviderMalformed(f"the answer's `{_CONTINUATION}` is longer than {_TOKEN_CHARACTERS} characters")
-    return found
 
 
 def items_of(reply: Reply) -> tuple[Document, ...]:

@@ -39,7 +39,8 @@ def declared(provider: dict[str, str], *, kind: str = "ScmProvider") -> Cluster:
     home = "pilotage" if shared else "shop"
     spec: dict[str, object] = {"azureDevOps": provider, "secretRef": {"name": "azure"}}
     if shared:
-        spec["allowedNamespaces"] = {"matchLabels": {}}
+        cluster.objects["Namespace", "", "shop"] = {"metadata": {"name": "shop", "labels": {"team": "shop"}}}
+        spec["allowedNamespaces"] = {"matchLabels": {"team": "shop"}}
     cluster.add(kind, "azure", spec, namespace="" if shared else "shop")
     cluster.secrets[home, "azure"] = {"token": b"azure-token"}
     reference = {"kind": kind, "name": "azure"}

@@ -86,6 +86,10 @@ class Sent:
     """How the answer was changed, to read in a failure."""
 
 
+# A list repeated three hundred times, and then what holds it once more, would take longer than all that reads it.
+_RESTRUCTURED_BYTES = 64 * 1024
+
+
 def sent(answer: Answer) -> Sent:
     """Return the answer as it is."""
     return Sent(status=answer.status, headers=_encoded(answer.all_headers), chunks=(answer.encoded(),))
@@ -98,6 +102,8 @@ def mutated(answer: Answer, random: Random) -> Sent:
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         way = random.choices(("structure", "header", "status", "bytes"), (12, 4, 3, 2))[0]
         if way == "structure":
+            if len(body) > _RESTRUCTURED_BYTES:
+                continue
             # Bytes that an earlier way nested too deep, or ended before their end, are left as they are.
             with suppress(RecursionError):
                 body = _restructured(body, answer.lines, random, said)
