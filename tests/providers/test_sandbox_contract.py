@@ -369,7 +369,7 @@ async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ance
 
 async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
     for verdict in (StatusState.PENDING, StatusState.SUCCESS):
-        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 3000, url="https://x/1")
+        status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 300, url="https://x/1")
         await scm.commit_statuses.set(seed.MERGE_SHA, status)
     await scm.commit_statuses.set(
         seed.MERGE_SHA, CommitStatus(context="other", state=StatusState.ERROR, description="", url="")
