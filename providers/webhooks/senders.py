@@ -6,7 +6,16 @@ from datetime import datetime
 from types import ModuleType
 
 from providers.documents import Document
-from providers.webhooks import argocd, github, jenkins
+from providers.webhooks import (
+    argocd,
+    azure_devops,
+    bitbucket_cloud,
+    bitbucket_data_center,
+    gitea,
+    github,
+    gitlab,
+    jenkins,
+)
 from providers.webhooks.events import Event, Headers
 
 
@@ -28,6 +37,12 @@ def _sender(module: ModuleType) -> Sender:
 
 SENDERS: Mapping[str, Sender] = {
     "github": _sender(github),
+    "gitlab": _sender(gitlab),
+    "gitea": _sender(gitea),
+    "forgejo": _sender(gitea),
+    "bitbucketCloud": _sender(bitbucket_cloud),
+    "bitbucketDataCenter": _sender(bitbucket_data_center),
+    "azureDevOps": _sender(azure_devops),
     "jenkins": _sender(jenkins),
     "argocd": _sender(argocd),
 }

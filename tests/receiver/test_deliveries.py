@@ -8,13 +8,16 @@ import pytest
 
 from activities.models.tracking import TrackerRef
 from crds.api.ports import ApiUnavailable
+from tests.providers.webhook_samples import pull_requests
 from tests.receiver.world import (
     WEBHOOK,
     World,
     build,
     github_headers,
+    provider_at,
     pull_request,
     repository,
+    repository_at,
     shop,
     tracker,
     waiting_for_run,
@@ -53,6 +56,19 @@ async def test_a_delivery_that_is_signed_with_another_secret_is_refused_and_poke
     assert (await world.github("pull_request", pull_request(), secret=secret))[0] == 401
     assert world.pokes.depth == 0
     assert world.poked == []
+
+
+@pytest.mark.parametrize("kind", ["GitRepository/web", "ScmProvider/host"])
+@pytest.mark.parametrize("host", sorted(pull_requests(ended=True)))
+async def test_a_merge_at_each_host_pokes_the_tracker_of_its_pull_request(world: World, host: str, kind: str) -> None:
+    sample = pull_requests(ended=True)[host]
+    world.apply(provider_at(host))
+    world.apply(repository_at(host))
+    headers = {name.title(): value for name, value in sample.proven().items()}
+    code, reason = await world.post(f"/hooks/shop/{kind}", sample.raw, headers)
+    assert (code, reason) == (202, "1 workflow will look")
+    await poked(world, 1)
+    assert world.poked == [TRACKER]
 
 
 async def test_a_body_that_was_changed_on_the_way_is_refused(world: World) -> None:

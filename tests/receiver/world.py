@@ -176,6 +176,26 @@ def repository(name: str, *, namespace: str = "shop", provider: Document | None 
     return declared("GitRepository", name, spec, namespace=namespace)
 
 
+def repository_at(host: str) -> Document:
+    """Return a GitRepository that is `acme/web` at some host."""
+    where: Document = {
+        "github": {"owner": "acme", "name": "web"},
+        "gitlab": {"namespace": "acme", "name": "web"},
+        "gitea": {"owner": "acme", "name": "web"},
+        "forgejo": {"owner": "acme", "name": "web"},
+        "bitbucketCloud": {"owner": "acme", "name": "web"},
+        "bitbucketDataCenter": {"project": "acme", "name": "web"},
+        "azureDevOps": {"project": "acme", "name": "web"},
+    }
+    return declared("GitRepository", "web", {"scmProviderRef": {"name": "host"}, host: where[host]})
+
+
+def provider_at(host: str) -> Document:
+    """Return an ScmProvider of some host."""
+    block: Document = {"organization": "acme"} if host == "azureDevOps" else {"domain": "https://scm.example.com"}
+    return declared("ScmProvider", "host", {host: block, "secretRef": {"name": "github-token"}})
+
+
 def environment(name: str, application: str | None) -> Document:
     """Return an Environment with one deployment, by a selector where no application is named."""
     named: Document = {"application": application} if application else {"selector": {"matchLabels": {"app": "web"}}}

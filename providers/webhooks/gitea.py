@@ -1,0 +1,50 @@
+"""Webhooks of Gitea (https://docs.gitea.com/usage/repository/webhooks), and of Forgejo, whose headers differ in name.
+
+Both send GitHub's headers as well: what they mean there is not looked at.
+"""
+
+from datetime import datetime
+
+from providers.documents import Document
+from providers.webhooks.events import (
+    Event,
+    Headers,
+    NotAnEvent,
+    Notice,
+    PullRequestNotice,
+    RepositoryName,
+    header,
+    name_of,
+    positive,
+    said,
+)
+from providers.webhooks.signatures import require_hmac
+
+
+def verify(headers: Headers, body: bytes, secret: str, _now: datetime) -> None:
+    """Require the signature, which both send under Gitea's name too."""
+    own = "X-Forgejo-Signature" if header(headers, "x-forgejo-signature") else "X-Gitea-Signature"
+    require_hmac(headers, own, body, secret)
+
+
+def delivery(headers: Headers) -> str:
+    """Return the id, which a repeated delivery keeps."""
+    return header(headers, "x-gitea-delivery") or header(headers, "x-forgejo-delivery")
+
+
+def read(headers: Headers, body: Document) -> Event:
+    """Read what an event is about. Raises NotAnEvent for a body that no event has."""
+    name = header(headers, "x-gitea-event") or header(headers, "x-forgejo-event")
+    if not name:
+        raise NotAnEvent("the header X-Gitea-Event is missing")
+    about: tuple[Notice, ...] = ()
+    # Labels and pushes are types of this event, in another header.
+    if name == "pull_request":
+        about = (
+            PullRequestNotice(
+                repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
+                number=positive(body, "pull_request", "number"),
+                ended=said(body, "action") == "closed",
+            ),
+        )
+    return Event(name=name, about=about)
