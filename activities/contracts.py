@@ -24,6 +24,7 @@ from activities.models.delivery import (
     WatchDeploymentsInput,
     WriteResult,
 )
+from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
     OpenHopInput,
     OpenHopResult,
@@ -136,6 +137,14 @@ class ScmActivities(ABC):
     @abstractmethod
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
         """Compare pairs of commits by ancestry. Safe to retry; answers for full hashes never change."""
+
+    @activity.defn
+    @abstractmethod
+    async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
+        """Write artifacts to the files of several deployments, all in one commit. Safe to retry.
+
+        A commit whose reply was lost is found by its key, and what is there already by the values.
+        """
 
     @activity.defn
     @abstractmethod

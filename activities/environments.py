@@ -14,6 +14,9 @@ from activities.models.budgets import VIEW_BYTES
 from activities.models.configuration import (
     DeploymentSpec,
     EnvironmentView,
+    GitEditSpec,
+    GitVia,
+    GitWriteSpec,
     ReadEnvironmentInput,
     WriteKind,
     WriteSpec,
@@ -23,7 +26,7 @@ from activities.ports import Lack, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
-from crds.v1alpha1.deployment import Deployment, Write
+from crds.v1alpha1.deployment import ArgoCDWrite, Deployment, GitWrite, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
@@ -135,7 +138,6 @@ class EnvironmentReader:
             deployments=tuple(sorted(found, key=lambda one: (one.wave, one.name))),
             wave_pause=spec.wave_pause,
             generation=environment.metadata.generation,
-            url=spec.url or "",
         )
         self._bound(view)
         return view
@@ -222,7 +224,9 @@ def to_write_spec(write: Write | None) -> WriteSpec | None:
     """Map how a deployment is written; None means observed only."""
     if write is None:
         return None
-    argocd = write.argocd
+    if write.git is not None:
+        return WriteSpec(kind=WriteKind.GIT, git=_git_write_spec(write.git))
+    argocd = write.argocd or ArgoCDWrite()
     return WriteSpec(
         kind=WriteKind(argocd.set),
         image=argocd.image,
@@ -232,6 +236,23 @@ def to_write_spec(write: Write | None) -> WriteSpec | None:
         source_path=argocd.source.path if argocd.source else None,
         source_position=argocd.source.position if argocd.source else None,
         prune=argocd.prune,
+    )
+
+
+def _git_write_spec(git: GitWrite) -> GitWriteSpec:
+    return GitWriteSpec(
+        repository=git.repository_ref.name,
+        branch=git.branch,
+        via=GitVia(git.via),
+        edits=tuple(
+            GitEditSpec(
+                file=edit.file,
+                image=edit.kustomize_image or "",
+                yaml_path=edit.yaml_path or "",
+                value=edit.value or "",
+            )
+            for edit in git.edits
+        ),
     )
 
 

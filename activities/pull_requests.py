@@ -13,6 +13,8 @@ from temporalio import activity
 
 from activities.contracts import ScmActivities
 from activities.failures import attempts_bounded, failure_from, lasts, reported
+from activities.git_delivery import GitDelivery
+from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -48,6 +50,7 @@ class ScmHostActivities(ScmActivities):
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
+        self._git = GitDelivery(connections)
 
     @activity.defn
     @reported
@@ -87,6 +90,12 @@ class ScmHostActivities(ScmActivities):
 
     @activity.defn
     @reported
+    async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
+        """Write files of a Git repository that something else deploys from."""
+        return await self._git.deliver(request)
+
+    @activity.defn
+    @reported
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
         """Send the differences between what is wanted and what is shown, each part by itself.
 
@@ -96,7 +105,7 @@ class ScmHostActivities(ScmActivities):
         repository = await self._connections.repository(request.namespace, request.repository)
         # A reply may have been lost in an earlier attempt: what was shown then is not known any more.
         trusted = request.shown if activity.info().attempt == 1 else None
-        presented = await present(repository.host, request, trusted, repository.show)
+        presented = await present(repository.host, request, trusted)
         again = [error for _, error in presented.errors if not attempts_bounded() or not lasts(error)]
         if again:
             raise again[0]

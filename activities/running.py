@@ -124,10 +124,10 @@ def tag_of_written(deployment: DeploymentSpec, state: ApplicationState) -> str:
     return "" if kind is WriteKind.TARGET_REVISION else written_raw(deployment, state)
 
 
-def revision_of_tag(template: str, tag: str) -> str | None:
-    """Read the revision out of a tag; None for a tag that the template did not make."""
+def revision_of_tag(template: str, tag: str, *, limit: int = _TAG_CHARACTERS) -> str | None:
+    """Read the revision out of a tag; None for one that the template did not make, or that is longer than `limit`."""
     pattern = _tag_pattern(template)
-    match = pattern.fullmatch(tag) if pattern is not None and len(tag) <= _TAG_CHARACTERS else None
+    match = pattern.fullmatch(tag) if pattern is not None and len(tag) <= limit else None
     if match is None:
         return None
     revision, *others = match.groups()

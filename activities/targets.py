@@ -120,6 +120,9 @@ def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
         return ""
     if deployment.taken_by:
         return taken(deployment)
+    if write.kind is WriteKind.GIT:
+        # Nothing is written to the application itself.
+        return ""
     if state.owner and not write.allow_managed:
         return f"OwnedBy {state.owner}, which would revert a write; allow it with `allowManaged: true`"
     named = selected_sources(write, state)

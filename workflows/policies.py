@@ -121,6 +121,11 @@ def delivery_write(queues: Queues, timings: Timings, *, summary: str, attempts: 
     return _config(queues.delivery, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
 
 
+def scm_write(queues: Queues, timings: Timings, *, summary: str, attempts: int = 5) -> ActivityConfig:
+    """Write files by compare-and-set: safe to retry as a whole, but the place is compared again after a few losses."""
+    return _config(queues.scm, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
+
+
 def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Follow the deployments: one attempt, since the place reads and watches again by itself."""
     config = _config(queues.observation, timings, _backoff(initial=1, maximum=10, attempts=1), summary)

@@ -84,6 +84,36 @@ class WriteKind(StrEnum):
     TARGET_REVISION = "TargetRevision"
     KUSTOMIZE_IMAGE = "KustomizeImage"
     HELM_PARAMETER = "HelmParameter"
+    GIT = "Git"
+    """Files in a Git repository; the application itself is only observed."""
+
+
+class GitVia(StrEnum):
+    COMMIT = "Commit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitEditSpec:
+    """One value in one file: `newTag` of a kustomization's image, or what stands at a path."""
+
+    file: str
+    """Template of its path."""
+    image: str = ""
+    yaml_path: str = ""
+    """Template of the path within the file."""
+    value: str = ""
+    """Template of what is written at `yaml_path`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitWriteSpec:
+    """Say which files of which branch are written."""
+
+    repository: str
+    """GitRepository name."""
+    branch: str
+    edits: tuple[GitEditSpec, ...]
+    via: GitVia = GitVia.COMMIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +132,8 @@ class WriteSpec:
     """Position of that source, counted from 1."""
     prune: bool = False
     """Whether our syncs prune; where auto-sync is on, its own setting counts."""
+    git: GitWriteSpec | None = None
+    """What is written, where the kind is GIT."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +187,6 @@ class EnvironmentView:
     """Those of the repository asked for, by wave, then name."""
     wave_pause: timedelta = timedelta(0)
     generation: int = 0
-    url: str = ""
-    """Where people see what runs there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from crds.paths import Overlaps, TooCostly, path_error
 from crds.rules.field_errors import FieldError
+from crds.rules.git_writes import git_write_errors
 from crds.rules.policies import missing, repository_errors, template_errors
 from crds.rules.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
 from crds.v1alpha1.environment import Environment
@@ -37,7 +38,7 @@ def validate_environment(
     if spec.delivery_timeout <= timedelta(0):
         errors.append(FieldError(path="spec.deliveryTimeout", message="must be positive"))
     errors += _deployment_errors(environment, instances, repositories)
-    return errors
+    return errors + git_write_errors(environment, repositories)
 
 
 def _deployment_errors(

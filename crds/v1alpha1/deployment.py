@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from crds.fields import LabelSelector, Name, NameReference
-from crds.model import Model, Rule, exactly_one_of
+from crds.model import Model, Rule, exactly_one_of, extra
 
 
 class ArgoCDSet(StrEnum):
@@ -65,11 +65,62 @@ class ArgoCDWrite(Model):
     it."""
 
 
+class GitVia(StrEnum):
+    """How files get into a branch."""
+
+    COMMIT = "Commit"
+    """One commit on the branch itself."""
+
+
+class GitEdit(Model):
+    """One value in one file."""
+
+    rules: ClassVar = (
+        exactly_one_of("kustomizeImage", "yamlPath"),
+        Rule(
+            rule="has(self.value) == has(self.yamlPath)",
+            message="value must be set exactly when yamlPath is",
+            field_path=".value",
+        ),
+    )
+
+    file: Annotated[str, Field(min_length=1, max_length=512)]
+    """Path of the file in the repository. It may hold variables of the environment, such as
+    `apps/${component.name}/${target.vars.cluster}/kustomization.yaml`."""
+    kustomize_image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Image as `images` of the kustomization names it, without tag; its `newTag` is set to the artifact's tag."""
+    yaml_path: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Where the value stands, such as `web.image.tag`, `containers[0].image` or `env[name=TAG].value`; a key with a
+    dot is written as `labels["app.kubernetes.io/version"]`. It may hold the variables that `file` may."""
+    value: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """What is written there, with variables, such as `${artifact.tag}`; for yamlPath."""
+
+
+class GitWrite(Model):
+    """Write files in a Git repository that Argo CD deploys from. All of a wave is one commit."""
+
+    repository_ref: NameReference
+    """GitRepository that is written."""
+    branch: Annotated[str, Field(min_length=1, max_length=255)]
+    """Branch that Argo CD deploys from."""
+    via: GitVia = GitVia.COMMIT
+    """How the files get into the branch."""
+    edits: Annotated[
+        tuple[GitEdit, ...], Field(min_length=1, max_length=20, json_schema_extra=extra(list_type="atomic"))
+    ]
+    """What is changed. At least one edit must be of `kustomizeImage`, or have `${artifact.tag}` or `${revision}` in its
+    `value`: from it what the branch holds is recognised."""
+
+
 class Write(Model):
     """How a deployment is written: exactly one way."""
 
-    argocd: ArgoCDWrite
+    rules: ClassVar = (exactly_one_of("argocd", "git"),)
+
+    argocd: ArgoCDWrite | None = None
     """Write to the Argo CD Application itself."""
+    git: GitWrite | None = None
+    """Write files in a Git repository; Argo CD picks them up."""
 
 
 class ArgoCDDeployment(Model):

@@ -17,7 +17,7 @@ from activities.models.budgets import EVENTS_KEPT, FIELDS_KEPT, MOVES_KEPT, TRAC
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
 from crds.fields import NAME_MAX_LENGTH
 from crds.rules.policies import MAX_TESTS_BYTES
-from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite
+from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, GitEdit, GitWrite
 from crds.v1alpha1.environment import EnvironmentSpec
 from crds.v1alpha1.environment_status import MAX_HISTORY, MAX_MEMBERS
 from crds.v1alpha1.git_repository import Component, GitRepositorySpec
@@ -193,7 +193,6 @@ LENGTHS: dict[str, int] = {
     "PromotionState.components": NAME,
     "PromotionState.labels": 50,
     "PromotionState.member_of[]": 6,
-    "PromotionState.urls[]": 512,
     "PromotionState.message": 1000,
     "PromotionState.policies": NAME,
     "PromotionState.question": 300,
@@ -201,6 +200,12 @@ LENGTHS: dict[str, int] = {
     "PromotionState.relations[]": 10,
     "PromotionState.superseded": 300,
     "DeliverApplicationInput.allowed": 64,
+    "DeliverFilesInput.allowed": 64,
+    "DeliverFilesInput.variables[]": 4 * VALUE,
+    "GitEditSpec.file": 4 * most(GitEdit, "file"),
+    "GitEditSpec.yaml_path": 4 * most(GitEdit, "yaml_path"),
+    "GitEditSpec.value": 4 * most(GitEdit, "value"),
+    "GitWriteSpec.branch": 4 * most(GitWrite, "branch"),
     "RunRef.digests[]": 16,
     "SyncApplicationInput.allowed": 64,
     "TestProgress.foreign": 300,
@@ -226,13 +231,6 @@ LENGTHS: dict[str, int] = {
     "PresentInput.state_label": 50,
     "PresentInput.state_labels": 50,
     "Shown.comment_digest": 64,
-    "Shown.deployments_refused": 300,
-    "DesiredDeployment.description": 60,
-    "DesiredDeployment.environment": NAME,
-    "DesiredDeployment.environment_url": 512,
-    "DesiredDeployment.log_url": 512,
-    "DesiredDeployment.sha": 40,
-    "EnvironmentView.url": 512,
     "Shown.comment_id": 64,
     "Shown.labels": 50,
     "Shown.mentions": 300,
@@ -295,13 +293,10 @@ COUNTS: dict[str, int] = {
     "PromotionState.arrived": 100,
     "PromotionState.cancels": 20,
     "PromotionState.member_of": 100,
-    "PromotionState.urls": 100,
     "PromotionState.pending_events": EVENTS_KEPT,
     "PromotionState.policies": FIELDS_KEPT,
     "PromotionState.relations": 2 * 3 * MAX_APPLICATIONS,
     "superseded": SUPERSEDED_KEPT,
-    "PresentInput.deployments": 20,
-    "Shown.deployments": 20,
     # The target and the source of a hop.
     "SendViewsInput.views": 2,
     "OpenHopInput.farewells": 2,
@@ -309,6 +304,10 @@ COUNTS: dict[str, int] = {
     "OpenHopInput.heard": 51,
     "DeliverApplicationInput.allowed": 3,
     "SyncApplicationInput.allowed": 3,
+    "DeliverFilesInput.allowed": 3 * MAX_APPLICATIONS,
+    "DeliverFilesInput.variables": VARIABLES,
+    "DeliverFilesResult.written": MAX_APPLICATIONS,
+    "GitWriteSpec.edits": most(GitWrite, "edits"),
     "override": MAX_APPLICATIONS,
     "refused": MAX_APPLICATIONS,
     "PresentResult.refused": 20,

@@ -36,6 +36,10 @@ def _argocd(**fields: object) -> Document:
     return environment_document("dev", deployment(argocd=argocd))
 
 
+def _edit(**fields: object) -> Document:
+    return environment_document("dev", deployment(write={"git": {**_GIT, "edits": [fields]}}))
+
+
 def _write(**fields: object) -> Document:
     return environment_document("dev", deployment(write={"argocd": fields}))
 
@@ -68,6 +72,14 @@ _NAME_RULE = "the name of a tracker must be <repository>-<number>, such as web-4
 _GITHUB = {"owner": "acme", "name": "web"}
 _JENKINS = {"url": "https://ci.example"}
 _ONE_RUNNER = "exactly one of jenkins, githubActions, gitlabCI must be set"
+_ONE_WRITE = "exactly one of argocd, git must be set"
+_ONE_EDIT = "exactly one of kustomizeImage, yamlPath must be set"
+_VALUE = "value must be set exactly when yamlPath is"
+_GIT = {
+    "repositoryRef": {"name": "config"},
+    "branch": "main",
+    "edits": [{"file": "a.yaml", "kustomizeImage": "ghcr.io/acme/web"}],
+}
 _ONE_SELECTION = "exactly one of application, selector must be set"
 _IMAGE = "image must be set exactly when set is KustomizeImage"
 _PARAMETER = "parameter must be set exactly when set is HelmParameter"
@@ -184,9 +196,34 @@ BAD_DOCUMENTS = (
     bad(
         "write without a way",
         environment_document("dev", deployment(write={})),
-        "spec.deployments[0].write.argocd",
-        "Required",
-        "spec.deployments[0].write.argocd: is required",
+        "spec.deployments[0].write",
+        _ONE_WRITE,
+    ),
+    bad(
+        "write in two ways",
+        environment_document("dev", deployment(write={"argocd": {}, "git": _GIT})),
+        "spec.deployments[0].write",
+        _ONE_WRITE,
+    ),
+    bad(
+        "file written by a pull request, which this version does not do",
+        environment_document("dev", deployment(write={"git": {**_GIT, "via": "PullRequest"}})),
+        "spec.deployments[0].write.git.via",
+        "Unsupported value",
+        "spec.deployments[0].write.git.via: `PullRequest` is not allowed",
+    ),
+    bad("edit of nothing", _edit(file="a.yaml"), "spec.deployments[0].write.git.edits[0]", _ONE_EDIT),
+    bad(
+        "path without a value",
+        _edit(file="a.yaml", yamlPath="a"),
+        "spec.deployments[0].write.git.edits[0].value",
+        _VALUE,
+    ),
+    bad(
+        "image with a value",
+        _edit(file="a.yaml", kustomizeImage="web", value="x"),
+        "spec.deployments[0].write.git.edits[0].value",
+        _VALUE,
     ),
     bad(
         "environment named with a dot",

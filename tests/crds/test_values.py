@@ -119,7 +119,10 @@ def test_a_deployment_is_written_its_own_way_or_the_environments() -> None:
     own = deployment("own", write={"argocd": {"set": "KustomizeImage", "image": "web"}})
     place = environment("dev", deployment("other"), own)
     writes = [place.write_of(each) for each in place.spec.deployments]
-    assert [write.argocd.set.value for write in writes if write] == ["TargetRevision", "KustomizeImage"]
+    assert [write.argocd.set.value for write in writes if write and write.argocd] == [
+        "TargetRevision",
+        "KustomizeImage",
+    ]
     observed = environment("dev", deployment(), write=False)
     assert observed.write_of(observed.spec.deployments[0]) is None
 

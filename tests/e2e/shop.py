@@ -23,7 +23,7 @@ from tests.e2e.samples import at_jenkins, sample_documents, world
 
 DEADLINE_SECONDS = 90.0
 LOOK_SECONDS = 0.3
-COMMAND_SECONDS = 120.0
+COMMAND_SECONDS = 60.0
 CHECKED = ("GitRepository", "TestRunner", "ArgoCDInstance", "ScmProvider")
 DECLARED = ("ScmProvider", "TestRunner", "ArgoCDInstance", "GitRepository", "Environment", "PromotionPolicy")
 
@@ -199,10 +199,6 @@ class Shop:
     def pull(self, number: int = 412) -> Document:
         """Return a pull request as the host has it."""
         return dict(self.sandbox.state()["github"][f"acme/{self.name}"]["pulls"][str(number)])
-
-    def repository(self) -> Document:
-        """Return the repository as the host has it."""
-        return dict(self.sandbox.state()["github"][f"acme/{self.name}"])
 
     def journal(self, system: str) -> list[Document]:
         """Return what a system was asked about this shop."""

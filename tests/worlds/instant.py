@@ -50,6 +50,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure, FailureKind
+from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
     OpenHopInput,
     OpenHopResult,
@@ -137,8 +138,6 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     counter: int = 0
     refuse_writes: str = ""
     sync_fails: str = ""
-    at_sync: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
-    """Application -> what happens, once, while its sync is being requested, and is over before the answer."""
     ill: set[str] = field(default_factory=set)
     """Applications that stay Degraded whatever they run."""
     slow_syncs: bool = False
@@ -305,6 +304,10 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         )
 
     @activity.defn
+    async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
+        raise AssertionError("the worlds declare no files")
+
+    @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
         if self.present_fails:
             raise ApplicationError("the token was refused", type="ProviderUnauthorized", non_retryable=True)
@@ -390,8 +393,6 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         application = request.deployment.application
         name = application.split("-")[1]
-        if (effect := self.at_sync.pop(application, None)) is not None:
-            await effect()
         if self.slow_syncs:
             return WriteResult(outcome=WriteOutcome.DONE)
         if self.sync_fails == application:

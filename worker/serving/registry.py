@@ -60,6 +60,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             scm.read_pull_request,
             scm.list_changed_files,
             scm.compare_revisions,
+            scm.deliver_files,
             scm.present_on_pull_request,
         ),
         "ci": (ci.trigger_round, ci.trigger_test, ci.poll_tests, ci.cancel_tests),

@@ -46,6 +46,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure
+from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
     OpenHopInput,
     OpenHopResult,
@@ -230,6 +231,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
                 for one in request.pairs
             )
         )
+
+    @activity.defn
+    async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
+        raise AssertionError("a place writes nothing")
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:

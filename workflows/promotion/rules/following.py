@@ -17,6 +17,11 @@ BLOCKED_AT_MOST = timedelta(minutes=5)
 """Pauses before a sync that a sync window forbids is tried again: windows are changed, and their ends are estimates."""
 
 
+def by_git(one: DeploymentSpec) -> bool:
+    """Tell whether a deployment is written through files, so that Argo CD's own objects show nothing of our write."""
+    return one.write is not None and one.write.kind is WriteKind.GIT
+
+
 def wanted_raw(one: DeploymentSpec, artifact: Artifact) -> str:
     """Return the value that a write of the artifact leaves in the spec."""
     by_tag = one.write is not None and one.write.kind is not WriteKind.TARGET_REVISION
@@ -37,6 +42,8 @@ def is_unsynced(observation: Observation, *, key: str, waited: timedelta, allowe
 
 def has_drifted(one: DeploymentSpec, artifact: Artifact, observation: Observation) -> bool:
     """Tell whether exactly our revision is there and out of sync, so that only a sync makes it arrive."""
+    if by_git(one):
+        return False
     ours = observation.runs == artifact.revision and observation.written_raw == wanted_raw(one, artifact)
     idle = observation.operation_phase is not OperationPhase.RUNNING
     return not observation.problem and ours and idle and observation.sync_status == "OutOfSync"
@@ -51,8 +58,11 @@ def reverted_line(one: DeploymentSpec, observation: Observation) -> str:
 def failed_line(one: DeploymentSpec, observation: Observation, *, key: str, requested: bool) -> str:
     """Say how the operation failed that was to bring our revision; empty where none did.
 
-    Auto-sync's own operation counts like ours once we wrote: before that it is a failure of the past.
+    Auto-sync's own operation counts like ours once we wrote: before that it is a failure of the past. Of one that is
+    written through files nothing tells whether an operation was about our commit or about an older one.
     """
+    if by_git(one):
+        return ""
     ours = observation.operation_key == key or (requested and observation.auto_synced)
     if not ours or observation.operation_phase not in (OperationPhase.FAILED, OperationPhase.ERROR):
         return ""
@@ -66,7 +76,11 @@ def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> st
         return f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more"
     ended_well = seen.operation_phase in (OperationPhase.SUCCEEDED, OperationPhase.NONE)
     said = (seen.message or seen.operation_message) if ended_well else (seen.operation_message or seen.message)
-    runs = f"{one.name}: runs {comparison.what_runs(seen)}, {seen.sync_status}, {seen.health}"
+    runs = f"{one.name}: runs {comparison.short(seen.runs)}, {seen.sync_status}, {seen.health}"
+    if by_git(one) and not (hindered or said or seen.problem):
+        said = "Argo CD has not picked up what is in Git"
+        if seen.sync_status == "OutOfSync":
+            said = "Argo CD has not synced what is in Git: turn automated sync on, or sync it"
     return "; ".join(part for part in (runs, hindered, seen.problem or said) if part)
 
 

@@ -4,12 +4,11 @@ The Promoting step observes the target, learns the ancestry that judging it need
 one act and observes again. The lane is ours meanwhile, so that no other promotion writes there; people, sync windows
 and other tools may. Whatever they did is judged by what the target holds now, never by what was found before.
 
-What arrives is noted also where the wave fails, and everything that failed or diverged by then is named: each turn
-looks at all deployments of the wave. A deployment is written again only where our write or sync is lost for
+What arrives is noted also where the wave fails. A deployment is written again only where our write or sync is lost for
 certain, and only so often: who sets it back more often means it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -59,9 +58,9 @@ class Act:
     """What is known of each deployment that did not arrive."""
     error: str = ""
     """Why the wave failed."""
-    failed: Collection[str] = ()
-    """The deployments whose failures end the wave; none where time ran out."""
-    diverged: Sequence[Comparison] = ()
+    failed: str = ""
+    """The one deployment whose failure ends the wave; empty where time ran out."""
+    diverged: Comparison | None = None
 
     @property
     def message(self) -> str:
@@ -113,8 +112,10 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
     arrived: dict[str, ApplicationResult] = {}
     lost: list[Loss] = []
     behind: list[DeploymentSpec] = []
-    failures: dict[str, str] = {}
-    strange: list[Comparison] = []
+
+    def failed(one: DeploymentSpec, line: str) -> Act:
+        return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines={one.name: line}, error=line, failed=one.name)
+
     for one in facts.wave:
         observation, artifact = facts.observed.get(one.name), artifact_of(hop, one)
         if observation is None or artifact is None or one.name in hop.results:
@@ -123,13 +124,11 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
             arrived[one.name] = _arrived(hop, facts, one, artifact, observation)
             continue
         if line := _failed_line(hop, facts, one, observation):
-            failures[one.name] = line
-            continue
+            return failed(one, line)
         judged = comparison.compare(facts.relations, artifact, observation)
         diverged = judged.judgement is Judgement.DIVERGED
         if diverged and not comparison.accepted(hop.override, artifact, observation):
-            strange.append(judged)
-            continue
+            return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=judged)
         if one.write is None:
             continue
         if diverged or judged.judgement is Judgement.AHEAD:
@@ -137,7 +136,7 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
             if loss is not None:
                 lost.append(loss)
                 if loss.reverted and loss.repeats > following.REPEATS:
-                    failures[one.name] = f"{loss.reverted}; it was written {loss.repeats} times"
+                    return failed(one, f"{loss.reverted}; it was written {loss.repeats} times")
             if loss is not None or one.name not in facts.requested:
                 behind.append(one)
         elif one.name not in facts.requested and following.has_drifted(one, artifact, observation):
@@ -145,28 +144,12 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
     missing = [one for one in facts.wave if one.name not in hop.results and one.name not in arrived]
     if not missing:
         return Act(step=Step.ARRIVED, arrived=arrived)
-    lines = following.lines(missing, facts.observed, facts.hindered) | failures
-    if failures:
-        return failed(failures, lines=lines, arrived=arrived, lost=lost)
-    if strange:
-        return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=strange)
+    lines = following.lines(missing, facts.observed, facts.hindered)
     found = Act(step=Step.WRITE if behind else Step.WAIT, arrived=arrived, lost=lost, behind=behind, lines=lines)
     if now >= facts.until and not hop.blocked:
         error = f"not delivered within {facts.timeout}: {found.message}"
         return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines=lines, error=error)
     return found
-
-
-def failed(
-    failures: Mapping[str, str],
-    *,
-    lines: Mapping[str, str],
-    arrived: Mapping[str, ApplicationResult] | None = None,
-    lost: Sequence[Loss] = (),
-) -> Act:
-    """Return the end of a wave by failures: deployment -> what failed there. `lines` are of all that did not arrive."""
-    error = together(failures.values())
-    return Act(step=Step.FAIL, arrived=arrived or {}, lost=lost, lines=lines, error=error, failed=tuple(failures))
 
 
 def _arrived(
@@ -190,7 +173,8 @@ def _loss(
 ) -> Loss | None:
     """Return what of ours is gone and is to be done again; a sync that never begins is left alone after some times."""
     requested_at = facts.requested.get(one.name)
-    if requested_at is None:
+    if requested_at is None or following.by_git(one):
+        # Of files nothing is observed: once they are written, what runs tells the rest.
         return None
     repeats = hop.repeats.get(one.name, 0) + 1
     if following.is_reverted(one, artifact, observation):
@@ -213,6 +197,11 @@ def sync_key(request: PromotionInput, hop: Hop, one: DeploymentSpec) -> str:
     revision = artifact.revision if artifact else ""
     number = hop.round.number if hop.round else 0
     return rounds.promotion_key(request, hop.nonce, hop.number, "deploy", one.name, revision, number, hop.attempt)
+
+
+def commit_key(request: PromotionInput, hop: Hop, ones: Sequence[DeploymentSpec]) -> str:
+    """Return the key of the commit that writes these deployments' files; a `retry` has keys of its own."""
+    return rounds.promotion_key(request, "commit", *(sync_key(request, hop, one) for one in ones))
 
 
 def result_of(one: DeploymentSpec, artifact: Artifact | None, result: str, message: str = "") -> ApplicationResult:

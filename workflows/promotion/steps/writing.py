@@ -1,9 +1,11 @@
-"""One application at a time: the compare-and-set write of an artifact, and the sync that follows it."""
+"""The compare-and-set write of artifacts: to one application with the sync that follows, or to files in one commit."""
+
+from collections.abc import Mapping, Sequence
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.contracts import DeliveryActivities
+from activities.contracts import DeliveryActivities, ScmActivities
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import (
     DeliverApplicationInput,
@@ -11,10 +13,12 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
+from activities.models.failures import Failure
+from activities.models.git_delivery import DeliverFilesInput
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.failures import failure_of, worth_showing
-from workflows.promotion.rules import comparison
+from workflows.promotion.rules import comparison, rounds, waves
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Touch
 from workflows.runtime.ancestry import revisions_of
@@ -31,12 +35,7 @@ async def write(
         artifact=artifact,
         expected=observation.written_raw,
         key=key,
-        allowed=tuple(
-            revision
-            for revision in revisions_of(observation)
-            if comparison.accepted(hop.override, artifact, observation)
-            or comparison.contains(ctx.story.relations, whole=artifact.revision, part=revision)
-        ),
+        allowed=_allowed(ctx, hop, artifact, observation),
         insist=hop.attempt > 0 or one.name in hop.repeats,
     )
     try:
@@ -56,10 +55,75 @@ async def write(
         if failure.began:
             # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
+    return _try_again(ctx, hop, failure, one.application)
+
+
+async def write_files(
+    ctx: PromotionRun, hop: Hop, ones: Sequence[DeploymentSpec], observed: Mapping[str, Observation]
+) -> list[WriteResult]:
+    """Write the files of deployments of one branch in one commit; `Busy` where that is to be tried again."""
+    git = ones[0].write.git if ones[0].write else None
+    where = f"{git.repository} {git.branch}" if git else ""
+    artifacts = hop.round.artifacts if hop.round else ()
+    number = ctx.request.spec.number
+    variables = rounds.variables(
+        ctx.story,
+        hop,
+        number=number,
+        key=waves.commit_key(ctx.request, hop, ones),
+        artifacts=artifacts,
+        source=ctx.views.get(hop.policy.source),
+        target=ctx.views.get(hop.policy.target),
+    )
+    allowed: dict[str, None] = {}
+    for one in ones:
+        artifact = waves.artifact_of(hop, one)
+        if artifact is not None and one.name in observed:
+            allowed |= dict.fromkeys(_allowed(ctx, hop, artifact, observed[one.name]))
+    request = DeliverFilesInput(
+        namespace=ctx.request.tracker.namespace,
+        repository=ctx.request.spec.repository,
+        deployments=tuple(ones),
+        artifacts=artifacts,
+        key=variables["promotion.key"],
+        variables=variables,
+        allowed=tuple(allowed),
+    )
+    config = policies.scm_write(ctx.queues, ctx.timings, summary=f"commit to {where}")
+    try:
+        answer = await workflow.execute_activity_method(ScmActivities.deliver_files, request, **config)
+    except ActivityError as refusal:
+        failure = failure_of(refusal, where)
+        if failure.began:
+            await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {where}")
+        return [_try_again(ctx, hop, failure, where)] * len(ones)
+    found = {one.deployment: one.result for one in answer.written}
+    lacking = WriteResult(outcome=WriteOutcome.BUSY, message="the answer names no such deployment")
+    for one in ones:
+        result = found.get(one.name, lacking)
+        if result.stands:
+            hop.touch(one.name, Touch.WRITTEN)
+        if result.outcome is WriteOutcome.DONE:
+            hop.touch(one.name, Touch.MOVED)
+    return [found.get(one.name, lacking) for one in ones]
+
+
+def _allowed(ctx: PromotionRun, hop: Hop, artifact: Artifact, observation: Observation) -> tuple[str, ...]:
+    """Return what may be there before our write: what the artifact contains, or what a person accepted."""
+    return tuple(
+        revision
+        for revision in revisions_of(observation)
+        if comparison.accepted(hop.override, artifact, observation)
+        or comparison.contains(ctx.story.relations, whole=artifact.revision, part=revision)
+    )
+
+
+def _try_again(ctx: PromotionRun, hop: Hop, failure: Failure, what: str) -> WriteResult:
+    """Note a write that failed and is to be tried again."""
     hop.failing_since = hop.failing_since or workflow.now()
     if failure.wait:
         until = workflow.now() + failure.wait
         hop.write_after, hop.write_trouble = max(hop.write_after or until, until), failure.text
     if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
-        ctx.event("WriteFailed", f"{one.application}: {failure.text}", warning=True)
+        ctx.event("WriteFailed", f"{what}: {failure.text}", warning=True)
     return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)

@@ -1,0 +1,152 @@
+"""Change single values of a YAML file and keep all else as it is, byte by byte. Pure.
+
+A library finds where a value stands; the text there is replaced. So comments, order, quotes and line ends stay, which
+no dump of a document promises.
+"""
+
+import re
+from collections.abc import Sequence
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from crds.rules.yaml_paths import Entry, Index, Key, Step, YamlPath, parse_path
+from crds.texts.json_document import to_json
+
+FILE_LIMIT_BYTES = 256 * 1024
+"""What is read in about two seconds; a file of configuration is far smaller."""
+_INTEGER = "tag:yaml.org,2002:int"
+# Read as this very text by YAML 1.1 and 1.2 alike, wherever it stands.
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@-]*(?::[A-Za-z0-9_./+@-]+)*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_DIGITS = re.compile(r"0|-?[1-9][0-9]*")
+
+
+class YamlEditError(Exception):
+    """What cannot be edited, and why; the caller names the file."""
+
+
+class YamlFile:
+    """One file, parsed once. Values are set one by one; `text` is the file with all of them."""
+
+    def __init__(self, content: bytes) -> None:
+        """Parse it. Raises YamlEditError for what is no YAML, or too large or too deep to be read."""
+        if len(content) > FILE_LIMIT_BYTES:
+            raise YamlEditError(f"has {len(content)} bytes, and at most {FILE_LIMIT_BYTES} are read")
+        try:
+            self._text = content.decode("utf-8")
+            self._documents: Sequence[Node] = [
+                node for node in YAML(typ="rt", pure=True).compose_all(self._text) if node is not None
+            ]
+        except UnicodeDecodeError:
+            raise YamlEditError("is not encoded in UTF-8") from None
+        except YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" (line {mark.line + 1})" if mark is not None else ""
+            raise YamlEditError(f"is no YAML that can be read{where}") from None
+        except (RecursionError, ValueError):
+            raise YamlEditError("is no YAML that can be read") from None
+        self._changes: dict[tuple[int, int], str] = {}
+
+    @property
+    def text(self) -> str:
+        """Return the file with all that was set."""
+        found = self._text
+        for (start, end), new in sorted(self._changes.items(), reverse=True):
+            found = found[:start] + new + found[end:]
+        return found
+
+    def set(self, path: str, value: str) -> str:
+        """Set the value at a path and return what stands there. Raises YamlEditError where there is no such value."""
+        node = self._only(path, parse_path(path))
+        if not isinstance(node, ScalarNode):
+            raise YamlEditError(f"`{path}` is no single value")
+        self._replace(path, node, value)
+        return str(node.value)
+
+    def set_image_tag(self, image: str, tag: str) -> str:
+        """Set `newTag` of a kustomization's image and return what stands there, empty where it had none yet."""
+        path = f"images[name={image}]"
+        entry = self._only(path, (Key(name="images"), Entry(field="name", value=image)))
+        if not isinstance(entry, MappingNode):
+            raise YamlEditError(f"`{path}` is no mapping")
+        if _values(entry, "digest"):
+            raise YamlEditError(f"`{path}` has a `digest`, which wins over the tag: remove it")
+        if _values(entry, "newTag"):
+            return self.set(f"{path}.newTag", tag)
+        self._insert(entry, _scalar(tag, None))
+        return ""
+
+    def _only(self, path: str, steps: YamlPath) -> Node:
+        """Return the one value at a path, in whichever document it is."""
+        found = [node for document in self._documents for node in _follow(document, steps, path)]
+        if not found:
+            raise YamlEditError(f"has no `{path}`")
+        if len(found) > 1:
+            raise YamlEditError(f"has `{path}` {len(found)} times")
+        return found[0]
+
+    def _replace(self, path: str, node: ScalarNode, value: str) -> None:
+        if node.style in ("|", ">"):
+            raise YamlEditError(f"`{path}` is a block of lines, which is not edited")
+        if node.value == value:
+            return
+        self._change(path, (node.start_mark.index, node.end_mark.index), _scalar(value, node))
+
+    def _insert(self, entry: MappingNode, tag: str) -> None:
+        """Add `newTag` behind the name, as the kustomize command does."""
+        name, value = next(pair for pair in entry.value if pair[0].value == "name")
+        end = value.end_mark.index
+        if entry.flow_style:
+            self._change("newTag", (end, end), f", newTag: {tag}")
+            return
+        line = self._text.find("\n", end)
+        line = len(self._text) if line < 0 else line
+        ending = "\r\n" if self._text[line - 1 : line] == "\r" else "\n"
+        at = line - len(ending) + 1
+        self._change("newTag", (at, at), f"{ending}{' ' * name.start_mark.column}newTag: {tag}")
+
+    def _change(self, path: str, where: tuple[int, int], new: str) -> None:
+        if self._changes.setdefault(where, new) != new:
+            raise YamlEditError(f"`{path}` is to have two values at once")
+
+
+def _follow(node: Node, steps: YamlPath, path: str) -> list[Node]:
+    """Return what a path leads to within one document. Raises YamlEditError for anchors on the way."""
+    found = [node]
+    for step in steps:
+        found = [inner for one in found for inner in _below(one, step)]
+        if any(one.anchor for one in found):
+            # Whatever is written there would change each place that refers to it.
+            raise YamlEditError(f"has an anchor or an alias on the way to `{path}`, so that others would change too")
+    return found
+
+
+def _below(node: Node, step: Step) -> list[Node]:
+    match node, step:
+        case MappingNode(), Key(name=name):
+            return _values(node, name)
+        case SequenceNode(), Index(position=position):
+            return list(node.value[position : position + 1])
+        case SequenceNode(), Entry(field=field, value=value):
+            return [one for one in node.value if any(inner.value == value for inner in _values(one, field))]
+        case _:
+            return []
+
+
+def _values(node: Node, key: str) -> list[Node]:
+    if not isinstance(node, MappingNode):
+        return []
+    return [value for name, value in node.value if isinstance(name, ScalarNode) and name.value == key]
+
+
+def _scalar(value: str, old: ScalarNode | None) -> str:
+    """Write a text as YAML, in the old value's manner where that means the same text."""
+    if old is not None and old.style == "'" and value.isprintable():
+        return "'" + value.replace("'", "''") + "'"
+    if old is None or old.style is None:
+        number = old is not None and str(old.tag) == _INTEGER and _DIGITS.fullmatch(value)
+        if number or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS):
+            return value
+    return to_json(value).decode()

@@ -1,0 +1,92 @@
+"""What keeps an environment's files from being written is found before any promotion."""
+
+from typing import Any
+
+import pytest
+
+from crds.rules.environments import validate_environment
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+
+EDIT = {"file": "prod/kustomization.yaml", "kustomizeImage": "ghcr.io/acme/web"}
+COMPONENT = {"name": "web", "paths": ["**"], "image": "ghcr.io/acme/web", "tag": "sha-${revision}"}
+
+
+def environment(*edits: dict[str, str], component: str | None = None, **git: Any) -> Environment:
+    write = {"git": {"repositoryRef": {"name": "config"}, "branch": "main", "edits": list(edits or [EDIT]), **git}}
+    argocd = {"instanceRef": {"name": "argocd"}, "project": "shop", "application": "web"}
+    deployment = {"name": "web", "component": component, "repositoryRef": {"name": "web"}, "argocd": argocd}
+    spec = {"vars": {"cluster": "eu"}, "deployments": [deployment], "write": write}
+    return Environment.from_wire({"metadata": {"name": "prod", "namespace": "shop"}, "spec": spec})
+
+
+def repositories(**components: list[dict[str, Any]]) -> dict[str, GitRepository]:
+    return {
+        name: GitRepository.from_wire(
+            {
+                "metadata": {"name": name, "namespace": "shop"},
+                "spec": {
+                    "scmProviderRef": {"name": "github"},
+                    "github": {"owner": "acme", "name": name},
+                    "components": components.get(name, []),
+                },
+            }
+        )
+        for name in ("web", "config")
+    }
+
+
+def problems(place: Environment, known: dict[str, GitRepository] | None = None) -> list[tuple[str, str]]:
+    return [(one.path, one.message) for one in validate_environment(place, repositories=known)]
+
+
+def test_a_write_that_can_be_made_is_valid() -> None:
+    named = {"file": "${target.vars.cluster}/${component.name}.yaml", "yamlPath": "a.b[0]", "value": "${artifact.tag}"}
+    assert problems(environment(EDIT, named, component="web"), repositories(web=[COMPONENT])) == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "path", "words"),
+    [
+        ({**EDIT, "file": "../x.yaml"}, "file", "no path of a file"),
+        ({**EDIT, "file": "/etc/x.yaml"}, "file", "no path of a file"),
+        ({**EDIT, "file": ".git/config"}, "file", "within `.git`"),
+        ({**EDIT, "file": "${pullRequest.title}.yaml"}, "file", "`${pullRequest.title}` cannot be part of it"),
+        ({**EDIT, "file": "${source.vars.x}.yaml"}, "file", "`${source.vars.x}` cannot be part of it"),
+        ({**EDIT, "file": "${target.vars.none}.yaml"}, "file", "spec.vars has no such entry"),
+        ({**EDIT, "file": "${nonsense}.yaml"}, "file", "unknown variable"),
+        ({**EDIT, "kustomizeImage": "ghcr.io/acme/web:v1"}, "kustomizeImage", "without tag or digest"),
+        ({"file": "a.yaml", "yamlPath": "a..b", "value": "${revision}"}, "yamlPath", "is no path"),
+        ({"file": "a.yaml", "yamlPath": "a", "value": "${nonsense} ${revision}"}, "value", "unknown variable"),
+        ({"file": "a.yaml", "yamlPath": "a", "value": "${target.vars.none}${revision}"}, "value", "no such entry"),
+    ],
+)
+def test_what_is_wrong_with_an_edit_is_told_by_its_field(edit: dict[str, str], path: str, words: str) -> None:
+    [(found, message)] = problems(environment(edit))
+    assert found == f"spec.write.git.edits[0].{path}"
+    assert words in message
+
+
+def test_what_cannot_be_recognised_again_is_refused() -> None:
+    [(path, message)] = problems(environment({"file": "a.yaml", "yamlPath": "a", "value": "${pullRequest.number}"}))
+    assert path == "spec.write.git.edits"
+    assert "could not be recognised" in message
+
+
+@pytest.mark.parametrize("branch", ["a b", "a..b", "-\x01", "a//b", "/a", "a/", "a.lock", "a:b", "refs/heads/*"])
+def test_what_is_no_branch_is_refused(branch: str) -> None:
+    assert [path for path, _ in problems(environment(branch=branch))] == ["spec.write.git.branch"]
+
+
+def test_a_repository_that_does_not_exist_is_named() -> None:
+    known = repositories(web=[COMPONENT])
+    del known["config"]
+    assert [path for path, _ in problems(environment(component="web"), known)] == ["spec.write.git.repositoryRef.name"]
+
+
+def test_a_component_without_a_tag_cannot_be_written_as_one() -> None:
+    [(path, message)] = problems(environment(), repositories())
+    assert path == "spec.deployments[0].component"
+    assert "declares none" in message
+    by_revision = {"file": "a.yaml", "yamlPath": "spec.source.targetRevision", "value": "${revision}"}
+    assert problems(environment(by_revision), repositories()) == []
