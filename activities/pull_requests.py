@@ -32,6 +32,7 @@ from activities.models.tracking import Component, PullRequest, PullRequestState
 from activities.ports import ResourceOpener
 from activities.presentation import present
 from crds.paths import Globs
+from providers.callers import polling
 from providers.models import ChangedFiles, HostPullRequest
 from providers.ports import ScmHost
 from providers.reading import beside
@@ -57,9 +58,9 @@ class ScmHostActivities(ScmActivities):
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:
         """Read one pull request."""
         repository = await self._connections.repository(request.namespace, request.repository)
-        return ReadPullRequestResult(
-            pull_request=to_pull_request(await repository.host.pull_requests.get(request.number))
-        )
+        with polling():
+            found = await repository.host.pull_requests.get(request.number)
+        return ReadPullRequestResult(pull_request=to_pull_request(found))
 
     @activity.defn
     @reported

@@ -44,6 +44,7 @@ from activities.parts import Parts
 from activities.ports import ResourceOpener
 from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
 from crds.rules.substitution import SubstitutionError, render
+from providers.callers import polling
 from providers.errors import ProviderError, ProviderNotFound, ProviderUnavailable, TriggerUnknown
 from providers.models import Origin, Run, RunReading
 from providers.origins import digests_of, own
@@ -116,7 +117,8 @@ class CiActivities(TestRunActivities):
             async def read(ref: RunRef) -> RunReport:
                 async with gate:
                     try:
-                        return await parts.bounded(_read(runs, ref, clock))
+                        with polling():
+                            return await parts.bounded(_read(runs, ref, clock))
                     except ApplicationError as refusal:
                         return _unread(ref, _of_runner(carried(refusal), runner))
 

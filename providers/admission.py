@@ -1,11 +1,14 @@
 """Admit calls to one host with one credential: a few at a time, tenants in turn, none before the host's Retry-After."""
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from providers.callers import caller
+from providers.budgets import Budget
+from providers.callers import caller, polls
 from providers.errors import ProviderBusy, ProviderRateLimited
 from providers.metrics import CALL_WAIT, CALLS_HELD
 from providers.shares import Horizons, Shares, namespace_of
@@ -13,6 +16,8 @@ from providers.turns import Turns
 
 # An activity that comes back makes two calls on average.
 _CALLS_EACH = 2
+_SCARCE_PAUSE_SECONDS = 60.0
+"""How long a poll stays away while little is left of a credential's calls, at the most."""
 
 Turn = asyncio.Future[None]
 
@@ -46,6 +51,7 @@ class Admission:
         self._horizons = Horizons(places=limit, uses_each=_CALLS_EACH)
         self._quiet_until = 0.0
         self._quiet_text = ""
+        self._budget = Budget()
 
     @property
     def in_flight(self) -> int:
@@ -56,7 +62,8 @@ class Admission:
     def idle(self) -> bool:
         """Whether nothing would be lost with this object."""
         now = _now()
-        return not self._shares.taken and not self._horizons.told(now) and self._quiet_until <= now
+        scarce = self._budget.scarce and self._budget.left(time.time()) > 0
+        return not self._shares.taken and not self._horizons.told(now) and self._quiet_until <= now and not scarce
 
     @asynccontextmanager
     async def place(self, *, waits: bool = True) -> AsyncIterator[None]:
@@ -67,6 +74,7 @@ class Admission:
         tenant = caller()
         namespace = namespace_of(tenant)
         self.refuse_while_quiet()
+        self._refuse_polls_while_scarce()
         if self._everywhere is not None and not self._everywhere.take(namespace):
             raise self._busy(tenant)
         try:
@@ -97,6 +105,20 @@ class Admission:
         moment = datetime.now(UTC) + wait
         # The same text each time: a countdown would be news with each call.
         self._quiet_text = f"{self._host} asked to be called again after {moment:%H:%M:%S} UTC"
+
+    def note_budget(self, budget: Budget) -> None:
+        """Take what the newest answer says is left of the credential's calls, if it says anything."""
+        if budget.remaining is not None:
+            self._budget = budget
+
+    def _refuse_polls_while_scarce(self) -> None:
+        """Have polls come later while no more is left than promotions may need."""
+        left = self._budget.left(time.time()) if polls() and self._budget.scarce else 0.0
+        if left > 0:
+            CALLS_HELD.labels(reason="scarce").inc()
+            pause = min(left, _SCARCE_PAUSE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 -- keeps no secret
+            text = f"few calls are left at {self._host} until its limit is renewed; they are kept for promotions"
+            raise ProviderBusy(text, retry_after=timedelta(seconds=pause))
 
     def refuse_while_quiet(self) -> None:
         """Raise ProviderRateLimited with the time that is left of what the host asked for."""

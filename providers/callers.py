@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _CALLER: ContextVar[str] = ContextVar("caller", default="")
+_POLLS: ContextVar[bool] = ContextVar("polls", default=False)
 
 
 @contextmanager
@@ -15,6 +16,21 @@ def calling_for(tenant: str) -> Iterator[None]:
         yield
     finally:
         _CALLER.reset(token)
+
+
+@contextmanager
+def polling() -> Iterator[None]:
+    """Mark the calls of this context as looks that can come later: they give way where a host's calls become few."""
+    token = _POLLS.set(True)
+    try:
+        yield
+    finally:
+        _POLLS.reset(token)
+
+
+def polls() -> bool:
+    """Tell whether the calls of this context can come later."""
+    return _POLLS.get()
 
 
 def caller() -> str:

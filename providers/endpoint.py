@@ -10,6 +10,7 @@ import httpx
 
 from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
+from providers.budgets import budget_of
 from providers.credentials import check_destination, fingerprint
 from providers.decoding import decoded, decoded_in_steps, is_crowded
 from providers.error_mapping import asked_wait, moved, refusal
@@ -77,6 +78,7 @@ class Endpoint:
         admission = self._http.admission(canonical(host_of(url)), self.credential_id)
         async with self._http.client(self._credential.ca_pem) as client, admission.place():
             reply = await self._follow(client, request, url, headers)
+            admission.note_budget(budget_of(reply.headers))
             if reply.ok or reply.status in request.accepts:
                 return reply
             # While the place is held, so that the call that gets it next is not sent.

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from providers.budgets import budget_of
 from providers.models import ScmIdentity
 from providers.series import Names
 
@@ -112,20 +113,10 @@ def record_argocd_call(call: Call) -> None:
 
 
 def _record_rate_limit(provider: str, kind: str, headers: Mapping[str, str]) -> None:
-    labels = {"scm_provider": provider, "scm_provider_kind": kind}
-    if (limit := _number(headers, "x-ratelimit-limit", "ratelimit-limit")) is not None:
-        SCM_RATE_LIMIT.labels(**labels).set(limit)
-    if (remaining := _number(headers, "x-ratelimit-remaining", "ratelimit-remaining")) is not None:
-        SCM_RATE_REMAINING.labels(**labels).set(remaining)
-    reset = _number(headers, "x-ratelimit-reset", "ratelimit-reset")
-    if reset is not None:
-        SCM_RATE_RESET.labels(**labels).set_function(lambda: max(0.0, reset - time.time()))
-
-
-def _number(headers: Mapping[str, str], *names: str) -> float | None:
-    for name in names:
-        try:
-            return float(headers[name])
-        except (KeyError, ValueError):
-            continue
-    return None
+    labels, budget = {"scm_provider": provider, "scm_provider_kind": kind}, budget_of(headers)
+    if budget.limit is not None:
+        SCM_RATE_LIMIT.labels(**labels).set(budget.limit)
+    if budget.remaining is not None:
+        SCM_RATE_REMAINING.labels(**labels).set(budget.remaining)
+    if budget.resets_at is not None:
+        SCM_RATE_RESET.labels(**labels).set_function(lambda: budget.left(time.time()))

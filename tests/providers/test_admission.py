@@ -1,6 +1,7 @@
 """Whose call comes next at one host with one credential, and which calls are not sent at all."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from providers.admission import Admission
-from providers.callers import calling_for
+from providers.callers import calling_for, polling
 from providers.errors import ProviderBusy, ProviderError, ProviderRateLimited, ProviderUnavailable
 from providers.messages import Request
 from providers.metrics import CALL_WAIT, CALLS_HELD
@@ -17,6 +18,11 @@ from tests.providers.hosts import FakeHost, answer
 from tests.providers.test_endpoint import GET, endpoint
 
 ENOUGH = timedelta(seconds=30)
+
+
+def counted(reason: str) -> float:
+    """Return how many calls were not sent for this reason."""
+    return float(CALLS_HELD.labels(reason=reason)._value.get())
 
 
 class Calls:
@@ -180,9 +186,6 @@ async def test_a_time_to_wait_holds_for_streams_and_not_for_another_credential(h
 
 
 async def test_what_is_not_sent_is_counted_by_its_reason_and_waits_are_measured() -> None:
-    def counted(reason: str) -> float:
-        return float(CALLS_HELD.labels(reason=reason)._value.get())
-
     before = counted("busy"), counted("asked_to_wait"), CALL_WAIT._sum.get()
     calls = Calls(limit=1, waiting=1)
     await calls.begin("shop/web", 3)
@@ -244,3 +247,36 @@ async def test_those_who_wait_in_line_are_not_sent_after_the_host_asked_for_quie
 async def _no_task_is_left() -> AsyncIterator[None]:
     yield
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+def _budget(remaining: int, *, reset: str = "") -> dict[str, str]:
+    said = {"x_ratelimit_limit": "5000", "x_ratelimit_remaining": str(remaining)}
+    return said | ({"x_ratelimit_reset": reset} if reset else {})
+
+
+@pytest.mark.parametrize("reset", [str(int(time.time()) + 600), "600"])
+async def test_polls_give_way_where_few_of_a_credential_s_calls_are_left_and_promotions_do_not(
+    host: FakeHost, reset: str
+) -> None:
+    host.always(answer({}, 200, **_budget(4000, reset=reset)), answer({}, 200, **_budget(400, reset=reset)))
+    port, held = endpoint(host.http()), counted("scarce")
+    for _ in range(2):
+        with polling():
+            await port.call(GET)
+    with polling(), pytest.raises(ProviderBusy) as later:
+        await port.call(GET)
+    assert later.value.retry_after is not None
+    assert timedelta(seconds=20) < later.value.retry_after <= timedelta(seconds=60)
+    assert (len(host.requests), counted("scarce") - held) == (2, 1)
+    await port.call(GET)
+    assert len(host.requests) == 3
+
+
+@pytest.mark.parametrize("reset", ["", str(int(time.time()) - 5), "nan", "-3", "inf"])
+async def test_a_limit_whose_renewal_is_past_or_unknown_holds_up_no_poll(host: FakeHost, reset: str) -> None:
+    host.always(answer({}, 200, **_budget(0, reset=reset)))
+    port = endpoint(host.http())
+    for _ in range(2):
+        with polling():
+            await port.call(GET)
+    assert len(host.requests) == 2

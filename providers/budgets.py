@@ -1,0 +1,51 @@
+"""What a host says is left of a credential's calls: polls slow down before promotions do. Pure."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RESERVE = 0.1
+"""The part of a window that is kept for what promotions need: triggers, writes, and what people are shown."""
+_PREFIXES = ("x-ratelimit", "ratelimit")
+_OLDEST_EPOCH = 1_000_000_000
+"""A smaller reset is no time since 1970 but the seconds that are left, as the draft of RateLimit-Reset has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """One window of a credential at a host, as its newest answer says it; None where it says nothing of a part."""
+
+    limit: float | None = None
+    remaining: float | None = None
+    resets_at: float | None = None
+    """Seconds since the epoch."""
+
+    @property
+    def scarce(self) -> bool:
+        """Whether no more is left than what promotions may need."""
+        if self.limit is None or self.remaining is None:
+            return False
+        return self.remaining <= RESERVE * self.limit
+
+    def left(self, now: float) -> float:
+        """Return how many seconds the window lasts; 0 where that is not known, or over."""
+        return 0.0 if self.resets_at is None else max(0.0, self.resets_at - now)
+
+
+def budget_of(headers: Mapping[str, str]) -> Budget:
+    """Read the headers of GitHub, GitLab, Bitbucket and Azure DevOps, which name the same three things alike."""
+    reset = _number(headers, "reset")
+    if reset is not None and reset < _OLDEST_EPOCH:
+        reset += time.time()
+    return Budget(limit=_number(headers, "limit"), remaining=_number(headers, "remaining"), resets_at=reset)
+
+
+def _number(headers: Mapping[str, str], what: str) -> float | None:
+    for prefix in _PREFIXES:
+        try:
+            found = float(headers[f"{prefix}-{what}"])
+        except (KeyError, ValueError):
+            continue
+        if 0 <= found < float("inf"):
+            return found
+    return None
