@@ -27,7 +27,7 @@ from worker.temporal.connect import connect, create_telemetry
 from worker.watcher.metrics import WatcherMetrics
 
 DOCS = Path(__file__).parents[2] / "docs"
-OPERATIONS, SETTINGS = DOCS / "operations.md", DOCS / "cli.md"
+METRICS, SETTINGS = DOCS / "reference" / "metrics.md", DOCS / "cli.md"
 SOON = timedelta(seconds=20)
 
 
@@ -92,7 +92,7 @@ def value(family: Metric, **labels: str) -> float:
 
 def documented() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Read kind and labels of each metric from the table of the documents."""
-    rows = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \| (.*?) \|", OPERATIONS.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \| (.*?) \|", METRICS.read_text(), re.MULTILINE)
     return {name: (kind, tuple(re.findall(r"`([a-z_]+)`", labels))) for name, kind, labels in rows}
 
 
