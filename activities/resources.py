@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -48,6 +49,7 @@ from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
+from providers.reading import beside
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ FORGED = ConditionReason.SEQUENCE_FORGED.value
 _NOT_OURS = frozenset({"Gone", "Recreated"})
 _REFUSALS = (ApiInvalid, ValidationError)
 _DIGEST_LENGTH = 16
+_RENDERED_AT_ONCE = 50
+"""Tests and applications of a status, about 10 ms."""
 
 
 class PublicationObserver(Protocol):
@@ -85,8 +89,8 @@ class KubernetesResources(ResourceActivities):
         """Write a tracker's status and events unless uid, attempt or sequence say that it is not ours to write."""
         tracker, status, events = request.tracker, request.status, (*_left_out(request), *request.events)
 
-        def render(document: Document) -> Document:
-            return render_tracker_status(status, document)
+        async def render(document: Document) -> Document:
+            return await _rendered(status, document)
 
         refusal = ""
         try:
@@ -167,8 +171,8 @@ class KubernetesResources(ResourceActivities):
             return await self._publish_reduced(tracker, least)
 
     async def _publish_reduced(self, tracker: TrackerRef, part: TrackerStatus) -> Publication:
-        def render(document: Document) -> Document:
-            return reduced_status.with_past(render_tracker_status(part, document), document)
+        async def render(document: Document) -> Document:
+            return reduced_status.with_past(await _rendered(part, document), document)
 
         return await publish_tracker_status(self._kubernetes, tracker, part.sequence, render)
 
@@ -247,6 +251,13 @@ def event_name(tracker: TrackerRef, event: EventNote) -> str:
     """Name an event so that its repetition meets itself, and no other tracker's."""
     digest = hashlib.sha256(f"{tracker.uid}/{event.id}".encode()).hexdigest()
     return f"{tracker.name}.{digest[:_DIGEST_LENGTH]}"
+
+
+async def _rendered(status: TrackerStatus, document: Document) -> Document:
+    """Render a status; the largest takes 0.3 s, in which nothing else would run."""
+    render = partial(render_tracker_status, status, document)
+    details = sum(len(one.tests) + len(one.applications) for one in status.promotions) + len(status.tests)
+    return await beside(render) if details > _RENDERED_AT_ONCE else render()
 
 
 def render_tracker_status(status: TrackerStatus, document: Document) -> Document:

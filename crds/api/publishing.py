@@ -1,6 +1,6 @@
 """Write status: only to the very object it was meant for, never an older one over a newer one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -110,7 +110,7 @@ def merge_own_conditions(present: Iterable[Condition], wanted: Iterable[Conditio
 
 
 async def publish_tracker_status(
-    kubernetes: Kubernetes, attempt: TrackerAttempt, sequence: int, render: Callable[[Document], Document]
+    kubernetes: Kubernetes, attempt: TrackerAttempt, sequence: int, render: Callable[[Document], Awaitable[Document]]
 ) -> Publication:
     """Write the whole workflow-owned status of a tracker's attempt; `render` gets the tracker as it was just read.
 
@@ -130,7 +130,7 @@ async def publish_tracker_status(
         status = status_of(tracker)
         published = int(status.get("sequence") or 0)
         forged = is_forged(published, sequence, now)
-        rendered = render(tracker)
+        rendered = await render(tracker)
         rendered["conditions"] = [
             *(rendered.get("conditions") or ()),
             *distrusted(PullRequestTracker.definition, tracker, published if forged else 0, now),

@@ -1,6 +1,8 @@
 """How an Argo CD Application's JSON becomes our ApplicationState."""
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import TypeVar
 
 from providers.documents import (
     Document,
@@ -14,8 +16,11 @@ from providers.documents import (
     text,
     texts,
 )
+from providers.errors import ProviderMalformed
 from providers.models import ApplicationState, HelmParameter
 from providers.redaction import shown
+
+T = TypeVar("T")
 
 KEY_INFO = "promotion-key"
 # Worst first. A resource that is Missing is not applied yet; one that is Suspended waits for a person.
@@ -25,7 +30,8 @@ _ILL_SHOWN = 3
 _ERRORS_SHOWN = 50
 _PRUNABLE_SHOWN = 1000
 _SOURCES_LIMIT = 100
-_PARAMETERS_LIMIT = 2000
+_ENTRIES_LIMIT = 2000
+"""Of images, of kustomize's and of Helm parameters, in all sources together: each is compared in one step."""
 _FINISHED = ("Succeeded", "Failed", "Error")
 _TRACKING_ID = "argocd.argoproj.io/tracking-id"
 # Argo CD writes this label alone; `app.kubernetes.io/instance` is on whatever a Helm chart made.
@@ -53,7 +59,7 @@ def read_application(value: Document, server: str) -> ApplicationState:
         synced_revisions=_revisions(at(status, "sync")),
         deployed_revisions=_deployed(status, sources),
         history_kept=at(spec, "revisionHistoryLimit") != 0,
-        images=texts(status, "summary", "images"),
+        images=texts(status, "summary", "images", limit=_ENTRIES_LIMIT),
         sync_status=text(status, "sync", "status", default="Unknown"),
         health=text(status, "health", "status", default="Unknown"),
         health_message=shown(text(status, "health", "message")),
@@ -74,7 +80,9 @@ def read_application(value: Document, server: str) -> ApplicationState:
         operation_of_spec=_is_of_spec(state, sources),
         repo_urls=tuple(shown(text(source, "repoURL")) for source in sources),
         source_paths=paths,
-        kustomize_images=tuple(image for source in sources for image in texts(source, "kustomize", "images")),
+        kustomize_images=_few(
+            (image for source in sources for image in texts(source, "kustomize", "images")), "kustomize images"
+        ),
         kustomize_paths=tuple(
             f"{path}/kustomize/images/{index}"
             for path, source in zip(paths, sources, strict=True)
@@ -105,15 +113,24 @@ def _paths(spec: Document, sources: tuple[Document, ...]) -> tuple[str, ...]:
 
 
 def _parameters(paths: tuple[str, ...], sources: tuple[Document, ...]) -> tuple[HelmParameter, ...]:
-    return tuple(
+    found = (
         HelmParameter(
             name=text(parameter, "name"),
             value=text(parameter, "value"),
             pointer=f"{path}/helm/parameters/{index}",
         )
         for path, source in zip(paths, sources, strict=True)
-        for index, parameter in enumerate(documents(source, "helm", "parameters", limit=_PARAMETERS_LIMIT))
+        for index, parameter in enumerate(documents(source, "helm", "parameters"))
     )
+    return _few(found, "Helm parameters")
+
+
+def _few(found: Iterable[T], what: str) -> tuple[T, ...]:
+    """Return all of them. Raises ProviderMalformed where they are more than are worked on."""
+    few = tuple(islice(found, _ENTRIES_LIMIT + 1))
+    if len(few) > _ENTRIES_LIMIT:
+        raise ProviderMalformed(f"an application has more than {_ENTRIES_LIMIT} {what}")
+    return few
 
 
 def _revisions(value: object) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ GITLAB = {
 ARGOCD = {"server": "https://argocd.example.com", "secretRef": {"name": "token"}}
 
 
-def _globs() -> dict[str, Any]:
+def large_repository() -> dict[str, Any]:
     """Return a repository of globs that all begin with a wildcard, the kind that has to be compared in full."""
     components = [
         {"name": f"c{group}", "paths": [f"**/{'?*' * 100}{group}-{number}/**" for number in range(50)]}
@@ -53,7 +53,7 @@ def _globs() -> dict[str, Any]:
     return document("GitRepository", "web", spec)
 
 
-def _policy(repeated: int) -> dict[str, Any]:
+def large_policy(repeated: int) -> dict[str, Any]:
     parameters = {f"P{number}": "${source.vars.A}" * repeated for number in range(64)}
     return policy_document("dev", "prod", tests=[a_test(f"t{number}", parameters=parameters) for number in range(50)])
 
@@ -70,7 +70,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _of_policy(repeated: int) -> Work:
-    read = PromotionPolicy.from_wire(_policy(repeated))
+    read = PromotionPolicy.from_wire(large_policy(repeated))
     others = [PromotionPolicy.from_wire(policy_document(f"e{n}", f"e{n + 1}", name=f"p{n}")) for n in range(200)]
     place = Environment.from_wire(_environment())
     return lambda: validate_policy(read, environments={"prod": place}, all_policies=others)
@@ -78,7 +78,9 @@ def _of_policy(repeated: int) -> Work:
 
 def _of_gates() -> Work:
     references = [f"r{number}" for number in range(100)]
-    read = PromotionPolicy.from_wire(policy_document("dev", "prod", *references, tests=_policy(1)["spec"]["tests"]))
+    read = PromotionPolicy.from_wire(
+        policy_document("dev", "prod", *references, tests=large_policy(1)["spec"]["tests"])
+    )
     place, one = Environment.from_wire(_gated_environment()), repository(name="r0")
     runners = {"jenkins": runner("jenkins", **GITLAB)}
     return lambda: validate_policy(read, environments={"prod": place}, repositories={"r0": one}, runners=runners)
@@ -115,12 +117,12 @@ def _of_applications() -> Work:
 
 def _of_environment() -> Work:
     read = Environment.from_wire(_environment())
-    repository = GitRepository.from_wire(_globs())
+    repository = GitRepository.from_wire(large_repository())
     return lambda: validate_environment(read, repositories={"web": repository})
 
 
 def _of_repository() -> Work:
-    read = GitRepository.from_wire(_globs())
+    read = GitRepository.from_wire(large_repository())
     return lambda: validate_repository(read)
 
 
@@ -136,7 +138,7 @@ def _with(function: Callable[..., object], *arguments: object) -> Work:
 RULES: Mapping[str, Callable[[], Work]] = {
     "a glob": lambda: _with(path_error, "**/" * 170),
     "globs of a repository, compared": _of_repository,
-    "a policy, read": lambda: _resource(_policy(25)),
+    "a policy, read": lambda: _resource(large_policy(25)),
     "a policy, judged": lambda: _of_policy(1),
     "a policy that is too large, judged": lambda: _of_policy(25),
     "a policy, judged by the gates of a place": _of_gates,
@@ -145,7 +147,7 @@ RULES: Mapping[str, Callable[[], Work]] = {
     "the applications of an environment": _of_applications,
     "an environment, read": lambda: _resource(_environment()),
     "an environment, judged": _of_environment,
-    "a repository, read": lambda: _resource(_globs()),
+    "a repository, read": lambda: _resource(large_repository()),
 }
 
 
@@ -200,7 +202,7 @@ def test_every_rule_over_what_people_declare_is_measured() -> None:
 def test_to_stop_everybodys_work_by_the_largest_resource_of_a_kind(kind: str, right: bool) -> None:
     """Also by one that an older schema let in, each of whose texts is refused."""
     model = BY_KIND[kind]
-    spec = _largest(object_schema(model)["properties"]["spec"], OBJECT_BYTES, right)
+    spec = largest_of_schema(object_schema(model)["properties"]["spec"], OBJECT_BYTES, right)
     made = {"metadata": {"name": "x", "namespace": "shop"}, "spec": spec}
 
     def work() -> None:
@@ -211,21 +213,21 @@ def test_to_stop_everybodys_work_by_the_largest_resource_of_a_kind(kind: str, ri
     assert is_short(lambda: seconds(work))
 
 
-def _largest(schema: Mapping[str, Any], room: int, right: bool) -> object:
+def largest_of_schema(schema: Mapping[str, Any], room: int, right: bool) -> object:
     """Return about the largest value that a schema takes in so many bytes; not `right` has numbers for texts."""
     if "enum" in schema:
         return schema["enum"][0]
     if fields := schema.get("properties"):
-        return {name: _largest(inner, room // len(fields), right) for name, inner in fields.items()}
+        return {name: largest_of_schema(inner, room // len(fields), right) for name, inner in fields.items()}
     match schema.get("type"):
         case "object":
             count = min(schema.get("maxProperties", room), room // 40 + 1)
             inner = schema.get("additionalProperties", {})
-            return {f"K{number:06d}": _largest(inner, room // count - 12, right) for number in range(count)}
+            return {f"K{number:06d}": largest_of_schema(inner, room // count - 12, right) for number in range(count)}
         case "array":
-            least = len(json.dumps(_largest(schema["items"], 1, right)))
+            least = len(json.dumps(largest_of_schema(schema["items"], 1, right)))
             count = min(schema.get("maxItems", room), room // (least + 2) + 1)
-            return [_largest(schema["items"], room // count - 2, right) for _ in range(count)]
+            return [largest_of_schema(schema["items"], room // count - 2, right) for _ in range(count)]
         case "integer" | "number":
             return schema.get("minimum", 1)
         case "boolean":
