@@ -7,14 +7,15 @@ from functools import partial
 from providers.credentials import proof_key
 from providers.errors import ProviderNotFound, ProviderUnavailable
 from providers.gitea import wire
+from providers.gitea.branches import GiteaBranches
 from providers.gitea.calls import GiteaCalls
-from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
+from providers.gitea.changes import GiteaPullRequestChanges
+from providers.gitea.revisions import FAILED, GiteaRevisions
+from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
 _PROOF_DIGITS = 32
-# For what it does not find the host answers so in some places, and says why to administrators alone.
-_FAILED = 500
 # What is answered for other events of a pull request, which have numbers like comments.
 _NO_COMMENT = 204
 
@@ -38,38 +39,6 @@ class GiteaPullRequests:
         return ChangedFiles(paths=tuple(paths))
 
 
-class GiteaRevisions:
-    def __init__(self, calls: GiteaCalls) -> None:
-        self._calls = calls
-
-    async def compare(self, base: str, head: str) -> Ancestry:
-        if base == head:
-            return Ancestry.IDENTICAL
-        try:
-            if not await self._beyond(head, base):
-                return Ancestry.BEHIND
-            return Ancestry.DIVERGED if await self._beyond(base, head) else Ancestry.AHEAD
-        except (ProviderNotFound, ProviderUnavailable) as error:
-            if isinstance(error, ProviderUnavailable) and error.status != _FAILED:
-                raise
-            if await self.resolve(base) and await self.resolve(head):
-                raise
-            return Ancestry.UNKNOWN
-
-    async def resolve(self, revision: str) -> str | None:
-        reply = await self._calls.call(wire.get_commit(self._calls.repository, revision))
-        if reply.ok:
-            return wire.read_commit(reply.document(), revision)
-        # A repository that the credential does not see answers as a missing commit does.
-        await self._calls.call(wire.check_repository(self._calls.repository))
-        return None
-
-    async def _beyond(self, sha: str, base: str) -> bool:
-        """Say whether one commit contains what the other does not."""
-        reply = await self._calls.call(wire.commits_beyond(self._calls.repository, sha, base))
-        return bool(await read(reply, reply.documents))
-
-
 class GiteaCommitStatuses:
     def __init__(self, calls: GiteaCalls, revisions: GiteaRevisions) -> None:
         self._calls = calls
@@ -89,7 +58,7 @@ class GiteaCommitStatuses:
         try:
             await self._calls.call(wire.create_status(self._calls.repository, sha, status))
         except ProviderUnavailable as error:
-            if error.status == _FAILED and await self._revisions.resolve(sha) is None:
+            if error.status == FAILED and await self._revisions.resolve(sha) is None:
                 raise ProviderNotFound(f"the host has no commit {sha}", status=error.status) from None
             raise
 
@@ -178,11 +147,12 @@ class GiteaHost:
         self.capabilities = Capabilities()
         self.pull_requests = GiteaPullRequests(calls)
         self.revisions = GiteaRevisions(calls)
+        branches = GiteaBranches(calls, self.revisions)
         self.commit_statuses = GiteaCommitStatuses(calls, self.revisions)
         self.labels = GiteaLabels(calls)
         self.comments = GiteaComments(calls, credential)
-        self.changes: PullRequestChanges | None = None
-        self.branches: Branches | None = None
+        self.branches: Branches | None = branches
+        self.changes: PullRequestChanges | None = GiteaPullRequestChanges(calls, self.revisions, branches)
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:

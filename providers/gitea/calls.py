@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 from providers.credentials import fingerprint, optional_secret, secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderMalformed, ProviderMisconfigured, ProviderUnauthorized
 from providers.gitea import wire
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
@@ -47,6 +47,14 @@ class GiteaCalls:
 
     async def call(self, request: Request) -> Reply:
         return await self._endpoint.call(request)
+
+    def error(self, request: Request, reply: Reply) -> ProviderError:
+        """Make the error that an accepted answer means after all."""
+        return self._endpoint.error(request, reply)
+
+    async def prove_seen(self) -> None:
+        """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""
+        await self.call(wire.check_repository(self.repository))
 
     async def account(self) -> str:
         """Ask whose the credential is; empty where it is accepted, but may not ask that."""

@@ -23,7 +23,7 @@ COMMENT_LIMIT = 65_536
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _API = "/api/v1"
 # A commit alone: what is left out has the host run `git` for each commit.
-_BARE = {"stat": "false", "verification": "false", "files": "false"}
+BARE = {"stat": "false", "verification": "false", "files": "false"}
 
 
 def base_url(domain: str) -> str:
@@ -93,7 +93,7 @@ def commits_beyond(repository: str, sha: str, base: str) -> Request:
 
     Its `compare` shows all commits at once, and some versions those of both sides.
     """
-    query = {"sha": sha, "not": base, "limit": "1", **_BARE}
+    query = {"sha": sha, "not": base, "limit": "1", **BARE}
     return Request(method="GET", path=f"{repository}/commits", query=query, api="PullRequest", operation="compare")
 
 
@@ -102,7 +102,7 @@ def get_commit(repository: str, revision: str) -> Request:
     return Request(
         method="GET",
         path=f"{repository}/git/commits/{segment(revision)}",
-        query=_BARE,
+        query=BARE,
         api="PullRequest",
         operation="get-commit",
         accepts=frozenset({404, 422}),

@@ -450,8 +450,8 @@ async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
         await open_scm(False).check()
 
 
-CHANGING_AT = [name for name in SCM_HOSTS if name.startswith("github")]
-WRITING_AT = [name for name in SCM_HOSTS if name.startswith("github")]
+CHANGING_AT = [name for name in SCM_HOSTS if name.startswith("github") or name == "gitea"]
+WRITING_AT = [name for name in SCM_HOSTS if name.startswith("github") or name == "gitea"]
 MERGE_METHODS = (MergeMethod.MERGE, MergeMethod.SQUASH)
 
 

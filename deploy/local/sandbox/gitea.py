@@ -5,7 +5,9 @@ from functools import partial
 from aiohttp import web
 
 from deploy.local.sandbox import gitea_commits as commits
+from deploy.local.sandbox import gitea_contents as contents
 from deploy.local.sandbox import gitea_issues as issues
+from deploy.local.sandbox import gitea_merging as merging
 from deploy.local.sandbox import gitea_pulls as pulls
 from deploy.local.sandbox.gitea_http import HOSTS, Action, endpoint
 
@@ -14,12 +16,19 @@ _REPOSITORY = "/repos/{owner}/{repo}"
 _ROUTES: tuple[tuple[str, str, str, Action], ...] = (
     ("GET", "/user", "user", issues.read_user),
     ("GET", _REPOSITORY, "repository", pulls.read_repository),
+    ("GET", _REPOSITORY + "/pulls", "repository", merging.list_pulls),
+    ("POST", _REPOSITORY + "/pulls", "repository", merging.create_pull),
     ("GET", _REPOSITORY + "/pulls/{number}", "repository", pulls.read_pull),
+    ("PATCH", _REPOSITORY + "/pulls/{number}", "repository", merging.change_pull),
+    ("POST", _REPOSITORY + "/pulls/{number}/merge", "repository", merging.merge_pull),
     ("GET", _REPOSITORY + "/pulls/{number}/files", "repository", pulls.list_files),
     ("GET", _REPOSITORY + "/commits", "repository", commits.list_commits),
     ("GET", _REPOSITORY + "/git/commits/{sha}", "repository", commits.read_commit),
     ("GET", _REPOSITORY + "/commits/{ref:.+}/status", "repository", commits.combined_status),
     ("POST", _REPOSITORY + "/statuses/{sha}", "repository", commits.create_status),
+    ("GET", _REPOSITORY + "/branches/{branch:.+}", "repository", contents.read_branch),
+    ("GET", _REPOSITORY + "/contents/{path:.+}", "repository", contents.read_contents),
+    ("POST", _REPOSITORY + "/contents", "repository", contents.change_files),
     ("GET", _REPOSITORY + "/labels", "issue", issues.list_repository_labels),
     ("POST", _REPOSITORY + "/labels", "issue", issues.create_repository_label),
     ("GET", _REPOSITORY + "/issues/{number}/labels", "issue", issues.list_labels),

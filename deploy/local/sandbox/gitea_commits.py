@@ -23,7 +23,7 @@ def list_commits(call: Call) -> Reply:
         contained -= repository.graph.contained_in(other)
     newest_first = [sha for sha in reversed(repository.graph.commits) if sha in contained]
     page, headers = call.paged(newest_first)
-    return Reply(body=[_show_commit(call, repository, sha) for sha in page], headers=headers)
+    return Reply(body=[show_commit(call, repository, sha) for sha in page], headers=headers)
 
 
 def read_commit(call: Call) -> Reply:
@@ -31,7 +31,7 @@ def read_commit(call: Call) -> Reply:
     sha = repository.graph.resolve(call.request.match_info["sha"])
     if sha is None:
         raise not_found()
-    return Reply(body=_show_commit(call, repository, sha))
+    return Reply(body=show_commit(call, repository, sha))
 
 
 def combined_status(call: Call) -> Reply:
@@ -80,7 +80,7 @@ def _show_status(call: Call, row: Json) -> Json:
     return {**shown, "status": row["state"], "creator": show_user(call, call.account.login)}
 
 
-def _show_commit(call: Call, repository: Repository, sha: str) -> Json:
+def show_commit(call: Call, repository: Repository, sha: str) -> Json:
     commit = repository.graph.commits[sha]
     return {
         "sha": sha,

@@ -380,7 +380,26 @@ ARGOCD = _routes({
 _ONE_PAGE = {"x-total-count": "2"}
 _GITEA_LABELS = [{"id": 1, "name": "bug"}, {"id": 2, "name": "pilotage/testing"}]
 
+_GITEA_PULL = {
+    "number": 2, "title": "A title", "body": "", "state": "open", "merged": False, "merged_at": None,
+    "user": _USER, "html_url": "https://git.example.com/acme/web/pulls/2", "merge_commit_sha": None,
+    "head": {"sha": OLDER, "ref": "feature", "label": "feature", "repo_id": 7},
+    "base": {"ref": "main", "label": "main", "repo_id": 7}, "labels": [],
+}  # fmt: skip
+
 GITEA = _routes({
+    r"GET .*/pulls": Answer(headers={"x-total-count": "1"}, body=[_GITEA_PULL]),
+    r"POST .*/pulls/1/merge": Answer(status=200),
+    r"POST .*/pulls/2/merge": Answer(status=405, body={"message": "Please try again later"}),
+    r"POST /refusing/.*/pulls": Answer(status=409, body={"message": "pull request already exists for these targets"}),
+    r"POST .*/pulls": Answer(status=201, body=_GITEA_PULL),
+    r"GET .*/pulls/2": _GITEA_PULL,
+    r"PATCH .*/pulls/1": Answer(status=201, body=_GITEA_PULL),
+    r"PATCH .*/pulls/2": Answer(status=412, body={"message": "it still has open dependencies"}),
+    r"GET .*/branches/main": {"name": "main", "commit": {"id": OLDER}},
+    r"GET .*/branches/proposed": {"name": "proposed", "commit": {"id": SHA}},
+    r"GET .*/contents/.*": {"type": "file", "encoding": "base64", "size": 5, "content": "YTogMQo=", "sha": OLDER},
+    r"POST .*/contents": Answer(status=201, body={"files": [], "commit": {"sha": SHA}}),
     r"GET .*/pulls/1": {
         "number": 1, "title": "A title", "state": "closed", "merged": True, "merged_at": "2024-02-01T10:00:00Z",
         "user": _USER, "html_url": "https://git.example.com/acme/web/pulls/1", "merge_commit_sha": SHA,
@@ -390,7 +409,7 @@ GITEA = _routes({
     r"GET .*/pulls/1/files": Answer(headers=_ONE_PAGE, body=[
         {"filename": "a/b.py"}, {"filename": "a/c.py", "previous_filename": "a/d.py", "status": "renamed"},
     ]),
-    r"GET .*/commits": [{"sha": SHA}],
+    r"GET .*/commits": Answer(headers={"x-total-count": "1"}, body=[{"sha": SHA, "commit": {"message": "x"}}]),
     r"GET .*/git/commits/[^/]+": {"sha": SHA},
     r"GET .*/commits/[^/]+/status": Answer(headers=_ONE_PAGE, body={"state": "success", "statuses": [
         {"id": 2, "context": "pilotage/dev", "status": "success", "description": "x", "target_url": "https://x"},

@@ -74,7 +74,7 @@ async def refused(called: Awaitable[object]) -> object:
     """Take the refusals that a well-behaved host answers for results."""
     try:
         return await called
-    except (ProviderBusy, ProviderConflict):
+    except (ProviderBusy, ProviderConflict, ProviderRejected):
         return None
 
 
@@ -155,6 +155,19 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitea.comments.get": lambda http: gitea(http).comments.get("9"),
     "gitea.comments.create": lambda http: gitea(http, data=PASSWORD).comments.create(1, "x"),
     "gitea.comments.update": lambda http: gitea(http).comments.update(Comment(id="9", body=""), "x"),
+    "gitea.changes.find_open": lambda http: changes(gitea(http)).find_open("feature", "main"),
+    "gitea.changes.create": lambda http: changes(gitea(http)).create(PROPOSED),
+    "gitea.changes.create.open": lambda http: changes(gitea(http)).create(OPEN),
+    "gitea.changes.create.refused": lambda http: refused(changes(gitea(http, base=REFUSING)).create(PROPOSED)),
+    "gitea.changes.update": lambda http: changes(gitea(http)).update(1, title="x", body="y"),
+    "gitea.changes.merge": lambda http: changes(gitea(http)).merge(1, MERGE),
+    "gitea.changes.merge.refused": lambda http: refused(changes(gitea(http)).merge(2, MERGE)),
+    "gitea.changes.close": lambda http: changes(gitea(http)).close(1),
+    "gitea.changes.close.refused": lambda http: refused(changes(gitea(http)).close(2)),
+    "gitea.branches.head": lambda http: branches(gitea(http)).head("main"),
+    "gitea.branches.log": lambda http: branches(gitea(http)).log("main", 20),
+    "gitea.branches.read": lambda http: branches(gitea(http)).read("deploy/a.yaml", SHA),
+    "gitea.branches.commit": lambda http: branches(gitea(http)).commit(COMMIT),
     "gitea.check": lambda http: gitea(http).check(),
     "gitea.check.account": lambda http: gitea(http, owner="", data=PASSWORD).check(),
     "azureDevOps.pull_requests.get": lambda http: azure_devops(http).pull_requests.get(1),
