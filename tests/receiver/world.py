@@ -18,6 +18,7 @@ from crds.rules.secrets import CONSENT_LABEL
 from crds.v1alpha1.kinds import BY_KIND
 from tests.watcher.fakes import FakeKubernetes
 from worker.health import Health, HealthServer
+from worker.receiver.again import Again
 from worker.receiver.deliveries import Rates
 from worker.receiver.index import Index, Target
 from worker.receiver.metrics import ReceiverMetrics
@@ -63,6 +64,7 @@ class World:
     poked: list[Target] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     gap: timedelta = timedelta(milliseconds=20)
+    after: tuple[timedelta, ...] = (timedelta(minutes=1),)
     rates: Rates = field(default_factory=Rates)
     url: str = ""
     ready: bool = True
@@ -72,6 +74,7 @@ class World:
         self.metrics = ReceiverMetrics(self.registry)
         self.pokes = Pokes(self.send, gap=self.gap, on_sent=self.metrics.poked)
         self.index = Index(self.mirrors, self.pokes.add)
+        self.again = Again(self.index, self.pokes.add, after=self.after)
 
     async def send(self, target: Target) -> bool:
         """Poke a workflow."""
@@ -99,6 +102,7 @@ class World:
             secrets=WebhookSecrets(self.cluster, self.mirrors, system_namespace="pilotage"),
             index=self.index,
             pokes=self.pokes,
+            again=self.again,
             metrics=self.metrics,
             rates=self.rates,
             ready=lambda: self.ready,
@@ -109,6 +113,7 @@ class World:
         async with server:
             self.url = f"http://127.0.0.1:{server.port}"
             yield self
+            self.again.close()
             await self.pokes.close()
 
     async def post(self, path: str, body: Any, headers: Mapping[str, str] = NO_STATUS) -> tuple[int, str]:

@@ -52,7 +52,18 @@ class Index:
         mirrors.follow_trackers(self._follow)
 
     def targets(self, hook: Hook, notices: Iterable[Notice]) -> tuple[Target, ...]:
-        """Return the workflows that a delivery to a resource's address concerns, each once."""
+        """Return the workflows that a delivery to a resource's address concerns, each once.
+
+        A run that no test waits for is remembered: its tracker may show it soon.
+        """
+        notices = tuple(notices)
+        for notice in notices:
+            if isinstance(notice, RunNotice) and not any(self._of(hook, notice)):
+                self._remember(hook, _marks_of(notice))
+        return self.waiting(hook, notices)
+
+    def waiting(self, hook: Hook, notices: Iterable[Notice]) -> tuple[Target, ...]:
+        """Return the same, as far as the mirrors show it now."""
         return tuple(dict.fromkeys(target for notice in notices for target in self._of(hook, notice)))
 
     def _of(self, hook: Hook, notice: Notice) -> Iterator[Target]:
@@ -71,15 +82,10 @@ class Index:
                     yield tracker.ref
 
     def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
-        marks = [mark for mark in (plain_url(notice.url), *notice.keys) if mark]
-        found = False
-        for mark in marks:
+        for mark in _marks_of(notice):
             for tracker in self._trackers(self._by_run.get(mark, ())):
                 if self._waits(tracker, mark, hook):
-                    found = True
                     yield tracker.ref
-        if not found:
-            self._remember(hook, marks)
 
     def _of_application(self, hook: Hook, notice: ApplicationNotice) -> Iterator[Target]:
         for key, deployments in self._mirrors.environments(hook.namespace):
@@ -166,6 +172,10 @@ class Index:
 
 def _marks(tracker: TrackerEntry) -> tuple[str, ...]:
     return tuple(mark for run in tracker.runs for mark in (run.key, run.url) if mark)
+
+
+def _marks_of(notice: RunNotice) -> tuple[str, ...]:
+    return tuple(mark for mark in (plain_url(notice.url), *notice.keys) if mark)
 
 
 def _belongs(hook: Hook, key: Key, repository: RepositoryEntry) -> bool:

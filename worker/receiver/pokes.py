@@ -85,6 +85,9 @@ class Pokes:
             except WorkflowsUnavailable as error:
                 logger.warning("%s cannot be poked: %s", target, error)
                 await asyncio.sleep(STANDARD.pause(attempt).total_seconds())
+            except Exception:
+                logger.exception("%s cannot be poked", target)
+                break
             else:
                 return
         self._on_sent("given up")

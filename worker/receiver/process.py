@@ -17,6 +17,7 @@ from crds.api.backoff import STANDARD
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
+from worker.receiver.again import Again
 from worker.receiver.index import Index, Target
 from worker.receiver.metrics import ReceiverMetrics
 from worker.receiver.mirrors import Mirrors
@@ -68,10 +69,13 @@ async def _work(settings: Settings) -> None:
         metrics.follow(lambda: pokes.depth)
         mirrors = Mirrors(cluster, namespaces=settings.namespaces, on_watch_restart=metrics.watch_restarted)
         index = Index(mirrors, pokes.add)
+        again = Again(index, pokes.add)
+        stack.callback(again.close)
         routes = HookRoutes(
             secrets=WebhookSecrets(cluster, mirrors, system_namespace=settings.system_namespace),
             index=index,
             pokes=pokes,
+            again=again,
             metrics=metrics,
             ready=lambda: mirrors.has_synced,
         )

@@ -23,6 +23,7 @@ from providers.reading import read
 from providers.webhooks.events import Event, NotAnEvent, as_document
 from providers.webhooks.senders import SENDERS, Sender
 from providers.webhooks.signatures import NotProven
+from worker.receiver.again import Again
 from worker.receiver.deliveries import Rates, SeenDeliveries
 from worker.receiver.hooks import KINDS, NO_NAMESPACE, Hook, hook_at
 from worker.receiver.index import Index, Target
@@ -71,6 +72,7 @@ class HookRoutes:
         secrets: WebhookSecrets,
         index: Index,
         pokes: Pokes,
+        again: Again,
         metrics: ReceiverMetrics,
         ready: Callable[[], bool] = lambda: True,
         rates: Rates | None = None,
@@ -80,6 +82,7 @@ class HookRoutes:
         self._secrets = secrets
         self._index = index
         self._pokes = pokes
+        self._again = again
         self._metrics = metrics
         self._ready = ready
         self._rates = rates or Rates()
@@ -150,6 +153,7 @@ class HookRoutes:
         event = await _event(hook, sender, headers, body)
         targets = self._index.targets(hook, event.about)
         self._poke(targets)
+        self._again.add(hook, event.about)
         # Only now: one that could not be taken may come again.
         self._seen.add(hook, delivery)
         _logger.info("webhook", hook=str(hook), webhook_event=event.name, workflows=len(targets))

@@ -1,0 +1,215 @@
+"""Which workflows a notice concerns: those that wait for what it names, and no other."""
+
+import pytest
+
+from activities.models.tracking import TrackerRef
+from providers.webhooks.events import (
+    ApplicationNotice,
+    Notice,
+    PullRequestNotice,
+    RepositoryName,
+    RunNotice,
+)
+from tests.receiver.world import (
+    KEY,
+    RUN_URL,
+    World,
+    declared,
+    environment,
+    repository,
+    shop,
+    tracker,
+    waiting_for_run,
+)
+from tests.watcher.fakes import until
+from worker.receiver.hooks import Hook
+from worker.receiver.index import EARLY_LIMIT, Place
+
+REPOSITORY = Hook(namespace="shop", kind="GitRepository", name="web")
+PROVIDER = Hook(namespace="shop", kind="ScmProvider", name="github")
+SHARED = Hook(namespace="", kind="ClusterScmProvider", name="shared")
+JENKINS = Hook(namespace="shop", kind="TestRunner", name="jenkins")
+ACTIONS = Hook(namespace="shop", kind="TestRunner", name="actions")
+ARGOCD = Hook(namespace="shop", kind="ArgoCDInstance", name="argocd")
+MERGE = PullRequestNotice(repository=RepositoryName(full_name="Acme/Web"), number=412, ended=True)
+RUN = RunNotice(url=f"{RUN_URL}/", keys=(KEY,))
+
+
+def named(world: World, hook: Hook, notice: Notice) -> list[str]:
+    """Name the workflows that a notice concerns."""
+    return [
+        f"{one.namespace}/{one.name}" if isinstance(one, TrackerRef) else f"{one.namespace}/{one.environment}"
+        for one in world.index.targets(hook, (notice,))
+    ]
+
+
+@pytest.mark.parametrize("hook", [REPOSITORY, PROVIDER])
+def test_a_pull_request_is_found_by_repository_and_number_without_regard_to_case(hook: Hook) -> None:
+    world = shop()
+    world.apply(tracker(413))
+    world.apply(tracker(412, repository="api"))
+    assert named(world, hook, MERGE) == ["shop/web-412"]
+
+
+@pytest.mark.parametrize("hook", [JENKINS, ACTIONS, ARGOCD, SHARED])
+def test_only_the_host_s_own_address_tells_of_pull_requests(hook: Hook) -> None:
+    assert named(shop(), hook, MERGE) == []
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"state": "Closed"},
+        {"state": "Completed"},
+        {"state": "AwaitingSync", "pullRequest": {"state": "Merged"}},
+        {"state": "Held", "heldState": "Testing", "pullRequest": {"state": "Merged"}},
+    ],
+)
+def test_who_knows_of_the_merge_or_is_over_is_not_poked(status: dict[str, object]) -> None:
+    world = shop()
+    world.apply(tracker(412, status=status))
+    assert named(world, REPOSITORY, MERGE) == []
+
+
+@pytest.mark.parametrize(
+    "status", [{}, {"state": "AwaitingMerge"}, {"state": "Held", "pullRequest": {"state": "Open"}}]
+)
+def test_who_waits_for_the_merge_is_poked(status: dict[str, object]) -> None:
+    world = shop()
+    world.apply(tracker(412, status=status))
+    assert named(world, REPOSITORY, MERGE) == ["shop/web-412"]
+
+
+def test_a_status_of_the_attempt_before_says_nothing_of_this_one() -> None:
+    world = shop()
+    document = tracker(412, status={"state": "Completed", "pullRequest": {"state": "Merged"}})
+    document["spec"]["attempt"] = 2
+    world.apply(document)
+    [found] = world.index.targets(REPOSITORY, (MERGE,))
+    assert found == TrackerRef(namespace="shop", name="web-412", uid="uid-web-412", attempt=2)
+
+
+def test_a_tracker_that_is_gone_or_going_is_not_poked() -> None:
+    world = shop()
+    world.remove("PullRequestTracker", "web-412")
+    assert named(world, REPOSITORY, MERGE) == []
+    document = tracker(412)
+    document["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+    world.apply(document)
+    assert named(world, REPOSITORY, MERGE) == []
+
+
+def test_another_repository_s_pull_request_concerns_nobody() -> None:
+    other = PullRequestNotice(repository=RepositoryName(full_name="acme/api"), number=412)
+    assert named(shop(), REPOSITORY, other) == named(shop(), PROVIDER, other) == []
+
+
+def test_a_shared_provider_reaches_every_namespace_and_an_own_one_its_own_only() -> None:
+    world = shop()
+    shared = {"kind": "ClusterScmProvider", "name": "shared"}
+    for namespace in ("one", "two"):
+        world.apply(repository("web", namespace=namespace, provider=shared))
+        world.apply(tracker(412, namespace=namespace))
+    assert named(world, SHARED, MERGE) == ["one/web-412", "two/web-412"]
+    assert named(world, PROVIDER, MERGE) == ["shop/web-412"]
+
+
+def test_a_project_that_was_renamed_is_found_by_its_number_and_another_one_of_its_name_is_not() -> None:
+    world = shop()
+    project = {"namespace": "acme", "name": "web", "projectId": 7}
+    world.apply(declared("GitRepository", "web", {"scmProviderRef": {"name": "gitlab"}, "gitlab": project}))
+    for project_id, found in ((7, ["shop/web-412"]), (8, [])):
+        named_so = RepositoryName(full_name="acme/shop" if found else "acme/web", project_id=project_id)
+        assert named(world, REPOSITORY, PullRequestNotice(repository=named_so, number=412)) == found
+
+
+@pytest.mark.parametrize("notice", [RunNotice(url=RUN_URL), RunNotice(keys=(KEY,)), RunNotice(url=f"{RUN_URL}/?a#b")])
+def test_a_run_is_found_by_its_address_or_its_key(notice: RunNotice) -> None:
+    world = shop()
+    world.apply(tracker(412, status=waiting_for_run()))
+    assert named(world, JENKINS, notice) == ["shop/web-412"]
+
+
+@pytest.mark.parametrize("state", ["Passed", "Failed", "Pending"])
+def test_a_run_that_nobody_waits_for_concerns_nobody(state: str) -> None:
+    world = shop()
+    world.apply(tracker(412, status=waiting_for_run(state=state)))
+    assert named(world, JENKINS, RUN) == []
+
+
+@pytest.mark.parametrize(("hook", "found"), [(ACTIONS, True), (REPOSITORY, True), (PROVIDER, True), (JENKINS, False)])
+def test_a_run_of_a_host_is_told_at_its_runner_its_repository_or_its_provider(hook: Hook, *, found: bool) -> None:
+    world = shop()
+    world.apply(tracker(412, status=waiting_for_run(runner="actions")))
+    assert named(world, hook, RUN) == ["shop/web-412"] * found
+
+
+def test_a_runner_s_secret_reaches_no_run_of_another_runner_or_namespace() -> None:
+    world = shop()
+    world.apply(tracker(412, status=waiting_for_run(runner="other")))
+    world.apply(tracker(412, status=waiting_for_run(), namespace="elsewhere"))
+    assert named(world, JENKINS, RUN) == named(world, REPOSITORY, RUN) == []
+
+
+@pytest.mark.parametrize(("application", "project", "found"), [
+    ("web-dev", "", True), ("web-dev", "shop", True), ("web-dev", "other", False), ("web-prod", "shop", False),
+])  # fmt: skip
+def test_an_application_is_found_where_it_is_deployed(application: str, project: str, *, found: bool) -> None:
+    notice = ApplicationNotice(name=application, project=project)
+    assert named(shop(), ARGOCD, notice) == ["shop/dev"] * found
+
+
+def test_a_selector_may_mean_any_application_of_its_project() -> None:
+    world = shop()
+    world.apply(environment("staging", None))
+    assert named(world, ARGOCD, ApplicationNotice(name="web-7")) == ["shop/staging"]
+
+
+def test_a_place_that_nobody_is_on_the_way_to_is_not_poked() -> None:
+    world = shop()
+    world.apply(tracker(412, status={"state": "Completed"}))
+    assert named(world, ARGOCD, ApplicationNotice(name="web-dev")) == []
+
+
+async def test_a_run_that_ended_before_its_tracker_showed_it_is_poked_for_once_shown() -> None:
+    world = shop()
+    assert named(world, JENKINS, RUN) == []
+    world.apply(tracker(412, status=waiting_for_run(state="Pending")))
+    world.apply(tracker(412, status=waiting_for_run(url="")))
+    await until(lambda: bool(world.poked), seconds=10)
+    world.apply(tracker(412, status=waiting_for_run()))
+    # The address is news, and was told as well; the two are one poke, or two of the same workflow.
+    assert {one.name for one in world.poked if not isinstance(one, Place)} == {"web-412"}
+    await world.pokes.close()
+
+
+async def test_a_run_that_another_address_told_of_is_not_poked_for_once_shown() -> None:
+    world = shop()
+    named(world, ACTIONS, RUN)
+    world.apply(tracker(412, status=waiting_for_run()))
+    assert world.pokes._at_work == {}
+
+
+def test_what_was_told_too_early_is_bounded() -> None:
+    world = shop()
+    for number in range(EARLY_LIMIT + 10):
+        named(world, JENKINS, RunNotice(url=f"https://ci.example.com/{number}"))
+    assert len(world.index._early) == EARLY_LIMIT
+
+
+def test_an_index_forgets_what_its_trackers_name_no_more() -> None:
+    world = shop()
+    for number in range(400, 420):
+        world.apply(tracker(number, status=waiting_for_run(key=f"{number:032x}")))
+        world.apply(tracker(number, status={"state": "Completed"}))
+    for number in range(400, 420):
+        world.remove("PullRequestTracker", f"web-{number}")
+    assert (world.index._by_pull, world.index._by_run, world.index._on_the_way) == ({}, {}, {})
+
+
+def test_what_cannot_be_read_hides_nothing_else() -> None:
+    world = shop()
+    world.apply(declared("GitRepository", "broken", {"scmProviderRef": {"name": "github"}}))
+    world.apply(declared("TestRunner", "broken", {}))
+    world.apply(declared("Environment", "empty", {}))
+    assert named(world, PROVIDER, MERGE) == ["shop/web-412"]

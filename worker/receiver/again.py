@@ -1,0 +1,67 @@
+"""Look again at what is said to have ended and is still open: a host may tell of it before each of its servers knows.
+
+A merge is told while a replica shows the pull request as open, and a step of a Jenkins pipeline reports a build that
+ends with that very step. A workflow that was poked too early would look again by itself only much later.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+
+from providers.webhooks.events import Notice, PullRequestNotice, RunNotice
+from worker.receiver.hooks import Hook
+from worker.receiver.index import Index, Target
+from worker.receiver.pokes import TooMany
+
+AFTER = (timedelta(seconds=5), timedelta(seconds=20))
+"""When it is looked at once more; a status shows within two seconds that its workflow has seen the end."""
+LIMIT = 1_000
+"""Of looks that are waited for; beyond it a workflow was poked once."""
+
+
+class Again:
+    """Poke once more the workflows of what is said to have ended, as long as their status does not show it."""
+
+    def __init__(
+        self, index: Index, poke: Callable[[Target], None], *, after: Sequence[timedelta] = AFTER, limit: int = LIMIT
+    ) -> None:
+        self._index = index
+        self._poke = poke
+        self._after = tuple(after)
+        self._limit = limit
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    def add(self, hook: Hook, notices: Iterable[Notice]) -> None:
+        """Look again at what a delivery says to have ended."""
+        ended = tuple(one for one in notices if _has_ended(one))
+        if ended:
+            self._later(hook, ended, self._after)
+
+    def close(self) -> None:
+        """Look no more."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _later(self, hook: Hook, notices: tuple[Notice, ...], after: Sequence[timedelta]) -> None:
+        if not after or len(self._timers) >= self._limit:
+            return
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            self._timers.discard(timer)
+            targets = self._index.waiting(hook, notices)
+            try:
+                for target in targets:
+                    self._poke(target)
+            except TooMany:
+                return
+            if targets:
+                self._later(hook, notices, after[1:])
+
+        timer = loop.call_later(after[0].total_seconds(), look)
+        self._timers.add(timer)
+
+
+def _has_ended(notice: Notice) -> bool:
+    return notice.ended if isinstance(notice, PullRequestNotice) else isinstance(notice, RunNotice)
