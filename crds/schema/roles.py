@@ -75,9 +75,8 @@ RECEIVER: tuple[dict[str, Any], ...] = (
         ),
         _READ,
     ),
-    # Whose labels a ClusterScmProvider allows.
-    _rule(("namespaces",), ("get",), group=""),
-    # Named by those resources, one by one: it lists none.
+    # Named by those resources, one by one: it lists none. Where all of them name Secrets for their webhooks alone, bind
+    # these by resourceNames instead.
     _rule(("secrets",), ("get",), group=""),
 )
 

@@ -13,8 +13,9 @@ class ArgoCDInstanceSpec(Model):
     server: Endpoint
     """Base URL of the API server, with its root path."""
     secret_ref: SecretReference
-    """Secret with `token`, the token of an Argo CD account. Its key `webhookSecret`, if there is one, proves
-    notifications."""
+    """Secret with `token`, the token of an Argo CD account."""
+    webhook_secret_ref: SecretReference | None = None
+    """Secret with `webhookSecret`, which proves Argo CD's notifications; if not given, the one of `secretRef`."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the server's certificate."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name
+from crds.fields import Name, SecretReference
 from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.scm_host import HOST_FIELDS, PROMOTED_AT, ScmHost, only_host, supported_hosts
@@ -110,6 +110,8 @@ class GitRepositorySpec(Model):
 
     scm_provider_ref: ScmProviderReference
     """Host and credential."""
+    webhook_secret_ref: SecretReference | None = None
+    """Secret with `webhookSecret`, which proves the repository's webhooks; if not given, its provider's."""
     github: OwnedRepository | None = None
     """A repository at GitHub."""
     gitlab: GitLabRepository | None = None

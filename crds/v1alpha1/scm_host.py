@@ -152,8 +152,10 @@ class ScmProviderSpec(Model):
     azure_dev_ops: AzureDevOpsHost | None = None
     """Azure DevOps Services, or Server 2022 and later."""
     secret_ref: SecretReference
-    """Secret with the credential; which keys it needs, each host block says. Its key `webhookSecret`, if there is one,
-    proves the webhooks of the provider and of its repositories."""
+    """Secret with the credential; which keys it needs, each host block says."""
+    webhook_secret_ref: SecretReference | None = None
+    """Secret with `webhookSecret`, which proves the webhooks of the provider, and those of its repositories that name
+    none of their own; if not given, the one of `secretRef`."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the host's certificate."""
 

@@ -110,8 +110,10 @@ class TestRunnerSpec(Model):
     gitlab_ci: GitLabCIRunner | None = None
     """GitLab CI of a project."""
     secret_ref: SecretReference | None = None
-    """Secret with the credential. Its key `webhookSecret`, if there is one, proves the runner's webhooks; without a
-    Secret of its own that of the repository's provider does."""
+    """Secret with the credential."""
+    webhook_secret_ref: SecretReference | None = None
+    """Secret with `webhookSecret`, which proves the runner's webhooks; if not given, the one of `secretRef`, and
+    without that the repository's."""
 
     @property
     def type(self) -> RunnerType:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from crds.api.ports import Document, SecretData, resource_of
+from crds.api.ports import ApiNotFound, Document, SecretData, resource_of
 from crds.api.reflector import Key, Reflector
 from crds.rules.secrets import CONSENT_LABEL
 from crds.v1alpha1.kinds import BY_KIND
@@ -42,6 +42,7 @@ class FakeCluster(FakeKubernetes):
         super().__init__()
         self.secrets: dict[tuple[str, str], SecretData] = {}
         self.reads = 0
+        self.asked: list[str] = []
         self.away: Exception | None = None
 
     def put_secret(self, name: str, data: Mapping[str, str], *, namespace: str = "shop", consents: bool = True) -> None:
@@ -53,6 +54,9 @@ class FakeCluster(FakeKubernetes):
         self.reads += 1
         if self.away is not None:
             raise self.away
+        self.asked.append(name)
+        if (namespace, name) not in self.secrets:
+            raise ApiNotFound(f"secrets {name} not found", status=404)
         return self.secrets[namespace, name]
 
 

@@ -1,19 +1,22 @@
-"""The secret of a resource's webhooks: the key `webhookSecret` of the Secret that the resource names.
+"""The secret of a resource's webhooks: the key `webhookSecret` of the Secret in `webhookSecretRef`, else `secretRef`.
 
-A GitRepository and a CI system of one have the secret of their host's credential, unless a TestRunner names a Secret of
-its own. Consent counts as for every other use of a Secret, and so do the rules of a ClusterScmProvider.
+A GitRepository that names none has its provider's, and a TestRunner its repository's. Only the one Secret is read, so
+that a receiver needs no right to read credentials where each resource names a Secret for its webhooks. It must consent,
+as for every other use.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 from activities.environments import read_resource
 from activities.ports import ReferenceMissing
 from crds.api.ports import Kubernetes
 from crds.api.reflector import Key
+from crds.fields import SecretReference
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from worker.opening.credentials import Credentials
 from worker.receiver import hooks
@@ -35,6 +38,7 @@ class WebhookSecrets:
     def __init__(self, kubernetes: Kubernetes, mirrors: Mirrors, *, system_namespace: str) -> None:
         self._kubernetes = kubernetes
         self._mirrors = mirrors
+        self._system_namespace = system_namespace
         self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
         self._kept: dict[Hook, tuple[float, asyncio.Task[str]]] = {}
 
@@ -69,33 +73,44 @@ class WebhookSecrets:
             del self._kept[hook]
 
     async def _read(self, hook: Hook) -> str:
+        what = f"{hook.kind}/{hook.name}"
         try:
-            secret = (await self._data(hook)).get(SECRET_KEY, "").strip()
+            home, reference = await self._reference(hook.kind, hook.namespace, hook.name)
+            data = (await self._credentials.read(home, reference, user=what)).data
         except ReferenceMissing as error:
             raise NoSecret(str(error)) from None
+        secret = data.get(SECRET_KEY, "").strip()
         if not secret:
-            raise NoSecret(f"the Secret has no key `{SECRET_KEY}`")
+            raise NoSecret(f"Secret `{reference.name}`, which {what} names, has no key `{SECRET_KEY}`")
         return secret
 
-    async def _data(self, hook: Hook) -> Mapping[str, str]:
-        what = f"{hook.kind}/{hook.name}"
-        match hook.kind:
-            case hooks.SCM_PROVIDER | hooks.CLUSTER_SCM_PROVIDER:
-                return (await self._credentials.provider(hook.namespace, hook.name)).credential.data
+    async def _reference(self, kind: str, namespace: str, name: str) -> tuple[str, SecretReference]:
+        """Find the Secret of a resource, and its namespace."""
+        match kind:
             case hooks.GIT_REPOSITORY:
-                return await self._of_repository(hook.namespace, hook.name)
+                repository = (await read_resource(self._kubernetes, GitRepository, namespace, name)).spec
+                if repository.webhook_secret_ref is not None:
+                    return namespace, repository.webhook_secret_ref
+                provider = repository.scm_provider_ref
+                return await self._reference(provider.kind.value, namespace, provider.name)
+            case hooks.CLUSTER_SCM_PROVIDER:
+                # Who knows the secret of a shared provider may tell of every repository that names it.
+                shared = (await read_resource(self._kubernetes, ClusterScmProvider, None, name)).spec
+                return self._system_namespace, shared.webhook_secret_ref or shared.secret_ref
+            case hooks.SCM_PROVIDER:
+                own = (await read_resource(self._kubernetes, ScmProvider, namespace, name)).spec
+                return namespace, own.webhook_secret_ref or own.secret_ref
             case hooks.ARGOCD_INSTANCE:
-                instance = await read_resource(self._kubernetes, ArgoCDInstance, hook.namespace, hook.name)
-                return (await self._credentials.read(hook.namespace, instance.spec.secret_ref, user=what)).data
+                instance = (await read_resource(self._kubernetes, ArgoCDInstance, namespace, name)).spec
+                return namespace, instance.webhook_secret_ref or instance.secret_ref
             case _:
-                spec = (await read_resource(self._kubernetes, TestRunner, hook.namespace, hook.name)).spec
-                if spec.secret_ref is not None:
-                    return (await self._credentials.read(hook.namespace, spec.secret_ref, user=what)).data
-                hosted = spec.github_actions or spec.gitlab_ci
-                if hosted is None:
-                    raise NoSecret("spec.secretRef is not set")
-                return await self._of_repository(hook.namespace, hosted.repository_ref.name)
+                return await self._of_runner(namespace, name)
 
-    async def _of_repository(self, namespace: str, name: str) -> Mapping[str, str]:
-        declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
-        return (await self._credentials.scm(namespace, declared)).credential.data
+    async def _of_runner(self, namespace: str, name: str) -> tuple[str, SecretReference]:
+        runner = (await read_resource(self._kubernetes, TestRunner, namespace, name)).spec
+        if (named := runner.webhook_secret_ref or runner.secret_ref) is not None:
+            return namespace, named
+        hosted = runner.github_actions or runner.gitlab_ci
+        if hosted is None:
+            raise NoSecret(f"{hooks.TEST_RUNNER}/{name} names no Secret")
+        return await self._reference(hooks.GIT_REPOSITORY, namespace, hosted.repository_ref.name)
