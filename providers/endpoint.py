@@ -275,8 +275,15 @@ def _build(
     silence_seconds: float,
 ) -> httpx.Request:
     timeout = httpx.Timeout(silence_seconds, connect=client.timeout.connect)
+    parts = {name: (None, content) for name, content in (request.parts or {}).items()}
     return client.build_request(
-        request.method, url, headers=dict(headers), json=request.json, data=request.form, timeout=timeout
+        request.method,
+        url,
+        headers=dict(headers),
+        json=request.json,
+        data=request.form,
+        files=parts or None,
+        timeout=timeout,
     )
 
 

@@ -29,6 +29,8 @@ class Request:
     """Several values are sent one by one under the same name."""
     json: object = None
     form: Mapping[str, str] | None = None
+    parts: Mapping[str, bytes] | None = None
+    """Fields of a `multipart/form-data` body, sent byte by byte; a name holds no quote and no control character."""
     headers: Mapping[str, str] = field(default_factory=dict)
     accepts: frozenset[int] = frozenset()
     """Statuses beside 2xx that the caller reads itself instead of having them raised."""

@@ -2,52 +2,29 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from providers.absent_labels import AbsentLabels
 from providers.bitbucket_cloud import wire
+from providers.bitbucket_cloud.branches import BitbucketCloudBranches
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls, is_no_account
+from providers.bitbucket_cloud.changes import BitbucketCloudPullRequestChanges
+from providers.bitbucket_cloud.pull_requests import BitbucketCloudPullRequests
 from providers.credentials import proof_key
 from providers.documents import flag
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import (
     Ancestry,
     Capabilities,
-    ChangedFiles,
     Comment,
     CommitStatus,
     Credential,
-    HostPullRequest,
 )
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
 _PROOF_DIGITS = 32
-
-
-class BitbucketCloudPullRequests:
-    def __init__(self, calls: BitbucketCloudCalls) -> None:
-        self._calls = calls
-
-    async def get(self, number: int) -> HostPullRequest:
-        reply = await self._calls.call(wire.get_pull(self._calls.repository, number))
-        change = await read(reply, partial(wire.read_pull, reply.document()))
-        # The head of a fork may not be found here; a merge commit is, and its whole hash is what promotions go by.
-        head = await self._calls.expanded(change.head_sha) or change.head_sha
-        merge = change.merge_sha
-        if merge is not None and (merge := await self._calls.expanded(merge)) is None:
-            raise ProviderNotFound(
-                f"merge commit `{change.merge_sha}` of pull request {number} is not in the repository"
-            )
-        return replace(change, head_sha=head, merge_sha=merge)
-
-    async def changed_files(self, number: int) -> ChangedFiles:
-        paths: dict[str, None] = {}
-        async for reply in self._calls.pages(wire.list_files(self._calls.repository, number)):
-            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
-        return ChangedFiles(paths=tuple(paths))
 
 
 class BitbucketCloudRevisions:
@@ -71,15 +48,11 @@ class BitbucketCloudRevisions:
         reply = await self._calls.call(wire.get_commit(self._calls.repository, revision))
         if reply.ok:
             return wire.read_commit(reply.document())
-        await self._prove_seen()
+        await self._calls.prove_seen()
         return None
 
     async def _are_known(self, *revisions: str) -> bool:
         return None not in [await self.resolve(revision) for revision in revisions]
-
-    async def _prove_seen(self) -> None:
-        """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing commit."""
-        await self._calls.call(wire.check_repository(self._calls.repository))
 
 
 class BitbucketCloudCommitStatuses:
@@ -140,8 +113,8 @@ class BitbucketCloudHost:
         self.commit_statuses = BitbucketCloudCommitStatuses(calls)
         self.labels = AbsentLabels()
         self.comments = BitbucketCloudComments(calls, credential)
-        self.changes: PullRequestChanges | None = None
-        self.branches: Branches | None = None
+        self.changes: PullRequestChanges | None = BitbucketCloudPullRequestChanges(calls)
+        self.branches: Branches | None = BitbucketCloudBranches(calls)
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from providers.bitbucket_cloud import wire
 from providers.credentials import fingerprint, optional_secret, secret
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnauthorized
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request
 from providers.metrics import Recorder
@@ -78,6 +78,25 @@ class BitbucketCloudCalls:
     async def call(self, request: Request) -> Reply:
         """Send once."""
         return await self._endpoint.call(request)
+
+    def error(self, request: Request, reply: Reply) -> ProviderError:
+        """Make the error that an accepted answer means after all."""
+        return self._endpoint.error(request, reply)
+
+    def followed(self, request: Request, address: str) -> Request:
+        """Return a request for an address that the host named; ProviderMalformed where it leads elsewhere."""
+        return wire.followed(request, address, self._base_url)
+
+    async def prove_seen(self) -> None:
+        """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""
+        await self.call(wire.check_repository(self.repository))
+
+    async def prove_commit(self, revision: str) -> None:
+        """Raise ProviderNotFound where the repository has no such commit: that answers as a missing file."""
+        request = wire.get_commit(self.repository, revision)
+        reply = await self.call(request)
+        if not reply.ok:
+            raise ProviderNotFound(str(self.error(request, reply)), status=reply.status)
 
     async def pages(self, request: Request) -> AsyncGenerator[Reply, None]:
         """Yield page by page, as far as the host names a next one."""

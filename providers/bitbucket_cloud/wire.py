@@ -56,23 +56,29 @@ def repository_path(workspace: str, repository: str) -> str:
 def next_page(reply: Reply, base: str, first: Request) -> Request | None:
     """Return the request for the page that an answer names as its next, None for the last page.
 
-    Its address is followed as it is (https://developer.atlassian.com/cloud/bitbucket/rest/intro/#pagination), but only
-    among the repositories at the address that was asked: the credential goes nowhere else. Raises ProviderMalformed
-    for any other.
+    https://developer.atlassian.com/cloud/bitbucket/rest/intro/#pagination
     """
     if at(reply.value(), "next") is None:
         return None
-    named = required_text(reply.document(), "next")
+    return followed(first, required_text(reply.document(), "next"), base)
+
+
+def followed(request: Request, named: str, base: str) -> Request:
+    """Return a request for an address that the host named, which is followed as it is.
+
+    Only among the repositories at the address that was asked: the credential goes nowhere else. Raises
+    ProviderMalformed for any other.
+    """
     asked = urlsplit(base.strip().rstrip("/"))
     try:
         found = urlsplit(named)
         is_there = (asked.scheme, asked.hostname, asked.port) == (found.scheme, found.hostname, found.port)
     except ValueError:
-        raise ProviderMalformed("the next page that the host names is no URL") from None
+        raise ProviderMalformed("what the host names as the next address is no URL") from None
     if not is_there or not found.path.startswith(f"{asked.path}/repositories/") or not _stays(named, found.path):
-        raise ProviderMalformed("the next page that the host names is not at the address that was asked")
+        raise ProviderMalformed("the next address that the host names is not where it was asked")
     query = f"?{found.query}" if found.query else ""
-    return replace(first, path=f"{found.path.removeprefix(asked.path)}{query}", query={})
+    return replace(request, path=f"{found.path.removeprefix(asked.path)}{query}", query={})
 
 
 def _stays(url: str, path: str) -> bool:

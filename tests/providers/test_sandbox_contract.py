@@ -450,8 +450,21 @@ async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
         await open_scm(False).check()
 
 
-CHANGING_AT = [name for name in SCM_HOSTS if name.startswith("github") or name == "gitea"]
-WRITING_AT = [name for name in SCM_HOSTS if name.startswith("github") or name == "gitea"]
+# One a line, and by the beginning of their names.
+_CHANGING = (
+    "github",
+    "gitea",
+    "bitbucket cloud",
+)
+_WRITING = (
+    "github",
+    "gitea",
+    "bitbucket cloud",
+)
+# A second credential of the same kind of host takes no other way.
+_ONE_WAY = {"gitea by password", "bitbucket cloud by a person's token"}
+CHANGING_AT = [name for name in SCM_HOSTS if name.startswith(_CHANGING) and name not in _ONE_WAY]
+WRITING_AT = [name for name in SCM_HOSTS if name.startswith(_WRITING) and name not in _ONE_WAY]
 MERGE_METHODS = (MergeMethod.MERGE, MergeMethod.SQUASH)
 
 

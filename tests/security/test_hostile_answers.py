@@ -146,7 +146,18 @@ TABLES: Mapping[str, Iterable[str]] = {
     "deployments": [options.kind for options in DEPLOYMENTS],
 }
 # Ports that hosts may lack, and which kinds have them.
-OPTIONAL: Mapping[str, Iterable[str]] = {"changes": ("github", "gitea"), "branches": ("github", "gitea")}
+OPTIONAL: Mapping[str, Iterable[str]] = {
+    "changes": (
+        "github",
+        "gitea",
+        "bitbucketCloud",
+    ),
+    "branches": (
+        "github",
+        "gitea",
+        "bitbucketCloud",
+    ),
+}
 # Reads no answer of a host: an HMAC of our own text.
 _ASKS_NOTHING = {"comments.proof"}
 # Hosts whose pull requests have no labels are asked for none.

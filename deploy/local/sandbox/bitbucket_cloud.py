@@ -1,7 +1,5 @@
 """Repositories, commits, statuses, branches and files of the Bitbucket Cloud stand-in, and its routes."""
 
-import json
-
 from aiohttp import web
 
 from deploy.local.sandbox import bitbucket_cloud_pulls as pulls
@@ -109,10 +107,10 @@ def read_branch(call: Call) -> Reply:
 
 
 def list_commits(call: Call) -> Reply:
-    """List a commit and its ancestors, the newest first."""
+    """List the commits of what `include` names, the newest first."""
     call.want("repository")
     repository = call.repository()
-    sha = _resolve(repository, call.request.match_info["revision"])
+    sha = _resolve(repository, call.request.query.get("include") or repository.default_branch)
     contained = repository.graph.contained_in(sha)
     found = [known for known in reversed(repository.graph.commits) if known in contained]
     return call.paged(found, lambda known: _show_commit(repository, known))
@@ -140,7 +138,7 @@ def write_source(call: Call) -> Reply:
     branch = str(body.get("branch") or repository.default_branch)
     tip = repository.graph.branches.get(branch)
     if body.get("parents") not in (None, tip):
-        raise refused(409, json.dumps({"branch": ["The branch is not at the given parent."]}))
+        raise refused(409, "The branch is not at the given parent.")
     files = {name.lstrip("/"): str(text) for name, text in body.items() if name not in _FORM_FIELDS}
     before = repository.graph.commits[tip].tree if tip else {}
     if not files or all(before.get(path) == text for path, text in files.items()):
@@ -182,7 +180,7 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("POST", "/commit/{revision}/statuses/build", set_status),
     ("GET", "/merge-base/{spec:.+}", merge_base),
     ("GET", "/refs/branches/{branch:.+}", read_branch),
-    ("GET", "/commits/{revision}", list_commits),
+    ("GET", "/commits", list_commits),
     ("GET", "/src/{revision}/{path:.*}", read_source),
     ("POST", "/src", write_source),
 )

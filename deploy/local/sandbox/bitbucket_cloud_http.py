@@ -13,6 +13,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from deploy.local.sandbox.forms import form_of
 from deploy.local.sandbox.github_state import GitHubState, Pull, Repository
 from deploy.local.sandbox.host_accounts import Account
 from deploy.local.sandbox.replies import Json, RefusedError, Reply
@@ -138,16 +139,9 @@ def _authenticate(request: web.Request, sandbox: SandboxState) -> tuple[Account,
 
 async def _body(request: web.Request) -> Json:
     """Read JSON, or the fields of a form as texts."""
-    if request.content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        fields: Json = {}
-        for name, value in (await request.post()).items():
-            if isinstance(value, str):
-                fields[name] = value
-            elif isinstance(value, bytes | bytearray):
-                fields[name] = bytes(value).decode(errors="replace")
-            else:
-                fields[name] = value.file.read().decode(errors="replace")
-        return fields
+    form = await form_of(request)
+    if form is not None:
+        return form
     raw = await request.read()
     if not raw:
         return {}

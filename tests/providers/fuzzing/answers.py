@@ -140,13 +140,35 @@ _BITBUCKET_SIDE = {"repository": {"full_name": "acme/web"}, "commit": {"hash": O
 _BITBUCKET_STATUS = {"key": "pilotage/dev", "name": "pilotage/dev", "state": "SUCCESSFUL", "url": "https://example.com"}
 _BITBUCKET_SCOPES = {"required": ["pullrequest"], "granted": ["repository"]}
 
+_BITBUCKET_PULL = {
+    "id": 1, "title": "A title", "state": "MERGED", "author": _BITBUCKET_USER, "merge_commit": {"hash": SHA[:12]},
+    "source": {"branch": {"name": "feature"}, **_BITBUCKET_SIDE},
+    "destination": {"branch": {"name": "main"}, **_BITBUCKET_SIDE}, "reviewers": [_BITBUCKET_USER],
+    "links": {"html": {"href": "https://bitbucket.example.com/acme/web/pull-requests/1"}},
+}  # fmt: skip
+_BITBUCKET_OPEN = {**_BITBUCKET_PULL, "id": 2, "state": "OPEN", "merge_commit": None}
+_BITBUCKET_TASK = "https://bitbucket.example.com/2.0/repositories/acme/web/pullrequests/3/merge/task-status/4"
+_BITBUCKET_REFUSAL = Answer(status=400, body={"type": "error", "error": {"message": "Bad request"}})
+
 BITBUCKET_CLOUD = _routes({
-    r"GET .*/acme/web/pullrequests/1": {
-        "id": 1, "title": "A title", "state": "MERGED", "author": _BITBUCKET_USER, "merge_commit": {"hash": SHA[:12]},
-        "source": {"branch": {"name": "feature"}, **_BITBUCKET_SIDE},
-        "destination": {"branch": {"name": "main"}, **_BITBUCKET_SIDE},
-        "links": {"html": {"href": "https://bitbucket.example.com/acme/web/pull-requests/1"}},
-    },
+    r"POST /refusing/.*": _BITBUCKET_REFUSAL,
+    r"GET /refusing/.*/acme/web/pullrequests": {**_PAGE_AT_BITBUCKET, "values": []},
+    r"GET /refusing/.*/refs/branches/main": {"name": "main", "target": {"hash": SHA}},
+    r"GET .*/refs/branches/[^/]+": {"name": "main", "target": {"hash": OLDER}},
+    r"GET .*/acme/web/pullrequests": {**_PAGE_AT_BITBUCKET, "values": [_BITBUCKET_OPEN]},
+    r"POST .*/acme/web/pullrequests": Answer(status=201, body=_BITBUCKET_OPEN),
+    r"PUT .*/acme/web/pullrequests/1": _BITBUCKET_PULL,
+    r"GET .*/acme/web/pullrequests/[23]": _BITBUCKET_OPEN,
+    r"POST .*/pullrequests/2/merge": _BITBUCKET_PULL,
+    r"POST .*/pullrequests/3/merge": Answer(status=202, headers={"location": _BITBUCKET_TASK}),
+    r"GET .*/merge/task-status/4": {"task_status": "SUCCESS", "merge_result": _BITBUCKET_PULL},
+    r"POST .*/pullrequests/1/decline": _BITBUCKET_REFUSAL,
+    r"GET .*/acme/web/commits": {**_PAGE_AT_BITBUCKET, "values": [{"hash": SHA, "message": "x"}]},
+    r"GET .*/src/[^/]+/a.json": Answer(headers={"content-type": "application/json"}, body={"pagelen": 1}),
+    r"POST .*/src": Answer(
+        status=201, headers={"location": f"https://bitbucket.example.com/2.0/repositories/acme/web/commit/{SHA}"}
+    ),
+    r"GET .*/acme/web/pullrequests/1": _BITBUCKET_PULL,
     r"GET .*/pullrequests/1/diffstat": Answer(
         status=302, headers={"location": "https://bitbucket.example.com/2.0/repositories/acme/web/diffstat/1?topic=true"}
     ),
@@ -167,7 +189,6 @@ BITBUCKET_CLOUD = _routes({
     r"(GET|PUT) .*/pullrequests/1/comments/9": _BITBUCKET_COMMENT,
     r"POST .*/pullrequests/1/comments": Answer(status=201, body=_BITBUCKET_COMMENT),
     r"GET .*/repositories/acme/web": {"full_name": "acme/web"},
-    r"GET .*/acme/web/pullrequests": {"size": 3},
     r"GET /access-token/.*/user": Answer(status=403, body={"type": "error", "error": {
         "message": "This API is not accessible by this authentication mechanism", "detail": _BITBUCKET_SCOPES,
     }}),

@@ -45,6 +45,7 @@ REFUSING = "https://github.example.com/refusing/api/v3"
 """Where pull requests are neither opened nor merged, and branches are elsewhere."""
 ACCESS_TOKEN = "https://bitbucket.example.com/access-token"
 """Where the credential is an access token, which has no account to ask for."""
+REFUSING_BITBUCKET = "https://bitbucket.example.com/refusing"
 UNRELATED = "3" * 40
 OURS = Comment(id="1:9", body="")
 PERSON = {"username": "bot@example.com", "token": TOKEN}
@@ -139,6 +140,26 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketCloud.comments.get": lambda http: bitbucket_cloud(http).comments.get("1:9"),
     "bitbucketCloud.comments.create": lambda http: bitbucket_cloud(http).comments.create(1, "x"),
     "bitbucketCloud.comments.update": lambda http: bitbucket_cloud(http).comments.update(OURS, "x"),
+    "bitbucketCloud.changes.find_open": lambda http: changes(bitbucket_cloud(http)).find_open("feature", "main"),
+    "bitbucketCloud.changes.create": lambda http: changes(bitbucket_cloud(http)).create(PROPOSED),
+    "bitbucketCloud.changes.create.open": lambda http: changes(bitbucket_cloud(http)).create(OPEN),
+    "bitbucketCloud.changes.create.refused": lambda http: refused(
+        changes(bitbucket_cloud(http, base=REFUSING_BITBUCKET)).create(PROPOSED)
+    ),
+    "bitbucketCloud.changes.update": lambda http: changes(bitbucket_cloud(http)).update(1, title="y", body="z"),
+    "bitbucketCloud.changes.merge": lambda http: changes(bitbucket_cloud(http)).merge(2, MERGE),
+    "bitbucketCloud.changes.merge.awaited": lambda http: changes(bitbucket_cloud(http)).merge(3, MERGE),
+    "bitbucketCloud.changes.merge.refused": lambda http: refused(
+        changes(bitbucket_cloud(http, base=REFUSING_BITBUCKET)).merge(2, MERGE)
+    ),
+    "bitbucketCloud.changes.close": lambda http: changes(bitbucket_cloud(http)).close(1),
+    "bitbucketCloud.branches.head": lambda http: branches(bitbucket_cloud(http)).head("main"),
+    "bitbucketCloud.branches.log": lambda http: branches(bitbucket_cloud(http)).log("main", 10),
+    "bitbucketCloud.branches.read": lambda http: branches(bitbucket_cloud(http)).read("a.json", SHA),
+    "bitbucketCloud.branches.commit": lambda http: branches(bitbucket_cloud(http)).commit(COMMIT),
+    "bitbucketCloud.branches.commit.refused": lambda http: refused(
+        branches(bitbucket_cloud(http, base=REFUSING_BITBUCKET)).commit(COMMIT)
+    ),
     "bitbucketCloud.check": lambda http: bitbucket_cloud(http).check(),
     "bitbucketCloud.check.account": lambda http: bitbucket_cloud(http, workspace="").check(),
     "gitea.pull_requests.get": lambda http: gitea(http).pull_requests.get(1),
