@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from providers.decoding import ENTRIES_LIMIT
 from providers.documents import Document, at, document, documents, flag, number, required_text, text, texts
 from providers.errors import ProviderError, ProviderMalformed
 from providers.messages import Reply, Request, segment
@@ -24,6 +25,9 @@ COMMENT_LIMIT = 32_768
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _SHORTEST_HASH = 7
 _VERSION = "/2.0"
+# There are about thirty.
+_SCOPES_LIMIT = 200
+_SCOPES_NAMED = 5
 
 _STATES: Mapping[StatusState, str] = {
     StatusState.PENDING: "INPROGRESS",
@@ -297,13 +301,13 @@ def _scopes(value: object) -> Iterable[str]:
     detail = at(value, "error", "detail")
     if not isinstance(detail, Mapping):
         return ()
-    granted = set(texts(detail, "granted"))
-    return [scope for scope in texts(detail, "required") if scope not in granted][:5]
+    granted = texts(detail, "granted", limit=_SCOPES_LIMIT)
+    return [scope for scope in texts(detail, "required", limit=_SCOPES_LIMIT) if scope not in granted][:_SCOPES_NAMED]
 
 
-def values(reply: Reply) -> tuple[Document, ...]:
-    """Return the items of a page."""
-    return documents(document(reply.value()), "values")
+def values(reply: Reply, *, limit: int = ENTRIES_LIMIT) -> tuple[Document, ...]:
+    """Return the items of a page. Raises ProviderMalformed for more of them than the limit."""
+    return documents(document(reply.value()), "values", limit=limit)
 
 
 def _get(path: str, operation: str) -> Request:

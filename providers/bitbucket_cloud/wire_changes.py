@@ -50,7 +50,7 @@ def list_open(repository: str, head: str, base: str) -> Request:
 
 def read_open(reply: Reply, head: str, base: str) -> tuple[HostPullRequest, ...]:
     """Read open pull requests between two branches of the repository itself."""
-    found = (wire.read_pull(value) for value in wire.values(reply))
+    found = (wire.read_pull(value) for value in wire.values(reply, limit=_PAGE_SIZE))
     return tuple(
         pull
         for pull in found

@@ -151,6 +151,7 @@ _BITBUCKET_TASK = "https://bitbucket.example.com/2.0/repositories/acme/web/pullr
 _BITBUCKET_REFUSAL = Answer(status=400, body={"type": "error", "error": {"message": "Bad request"}})
 
 BITBUCKET_CLOUD = _routes({
+    r"POST /refusing/.*/merge": Answer(status=409, body={"type": "error", "error": {"message": "A ref moved"}}),
     r"POST /refusing/.*": _BITBUCKET_REFUSAL,
     r"GET /refusing/.*/acme/web/pullrequests": {**_PAGE_AT_BITBUCKET, "values": []},
     r"GET /refusing/.*/refs/branches/main": {"name": "main", "target": {"hash": SHA}},
@@ -177,7 +178,7 @@ BITBUCKET_CLOUD = _routes({
         {"status": "removed", "old": {"path": "a/d.py"}, "new": None},
     ]},
     r"GET .*/merge-base/3.*": Answer(status=404, body={"type": "error", "error": {"message": "Not found"}}),
-    r"GET .*/merge-base/2.*": {"hash": OLDER},
+    r"GET .*/merge-base/[12].*": {"hash": OLDER},
     r"GET .*/commit/1[^/]*": {"hash": SHA},
     r"GET .*/commit/2[^/]*": {"hash": OLDER},
     r"GET .*/commit/3[^/]*": {"hash": "3" * 40},

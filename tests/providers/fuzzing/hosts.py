@@ -57,7 +57,7 @@ class OddHost:
         made = mutated(answer, self.random) if odd and self.random is not None else sent(answer)
         if odd:
             self.said.append(f"{request.method} {request.url.path}: {made.said}")
-        self.sent_bytes += sum(map(len, made.chunks)) + sum(len(value) for _, value in made.headers)
+        self.sent_bytes += made.body_bytes + sum(len(value) for _, value in made.headers)
         return httpx.Response(made.status, headers=list(made.headers), stream=_Stream(made))  # type: ignore[arg-type]
 
 

@@ -84,6 +84,8 @@ class Sent:
     """The connection breaks after the last chunk."""
     said: str = ""
     """How the answer was changed, to read in a failure."""
+    body_bytes: int = 0
+    """Of the body before it was compressed."""
 
 
 # A list repeated three hundred times, and then what holds it once more, would take longer than all that reads it.
@@ -92,7 +94,9 @@ _RESTRUCTURED_BYTES = 64 * 1024
 
 def sent(answer: Answer) -> Sent:
     """Return the answer as it is."""
-    return Sent(status=answer.status, headers=_encoded(answer.all_headers), chunks=(answer.encoded(),))
+    body = answer.encoded()
+    headers = _encoded(answer.all_headers)
+    return Sent(status=answer.status, headers=headers, chunks=(body,), body_bytes=len(body))
 
 
 def mutated(answer: Answer, random: Random) -> Sent:
@@ -123,7 +127,14 @@ def mutated(answer: Answer, random: Random) -> Sent:
         headers["content-encoding"] = coding
     size = random.choice((1 << 20, 1 << 20, 4096, 97)) if len(coded) < 50_000 else 1 << 16
     chunks = tuple(coded[at : at + size] for at in range(0, len(coded), size))
-    return Sent(status=status, headers=_encoded(headers), chunks=chunks, cut=cut, said="; ".join(said))
+    return Sent(
+        status=status,
+        headers=_encoded(headers),
+        chunks=chunks,
+        cut=cut,
+        said="; ".join(said),
+        body_bytes=len(body),
+    )
 
 
 def _encoded(headers: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
