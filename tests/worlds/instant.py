@@ -138,6 +138,8 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     counter: int = 0
     refuse_writes: str = ""
     sync_fails: str = ""
+    at_sync: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
+    """Application -> what happens, once, while its sync is being requested, and is over before the answer."""
     ill: set[str] = field(default_factory=set)
     """Applications that stay Degraded whatever they run."""
     slow_syncs: bool = False
@@ -393,6 +395,8 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         application = request.deployment.application
         name = application.split("-")[1]
+        if (effect := self.at_sync.pop(application, None)) is not None:
+            await effect()
         if self.slow_syncs:
             return WriteResult(outcome=WriteOutcome.DONE)
         if self.sync_fails == application:

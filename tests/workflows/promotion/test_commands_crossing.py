@@ -226,10 +226,8 @@ async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(te
 async def test_a_hold_that_comes_with_the_last_write_is_answered_at_the_end(temporal_server: str) -> None:
     async with promotion_in(GatedWorld, temporal_server) as (world, start):
         world.policy("staging", "prod", tests=(a_test("smoke"),))
-        world.arrival_seconds = 1.0
+        world.at_sync["web-prod-0"] = lambda: run.say(Verb.HOLD)
         run = await start()
-        await world.eventually(lambda: "web-prod-0" in world.writes)
-        await run.say(Verb.HOLD)
         assert await run.end() is State.COMPLETED
         assert "HoldEnded" in world.events
 

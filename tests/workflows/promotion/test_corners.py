@@ -38,6 +38,11 @@ class OddWorld(World):
     restless: bool = False
     """Each trigger meets a new deployment of the source."""
 
+    async def becomes(self, deployment: str, revision: str) -> None:
+        """Have somebody else bring a revision to staging."""
+        self.runs["staging"][deployment] = revision
+        await self.say("staging")
+
     def _fail(self, name: str) -> None:
         if name in self.failing:
             raise ApplicationError(f"{name}: the host is down", type="ProviderBusy", non_retryable=True)
@@ -129,13 +134,12 @@ async def test_a_target_without_the_component_is_refused_until_it_has_one(tempor
 async def test_a_hold_between_waves_keeps_the_next_wave_unwritten(temporal_server: str) -> None:
     async with promotion_in(OddWorld, temporal_server) as (world, start):
         world.environment("staging", OLD, waves=2)
-        world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=2))
+        world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=0.2))
+        world.at_sync["web-staging-0"] = lambda: run.say(Verb.HOLD, reason="freeze")
         run = await start()
-        await world.eventually(lambda: world.writes == ["web-staging-0"])
-        await run.say(Verb.HOLD, reason="freeze")
         status = await world.until(State.HELD)
         assert status.held_state is State.PROMOTING
-        await asyncio.sleep(3)
+        await asyncio.sleep(1)
         assert world.writes == ["web-staging-0"]
         await run.say(Verb.RELEASE)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -146,10 +150,8 @@ async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_pe
     async with promotion_in(OddWorld, temporal_server) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=1))
+        world.at_sync["web-staging-0"] = lambda: world.becomes("web-1", HOTFIX)
         run = await start()
-        await world.eventually(lambda: world.writes == ["web-staging-0"])
-        world.runs["staging"]["web-1"] = HOTFIX
-        await world.say("staging")
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
         assert "web-1" in status.message
         assert world.writes == ["web-staging-0"]
@@ -164,10 +166,9 @@ async def test_an_override_excuses_nothing_that_the_person_did_not_see(temporal_
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=1))
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
+        world.at_sync["web-staging-0"] = lambda: world.becomes("web-1", "e" * 40)
         await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         await world.eventually(lambda: world.writes == ["web-staging-0"])
-        world.runs["staging"]["web-1"] = "e" * 40
-        await world.say("staging")
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
         assert "web-1" in status.message
         assert world.writes == ["web-staging-0"]
@@ -191,7 +192,8 @@ async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(temporal_serve
 async def test_what_was_written_and_did_not_arrive_is_told_from_what_was_not_written(temporal_server: str) -> None:
     async with promotion_in(OddWorld, temporal_server) as (world, start):
         world.environment("staging", OLD, waves=2)
-        world.environments["staging"] = replace(world.environments["staging"], delivery_timeout=timedelta(seconds=2))
+        # Long enough for the first write on a busy machine.
+        world.environments["staging"] = replace(world.environments["staging"], delivery_timeout=timedelta(seconds=4))
         world.slow_syncs = True
         await start()
         status = await world.until(State.PROMOTION_FAILED)

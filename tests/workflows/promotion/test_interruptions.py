@@ -110,14 +110,17 @@ async def test_an_attempt_that_nobody_told_of_its_end_learns_of_it_from_its_own_
         assert world.status.reason == "Deleted"
 
 
+async def _confirmed(world: World) -> None:
+    """Return once a round goes on: its source was read after the last trigger, and its runs were polled since."""
+    await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Running")
+
+
 async def test_a_source_that_moves_after_the_triggers_is_recorded_and_accepted(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         await start()
-        await world.eventually(lambda: len(world.triggers) == 3)
-        await asyncio.sleep(0.5)
+        await _confirmed(world)
         await world.deploy("dev", NEWER)
-        await asyncio.sleep(0.5)
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.status.promotions[0].source_moved == ("web aaaaaaaa -> bbbbbbbb",)
@@ -131,8 +134,7 @@ async def test_a_source_that_moves_under_retest_runs_the_round_again(temporal_se
         world.policies["dev"] = replace(found, policy=replace(found.policy, on_source_moved=SourceMoved.RETEST))
         world.verdicts["unit"] = RunState.RUNNING
         await start()
-        await world.eventually(lambda: len(world.triggers) == 3)
-        await asyncio.sleep(0.5)
+        await _confirmed(world)
         await world.deploy("dev", NEWER)
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -257,10 +259,8 @@ async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_
 ) -> None:
     async with promotion(temporal_server) as (world, start):
         world.environment("staging", OLD, waves=2)
-        world.arrival_seconds = 1.0
+        world.at_sync["web-staging-0"] = lambda: run.say(Verb.HOLD)
         run = await start()
-        await world.eventually(lambda: world.writes == ["web-staging-0"])
-        await run.say(Verb.HOLD)
         held = await world.until(State.HELD)
         before = len(world.statuses)
         await continued(run, Length(monkeypatch), poked=False)

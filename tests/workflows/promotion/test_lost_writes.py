@@ -80,7 +80,7 @@ async def test_a_write_that_is_always_set_back_fails_with_to_what_and_by_whom(te
 
 async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_server: str) -> None:
     async with promotion_in(Contested, temporal_server) as (world, start):
-        world.hurry(1)
+        world.hurry(3)
         world.answers = [WriteResult(outcome=WriteOutcome.BLOCKED, message=WINDOW, until=UNTIL)]
         run = await start()
         await world.eventually(lambda: "SyncWindow" in world.events)
@@ -91,7 +91,7 @@ async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_serve
         assert "sync window" in status.waiting_for.unblock_with
         began = datetime.now(UTC)
         # Longer than the deadline: each poke has the sync tried again, and none of them fails the wave.
-        while datetime.now(UTC) - began < timedelta(seconds=2):
+        while datetime.now(UTC) - began < timedelta(seconds=3.5):
             tried = len(world.synced)
             await run.handle.signal("poke")
             await world.eventually(lambda tried=tried: len(world.synced) > tried)  # type: ignore[misc]
@@ -104,7 +104,7 @@ async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_serve
 
 async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_reason(temporal_server: str) -> None:
     async with promotion_in(Contested, temporal_server) as (world, start):
-        world.hurry(1)
+        world.hurry(3)
         world.answers = [WriteResult(outcome=WriteOutcome.BUSY, message="an operation that is not ours runs")]
         await start()
         status = await world.until(State.PROMOTION_FAILED)

@@ -1,7 +1,7 @@
 """Each state and exit of the tracker's table, walked on a real Temporal server."""
 
-import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -227,11 +227,12 @@ async def test_a_refused_write_fails_the_wave_with_the_reason(temporal_server: s
 
 async def test_hold_stops_deadlines_and_release_goes_on(temporal_server: str) -> None:
     async with promotion(temporal_server) as (world, start):
-        world.policy("dev", "staging", tests=(a_test("unit", timeout=2),))
+        world.policy("dev", "staging", tests=(a_test("unit", timeout=4),))
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.until(State.TESTING)
         await world.eventually(lambda: bool(world.triggers))
+        late = datetime.now(UTC) + timedelta(seconds=4.5)
         assert (await run.say(Verb.HOLD, reason="freeze")).accepted
         status = await world.until(State.HELD)
         began = {one.state: one.state_since for one in world.statuses if one.state_since is not None}
@@ -240,7 +241,7 @@ async def test_hold_stops_deadlines_and_release_goes_on(temporal_server: str) ->
         assert status.waiting_for is not None
         assert status.waiting_for.what is Waiting.RELEASE
         world.verdicts["unit"] = RunState.PASSED
-        await asyncio.sleep(3)
+        await world.eventually(lambda: datetime.now(UTC) > late)
         assert world.status.state is State.HELD
         assert world.writes == []
         assert (await run.say(Verb.RELEASE)).accepted

@@ -84,8 +84,7 @@ async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(temp
     async with promotion_in(SilentWorld, temporal_server) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         await start()
-        await world.eventually(lambda: len(world.triggers) == 3)
-        await asyncio.sleep(0.5)
+        await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Running")
         world.away = True
         world.verdicts["unit"] = RunState.PASSED
         await world.eventually(lambda: world.shows("503"))

@@ -11,8 +11,8 @@ from activities.models.delivery import SyncApplicationInput, WriteOutcome, Write
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import CancelTestsInput, CancelTestsResult, RunState
-from tests.workflows.promotion.test_continued import Length, UnheardWorld, continued
-from tests.workflows.promotion.world import HOTFIX, MINE, OLD, Run, World, promotion, promotion_in
+from tests.workflows.promotion.test_continued import LONG, Length, UnheardWorld, continued, gives_way
+from tests.workflows.promotion.world import HOTFIX, MINE, OLD, World, promotion, promotion_in
 
 BLOCKED = WriteResult(
     outcome=WriteOutcome.BLOCKED,
@@ -45,12 +45,6 @@ class StubbornWorld(UnheardWorld):
         if self.stubborn:
             raise ApplicationError("HTTP 503", type="ProviderUnavailable", non_retryable=True)
         return await super().cancel_tests(request)
-
-
-async def _gives_way(run: Run) -> bool:
-    """Tell whether the run waits for its last write before it continues as new."""
-    summaries = [event.user_metadata.summary.data async for event in run.handle.fetch_history_events()]
-    return any(b"write the last status" in one for one in summaries)
 
 
 def _until(world: World) -> datetime | None:
@@ -130,6 +124,7 @@ async def test_cancels_left_to_a_next_run_are_sent_by_this_one_where_an_abort_le
     temporal_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     length = Length(monkeypatch)
+    monkeypatch.setattr("workflows.runtime.publishing.GRACE", LONG)
     async with promotion_in(StubbornWorld, temporal_server) as (world, start):
         world.there.set()
         world.verdicts["unit"] = RunState.RUNNING
@@ -143,9 +138,7 @@ async def test_cancels_left_to_a_next_run_are_sent_by_this_one_where_an_abort_le
         world.there.clear()
         await run.say(Verb.HOLD)
         await length.end(run)
-        await run.handle.signal("poke")
-        while not await _gives_way(run):
-            await run.handle.signal("poke")
+        await gives_way(run)
         await run.say(Verb.ABORT)
         world.stubborn = False
         length.allow(10_000)
