@@ -23,7 +23,7 @@ from tests.e2e.samples import at_jenkins, sample_documents, world
 
 DEADLINE_SECONDS = 90.0
 LOOK_SECONDS = 0.3
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 120.0
 CHECKED = ("GitRepository", "TestRunner", "ArgoCDInstance", "ScmProvider")
 DECLARED = ("ScmProvider", "TestRunner", "ArgoCDInstance", "GitRepository", "Environment", "PromotionPolicy")
 

@@ -1,6 +1,7 @@
 """What Argo CD keeps from arriving is said and waited for, and what it lost is written again."""
 
 import copy
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from tests.e2e.conftest import OpenShop
 from tests.e2e.samples import world
 from tests.e2e.shop import Shop, until
 
+WINDOW_SECONDS = 5
+"""For a delivery that waits for a window: enough to find it closed on a busy machine."""
 WINDOW = {"kind": "deny", "schedule": "0 22 * * *", "duration": "8h", "active": True}
 
 
@@ -46,6 +49,7 @@ def test_a_manifest_that_the_change_deletes_is_named_until_a_sync_may_prune(shop
     assert "ConfigMap web-staging/web-1 is to be pruned" in failed["message"]
     assert "write.argocd.prune" in failed["message"]
     staging(pruned)["write"]["argocd"]["prune"] = True
+    del staging(pruned)["deliveryTimeout"]
     pruned.apply("Environment", "staging")
     pruned.pilotage("retry", "web-412")
     pruned.until_waiting("PromoteCommand")
@@ -72,10 +76,12 @@ def test_a_sync_window_is_waited_for_with_its_name_and_the_deadline_stands_still
     windowed = shop("windowed").open()
     application = f"{windowed.name}-staging"
     windowed.sandbox.post("/_argocd/set", {"app": application, "sync_windows": [WINDOW]})
-    staging(windowed)["deliveryTimeout"] = "2s"
+    staging(windowed)["deliveryTimeout"] = f"{WINDOW_SECONDS}s"
     windowed.apply_all()
     waiting = windowed.until_waiting("Delivery", "sync window", "0 22 * * *")
     assert "sync window" in waiting["unblockWith"]
+    time.sleep(WINDOW_SECONDS)
+    assert windowed.status()["state"] == "Promoting"
     windowed.sandbox.post("/_argocd/set", {"app": application, "sync_windows": []})
     # A changed window need not wait for the next look: a change of the Environment has it taken at once.
     staging(windowed)["wavePause"] = "1s"
@@ -87,7 +93,8 @@ def test_a_sync_window_is_waited_for_with_its_name_and_the_deadline_stands_still
 def test_an_application_that_is_created_again_with_the_old_revision_is_written_again(shop: OpenShop) -> None:
     restored = shop("restored").open()
     application = f"{restored.name}-staging"
-    restored.sandbox.post("/_argocd/set", {"app": application, "sync_seconds": 3})
+    # Until it is created again the sync goes on, however late that is.
+    restored.sandbox.post("/_argocd/set", {"app": application, "sync_seconds": 600})
     restored.apply_all()
     until(restored.patches, lambda seen: seen == [("staging", MERGE_SHA)], "the write", 90)
     again = world(restored.name)["argocd"]["apps"][application]

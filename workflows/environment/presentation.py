@@ -87,7 +87,8 @@ def details(
     if observations:
         lines += ["", "| Deployment | Runs | Health | Settled |", "|---|---|---|---|"]
     for seen in observations:
-        runs, settled = (seen.runs or "nothing")[:12], "yes" if seen.settled else "no"
+        runs = (seen.runs or ("not known" if seen.problem else "nothing"))[:12]
+        settled = "yes" if seen.settled else "no"
         health = cell(seen.problem or seen.health)
         lines.append(f"| {cell(seen.deployment)} | {cell(runs)} | {health} | {settled} |")
     return "\n".join(lines)

@@ -10,7 +10,8 @@ from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
 from tests.workflows.environment.test_lane import member, runs
-from workflows.environment import observation
+from tests.worlds.refusals import unread
+from workflows.environment import observation, presentation
 from workflows.environment.lane import HOLDS, LaneView, decide
 from workflows.environment.newest import artifacts_of, is_newer, newest_of
 from workflows.environment.state import Observed
@@ -19,6 +20,13 @@ from workflows.runtime.ancestry import RELATIONS_KEPT, Asking, KnownAncestry
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Observation(deployment="eu", component="api", application="eu", runs="1", message="said", operation_key="k")
 UI = replace(OLD, deployment="ui", component="ui")
+
+
+def test_the_page_of_a_place_tells_what_is_not_known_from_what_runs_nothing() -> None:
+    observed = (replace(OLD, runs=None), replace(UI, runs=None, failure=unread("answered 401")))
+    page = presentation.details("staging / web", (), "", {}, observed, "")
+    assert "| eu | nothing |" in page
+    assert "| ui | not known |" in page
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,13 @@ def place_artifacts(observations: Sequence[Observation], components: Iterable[st
     return tuple(found)
 
 
+def what_runs(observation: Observation) -> str:
+    """Return what a deployment runs as people read it; what cannot be told is not nothing."""
+    if observation.runs is None and observation.problem:
+        return "an unknown revision"
+    return short(observation.runs)
+
+
 def short(revision: str | None) -> str:
     """Return a revision as people read it."""
     return revision[:8] if revision else "nothing"

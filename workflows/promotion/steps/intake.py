@@ -205,17 +205,18 @@ def _say_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None:
     if place is None:
         return
     merge = ctx.story.pull_request.merge_sha if ctx.story.pull_request else None
+    restart = command_line(ctx.request.tracker, "restart")
     lines = []
     for one in place.observed:
         if one.component not in (ctx.story.components or ()):
             continue
         by = (place.moved_by or {}).get(one.deployment)
-        told = f" (brought by {by}; pilotage restart runs this change again)" if by and artifacts is not None else ""
+        told = f" (brought by {by}; `{restart}` runs this change again)" if by and artifacts is not None else ""
         lost = astray(ctx.story, one, abort=command_line(ctx.request.tracker, Verb.ABORT))
         told += f" ({lost.text})" if lost is not None else ""
         lines.append(
             f"{ctx.story.environment}/{one.deployment} {one.component}: wanted {comparison.short(merge)}, "
-            f"runs {comparison.short(one.runs)}, {one.sync_status}, {one.health}"
+            f"runs {comparison.what_runs(one)}, {one.sync_status}, {one.health}"
             f"{told}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
         )
     deployed = {one.component for one in place.observed}

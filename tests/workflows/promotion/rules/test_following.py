@@ -43,6 +43,14 @@ def test_what_cannot_be_read_is_no_lost_write() -> None:
     assert not following.is_reverted(SPEC, ARTIFACT, replace(WRITTEN, written_raw="", failure=unread()))
 
 
+def test_what_cannot_be_told_to_run_is_not_said_to_be_nothing() -> None:
+    unreadable = replace(WRITTEN, runs=None, failure=unread("answered 401"))
+    assert following.lag(SPEC, unreadable).startswith("web: runs an unknown revision, ")
+    assert following.lag(SPEC, replace(WRITTEN, runs=None)).startswith("web: runs nothing, ")
+    # What was known before it could not be read stays what is known.
+    assert following.lag(SPEC, replace(unreadable, runs=OLD)).startswith("web: runs aaaaaaaa, ")
+
+
 @pytest.mark.parametrize(
     ("change", "unsynced"),
     [
