@@ -88,7 +88,7 @@ def go_on_with_the_next_wave_after_a_failure(change: Replace) -> None:
         if act.step is waves.Step.FAIL:
             for one in wave:
                 hop.results.setdefault(one.name, waves.result_of(one, waves.artifact_of(hop, one), "Promoted"))
-        return replace(act, step=waves.Step.ARRIVED, diverged=None)
+        return replace(act, step=waves.Step.ARRIVED, diverged=())
 
     change(delivery, "_deliver", shrug)
 

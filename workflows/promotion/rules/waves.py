@@ -4,11 +4,12 @@ The Promoting step observes the target, learns the ancestry that judging it need
 one act and observes again. The lane is ours meanwhile, so that no other promotion writes there; people, sync windows
 and other tools may. Whatever they did is judged by what the target holds now, never by what was found before.
 
-What arrives is noted also where the wave fails. A deployment is written again only where our write or sync is lost for
+What arrives is noted also where the wave fails, and everything that failed or diverged by then is named: each turn
+looks at all deployments of the wave. A deployment is written again only where our write or sync is lost for
 certain, and only so often: who sets it back more often means it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,9 +59,9 @@ class Act:
     """What is known of each deployment that did not arrive."""
     error: str = ""
     """Why the wave failed."""
-    failed: str = ""
-    """The one deployment whose failure ends the wave; empty where time ran out."""
-    diverged: Comparison | None = None
+    failed: Collection[str] = ()
+    """The deployments whose failures end the wave; none where time ran out."""
+    diverged: Sequence[Comparison] = ()
 
     @property
     def message(self) -> str:
@@ -112,10 +113,8 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
     arrived: dict[str, ApplicationResult] = {}
     lost: list[Loss] = []
     behind: list[DeploymentSpec] = []
-
-    def failed(one: DeploymentSpec, line: str) -> Act:
-        return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines={one.name: line}, error=line, failed=one.name)
-
+    failures: dict[str, str] = {}
+    strange: list[Comparison] = []
     for one in facts.wave:
         observation, artifact = facts.observed.get(one.name), artifact_of(hop, one)
         if observation is None or artifact is None or one.name in hop.results:
@@ -124,11 +123,13 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
             arrived[one.name] = _arrived(hop, facts, one, artifact, observation)
             continue
         if line := _failed_line(hop, facts, one, observation):
-            return failed(one, line)
+            failures[one.name] = line
+            continue
         judged = comparison.compare(facts.relations, artifact, observation)
         diverged = judged.judgement is Judgement.DIVERGED
         if diverged and not comparison.accepted(hop.override, artifact, observation):
-            return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=judged)
+            strange.append(judged)
+            continue
         if one.write is None:
             continue
         if diverged or judged.judgement is Judgement.AHEAD:
@@ -136,7 +137,7 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
             if loss is not None:
                 lost.append(loss)
                 if loss.reverted and loss.repeats > following.REPEATS:
-                    return failed(one, f"{loss.reverted}; it was written {loss.repeats} times")
+                    failures[one.name] = f"{loss.reverted}; it was written {loss.repeats} times"
             if loss is not None or one.name not in facts.requested:
                 behind.append(one)
         elif one.name not in facts.requested and following.has_drifted(one, artifact, observation):
@@ -144,12 +145,28 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
     missing = [one for one in facts.wave if one.name not in hop.results and one.name not in arrived]
     if not missing:
         return Act(step=Step.ARRIVED, arrived=arrived)
-    lines = following.lines(missing, facts.observed, facts.hindered)
+    lines = following.lines(missing, facts.observed, facts.hindered) | failures
+    if failures:
+        return failed(failures, lines=lines, arrived=arrived, lost=lost)
+    if strange:
+        return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=strange)
     found = Act(step=Step.WRITE if behind else Step.WAIT, arrived=arrived, lost=lost, behind=behind, lines=lines)
     if now >= facts.until and not hop.blocked:
         error = f"not delivered within {facts.timeout}: {found.message}"
         return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines=lines, error=error)
     return found
+
+
+def failed(
+    failures: Mapping[str, str],
+    *,
+    lines: Mapping[str, str],
+    arrived: Mapping[str, ApplicationResult] | None = None,
+    lost: Sequence[Loss] = (),
+) -> Act:
+    """Return the end of a wave by failures: deployment -> what failed there. `lines` are of all that did not arrive."""
+    error = together(failures.values())
+    return Act(step=Step.FAIL, arrived=arrived or {}, lost=lost, lines=lines, error=error, failed=tuple(failures))
 
 
 def _arrived(

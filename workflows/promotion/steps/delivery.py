@@ -66,7 +66,7 @@ async def promote(ctx: PromotionRun) -> State:
         ctx.heed_commands()
         if act.step is Step.FAIL:
             return await _fail(ctx, hop, deployments, act)
-        if act.diverged is not None:
+        if act.diverged:
             return await _hand_back(ctx, hop, act.diverged)
         end_wave(hop)
     return await _end(ctx, hop, deployments)
@@ -84,11 +84,11 @@ async def _come_to(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Wav
         begin_wave(hop, wave.number, workflow.now())
 
 
-async def _hand_back(ctx: PromotionRun, hop: Hop, diverged: Comparison) -> State:
+async def _hand_back(ctx: PromotionRun, hop: Hop, diverged: Sequence[Comparison]) -> State:
     """Leave the lane: only a person may promote to what the target holds now."""
-    message = f"{diverged.deployment}: {diverged.why}"
+    message = together(f"{one.deployment}: {one.why}" for one in diverged)
     hop.refusal, hop.refusal_message, hop.override = Refusal.DIVERGED, message, None
-    hop.refused = (diverged.observation,)
+    hop.refused = tuple(one.observation for one in diverged)
     hop.wave = hop.wave_started = None
     end_wave(hop)
     # What diverged may be declared no more: the place, which gave us the lane, would not see it.
@@ -167,8 +167,9 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
             del hindered[name]
         again = False
         if act.step is Step.WRITE:
-            if (refused := await _write_all(ctx, hop, act.behind, observed, requested, hindered)) is not None:
-                return refused
+            if refused := await _write_all(ctx, hop, act.behind, observed, requested, hindered):
+                missing = [one for one in wave if one.name not in hop.results]
+                return waves.failed(refused, lines=following.lines(missing, observed, hindered) | refused)
             again = any(one.name in hindered for one in act.behind)
         if act.step is Step.WRITE or since is None:
             # What the place saw before our newest write tells nothing of it, whenever its signal comes.
@@ -241,8 +242,10 @@ async def _write_all(
     observed: Mapping[str, Observation],
     requested: dict[str, datetime],
     hindered: dict[str, WriteResult],
-) -> Act | None:
-    """Write and sync; what could not be is hindered, and to be tried again soon. Return what ends the wave, if any.
+) -> dict[str, str]:
+    """Write and sync; what could not be is hindered, and to be tried again soon. Return what was refused for good.
+
+    Deployment -> why; the rest is not written then.
 
     Abort waits for the activities to return.
     """
@@ -250,7 +253,7 @@ async def _write_all(
         # Also where the run that this one continues was asked.
         busy = WriteResult(outcome=WriteOutcome.BUSY, message=hop.write_trouble)
         hindered |= {one.name: busy for one in behind}
-        return None
+        return {}
     hop.write_after = None
     for batch in _batches(behind):
         ctx.stop_if_ended()
@@ -262,7 +265,7 @@ async def _write_all(
                 outcomes = await asyncio.gather(*(_write(ctx, hop, one, observed[one.name]) for one in batch))
         finally:
             ctx.writing = False
-        refused = None
+        refused: dict[str, str] = {}
         for one, outcome in zip(batch, outcomes, strict=True):
             hindered.pop(one.name, None)
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
@@ -270,13 +273,12 @@ async def _write_all(
                 hop.failing_since = None
                 hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
             elif outcome.outcome is WriteOutcome.REFUSED:
-                line = f"{one.name} ({one.application}): {outcome.message}"
-                refused = refused or Act(step=Step.FAIL, lines={one.name: line}, error=line, failed=one.name)
+                refused[one.name] = f"{one.name} ({one.application}): {outcome.message}"
             else:
                 hindered[one.name] = outcome
-        if refused is not None:
+        if refused:
             return refused
-    return None
+    return {}
 
 
 def _batches(behind: Sequence[DeploymentSpec]) -> list[Sequence[DeploymentSpec]]:
@@ -307,7 +309,7 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
     moved = [name for name, result in hop.results.items() if result.result == "Promoted"]
     for one in deployments:
         if one.name not in hop.results:
-            result = "Failed" if one.name == failure.failed else following.how_far(hop, one)
+            result = "Failed" if one.name in failure.failed else following.how_far(hop, one)
             # Its own line only: the text of all in each of them would grow with the square of their number.
             line = failure.lines.get(one.name, "")
             hop.results[one.name] = waves.result_of(one, waves.artifact_of(hop, one), result, line)

@@ -52,6 +52,7 @@ BEHIND = Observation(
 )
 WRITTEN = replace(BEHIND, written=NEW, written_raw=NEW, sync_status="OutOfSync", settled=False, operation_key="ours")
 ARRIVED = replace(WRITTEN, runs=NEW, sync_status="Synced", settled=True)
+FAILED = replace(WRITTEN, operation_phase=OperationPhase.FAILED, operation_message="hook failed")
 DIVERGED = replace(BEHIND, runs=STRANGE, written=STRANGE, written_raw=STRANGE)
 
 
@@ -119,11 +120,35 @@ def test_a_deployment_that_we_may_not_write_is_only_followed() -> None:
 
 
 def test_our_failed_operation_fails_the_wave_and_names_the_deployment() -> None:
-    failed = replace(WRITTEN, operation_phase=OperationPhase.FAILED, operation_message="hook failed")
-    act = decide(a_hop(), facts({"api": ARRIVED, "web": failed}), NOW)
-    assert (act.step, act.failed, list(act.lines)) == (Step.FAIL, "web", ["web"])
+    act = decide(a_hop(), facts({"api": ARRIVED, "web": FAILED}), NOW)
+    assert (act.step, act.failed, list(act.lines)) == (Step.FAIL, ("web",), ["web"])
     assert "hook failed" in act.error
     assert set(act.arrived) == {"api"}
+
+
+NAMES = ("web", "api", "ui", "db")
+
+
+@given(order=st.permutations(NAMES))
+def test_all_that_failed_or_arrived_by_then_is_told_whatever_is_looked_at_first(order: list[str]) -> None:
+    wave = [a_deployment(name) for name in order]
+    seen = {"web": FAILED, "api": replace(FAILED, operation_message="no such image"), "ui": ARRIVED, "db": WRITTEN}
+    act = decide(a_hop(), facts(seen, wave=wave), NOW)
+    assert (act.step, set(act.failed), set(act.arrived)) == (Step.FAIL, {"web", "api"}, {"ui"})
+    assert set(act.lines) == {"web", "api", "db"}
+    assert "hook failed" in act.error
+    assert "no such image" in act.error
+    assert "runs" not in act.error
+
+
+@given(order=st.permutations(NAMES))
+def test_each_deployment_that_diverged_is_handed_to_the_person_who_is_to_decide(order: list[str]) -> None:
+    seen = {"web": DIVERGED, "api": DIVERGED, "ui": ARRIVED, "db": BEHIND}
+    act = decide(a_hop(), facts(seen, wave=[a_deployment(name) for name in order]), NOW)
+    assert (act.step, len(act.diverged), set(act.arrived)) == (Step.DIVERGE, 2, {"ui"})
+    # What failed needs somebody in any case, who finds the rest judged again at `retry`.
+    act = decide(a_hop(), facts(seen | {"db": FAILED}, wave=[a_deployment(name) for name in order]), NOW)
+    assert (act.step, act.failed) == (Step.FAIL, ("db",))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +165,7 @@ def test_a_failure_of_auto_sync_counts_once_we_wrote(requested: dict[str, dateti
 def test_time_that_runs_out_fails_the_wave_with_a_line_for_each_that_did_not_arrive() -> None:
     late = facts({"web": BEHIND, "api": BEHIND}, until=NOW)
     act = decide(a_hop(), late, NOW)
-    assert (act.step, act.failed, set(act.lines)) == (Step.FAIL, "", {"web", "api"})
+    assert (act.step, act.failed, set(act.lines)) == (Step.FAIL, (), {"web", "api"})
     assert decide(a_hop(blocked="a window"), late, NOW).step is Step.WRITE
 
 
@@ -153,8 +178,7 @@ def test_what_hindered_a_write_is_named() -> None:
 def test_a_target_that_diverged_is_handed_back_unless_a_person_accepted_exactly_that() -> None:
     act = decide(a_hop(), facts({"web": DIVERGED}), NOW)
     assert act.step is Step.DIVERGE
-    assert act.diverged is not None
-    assert act.diverged.observation == DIVERGED
+    assert [one.observation for one in act.diverged] == [DIVERGED]
     assert decide(a_hop(override=(DIVERGED,)), facts({"web": DIVERGED}), NOW).step is Step.WRITE
     assert decide(a_hop(override=(BEHIND,)), facts({"web": DIVERGED}), NOW).step is Step.DIVERGE
 
@@ -166,7 +190,7 @@ def test_a_write_that_was_set_back_is_repeated_until_it_means_something() -> Non
     assert [(one.deployment, one.repeats, bool(one.reverted)) for one in act.lost] == [("web", 1, True)]
     assert decide(a_hop(repeats={"web": REPEATS - 1}), seen, NOW).step is Step.WRITE
     last = decide(a_hop(repeats={"web": REPEATS}), seen, NOW)
-    assert (last.step, last.failed) == (Step.FAIL, "web")
+    assert (last.step, last.failed) == (Step.FAIL, ("web",))
     assert [one.repeats for one in last.lost] == [REPEATS + 1]
 
 
