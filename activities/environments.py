@@ -138,6 +138,7 @@ class EnvironmentReader:
             deployments=tuple(sorted(found, key=lambda one: (one.wave, one.name))),
             wave_pause=spec.wave_pause,
             generation=environment.metadata.generation,
+            url=spec.url or "",
         )
         self._bound(view)
         return view

@@ -1,11 +1,12 @@
 """What activities need of the process that runs them: connections to named resources, and a way to reach places."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import RepositoryView
+from crds.v1alpha1.git_repository import Show
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
 
@@ -51,6 +52,8 @@ class Repository:
 
     view: RepositoryView
     host: ScmHost
+    show: Show = field(default_factory=Show)
+    """What is written on its pull requests."""
 
 
 class ResourceOpener(Protocol):

@@ -6,9 +6,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from activities.models.revisions import DesiredStatus, Mention, PresentInput, PresentResult, Shown
-from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderRateLimited
-from providers.models import Comment, CommitStatus, StatusState
+from activities.models.bounds import cut
+from activities.models.budgets import LINE_BYTES
+from activities.models.revisions import (
+    DesiredDeployment,
+    DesiredStatus,
+    Mention,
+    PresentInput,
+    PresentResult,
+    Shown,
+)
+from crds.v1alpha1.git_repository import Show
+from providers.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderUnauthorized,
+)
+from providers.models import Comment, CommitStatus, DeploymentRecord, DeploymentState, StatusState
 from providers.ports import ScmHost
 
 _MARKER_LENGTH = 512
@@ -18,6 +34,8 @@ _FOLDED = re.compile(r"<details(?: open)?><summary>(.*)</summary>")
 _CUT_AT_LEAST = 20
 """A stored description shorter than this was not cut by the host."""
 _CUT = "\n\n…"
+
+EVERYTHING = Show()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +47,13 @@ class Presented:
     """Part and error of each; in order."""
 
 
-async def present(host: ScmHost, request: PresentInput, shown: Shown | None) -> Presented:
-    """Show everything, each part by itself: one that is refused hides no other.
+async def present(host: ScmHost, request: PresentInput, shown: Shown | None, show: Show = EVERYTHING) -> Presented:
+    """Show what is to be shown, each part by itself: one that is refused hides no other.
 
     What `shown` says is trusted, except of labels, until the host says that something of it is gone. Raises only
     what concerns every part: a credential that is not accepted, and a request for quiet.
     """
-    return await _Presenter(host, request, shown).run()
+    return await _Presenter(host, request, shown, show).run()
 
 
 def summary_marker(marker: str, proof: str = "", *, html: bool = True) -> str:
@@ -53,8 +71,9 @@ def mention_marker(marker: str, key: str, proof: str = "", *, html: bool = True)
 
 
 class _Presenter:
-    def __init__(self, host: ScmHost, request: PresentInput, shown: Shown | None) -> None:
+    def __init__(self, host: ScmHost, request: PresentInput, shown: Shown | None, show: Show) -> None:
         self._host = host
+        self._show = show
         self._request = request
         self._shown = shown
         self._writes = 0
@@ -63,16 +82,21 @@ class _Presenter:
         self._statuses: list[DesiredStatus] = []
         self._comment = ("", "")
         self._mentions: list[str] = list(shown.mentions) if shown else []
+        self._deployments: list[DesiredDeployment] = []
+        self._deployments_refused = shown.deployments_refused if shown else ""
         self._errors: list[tuple[str, ProviderError]] = []
 
     async def run(self) -> Presented:
-        if self._host.capabilities.labels:
+        if self._show.labels and self._host.capabilities.labels:
             await self._try("labels", self._show_labels)
-        if self._host.capabilities.commit_statuses:
+        if self._show.statuses and self._host.capabilities.commit_statuses:
             await self._try("commit statuses", self._show_statuses)
-        await self._try("comment", self._show_comment)
-        for mention in self._request.mentions:
-            await self._try("mention", partial(self._post_once, mention))
+        if self._show.deployments and not self._deployments_refused:
+            await self._try("deployments", self._show_deployments)
+        if self._show.comment:
+            await self._try("comment", self._show_comment)
+            for mention in self._request.mentions:
+                await self._try("mention", partial(self._post_once, mention))
         comment_id, digest = self._comment
         shown = Shown(
             labels=self._labels,
@@ -80,6 +104,8 @@ class _Presenter:
             comment_id=comment_id,
             comment_digest=digest,
             mentions=tuple(dict.fromkeys(self._mentions)),
+            deployments=tuple(self._deployments),
+            deployments_refused=self._deployments_refused,
         )
         return Presented(result=PresentResult(writes=self._writes, shown=shown), errors=tuple(self._errors))
 
@@ -139,6 +165,24 @@ class _Presenter:
                 await self._host.commit_statuses.set(sha, _to_commit_status(status))
                 self._statuses.append(status)
                 self._writes += 1
+
+    async def _show_deployments(self, shown: Shown | None) -> None:
+        """Show them where the host has them; a credential without the right is said, and fails nothing."""
+        records, known = self._host.deployment_records, shown.deployments if shown else ()
+        self._deployments = []
+        if records is None:
+            return
+        for wanted in self._request.deployments:
+            if wanted not in known:
+                try:
+                    await records.record(_to_record(wanted))
+                except (ProviderUnauthorized, ProviderNotFound) as error:
+                    if error.status == 401:
+                        raise
+                    self._deployments_refused = cut(str(error), LINE_BYTES)
+                    return
+                self._writes += 1
+            self._deployments.append(wanted)
 
     async def _show_comment(self, shown: Shown | None) -> None:
         request = self._request
@@ -226,6 +270,17 @@ class _Presenter:
         if self._comments is None:
             self._comments = await self._host.comments.own(self._request.number)
         return self._comments
+
+
+def _to_record(wanted: DesiredDeployment) -> DeploymentRecord:
+    return DeploymentRecord(
+        environment=wanted.environment,
+        sha=wanted.sha,
+        state=DeploymentState(wanted.state),
+        description=wanted.description,
+        environment_url=wanted.environment_url,
+        log_url=wanted.log_url,
+    )
 
 
 def _to_commit_status(status: DesiredStatus) -> CommitStatus:

@@ -24,7 +24,7 @@ class Request:
     operation: str
     """What metrics call it, such as `get` or `add-labels`."""
     api: str = ""
-    """What SCM metrics call its family: `PullRequest` or `CommitStatus`."""
+    """What SCM metrics call its family: `PullRequest`, `CommitStatus` or `Deployment`."""
     query: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Several values are sent one by one under the same name."""
     json: object = None

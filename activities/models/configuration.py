@@ -187,6 +187,8 @@ class EnvironmentView:
     """Those of the repository asked for, by wave, then name."""
     wave_pause: timedelta = timedelta(0)
     generation: int = 0
+    url: str = ""
+    """Where people see what runs there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,27 @@ class Mention:
     body: str
 
 
+class DeliveryState(StrEnum):
+    """How far a promotion to one environment is; equal to providers.models.DeploymentState."""
+
+    QUEUED = "Queued"
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredDeployment:
+    """What the host is to show of one commit in one environment."""
+
+    environment: str
+    sha: str
+    state: DeliveryState
+    description: str = ""
+    environment_url: str = ""
+    log_url: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """What our last presentation left on the pull request, so that the next one sends differences without reading."""
@@ -100,6 +121,9 @@ class Shown:
     comment_digest: str = ""
     mentions: tuple[str, ...] = ()
     """Keys of the mentions that were posted."""
+    deployments: tuple[DesiredDeployment, ...] = ()
+    deployments_refused: str = ""
+    """Why the host takes no deployments from this credential; they are tried no more where it says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +149,7 @@ class PresentInput:
     statuses: tuple[DesiredStatus, ...] = ()
     comment: str = ""
     mentions: tuple[Mention, ...] = ()
+    deployments: tuple[DesiredDeployment, ...] = ()
     shown: Shown | None = None
 
 
@@ -133,7 +158,7 @@ class RefusedPart:
     """A part of the presentation that the host refuses until a person fixes something; the others are shown."""
 
     part: str
-    """`labels`, `commit statuses`, `comment` or `mention`."""
+    """`labels`, `commit statuses`, `deployments`, `comment` or `mention`."""
     failure: Failure
 
 

@@ -56,6 +56,8 @@ class EnvironmentSpec(Model):
     """What runs here: of at most 100 repositories, whose statuses share this object."""
     write: Write | None = None
     """How deployments are written that do not say it themselves; none means that they are observed only."""
+    url: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^https?://[^\s]+$")] | None = None
+    """Where people see what runs here; the host links it from its deployments."""
     gates: Gates = Gates()
     """What every policy into this environment must contain; its author cannot remove it."""
 

@@ -100,6 +100,20 @@ class Component(Model):
     """Template of the image's tag, such as `sha-${revision}`; required with `image`."""
 
 
+class Show(Model):
+    """What is written on pull requests; what is turned off stays as it was written before."""
+
+    labels: bool = True
+    """Labels of the state, such as `pilotage/testing`, and of what was promoted."""
+    statuses: bool = True
+    """A commit status per environment."""
+    deployments: bool = True
+    """The host's own deployments, where it has them: at GitHub and GitLab. A credential without the right to write
+    them is named once in an event, and fails nothing."""
+    comment: bool = True
+    """The summary, and the comments that mention the author."""
+
+
 HostedRepository = OwnedRepository | GitLabRepository | BitbucketDataCenterRepository | AzureDevOpsRepository
 
 
@@ -126,6 +140,8 @@ class GitRepositorySpec(Model):
     """A repository at Bitbucket Data Center; refused by this version."""
     azure_dev_ops: AzureDevOpsRepository | None = None
     """A repository at Azure DevOps."""
+    show: Show = Show()
+    """What is written on pull requests."""
     components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Parts that are built and deployed for themselves; none means that the repository is one component."""
 

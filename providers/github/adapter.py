@@ -14,6 +14,7 @@ from providers.github import wire
 from providers.github.branches import GitHubBranches
 from providers.github.calls import GitHubCalls
 from providers.github.changes import GitHubPullRequestChanges
+from providers.github.deployments import GitHubDeploymentRecords
 from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
@@ -179,7 +180,7 @@ class GitHubHost:
     def __init__(self, *, http: HttpClients, base_url: str, credential: Credential, calls: GitHubCalls) -> None:
         scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
-        self.capabilities = Capabilities(label_case=False)
+        self.capabilities = Capabilities(label_case=False, deployment_records=True)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
         self.revisions = GitHubRevisions(calls)
         self.commit_statuses = GitHubCommitStatuses(calls)
@@ -187,7 +188,7 @@ class GitHubHost:
         self.comments = GitHubComments(calls, credential)
         self.changes: PullRequestChanges | None = GitHubPullRequestChanges(calls)
         self.branches: Branches | None = GitHubBranches(calls)
-        self.deployment_records: DeploymentRecords | None = None
+        self.deployment_records: DeploymentRecords | None = GitHubDeploymentRecords(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account."""

@@ -1,16 +1,27 @@
 """What is shown on the pull request, and that only differences are sent."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.models.failures import FailureKind
-from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, PresentResult, Shown
+from activities.models.revisions import (
+    CommitState,
+    DeliveryState,
+    DesiredDeployment,
+    DesiredStatus,
+    Mention,
+    PresentInput,
+    PresentResult,
+    Shown,
+)
+from activities.presentation import present as present_parts
 from activities.presentation import summary_marker
 from activities.pull_requests import ScmHostActivities
+from crds.v1alpha1.git_repository import Show
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -19,7 +30,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import Capabilities, Comment
+from providers.models import Capabilities, Comment, DeploymentRecord, DeploymentState
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NEW, FakeConnections, FakeScm
 
@@ -301,3 +312,63 @@ async def test_a_summary_longer_than_the_host_takes_is_cut_at_a_line_and_keeps_i
     assert len(body) <= 2000
     assert re.search(r"\n\| row \d+ \|\n\n…\n\n(<!-- |\[)pilotage:", body)
     assert (await present(scm, long, environment)).writes == 0
+
+
+DEPLOYED = DesiredDeployment(environment="staging", sha=NEW, state=DeliveryState.SUCCEEDED, environment_url="https://s")
+
+
+@dataclass
+class Records:
+    """A host that keeps deployments, or refuses to."""
+
+    refusal: ProviderError | None = None
+    kept: list[DeploymentRecord] = field(default_factory=list)
+    tries: int = 0
+
+    async def record(self, wanted: DeploymentRecord) -> None:
+        self.tries += 1
+        if self.refusal is not None:
+            raise self.refusal
+        self.kept.append(wanted)
+
+
+async def test_a_deployment_is_shown_once(scm: FakeScm) -> None:
+    scm.deployment_records = records = Records()
+    wanted = replace(WANTED, deployments=(DEPLOYED,))
+    first = await present(scm, wanted, bounded_environment())
+    await present(scm, replace(wanted, shown=first.shown), bounded_environment())
+    assert [(one.environment, one.state, one.environment_url) for one in records.kept] == [
+        ("staging", DeploymentState.SUCCEEDED, "https://s")
+    ]
+    later = replace(DEPLOYED, environment="prod", state=DeliveryState.IN_PROGRESS)
+    await present(scm, replace(wanted, deployments=(DEPLOYED, later), shown=first.shown), bounded_environment())
+    assert [one.environment for one in records.kept] == ["staging", "prod"]
+
+
+async def test_a_credential_without_the_right_to_deployments_fails_nothing_and_is_not_tried_again(scm: FakeScm) -> None:
+    scm.deployment_records = records = Records(refusal=ProviderUnauthorized(NO_RIGHT, status=403))
+    wanted = replace(WANTED, deployments=(DEPLOYED,))
+    first = await present(scm, wanted, bounded_environment())
+    assert first.refused == ()
+    assert first.shown is not None
+    assert NO_RIGHT in first.shown.deployments_refused
+    again = await present(scm, replace(wanted, shown=first.shown), bounded_environment())
+    assert (records.tries, again.shown and again.shown.deployments_refused) == (1, first.shown.deployments_refused)
+    scm.deployment_records = Records(refusal=ProviderUnavailable("502", status=502))
+    with pytest.raises(ApplicationError):
+        await present(scm, wanted, bounded_environment())
+
+
+@pytest.mark.parametrize("part", ["labels", "statuses", "deployments", "comment"])
+async def test_what_the_repository_turns_off_is_not_written(scm: FakeScm, part: str) -> None:
+    scm.deployment_records = records = Records()
+    before = list(scm.label_names)
+    show = Show.model_validate({part: False})
+    await present_parts(scm, replace(WANTED, deployments=(DEPLOYED,)), None, show)
+    written = {
+        "labels": scm.label_names != before,
+        "statuses": bool(scm.stored_statuses),
+        "deployments": bool(records.kept),
+        "comment": bool(scm.stored_comments),
+    }
+    assert written == {name: name != part for name in written}

@@ -200,6 +200,10 @@ class Shop:
         """Return a pull request as the host has it."""
         return dict(self.sandbox.state()["github"][f"acme/{self.name}"]["pulls"][str(number)])
 
+    def repository(self) -> Document:
+        """Return the repository as the host has it."""
+        return dict(self.sandbox.state()["github"][f"acme/{self.name}"])
+
     def journal(self, system: str) -> list[Document]:
         """Return what a system was asked about this shop."""
         marks = {"jenkins": f"/job/{self.name}/", "argocd": f"/{self.name}-"}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -22,6 +22,8 @@ from providers.models import (
     ApplicationState,
     ChangeState,
     CommitStatus,
+    DeploymentRecord,
+    DeploymentState,
     FileEdit,
     Merge,
     MergeMethod,
@@ -723,3 +725,27 @@ async def test_a_sync_that_fails_names_the_resource(deployments: Deployments) ->
     state = await arrived(deployments, "Failed")
     assert "no-such-namespace" in state.operation_message
     assert state.deployed_revisions == (seed.PREVIOUS_SHA,)
+
+
+async def test_a_deployment_is_recorded_once_and_followed_through_its_states(scm: ScmHost, sandbox: Sandbox) -> None:
+    records = scm.deployment_records
+    assert (records is not None) == scm.capabilities.deployment_records
+    if records is None:
+        return
+    wanted = DeploymentRecord(
+        environment="staging",
+        sha=seed.MERGE_SHA,
+        state=DeploymentState.IN_PROGRESS,
+        description="x" * 300,
+        environment_url="https://staging.example",
+    )
+    for state in (DeploymentState.QUEUED, DeploymentState.IN_PROGRESS, DeploymentState.SUCCEEDED):
+        for _ in range(2):
+            await records.record(replace(wanted, state=state))
+    await records.record(replace(wanted, sha=seed.HEAD_SHA, state=DeploymentState.FAILED))
+    repository = sandbox.state.github.repository(seed.REPOSITORY)
+    assert repository is not None
+    assert [(one["sha"], one["environment"], len(one["statuses"])) for one in repository.deployments] == [
+        (seed.MERGE_SHA, "staging", 3),
+        (seed.HEAD_SHA, "staging", 1),
+    ]

@@ -88,7 +88,8 @@ class ClusterOpener:
         what = f"GitRepository/{name}"
         options = _chosen(HOSTS, scm, what)(scm.block, declared)
         opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
-        return Repository(view=view, host=self._kept.get(what, opened, namespace, *scm.key, repr(options)))
+        host = self._kept.get(what, opened, namespace, *scm.key, repr(options))
+        return Repository(view=view, host=host, show=declared.spec.show)
 
     async def repository_check(self, namespace: str, name: str) -> ports.Checkable:
         """Open a GitRepository to be checked, also where Pilotage uses no more than its CI."""

@@ -86,6 +86,10 @@ class Environments:
     def keep(self, read: EnvironmentView) -> EnvironmentView:
         """Keep what was read of an Environment; the target's is part of the hop."""
         view = self.views[read.name] = with_known(read, self.views.get(read.name))
+        if view.url:
+            self._story.urls[view.name] = view.url
+        else:
+            self._story.urls.pop(view.name, None)
         hop = self._story.hop
         if hop is not None and hop.policy.target == read.name:
             hop.view = view

@@ -245,6 +245,8 @@ class PromotionState:
     ahead: tuple[str, ...] = ()
     phase: Phase = Phase.WORKING
     member_of: dict[str, str] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    """Environment -> where people see what runs there."""
     inbox: Inbox = field(default_factory=Inbox)
     """Accepted commands that no transition has carried out yet."""
     superseded: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ from aiohttp import web
 from deploy.local.sandbox import github_actions as actions
 from deploy.local.sandbox import github_app as identity
 from deploy.local.sandbox import github_commits as commits
+from deploy.local.sandbox import github_deployments as deployments
 from deploy.local.sandbox import github_graphql as graphql
 from deploy.local.sandbox import github_issues as issues
 from deploy.local.sandbox import github_pulls as pulls
@@ -36,6 +37,10 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("POST", "/repos/{owner}/{repo}/git/refs", commits.create_ref),
     ("GET", "/repos/{owner}/{repo}/contents/{path:.*}", commits.read_contents),
     ("PUT", "/repos/{owner}/{repo}/contents/{path:.+}", commits.write_contents),
+    ("GET", "/repos/{owner}/{repo}/deployments", deployments.list_deployments),
+    ("POST", "/repos/{owner}/{repo}/deployments", deployments.create_deployment),
+    ("GET", "/repos/{owner}/{repo}/deployments/{deployment}/statuses", deployments.list_statuses),
+    ("POST", "/repos/{owner}/{repo}/deployments/{deployment}/statuses", deployments.create_status),
     ("GET", "/repos/{owner}/{repo}/labels", issues.list_repository_labels),
     ("POST", "/repos/{owner}/{repo}/labels", issues.create_repository_label),
     ("GET", "/repos/{owner}/{repo}/labels/{name}", issues.read_repository_label),

@@ -19,6 +19,7 @@ _INSTALLATION_QUOTA = 1_000_000
 _DEFAULT_PERMISSIONS = {
     "actions": "write",
     "contents": "write",
+    "deployments": "write",
     "issues": "write",
     "metadata": "read",
     "pull_requests": "write",

@@ -77,6 +77,7 @@ class Repository:
     pulls: dict[int, Pull] = field(default_factory=dict)
     labels: dict[str, Json] = field(default_factory=dict)
     statuses: dict[str, list[Json]] = field(default_factory=dict)
+    deployments: list[Json] = field(default_factory=list)
     workflows: dict[str, Workflow] = field(default_factory=dict)
     runs: dict[int, WorkflowRun] = field(default_factory=dict)
     collaborators: dict[str, str] = field(default_factory=dict)

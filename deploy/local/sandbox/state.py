@@ -88,6 +88,15 @@ class SandboxState:
                         }
                         for pull in repository.pulls.values()
                     },
+                    "deployments": [
+                        {
+                            "sha": one["sha"],
+                            "environment": one["environment"],
+                            "states": [status["state"] for status in one["statuses"]],
+                            "address": next((one["environment_url"] for one in one["statuses"][-1:]), ""),
+                        }
+                        for one in repository.deployments
+                    ],
                     "statuses": {
                         sha: [{key: row[key] for key in ("context", "state", "description")} for row in rows]
                         for sha, rows in repository.statuses.items()

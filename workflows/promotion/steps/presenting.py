@@ -202,7 +202,13 @@ class Presenting:
             return False
         finally:
             self._at_work = None
-        story.shown = answer.shown
+        before, story.shown = story.shown, answer.shown
+        refused = answer.shown.deployments_refused if answer.shown else ""
+        if refused and not (before and before.deployments_refused):
+            # Said once: what the host shows of its own beside label, status and comment fails nothing.
+            ctx.event(
+                "DeploymentsNotShown", pull_request_view.without_deployments(refused, ctx.request.spec.repository)
+            )
         if answer.refused:
             story.presentation_owed = True
             story.present_after = None

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from activities.models.bounds import together
 from activities.models.failures import FailureKind
 from activities.models.promotion import PromotionInput
-from activities.models.revisions import CommitState, DesiredStatus, Mention, PresentInput, RefusedPart, Shown
+from activities.models.revisions import (
+    CommitState,
+    DeliveryState,
+    DesiredDeployment,
+    DesiredStatus,
+    Mention,
+    PresentInput,
+    RefusedPart,
+    Shown,
+)
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from crds.texts.markdown import cell, inline, link
@@ -38,6 +47,15 @@ COMMENT_LIMIT = 60_000
 TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
 LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:_[A-Za-z0-9]{1,10})?")
 """A login of GitHub; that of a managed user ends in an underscore and the enterprise's short code."""
+DELIVERING = {
+    State.READY_TO_PROMOTE: DeliveryState.QUEUED,
+    State.PROMOTING: DeliveryState.IN_PROGRESS,
+    State.PROMOTION_FAILED: DeliveryState.FAILED,
+}
+DELIVERED = {"Promoted": DeliveryState.SUCCEEDED, "Failed": DeliveryState.FAILED}
+"""Results of a record that were ours."""
+DEPLOYMENTS_SHOWN = 20
+"""The newest; a host keeps what was shown before."""
 MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
 
 
@@ -123,6 +141,7 @@ def present_input(
         statuses=_statuses(story, shown, waiting, request.ui_url),
         comment="\n".join(body),
         mentions=_mentions(story, shown),
+        deployments=_deployments(story, shown, request.ui_url),
         shown=story.shown or _seen(story),
     )
 
@@ -135,6 +154,12 @@ def refused(parts: Sequence[RefusedPart], repository: str) -> str:
         fix = f"; {right}" if one.failure.kind is FailureKind.UNAUTHORIZED else ""
         lines.append(f"{one.part}: {one.failure.text}{fix}")
     return together(lines)
+
+
+def without_deployments(why: str, repository: str) -> str:
+    """Return why the host's own deployments are not shown, and both ways to end that."""
+    right = f"give the credential of GitRepository/{repository} the right to write deployments"
+    return f"{why}; {right}, or set spec.show.deployments to false"
 
 
 def _seen(story: PromotionState) -> Shown | None:
@@ -237,6 +262,28 @@ def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, u
             )
         )
     return tuple(found)
+
+
+def _deployments(story: PromotionState, shown: State, url: str) -> tuple[DesiredDeployment, ...]:
+    """Return how far the promotion to each environment is; what others brought there is their deployment."""
+    pull_request, hop = story.pull_request, story.hop
+    sha = pull_request.merge_sha if pull_request else None
+    if sha is None:
+        return ()
+    found = {one.target: DELIVERED[one.result] for one in story.records if one.result in DELIVERED}
+    if hop is not None and shown in DELIVERING:
+        found[hop.policy.target] = DELIVERING[shown]
+    return tuple(
+        DesiredDeployment(
+            environment=environment,
+            sha=sha,
+            state=state,
+            description=f"{short(sha)}: {state}",
+            environment_url=story.urls.get(environment, ""),
+            log_url=url,
+        )
+        for environment, state in list(found.items())[-DEPLOYMENTS_SHOWN:]
+    )
 
 
 def _mentions(story: PromotionState, shown: State) -> tuple[Mention, ...]:
