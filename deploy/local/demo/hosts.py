@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.local.sandbox.seed import FORGEJO_TOKEN, GITEA_TOKEN, REPOSITORY, REPOSITORY_URL
+from deploy.local.sandbox.seed import AZURE_DEVOPS_TOKEN, FORGEJO_TOKEN, GITEA_TOKEN, REPOSITORY, REPOSITORY_URL
 
 Document = dict[str, Any]
 GITHUB = "github"
@@ -42,6 +42,13 @@ HOSTS: Mapping[str, SampleHost] = {
         repository={"owner": "acme", "name": "{name}"},
         secret={"token": FORGEJO_TOKEN},
         clone_url="ssh://git@forgejo.example.com:2222/acme/{name}.git",
+    ),
+    "azureDevOps": SampleHost(
+        system="azureDevOps",
+        provider={"organization": "umbrella", "domain": "{sandbox}/azureDevOps"},
+        repository={"project": "acme", "name": "{name}"},
+        secret={"token": AZURE_DEVOPS_TOKEN},
+        clone_url="https://dev.azure.com/umbrella/acme/_git/{name}",
     ),
 }
 """By the name of the block."""
