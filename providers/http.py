@@ -61,6 +61,8 @@ class HttpOptions:
     """Bound of one whole round trip, body included; below every activity's start-to-close timeout."""
     slow_timeout: timedelta = timedelta(seconds=45)
     """The same for hosts that delay answers, by up to 30 s, rather than refuse calls: Azure DevOps."""
+    settled_within: timedelta = timedelta(seconds=12)
+    """How long one call awaits what a host does in the background after its answer, such as a merge."""
     in_flight_limit: int = 16
     """Calls at a time per (host, credential); further ones wait in turn. GitHub's secondary limit is 100 per user."""
     waiting_per_place: int = 2

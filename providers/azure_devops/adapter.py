@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from providers.azure_devops import wire, wire_comments, wire_statuses
+from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
+from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
 from providers.credentials import proof_key
 from providers.errors import ProviderNotFound
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
@@ -153,8 +155,9 @@ class AzureDevOpsHost:
         self.commit_statuses = AzureDevOpsCommitStatuses(calls)
         self.labels = AzureDevOpsLabels(calls)
         self.comments = AzureDevOpsComments(calls, credential)
-        self.changes: PullRequestChanges | None = None
-        self.branches: Branches | None = None
+        branches = AzureDevOpsBranches(calls)
+        self.changes: PullRequestChanges | None = AzureDevOpsPullRequestChanges(calls, branches)
+        self.branches: Branches | None = branches
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:

@@ -7,7 +7,7 @@ from providers.azure_devops import wire
 from providers.azure_devops.auth import AzureDevOpsAuth
 from providers.credentials import fingerprint
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderMalformed, ProviderUnauthorized
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request
 from providers.metrics import Recorder
@@ -40,6 +40,7 @@ class AzureDevOpsCalls:
         self.repository = wire.repository_path(project, repository) if project else ""
         self.web = wire.repository_page(base_url, project, repository) if project else ""
         self._auth = AzureDevOpsAuth(http=http, base_url=base_url, credential=credential, record=record)
+        self.settled_within = http.options.settled_within
         self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
         self._endpoint = Endpoint(
             http=http,
@@ -74,6 +75,15 @@ class AzureDevOpsCalls:
         if not self._own.id:
             self._own.id = wire.read_account_id((await self.call(wire.get_account())).document())
         return self._own.id
+
+    def error(self, request: Request, reply: Reply) -> ProviderError:
+        """Make the error that an answer means which a call accepted."""
+        return self._endpoint.error(request, reply)
+
+    def shown(self, error: ProviderError) -> ProviderError:
+        """Make an error fit to be shown whose text holds a host's words."""
+        text = self._endpoint.shown(str(error))
+        return type(error)(text, status=error.status, retry_after=error.retry_after)
 
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing commit."""

@@ -457,14 +457,20 @@ _CHANGING = (
     "github",
     "gitea",
     "bitbucket cloud",
+    "azure devops",
 )
 _WRITING = (
     "github",
     "gitea",
     "bitbucket cloud",
+    "azure devops",
 )
 # A second credential of the same kind of host takes no other way.
-_ONE_WAY = {"gitea by password", "bitbucket cloud by a person's token"}
+_ONE_WAY = {
+    "gitea by password",
+    "bitbucket cloud by a person's token",
+    "azure devops by an application of entra",
+}
 CHANGING_AT = [name for name in SCM_HOSTS if name.startswith(_CHANGING) and name not in _ONE_WAY]
 WRITING_AT = [name for name in SCM_HOSTS if name.startswith(_WRITING) and name not in _ONE_WAY]
 MERGE_METHODS = (MergeMethod.MERGE, MergeMethod.SQUASH)

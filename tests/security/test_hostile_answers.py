@@ -151,11 +151,13 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
         "github",
         "gitea",
         "bitbucketCloud",
+        "azureDevOps",
     ),
     "branches": (
         "github",
         "gitea",
         "bitbucketCloud",
+        "azureDevOps",
     ),
 }
 # Reads no answer of a host: an HMAC of our own text.

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from deploy.local.sandbox import azure_devops_commits as commits
+from deploy.local.sandbox import azure_devops_files as files
 from deploy.local.sandbox import azure_devops_pulls as pulls
 from deploy.local.sandbox.azure_devops_http import SYSTEM, Action, endpoint
 from deploy.local.sandbox.replies import Reply
@@ -29,6 +30,9 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("POST", f"{_PULL}/threads", pulls.create_thread),
     ("GET", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", pulls.read_comment),
     ("PATCH", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", pulls.change_comment),
+    ("GET", "/refs", files.list_refs),
+    ("GET", "/items", files.read_item),
+    ("POST", "/pushes", files.push),
     ("GET", "/commits", commits.list_commits),
     ("GET", _COMMIT, commits.read_commit),
     ("GET", f"{_COMMIT}/mergebases", commits.list_merge_bases),

@@ -10,7 +10,7 @@ from deploy.local.sandbox.replies import Json, Reply
 
 _BRANCHES = "refs/heads/"
 _DESCRIPTION_LIMIT = 4000
-_STRATEGIES = ("noFastForward", "squash", "rebase", "rebaseMerge")
+_METHODS = {"": "merge", "noFastForward": "merge", "rebaseMerge": "merge", "squash": "squash", "rebase": "rebase"}
 
 
 def show_person(login: str) -> Json:
@@ -145,9 +145,11 @@ def _complete(call: Call, repository: Repository, pull: Pull) -> None:
     if expected != pull.head_sha:
         message = "TF401192: The source branch has been modified since the last merge attempt."
         raise refused(409, message, "GitPullRequestStaleException")
-    if call.text("completionOptions", "mergeStrategy") not in ("", *_STRATEGIES):
+    method = _METHODS.get(call.text("completionOptions", "mergeStrategy"))
+    if method is None:
         raise invalid("The merge strategy is not known.")
-    call.state.complete(repository, pull, call.actor)
+    message = call.text("completionOptions", "mergeCommitMessage")
+    call.state.complete(repository, pull, actor=call.actor, method=method, message=message)
 
 
 def list_labels(call: Call) -> Reply:

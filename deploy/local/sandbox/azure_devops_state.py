@@ -22,6 +22,8 @@ class Completion:
 
     actor: str
     due: float
+    method: str = "merge"
+    message: str = ""
 
 
 class AzureDevOpsState:
@@ -34,10 +36,11 @@ class AzureDevOpsState:
         self.minted: dict[str, str] = {}
         """Login by token."""
 
-    def complete(self, repository: Repository, pull: Pull, actor: str) -> None:
+    def complete(self, repository: Repository, pull: Pull, *, actor: str, method: str, message: str) -> None:
         """Begin to complete a pull request."""
         due = self._clock.now() + _COMPLETION_SECONDS
-        self.completions[(repository.full_name, pull.number)] = Completion(actor=actor, due=due)
+        completion = Completion(actor=actor, due=due, method=method, message=message)
+        self.completions[(repository.full_name, pull.number)] = completion
 
     def is_queued(self, repository: Repository, pull: Pull) -> bool:
         """Say whether a completion is under way; one whose time has come is done first."""
@@ -45,7 +48,7 @@ class AzureDevOpsState:
         found = self.completions.get(key)
         if found is not None and found.due <= self._clock.now():
             del self.completions[key]
-            self._github.merge(repository, pull, actor=found.actor)
+            self._github.merge(repository, pull, actor=found.actor, method=found.method, message=found.message)
         return key in self.completions
 
     def mint(self, login: str) -> str:

@@ -205,16 +205,32 @@ _AZURE_THREAD = {
     ],
 }  # fmt: skip
 
+_AZURE_PULL = {
+    "pullRequestId": 2, "title": "A title", "description": "A text", "status": "active", "mergeStatus": "succeeded",
+    "createdBy": {"uniqueName": "mona", "displayName": "Mona"}, "sourceRefName": "refs/heads/feature",
+    "targetRefName": "refs/heads/main", "lastMergeSourceCommit": {"commitId": OLDER}, "mergeFailureMessage": "why",
+}  # fmt: skip
+
 AZURE_DEVOPS = _routes({
     r"GET .*/_apis/connectionData": {"authenticatedUser": {"id": "7", "providerDisplayName": "Pilotage"}},
     r"POST .*/oauth2/v2.0/token": {"token_type": "Bearer", "expires_in": 3599, "access_token": "entra-token"},
     r"GET .*/repositories/web": {"name": "web", "project": {"name": "acme"}, "isDisabled": False},
     r"GET .*/pullrequests/1": {
-        "pullRequestId": 1, "title": "A title", "status": "completed", "mergeStatus": "succeeded",
-        "createdBy": {"uniqueName": "mona", "displayName": "Mona"}, "sourceRefName": "refs/heads/feature",
-        "targetRefName": "refs/heads/main", "lastMergeSourceCommit": {"commitId": OLDER},
-        "lastMergeCommit": {"commitId": SHA}, "forkSource": {"name": "refs/heads/feature"},
+        **_AZURE_PULL, "status": "completed", "mergeStatus": "succeeded", "lastMergeCommit": {"commitId": SHA},
+        "forkSource": {"name": "refs/heads/feature"},
     },
+    r"GET .*/pullrequests/2": _AZURE_PULL,
+    r"PATCH .*/pullrequests/[12]": {**_AZURE_PULL, "mergeStatus": "queued"},
+    r"GET .*/pullrequests": {"count": 1, "value": [_AZURE_PULL]},
+    r"POST .*/refusing/.*/pullrequests": Answer(status=409, body={"message": "TF401179: there is one"}),
+    r"POST .*/pullrequests": Answer(status=201, body=_AZURE_PULL),
+    r"GET .*/refs": {"value": [
+        {"name": "refs/heads/main", "objectId": OLDER}, {"name": "refs/heads/proposed", "objectId": SHA},
+    ]},
+    r"GET .*/items": Answer(headers={"content-type": "application/octet-stream"}, body=b"a: 1\n"),
+    r"POST .*/refusing/.*/pushes": {"refUpdates": [{"success": False, "updateStatus": "staleOldObjectId"}]},
+    r"POST .*/pushes": Answer(status=201, body={"commits": [{"commitId": SHA}], "refUpdates": [{"success": True}]}),
+    r"GET .*/commits/[^/]+": {"commitId": SHA, "comment": "Write\n\nPilotage-Key: 1"},
     r"GET .*/pullRequests/1/labels": {"count": 1, "value": [{"id": "l-1", "name": "bug", "active": True}]},
     r"POST .*/pullRequests/1/labels": {"id": "l-2", "name": "pilotage/testing"},
     r"DELETE .*/pullRequests/1/labels/l-1": Answer(status=200),
@@ -224,7 +240,9 @@ AZURE_DEVOPS = _routes({
         {"item": {"path": "/a", "isFolder": True}, "originalPath": "/b", "sourceServerItem": "/c"},
     ], "nextSkip": 0},
     r"GET .*/mergebases": {"value": [{"commitId": OLDER}]},
-    r"GET .*/repositories/web/commits": {"value": [{"commitId": SHA}, {"commitId": OLDER}]},
+    r"GET .*/repositories/web/commits": {"value": [
+        {"commitId": SHA, "comment": "Write", "commentTruncated": True}, {"commitId": OLDER, "comment": "First"},
+    ]},
     r"GET .*/commits/[^/]+/statuses": {"count": 1, "value": [{
         "id": 4, "state": "succeeded", "description": "x", "targetUrl": "https://example.com",
         "context": {"genre": "pilotage", "name": "dev"},

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 
 import httpx
@@ -65,7 +66,8 @@ class SharedClients(HttpClients):
     """Lend one HTTP client to all, since making one takes longer than all that is tried with it."""
 
     def __init__(self) -> None:
-        super().__init__(HttpOptions(transport=httpx.MockTransport(self._handle)))
+        options = HttpOptions(transport=httpx.MockTransport(self._handle), settled_within=timedelta(0))
+        super().__init__(options)
         self.host = OddHost(kind="github")
         self._shared = self._make_client(UNUSED)
 

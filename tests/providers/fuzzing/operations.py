@@ -204,6 +204,23 @@ OPERATIONS: Mapping[str, Operation] = {
     "azureDevOps.comments.get": lambda http: azure_devops(http).comments.get("1/9/1"),
     "azureDevOps.comments.create": lambda http: azure_devops(http).comments.create(1, "x"),
     "azureDevOps.comments.update": lambda http: azure_devops(http).comments.update(Comment(id="1/9/1", body=""), "x"),
+    "azureDevOps.changes.find_open": lambda http: changes(azure_devops(http)).find_open("feature", "main"),
+    "azureDevOps.changes.create": lambda http: changes(azure_devops(http)).create(PROPOSED),
+    "azureDevOps.changes.create.open": lambda http: changes(azure_devops(http)).create(OPEN),
+    "azureDevOps.changes.create.refused": lambda http: refused(
+        changes(azure_devops(http, project="refusing")).create(PROPOSED)
+    ),
+    "azureDevOps.changes.update": lambda http: changes(azure_devops(http)).update(1, title="x", body="y"),
+    "azureDevOps.changes.merge": lambda http: changes(azure_devops(http)).merge(1, MERGE),
+    "azureDevOps.changes.merge.open": lambda http: refused(changes(azure_devops(http)).merge(2, MERGE)),
+    "azureDevOps.changes.close": lambda http: changes(azure_devops(http)).close(2),
+    "azureDevOps.branches.head": lambda http: branches(azure_devops(http)).head("main"),
+    "azureDevOps.branches.log": lambda http: branches(azure_devops(http)).log("main", 20),
+    "azureDevOps.branches.read": lambda http: branches(azure_devops(http)).read("deploy/a.yaml", SHA),
+    "azureDevOps.branches.commit": lambda http: branches(azure_devops(http)).commit(COMMIT),
+    "azureDevOps.branches.commit.refused": lambda http: refused(
+        branches(azure_devops(http, project="refusing")).commit(COMMIT)
+    ),
     "azureDevOps.check": lambda http: azure_devops(http).check(),
     "azureDevOps.check.account": lambda http: azure_devops(http, project="").check(),
     "azureDevOps.check.entra": lambda http: azure_devops(http, data=ENTRA).check(),
