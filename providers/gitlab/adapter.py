@@ -9,7 +9,9 @@ from providers.credentials import proof_key
 from providers.decoding import giving_way
 from providers.errors import ProviderRejected, ProviderUnauthorized
 from providers.gitlab import commits, merge_requests, notes, statuses, wire
+from providers.gitlab.branches import GitLabBranches
 from providers.gitlab.calls import GitLabCalls
+from providers.gitlab.changes import GitLabMergeRequestChanges
 from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
@@ -53,19 +55,15 @@ class GitLabRevisions:
         reply = await self._calls.call(commits.get_merge_base(self._calls.project, base, head))
         found = commits.read_ancestry(reply, base, head)
         if found is None:
-            await self._prove_seen()
+            await self._calls.prove_seen()
         return found or Ancestry.UNKNOWN
 
     async def resolve(self, revision: str) -> str | None:
         reply = await self._calls.call(commits.get_commit(self._calls.project, revision))
         if reply.ok:
             return commits.read_commit(reply.document(), revision)
-        await self._prove_seen()
+        await self._calls.prove_seen()
         return None
-
-    async def _prove_seen(self) -> None:
-        """Raise ProviderNotFound where the credential does not see the project: that answers as a missing commit."""
-        await self._calls.call(wire.get_project(self._calls.project))
 
 
 class GitLabCommitStatuses:
@@ -155,8 +153,8 @@ class GitLabHost:
         self.commit_statuses = GitLabCommitStatuses(calls)
         self.labels = GitLabLabels(calls, http.memory(KnownLabels, calls.base_url, calls.project))
         self.comments = GitLabComments(calls, credential)
-        self.changes: PullRequestChanges | None = None
-        self.branches: Branches | None = None
+        self.changes: PullRequestChanges | None = GitLabMergeRequestChanges(calls)
+        self.branches: Branches | None = GitLabBranches(calls)
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:

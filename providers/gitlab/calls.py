@@ -86,6 +86,10 @@ class GitLabCalls:
             self._own.username = wire.read_username(reply.document())
         return self._own.username
 
+    async def prove_seen(self) -> None:
+        """Raise ProviderNotFound where the credential does not see the project: much is answered as 404 then."""
+        await self.call(wire.get_project(self.project))
+
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an accepted answer means after all."""
         return self._endpoint.error(request, reply)

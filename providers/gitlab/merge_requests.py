@@ -52,6 +52,11 @@ def read_merge_request(value: Document) -> HostPullRequest:
     )
 
 
+def is_open(value: Document) -> bool:
+    """Say whether a merge request is open and not just being merged."""
+    return required_text(value, "state") == "opened"
+
+
 def _merged_as(value: Document, head: str) -> str:
     """Return what the target branch got: a merge commit, the squashed commit, or with fast-forward the head itself.
 

@@ -36,7 +36,7 @@ def read_notes_of(iid: int, username: str | None, reply: Reply) -> tuple[Comment
 
 def read_note(iid: int, value: Document) -> Comment:
     """Read a note. Its id names its merge request too, without which the host finds no note."""
-    body = _ESCAPED.sub(r"\1\2/", text(value, "body", limit_bytes=_NOTE_BYTES))
+    body = with_commands(text(value, "body", limit_bytes=_NOTE_BYTES))
     return Comment(id=f"{iid}:{required_text(value, 'id')}", body=body)
 
 
@@ -73,8 +73,13 @@ def update_note(project: str, comment: str, body: str) -> Request:
 
 
 def without_commands(text_: str) -> str:
-    """Escape what the host would take for a command at the beginning of a line; `read_note` undoes it."""
+    """Escape what the host would take for a command at the beginning of a line."""
     return _COMMAND.sub(r"\1\\\2/", text_)
+
+
+def with_commands(text_: str) -> str:
+    """Undo `without_commands`."""
+    return _ESCAPED.sub(r"\1\2/", text_)
 
 
 def _sendable(body: str) -> str:

@@ -455,12 +455,14 @@ async def test_an_scm_credential_is_proved_by_check(open_scm: OpenScm) -> None:
 # One a line, and by the beginning of their names.
 _CHANGING = (
     "github",
+    "gitlab",
     "gitea",
     "bitbucket cloud",
     "azure devops",
 )
 _WRITING = (
     "github",
+    "gitlab",
     "gitea",
     "bitbucket cloud",
     "azure devops",

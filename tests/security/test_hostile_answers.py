@@ -149,12 +149,14 @@ TABLES: Mapping[str, Iterable[str]] = {
 OPTIONAL: Mapping[str, Iterable[str]] = {
     "changes": (
         "github",
+        "gitlab",
         "gitea",
         "bitbucketCloud",
         "azureDevOps",
     ),
     "branches": (
         "github",
+        "gitlab",
         "gitea",
         "bitbucketCloud",
         "azureDevOps",

@@ -1,15 +1,20 @@
-"""Routes of the GitLab stand-in as an SCM host: merge requests, labels, notes, commits and their statuses."""
+"""Routes of the GitLab stand-in as an SCM host: merge requests, notes, branches, files and commits."""
 
 from aiohttp import web
 
+from deploy.local.sandbox import gitlab_branches as branches
 from deploy.local.sandbox import gitlab_commits as commits
 from deploy.local.sandbox import gitlab_merge_requests as merge_requests
+from deploy.local.sandbox import gitlab_merging as merging
 from deploy.local.sandbox import gitlab_notes as notes
 from deploy.local.sandbox.gitlab_http import Action, endpoint
 
 _PROJECT = "/gitlab/api/v4/projects/{project}"
 _ONE = "/merge_requests/{iid}"
 _ROUTES: tuple[tuple[str, str, Action], ...] = (
+    ("GET", "/merge_requests", merging.list_all),
+    ("POST", "/merge_requests", merging.create),
+    ("PUT", f"{_ONE}/merge", merging.merge),
     ("GET", _ONE, merge_requests.read_one),
     ("PUT", _ONE, merge_requests.change),
     ("GET", f"{_ONE}/diffs", merge_requests.list_diffs),
@@ -19,6 +24,11 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("PUT", f"{_ONE}/notes/{{note}}", notes.change),
     ("POST", "/labels", merge_requests.create_label),
     ("POST", "/statuses/{sha}", commits.create_status),
+    ("GET", "/repository/branches/{branch}", branches.read_branch),
+    ("GET", "/repository/files/{path}", branches.read_file),
+    ("GET", "/repository/files/{path}/raw", branches.read_raw),
+    ("GET", "/repository/commits", branches.list_commits),
+    ("POST", "/repository/commits", branches.create_commit),
     ("GET", "/repository/merge_base", commits.read_merge_base),
     ("GET", "/repository/commits/{sha}", commits.read_one),
     ("GET", "/repository/commits/{sha}/statuses", commits.list_statuses),

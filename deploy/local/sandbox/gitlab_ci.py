@@ -27,7 +27,6 @@ def add_routes(app: web.Application) -> None:
     router.add_get("/gitlab/api/v4/user", endpoint(read_user))
     router.add_get("/gitlab/api/v4/personal_access_tokens/self", endpoint(read_token))
     router.add_get(one, endpoint(read_project))
-    router.add_get(f"{one}/repository/files/{{path}}/raw", endpoint(read_file))
     router.add_post(f"{one}/pipeline", endpoint(create_pipeline))
     router.add_post(f"{one}/trigger/pipeline", endpoint(trigger_pipeline, anonymous=True))
     router.add_get(f"{one}/pipelines", endpoint(list_pipelines))
@@ -64,12 +63,14 @@ def read_project(call: Call) -> Reply:
             "default_branch": next(iter(project.branches), "main"),
             "web_url": f"{call.web_url}/{project.path}",
             "archived": False,
+            "merge_method": project.merge_method,
+            "squash_option": "default_off",
         }
     )
 
 
-def read_file(call: Call) -> Reply:
-    """Read the CI file, the only one that there is."""
+def read_config(call: Call) -> Reply:
+    """Read the CI file, the only one of a project that only has pipelines."""
     project = call.project()
     require_role(call.user, "reporter")
     known = call.request.match_info["path"] == (project.ci_config_path or CONFIG_FILE)

@@ -78,6 +78,8 @@ class Project:
     trigger_owner: str = "grace"
     """For whom trigger tokens act."""
     test_report: Json | None = None
+    merge_method: str = "merge"
+    """How merge requests are merged: `merge`, `rebase_merge` or `ff`."""
     pipelines: dict[int, Pipeline] = field(default_factory=dict)
 
     @property

@@ -315,6 +315,13 @@ _MERGE_REQUEST = {
     "source_project_id": 7, "target_project_id": 7, "labels": ["bug", "pilotage/testing"], "changes_count": "2",
     "web_url": "https://gitlab.example.com/acme/web/-/merge_requests/1", "diff_refs": {"head_sha": OLDER},
 }  # fmt: skip
+_OPENED = {
+    **_MERGE_REQUEST,
+    "iid": 2,
+    "state": "opened",
+    "detailed_merge_status": "mergeable",
+    "squash_commit_sha": None,
+}
 _NOTE = {"id": 9, "body": "### Pilotage: Testing", "author": _GITLAB_USER, "system": False}
 _GITLAB_STATUS = {
     "id": 3, "sha": SHA, "name": "pilotage/dev", "status": "running", "description": "x",
@@ -322,7 +329,27 @@ _GITLAB_STATUS = {
 }  # fmt: skip
 
 GITLAB = _routes({
-    r"GET .*/projects/acme%2Fweb": {"path_with_namespace": "acme/web", "ci_config_path": "", "archived": False},
+    r"GET .*/projects/acme%2Fweb": {
+        "path_with_namespace": "acme/web", "ci_config_path": "", "archived": False, "merge_method": "merge",
+        "squash_option": "default_off",
+    },
+    r"GET .*/merge_requests": Answer(headers=_GITLAB_PAGE, body=[_OPENED, {**_OPENED, "source_project_id": None}]),
+    r"POST /refusing/.*/merge_requests": Answer(status=409, body={"message": ["Another one exists: !2"]}),
+    r"POST .*/merge_requests": Answer(status=201, body={**_OPENED, "sha": None, "diff_refs": None}),
+    r"PUT /refusing/.*/merge": Answer(status=405, body={"message": "405 Method Not Allowed"}),
+    r"PUT .*/merge_requests/2/merge": {**_MERGE_REQUEST, "iid": 2},
+    r"(GET|PUT) .*/merge_requests/2": _OPENED,
+    r"GET .*/repository/branches/main": {"name": "main", "commit": {"id": OLDER}},
+    r"GET .*/repository/branches/proposed": {"name": "proposed", "commit": {"id": SHA}},
+    r"GET .*/repository/commits": Answer(headers=_GITLAB_PAGE, body=[{"id": SHA, "message": "x\n\ny: z"}]),
+    r"POST /refusing/.*/repository/commits": Answer(status=400, body={
+        "message": "A file with this name already exists"
+    }),
+    r"POST .*/repository/commits": Answer(status=201, body={"id": SHA}),
+    r"GET .*/repository/files/a.yaml": {
+        "file_path": "a.yaml", "encoding": "base64", "content": "YTogMgo=", "last_commit_id": OLDER,
+    },
+    r"GET .*/repository/files/missing.yaml/raw": Answer(status=404, body={"message": "404 File Not Found"}),
     r"(GET|PUT) .*/merge_requests/1": _MERGE_REQUEST,
     r"GET .*/merge_requests/1/diffs": Answer(headers=_GITLAB_PAGE, body=[
         {"old_path": "a/b.py", "new_path": "a/b.py", "diff": "@@"}, {"old_path": "a/c.py", "new_path": "a/d.py"},

@@ -1,7 +1,7 @@
 """Everything that the ports can ask of each kind of host, named `kind.method`, with variants behind a second dot."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
 from providers.http import HttpClients
@@ -88,12 +88,6 @@ def branches(host: ScmHost) -> Branches:
 async def _stream(http: HttpClients) -> tuple[ApplicationState, ...]:
     async with aclosing(argocd(http).stream(REF)) as states:  # type: ignore[type-var]
         return tuple([state async for state in states])
-
-
-async def _set_again(http: HttpClients) -> None:
-    # The host refuses each state by the state that it is in, the way around included.
-    with suppress(ProviderRejected):
-        await gitlab(http).commit_statuses.set(OLDER, STATUS)
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -252,7 +246,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab.revisions.resolve": lambda http: gitlab(http).revisions.resolve(SHA[:7]),
     "gitlab.commit_statuses.newest": lambda http: gitlab(http).commit_statuses.newest(SHA),
     "gitlab.commit_statuses.set": lambda http: gitlab(http).commit_statuses.set(SHA, STATUS),
-    "gitlab.commit_statuses.set.again": _set_again,
+    "gitlab.commit_statuses.set.again": lambda http: refused(gitlab(http).commit_statuses.set(OLDER, STATUS)),
     "gitlab.labels.list": lambda http: gitlab(http).labels.list(1),
     "gitlab.labels.add": lambda http: gitlab(http).labels.add(1, ["pilotage/testing"]),
     "gitlab.labels.remove": lambda http: gitlab(http).labels.remove(1, "pilotage/testing"),
@@ -260,6 +254,20 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab.comments.get": lambda http: gitlab(http).comments.get("1:9"),
     "gitlab.comments.create": lambda http: gitlab(http).comments.create(1, "x"),
     "gitlab.comments.update": lambda http: gitlab(http).comments.update(Comment(id="1:9", body=""), "x"),
+    "gitlab.changes.find_open": lambda http: changes(gitlab(http)).find_open("feature", "main"),
+    "gitlab.changes.create": lambda http: changes(gitlab(http)).create(PROPOSED),
+    "gitlab.changes.create.open": lambda http: changes(gitlab(http)).create(OPEN),
+    "gitlab.changes.create.refused": lambda http: refused(changes(gitlab(http, base=REFUSING)).create(PROPOSED)),
+    "gitlab.changes.update": lambda http: changes(gitlab(http)).update(1, title="x", body="y"),
+    "gitlab.changes.merge": lambda http: changes(gitlab(http)).merge(2, MERGE),
+    "gitlab.changes.merge.refused": lambda http: refused(changes(gitlab(http, base=REFUSING)).merge(2, MERGE)),
+    "gitlab.changes.close": lambda http: changes(gitlab(http)).close(2),
+    "gitlab.branches.head": lambda http: branches(gitlab(http)).head("main"),
+    "gitlab.branches.log": lambda http: branches(gitlab(http)).log("main", 20),
+    "gitlab.branches.read": lambda http: branches(gitlab(http)).read("deploy/a.yaml", SHA),
+    "gitlab.branches.read.missing": lambda http: branches(gitlab(http)).read("missing.yaml", SHA),
+    "gitlab.branches.commit": lambda http: branches(gitlab(http)).commit(COMMIT),
+    "gitlab.branches.commit.refused": lambda http: refused(branches(gitlab(http, base=REFUSING)).commit(COMMIT)),
     "gitlab.check": lambda http: gitlab(http).check(),
     "gitlab.check.account": lambda http: gitlab(http, project="").check(),
     "gitlabCI.find": lambda http: gitlab_ci(http).find("main", KEY),
