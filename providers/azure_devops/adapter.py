@@ -10,7 +10,7 @@ from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
 from providers.credentials import proof_key
-from providers.errors import ProviderNotFound
+from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
@@ -161,8 +161,15 @@ class AzureDevOpsHost:
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:
-        """Prove the credential, and the repository where there is one; return its full name or the account's."""
+        """Prove the credential, and the repository where there is one; return its full name or the account's.
+
+        Raises ProviderUnauthorized naming a permission that the account lacks, as far as the host says so.
+        """
         if self._calls.repository:
-            reply = await self._calls.call(wire.get_repository(self._calls.repository))
-            return wire.read_repository(reply.document())
+            repository = (await self._calls.call(wire.get_repository(self._calls.repository))).document()
+            name = wire.read_repository(repository)
+            for bit, permission in wire.PERMISSIONS.items():
+                if wire.is_denied(await self._calls.call(wire.ask_permission(repository, bit))):
+                    raise ProviderUnauthorized(f"the account lacks {permission}: grant it on repository `{name}`")
+            return name
         return wire.read_account_name((await self._calls.call(wire.get_account())).document())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from providers.documents import Document, documents, flag, number, required_number, required_text, text
+from providers.documents import Document, at, documents, flag, number, required_number, required_text, text
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.messages import Reply, Request, segment
 from providers.models import Ancestry, ChangeState, HostPullRequest
@@ -30,6 +30,12 @@ _POLICY = frozenset(
 # The server has no status of its own for the first one, and says 400.
 _UNKNOWN = frozenset({"GitObjectDoesNotExistException", "GitUnresolvableToCommitException"})
 _ERROR_BYTES = 64 * 1024
+_GIT_PERMISSIONS = "2e9eb7ed-3c0a-47d4-87c1-0ffdb275fd87"
+PERMISSIONS: Mapping[int, str] = {
+    4: "Contribute, which commit statuses need",
+    16_384: "Contribute to pull requests, which labels and comments need",
+}
+"""Permissions of a Git repository that the account must hold, and what for."""
 
 
 def base_url(domain: str, organization: str) -> str:
@@ -126,6 +132,21 @@ def read_repository(value: Document) -> str:
     if flag(value, "isDisabled"):
         raise ProviderRejected(f"repository `{name}` is disabled: enable it in the settings of its project")
     return name
+
+
+def ask_permission(repository: Document, bit: int) -> Request:
+    """Ask whether the account holds a permission on a repository; a token without the right to ask is refused.
+
+    https://learn.microsoft.com/en-us/azure/devops/organizations/security/namespace-reference
+    """
+    place = f"repoV2/{required_text(repository, 'project', 'id')}/{required_text(repository, 'id')}"
+    path = f"/_apis/permissions/{_GIT_PERMISSIONS}/{bit}"
+    return request("GET", path, "check", query={"tokens": place}, accepts=frozenset({400, 401, 403, 404}))
+
+
+def is_denied(reply: Reply) -> bool:
+    """Say whether the account lacks the permission that was asked about; what nobody answers is not known to lack."""
+    return reply.ok and at(reply.value(), "value") == [False]
 
 
 def get_account() -> Request:

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from providers.azure_devops.wire import base_url
 from providers.errors import (
     ProviderMalformed,
     ProviderMisconfigured,
     ProviderNotFound,
+    ProviderRateLimited,
     ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
@@ -159,7 +161,12 @@ async def test_a_commit_that_the_host_does_not_know_is_unknown_where_the_reposit
     host: FakeHost, status: int, key: str
 ) -> None:
     host.on("GET", ".*/mergebases.*", answer({"message": "TF401035: does not exist", "typeKey": key}, status))
-    host.on("GET", rf"{REPOSITORY}\?.*", answer({"name": "web", "project": {"name": "acme"}}), answer({}, 404))
+    host.on(
+        "GET",
+        rf"{REPOSITORY}\?.*",
+        answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}}),
+        answer({}, 404),
+    )
     revisions = azure_devops(host.http()).revisions
     assert await revisions.compare(ONE, OTHER) is Ancestry.UNKNOWN
     with pytest.raises(ProviderNotFound):
@@ -390,9 +397,46 @@ async def test_the_secrets_base64_form_is_hidden_in_what_the_host_says(host: Fak
 
 
 async def test_a_disabled_repository_is_not_accepted(host: FakeHost) -> None:
-    host.always(answer({"name": "web", "project": {"name": "acme"}, "isDisabled": True}))
+    host.always(answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}, "isDisabled": True}))
     with pytest.raises(ProviderRejected, match="disabled"):
         await azure_devops(host.http()).check()
+
+
+@pytest.mark.parametrize(
+    ("denied", "said"), [(4, "Contribute, which commit"), (16_384, "Contribute to pull requests, which labels")]
+)
+async def test_a_permission_that_the_account_lacks_is_named(host: FakeHost, denied: int, said: str) -> None:
+    host.on("GET", rf"{REPOSITORY}\?.*", answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}}))
+    host.on("GET", r"/umbrella/_apis/permissions/.*", answer({"count": 1, "value": [True]}))
+    host.on("GET", rf"/umbrella/_apis/permissions/[0-9a-f-]+/{denied}\?.*", answer({"count": 1, "value": [False]}))
+    with pytest.raises(ProviderUnauthorized, match=said):
+        await azure_devops(host.http()).check()
+    assert host.requests[-1].url.params["tokens"] == "repoV2/p-1/r-1"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_a_permission_that_may_not_be_asked_about_is_not_said_to_be_lacking(host: FakeHost, status: int) -> None:
+    host.on("GET", rf"{REPOSITORY}\?.*", answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}}))
+    host.on("GET", r"/umbrella/_apis/permissions/.*", answer({"message": "no"}, status))
+    assert await azure_devops(host.http()).check() == "acme/web"
+
+
+async def test_a_budget_that_is_nearly_spent_is_shown(host: FakeHost) -> None:
+    # The host sends these headers only then.
+    budget = {"x_ratelimit_resource": "Git", "x_ratelimit_delay": "0.5", "x_ratelimit_limit": "200"}
+    host.always(answer(PULL, **budget, x_ratelimit_remaining="7", x_ratelimit_reset="4102444800"))  # type: ignore[arg-type]
+    await azure_devops(host.http()).pull_requests.get(412)
+    labels = {"scm_provider": "github", "scm_provider_kind": "ScmProvider"}
+    assert REGISTRY.get_sample_value("scm_calls_rate_limit_limit", labels) == 200
+    assert REGISTRY.get_sample_value("scm_calls_rate_limit_remaining", labels) == 7
+    assert (REGISTRY.get_sample_value("scm_calls_rate_limit_reset_remaining_seconds", labels) or 0) > 0
+
+
+async def test_a_request_to_wait_is_taken_as_long_as_it_says(host: FakeHost) -> None:
+    host.always(answer({"message": "TF400733: The request has been canceled"}, 429, retry_after="30"))
+    with pytest.raises(ProviderRateLimited) as raised:
+        await azure_devops(host.http()).pull_requests.get(412)
+    assert raised.value.retry_after == timedelta(seconds=30)
 
 
 async def test_a_provider_is_proved_by_its_account(host: FakeHost) -> None:
@@ -407,11 +451,11 @@ async def test_a_delayed_answer_is_awaited_longer_than_other_hosts(host: FakeHos
 
     def handle(request: httpx.Request) -> httpx.Response:
         asked.append(request.extensions["timeout"]["read"])
-        return answer({"name": "web", "project": {"name": "acme"}})
+        return answer({"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}})
 
     host.always(handle)
     await azure_devops(host.http()).check()
-    assert asked == [45.0]
+    assert set(asked) == {45.0}
 
 
 async def test_an_answer_that_never_comes_is_given_up(host: FakeHost) -> None:

@@ -13,7 +13,8 @@ from providers.registry import Access, open_scm_host
 from tests.providers.hosts import IDENTITY, FakeHost, answer, azure_devops
 
 TOKEN_PATH = "/directory-1/oauth2/v2.0/token"
-REPOSITORY = {"name": "web", "project": {"name": "acme"}}
+# Of the organization's account, which answers in one call.
+ACCOUNT = {"authenticatedUser": {"id": "1", "providerDisplayName": "Pilotage"}}
 SECRET = {"clientID": "app-1", "clientSecret": "s3cret-of-the-application", "tenantID": "directory-1"}
 SIGN_IN = httpx.Response(203, content=b"<html></html>", headers={"content-type": "text/html"})
 
@@ -28,8 +29,8 @@ def used(host: FakeHost) -> list[str]:
 
 async def test_a_token_is_asked_for_as_the_application_and_sent_to_the_host(host: FakeHost) -> None:
     host.on("POST", TOKEN_PATH, minted("entra-1"))
-    host.on("GET", ".*", answer(REPOSITORY))
-    assert await azure_devops(host.http(), data=SECRET).check() == "acme/web"
+    host.on("GET", ".*", answer(ACCOUNT))
+    assert await azure_devops(host.http(), project="", data=SECRET).check() == "Pilotage"
     asked = host.requests[0]
     assert asked.url.host == "login.microsoftonline.com"
     assert "authorization" not in asked.headers
@@ -44,26 +45,26 @@ async def test_a_token_is_asked_for_as_the_application_and_sent_to_the_host(host
 
 async def test_a_hundred_calls_at_once_mint_one_token(host: FakeHost) -> None:
     host.on("POST", TOKEN_PATH, minted("entra-1"), minted("entra-2"))
-    host.on("GET", ".*", answer(REPOSITORY))
+    host.on("GET", ".*", answer(ACCOUNT))
     http = host.http({"in_flight_limit": 200})
-    await asyncio.gather(*(azure_devops(http, data=SECRET).check() for _ in range(100)))
+    await asyncio.gather(*(azure_devops(http, project="", data=SECRET).check() for _ in range(100)))
     assert set(used(host)) == {"Bearer entra-1"}
     assert host.paths().count(f"POST {TOKEN_PATH}") == 1
 
 
 async def test_another_secret_gets_another_token(host: FakeHost) -> None:
     host.on("POST", TOKEN_PATH, minted("entra-1"), minted("entra-2"))
-    host.on("GET", ".*", answer(REPOSITORY))
+    host.on("GET", ".*", answer(ACCOUNT))
     http = host.http()
-    await azure_devops(http, data=SECRET).check()
-    await azure_devops(http, data={**SECRET, "clientSecret": "rotated"}).check()
+    await azure_devops(http, project="", data=SECRET).check()
+    await azure_devops(http, project="", data={**SECRET, "clientSecret": "rotated"}).check()
     assert used(host) == ["Bearer entra-1", "Bearer entra-2"]
 
 
 async def test_a_token_that_ends_soon_is_replaced_before(host: FakeHost) -> None:
     host.on("POST", TOKEN_PATH, minted("entra-1", seconds=200), minted("entra-2"))
-    host.on("GET", ".*", answer(REPOSITORY))
-    scm = azure_devops(host.http(), data=SECRET)
+    host.on("GET", ".*", answer(ACCOUNT))
+    scm = azure_devops(host.http(), project="", data=SECRET)
     await scm.check()
     await scm.check()
     assert used(host) == ["Bearer entra-1", "Bearer entra-2"]
@@ -72,9 +73,9 @@ async def test_a_token_that_ends_soon_is_replaced_before(host: FakeHost) -> None
 @pytest.mark.parametrize("refusal", [answer({"message": "TF400813"}, 401), SIGN_IN], ids=["401", "sign-in page"])
 async def test_a_refused_token_is_replaced_once(host: FakeHost, refusal: httpx.Response) -> None:
     host.on("POST", TOKEN_PATH, minted("entra-1"), minted("entra-2"))
-    host.on("GET", ".*", refusal, answer(REPOSITORY), refusal, refusal)
-    scm = azure_devops(host.http(), data=SECRET)
-    assert await scm.check() == "acme/web"
+    host.on("GET", ".*", refusal, answer(ACCOUNT), refusal, refusal)
+    scm = azure_devops(host.http(), project="", data=SECRET)
+    assert await scm.check() == "Pilotage"
     assert used(host) == ["Bearer entra-1", "Bearer entra-2"]
     with pytest.raises(ProviderUnauthorized):
         await scm.check()
@@ -93,7 +94,7 @@ async def test_a_credential_that_entra_refuses_is_named_alike_each_time(
 ) -> None:
     bodies = [{"error": error, "error_description": f"{said} Trace ID: {number}"} for number in (1, 2)]
     host.on("POST", TOKEN_PATH, *(answer(body, status) for body in bodies))
-    scm = azure_devops(host.http(), data=SECRET)
+    scm = azure_devops(host.http(), project="", data=SECRET)
     messages = set()
     for _ in bodies:
         with pytest.raises(ProviderUnauthorized) as raised:
@@ -106,21 +107,21 @@ async def test_a_credential_that_entra_refuses_is_named_alike_each_time(
 async def test_an_entra_that_is_away_is_no_bad_credential(host: FakeHost) -> None:
     host.on("POST", TOKEN_PATH, answer({}, 503))
     with pytest.raises(ProviderUnavailable):
-        await azure_devops(host.http(), data=SECRET).check()
+        await azure_devops(host.http(), project="", data=SECRET).check()
 
 
 @pytest.mark.parametrize("token", ["", "two\nlines", "x" * 20_000, None])
 async def test_a_token_that_no_header_can_hold_is_refused(host: FakeHost, token: str | None) -> None:
     host.on("POST", TOKEN_PATH, answer({"expires_in": 3599, "access_token": token}))
     with pytest.raises(ProviderMalformed):
-        await azure_devops(host.http(), data=SECRET).check()
+        await azure_devops(host.http(), project="", data=SECRET).check()
 
 
 @pytest.mark.parametrize("missing", ["clientID", "clientSecret", "tenantID"])
 async def test_a_missing_part_of_the_secret_is_named_and_nothing_is_sent(host: FakeHost, missing: str) -> None:
     data = {key: value for key, value in SECRET.items() if key != missing}
     with pytest.raises(ProviderMisconfigured, match=missing):
-        await azure_devops(host.http(), data=data).check()
+        await azure_devops(host.http(), project="", data=data).check()
     assert host.requests == []
 
 
@@ -136,8 +137,8 @@ async def test_secret_and_token_go_only_to_hosts_that_the_secret_allows(
     host: FakeHost, hosts: tuple[str, ...], refused: str
 ) -> None:
     host.on("POST", TOKEN_PATH, minted("entra-1"))
-    host.on("GET", ".*", answer(REPOSITORY))
-    options = AzureDevOpsOptions(organization="umbrella", project="acme", repository="web")
+    host.on("GET", ".*", answer(ACCOUNT))
+    options = AzureDevOpsOptions(organization="umbrella")
     data = {**SECRET, "authority": "https://login.microsoftonline.us/"}
     credential = Credential(data=data, hosts=hosts, name="azure")
     scm = open_scm_host(options, Access(http=host.http(), credential=credential), IDENTITY)
@@ -145,5 +146,5 @@ async def test_secret_and_token_go_only_to_hosts_that_the_secret_allows(
         with pytest.raises(ProviderMisconfigured, match=refused):
             await scm.check()
     else:
-        assert await scm.check() == "acme/web"
+        assert await scm.check() == "Pilotage"
     assert refused not in {request.url.host for request in host.requests}

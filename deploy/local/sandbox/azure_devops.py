@@ -44,6 +44,8 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 def add_routes(app: web.Application) -> None:
     app.router.add_route("POST", f"{ENTRA_PATH}/{{tenant}}/oauth2/v2.0/token", _give_token)
     app.router.add_route("GET", f"/{SYSTEM}/{{organization}}/_apis/connectionData", endpoint(pulls.read_connection))
+    permissions = f"/{SYSTEM}/{{organization}}/_apis/permissions/{{space}}/{{bit}}"
+    app.router.add_route("GET", permissions, endpoint(pulls.ask_permission))
     for method, path, action in _ROUTES:
         handler = endpoint(action)
         # The host's names of resources are the same in any case.

@@ -63,6 +63,12 @@ def read_repository(call: Call) -> Reply:
     return Reply(body=show_repository(call, call.repository()))
 
 
+def ask_permission(call: Call) -> Reply:
+    """Tell whether the account holds a permission, by its bit."""
+    name = {"4": "GenericContribute", "16384": "PullRequestContribute"}.get(call.request.match_info["bit"], "")
+    return listed([call.rights is None or name in call.rights])
+
+
 def read_connection(call: Call) -> Reply:
     if "-preview" not in call.request.query["api-version"]:
         message = "The requested version of the resource is under preview. The -preview flag must be supplied."

@@ -214,7 +214,8 @@ _AZURE_PULL = {
 AZURE_DEVOPS = _routes({
     r"GET .*/_apis/connectionData": {"authenticatedUser": {"id": "7", "providerDisplayName": "Pilotage"}},
     r"POST .*/oauth2/v2.0/token": {"token_type": "Bearer", "expires_in": 3599, "access_token": "entra-token"},
-    r"GET .*/repositories/web": {"name": "web", "project": {"name": "acme"}, "isDisabled": False},
+    r"GET .*/repositories/web": {"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}},
+    r"GET .*/_apis/permissions/.*": {"count": 1, "value": [True]},
     r"GET .*/pullrequests/1": {
         **_AZURE_PULL, "status": "completed", "mergeStatus": "succeeded", "lastMergeCommit": {"commitId": SHA},
         "forkSource": {"name": "refs/heads/feature"},
