@@ -38,8 +38,9 @@ venv: $(STAMP) ## Create the virtual environment, or bring it to what the locks 
 binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and temporal
 	@$(LOCAL) binaries
 
-demo: $(STAMP) ## Promote a pull request to prod on real servers, and report (KEEP=1 leaves all running)
-	@$(BIN)/python -m deploy.local.demo $(if $(KEEP),--keep)
+# Some shells export the machine's name as HOST: what is written behind `make` counts alone.
+demo: $(STAMP) ## Promote a pull request to prod on real servers, and report (KEEP=1 leaves all running, HOST=gitea)
+	@$(BIN)/python -m deploy.local.demo $(if $(KEEP),--keep) $(if $(filter command,$(origin HOST)),--host $(HOST))
 
 up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n, RECEIVERS=n)
 	@$(LOCAL) up $(if $(WORKERS),--workers $(WORKERS)) $(if $(WATCHERS),--watchers $(WATCHERS)) $(if $(RECEIVERS),--receivers $(RECEIVERS))

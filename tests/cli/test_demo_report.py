@@ -10,6 +10,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from deploy.local.demo.evidence import Evidence, Killed
+from deploy.local.demo.hosts import HOSTS
 from deploy.local.demo.report import expectations, print_report
 from deploy.local.environment.processes import ROOT
 from deploy.local.sandbox.seed import JENKINS_TOKEN
@@ -126,6 +127,23 @@ def test_a_demo_in_which_everything_happened_keeps_every_promise(evidence: Evide
 )
 def test_a_promise_that_was_broken_is_found(evidence: Evidence, promise: str, change: Change) -> None:
     assert promise in broken(change(evidence))
+
+
+def test_another_host_is_judged_by_the_calls_that_it_was_asked(evidence: Evidence) -> None:
+    elsewhere = replace(evidence, host="gitea")
+    assert broken(elsewhere) == ["gitea was the host"]
+    asked = call("gitea", "GET", "/gitea/api/v1/repos/acme/web/pulls/412")
+    assert broken(replace(elsewhere, journal=[*evidence.journal, asked])) == []
+    pipeline = call("gitlab", "POST", f"{PROJECT}/pipeline")
+    assert replace(evidence, host="gitlab", journal=[pipeline]).host_calls == 0
+
+
+def test_a_host_without_labels_shows_statuses_instead(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HOSTS, "gitea", replace(HOSTS["gitea"], labels=False))
+    elsewhere = replace(evidence, host="gitea", labels=())
+    assert "the merge commit carries the statuses" in broken(elsewhere)
+    statuses = {"pilotage/staging": "success", "pilotage/prod": "success"}
+    assert "the merge commit carries the statuses" not in broken(replace(elsewhere, statuses=statuses))
 
 
 def test_a_refused_trigger_is_no_run(evidence: Evidence) -> None:

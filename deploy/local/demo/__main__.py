@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from deploy.local.demo.hosts import GITHUB, HOSTS
 from deploy.local.demo.run import run_demo
 
 
@@ -13,7 +14,11 @@ def main() -> int:
         description="Promote a pull request on this machine, kill a worker, and report. Ends within three minutes.",
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running, and show how to look at it")
-    return run_demo(keep=parser.parse_args().keep)
+    parser.add_argument(
+        "--host", choices=(GITHUB, *HOSTS), default=GITHUB, help="SCM host of the pull request (default: %(default)s)"
+    )
+    given = parser.parse_args()
+    return run_demo(keep=given.keep, host=given.host)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from deploy.local.demo.hosts import GITHUB, HOSTS
 from deploy.local.sandbox.ci_journal import accepted_triggers
 from deploy.local.sandbox.seed import (
     ARGOCD_TOKEN,
@@ -21,7 +22,17 @@ from deploy.local.sandbox.seed import (
     JENKINS_TOKEN,
 )
 
-TOKENS = (GITHUB_TOKEN, JENKINS_TOKEN, GITLAB_TOKEN, GITLAB_TRIGGER_TOKEN, ARGOCD_TOKEN)
+TOKENS = (
+    GITHUB_TOKEN,
+    JENKINS_TOKEN,
+    GITLAB_TOKEN,
+    GITLAB_TRIGGER_TOKEN,
+    ARGOCD_TOKEN,
+    *(value for host in HOSTS.values() for key, value in host.secret.items() if key != "username"),
+)
+
+
+_CI_PATH = re.compile(r"/actions/|/pipelines?\b|/trigger/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +62,9 @@ class Evidence:
     user: str
     labels: tuple[str, ...]
     seconds: float
+    host: str = GITHUB
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    """The newest state of each commit status of the merge."""
 
     @property
     def history(self) -> list[HistoryEvent]:
@@ -110,6 +124,12 @@ class Evidence:
     def syncs(self) -> Counter[str]:
         """Syncs that Argo CD accepted, by application."""
         return self._argocd("POST", "/sync")
+
+    @property
+    def host_calls(self) -> int:
+        """Calls of the host's API about the repository, those of its CI left out."""
+        system = HOSTS[self.host].system if self.host in HOSTS else self.host
+        return sum(one["system"] == system and not _CI_PATH.search(one["path"]) for one in self.journal)
 
     @property
     def leaked(self) -> list[str]:

@@ -68,7 +68,8 @@ def at_host(documents: Sequence[Document], host: str) -> list[Document]:
         moved.append(mirror)
         for runner in runners:
             runner["repositoryRef"] = {"name": "web-github"}
-    row, name = HOSTS[host], host.lower()
+    # The samples have a provider of GitLab already, for its pipelines.
+    row, name = HOSTS[host], f"{host.lower()}-scm"
     values = {
         "sandbox": provider["spec"][GITHUB]["domain"].removesuffix("/github"),
         "name": repository["spec"][GITHUB]["name"],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from crds.v1alpha1.tests_status import TestState
 from crds.v1alpha1.tracker_status import TrackerState
 from deploy.local.demo.evidence import Evidence
+from deploy.local.demo.hosts import HOSTS
 from deploy.local.sandbox.seed import DEV_APP, PROD_APP, STAGING_APP
 from worker.cli import trackers
 from worker.cli.output import line, table
@@ -83,13 +84,25 @@ def expectations(evidence: Evidence) -> list[Expectation]:
             writes == syncs == {STAGING_APP: 1, PROD_APP: 1} and DEV_APP not in writes,
             ", ".join(f"{name}: {count} write, {syncs[name]} sync" for name, count in sorted(writes.items())) or "none",
         ),
-        _judge(
-            "the pull request carries the labels",
-            {"promoted/staging", "promoted/prod"} <= set(evidence.labels),
-            ", ".join(evidence.labels),
-        ),
+        *_shown(evidence),
         _judge("no token left the Secrets", not leaked, ", ".join(leaked) or "in no history, status or journal"),
     ]
+
+
+def _shown(evidence: Evidence) -> list[Expectation]:
+    """Judge what the host shows: labels, or commit statuses where it has no labels."""
+    row = HOSTS.get(evidence.host)
+    if row is None or row.labels:
+        labels = {"promoted/staging", "promoted/prod"} <= set(evidence.labels)
+        found = [_judge("the pull request carries the labels", labels, ", ".join(evidence.labels))]
+    else:
+        green = {evidence.statuses.get(f"pilotage/{place}") for place in ("staging", "prod")} == {"success"}
+        states = ", ".join(f"{name} {state}" for name, state in sorted(evidence.statuses.items()))
+        found = [_judge("the merge commit carries the statuses", green, states or "none")]
+    if row is not None:
+        calls = evidence.host_calls
+        found.append(_judge(f"{evidence.host} was the host", calls > 0, f"{calls} calls of its API"))
+    return found
 
 
 def _judge(promise: str, kept: bool, found: str) -> Expectation:

@@ -1,7 +1,7 @@
 """`make demo`: one promotion on real servers and stand-ins, with a worker killed in the middle.
 
 With `keep` the environment outlives the command: a process of its own owns it, and ends when it is told to or when
-nothing is left of it. Run as `python -m deploy.local.demo.run DIRECTORY` that is what it is.
+nothing is left of it. Run as `python -m deploy.local.demo.run DIRECTORY HOST` that is what it is.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from deploy.local.demo.ending import ENDING_SIGNALS, SIGNAL_EXIT_BASE, Ending
+from deploy.local.demo.hosts import GITHUB
 from deploy.local.demo.report import expectations, print_report
 from deploy.local.demo.story import DemoFailed, Story
 from deploy.local.demo.world import NAMESPACE, TRACKER
@@ -49,20 +50,22 @@ TIMINGS = {
 }
 
 
-def run_demo(*, keep: bool) -> int:
-    """Play the demo; 0 when everything promised happened, 1 when not. Nothing is left running unless `keep`.
+def run_demo(*, keep: bool, host: str = GITHUB) -> int:
+    """Play the demo at one SCM host; 0 when everything promised happened, 1 when not.
+
+    Nothing is left running unless `keep`.
 
     Ctrl-C and SIGTERM raise SystemExit, with 130 and 143, when everything is stopped.
     """
     directory = Path(tempfile.mkdtemp(prefix="pilotage-demo-"))
     if keep:
-        return _play_and_leave(directory)
+        return _play_and_leave(directory, host)
     code = 1
     environment, ending = _environment(directory)
     try:
         with environment:
             ending.arm()
-            code = _play(environment, ending)
+            code = _play(environment, ending, host)
     finally:
         if code == 0:
             shutil.rmtree(directory, ignore_errors=True)
@@ -89,16 +92,16 @@ def _environment(directory: Path) -> tuple[LocalEnvironment, Ending]:
     return environment, ending
 
 
-def _play(environment: LocalEnvironment, ending: Ending) -> int:
+def _play(environment: LocalEnvironment, ending: Ending, host: str) -> int:
     try:
         environment.start(*PIECES, workers=WORKERS, watchers=WATCHERS)
-        return ending.run(_tell(environment, ending))
+        return ending.run(_tell(environment, ending, host))
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-async def _tell(environment: LocalEnvironment, ending: Ending) -> int:
+async def _tell(environment: LocalEnvironment, ending: Ending, host: str) -> int:
     from temporalio.client import Client
 
     from crds.api.kubernetes import KubernetesApi
@@ -110,7 +113,7 @@ async def _tell(environment: LocalEnvironment, ending: Ending) -> int:
         ending.screen_is_taken = sys.stdout.isatty()
         view = LiveView() if ending.screen_is_taken else LineView()
         try:
-            story = Story(environment, kubernetes, client, view)
+            story = Story(environment, kubernetes, client, view, host)
             evidence = await asyncio.wait_for(story.tell(), LIMIT_SECONDS)
         except (DemoFailed, TimeoutError) as error:
             view.close()
@@ -138,7 +141,7 @@ async def _explain(environment: LocalEnvironment, problem: str) -> None:
             print(f"\nthe end of {name}'s log:", *tail, sep="\n  ", file=sys.stderr, flush=True)
 
 
-def _play_and_leave(directory: Path) -> int:
+def _play_and_leave(directory: Path, host: str) -> int:
     """Let a process of its own play and stay; return when it has played, or was told to end."""
     told: list[int] = []
     # Before it is born: it has a session of its own, so that a Ctrl-C which came in between would leave it alone.
@@ -146,7 +149,7 @@ def _play_and_leave(directory: Path) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, _frame: told.append(number))
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "deploy.local.demo.run", str(directory)], cwd=ROOT, start_new_session=True
+        [sys.executable, "-m", "deploy.local.demo.run", str(directory), host], cwd=ROOT, start_new_session=True
     )
     verdict = directory / VERDICT_FILE
     while keeper.poll() is None and not verdict.exists():
@@ -161,13 +164,13 @@ def _play_and_leave(directory: Path) -> int:
     return int(verdict.read_text())
 
 
-def _keep(directory: Path) -> int:
+def _keep(directory: Path, host: str) -> int:
     """Play and own the environment; after a success nothing stays of its directory."""
     environment, ending = _environment(directory)
     try:
         with environment:
             ending.arm()
-            return _play_and_own(directory, environment, ending)
+            return _play_and_own(directory, environment, ending, host)
     finally:
         # A deliberate end raises SystemExit; only what failed leaves its logs.
         if (directory / VERDICT_FILE).exists() and (directory / VERDICT_FILE).read_text() == "0":
@@ -176,9 +179,9 @@ def _keep(directory: Path) -> int:
             ending.farewell(str(directory / "logs"))
 
 
-def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending) -> int:
+def _play_and_own(directory: Path, environment: LocalEnvironment, ending: Ending, host: str) -> int:
     """Play, then own the environment until a signal, or until nothing of it is left."""
-    code = _play(environment, ending)
+    code = _play(environment, ending, host)
     if not environment.names():
         return code
     write_shell_file(directory / "env", environment)
@@ -210,4 +213,4 @@ def _say_how(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_keep(Path(sys.argv[1])))
+    sys.exit(_keep(Path(sys.argv[1]), sys.argv[2]))

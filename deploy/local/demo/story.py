@@ -15,9 +15,10 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tests_status import TestState
 from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
 from deploy.local.demo.evidence import Evidence, Killed, identity_of, read_runs
+from deploy.local.demo.hosts import GITHUB
 from deploy.local.demo.world import NAMESPACE, TRACKER, SandboxClient, apply_samples
 from deploy.local.environment.assembly import INSTALLATION, LocalEnvironment
-from deploy.local.sandbox.seed import PULL_NUMBER, REPOSITORY
+from deploy.local.sandbox.seed import MERGE_SHA, PULL_NUMBER, REPOSITORY
 from worker.cli.session import Session
 from worker.cli.watching import LineView, LiveView
 from workflows.identity import environment_workflow_id
@@ -37,8 +38,14 @@ class Story:
     """One run of the demo against a running environment."""
 
     def __init__(
-        self, environment: LocalEnvironment, kubernetes: KubernetesApi, client: Client, view: "LiveView | LineView"
+        self,
+        environment: LocalEnvironment,
+        kubernetes: KubernetesApi,
+        client: Client,
+        view: "LiveView | LineView",
+        host: str = GITHUB,
     ) -> None:
+        self._host = host
         self._environment = environment
         self._session = Session(kubernetes=kubernetes, namespace=NAMESPACE)
         self._client = client
@@ -49,10 +56,13 @@ class Story:
 
     async def tell(self) -> Evidence:
         """Play it from the first apply to Completed. Raises DemoFailed where something expected stays away."""
-        self._say("Applying docs/samples/main-job, with the sandbox's address")
-        self._sandbox.prepare()
-        apply_samples(self._environment.kubeconfig, self._environment.sandbox_url, _quiet, tracker=False)
-        apply_samples(self._environment.kubeconfig, self._environment.sandbox_url, _quiet, tracker=True)
+        moved = "" if self._host == GITHUB else f", its repository at {self._host}"
+        self._say(f"Applying docs/samples/main-job, with the sandbox's address{moved}")
+        self._sandbox.prepare(self._host)
+        for is_tracker in (False, True):
+            apply_samples(
+                self._environment.kubeconfig, self._environment.sandbox_url, _quiet, tracker=is_tracker, host=self._host
+            )
         await self._until("the open pull request is found", _in_state(TrackerState.AWAITING_MERGE))
 
         self._say(f"Merging {REPOSITORY}#{PULL_NUMBER}, and deploying it to dev as the team's pipeline does")
@@ -133,7 +143,9 @@ class Story:
             with suppress(RPCError):
                 places[place] = sum(map(len, await read_runs(self._client, identifier)))
         await self._settled(workflow.id)
-        pull = self._sandbox.state()["github"][REPOSITORY]["pulls"][str(PULL_NUMBER)]
+        repository = self._sandbox.state()["github"][REPOSITORY]
+        pull = repository["pulls"][str(PULL_NUMBER)]
+        statuses = {row["context"]: row["state"] for row in repository["statuses"].get(MERGE_SHA, ())}
         return Evidence(
             tracker=tracker,
             document=self._document,
@@ -144,6 +156,8 @@ class Story:
             promote_exit_code=exit_code,
             user=user,
             labels=tuple(pull["labels"]),
+            host=self._host,
+            statuses=statuses,
             seconds=time.monotonic() - self._started,
         )
 

@@ -5,6 +5,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from deploy.local.demo.hosts import GITHUB, at_host, clone_url
 from deploy.local.environment.binaries import Report
 from deploy.local.environment.processes import ROOT
 from deploy.local.environment.resources import kubectl
@@ -56,7 +59,7 @@ class SandboxClient:
         with self._opener.open(f"{self._url}/_state", timeout=CALL_TIMEOUT_SECONDS) as response:
             return json.loads(response.read())
 
-    def prepare(self) -> None:
+    def prepare(self, host: str = GITHUB) -> None:
         """Load the world as it is before the merge: everything runs the commit before it."""
         world = default_seed()
         repository = world["github"]["repos"][REPOSITORY]
@@ -64,6 +67,8 @@ class SandboxClient:
         repository["branches"]["main"] = PREVIOUS_SHA
         for pull in repository["pulls"]:
             del pull["merged"], pull["merge_sha"]
+        for application in world["argocd"]["apps"].values():
+            application["source"]["repoURL"] = clone_url(host, REPOSITORY.partition("/")[2])
         application = world["argocd"]["apps"][DEV_APP]
         application["revision"] = application["source"]["targetRevision"] = PREVIOUS_SHA
         world["gitlab"]["projects"][REPOSITORY]["branches"]["main"] = PREVIOUS_SHA
@@ -81,8 +86,11 @@ class SandboxClient:
         self.post("/_argocd/deploy", {"app": DEV_APP, "revision": revision})
 
 
-def apply_samples(kubeconfig: Path, sandbox_url: str, report: Report, *, tracker: bool) -> None:
+def apply_samples(kubeconfig: Path, sandbox_url: str, report: Report, *, tracker: bool, host: str = GITHUB) -> None:
     """Apply the samples with the sandbox's address in place of the fixed one: all but the tracker, or the tracker."""
     files = [path for path in sorted(SAMPLES.glob("*.yaml")) if (path.name == TRACKER_FILE) == tracker]
     text = "\n---\n".join(path.read_text() for path in files).replace(SAMPLES_SANDBOX, sandbox_url)
+    if host != GITHUB and not tracker:
+        documents = [document for document in YAML(typ="safe").load_all(text) if document]
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": at_host(documents, host)})
     kubectl(kubeconfig, "apply", "-f", "-", stdin=text, report=report)
