@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.local.sandbox.seed import AZURE_DEVOPS_TOKEN, FORGEJO_TOKEN, GITEA_TOKEN, REPOSITORY, REPOSITORY_URL
+from deploy.local.sandbox.seed import (
+    AZURE_DEVOPS_TOKEN,
+    FORGEJO_TOKEN,
+    GITEA_TOKEN,
+    GITLAB_TOKEN,
+    REPOSITORY,
+    REPOSITORY_URL,
+)
 
 Document = dict[str, Any]
 GITHUB = "github"
@@ -29,6 +36,13 @@ class SampleHost:
 
 
 HOSTS: Mapping[str, SampleHost] = {
+    "gitlab": SampleHost(
+        system="gitlab",
+        provider={"domain": "{sandbox}/gitlab"},
+        repository={"namespace": "acme", "name": "{name}"},
+        secret={"token": GITLAB_TOKEN},
+        clone_url="git@gitlab.example.com:acme/{name}.git",
+    ),
     "gitea": SampleHost(
         system="gitea",
         provider={"domain": "{sandbox}/gitea"},

@@ -45,8 +45,8 @@ LASTING = (State.PROMOTING, State.AWAITING_SYNC)
 COMMENT_LIMIT = 60_000
 """Characters of the summary; hosts cut longer ones, and with the end the marker by which it is found again."""
 TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
-LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:_[A-Za-z0-9]{1,10})?")
-"""A login of GitHub; that of a managed user ends in an underscore and the enterprise's short code."""
+LOGIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
+"""A login as hosts take them: GitLab, Gitea and Forgejo allow dots, and 255 characters."""
 DELIVERING = {
     State.READY_TO_PROMOTE: DeliveryState.QUEUED,
     State.PROMOTING: DeliveryState.IN_PROGRESS,

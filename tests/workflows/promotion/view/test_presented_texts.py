@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -98,6 +99,24 @@ def test_nobody_but_a_login_is_mentioned(author: str) -> None:
     strange.pull_request = replace(PULL_REQUEST, author=f"{author} x")
     (mention,) = present_input(REQUEST, strange, State.TESTS_FAILED, None).mentions
     assert not ACTS.search(re.sub("`+[^`]+`+", "", mention.body))
+
+
+@pytest.mark.parametrize(
+    ("author", "is_mentioned"),
+    [
+        ("mona", True),
+        ("mona_acme", True),
+        ("ada.lovelace", True),
+        ("m", True),
+        ("renovate[bot]", False),
+        ("mona.", False),
+    ],
+)
+def test_the_author_is_mentioned_by_whatever_a_host_takes_for_a_login(author: str, is_mentioned: bool) -> None:
+    named = story("ok")
+    named.pull_request = replace(PULL_REQUEST, author=author)
+    (mention,) = present_input(REQUEST, named, State.TESTS_FAILED, None).mentions
+    assert mention.body.startswith(f"@{author} ") is is_mentioned
 
 
 def test_no_tests_are_never_shown_as_tests_that_passed() -> None:
