@@ -1,6 +1,7 @@
 """Reads of a Secret's data; a missing or unusable key names the key, never the value."""
 
 import hashlib
+import hmac
 import json
 
 from providers.addresses import HostPattern
@@ -8,6 +9,7 @@ from providers.errors import ProviderMisconfigured
 from providers.models import Credential
 
 HOSTS_ANNOTATION = "pilotage.dev/hosts"
+_PROOF_DIGITS = 32
 
 
 def secret(credential: Credential, key: str) -> str:
@@ -44,6 +46,11 @@ def check_destination(credential: Credential, host: str, port: int) -> None:
 def proof_key(credential: Credential) -> bytes:
     """Return a key for HMACs; with another credential they are others."""
     return hashlib.sha256(json.dumps(["proof", sorted(credential.data.items())]).encode()).digest()
+
+
+def proof(key: bytes, text: str) -> str:
+    """Return an HMAC of a text as hexadecimal digits, which only who holds the credential of `proof_key` can make."""
+    return hmac.digest(key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
 
 
 def fingerprint(credential: Credential) -> str:

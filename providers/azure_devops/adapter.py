@@ -1,6 +1,5 @@
 """Azure DevOps as an SCM host: one repository with one credential."""
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,13 +8,12 @@ from providers.azure_devops import wire, wire_comments, wire_statuses
 from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
-from providers.credentials import proof_key
+from providers.credentials import proof, proof_key
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
-_PROOF_DIGITS = 32
 # Of the default branch so many pages are searched for the commit that an abbreviation means.
 _SEARCHED_PAGES = 3
 
@@ -134,7 +132,7 @@ class AzureDevOpsComments:
         return wire_comments.read_comment(reply.document(), comment_id)
 
     def proof(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+        return proof(self._key, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire_comments.create_thread(self._calls.repository, number, body))

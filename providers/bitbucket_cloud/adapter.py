@@ -1,6 +1,5 @@
 """Bitbucket Cloud as an SCM host: one repository with one credential."""
 
-import hmac
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
@@ -11,7 +10,7 @@ from providers.bitbucket_cloud.branches import BitbucketCloudBranches
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls, is_no_account
 from providers.bitbucket_cloud.changes import BitbucketCloudPullRequestChanges
 from providers.bitbucket_cloud.pull_requests import BitbucketCloudPullRequests
-from providers.credentials import proof_key
+from providers.credentials import proof, proof_key
 from providers.documents import flag
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import (
@@ -23,8 +22,6 @@ from providers.models import (
 )
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
-
-_PROOF_DIGITS = 32
 
 
 class BitbucketCloudRevisions:
@@ -90,7 +87,7 @@ class BitbucketCloudComments:
         return wire.read_comment(wire.pull_of(comment_id), found)
 
     def proof(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+        return proof(self._key, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

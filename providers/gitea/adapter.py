@@ -1,10 +1,9 @@
 """Gitea and Forgejo as SCM hosts: one repository with one credential."""
 
-import hmac
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from providers.credentials import proof_key
+from providers.credentials import proof, proof_key
 from providers.errors import ProviderNotFound, ProviderUnavailable
 from providers.gitea import wire
 from providers.gitea.branches import GiteaBranches
@@ -15,7 +14,6 @@ from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, 
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
-_PROOF_DIGITS = 32
 # What is answered for other events of a pull request, which have numbers like comments.
 _NO_COMMENT = 204
 
@@ -125,7 +123,7 @@ class GiteaComments:
         return wire.read_comment(reply.document())
 
     def proof(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+        return proof(self._key, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

@@ -1,13 +1,12 @@
 """GitHub as an SCM host: one repository with one credential."""
 
-import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from providers.credentials import fingerprint, proof_key
+from providers.credentials import fingerprint, proof, proof_key
 from providers.documents import is_sendable
 from providers.errors import ProviderNotFound
 from providers.github import wire
@@ -20,7 +19,6 @@ from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, Comm
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
-_PROOF_DIGITS = 32
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
 _REMEMBERED_PULLS = 10_000
 
@@ -162,7 +160,7 @@ class GitHubComments:
         return wire.read_comment(reply.document())
 
     def proof(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+        return proof(self._key, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

@@ -1,11 +1,10 @@
 """GitLab as an SCM host: one project with one credential."""
 
-import hmac
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from providers.credentials import proof_key
+from providers.credentials import proof, proof_key
 from providers.decoding import giving_way
 from providers.errors import ProviderRejected, ProviderUnauthorized
 from providers.gitlab import commits, merge_requests, notes, statuses, wire
@@ -16,8 +15,6 @@ from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
-
-_PROOF_DIGITS = 32
 
 
 class KnownLabels:
@@ -132,7 +129,7 @@ class GitLabComments:
         return notes.read_note(notes.iid_of(comment_id), reply.document())
 
     def proof(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+        return proof(self._key, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(notes.create_note(self._calls.project, number, body))
