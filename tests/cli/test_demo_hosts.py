@@ -24,6 +24,8 @@ def named(documents: list[dict[str, Any]], kind: str, name: str) -> dict[str, An
 @pytest.mark.parametrize("host", list(HOSTS))
 def test_the_repository_moves_to_the_host_and_its_actions_stay_at_github(host: str) -> None:
     moved = at_host(samples(), host)
+    names = [(one["kind"], one["metadata"]["name"]) for one in moved]
+    assert len(names) == len(set(names))
     repository = GitRepository.from_wire(named(moved, "GitRepository", "web"))
     provider = ScmProvider.from_wire(named(moved, "ScmProvider", repository.spec.scm_provider_ref.name))
     assert (repository.spec.host, provider.spec.host) == (host, host)
