@@ -154,8 +154,15 @@ class GiteaHost:
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:
-        """Prove the credential, and the repository where there is one; return its full name or the account."""
+        """Prove the credential, and the repository where there is one; return its full name or the account.
+
+        Raises ProviderUnauthorized for a right or a scope that is missing, ProviderRejected for an archived repository.
+        """
         if self._calls.repository:
             reply = await self._calls.call(wire.check_repository(self._calls.repository))
-            return wire.read_full_name(reply.document())
+            repository = reply.document()
+            if (hindrance := wire.hindrance(repository)) is not None:
+                raise hindrance
+            await self._calls.call(wire.check_issues(self._calls.repository))
+            return wire.read_full_name(repository)
         return await self._calls.account() or "a token that may not say whose it is"

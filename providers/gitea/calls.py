@@ -42,6 +42,7 @@ class GiteaCalls:
             credential=credential,
             record=record,
             authorize=self._headers,
+            refine=wire.refine,
             secrets=(_basic(credential.data.get("username", "").strip(), credential.data.get("password", "").strip()),),
         )
 

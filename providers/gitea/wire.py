@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.documents import Document, at, documents, flag, moment, number, required_number, required_text, text
+from providers.errors import ProviderError, ProviderRejected, ProviderUnauthorized
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
 from providers.redaction import shortened
@@ -22,6 +23,8 @@ COMMENT_LIMIT = 65_536
 """Characters; the host stores more, in MySQL as well."""
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _API = "/api/v1"
+SCOPES = ("write:repository", "write:issue", "read:user")
+"""Of a token."""
 # A commit alone: what is left out has the host run `git` for each commit.
 BARE = {"stat": "false", "verification": "false", "files": "false"}
 
@@ -279,9 +282,37 @@ def read_full_name(repository: Document) -> str:
     return required_text(repository, "full_name")
 
 
+def check_issues(repository: str) -> Request:
+    """Ask for what needs the other scope of tokens: labels and comments count as issues.
+
+    https://docs.gitea.com/development/oauth2-provider#scopes
+    """
+    query = {"page": "1", "limit": "1"}
+    return Request(method="GET", path=f"{repository}/labels", query=query, api="PullRequest", operation="check")
+
+
+def hindrance(repository: Document) -> ProviderError | None:
+    """Return why nothing may be written to a repository, as far as the host says so."""
+    name = read_full_name(repository)
+    if flag(repository, "archived"):
+        return ProviderRejected(f"`{name}` is archived, so that the host refuses every change: unarchive it")
+    if at(repository, "permissions", "push") is False:
+        text = f"the account may not write to `{name}`, which labels and commit statuses need"
+        return ProviderUnauthorized(f"{text}: give it the right to write there", status=403)
+    return None
+
+
 def lacks_scope(said: str) -> bool:
     """Say whether a 403 is about what a token may do: the host knows the token then."""
     return "required scope" in said
+
+
+def refine(_request: Request, _reply: Reply, error: ProviderError) -> ProviderError:
+    """Name all scopes that Pilotage needs where the host names one that a token lacks."""
+    if not isinstance(error, ProviderUnauthorized) or not lacks_scope(str(error)):
+        return error
+    text = f"{error}; Pilotage needs a token with {' and '.join(f'`{scope}`' for scope in SCOPES)}"
+    return ProviderUnauthorized(text, status=error.status)
 
 
 def has_more(reply: Reply, seen: int, found: int) -> bool:

@@ -5,9 +5,11 @@ import base64
 import pytest
 
 from providers.errors import (
+    ProviderError,
     ProviderMalformed,
     ProviderMisconfigured,
     ProviderNotFound,
+    ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
 )
@@ -45,11 +47,13 @@ def test_the_address_may_be_a_name_a_port_a_sub_path_or_the_api_itself(domain: s
 async def test_a_token_is_sent_as_a_token_and_user_and_password_as_basic(
     host: FakeHost, made: type[GiteaOptions]
 ) -> None:
-    host.always(answer({"full_name": "acme/web"}))
+    host.always(answer([]))
+    host.on("GET", REPOSITORY, answer({"full_name": "acme/web"}))
     await gitea(host.http(), made=made).check()
     await gitea(host.http(), made=made, data={"username": "mona", "password": "pass word"}).check()
     basic = base64.b64encode(b"mona:pass word").decode()
-    assert [one.headers["authorization"] for one in host.requests] == [f"token {TOKEN}", f"Basic {basic}"]
+    sent = dict.fromkeys(one.headers["authorization"] for one in host.requests)
+    assert list(sent) == [f"token {TOKEN}", f"Basic {basic}"]
 
 
 @pytest.mark.parametrize(
@@ -225,3 +229,26 @@ async def test_a_write_to_a_repository_that_was_renamed_names_the_new_place(host
     with pytest.raises(ProviderMisconfigured, match="acme/shop"):
         await gitea(host.http()).comments.create(1, "x")
     assert len(host.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("repository", "wanted", "said"),
+    [
+        ({"archived": True}, ProviderRejected, "unarchive it"),
+        ({"permissions": {"pull": True, "push": False}}, ProviderUnauthorized, "right to write"),
+    ],
+)
+async def test_a_repository_that_may_not_be_written_is_not_ready(
+    host: FakeHost, repository: dict[str, object], wanted: type[ProviderError], said: str
+) -> None:
+    host.always(answer({"full_name": "acme/web", **repository}))
+    with pytest.raises(wanted, match=said):
+        await gitea(host.http()).check()
+
+
+async def test_a_token_without_a_scope_is_told_which_ones_are_needed(host: FakeHost) -> None:
+    host.on("GET", REPOSITORY, answer({"full_name": "acme/web", "permissions": {"push": True}}))
+    lacking = {"message": SCOPE["message"].replace("read:user", "read:issue")}
+    host.on("GET", rf"{REPOSITORY}/labels\?.*", answer(lacking, 403))
+    with pytest.raises(ProviderUnauthorized, match="`write:repository` and `write:issue`"):
+        await gitea(host.http()).check()
