@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Processes that the tests start would compile every module again, each of them.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
+.PHONY: help venv binaries demo up down status test conformance coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ status: $(STAMP) ## Show what runs
 test: $(STAMP) ## Run all tests (PROCESSES=n for several processes; ARGS="..." goes to pytest)
 	@$(LOCAL) binaries >/dev/null
 	$(BIN)/python -m pytest --reruns $(RERUNS) $(or $(ARGS),$(if $(filter-out 1,$(PROCESSES)),--numprocesses $(PROCESSES)))
+
+conformance: $(STAMP) ## Hold requests, parsers and stand-ins against what others wrote of the hosts (fetches it once, 280 MB)
+	@$(BIN)/python -m tests.conformance.material
+	PILOTAGE_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
+	$(BIN)/python -m pytest -p tests.conformance.watching tests/providers/test_sandbox_contract.py -k "github"
 
 coverage: $(STAMP) ## Branch coverage of workflows, providers and crds, at least 90 %
 	@$(LOCAL) binaries >/dev/null

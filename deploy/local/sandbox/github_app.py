@@ -84,7 +84,7 @@ def create_installation_token(call: Call) -> Reply:
 def read_user(call: Call) -> Reply:
     if call.token is not None and call.token.permissions is not None:
         raise refused(403, "Resource not accessible by integration")
-    return Reply(body=show_user(call, call.actor))
+    return Reply(body={**show_user(call, call.actor), "user_view_type": "public"})
 
 
 def read_rate_limit(call: Call) -> Reply:

