@@ -23,6 +23,7 @@ from activities.models.tracking import Artifact, Timings
 from workflows.identity import Queues
 from workflows.promotion.run import Ended, PromotionRun
 from workflows.promotion.state import Hop, Touch
+from workflows.promotion.steps.pausing import note_window
 from workflows.promotion.steps.writing import write
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -133,3 +134,24 @@ async def test_what_the_spec_names_already_is_synced_and_not_written(line: Line)
     await line.write(replace(SEEN, written=NEW, written_raw=NEW))
     assert line.sent == [SyncApplicationInput]
     assert line.hop.has("web", Touch.WRITTEN)
+
+
+def test_every_sync_window_that_is_closed_is_named_and_the_first_to_open_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(workflow, "now", lambda: NOW)
+    ctx = SimpleNamespace(event=lambda _reason, message, **_more: events.append(message))
+    hop = Hop(number=1, policy=POLICY)
+    hindered = {
+        name: WriteResult(outcome=outcome, message=f"{name} waits", until=NOW + timedelta(hours=hours))
+        for name, outcome, hours in (
+            ("night", WriteOutcome.BLOCKED, 8),
+            ("noon", WriteOutcome.BLOCKED, 1),
+            ("busy", WriteOutcome.BUSY, 2),
+        )
+    }
+    for _ in range(2):
+        note_window(cast("PromotionRun", ctx), hop, hindered)
+    assert (hop.blocked, events) == ("night waits; noon waits", ["night waits; noon waits"])
+    assert hop.blocked_until == NOW + timedelta(hours=1)

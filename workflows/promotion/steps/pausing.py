@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from activities.models.bounds import cut
-from activities.models.budgets import TEXT_BYTES
+from activities.models.bounds import together
 from activities.models.delivery import WriteOutcome, WriteResult
 from workflows.promotion.rules.boundaries import forget_window
 from workflows.promotion.run import PromotionRun
@@ -33,10 +32,12 @@ def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]
     """Stop the wave's deadline while a sync window forbids a sync, and let it go on afterwards."""
     closed = [one for one in hindered.values() if one.outcome is WriteOutcome.BLOCKED]
     if closed:
+        # Each application may have windows of its own, and it goes on with the first that opens.
+        said = together(dict.fromkeys(one.message for one in closed))
         if hop.blocked_since is None:
             hop.blocked_since = workflow.now()
-            ctx.event("SyncWindow", closed[0].message, warning=True)
-        hop.blocked = cut(closed[0].message, TEXT_BYTES)
+            ctx.event("SyncWindow", said, warning=True)
+        hop.blocked = said
         hop.blocked_until = min((one.until for one in closed if one.until), default=None)
     elif hop.blocked_since is not None:
         stopped = workflow.now() - hop.blocked_since
