@@ -140,7 +140,7 @@ def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, raw: st
 def _message(state: ApplicationState, note: str) -> str:
     """Say what keeps it from being in order: Argo CD's own error, what is to be pruned, which resource is not well."""
     if state.errors:
-        return state.errors[0]
+        return "; ".join(dict.fromkeys(state.errors))
     ill = () if state.health == Health.HEALTHY else (state.health_message, *state.ill)
     return "; ".join(part for part in (_to_be_pruned(state), *ill, note) if part)
 

@@ -194,3 +194,8 @@ def test_what_a_sync_without_prune_left_is_named_with_the_way_out() -> None:
 def test_the_resource_that_is_not_well_is_named() -> None:
     seen = observe(SPEC, application(health="Degraded", ill=("Deployment shop/web is Degraded: exceeded deadline",)))
     assert "Deployment shop/web is Degraded: exceeded deadline" in seen.message
+
+
+def test_each_error_that_argo_cd_names_is_shown_once() -> None:
+    errors = ("ComparisonError: no such path", "SyncError: denied", "ComparisonError: no such path")
+    assert observe(SPEC, application(errors=errors)).message == "ComparisonError: no such path; SyncError: denied"
