@@ -25,7 +25,9 @@ class LaneView:
     """Name of the tracker that holds the lane, or held it when it vanished."""
     occupied_because: str = ""
     missing: tuple[str, ...] = ()
-    """Names of live trackers that have not answered a place that started without memory."""
+    """Names of live trackers that have not answered a place that started without memory; empty for those not listed."""
+    unlisted: str = ""
+    """Why the live trackers are not listed yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,8 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
     if view.occupied_by:
         return _all_wait(ready, view, BlockedBy(tracker=view.occupied_by, reason=view.occupied_because))
     if view.missing:
-        return _all_wait(ready, view, BlockedBy(tracker=view.missing[0], reason=UNANSWERED))
+        silent = view.missing[0]
+        return _all_wait(ready, view, BlockedBy(tracker=silent, reason=UNANSWERED if silent else view.unlisted))
     if view.unobserved and not view.briefly:
         return _all_wait(ready, view, BlockedBy(tracker="", reason=view.unobserved))
     if view.unobserved and not view.observations:

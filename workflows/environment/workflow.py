@@ -22,12 +22,15 @@ from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.environment.telling import Announcements, Teller
+from workflows.failures import failure_of, worth_showing
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, MEMBER_UPDATE, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.runtime import lifetime
+from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.loop import Loop
 from workflows.runtime.publishing import GRACE
 
 LONGEST_LINGER = timedelta(hours=24)
+LISTING = "the trackers that may be on their way are being listed, after a restart of the place"
 
 
 @workflow.defn(name=ENVIRONMENT_WORKFLOW)
@@ -55,6 +58,9 @@ class EnvironmentWorkflow:
         self._arrived_at: datetime | None = None
         """When all that the holder brings was first seen to have arrived."""
         self._listing = False
+        self._unlisted = LISTING
+        self._unlisted_since: datetime | None = None
+        self._list_again = Backoff(initial=start.timings.reference_initial, maximum=start.timings.reference_maximum)
         self._ending = False
         self._handed_over = False
         """Whether what arrives now is known to no run any more."""
@@ -153,6 +159,7 @@ class EnvironmentWorkflow:
             occupied_by=occupied_by,
             occupied_because=because,
             missing=self._missing(),
+            unlisted=self._unlisted,
         )
         return decide(view, self._comparer.ancestry)
 
@@ -177,15 +184,22 @@ class EnvironmentWorkflow:
 
     async def _list_trackers(self) -> None:
         start = self._start
-        config = policies.config_read(self._queues, start.timings, summary="list the live trackers")
+        config = policies.config_read_shown(self._queues, start.timings, summary="list the live trackers")
         request = ListTrackersInput(namespace=start.namespace, repository=start.repository, cursor=self._roster.cursor)
         try:
             answer = await workflow.execute_activity_method(ConfigActivities.list_trackers, request, **config)
             self._roster.expect(answer.trackers, answer.then)
+            self._unlisted, self._unlisted_since = LISTING, None
+            self._list_again.reset()
         except ActivityError as error:
-            # Only a refusal that no retry fixes gets here; a person fixes it meanwhile.
-            workflow.logger.warning("live trackers cannot be listed", exc_info=error)
-            await workflow.sleep(start.timings.reference_maximum, summary="list the live trackers again")
+            failure, now = failure_of(error), workflow.now()
+            self._unlisted_since = self._unlisted_since or now
+            if worth_showing(failure, self._unlisted_since, now, passing=start.timings.passing):
+                self._unlisted = f"the trackers that may be on their way cannot be listed: {failure.text}"
+                self._background.wake()
+            await workflow.sleep(
+                max(jittered(self._list_again.next()), failure.wait), summary="list the live trackers again"
+            )
         finally:
             self._listing = False
 

@@ -83,3 +83,16 @@ async def test_what_only_a_person_can_fix_is_told_at_once(temporal_server: str) 
         await world.place.signal("poke")
         told = await one.hears(lambda said: bool(said.problem))
         assert "bad token" in told.problem
+
+
+async def test_while_nobody_may_list_the_live_trackers_who_is_ready_learns_that(temporal_server: str) -> None:
+    async with place(temporal_server, timings=replace(HASTY, reference_initial=SOON, reference_maximum=SOON)) as world:
+        world.forbidden = "pullrequesttrackers is forbidden"
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING)
+        await one.hears(lambda said: said.observed_at is not None)
+        await one.tell(Phase.READY)
+        waits = await one.hears(lambda said: said.blocked_by is not None and world.forbidden in said.blocked_by.reason)
+        assert waits.grant is None
+        world.forbidden = ""
+        await one.hears(lambda said: said.grant is not None)

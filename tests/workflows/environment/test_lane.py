@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models.delivery import Observation
-from activities.models.places import Counter, MemberSignal, Phase
+from activities.models.places import BlockedBy, Counter, MemberSignal, Phase
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact, TrackerRef
-from workflows.environment.lane import LaneView, decide
+from workflows.environment.lane import UNANSWERED, LaneView, decide
 from workflows.runtime.ancestry import KnownAncestry
 
 COMPONENTS = ("api", "ui")
@@ -82,6 +82,14 @@ def test_only_a_ready_member_of_the_target_is_granted_and_nobody_while_the_lane_
     assert decide(occupied, relation).grant is None
     assert decide(replace(view(*crowd), missing=("t9",)), relation).grant is None
     assert decide(replace(view(*crowd), unobserved="no answer"), relation).grant is None
+
+
+def test_while_the_live_trackers_are_not_listed_whoever_is_ready_learns_why() -> None:
+    ready = member(1, "1", Phase.READY)
+    unlisted = replace(view(ready), missing=("",), unlisted="forbidden")
+    assert decide(unlisted, relation).blocked_by == {ready.tracker.uid: BlockedBy(tracker="", reason="forbidden")}
+    silent = replace(unlisted, missing=("t9", ""))
+    assert decide(silent, relation).blocked_by == {ready.tracker.uid: BlockedBy(tracker="t9", reason=UNANSWERED)}
 
 
 @given(crowds, st.booleans())

@@ -21,6 +21,7 @@ from activities.contracts import (
     ResourceActivities,
     ScmActivities,
 )
+from activities.failures import to_application_error
 from activities.models.configuration import (
     DeploymentSpec,
     EnvironmentView,
@@ -69,6 +70,7 @@ from activities.models.revisions import (
 )
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
+from crds.api.ports import ApiForbidden
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared
 from tests.worlds.refusals import unread
@@ -115,6 +117,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     refuse: Callable[[], Exception] | None = None
     """What reads of the deployments and of revisions are refused with."""
     live: list[TrackerRef] = field(default_factory=list)
+    forbidden: str = ""
+    """Why nobody may list the live trackers."""
     statuses: list[PlaceStatus] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     failure: Failure | None = None
@@ -195,6 +199,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def list_trackers(self, request: ListTrackersInput) -> ListTrackersResult:
         self.calls.append("list_trackers")
+        if self.forbidden:
+            raise to_application_error(ApiForbidden(self.forbidden, status=403))
         return ListTrackersResult(trackers=tuple(self.live))
 
     @activity.defn
