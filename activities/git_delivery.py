@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from activities.failures import describe
 from activities.git_edits import Edit, EditRefused, Held, apply, commit_message, edits_of, marked
@@ -30,6 +31,7 @@ from providers.errors import (
 )
 from providers.models import Ancestry, BranchCommit, FileEdit, NewCommit
 from providers.ports import Branches
+from providers.reading import beside
 
 TRIES = 5
 """How often a branch that others write to as well is read again within one attempt."""
@@ -108,10 +110,8 @@ class GitDelivery:
         if not log:
             raise ProviderNotFound("it has no commit")
         contents = await _read(branches, git, edits, log[0].sha)
-        # Reading YAML takes seconds where a file is large.
-        files = await asyncio.to_thread(_parsed, edits, contents)
-        held = apply(edits, files)
-        changed = {path: file.text.encode() for path, file in files.items()}
+        # It takes seconds where files are large.
+        files, held, changed = await beside(partial(_edited, edits, contents))
         plan = _Plan(
             head=log[0].sha,
             edits=edits,
@@ -184,6 +184,14 @@ async def _read(branches: Branches, git: GitWriteSpec, edits: Sequence[Edit], he
 
     read_all = await asyncio.gather(*(read(path, edit) for path, edit in first.items()))
     return dict(zip(first, read_all, strict=True))
+
+
+def _edited(
+    edits: Sequence[Edit], contents: Mapping[str, bytes]
+) -> tuple[dict[str, YamlFile], tuple[Held, ...], dict[str, bytes]]:
+    files = _parsed(edits, contents)
+    held = apply(edits, files)
+    return files, held, {path: file.text.encode() for path, file in files.items()}
 
 
 def _parsed(edits: Sequence[Edit], contents: Mapping[str, bytes]) -> dict[str, YamlFile]:

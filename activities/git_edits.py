@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from activities.models.configuration import DeploymentSpec, GitEditSpec
 from activities.models.tracking import Artifact
 from activities.running import revision_of_tag
+from activities.targets import taken
 from activities.yaml_edits import YamlEditError, YamlFile
 from crds.rules.git_writes import file_error
 from crds.rules.substitution import SubstitutionError, Variable, escape, parse, render
@@ -55,6 +56,8 @@ def edits_of(
     """Return all edits with their variables replaced. Raises EditRefused for the first that cannot be made."""
     found: list[Edit] = []
     for deployment in deployments:
+        if deployment.taken_by:
+            raise EditRefused(deployment.name, taken(deployment))
         artifact = next((one for one in artifacts if one.component == deployment.component), None)
         git = deployment.write.git if deployment.write else None
         if artifact is None or git is None:

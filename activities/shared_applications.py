@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -16,12 +17,28 @@ from crds.api.pauses import giving_way
 from crds.api.ports import ApiForbidden, ApiGone, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.shared_applications import Claimant, Named, claimant, named, owners_of, server_of
+from crds.rules.shared_files import Repositories, Writers, values_of, writers_of, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from providers.reading import beside
 
 Kind = TypeVar("Kind", bound=Resource)
-_Look = tuple[float, dict[Named, Claimant], dict[tuple[str, str], str]]
-"""When it was, who has each application, and the servers by namespace and ArgoCDInstance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What is declared in the cluster, or in one namespace."""
+
+    at: float
+    owners: Mapping[Named, Claimant]
+    servers: Mapping[tuple[str, str], str]
+    """By namespace and ArgoCDInstance."""
+    writers: Writers = field(default_factory=Writers)
+    repositories: Repositories = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of Environments, by namespace."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -42,22 +59,28 @@ class SharedApplications:
         self._everywhere = True
 
     async def mark(self, environment: Environment, deployments: Iterable[DeploymentSpec]) -> list[DeploymentSpec]:
-        """Return the deployments; those of an application that an older Environment has name it in `taken_by`."""
+        """Return the deployments; those that an older Environment has name it in `taken_by`.
+
+        That is one of whose application, or of a value in a file that is written, it is the first.
+        """
         one = claimant(environment)
-        owners, servers = await self._look(one.namespace)
+        look = await self._look(one.namespace)
+        files = await beside(partial(_files_taken, environment, look)) if writes_files(environment) else {}
         marked: list[DeploymentSpec] = []
         for deployment in deployments:
-            server = servers.get((one.namespace, deployment.instance))
-            owner = owners.get(named(server, deployment.application)) if server is not None else None
-            taken = owner is not None and owner < one
-            marked.append(replace(deployment, taken_by=str(owner)) if taken else deployment)
+            server = look.servers.get((one.namespace, deployment.instance))
+            owner = look.owners.get(named(server, deployment.application)) if server is not None else None
+            if owner is None or not owner < one:
+                # One that a selector stands for is named `deployment/application`.
+                owner = files.get(deployment.name.partition("/")[0])
+            marked.append(deployment if owner is None else replace(deployment, taken_by=str(owner)))
         return marked
 
-    async def _look(self, namespace: str) -> tuple[dict[Named, Claimant], dict[tuple[str, str], str]]:
+    async def _look(self, namespace: str) -> _Look:
         async with self._looking:
             scope = "" if self._everywhere else namespace
             known = self._known.get(scope)
-            if known is None or self._clock() - known[0] >= FRESH.total_seconds():
+            if known is None or self._clock() - known.at >= FRESH.total_seconds():
                 try:
                     known = await self._list(scope or None)
                 except ApiForbidden as error:
@@ -65,13 +88,21 @@ class SharedApplications:
                     self._everywhere, scope = False, namespace
                     known = await self._list_here(namespace, error)
                 self._known[scope] = known
-            return known[1], known[2]
+            return known
 
     async def _list(self, namespace: str | None) -> _Look:
         at = self._clock()
         instances = await self._all(ArgoCDInstance, namespace)
         servers = {(one.metadata.namespace or "", one.metadata.name): server_of(one) for one in instances}
-        return at, await owners_of(await self._all(Environment, namespace), servers), servers
+        environments = await self._all(Environment, namespace)
+        owners = await owners_of(environments, servers)
+        if not any([writes_files(one) async for one in giving_way(environments)]):
+            return _Look(at=at, owners=owners, servers=servers)
+        found = await self._all(GitRepository, namespace)
+        repositories = {(one.metadata.namespace or "", one.metadata.name): one for one in found}
+        names = _by_namespace(environments)
+        writers = await beside(partial(writers_of, environments, repositories, names))
+        return _Look(at=at, owners=owners, servers=servers, writers=writers, repositories=repositories, names=names)
 
     async def _list_here(self, namespace: str, refused: ApiForbidden) -> _Look:
         """List one namespace; where that is refused as well, nothing is known of others, as before there was a look."""
@@ -80,7 +111,7 @@ class SharedApplications:
             return await self._list(namespace)
         except ApiForbidden as error:
             logger.warning("applications of %s are not compared: %s", namespace, error)
-            return self._clock(), {}, {}
+            return _Look(at=self._clock(), owners={}, servers={})
 
     async def _all(self, kind: type[Kind], namespace: str | None) -> list[Kind]:
         try:
@@ -102,3 +133,21 @@ class SharedApplications:
             token = page.continue_token
             if token is None:
                 return found
+
+
+def _by_namespace(environments: Iterable[Environment]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for one in environments:
+        found.setdefault(one.metadata.namespace or "", []).append(one.metadata.name)
+    return {namespace: tuple(names) for namespace, names in found.items()}
+
+
+def _files_taken(environment: Environment, look: _Look) -> dict[str, Claimant]:
+    """Return the deployments of which an older Environment writes a value, with that one."""
+    one = claimant(environment)
+    written = values_of(environment, look.repositories, look.names.get(one.namespace, ()))
+    return {
+        deployment: owner
+        for deployment, values in written.items()
+        if (owner := next(filter(None, (look.writers.older(one, value) for value in values)), None)) is not None
+    }

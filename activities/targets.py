@@ -136,7 +136,10 @@ def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
 
 def taken(deployment: DeploymentSpec) -> str:
     """Say whose application it is, where an older Environment names it."""
-    return f"OwnedBy {deployment.taken_by}, which is older and names {deployment.application} too: name it in one only"
+    named = f"names {deployment.application}"
+    if deployment.write is not None and deployment.write.kind is WriteKind.GIT:
+        named += ", or writes the same value of a file,"
+    return f"OwnedBy {deployment.taken_by}, which is older and {named} too: keep it in one only"
 
 
 def _nothing_to_write(deployment: DeploymentSpec, write: WriteSpec, state: ApplicationState) -> str:

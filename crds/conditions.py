@@ -97,6 +97,9 @@ class ConditionReason(StrEnum):
     """The policy lacks what `spec.gates` of its target requires; the message names the gate and the field."""
     APPLICATION_TAKEN = "ApplicationTaken"
     """An older Environment names the application, here or in another namespace: nothing is written to it from here."""
+    FILE_TAKEN = "FileTaken"
+    """An older Environment writes the same value of a file, here or in another namespace: it is not written from
+    here."""
     REFERENCE_NOT_FOUND = "ReferenceNotFound"
     """A named resource does not exist."""
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 -- a reason, no secret

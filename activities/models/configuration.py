@@ -157,7 +157,8 @@ class DeploymentSpec(Bounded):
     failure: BriefFailure | None = None
     """Why its application is not known, such as an ArgoCDInstance that is missing; it is observed as unreadable."""
     taken_by: Line = ""
-    """The older Environment, `Environment <namespace>/<name>`, that names its application too: it is not written."""
+    """The older Environment, `Environment <namespace>/<name>`, that names its application, or writes one of its values
+    in a file, too: it is not written."""
 
     @property
     def unresolved(self) -> bool:

@@ -1,5 +1,6 @@
 """Two Environments name one application: the older one has it, the younger one shows it and writes nothing."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -7,15 +8,19 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.configuration import ResourceConfigActivities
 from activities.deployments import ArgoCDActivities
+from activities.git_edits import EditRefused, edits_of
 from activities.models.configuration import DeploymentSpec, ReadEnvironmentInput
 from activities.models.delivery import DeliverApplicationInput, SyncApplicationInput, WriteOutcome
 from activities.models.tracking import Artifact
 from activities.observing import observe
 from activities.shared_applications import FRESH, SharedApplications
 from crds.api.ports import ApiForbidden, ApiResource, Page
+from crds.rules.field_errors import FieldError
 from crds.rules.shared_applications import server_of
+from crds.rules.shared_files import file_errors, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
 from tests.activities.cluster import Cluster, environment, shop
 from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
 from tests.watcher.test_declarations import Scene
@@ -225,3 +230,112 @@ async def test_the_condition_goes_once_the_older_one_of_another_namespace_names_
     assert planned == ["docs", "shop"]
     await scene.controller.handle("shop")
     assert scene.valid(Environment, "staging")["status"] == "True"
+
+
+FILE = "apps/prod/kustomization.yaml"
+IMAGE = {"file": FILE, "kustomizeImage": "ghcr.io/acme/web"}
+
+
+def at(path: str, file: str = FILE) -> dict[str, str]:
+    return {"file": file, "yamlPath": path, "value": "${artifact.tag}"}
+
+
+def writing(cluster: Cluster, name: str, *edits: dict[str, str], branch: str = "main", namespace: str = "shop") -> None:
+    """Have an Environment write files, with an application of its own."""
+    spec = cluster.objects["Environment", namespace, name]["spec"]
+    git = {"repositoryRef": {"name": "config"}, "branch": branch, "edits": list(edits)}
+    spec["write"] = {"git": git}
+    spec["deployments"][0]["argocd"]["application"] = f"web-{namespace}-{name}"
+    host = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "config"}}
+    cluster.add("GitRepository", "config", host, namespace=namespace)
+
+
+@pytest.mark.parametrize(
+    ("owners", "theirs", "taken"),
+    [
+        (IMAGE, IMAGE, True),
+        (IMAGE, at("images[name=ghcr.io/acme/web].newTag"), True),
+        (IMAGE, at("images[0].newTag"), True),
+        (IMAGE, at("images[0].newTag", "apps/${target.vars.of}/kustomization.yaml"), True),
+        (IMAGE, at("images[0].newTag", "apps/${sourceEnvironment}/kustomization.yaml"), True),
+        (IMAGE, at("images[newTag=v1].newTag"), True),
+        (IMAGE, at("images[name=ghcr.io/acme/api].newTag"), False),
+        (IMAGE, at("images[0].newTag", "apps/mine/kustomization.yaml"), False),
+        (at("web.image.tag"), at('web["image"].tag'), True),
+        (at("web.image.tag"), at("web.image"), True),
+        (at("web.image.tag"), at("web.image.tag.of"), True),
+        (at("web.image.tag"), at("api.image.tag"), False),
+        (at("list[0].tag"), at("list[1].tag"), False),
+        (at("list[0].tag"), at("list.tag"), False),
+    ],
+)
+@pytest.mark.parametrize("namespace", ["shop", "thief"])
+async def test_to_write_the_file_of_another_place(
+    owners: dict[str, str], theirs: dict[str, str], taken: bool, namespace: str
+) -> None:
+    cluster = with_thief()
+    name = "mine" if namespace == "thief" else "sandbox"
+    cluster.add("Environment", "sandbox", {**environment("prod"), "vars": {"of": "prod"}})
+    created(cluster, "sandbox", YOUNGER)
+    cluster.objects["Environment", "thief", "mine"]["spec"]["vars"] = {"of": "prod"}
+    if namespace == "thief":
+        # What a change comes from has a name of the namespace at hand.
+        cluster.add("Environment", "prod", environment("prod"), namespace="thief")
+        created(cluster, "prod", YOUNGER, namespace="thief")
+    writing(cluster, "prod", owners)
+    writing(cluster, name, theirs, namespace=namespace)
+    (found,) = await read(cluster, name, namespace=namespace)
+    assert found.taken_by == ("Environment shop/prod" if taken else "")
+    (own,) = await read(cluster, "prod")
+    assert own.taken_by == ""
+
+
+async def test_the_same_file_of_another_branch_is_another_one() -> None:
+    cluster = with_thief()
+    writing(cluster, "prod", IMAGE)
+    writing(cluster, "staging", IMAGE, branch="staging")
+    created(cluster, "staging", YOUNGER)
+    (staging,) = await read(cluster, "staging")
+    assert staging.taken_by == ""
+
+
+async def test_nothing_is_committed_for_who_writes_the_file_of_another_place() -> None:
+    cluster = with_thief()
+    writing(cluster, "prod", IMAGE)
+    writing(cluster, "mine", IMAGE, namespace="thief")
+    (mine,) = await read(cluster, "mine", namespace="thief")
+    with pytest.raises(EditRefused, match="OwnedBy Environment shop/prod"):
+        edits_of([mine], [Artifact(component="web", revision=NEW)], {})
+    assert observe(mine, application("web-thief-mine")).writable.startswith("OwnedBy Environment shop/prod")
+
+
+async def test_the_younger_one_names_the_file_in_its_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, threads = Scene(), list[int]()
+
+    def judged(*arguments: Any) -> list[FieldError]:
+        if writes_files(arguments[0]):
+            threads.append(threading.get_ident())
+        return file_errors(*arguments)
+
+    monkeypatch.setattr("worker.watcher.declarations.file_errors", judged)
+    config = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "config"}}
+    metadata = {"name": "config", "namespace": "shop", "uid": "uid-config", "generation": 1}
+    scene.declare(GitRepository, {"metadata": metadata, "spec": config})
+    for name, at_ in (("prod", OLDER), ("mine", YOUNGER)):
+        made = declared(name)
+        made["metadata"] |= {"name": name, "uid": f"uid-{name}", "creationTimestamp": at_}
+        edits = {
+            "repositoryRef": {"name": "config"},
+            "branch": "main",
+            "edits": [{**at("web.tag"), "value": "${revision}"}],
+        }
+        made["spec"]["write"] = {"git": edits}
+        for index, one in enumerate(made["spec"]["deployments"]):
+            one["argocd"]["application"] = f"{name}-{index}"
+        await scene.change(Environment, made)
+    assert scene.valid(Environment, "prod")["reason"] != "FileTaken"
+    found = scene.valid(Environment, "mine")
+    assert (found["status"], found["reason"]) == ("False", "FileTaken")
+    assert "Environment shop/prod" in found["message"]
+    assert threading.get_ident() not in threads
+    assert threads

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from crds.api.pauses import giving_way
@@ -16,6 +17,7 @@ from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
 from crds.rules.policies import valid_condition, validate_policy
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
+from crds.rules.shared_files import Writers, file_errors, writers_of, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
@@ -24,6 +26,7 @@ from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from crds.v1alpha1.tracker_status import WaitingForWhat as Waiting
+from providers.reading import beside
 from worker.watcher.entries import TrackerEntry
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
@@ -192,9 +195,16 @@ class DeclarationController:
             if other != namespace:
                 self._whole.add(other)
                 self.queue.add_after(other, self._debounce)
+        # Those of other namespaces are compared where files are written (activities/shared_applications.py).
+        writers = Writers()
+        if any(map(writes_files, environments.values())):
+            writers = await beside(partial(_writers, environments, repositories))
         for environment in environments.values():
-            errors = validate_environment(environment, instances=instances, repositories=repositories)
-            await self._say(environment, [*errors, *self._places_named.errors(environment)])
+            judge = partial(_place_errors, environment, instances, repositories, writers, environments)
+            # What is written to files may take a tenth of a second.
+            errors = await beside(judge) if writes_files(environment) else judge()
+            errors += self._places_named.errors(environment)
+            await self._say(environment, errors)
         for repository in repositories.values():
             await self._say(repository, validate_repository(repository, providers=self._providers(namespace)))
 
@@ -255,6 +265,26 @@ class DeclarationController:
                 if concerned & changed:
                     places.add((name, deployment.repository_ref.name))
         return places
+
+
+def _writers(environments: Mapping[str, Environment], repositories: Mapping[str, GitRepository]) -> Writers:
+    names = {one.metadata.namespace or "": tuple(environments) for one in environments.values()}
+    return writers_of(environments.values(), _by_key(repositories), names)
+
+
+def _place_errors(
+    environment: Environment,
+    instances: Collection[str],
+    repositories: Mapping[str, GitRepository],
+    writers: Writers,
+    sources: Collection[str],
+) -> list[FieldError]:
+    errors = validate_environment(environment, instances=instances, repositories=repositories)
+    return [*errors, *file_errors(environment, writers, _by_key(repositories), sources)]
+
+
+def _by_key(repositories: Mapping[str, GitRepository]) -> dict[tuple[str, str], GitRepository]:
+    return {(one.metadata.namespace or "", name): one for name, one in repositories.items()}
 
 
 class SharedPlaces:
