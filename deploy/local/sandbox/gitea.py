@@ -33,6 +33,7 @@ _ROUTES: tuple[tuple[str, str, str, Action], ...] = (
     ("POST", _REPOSITORY + "/labels", "issue", issues.create_repository_label),
     ("GET", _REPOSITORY + "/issues/{number}/labels", "issue", issues.list_labels),
     ("POST", _REPOSITORY + "/issues/{number}/labels", "issue", issues.add_labels),
+    ("PUT", _REPOSITORY + "/issues/{number}/labels", "issue", issues.replace_labels),
     ("DELETE", _REPOSITORY + "/issues/{number}/labels/{label}", "issue", issues.remove_label),
     ("GET", _REPOSITORY + "/issues/{number}/comments", "issue", issues.list_comments),
     ("POST", _REPOSITORY + "/issues/{number}/comments", "issue", issues.create_comment),

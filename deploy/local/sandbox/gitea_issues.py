@@ -3,7 +3,7 @@
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.gitea_http import Call, not_found, refused, show_user
 from deploy.local.sandbox.gitea_labels import Label
-from deploy.local.sandbox.github_state import Pull
+from deploy.local.sandbox.github_state import Pull, Repository
 from deploy.local.sandbox.replies import Json, Reply
 
 
@@ -19,13 +19,15 @@ def list_labels(call: Call) -> Reply:
 def add_labels(call: Call) -> Reply:
     """Add by ids or by names; names that do not exist are passed over, a name of several labels adds them all."""
     repository = call.repository()
-    pull, wanted = call.pull(repository), call.body.get("labels") or []
-    if not (all(isinstance(one, int) for one in wanted) or all(isinstance(one, str) for one in wanted)):
-        raise refused(400, "labels should be an array of strings or integers")
-    rows = call.labels.of_repository(repository)
-    there = call.labels.on(repository, pull)
-    added = [row for row in rows if row.id in wanted or row.name in wanted]
-    changed = call.labels.put(repository, pull, [*there, *added])
+    pull = call.pull(repository)
+    changed = call.labels.put(repository, pull, [*call.labels.on(repository, pull), *_named(call, repository)])
+    return Reply(body=show_labels(call, call.labels.on(repository, pull)), took_effect=changed)
+
+
+def replace_labels(call: Call) -> Reply:
+    repository = call.repository()
+    pull = call.pull(repository)
+    changed = call.labels.put(repository, pull, _named(call, repository))
     return Reply(body=show_labels(call, call.labels.on(repository, pull)), took_effect=changed)
 
 
@@ -98,6 +100,14 @@ def show_labels(call: Call, labels: list[Label]) -> list[Json]:
         }
         for label in labels
     ]
+
+
+def _named(call: Call, repository: Repository) -> list[Label]:
+    """Return the labels that a request means; names that do not exist are passed over."""
+    wanted = call.body.get("labels") or []
+    if not (all(isinstance(one, int) for one in wanted) or all(isinstance(one, str) for one in wanted)):
+        raise refused(400, "labels should be an array of strings or integers")
+    return [row for row in call.labels.of_repository(repository) if row.id in wanted or row.name in wanted]
 
 
 def _comment(call: Call) -> Json:

@@ -1,5 +1,7 @@
 """Pull requests, and the repository that they are of."""
 
+from collections.abc import Mapping
+
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.gitea_http import Call, show_user
 from deploy.local.sandbox.gitea_issues import show_labels
@@ -42,8 +44,11 @@ def read_pull(call: Call) -> Reply:
 
 
 def list_files(call: Call) -> Reply:
-    page, headers = call.paged(call.pull(call.repository()).files)
-    files = [{"filename": path, "status": "changed", "additions": 1, "deletions": 0, "changes": 1} for path in page]
+    repository = call.repository()
+    pull = call.pull(repository)
+    page, headers = call.paged(pull.files)
+    before, after = (_tree(repository, sha) for sha in (pull.base_sha, pull.head_sha))
+    files = [{"filename": path, "status": _status(path, before, after), "changes": 1} for path in page]
     return Reply(body=files, headers=headers)
 
 
@@ -69,6 +74,17 @@ def _side(repository: Repository, ref: str, sha: str, pull: Pull | None) -> Json
     gone = pull is not None and ref not in repository.graph.branches
     shown = f"refs/pull/{pull.number}/head" if pull is not None and gone else ref
     return {"label": ref, "ref": shown, "sha": sha, "repo_id": repository.identifier}
+
+
+def _tree(repository: Repository, sha: str) -> Mapping[str, str]:
+    commit = repository.graph.commits.get(sha)
+    return commit.tree if commit is not None else {}
+
+
+def _status(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    if path not in after:
+        return "deleted"
+    return "changed" if path in before else "added"
 
 
 def _head(repository: Repository, pull: Pull) -> str:
