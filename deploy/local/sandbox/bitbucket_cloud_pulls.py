@@ -31,7 +31,7 @@ def show_pull(call: Call, repository: Repository, pull: Pull) -> Json:
         "state": state_of(pull),
         "draft": pull.draft,
         "author": show_user(pull.author),
-        "reviewers": [show_user(login) for login in _reviewers(pull)],
+        "reviewers": [show_user(login) for login in pull.reviewers],
         "close_source_branch": False,
         "source": _side(call, repository, pull.head_ref, pull.head_sha),
         "destination": _side(call, repository, pull.base_ref, pull.base_sha),
@@ -154,7 +154,8 @@ def change_pull(call: Call) -> Reply:
     pull.title = str(call.body.get("title", pull.title))
     pull.body = call.body.get("description", pull.body)
     pull.updated_at = call.state.clock.now()
-    _set_reviewers(pull, [str(one.get("uuid")) for one in call.body.get("reviewers") or []])
+    sent = {str(one.get("uuid")) for one in call.body.get("reviewers") or []}
+    pull.reviewers = [login for login in pull.reviewers if show_user(login)["uuid"] in sent]
     return Reply(body=show_pull(call, repository, pull))
 
 
@@ -297,16 +298,6 @@ def _branch(body: Json, side: str) -> str:
     named = body.get(side)
     branch = named.get("branch") if isinstance(named, dict) else None
     return str(branch.get("name", "")) if isinstance(branch, dict) else ""
-
-
-def _reviewers(pull: Pull) -> list[str]:
-    return [str(event["login"]) for event in pull.events if event.get("event") == "review_requested"]
-
-
-def _set_reviewers(pull: Pull, uuids: list[str]) -> None:
-    kept = [login for login in _reviewers(pull) if show_user(login)["uuid"] in uuids]
-    pull.events = [event for event in pull.events if event.get("event") != "review_requested"]
-    pull.events += [{"event": "review_requested", "login": login} for login in kept]
 
 
 ROUTES = (

@@ -58,6 +58,11 @@ class Pull:
     merge_sha: str | None = None
     labels: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
+    version: int = 0
+    """Grows with each change, at hosts that want it named by writes."""
+    version_head: str = ""
+    """The head that the version is about: a push makes a new one."""
     comments: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     created_at: float = 0.0

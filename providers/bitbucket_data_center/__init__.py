@@ -1,0 +1,1 @@
+"""Bitbucket Data Center as an SCM host."""

@@ -1,0 +1,39 @@
+"""Read pull requests of one repository at Bitbucket Data Center."""
+
+from dataclasses import replace
+from functools import partial
+
+from providers.bitbucket_data_center import wire
+from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
+from providers.models import ChangedFiles, ChangeState, HostPullRequest
+from providers.reading import read
+
+
+class BitbucketDataCenterPullRequests:
+    def __init__(self, calls: BitbucketDataCenterCalls) -> None:
+        self._calls = calls
+
+    async def get(self, number: int) -> HostPullRequest:
+        reply = await self._calls.call(wire.get_pull(self._calls.repository, number))
+        return await with_merge_commit(self._calls, await read(reply, partial(wire.read_pull, reply.document())))
+
+    async def changed_files(self, number: int) -> ChangedFiles:
+        paths: dict[str, None] = {}
+        cut = False
+        request = wire.list_files(self._calls.repository, number)
+        async for reply in self._calls.pages(request, size=wire.CHANGES_PAGE):
+            paths.update(dict.fromkeys(await read(reply, partial(wire.read_files, reply))))
+            cut = await read(reply, partial(wire.is_cut, reply))
+        return ChangedFiles(paths=tuple(paths), complete=not cut)
+
+
+async def with_merge_commit(calls: BitbucketDataCenterCalls, change: HostPullRequest) -> HostPullRequest:
+    """Return a pull request with its merge commit: not all versions show it with the pull request itself."""
+    if change.state is not ChangeState.MERGED or change.merge_sha is not None:
+        return change
+    request = wire.list_activities(calls.repository, change.number, "get-merge")
+    async for reply in calls.pages(request, size=wire.ACTIVITIES_PAGE):
+        found = await read(reply, partial(wire.read_merge_commit, reply))
+        if found is not None:
+            return replace(change, merge_sha=found)
+    return change
