@@ -6,6 +6,7 @@ Keys of a Secret, by kind:
 - `bitbucketCloud`: `token` (an access token of a repository, project or workspace); or `username`, an account's e-mail
   address, with `token`, its API token.
 - `gitea`, `forgejo`: `token`; or `username` with `password`.
+- `bitbucketDataCenter`: `token`, an HTTP access token; or `username` with `password`.
 - `jenkins`: `username` with `token` (API token) or `password`.
 - `gitlab`: `token` of scope api, of a user whose role is Developer or higher.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
@@ -34,6 +35,10 @@ from providers.bitbucket_cloud import wire as bitbucket_cloud_wire
 from providers.bitbucket_cloud.adapter import BitbucketCloudHost
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
+from providers.bitbucket_data_center import wire as bitbucket_data_center_wire
+from providers.bitbucket_data_center.adapter import BitbucketDataCenterHost
+from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
+from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
 from providers.gitea import wire as gitea_wire
 from providers.gitea.adapter import GiteaHost
 from providers.gitea.calls import GiteaCalls
@@ -59,7 +64,14 @@ from providers.models import Credential, ScmIdentity
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
-HostOptions = GitHubOptions | GitLabOptions | GiteaOptions | BitbucketCloudOptions | AzureDevOpsOptions
+HostOptions = (
+    GitHubOptions
+    | GitLabOptions
+    | GiteaOptions
+    | BitbucketCloudOptions
+    | BitbucketDataCenterOptions
+    | AzureDevOpsOptions
+)
 TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabCIOptions
 DeploymentOptions = ArgoCDOptions
 CheckOptions = HostOptions
@@ -140,6 +152,18 @@ def _azure_devops(options: AzureDevOpsOptions, access: Access, record: Recorder)
     return AzureDevOpsHost(credential=access.credential, calls=calls)
 
 
+def _bitbucket_data_center(options: BitbucketDataCenterOptions, access: Access, record: Recorder) -> ScmHost:
+    calls = BitbucketDataCenterCalls(
+        http=access.http,
+        base_url=bitbucket_data_center_wire.base_url(options.domain),
+        project=options.project,
+        repository=options.repository,
+        credential=access.credential,
+        record=record,
+    )
+    return BitbucketDataCenterHost(credential=access.credential, calls=calls)
+
+
 def _github_actions(options: GitHubActionsOptions, access: Access, record: Recorder) -> TestRuns:
     base_url = github_wire.base_url(options.repository.domain)
     calls = _github_calls(options.repository, access, record, base_url)
@@ -198,6 +222,7 @@ SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]
     GiteaOptions: _gitea,
     ForgejoOptions: _gitea,
     BitbucketCloudOptions: _bitbucket_cloud,
+    BitbucketDataCenterOptions: _bitbucket_data_center,
     AzureDevOpsOptions: _azure_devops,
 }
 CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS}

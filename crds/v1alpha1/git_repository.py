@@ -8,7 +8,7 @@ from pydantic import Field
 from crds.fields import Name, SecretReference
 from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of, extra
 from crds.resource import ConditionedStatus, Resource
-from crds.v1alpha1.scm_host import HOST_FIELDS, PROMOTED_AT, ScmHost, only_host, supported_hosts
+from crds.v1alpha1.scm_host import HOST_FIELDS, ScmHost, only_host
 
 Part = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -120,7 +120,7 @@ HostedRepository = OwnedRepository | GitLabRepository | BitbucketDataCenterRepos
 class GitRepositorySpec(Model):
     """Where the repository is, and what it is made of."""
 
-    rules: ClassVar = (exactly_one_of(*HOST_FIELDS), *supported_hosts())
+    rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
 
     scm_provider_ref: ScmProviderReference
     """Host and credential."""
@@ -137,7 +137,7 @@ class GitRepositorySpec(Model):
     bitbucket_cloud: OwnedRepository | None = None
     """A repository at Bitbucket Cloud; its owner is the workspace."""
     bitbucket_data_center: BitbucketDataCenterRepository | None = None
-    """A repository at Bitbucket Data Center; refused by this version."""
+    """A repository at Bitbucket Data Center."""
     azure_dev_ops: AzureDevOpsRepository | None = None
     """A repository at Azure DevOps."""
     show: Show = Show()
@@ -154,12 +154,10 @@ class GitRepositorySpec(Model):
     def promotion_error(self) -> str:
         """Why pull requests of the repository cannot be promoted; empty where they can."""
         try:
-            host = self.host
+            only_host(self)
         except ValueError as error:
             return str(error)
-        if host in PROMOTED_AT:
-            return ""
-        return f"is at {host.value}; this version promotes pull requests at {', '.join(PROMOTED_AT)} only"
+        return ""
 
     @property
     def hosted(self) -> HostedRepository:

@@ -32,29 +32,6 @@ class ScmHost(StrEnum):
 
 
 HOST_FIELDS = tuple(host.value for host in ScmHost)
-PROMOTED_AT = (
-    ScmHost.GITHUB,
-    ScmHost.GITLAB,
-    ScmHost.GITEA,
-    ScmHost.FORGEJO,
-    ScmHost.BITBUCKET_CLOUD,
-    ScmHost.AZURE_DEVOPS,
-)
-"""Hosts whose pull requests this version promotes."""
-
-
-def supported_hosts() -> tuple[Rule, ...]:
-    """Refuse each host that this version does nothing with."""
-    return tuple(
-        Rule(
-            rule=f"!has(self.{host.value})",
-            message=f"{host.value} is not supported by this version; supported are "
-            + ", ".join(supported.value for supported in PROMOTED_AT),
-            field_path=f".{host.value}",
-        )
-        for host in ScmHost
-        if host not in PROMOTED_AT
-    )
 
 
 def only_host(spec: Model) -> ScmHost:
@@ -116,7 +93,7 @@ class BitbucketCloudHost(Model):
 
 
 class BitbucketDataCenterHost(Model):
-    """Bitbucket Data Center. The Secret holds `token`."""
+    """Bitbucket Data Center. The Secret holds `token`, an HTTP access token; or `username` and `password`."""
 
     domain: Domain
     """Host name or base URL, with its context path."""
@@ -135,7 +112,7 @@ class AzureDevOpsHost(Model):
 class ScmProviderSpec(Model):
     """Exactly one host, and its credential."""
 
-    rules: ClassVar = (exactly_one_of(*HOST_FIELDS), *supported_hosts())
+    rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
 
     github: GitHubHost | None = None
     """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
@@ -148,7 +125,7 @@ class ScmProviderSpec(Model):
     bitbucket_cloud: BitbucketCloudHost | None = None
     """Bitbucket Cloud."""
     bitbucket_data_center: BitbucketDataCenterHost | None = None
-    """Bitbucket Data Center; refused by this version."""
+    """Bitbucket Data Center; for pull requests only: it cannot write several files in one commit."""
     azure_dev_ops: AzureDevOpsHost | None = None
     """Azure DevOps Services, or Server 2022 and later."""
     secret_ref: SecretReference

@@ -53,7 +53,7 @@ class BitbucketDataCenterRevisions:
     async def _has(self, since: str, until: str) -> bool:
         """Say whether a commit has any that another one lacks."""
         reply = await self._calls.call(wire.list_commits_between(self._calls.repository, since, until))
-        return bool(wire.values(reply))
+        return bool(wire.values(reply, limit=wire.PAGE_SIZE))
 
 
 class BitbucketDataCenterCommitStatuses:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
+from providers.decoding import ENTRIES_LIMIT
 from providers.documents import (
     Document,
     at,
@@ -84,9 +85,9 @@ def next_start(reply: Reply, start: int) -> int | None:
     return following
 
 
-def values(reply: Reply) -> tuple[Document, ...]:
-    """Return the items of a page."""
-    return documents(document(reply.value()), "values")
+def values(reply: Reply, *, limit: int = ENTRIES_LIMIT) -> tuple[Document, ...]:
+    """Return the items of a page. Raises ProviderMalformed for more of them than the limit."""
+    return documents(document(reply.value()), "values", limit=limit)
 
 
 def get_pull(repository: str, number_: int) -> Request:

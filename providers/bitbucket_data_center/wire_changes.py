@@ -47,7 +47,7 @@ def list_open(repository: str, head: str) -> Request:
 
 def read_open(reply: Reply, head: str, base: str) -> tuple[HostPullRequest, ...]:
     """Read open pull requests between two branches of the repository itself."""
-    found = (wire.read_pull(value) for value in wire.values(reply))
+    found = (wire.read_pull(value) for value in wire.values(reply, limit=wire.PAGE_SIZE))
     return tuple(
         pull
         for pull in found

@@ -56,18 +56,6 @@ def _repository(**spec: object) -> Document:
 _DOMAIN = {"domain": "git.example"}
 _SECRET = {"secretRef": {"name": "token"}}
 _OF_PROJECT = {"project": "acme", "name": "web"}
-_HOSTS = {
-    "bitbucketDataCenter": _DOMAIN,
-}
-_REPOSITORIES = {
-    "bitbucketDataCenter": _OF_PROJECT,
-}
-UNSUPPORTED: tuple[tuple[str, Document, dict[str, Document]], ...] = (
-    ("ScmProvider", _SECRET, _HOSTS),
-    ("ClusterScmProvider", _SECRET, _HOSTS),
-    ("GitRepository", {"scmProviderRef": {"name": "p"}}, _REPOSITORIES),
-)
-
 _NAME_RULE = "the name of a tracker must be <repository>-<number>, such as web-412"
 _GITHUB = {"owner": "acme", "name": "web"}
 _JENKINS = {"url": "https://ci.example"}
@@ -268,18 +256,6 @@ BAD_DOCUMENTS = (
         "spec.secretRef: is required",
     ),
     bad("repository without a host", _repository(), "spec", HOSTS),
-    *(
-        bad(
-            f"{kind} at {host}",
-            document(
-                kind, "unsupported", {**common, host: block}, namespace="" if kind.startswith("Cluster") else "shop"
-            ),
-            f"spec.{host}",
-            f"{host} is not supported by this version",
-        )
-        for kind, common, blocks in UNSUPPORTED
-        for host, block in blocks.items()
-    ),
     bad(
         "provider with an installation of no App",
         document("ScmProvider", "github", {**_SECRET, "github": {"installationID": 1}}),

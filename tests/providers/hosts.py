@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from providers.argocd.options import ArgoCDOptions
 from providers.azure_devops.options import AzureDevOpsOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
+from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
 from providers.gitea.options import GiteaOptions
 from providers.github.options import GitHubOptions
 from providers.github_actions.options import GitHubActionsOptions
@@ -153,6 +154,17 @@ def azure_devops(
 ) -> ScmHost:
     options = AzureDevOpsOptions(organization="umbrella", domain=base, project=project, repository="web")
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
+
+
+def bitbucket_data_center(
+    http: HttpClients,
+    *,
+    base: str = "https://bitbucket.example.com/context",
+    project: str = "acme",
+    data: Mapping[str, str] | None = None,
+) -> ScmHost:
+    options = BitbucketDataCenterOptions(domain=base, project=project, repository="web")
+    return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": TOKEN})), IDENTITY)
 
 
 def jenkins(

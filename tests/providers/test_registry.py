@@ -5,6 +5,7 @@ import pytest
 from providers.argocd.options import ArgoCDOptions
 from providers.azure_devops.options import AzureDevOpsOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
+from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
 from providers.errors import ProviderMisconfigured, ProviderRejected
 from providers.gitea.options import ForgejoOptions, GiteaOptions
 from providers.github.options import GitHubOptions
@@ -37,6 +38,7 @@ HOSTS: list[HostOptions] = [
     GitHubOptions(domain="https://x", owner="a", repository="b"),
     GitLabOptions(domain="https://x", project="1"),
     BitbucketCloudOptions(domain="https://x", workspace="a", repository="b"),
+    BitbucketDataCenterOptions(domain="https://x", project="a", repository="b"),
     AzureDevOpsOptions(organization="o", domain="https://x", project="a", repository="b"),
 ]
 REPOSITORY = GitHubOptions(domain="https://x", owner="a", repository="b")

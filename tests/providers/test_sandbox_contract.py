@@ -40,6 +40,7 @@ from tests.providers.hosts import (
     argocd,
     azure_devops,
     bitbucket_cloud,
+    bitbucket_data_center,
     gitea,
     github,
     github_actions,
@@ -199,6 +200,13 @@ def _azure_devops_entra(url: str, http: HttpClients, valid: bool) -> ScmHost:
 
 
 GITEA_PASSWORD = "sandbox-gitea-password"
+
+
+def _bitbucket_data_center(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    token = seed.BITBUCKET_DATA_CENTER_TOKEN if valid else "wrong-token"
+    return bitbucket_data_center(http, base=f"{url}/bitbucketDataCenter", data={"token": token})
+
+
 SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "github": _github_token,
     "github by app": _github_app,
@@ -209,6 +217,7 @@ SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "forgejo": _forgejo,
     "bitbucket cloud": _bitbucket_cloud,
     "bitbucket cloud by a person's token": _bitbucket_cloud_person,
+    "bitbucket data center": _bitbucket_data_center,
     "azure devops": _azure_devops,
     "azure devops by an application of entra": _azure_devops_entra,
 }
@@ -458,6 +467,7 @@ _CHANGING = (
     "gitlab",
     "gitea",
     "bitbucket cloud",
+    "bitbucket data center",
     "azure devops",
 )
 _WRITING = (

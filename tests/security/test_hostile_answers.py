@@ -152,6 +152,7 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
         "gitlab",
         "gitea",
         "bitbucketCloud",
+        "bitbucketDataCenter",
         "azureDevOps",
     ),
     "branches": (
@@ -165,7 +166,7 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
 # Reads no answer of a host: an HMAC of our own text.
 _ASKS_NOTHING = {"comments.proof"}
 # Hosts whose pull requests have no labels are asked for none.
-_ASK_NO_LABELS = {"bitbucketCloud"}
+_ASK_NO_LABELS = {"bitbucketCloud", "bitbucketDataCenter"}
 
 
 def _wanted() -> set[str]:

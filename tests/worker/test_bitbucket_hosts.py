@@ -68,3 +68,22 @@ def _add(cluster: Cluster, kind: str, host: dict[str, object], **secret: str) ->
     cluster.add(kind, "bitbucket", spec, namespace="" if shared else "shop")
     data = {"token": "token-of-bitbucket", **secret}
     cluster.secrets["shop", "bitbucket-token"] = {key: value.encode() for key, value in data.items()}
+
+
+@pytest.mark.parametrize("kind", ["ScmProvider", "ClusterScmProvider"])
+async def test_a_repository_at_bitbucket_data_center_is_asked_for_by_project_and_name_below_the_context_path(
+    open_http: Opener, kind: str
+) -> None:
+    cluster, asked = shop(), Asked({"slug": "umbrellas"})
+    _add(cluster, kind, {"bitbucketDataCenter": {"domain": "https://bb.example.com:8443/context"}})
+    reference = {"kind": kind, "name": "bitbucket"}
+    cluster.add(
+        "GitRepository",
+        "umbrellas",
+        {"scmProviderRef": reference, "bitbucketDataCenter": {"project": "~ada", "name": "umbrellas"}},
+    )
+    opener = ClusterOpener(cluster.port(), open_http(asked), system_namespace="shop")
+    opened = await opener.repository("shop", "umbrellas")
+    assert await opened.host.check() == "~ada/umbrellas"
+    place = "https://bb.example.com:8443/context/rest/api/latest/projects/~ada/repos/umbrellas"
+    assert asked.calls == [(place, "Bearer token-of-bitbucket")]

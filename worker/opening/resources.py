@@ -66,6 +66,7 @@ HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
     ScmHost.GITEA: gitea.gitea_options,
     ScmHost.FORGEJO: gitea.forgejo_options,
     ScmHost.BITBUCKET_CLOUD: bitbucket.cloud_options,
+    ScmHost.BITBUCKET_DATA_CENTER: bitbucket.data_center_options,
     ScmHost.AZURE_DEVOPS: azure_devops.host_options,
 }
 CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {**HOSTS}

@@ -7,6 +7,8 @@ from typing import Any
 
 from deploy.local.sandbox.seed import (
     AZURE_DEVOPS_TOKEN,
+    BITBUCKET_CLOUD_TOKEN,
+    BITBUCKET_DATA_CENTER_TOKEN,
     FORGEJO_TOKEN,
     GITEA_TOKEN,
     GITLAB_TOKEN,
@@ -56,6 +58,22 @@ HOSTS: Mapping[str, SampleHost] = {
         repository={"owner": "acme", "name": "{name}"},
         secret={"token": FORGEJO_TOKEN},
         clone_url="ssh://git@forgejo.example.com:2222/acme/{name}.git",
+    ),
+    "bitbucketCloud": SampleHost(
+        system="bitbucketCloud",
+        provider={"domain": "{sandbox}/bitbucketCloud"},
+        repository={"owner": "acme", "name": "{name}"},
+        secret={"token": BITBUCKET_CLOUD_TOKEN},
+        clone_url="git@bitbucket.org:acme/{name}.git",
+        labels=False,
+    ),
+    "bitbucketDataCenter": SampleHost(
+        system="bitbucketDataCenter",
+        provider={"domain": "{sandbox}/bitbucketDataCenter"},
+        repository={"project": "ACME", "name": "{name}"},
+        secret={"token": BITBUCKET_DATA_CENTER_TOKEN},
+        clone_url="https://bitbucket.example.com/context/scm/acme/{name}.git",
+        labels=False,
     ),
     "azureDevOps": SampleHost(
         system="azureDevOps",

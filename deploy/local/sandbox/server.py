@@ -12,6 +12,7 @@ from deploy.local.sandbox import (
     argocd_api,
     azure_devops,
     bitbucket_cloud,
+    bitbucket_data_center,
     control,
     gitea,
     github,
@@ -39,7 +40,18 @@ class Sandbox:
 def build_app(state: SandboxState) -> web.Application:
     app = web.Application(middlewares=[record_and_interfere], client_max_size=_BODY_LIMIT_BYTES)
     app[STATE] = state
-    for routes in (control, github, gitea, jenkins, gitlab, gitlab_ci, argocd_api, bitbucket_cloud, azure_devops):
+    for routes in (
+        control,
+        github,
+        gitea,
+        jenkins,
+        gitlab,
+        gitlab_ci,
+        argocd_api,
+        bitbucket_cloud,
+        bitbucket_data_center,
+        azure_devops,
+    ):
         routes.add_routes(app)
     return app
 

@@ -19,6 +19,7 @@ SYSTEMS = (
     "gitea",
     "forgejo",
     "bitbucketCloud",
+    "bitbucketDataCenter",
     "azureDevOps",
 )
 _HANG_SECONDS = 3600.0
@@ -28,6 +29,7 @@ _UNKNOWN_PATH: dict[str, Json] = {
     "github": {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"},
     "gitlab": {"error": "404 Not Found"},
     "bitbucketCloud": {"type": "error", "error": {"message": "Resource not found"}},
+    "bitbucketDataCenter": {"errors": [{"context": None, "message": "HTTP 404 Not Found", "exceptionName": None}]},
     "argocd": {"code": 5, "error": "Not Found", "message": "Not Found"},
 }
 

@@ -255,6 +255,53 @@ AZURE_DEVOPS = _routes({
     r"PATCH .*/threads/9/comments/1": _AZURE_COMMENT,
 })  # fmt: skip
 
+_LAST = {"size": 1, "limit": 100, "start": 0, "isLastPage": True, "nextPageStart": None}
+_SERVER_USER = {"name": "pilotage-bot", "slug": "pilotage-bot", "id": 7}
+_SERVER_REPOSITORY = {"slug": "web", "project": {"key": "ACME"}}
+_SERVER_PULL = {
+    "id": 1, "version": 3, "title": "A title", "description": "x", "state": "MERGED", "author": {"user": _SERVER_USER},
+    "fromRef": {"id": "refs/heads/feature", "latestCommit": OLDER, "repository": _SERVER_REPOSITORY},
+    "toRef": {"id": "refs/heads/main", "latestCommit": SHA, "repository": _SERVER_REPOSITORY},
+    "reviewers": [{"user": _SERVER_USER}], "properties": {"mergeCommit": {"id": SHA}},
+    "links": {"self": [{"href": "https://bitbucket.example.com/context/projects/ACME/repos/web/pull-requests/1"}]},
+}  # fmt: skip
+_SERVER_OPEN = {**_SERVER_PULL, "id": 2, "state": "OPEN", "properties": {}}
+_SERVER_COMMENT = {"id": 9, "version": 1, "text": "### Pilotage: Testing", "author": _SERVER_USER}
+_SERVER_STATUS = {"key": "pilotage/dev", "name": "pilotage/dev", "state": "SUCCESSFUL", "url": "https://example.com"}
+
+
+def _server_refusal(name: str) -> Answer:
+    exception = f"com.atlassian.bitbucket.pull.{name}"
+    return Answer(status=409, body={"errors": [{"context": None, "message": "no", "exceptionName": exception}]})
+
+
+BITBUCKET_DATA_CENTER = _routes({
+    r"POST /refusing/.*/pull-requests": _server_refusal("EmptyPullRequestException"),
+    r"POST /refusing/.*/merge": _server_refusal("PullRequestOutOfDateException"),
+    r"GET /refusing/.*/pull-requests": {**_LAST, "values": []},
+    r"GET /old/.*/pull-requests/1": {**_SERVER_PULL, "properties": {}},
+    r"GET .*/repos/web/pull-requests": {**_LAST, "values": [_SERVER_OPEN]},
+    r"POST .*/repos/web/pull-requests": Answer(status=201, body=_SERVER_OPEN),
+    r"(GET|PUT) .*/pull-requests/1": _SERVER_PULL,
+    r"GET .*/pull-requests/2": _SERVER_OPEN,
+    r"POST .*/pull-requests/2/decline": _SERVER_PULL,
+    r"GET .*/pull-requests/1/changes": {**_LAST, "values": [
+        {"type": "MOVE", "path": {"toString": "a/c.py"}, "srcPath": {"components": ["a", "b.py"]}},
+    ]},
+    r"GET .*/pull-requests/1/activities": {**_LAST, "values": [
+        {"id": 3, "action": "MERGED", "commit": {"id": SHA}},
+        {"id": 2, "action": "COMMENTED", "comment": _SERVER_COMMENT}, {"id": 1, "action": "OPENED"},
+    ]},
+    r"(GET|PUT) .*/pull-requests/1/comments/9": _SERVER_COMMENT,
+    r"POST .*/pull-requests/1/comments": Answer(status=201, body=_SERVER_COMMENT),
+    r"GET .*/compare/commits": {**_LAST, "values": [{"id": SHA}]},
+    r"GET .*/repos/web/commits/[^/]+": {"id": SHA},
+    r"POST .*/commits/[^/]+/builds": Answer(status=204),
+    r"GET .*/build-status/latest/commits/[^/]+": {**_LAST, "values": [_SERVER_STATUS]},
+    r"GET .*/projects/acme/repos/web": {"slug": "web"},
+    r"GET .*/api/latest/projects": Answer(headers={"x-ausername": "pilotage-bot"}, body={**_LAST, "values": []}),
+})  # fmt: skip
+
 _SENT = [{"name": "PROMOTION_KEY", "value": KEY}, {"name": "REVISION", "value": SHA}, {"name": "HIDDEN"}]
 _PARAMETERS = [
     {"_class": "hudson.model.ParametersAction", "parameters": _SENT},
@@ -501,6 +548,7 @@ HOSTS: Mapping[str, tuple[Route, ...]] = {
     "gitea": GITEA,
     "github": GITHUB,
     "bitbucketCloud": BITBUCKET_CLOUD,
+    "bitbucketDataCenter": BITBUCKET_DATA_CENTER,
     "azureDevOps": AZURE_DEVOPS,
     "githubActions": GITHUB,
     "jenkins": JENKINS,

@@ -26,6 +26,7 @@ from tests.providers.hosts import (
     argocd,
     azure_devops,
     bitbucket_cloud,
+    bitbucket_data_center,
     gitea,
     github,
     github_actions,
@@ -43,6 +44,9 @@ INSTALLATION = "https://github.example.com/installation/api/v3"
 """Where the credential is an installation's token, which asks for its account in GraphQL."""
 REFUSING = "https://github.example.com/refusing/api/v3"
 """Where pull requests are neither opened nor merged, and branches are elsewhere."""
+DATA_CENTER_REFUSING = "https://bitbucket.example.com/refusing"
+DATA_CENTER_OLD = "https://bitbucket.example.com/old"
+"""Where merge commits are not shown with their pull requests."""
 ACCESS_TOKEN = "https://bitbucket.example.com/access-token"
 """Where the credential is an access token, which has no account to ask for."""
 REFUSING_BITBUCKET = "https://bitbucket.example.com/refusing"
@@ -218,6 +222,38 @@ OPERATIONS: Mapping[str, Operation] = {
     "azureDevOps.check": lambda http: azure_devops(http).check(),
     "azureDevOps.check.account": lambda http: azure_devops(http, project="").check(),
     "azureDevOps.check.entra": lambda http: azure_devops(http, data=ENTRA).check(),
+    "bitbucketDataCenter.pull_requests.get": lambda http: bitbucket_data_center(http).pull_requests.get(1),
+    "bitbucketDataCenter.pull_requests.get.old": lambda http: bitbucket_data_center(
+        http, base=DATA_CENTER_OLD
+    ).pull_requests.get(1),
+    "bitbucketDataCenter.pull_requests.changed_files": lambda http: bitbucket_data_center(
+        http
+    ).pull_requests.changed_files(1),
+    "bitbucketDataCenter.revisions.compare": lambda http: bitbucket_data_center(http).revisions.compare(OLDER, SHA),
+    "bitbucketDataCenter.revisions.resolve": lambda http: bitbucket_data_center(http).revisions.resolve(SHA[:12]),
+    "bitbucketDataCenter.commit_statuses.newest": lambda http: bitbucket_data_center(http).commit_statuses.newest(SHA),
+    "bitbucketDataCenter.commit_statuses.set": lambda http: bitbucket_data_center(http).commit_statuses.set(
+        SHA, STATUS
+    ),
+    "bitbucketDataCenter.comments.own": lambda http: bitbucket_data_center(http).comments.own(1),
+    "bitbucketDataCenter.comments.get": lambda http: bitbucket_data_center(http).comments.get("1:9"),
+    "bitbucketDataCenter.comments.create": lambda http: bitbucket_data_center(http).comments.create(1, "x"),
+    "bitbucketDataCenter.comments.update": lambda http: bitbucket_data_center(http).comments.update(OURS, "x"),
+    "bitbucketDataCenter.changes.find_open": lambda http: changes(bitbucket_data_center(http)).find_open(
+        "feature", "main"
+    ),
+    "bitbucketDataCenter.changes.create": lambda http: changes(bitbucket_data_center(http)).create(PROPOSED),
+    "bitbucketDataCenter.changes.create.refused": lambda http: refused(
+        changes(bitbucket_data_center(http, base=DATA_CENTER_REFUSING)).create(PROPOSED)
+    ),
+    "bitbucketDataCenter.changes.update": lambda http: changes(bitbucket_data_center(http)).update(1, title="y"),
+    "bitbucketDataCenter.changes.merge": lambda http: changes(bitbucket_data_center(http)).merge(1, MERGE),
+    "bitbucketDataCenter.changes.merge.refused": lambda http: refused(
+        changes(bitbucket_data_center(http, base=DATA_CENTER_REFUSING)).merge(2, MERGE)
+    ),
+    "bitbucketDataCenter.changes.close": lambda http: changes(bitbucket_data_center(http)).close(2),
+    "bitbucketDataCenter.check": lambda http: bitbucket_data_center(http).check(),
+    "bitbucketDataCenter.check.account": lambda http: bitbucket_data_center(http, project="").check(),
     "githubActions.find": lambda http: github_actions(http).find("e2e.yml", KEY),
     "githubActions.find.known": lambda http: github_actions(http).find("e2e.yml", KEY, ORIGIN),
     "githubActions.create": lambda http: github_actions(http).create("e2e.yml", KEY, {"REVISION": SHA}),
