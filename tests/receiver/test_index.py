@@ -23,7 +23,7 @@ from tests.receiver.world import (
 )
 from tests.watcher.fakes import until
 from worker.receiver.hooks import Hook
-from worker.receiver.index import EARLY_LIMIT, Place
+from worker.receiver.index import EARLY_LIMIT, EARLY_OF_NAMESPACE, Place
 
 REPOSITORY = Hook(namespace="shop", kind="GitRepository", name="web")
 PROVIDER = Hook(namespace="shop", kind="ScmProvider", name="github")
@@ -190,10 +190,19 @@ async def test_a_run_that_another_address_told_of_is_not_poked_for_once_shown() 
     assert world.pokes._at_work == {}
 
 
-def test_what_was_told_too_early_is_bounded() -> None:
+def test_what_was_told_too_early_is_bounded_and_one_namespace_forgets_its_own() -> None:
     world = shop()
-    for number in range(EARLY_LIMIT + 10):
-        named(world, JENKINS, RunNotice(url=f"https://ci.example.com/{number}"))
+    other = Hook(namespace="docs", kind="TestRunner", name="jenkins")
+    named(world, other, RunNotice(url="https://ci.example.com/docs"))
+    for runner in range(4):
+        hook = Hook(namespace="shop", kind="TestRunner", name=f"jenkins-{runner}")
+        for number in range(EARLY_OF_NAMESPACE):
+            named(world, hook, RunNotice(url=f"https://ci.example.com/{runner}/{number}"))
+    assert len(world.index._early) == EARLY_OF_NAMESPACE + 1
+    assert (other, "https://ci.example.com/docs") in world.index._early
+    for number in range(2 * EARLY_LIMIT):
+        hook = Hook(namespace=f"n{number % 8}", kind="TestRunner", name="jenkins")
+        named(world, hook, RunNotice(url=f"https://ci.example.com/{number}"))
     assert len(world.index._early) == EARLY_LIMIT
 
 

@@ -10,7 +10,7 @@ from providers.webhooks.events import PullRequestNotice, RepositoryName
 from tests.receiver.world import RUN_URL, World, shop, tracker, waiting_for_run
 from tests.watcher.fakes import until
 from worker.receiver import pokes as module
-from worker.receiver.again import Again
+from worker.receiver.again import OF_NAMESPACE, Again
 from worker.receiver.hooks import Hook
 from worker.receiver.index import Place, Target
 from worker.receiver.pokes import Pokes, TooMany
@@ -113,7 +113,7 @@ async def test_a_merge_that_its_workflow_does_not_see_is_looked_for_again() -> N
     looking, poked = again(world)
     looking.add(REPOSITORY, (MERGE,))
     await until(lambda: len(poked) == len(AT_ONCE), seconds=10)
-    assert looking._timers == set()
+    assert not looking._timers
 
 
 async def test_what_a_status_shows_to_have_ended_is_not_looked_at_again() -> None:
@@ -128,7 +128,17 @@ async def test_what_a_status_shows_to_have_ended_is_not_looked_at_again() -> Non
 async def test_a_change_that_ends_nothing_is_looked_at_once() -> None:
     looking, _ = again(shop())
     looking.add(REPOSITORY, (PullRequestNotice(repository=MERGE.repository, number=412),))
-    assert looking._timers == set()
+    assert not looking._timers
+
+
+async def test_looks_of_one_namespace_keep_no_other_from_its_own() -> None:
+    looking = Again(shop().index, lambda target: None, after=(timedelta(hours=1),))
+    for _ in range(2 * OF_NAMESPACE):
+        looking.add(REPOSITORY, (MERGE,))
+    assert len(looking._timers) == OF_NAMESPACE
+    looking.add(Hook(namespace="docs", kind="GitRepository", name="web"), (MERGE,))
+    assert len(looking._timers) == OF_NAMESPACE + 1
+    looking.close()
 
 
 async def test_looks_that_are_waited_for_are_bounded() -> None:

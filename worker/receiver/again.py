@@ -5,6 +5,7 @@ ends with that very step. A workflow that was poked too early would look again b
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
@@ -17,6 +18,8 @@ AFTER = (timedelta(seconds=5), timedelta(seconds=20))
 """When it is looked at once more; a status shows within two seconds that its workflow has seen the end."""
 LIMIT = 1_000
 """Of looks that are waited for; beyond it a workflow was poked once."""
+OF_NAMESPACE = LIMIT // 4
+"""Of those; a namespace that is told of more keeps no other from its looks."""
 
 
 class Again:
@@ -29,7 +32,9 @@ class Again:
         self._poke = poke
         self._after = tuple(after)
         self._limit = limit
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[asyncio.TimerHandle, str] = {}
+        """With the namespace that each is for."""
+        self._held: Counter[str] = Counter()
 
     def add(self, hook: Hook, notices: Iterable[Notice]) -> None:
         """Look again at what a delivery says to have ended."""
@@ -42,14 +47,16 @@ class Again:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self._held.clear()
 
     def _later(self, hook: Hook, notices: tuple[Notice, ...], after: Sequence[timedelta]) -> None:
-        if not after or len(self._timers) >= self._limit:
+        full = len(self._timers) >= self._limit or self._held[hook.shard] >= OF_NAMESPACE
+        if not after or full:
             return
         loop = asyncio.get_running_loop()
 
         def look() -> None:
-            self._timers.discard(timer)
+            self._held[self._timers.pop(timer)] -= 1
             targets = self._index.waiting(hook, notices)
             try:
                 for target in targets:
@@ -60,7 +67,8 @@ class Again:
                 self._later(hook, notices, after[1:])
 
         timer = loop.call_later(after[0].total_seconds(), look)
-        self._timers.add(timer)
+        self._timers[timer] = hook.shard
+        self._held[hook.shard] += 1
 
 
 def _has_ended(notice: Notice) -> bool:

@@ -23,6 +23,8 @@ from worker.receiver.mirrors import Mirrors
 EARLY_SECONDS = 30.0
 """How long a run is remembered that ended before any status showed it."""
 EARLY_LIMIT = 1000
+EARLY_OF_NAMESPACE = 250
+"""Of those; a namespace that is told of more forgets its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,9 @@ class Index:
         for mark in marks:
             self._early[hook, mark] = now
             self._early.move_to_end((hook, mark))
+        own = [key for key in self._early if key[0].shard == hook.shard]
+        for key in own[: max(0, len(own) - EARLY_OF_NAMESPACE)]:
+            del self._early[key]
         while self._early and (len(self._early) > EARLY_LIMIT or self._is_old(next(iter(self._early.values())), now)):
             self._early.popitem(last=False)
 
