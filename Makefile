@@ -83,7 +83,7 @@ format: $(STAMP) ## Format and fix what can be fixed
 generate: $(STAMP) ## Write the generated files
 	$(BIN)/python -m worker crds --write
 
-mutants: $(STAMP) ## Change each condition of workflow rules and see whether a test notices, in about ten minutes (RULES=... only some)
+mutants: $(STAMP) ## Change each condition of workflow rules and see whether a test notices, in half an hour (RULES=... only some)
 	$(BIN)/python -m tests.mutants.run $(RULES)
 
 lock: ## Write the locked requirements with uv, which must be installed

@@ -110,7 +110,7 @@ async def measure_costs(
 
 def _seconds(before: Usage, after: Usage) -> dict[str, float]:
     spent = {name: used - before.cpu_seconds.get(name, 0.0) for name, used in after.cpu_seconds.items()}
-    return grouped(spent, ("worker", "watcher", "temporal", "kubernetes", "sandbox"))
+    return grouped(spent, ("worker", "watcher", "temporal", "kube-apiserver", "etcd", "sandbox"))
 
 
 async def _requests(stage: Stage) -> Requests:

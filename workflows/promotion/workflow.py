@@ -26,7 +26,7 @@ from workflows.promotion.rules.carrying import fitting
 from workflows.promotion.run import CommandWaits, Continue, Ended, PromotionRun
 from workflows.promotion.state import PromotionStart, PromotionState
 from workflows.promotion.steps import delivery, gates, intake, testing
-from workflows.promotion.steps import hop as hopping
+from workflows.promotion.steps.hop import await_policy, choose_hop
 from workflows.promotion.steps.presenting import Presenting
 from workflows.promotion.steps.publishing import newest_events, status_publisher
 from workflows.promotion.steps.runs import cancel_open
@@ -40,8 +40,8 @@ STEPS: dict[State, Step] = {
     State.PENDING: intake.read,
     State.AWAITING_MERGE: intake.await_merge,
     State.AWAITING_SYNC: intake.await_sync,
-    State.SYNCED: hopping.choose_hop,
-    State.AWAITING_POLICY: hopping.await_policy,
+    State.SYNCED: choose_hop,
+    State.AWAITING_POLICY: await_policy,
     State.TESTING: testing.run_tests,
     State.TESTS_FAILED: gates.await_retest,
     State.READY_TO_PROMOTE: gates.await_turn,
