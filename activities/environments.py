@@ -26,6 +26,7 @@ from activities.ports import Lack, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
+from crds.rules.shared_applications import split_name
 from crds.v1alpha1.deployment import ArgoCDWrite, Deployment, GitWrite, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
@@ -37,6 +38,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from providers.models import ApplicationRef
 
 Kind = TypeVar("Kind", bound=Resource)
 
@@ -128,7 +130,7 @@ class EnvironmentReader:
                 found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, names))
             else:
                 found += [_to_spec(deployment, repository, component, write, name) for name in names]
-        found = await self._shared.mark(environment, found)
+        found = [await self._told_apart(environment, one) for one in await self._shared.mark(environment, found)]
         spec = environment.spec
         view = EnvironmentView(
             name=environment.metadata.name,
@@ -142,6 +144,25 @@ class EnvironmentReader:
         )
         self._bound(view)
         return view
+
+    async def _told_apart(self, environment: Environment, one: DeploymentSpec) -> DeploymentSpec:
+        """Ask Argo CD where only it knows whether an older Environment names the same application in another way."""
+        if one.write is None or one.taken_by or one.unresolved:
+            return one
+        others = await self._shared.alike(environment, one)
+        if not others:
+            return one
+        namespace, bare = split_name(one.application)
+        try:
+            port = await self._connections.deployments(self._request.namespace, one.instance)
+            usual = (await port.get(ApplicationRef(project=one.project, name=bare))).namespace
+        except (ProviderUnauthorized, ProviderNotFound):
+            # What is not there, or not to be seen, under its bare name is another one than what is to be written.
+            return one
+        except (ReferenceMissing, ProviderError) as error:
+            return replace(one, failure=failure_from(error).brief())
+        owner = next((who for named, who in others.items() if (named or usual) == (namespace or usual)), None)
+        return one if owner is None else replace(one, taken_by=str(owner))
 
     def _bound(self, view: EnvironmentView) -> None:
         """Refuse what no promotion could carry, rather than a part of it in silence."""

@@ -16,7 +16,7 @@ from activities.models.configuration import DeploymentSpec
 from crds.api.pauses import giving_way
 from crds.api.ports import ApiForbidden, ApiGone, Kubernetes, resource_of
 from crds.resource import Resource
-from crds.rules.shared_applications import Claimant, Named, claimant, named, owners_of, server_of
+from crds.rules.shared_applications import Claimant, Named, claimant, named, owners_of, server_of, split_name
 from crds.rules.shared_files import Repositories, Writers, values_of, writers_of, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
@@ -34,6 +34,8 @@ class _Look:
     owners: Mapping[Named, Claimant]
     servers: Mapping[tuple[str, str], str]
     """By namespace and ArgoCDInstance."""
+    alike: Mapping[Named, Mapping[str, Claimant]] = field(default_factory=dict)
+    """By server and name alone: who has it, by the namespace that is named with it, or empty."""
     writers: Writers = field(default_factory=Writers)
     repositories: Repositories = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -76,6 +78,22 @@ class SharedApplications:
             marked.append(deployment if owner is None else replace(deployment, taken_by=str(owner)))
         return marked
 
+    async def alike(self, environment: Environment, deployment: DeploymentSpec) -> Mapping[str, Claimant]:
+        """Return who else may have a deployment's application, by the namespace that they name with it, or empty.
+
+        `web` and `team/web` are one where `team` is the namespace that the server takes where none is named.
+        """
+        one = claimant(environment)
+        look = await self._look(one.namespace)
+        server = look.servers.get((one.namespace, deployment.instance))
+        if server is None:
+            return {}
+        named_in, bare = split_name(named(server, deployment.application)[1])
+        found = look.alike.get((server, bare), {})
+        # Of two that both name a namespace the names tell.
+        others = {namespace: who for namespace, who in found.items() if namespace != named_in and who < one}
+        return others if not named_in else {name: who for name, who in others.items() if not name}
+
     async def _look(self, namespace: str) -> _Look:
         async with self._looking:
             scope = "" if self._everywhere else namespace
@@ -97,7 +115,7 @@ class SharedApplications:
         environments = await self._all(Environment, namespace)
         owners = await owners_of(environments, servers)
         if not any([writes_files(one) async for one in giving_way(environments)]):
-            return _Look(at=at, owners=owners, servers=servers)
+            return _Look(at=at, owners=owners, servers=servers, alike=await _alike(owners))
         found = await self._all(GitRepository, namespace)
         repositories = {(one.metadata.namespace or "", one.metadata.name): one for one in found}
         names = _by_namespace(environments)
@@ -133,6 +151,14 @@ class SharedApplications:
             token = page.continue_token
             if token is None:
                 return found
+
+
+async def _alike(owners: Mapping[Named, Claimant]) -> dict[Named, dict[str, Claimant]]:
+    found: dict[Named, dict[str, Claimant]] = {}
+    async for (server, application), owner in giving_way(owners.items()):
+        namespace, bare = split_name(application)
+        found.setdefault((server, bare), {})[namespace] = owner
+    return found
 
 
 def _by_namespace(environments: Iterable[Environment]) -> dict[str, tuple[str, ...]]:

@@ -81,6 +81,12 @@ def named(server: str, application: str) -> Named:
     return server, application.removeprefix(_DEFAULT_NAMESPACE)
 
 
+def split_name(application: str) -> tuple[str, str]:
+    """Return the namespace that an application is named with, empty where it is with none, and its name alone."""
+    namespace, _, name = application.rpartition("/")
+    return namespace, name
+
+
 def names_of(environment: Environment, servers: Mapping[tuple[str, str], str]) -> dict[int, Named]:
     """Return the applications that an Environment names, by the position of the deployment.
 

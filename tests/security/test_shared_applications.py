@@ -114,6 +114,35 @@ async def test_to_write_a_foreign_application_by_a_selector() -> None:
     assert {one.application: one.taken_by for one in found} == {"web-prod": "Environment shop/prod", "web-own": ""}
 
 
+@pytest.mark.parametrize(
+    ("owners", "theirs", "namespace", "taken"),
+    [
+        ("web-prod", "gitops/web-prod", "gitops", True),
+        ("gitops/web-prod", "web-prod", "gitops", True),
+        ("web-prod", "team/web-prod", "gitops", False),
+        ("team/web-prod", "web-prod", "gitops", False),
+        ("team/web-prod", "gitops/web-prod", "gitops", False),
+    ],
+)
+async def test_to_write_a_foreign_application_by_the_namespace_that_its_server_takes(
+    owners: str, theirs: str, namespace: str, taken: bool
+) -> None:
+    cluster = with_thief(name=theirs)
+    cluster.objects["Environment", "shop", "prod"]["spec"]["deployments"][0]["argocd"]["application"] = owners
+    there: dict[str, Any] = {"web-prod": application("web-prod", namespace=namespace)}
+    (mine,) = await read(cluster, "mine", namespace="thief", **there)
+    assert (mine.taken_by, mine.failure) == ("Environment shop/prod" if taken else "", None)
+    (prods,) = await read(cluster, "prod", **there)
+    assert prods.taken_by == ""
+
+
+async def test_what_is_not_seen_under_its_bare_name_is_another_application() -> None:
+    cluster = with_thief(name="gitops/hidden")
+    cluster.objects["Environment", "shop", "prod"]["spec"]["deployments"][0]["argocd"]["application"] = "hidden"
+    (mine,) = await read(cluster, "mine", namespace="thief")
+    assert (mine.taken_by, mine.failure) == ("", None)
+
+
 async def test_an_application_of_another_server_or_namespace_is_another_one() -> None:
     for server, name in (
         ("https://cd.example:8443", "web-prod"),
