@@ -11,6 +11,7 @@ from providers.gitlab import commits, merge_requests, notes, statuses, wire
 from providers.gitlab.branches import GitLabBranches
 from providers.gitlab.calls import GitLabCalls
 from providers.gitlab.changes import GitLabMergeRequestChanges
+from providers.gitlab.deployments import GitLabDeploymentRecords
 from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
@@ -144,7 +145,7 @@ class GitLabHost:
 
     def __init__(self, *, http: HttpClients, credential: Credential, calls: GitLabCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities()
+        self.capabilities = Capabilities(deployment_records=True, comment_limit=notes.NOTE_LIMIT)
         self.pull_requests = GitLabMergeRequests(calls)
         self.revisions = GitLabRevisions(calls)
         self.commit_statuses = GitLabCommitStatuses(calls)
@@ -152,7 +153,7 @@ class GitLabHost:
         self.comments = GitLabComments(calls, credential)
         self.changes: PullRequestChanges | None = GitLabMergeRequestChanges(calls)
         self.branches: Branches | None = GitLabBranches(calls)
-        self.deployment_records: DeploymentRecords | None = None
+        self.deployment_records: DeploymentRecords | None = GitLabDeploymentRecords(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the project where there is one; return its path or the account.

@@ -1,9 +1,10 @@
-"""Routes of the GitLab stand-in as an SCM host: merge requests, notes, branches, files and commits."""
+"""Routes of the GitLab stand-in as an SCM host: merge requests, notes, branches, files, commits and deployments."""
 
 from aiohttp import web
 
 from deploy.local.sandbox import gitlab_branches as branches
 from deploy.local.sandbox import gitlab_commits as commits
+from deploy.local.sandbox import gitlab_deployments as deployments
 from deploy.local.sandbox import gitlab_merge_requests as merge_requests
 from deploy.local.sandbox import gitlab_merging as merging
 from deploy.local.sandbox import gitlab_notes as notes
@@ -24,6 +25,10 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("PUT", f"{_ONE}/notes/{{note}}", notes.change),
     ("POST", "/labels", merge_requests.create_label),
     ("POST", "/statuses/{sha}", commits.create_status),
+    ("GET", "/deployments", deployments.list_deployments),
+    ("POST", "/deployments", deployments.create),
+    ("PUT", "/deployments/{deployment}", deployments.change),
+    ("PUT", "/environments/{environment}", deployments.change_environment),
     ("GET", "/repository/branches/{branch}", branches.read_branch),
     ("GET", "/repository/files/{path}", branches.read_file),
     ("GET", "/repository/files/{path}/raw", branches.read_raw),

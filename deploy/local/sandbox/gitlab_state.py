@@ -80,6 +80,8 @@ class Project:
     test_report: Json | None = None
     merge_method: str = "merge"
     """How merge requests are merged: `merge`, `rebase_merge` or `ff`."""
+    environments: dict[str, str] = field(default_factory=dict)
+    """Where each is seen, by its name; empty where nobody says."""
     pipelines: dict[int, Pipeline] = field(default_factory=dict)
 
     @property
