@@ -69,6 +69,8 @@ def _check_shown(shop: Shop, host: str, pull: Document) -> None:
     if HOSTS[host].labels:
         assert {"pilotage/completed", "promoted/staging", "promoted/prod"} <= set(pull["labels"])
         assert [one for one in pull["labels"] if one.startswith("pilotage/")] == ["pilotage/completed"]
+    deployed = [("staging", "success"), ("prod", "success")] if HOSTS[host].deployments else []
+    until(lambda: _deployments(shop), lambda seen: seen == deployed, f"{host}: all deployments are shown", 30)
     green = {"pilotage/dev": "success", "pilotage/staging": "success", "pilotage/prod": "success"}
     until(lambda: _newest_statuses(shop), lambda seen: seen == green, f"{host}: all statuses are green", 30)
 
@@ -76,3 +78,8 @@ def _check_shown(shop: Shop, host: str, pull: Document) -> None:
 def _newest_statuses(shop: Shop) -> dict[str, str]:
     rows = shop.sandbox.state()["github"][f"acme/{shop.name}"]["statuses"].get(MERGE_SHA, ())
     return {row["context"]: row["state"] for row in rows}
+
+
+def _deployments(shop: Shop) -> list[tuple[str, str]]:
+    shown = shop.sandbox.state()["github"][f"acme/{shop.name}"]["deployments"]
+    return [(one["environment"], one["states"][-1]) for one in shown if one["sha"] == MERGE_SHA]

@@ -135,6 +135,7 @@ PORTS: Mapping[str, Mapping[str, type]] = {
         "pull_requests": ports.PullRequests, "revisions": ports.Revisions, "commit_statuses": ports.CommitStatuses,
         "labels": ports.Labels, "comments": ports.Comments, "": ports.Checkable,
         "changes": ports.PullRequestChanges, "branches": ports.Branches,
+        "deployment_records": ports.DeploymentRecords,
     },
     "ci": {"": ports.TestRuns},
     "deployments": {"": ports.Deployments},
@@ -147,6 +148,10 @@ TABLES: Mapping[str, Iterable[str]] = {
 }
 # Ports that hosts may lack, and which kinds have them.
 OPTIONAL: Mapping[str, Iterable[str]] = {
+    "deployment_records": (
+        "github",
+        "gitlab",
+    ),
     "changes": (
         "github",
         "gitlab",

@@ -35,6 +35,8 @@ class SampleHost:
     """What Argo CD's sources name."""
     labels: bool = True
     """Whether the host has labels."""
+    deployments: bool = False
+    """Whether the host shows deployments."""
 
 
 HOSTS: Mapping[str, SampleHost] = {
@@ -44,6 +46,7 @@ HOSTS: Mapping[str, SampleHost] = {
         repository={"namespace": "acme", "name": "{name}"},
         secret={"token": GITLAB_TOKEN},
         clone_url="git@gitlab.example.com:acme/{name}.git",
+        deployments=True,
     ),
     "gitea": SampleHost(
         system="gitea",

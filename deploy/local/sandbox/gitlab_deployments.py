@@ -46,8 +46,9 @@ def create(call: Call) -> Reply:
         "environment": body["environment"],
         "user": call.actor,
         "created_at": timestamp(call.sandbox.clock.now()),
-        "statuses": [{"state": body["status"]}],
+        "statuses": [],
     }
+    _add_status(call, row, body["status"])
     repository.deployments.append(row)
     return Reply(status=201, body=_show(call, row))
 
@@ -62,7 +63,7 @@ def change(call: Call) -> Reply:
     _check_status(wanted)
     if wanted in ("running", _status(row)):
         raise refused(400, {"status": ["cannot transition"]})
-    row["statuses"].append({"state": wanted})
+    _add_status(call, row, wanted)
     return Reply(body=_show(call, row))
 
 
@@ -73,12 +74,19 @@ def change_environment(call: Call) -> Reply:
     if name is None:
         raise refused(404, "404 Environment Not Found")
     environments[name] = str(call.body.get("external_url") or "")
+    for row in call.repository().deployments:
+        if row["environment"] == name:
+            row["statuses"][-1]["environment_url"] = environments[name]
     return Reply(body=_environment(call, name))
 
 
 def _check_status(status: object) -> None:
     if status not in _STATUSES:
         raise refused(400, "status does not have a valid value", key="error")
+
+
+def _add_status(call: Call, row: Json, state: object) -> None:
+    row["statuses"].append({"state": state, "environment_url": call.project().environments[row["environment"]]})
 
 
 def _status(row: Json) -> str:

@@ -94,6 +94,10 @@ GITHUB = _routes({
     r"GET .*/pulls/1/files": Answer(headers=_PAGED, body=[
         {"filename": "a/b.py"}, {"filename": "a/c.py", "previous_filename": "a/d.py", "status": "renamed"},
     ]),
+    r"GET .*/deployments": [{"id": 31, "sha": SHA, "task": "deploy:pilotage"}],
+    r"POST .*/deployments": Answer(status=201, body={"id": 32}),
+    r"GET .*/deployments/3[12]/statuses": [{"id": 1, "state": "in_progress", "description": "x"}],
+    r"POST .*/deployments/3[12]/statuses": Answer(status=201, body={"id": 2}),
     r"GET .*/compare/.*": {"status": "ahead", "ahead_by": 1},
     r"GET .*/commits/[^/]+": {"sha": SHA},
     r"GET .*/commits/[^/]+/status": Answer(headers=_PAGED, body={"state": "success", "statuses": [
@@ -371,6 +375,10 @@ _OPENED = {
     "squash_commit_sha": None,
 }
 _NOTE = {"id": 9, "body": "### Pilotage: Testing", "author": _GITLAB_USER, "system": False}
+_GITLAB_DEPLOYMENT = {
+    "id": 31, "sha": SHA, "status": "success", "environment": {"id": 5, "name": "staging", "external_url": None},
+    "deployable": None,
+}  # fmt: skip
 _GITLAB_STATUS = {
     "id": 3, "sha": SHA, "name": "pilotage/dev", "status": "running", "description": "x",
     "target_url": "https://example.com",
@@ -379,8 +387,14 @@ _GITLAB_STATUS = {
 GITLAB = _routes({
     r"GET .*/projects/acme%2Fweb": {
         "path_with_namespace": "acme/web", "ci_config_path": "", "archived": False, "merge_method": "merge",
-        "squash_option": "default_off",
+        "squash_option": "default_off", "default_branch": "main",
     },
+    r"GET .*/deployments": Answer(
+        headers=_GITLAB_PAGE, body=[{**_GITLAB_DEPLOYMENT, "sha": OLDER}, _GITLAB_DEPLOYMENT]
+    ),
+    r"POST .*/deployments": Answer(status=201, body=_GITLAB_DEPLOYMENT),
+    r"PUT .*/deployments/31": _GITLAB_DEPLOYMENT,
+    r"PUT .*/environments/5": {"id": 5, "name": "staging"},
     r"GET .*/merge_requests": Answer(headers=_GITLAB_PAGE, body=[_OPENED, {**_OPENED, "source_project_id": None}]),
     r"POST /refusing/.*/merge_requests": Answer(status=409, body={"message": ["Another one exists: !2"]}),
     r"POST .*/merge_requests": Answer(status=201, body={**_OPENED, "sha": None, "diff_refs": None}),

@@ -10,6 +10,8 @@ from providers.models import (
     ApplicationState,
     Comment,
     CommitStatus,
+    DeploymentRecord,
+    DeploymentState,
     FileEdit,
     Merge,
     NewCommit,
@@ -18,7 +20,7 @@ from providers.models import (
     Run,
     StatusState,
 )
-from providers.ports import Branches, PullRequestChanges, ScmHost
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges, ScmHost
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
 from tests.providers.hosts import (
@@ -69,10 +71,22 @@ COMMIT = NewCommit(
 )
 
 
+RECORD = DeploymentRecord(
+    environment="staging", sha=SHA, state=DeploymentState.SUCCEEDED, environment_url="https://staging.example"
+)
+NEW_RECORD = DeploymentRecord(environment="new", sha=SHA, state=DeploymentState.IN_PROGRESS)
+
+
 def changes(host: ScmHost) -> PullRequestChanges:
     """Return the port of a host that has it."""
     assert host.changes is not None
     return host.changes
+
+
+def records(host: ScmHost) -> DeploymentRecords:
+    """Return the port of a host that has it."""
+    assert host.deployment_records is not None
+    return host.deployment_records
 
 
 async def refused(called: Awaitable[object]) -> object:
@@ -123,6 +137,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.branches.read": lambda http: branches(github(http)).read("deploy/a.yaml", SHA),
     "github.branches.commit": lambda http: branches(github(http)).commit(COMMIT),
     "github.branches.commit.refused": lambda http: refused(branches(github(http, base=REFUSING)).commit(COMMIT)),
+    "github.deployment_records.record": lambda http: records(github(http)).record(RECORD),
+    "github.deployment_records.record.new": lambda http: records(github(http)).record(NEW_RECORD),
     "github.check": lambda http: github(http).check(),
     "github.check.account": lambda http: github(http, owner="").check(),
     "github.check.app": lambda http: github(http, owner="", data=APP).check(),
@@ -304,6 +320,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab.branches.read.missing": lambda http: branches(gitlab(http)).read("missing.yaml", SHA),
     "gitlab.branches.commit": lambda http: branches(gitlab(http)).commit(COMMIT),
     "gitlab.branches.commit.refused": lambda http: refused(branches(gitlab(http, base=REFUSING)).commit(COMMIT)),
+    "gitlab.deployment_records.record": lambda http: records(gitlab(http)).record(RECORD),
+    "gitlab.deployment_records.record.new": lambda http: records(gitlab(http)).record(NEW_RECORD),
     "gitlab.check": lambda http: gitlab(http).check(),
     "gitlab.check.account": lambda http: gitlab(http, project="").check(),
     "gitlabCI.find": lambda http: gitlab_ci(http).find("main", KEY),
