@@ -24,6 +24,7 @@ from pydantic import ValidationError
 import activities
 import crds.texts
 import providers.models
+import worker.receiver
 import worker.watcher
 from activities import (
     configuration,
@@ -61,6 +62,7 @@ from tests.crds.resources import document
 from tests.providers.fuzzing.answers import APPLICATION, SHA
 from tests.security.measuring import Work, is_short, seconds
 from tests.security.test_large_resources import OBJECT_BYTES, large_policy, large_repository, largest_of_schema
+from worker.receiver import entries as received
 from worker.watcher import claims, declarations, entries
 
 pytestmark = pytest.mark.usefixtures("own_garbage_only")
@@ -137,9 +139,26 @@ def _work_on(deployment: DeploymentSpec, state: ApplicationState) -> None:
 def _of_declarations() -> Iterator[Work]:
     for kind, model in BY_KIND.items():
         spec = largest_of_schema(object_schema(model)["properties"]["spec"], OBJECT_BYTES, True)
-        yield partial(_read_declaration, model, {**document(kind, "x", {}), "spec": spec})
+        made = {**document(kind, "x", {}), "spec": spec}
+        yield partial(_read_declaration, model, made)
+        if kind in RECEIVED:
+            yield partial(_receive, RECEIVED[kind], made)
     yield partial(configuration.to_snapshot, PromotionPolicy.from_wire(large_policy(1)))
     yield partial(environments.view_repository, GitRepository.from_wire(large_repository()))
+
+
+RECEIVED: Mapping[str, Callable[[Document], object]] = {
+    "GitRepository": received.read_repository,
+    "ScmProvider": received.read_provider,
+    "TestRunner": received.read_runner,
+    "Environment": received.read_environment,
+    "ArgoCDInstance": received.read_existence,
+}
+
+
+def _receive(read: Callable[[Document], object], made: Document) -> None:
+    with suppress(ValueError):
+        read(made)
 
 
 def _read_declaration(model: type[Resource], made: Document) -> None:
@@ -162,6 +181,7 @@ def _of_statuses() -> Iterator[Work]:
     whole = _tracker(_rendered())
     yield partial(reduced_status.with_past, whole["status"], whole)
     yield partial(entries.read_tracker, whole)
+    yield partial(received.read_tracker, whole)
     forged = {
         "conditions": [{"type": "x", "status": "True", "message": "x" * OBJECT_BYTES}],
         "waitingFor": {"what": "x"},
@@ -251,7 +271,7 @@ HOSTS_VALUES = {
 
 def _modules() -> Iterator[ModuleType]:
     yield paths
-    for package in (activities, crds.texts, worker.watcher):
+    for package in (activities, crds.texts, worker.receiver, worker.watcher):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             yield importlib.import_module(module.name)
 
