@@ -34,7 +34,7 @@ class AzureDevOpsPullRequests:
         pushes = await self._calls.call(wire.list_iterations(self._calls.repository, number))
         newest = await read(pushes, lambda: wire.read_newest_iteration(wire.items_of(pushes)))
         if not newest:
-            # Those from before the host kept pushes say no more.
+            # Of those from before the host kept pushes no more is known.
             return ChangedFiles(paths=(), complete=False)
         paths: dict[str, None] = {}
         async for reply in self._calls.pages(
@@ -161,7 +161,7 @@ class AzureDevOpsHost:
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account's.
 
-        Raises ProviderUnauthorized naming a permission that the account lacks, as far as the host says so.
+        Raises ProviderUnauthorized naming a permission that the account lacks, as far as the host answers that.
         """
         if self._calls.repository:
             repository = (await self._calls.call(wire.get_repository(self._calls.repository))).document()

@@ -100,15 +100,15 @@ def read_token(reply: Reply, asked: datetime) -> tuple[str, datetime]:
 
 
 def refuse_credential(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Say that the application's credential is not accepted, without what differs from one answer to the next.
+    """Name what Entra refuses of the application's credential, without what differs from one answer to the next.
 
     https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
     """
     if reply.status not in (400, 401):
         return error
     try:
-        said = text(reply.document(), "error_description").partition("Trace ID:")[0].strip()
+        found = text(reply.document(), "error_description").partition("Trace ID:")[0].strip()
     except ProviderMalformed:
-        said = ""
-    message = said or f"it answered {reply.status}"
+        found = ""
+    message = found or f"it answered {reply.status}"
     return ProviderUnauthorized(f"Entra gives the application no token: {message}", status=401)

@@ -108,6 +108,6 @@ class AzureDevOpsCalls:
 
 
 def after_full_page(skip: int, reply: Reply) -> int:
-    """Go on after a full page, in lists that do not say whether there are others."""
+    """Go on after a full page, in lists that do not show whether there are others."""
     count = len(wire.items_of(reply))
     return skip + count if count >= wire.PAGE_SIZE else 0

@@ -27,7 +27,7 @@ _POLICY = frozenset(
         "GitForcePushDeniedException",
     }
 )
-# The server has no status of its own for the first one, and says 400.
+# The server has no status of its own for the first one, and answers 400.
 _UNKNOWN = frozenset({"GitObjectDoesNotExistException", "GitUnresolvableToCommitException"})
 _ERROR_BYTES = 64 * 1024
 _GIT_PERMISSIONS = "2e9eb7ed-3c0a-47d4-87c1-0ffdb275fd87"
@@ -84,7 +84,7 @@ def request(
 
 
 def is_sign_in(reply: Reply) -> bool:
-    """Tell the ways in which a credential that is not accepted is answered beside 401: a page, or the way to one.
+    """Recognise the ways in which a credential that is not accepted is answered beside 401: a page, or the way to one.
 
     https://learn.microsoft.com/en-us/azure/devops/integrate/get-started/authentication/authentication-guidance
     """
@@ -145,7 +145,7 @@ def ask_permission(repository: Document, bit: int) -> Request:
 
 
 def is_denied(reply: Reply) -> bool:
-    """Say whether the account lacks the permission that was asked about; what nobody answers is not known to lack."""
+    """Return whether the account lacks the permission; one that is not answered for is not known to be lacking."""
     return reply.ok and at(reply.value(), "value") == [False]
 
 
@@ -188,7 +188,7 @@ def read_pull(value: Document, web: str) -> HostPullRequest:
 
 
 def read_state(value: Document) -> ChangeState:
-    """Tell merged from open: completion goes on in the background, and is done once the merge has succeeded.
+    """Distinguish merged from open: completion goes on in the background, and is done once the merge has succeeded.
 
     https://learn.microsoft.com/en-us/rest/api/azure/devops/git/pull-requests/get-pull-request#pullrequestasyncstatus
     """
@@ -200,7 +200,7 @@ def read_state(value: Document) -> ChangeState:
 
 
 def has_labels(value: Document) -> bool:
-    """Say whether the answer speaks of labels at all: one pull request asked for by its number comes without them."""
+    """Return whether the answer has labels at all: one pull request asked for by its number comes without them."""
     return value.get("labels") is not None
 
 
@@ -260,7 +260,7 @@ def read_next_skip(value: Document) -> int:
 
 
 def find_merge_bases(repository: str, base: str, head: str) -> Request:
-    """Ask for the common ancestors, which say who contains whom; a diff would be computed for the same answer."""
+    """Ask for the common ancestors, which show who contains whom; a diff would be computed for the same answer."""
     path = f"{repository}/commits/{segment(base)}/mergebases"
     return request("GET", path, "compare", query={"otherCommitId": head})
 

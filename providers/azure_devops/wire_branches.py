@@ -93,7 +93,7 @@ def read_file(reply: Reply) -> bytes:
 
 
 def push(repository: str, wanted: NewCommit, existing: frozenset[str]) -> Request:
-    """Write files in one commit on top of a head; each is told to be new, or not to be.
+    """Write files in one commit on top of a head; each is marked as new, or as one that is there.
 
     https://learn.microsoft.com/en-us/rest/api/azure/devops/git/pushes/create
     """
@@ -124,6 +124,6 @@ def read_push(value: Document) -> str:
     return required_text(commits[0] if commits else {}, "commitId")
 
 
-def _refused_update(status: str, said: str) -> ProviderError:
-    message = f"the branch was not moved: {status}" + (f" ({said})" if said else "")
+def _refused_update(status: str, why: str) -> ProviderError:
+    message = f"the branch was not moved: {status}" + (f" ({why})" if why else "")
     return ProviderConflict(message) if status in _STALE else ProviderRejected(message)

@@ -51,7 +51,7 @@ def read_open(reply: Reply, head: str, base: str, web: str) -> tuple[HostPullReq
 
 
 def create_pull(repository: str, wanted: NewPullRequest) -> Request:
-    """Open a pull request; 409 says that there is an active one between these branches."""
+    """Open a pull request; 409 means that there is an active one between these branches."""
     body = {
         "sourceRefName": f"{BRANCHES}{wanted.head}",
         "targetRefName": f"{BRANCHES}{wanted.base}",
@@ -103,13 +103,13 @@ def hindrance(pull: Document, merge: Merge) -> ProviderError | None:
     if text(pull, "lastMergeSourceCommit", "commitId").lower() != merge.head_sha.lower():
         return ProviderConflict("the pull request has another head than the one that was tested")
     if (failed := _FAILED.get(text(pull, "mergeStatus"))) is not None:
-        said = text(pull, "mergeFailureMessage")
-        return ProviderRejected(f"the pull request cannot be merged: {failed}" + (f" ({said})" if said else ""))
+        why = text(pull, "mergeFailureMessage")
+        return ProviderRejected(f"the pull request cannot be merged: {failed}" + (f" ({why})" if why else ""))
     return None
 
 
 def is_computing(pull: Document) -> bool:
-    """Say whether the host is still finding out, in the background, whether it can merge, or is merging."""
+    """Return whether the host is still finding out, in the background, whether it can merge, or is merging."""
     return text(pull, "mergeStatus") in _COMPUTING
 
 

@@ -17,7 +17,7 @@ def list_threads(repository: str, number_: int) -> Request:
 
 
 def read_comments_of(account: str, number_: int, reply: Reply) -> tuple[Comment, ...]:
-    """Read what one account wrote, oldest first; what the host itself says, and what was deleted, is passed over."""
+    """Read what one account wrote, oldest first; what the host itself wrote, and what was deleted, is passed over."""
     found = sorted(
         (
             required_number(thread, "id"),
@@ -33,8 +33,8 @@ def read_comments_of(account: str, number_: int, reply: Reply) -> tuple[Comment,
 
 
 def _is_of(account: str, comment: Document) -> bool:
-    spoken = not flag(comment, "isDeleted") and text(comment, "commentType") != "system"
-    return spoken and text(comment, "author", "id").lower() == account.lower()
+    shown = not flag(comment, "isDeleted") and text(comment, "commentType") != "system"
+    return shown and text(comment, "author", "id").lower() == account.lower()
 
 
 def get_comment(repository: str, comment_id: str) -> Request:

@@ -58,7 +58,7 @@ async def _give_token(request: web.Request) -> web.StreamResponse:
     sandbox, form = request.app[STATE], await request.post()
     account = sandbox.accounts[SYSTEM].tokens.get(str(form.get("client_secret", "")))
     if account is None or account.login != form.get("client_id"):
-        said = "AADSTS7000215: Invalid client secret provided. Trace ID: 1 Correlation ID: 2 Timestamp: 3"
-        return Reply(status=401, body={"error": "invalid_client", "error_description": said}).response()
+        message = "AADSTS7000215: Invalid client secret provided. Trace ID: 1 Correlation ID: 2 Timestamp: 3"
+        return Reply(status=401, body={"error": "invalid_client", "error_description": message}).response()
     token = sandbox.azure_devops.mint(account.login)
     return Reply(body={"token_type": "Bearer", "expires_in": _LIFE_SECONDS, "access_token": token}).response()

@@ -74,7 +74,7 @@ def list_commits(call: Call) -> Reply:
 
 
 def list_statuses(call: Call) -> Reply:
-    """List all that were ever set, in no order that says which is the newest."""
+    """List all that were ever set, in no order that shows which is the newest."""
     repository = call.repository()
     sha = known(repository, call.request.match_info["sha"])
     return listed(call.paged([_show_status(row) for row in repository.statuses.get(sha, [])], top="top", skip="skip"))

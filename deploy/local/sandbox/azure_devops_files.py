@@ -25,7 +25,7 @@ def list_refs(call: Call) -> Reply:
 
 
 def read_item(call: Call) -> Reply:
-    """Return a file at a commit: its bytes, or what the host says of it."""
+    """Return a file at a commit: its bytes, or what the host knows of it."""
     repository, query = call.repository(), call.request.query
     sha, path = known(repository, query.get("versionDescriptor.version", "")), query.get("path", "")
     text = repository.graph.commits[sha].tree.get(path.removeprefix("/"))

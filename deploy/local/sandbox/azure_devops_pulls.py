@@ -64,7 +64,7 @@ def read_repository(call: Call) -> Reply:
 
 
 def ask_permission(call: Call) -> Reply:
-    """Tell whether the account holds a permission, by its bit."""
+    """Answer whether the account holds a permission, by its bit."""
     name = {"4": "GenericContribute", "16384": "PullRequestContribute"}.get(call.request.match_info["bit"], "")
     return listed([call.rights is None or name in call.rights])
 

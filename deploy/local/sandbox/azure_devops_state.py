@@ -43,7 +43,7 @@ class AzureDevOpsState:
         self.completions[(repository.full_name, pull.number)] = completion
 
     def is_queued(self, repository: Repository, pull: Pull) -> bool:
-        """Say whether a completion is under way; one whose time has come is done first."""
+        """Return whether a completion is under way; one whose time has come is done first."""
         key = (repository.full_name, pull.number)
         found = self.completions.get(key)
         if found is not None and found.due <= self._clock.now():
