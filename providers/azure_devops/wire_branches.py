@@ -1,6 +1,7 @@
 """Branches, commits and files as pure functions."""
 
 import base64
+from dataclasses import replace
 
 from providers.azure_devops.wire import BRANCHES, items_of, request
 from providers.documents import Document, documents, flag, required_text, text
@@ -69,7 +70,8 @@ def read_commit(value: Document) -> BranchCommit:
 def get_file(repository: str, path: str, revision: str) -> Request:
     """Ask for a file's bytes as they are."""
     query = {**_file(path, revision), "$format": "octetStream"}
-    return request("GET", f"{repository}/items", "get-contents", query=query, accepts=frozenset({404}))
+    found = request("GET", f"{repository}/items", "get-contents", query=query, accepts=frozenset({404}))
+    return replace(found, headers={"Accept": "application/octet-stream"})
 
 
 def find_file(repository: str, path: str, revision: str) -> Request:

@@ -245,6 +245,7 @@ async def test_a_file_is_read_as_its_bytes(host: FakeHost) -> None:
     assert await branches(host).read("deploy/a b.yaml", HEAD) == b"\x00\xff"
     asked = host.requests[0].url.params
     assert (asked["path"], asked["versionDescriptor.version"]) == ("/deploy/a b.yaml", HEAD)
+    assert host.requests[0].headers["accept"] == "application/octet-stream"
 
 
 async def test_a_missing_file_is_told_from_a_missing_commit(host: FakeHost) -> None:

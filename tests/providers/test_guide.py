@@ -6,20 +6,25 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
 from deploy.local.sandbox import seed, server, state
 from deploy.local.sandbox.server import Sandbox, running_sandbox
+from providers.errors import ProviderError
 from providers.http import HttpClients, HttpOptions
 from providers.ports import ScmHost
 from tests.providers import test_sandbox_contract as contract
+from tests.providers.hosts import Answer, FakeHost, answer, recorded_round_trips
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending" / "adding-an-scm-provider.md"
@@ -198,6 +203,45 @@ async def test_what_people_declare_opens_the_host(guide: Guide, sandbox: Sandbox
     for named, wanted in ((declared, "acme/web"), (None, "pilotage-bot")):
         host = registry.open_scm_host(opening.host_options(provider, named), access, identity)
         assert await host.check() == wanted
+
+
+@pytest.mark.parametrize(
+    ("shape", "code"),
+    [
+        (answer({"login": "pilotage-bot"}), "200"),
+        (answer({"message": "away"}, 502), "502"),
+        (httpx.ConnectError("refused"), "503"),
+        (httpx.ReadTimeout("slow"), "504"),
+        (httpx.ReadError("cut"), "500"),
+    ],
+    ids=["answer", "answer that is no success", "no connection", "no answer in time", "no whole answer"],
+)
+async def test_each_shape_of_a_record_is_made_once(guide: Guide, shape: Answer, code: str) -> None:
+    host = FakeHost()
+    host.always(shape)
+    labels = {
+        "git_repository": "web",
+        "git_repository_namespace": "shop",
+        "scm_provider": "github",
+        "scm_provider_kind": "ScmProvider",
+        "api": "PullRequest",
+        "operation": "check",
+        "response_code": code,
+    }
+    before, all_before = REGISTRY.get_sample_value("scm_calls_total", labels) or 0, recorded_round_trips()
+    with suppress(ProviderError):
+        await guide.open("https://codebarn.example.com", host.http(), True).check()
+    assert REGISTRY.get_sample_value("scm_calls_total", labels) == before + 1
+    assert recorded_round_trips() == all_before + 1
+
+
+async def test_an_answer_with_a_budget_sets_the_gauges(guide: Guide) -> None:
+    host = FakeHost()
+    host.always(answer({"login": "x"}, 200, x_ratelimit_limit="61", x_ratelimit_remaining="59"))
+    await guide.open("https://codebarn.example.com", host.http(), True).labels.list(1)
+    provider = {"scm_provider": "github", "scm_provider_kind": "ScmProvider"}
+    assert REGISTRY.get_sample_value("scm_calls_rate_limit_limit", provider) == 61
+    assert REGISTRY.get_sample_value("scm_calls_rate_limit_remaining", provider) == 59
 
 
 def test_files_of_the_page_are_as_the_house_writes_them(tmp_path: Path) -> None:
