@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
@@ -20,16 +21,19 @@ from deploy.local.demo.world import NAMESPACE
 from deploy.local.environment.assembly import INSTALLATION, PIECES, LocalEnvironment
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.resources import kubectl
+from providers.jenkins.wire import KEY_PARAMETER
 from tests.bench import scene as scenes
 from tests.bench.scene import Scene
 from tests.bench.throughput import history
 from tests.bench.usage import Usage, read_usage
 from tests.chaos.sandbox import ChaosSandbox
 from tests.worlds.ticking import TESTS
+from worker.receiver.secrets import SECRET_KEY
 from worker.temporal.conversion import DATA_CONVERTER
 from workflows.identity import POKE_SIGNAL, environment_workflow_id, promotion_workflow_id
 
 LOOK_SECONDS = 0.02
+WEBHOOK_SECRET = "secret-of-the-benchmark"
 Say = Callable[[str], None]
 TRACKERS = resource_of(PullRequestTracker.definition)
 
@@ -69,6 +73,23 @@ class Stage:
     async def poke(self, identity: str) -> None:
         """Have a promotion look again, as a webhook's receiver does."""
         await self.promotion(identity).signal(POKE_SIGNAL)
+
+    async def accept_webhooks(self) -> None:
+        """Give Jenkins' Secret the key by which its webhooks are known, and start a receiver."""
+        patch = json.dumps({"stringData": {SECRET_KEY: WEBHOOK_SECRET}})
+        arguments = ("-n", NAMESPACE, "patch", "secret", "jenkins-token", "--type=merge", "-p", patch)
+        await asyncio.to_thread(lambda: kubectl(self.environment.kubeconfig, *arguments, report=_quiet))
+        await asyncio.to_thread(lambda: self.environment.start(receivers=1))
+
+    async def webhook(self, key: str) -> None:
+        """Say to the receiver that a build has ended, as Jenkins' notifications do."""
+        url = f"{self.environment.http_url('receiver-1')}/hooks/{NAMESPACE}/TestRunner/jenkins"
+        build = {"phase": "FINALIZED", "full_url": "http://127.0.0.1/job/1/", "parameters": {KEY_PARAMETER: key}}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            headers = {"Authorization": f"Bearer {WEBHOOK_SECRET}"}
+            answer = await client.post(url, json={"name": "job", "build": build}, headers=headers)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise LocalEnvironmentError(f"the receiver answered {answer.status_code}: {answer.text}")
 
     async def events(self, identity: str) -> list[HistoryEvent]:
         """Return the history of a workflow."""
