@@ -17,6 +17,7 @@ from activities.models.configuration import (
     GitEditSpec,
     GitVia,
     GitWriteSpec,
+    MergeMethod,
     ReadEnvironmentInput,
     WriteKind,
     WriteSpec,
@@ -266,6 +267,8 @@ def _git_write_spec(git: GitWrite) -> GitWriteSpec:
         repository=git.repository_ref.name,
         branch=git.branch,
         via=GitVia(git.via),
+        auto_merge=git.auto_merge,
+        merge_method=MergeMethod(git.merge_method),
         edits=tuple(
             GitEditSpec(
                 file=edit.file,

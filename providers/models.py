@@ -85,6 +85,9 @@ class NewCommit:
     """The branch's head that the edits were made from."""
     message: str
     edits: tuple[FileEdit, ...]
+    begins: bool = False
+    """Whether the branch does not exist yet and begins at the expected head; only where the host can, see
+    Capabilities."""
 
 
 class DeploymentState(StrEnum):
@@ -299,6 +302,8 @@ class Capabilities:
     """Whether names of labels that differ in case alone are two labels."""
     commit_statuses: bool = True
     deployment_records: bool = False
+    begins_branches: bool = False
+    """Whether a commit may begin a branch, as pull requests for our own edits need."""
     html: bool = True
     """Whether comments may hold HTML; where not, people see its tags."""
     comment_limit: int = 65_536

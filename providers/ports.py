@@ -84,7 +84,8 @@ class Branches(Protocol):
     async def commit(self, wanted: NewCommit) -> str:
         """Write all files in one commit on top of the expected head, and return it.
 
-        Raises ProviderConflict where the branch is elsewhere by then: nothing was written.
+        Raises ProviderConflict where the branch is elsewhere by then, or exists where it was to begin: nothing was
+        written. A branch that began at the head and has no commit of ours may stay where the commit failed.
         """
         ...
 

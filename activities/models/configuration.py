@@ -90,6 +90,13 @@ class WriteKind(StrEnum):
 
 class GitVia(StrEnum):
     COMMIT = "Commit"
+    PULL_REQUEST = "PullRequest"
+
+
+class MergeMethod(StrEnum):
+    MERGE = "Merge"
+    SQUASH = "Squash"
+    REBASE = "Rebase"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +121,9 @@ class GitWriteSpec:
     branch: str
     edits: tuple[GitEditSpec, ...]
     via: GitVia = GitVia.COMMIT
+    auto_merge: bool = False
+    """Whether we merge the pull request as soon as the host allows it."""
+    merge_method: MergeMethod = MergeMethod.MERGE
 
 
 @dataclass(frozen=True, kw_only=True)

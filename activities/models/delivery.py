@@ -143,6 +143,8 @@ class WriteOutcome(StrEnum):
     """Somebody else's operation runs: wait for its end."""
     BLOCKED = "Blocked"
     """A sync window forbids the sync for now; `until` says when it ends, where that is known."""
+    AWAITED = "Awaited"
+    """A pull request of ours waits to be merged: ask again later."""
     REFUSED = "Refused"
     """Argo CD refuses for a reason that a person must fix; `message` says which."""
 

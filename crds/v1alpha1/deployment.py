@@ -70,6 +70,19 @@ class GitVia(StrEnum):
 
     COMMIT = "Commit"
     """One commit on the branch itself."""
+    PULL_REQUEST = "PullRequest"
+    """A pull request to the branch, which a person merges, or Pilotage where `autoMerge` says so."""
+
+
+class MergeMethod(StrEnum):
+    """How a pull request is merged."""
+
+    MERGE = "Merge"
+    """A merge commit."""
+    SQUASH = "Squash"
+    """One commit of all its changes."""
+    REBASE = "Rebase"
+    """Its commits on top of the branch."""
 
 
 class GitEdit(Model):
@@ -99,12 +112,29 @@ class GitEdit(Model):
 class GitWrite(Model):
     """Write files in a Git repository that Argo CD deploys from. All of a wave is one commit."""
 
+    rules: ClassVar = (
+        Rule(
+            rule="!has(self.autoMerge) || !self.autoMerge || (has(self.via) && self.via == 'PullRequest')",
+            message="autoMerge must be set only when via is PullRequest",
+            field_path=".autoMerge",
+        ),
+        Rule(
+            rule="!has(self.mergeMethod) || self.mergeMethod == 'Merge' || (has(self.autoMerge) && self.autoMerge)",
+            message="mergeMethod must be set only when autoMerge is",
+            field_path=".mergeMethod",
+        ),
+    )
+
     repository_ref: NameReference
     """GitRepository that is written."""
     branch: Annotated[str, Field(min_length=1, max_length=255)]
     """Branch that Argo CD deploys from."""
     via: GitVia = GitVia.COMMIT
     """How the files get into the branch."""
+    auto_merge: bool = False
+    """Whether Pilotage merges the pull request as soon as the host allows it; else a person does."""
+    merge_method: MergeMethod = MergeMethod.MERGE
+    """How Pilotage merges it; one that the repository allows."""
     edits: Annotated[
         tuple[GitEdit, ...], Field(min_length=1, max_length=20, json_schema_extra=extra(list_type="atomic"))
     ]

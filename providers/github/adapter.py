@@ -178,7 +178,7 @@ class GitHubHost:
     def __init__(self, *, http: HttpClients, base_url: str, credential: Credential, calls: GitHubCalls) -> None:
         scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
-        self.capabilities = Capabilities(label_case=False, deployment_records=True)
+        self.capabilities = Capabilities(label_case=False, deployment_records=True, begins_branches=True)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
         self.revisions = GitHubRevisions(calls)
         self.commit_statuses = GitHubCommitStatuses(calls)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from providers.errors import ProviderError
+from providers.errors import ProviderConflict, ProviderError
 from providers.github import wire_branches
 from providers.github.calls import GitHubCalls
 from providers.models import BranchCommit, NewCommit
@@ -37,9 +37,21 @@ class GitHubBranches:
         return None
 
     async def commit(self, wanted: NewCommit) -> str:
+        if wanted.begins:
+            await self._begin(wanted)
         reply = await self._calls.query(wire_branches.create_commit(self._calls.full_name, wanted))
         try:
             return wire_branches.read_new_commit(reply)
         except ProviderError as error:
             text = self._calls.shown(str(error))
             raise type(error)(text, status=error.status, retry_after=error.retry_after) from None
+
+    async def _begin(self, wanted: NewCommit) -> None:
+        request = wire_branches.create_branch(self._calls.repository, wanted.branch, wanted.expected_head)
+        reply = await self._calls.call(request)
+        if reply.ok:
+            return
+        error = self._calls.error(request, reply)
+        if wire_branches.exists_already(str(error)):
+            raise ProviderConflict(str(error), status=error.status)
+        raise error

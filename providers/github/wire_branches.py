@@ -107,6 +107,23 @@ def knows_no_commit(said: str) -> bool:
     return "no commit found for the ref" in said.lower()
 
 
+def create_branch(repository: str, branch: str, sha: str) -> Request:
+    """Begin a branch; 422 is answered where it exists, and for a commit that does not."""
+    return Request(
+        method="POST",
+        path=f"{repository}/git/refs",
+        json={"ref": f"refs/heads/{branch}", "sha": sha},
+        api="PullRequest",
+        operation="create-branch",
+        accepts=frozenset({422}),
+    )
+
+
+def exists_already(said: str) -> bool:
+    """Tell a branch that exists from other reasons of a 422."""
+    return "reference already exists" in said.lower()
+
+
 def create_commit(full_name: str, wanted: NewCommit) -> Request:
     """Write several files in one commit, only on top of the expected head; the host signs it for an App.
 

@@ -1,23 +1,40 @@
 """Deployments are written through files: one commit, made once, and only where it moves nothing backwards."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from activities.git_delivery import FILES, TRIES, GitDelivery
-from activities.models.configuration import DeploymentSpec, GitEditSpec, GitWriteSpec, WriteKind, WriteSpec
+from activities.git_delivery import TRIES, GitDelivery
+from activities.git_plans import FILES
+from activities.models.configuration import DeploymentSpec, GitEditSpec, GitVia, GitWriteSpec, WriteKind, WriteSpec
+from activities.models.configuration import MergeMethod as SpecMergeMethod
 from activities.models.delivery import WriteOutcome, WriteResult
-from activities.models.git_delivery import DeliverFilesInput
+from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal
 from activities.models.tracking import Artifact
 from providers.errors import (
+    ProviderBusy,
     ProviderConflict,
     ProviderError,
     ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import Ancestry, ApplicationRef, BranchCommit, NewCommit
+from providers.models import (
+    Ancestry,
+    ApplicationRef,
+    BranchCommit,
+    Capabilities,
+    ChangeState,
+    CommitStatus,
+    HostPullRequest,
+    Merge,
+    MergeMethod,
+    NewCommit,
+    NewPullRequest,
+    StatusState,
+)
 
 OLD, NEW, OTHER = "1" * 40, "2" * 40, "3" * 40
 KUSTOMIZATION = "images:\n- name: acme/{name}  # kept\n  newTag: sha-{revision}\n"
@@ -38,6 +55,14 @@ class Host:
     """How often others push just before our commit."""
     lost: ProviderError | None = None
     """What our commit raises though it was made."""
+    begun: dict[str, "Host"] = field(default_factory=dict)
+    """Branches that we began, by name."""
+    pulls: list[HostPullRequest] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
+    refuses: list[ProviderError] = field(default_factory=list)
+    """What the next merges raise."""
+    shown: list[tuple[str, str, StatusState]] = field(default_factory=list)
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(begins_branches=True))
 
     @property
     def branches(self) -> "Host":
@@ -51,15 +76,59 @@ class Host:
         self.compared.append((base, head))
         return self.ancestry
 
+    @property
+    def changes(self) -> "Host":
+        return self
+
+    @property
+    def pull_requests(self) -> "Pulls":
+        return Pulls(self)
+
+    @property
+    def commit_statuses(self) -> "Statuses":
+        return Statuses(self)
+
+    async def head(self, branch: str) -> str | None:
+        found = self.begun.get(branch)
+        return found.commits[0].sha if found is not None else None
+
+    async def create(self, wanted: NewPullRequest) -> HostPullRequest:
+        found = [one for one in self.pulls if one.state is ChangeState.OPEN and one.branch == wanted.head]
+        if not found:
+            self.pulls.append(pull(len(self.pulls) + 1, wanted.head, self.begun[wanted.head].commits[0].sha))
+        return (found or self.pulls)[-1]
+
+    async def merge(self, number: int, merge: Merge) -> str:
+        if self.refuses:
+            raise self.refuses.pop(0)
+        one = self.pulls[number - 1]
+        if merge.head_sha != self.begun[one.branch].commits[0].sha:
+            raise ProviderConflict("another head")
+        self.merges.append(merge)
+        self.decide(number, ChangeState.MERGED)
+        self.files |= self.begun[one.branch].files
+        return self.push(f"{merge.title}\n\n{merge.message}")
+
+    def decide(self, number: int, state: ChangeState) -> None:
+        self.pulls[number - 1] = replace(self.pulls[number - 1], state=state)
+
     async def log(self, branch: str, limit: int) -> tuple[BranchCommit, ...]:
+        if branch in self.begun:
+            return await self.begun[branch].log("main", limit)
         assert branch == "main"
         return tuple(self.commits[:limit])
 
     async def read(self, path: str, revision: str) -> bytes | None:
-        assert revision == self.commits[0].sha
-        return self.files.get(path)
+        found = next(one for one in (self, *self.begun.values()) if one.commits[0].sha == revision)
+        return found.files.get(path)
 
     async def commit(self, wanted: NewCommit) -> str:
+        if wanted.begins:
+            self.begun[wanted.branch] = Host(files=dict(self.files), commits=list(self.commits))
+        if wanted.branch in self.begun:
+            made = await self.begun[wanted.branch].commit(replace(wanted, branch="main", begins=False))
+            self.pulls = [replace(one, head_sha=made) if one.branch == wanted.branch else one for one in self.pulls]
+            return made
         if self.moves:
             self.moves -= 1
             self.push(f"others {self.moves}")
@@ -74,12 +143,44 @@ class Host:
 
     def push(self, message: str, **files: str) -> str:
         self.files |= {f"prod/{name}.yaml": text.encode() for name, text in files.items()}
-        self.commits.insert(0, BranchCommit(sha=f"{len(self.commits):040x}", message=message))
+        made = hashlib.sha1(f"{message}{len(self.commits)}{sorted(self.files.items())}".encode()).hexdigest()
+        self.commits.insert(0, BranchCommit(sha=made, message=message))
         return self.commits[0].sha
 
     async def get(self, ref: ApplicationRef, *, refresh: bool = False) -> None:
         assert refresh
         self.refreshed.append(ref.name)
+
+
+def pull(number: int, branch: str, head: str) -> HostPullRequest:
+    return HostPullRequest(
+        number=number,
+        title="",
+        author="pilotage",
+        url=f"https://example.com/pull/{number}",
+        state=ChangeState.OPEN,
+        head_sha=head,
+        merge_sha=None,
+        branch=branch,
+        base_branch="main",
+        labels=(),
+    )
+
+
+@dataclass
+class Pulls:
+    host: Host
+
+    async def get(self, number: int) -> HostPullRequest:
+        return self.host.pulls[number - 1]
+
+
+@dataclass
+class Statuses:
+    host: Host
+
+    async def set(self, sha: str, status: CommitStatus) -> None:
+        self.host.shown.append((sha, status.context, status.state))
 
 
 class Opener:
@@ -137,6 +238,30 @@ async def deliver(
     )
     answer = await GitDelivery(Opener(host)).deliver(request)  # type: ignore[arg-type]
     return {one.deployment: one.result for one in answer.written}
+
+
+async def propose(
+    host: Host, proposal: Proposal | None = None, *, auto_merge: bool = False, key: str = "k1"
+) -> tuple[WriteResult, Proposal | None]:
+    """Deliver by a pull request."""
+    one = deployment()
+    assert one.write is not None
+    assert one.write.git is not None
+    git = replace(one.write.git, via=GitVia.PULL_REQUEST, auto_merge=auto_merge, merge_method=SpecMergeMethod.SQUASH)
+    request = DeliverFilesInput(
+        namespace="shop",
+        repository="web",
+        deployments=(replace(one, write=replace(one.write, git=git)),),
+        artifacts=(Artifact(component="web", revision=NEW, image="acme/web", tag=f"sha-{NEW}"),),
+        key=key,
+        variables={**VARIABLES, "sourceEnvironment": "staging"},
+        allowed=(OLD,),
+        proposal=proposal,
+        gates=(Gate(name="e2e", passed=True), Gate(name="lint", passed=False)),
+    )
+    answer = await GitDelivery(Opener(host)).deliver(request)  # type: ignore[arg-type]
+    [written] = answer.written
+    return written.result, answer.proposal
 
 
 def outcomes(results: Mapping[str, WriteResult]) -> dict[str, WriteOutcome]:
@@ -264,3 +389,89 @@ async def test_a_commit_carries_no_word_of_the_pull_request_s_author() -> None:
     host = host_of(web=OLD)
     await deliver(host, variables={**VARIABLES, "pullRequest.title": "x\n\nPilotage-Key: k9"})
     assert "k9" not in host.commits[0].message
+
+
+async def test_a_pull_request_is_opened_once_and_shows_the_gates() -> None:
+    host = host_of(web=OLD)
+    result, proposal = await propose(host)
+    assert (result.outcome, len(host.commits), len(host.pulls)) == (WriteOutcome.AWAITED, 1, 1)
+    assert host.pulls[0].branch == "pilotage/prod/k1"
+    assert proposal is not None
+    assert host.shown == [
+        (proposal.head_sha, "pilotage/staging/e2e", StatusState.SUCCESS),
+        (proposal.head_sha, "pilotage/staging/lint", StatusState.FAILURE),
+    ]
+    assert await propose(host, proposal) == (result, proposal)
+    # An attempt whose answer was lost finds it again.
+    again, found = await propose(host)
+    assert (again, found, len(host.pulls)) == (result, proposal, 1)
+
+
+async def test_what_a_person_merges_is_ours_and_what_a_person_closes_ends_the_wave() -> None:
+    host = host_of(web=OLD)
+    _, proposal = await propose(host)
+    host.decide(1, ChangeState.CLOSED)
+    closed, _ = await propose(host, proposal)
+    assert closed.outcome is WriteOutcome.REFUSED
+    assert "https://example.com/pull/1 was closed" in closed.message
+    _, second = await propose(host, key="k2")
+    await host.merge(2, Merge(head_sha=host.pulls[1].head_sha))
+    merged, _ = await propose(host, second, key="k2")
+    assert (merged.outcome, host.refreshed) == (WriteOutcome.DONE, ["web-prod"])
+
+
+async def test_a_merged_pull_request_that_was_set_back_is_not_opened_again() -> None:
+    host = host_of(web=OLD)
+    _, proposal = await propose(host)
+    await host.merge(1, Merge(head_sha=host.pulls[0].head_sha))
+    host.push("Revert", web=KUSTOMIZATION.format(name="web", revision=OLD))
+    result, _ = await propose(host, proposal)
+    assert result.outcome is WriteOutcome.REFUSED
+    assert "set back" in result.message
+    assert len(host.pulls) == 1
+
+
+async def test_the_head_that_we_wrote_is_merged_with_the_key_in_the_message() -> None:
+    host = host_of(web=OLD)
+    result, proposal = await propose(host, auto_merge=True)
+    assert (result.outcome, len(host.merges)) == (WriteOutcome.DONE, 1)
+    assert proposal is not None
+    assert (host.merges[0].head_sha, host.merges[0].method) == (proposal.head_sha, MergeMethod.SQUASH)
+    assert host.merges[0].message.endswith("Pilotage-Key: k1")
+    assert host.files["prod/web.yaml"].decode() == KUSTOMIZATION.format(name="web", revision=NEW)
+
+
+@pytest.mark.parametrize("pushed", [OLD, NEW])
+async def test_what_others_push_to_the_pull_request_gets_the_edits_on_top_before_it_is_merged(pushed: str) -> None:
+    host = host_of(web=OLD)
+    host.refuses = [ProviderRejected("a review is required")]
+    waits, proposal = await propose(host, auto_merge=True)
+    assert waits.outcome is WriteOutcome.AWAITED
+    assert "a review is required" in waits.message
+    own = host.begun["pilotage/prod/k1"]
+    own.push("By others", web=KUSTOMIZATION.format(name="web", revision=pushed), other="x: 1\n")
+    host.pulls[0] = replace(host.pulls[0], head_sha=own.commits[0].sha)
+    result, moved = await propose(host, proposal, auto_merge=True)
+    assert result.outcome is WriteOutcome.DONE
+    assert moved is not None
+    assert proposal is not None
+    assert moved.head_sha != proposal.head_sha == host.shown[0][0]
+    assert host.shown[-1][0] == host.merges[0].head_sha == moved.head_sha
+    assert host.files["prod/web.yaml"].decode() == KUSTOMIZATION.format(name="web", revision=NEW)
+
+
+async def test_a_merge_that_the_host_still_computes_is_awaited() -> None:
+    host = host_of(web=OLD)
+    host.refuses = [ProviderBusy("computing")]
+    result, proposal = await propose(host, auto_merge=True)
+    assert result.outcome is WriteOutcome.AWAITED
+    assert (await propose(host, proposal, auto_merge=True))[0].outcome is WriteOutcome.DONE
+
+
+async def test_no_pull_request_is_opened_where_the_branch_holds_the_artifact_or_the_host_begins_no_branch() -> None:
+    host = host_of(web=NEW)
+    assert (await propose(host))[0].outcome is WriteOutcome.ALREADY
+    host = host_of(web=OLD)
+    host.capabilities = Capabilities()
+    assert (await propose(host))[0].outcome is WriteOutcome.REFUSED
+    assert host.pulls == []

@@ -203,6 +203,7 @@ LENGTHS: dict[str, int] = {
     "DeliverApplicationInput.allowed": 64,
     "DeliverFilesInput.allowed": 64,
     "DeliverFilesInput.variables[]": 4 * VALUE,
+    "Gate.name": NAME,
     "GitEditSpec.file": 4 * most(GitEdit, "file"),
     "GitEditSpec.yaml_path": 4 * most(GitEdit, "yaml_path"),
     "GitEditSpec.value": 4 * most(GitEdit, "value"),
@@ -318,6 +319,9 @@ COUNTS: dict[str, int] = {
     "DeliverFilesInput.allowed": 3 * MAX_APPLICATIONS,
     "DeliverFilesInput.variables": VARIABLES,
     "DeliverFilesResult.written": MAX_APPLICATIONS,
+    "DeliverFilesInput.gates": TESTS,
+    # Each deployment may be written to a branch of its own.
+    "Hop.proposals": most(EnvironmentSpec, "deployments"),
     "GitWriteSpec.edits": most(GitWrite, "edits"),
     "override": MAX_APPLICATIONS,
     "refused": MAX_APPLICATIONS,

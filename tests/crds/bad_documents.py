@@ -194,11 +194,16 @@ BAD_DOCUMENTS = (
         _ONE_WRITE,
     ),
     bad(
-        "file written by a pull request, which this version does not do",
-        environment_document("dev", deployment(write={"git": {**_GIT, "via": "PullRequest"}})),
-        "spec.deployments[0].write.git.via",
-        "Unsupported value",
-        "spec.deployments[0].write.git.via: `PullRequest` is not allowed",
+        "commit that is merged",
+        environment_document("dev", deployment(write={"git": {**_GIT, "autoMerge": True}})),
+        "spec.deployments[0].write.git.autoMerge",
+        "autoMerge must be set only when via is PullRequest",
+    ),
+    bad(
+        "way to merge what a person merges",
+        environment_document("dev", deployment(write={"git": {**_GIT, "via": "PullRequest", "mergeMethod": "Squash"}})),
+        "spec.deployments[0].write.git.mergeMethod",
+        "mergeMethod must be set only when autoMerge is",
     ),
     bad("edit of nothing", _edit(file="a.yaml"), "spec.deployments[0].write.git.edits[0]", _ONE_EDIT),
     bad(

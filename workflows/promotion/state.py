@@ -7,6 +7,7 @@ from enum import IntFlag, StrEnum
 from activities.models.configuration import EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
 from activities.models.failures import Failure
+from activities.models.git_delivery import Proposal
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
@@ -175,10 +176,15 @@ class Hop:
     repeats: dict[str, int] = field(default_factory=dict)
     """How often in this attempt a deployment was written or synced again, because ours was lost."""
     blocked: str = ""
-    """Why a sync window forbids our syncs at the moment; then `blocked_since` stops the wave's deadline."""
+    """Why the wave stands still at the moment, such as a sync window that forbids our syncs; then `blocked_since` stops
+    its deadline."""
     blocked_since: datetime | None = None
     blocked_until: datetime | None = None
     """When the window ends, as far as its schedule shows that."""
+    awaited: bool = False
+    """Whether it is a pull request of ours that waits to be merged."""
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    """Branch -> the pull request to it that this wave has opened."""
     view: EnvironmentView | None = None
     """The target as it was at the hop's start, with its selectors resolved."""
     pause_until: datetime | None = None
@@ -202,6 +208,7 @@ class Hop:
     def begin_attempt(self) -> None:
         """Forget what belongs to one attempt."""
         self.touched = {name: int(Touch.MOVED) for name in self.touched if self.has(name, Touch.MOVED)}
+        self.proposals = {}
 
 
 @dataclass(kw_only=True)

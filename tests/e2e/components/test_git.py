@@ -56,9 +56,10 @@ def config_repository(shop: StoryShop) -> dict[str, Any]:
     }
 
 
-def write(*edits: dict[str, str]) -> dict[str, Any]:
+def write(*edits: dict[str, str], **fields: object) -> dict[str, Any]:
     """Declare a write through files."""
-    return {"git": {"repositoryRef": {"name": "config"}, "branch": "main", "via": "Commit", "edits": list(edits)}}
+    git = {"repositoryRef": {"name": "config"}, "branch": "main", "via": "Commit", "edits": list(edits), **fields}
+    return {"git": git}
 
 
 def config(shop: StoryShop, path: str) -> Any:
@@ -111,3 +112,40 @@ def test_a_file_that_is_missing_is_named_and_what_nobody_syncs_is_waited_for(sto
     assert "Pilotage-Key: " in newest["commit"]["message"]
     shop.sandbox.post("/_argocd/deploy", {"app": f"{shop.name}-api-staging", "revision": newest["sha"]})
     assert results(shop.until_state("Completed")) == {"api-staging": "Promoted"}
+
+
+def pulls(shop: StoryShop) -> dict[int, dict[str, Any]]:
+    """Return the pull requests of the configuration."""
+    found = shop.sandbox.state()["github"][f"acme/{shop.name}-config"]["pulls"]
+    return {int(number): pull for number, pull in found.items()}
+
+
+def test_a_pull_request_waits_for_a_person_who_may_also_close_it(story: OpenStory) -> None:
+    shop = configured(story, "proposed").changes("services/api/main.py")
+    staging = shop.document("Environment", "staging")["spec"]
+    staging["deliveryTimeout"] = "3s"
+    staging["deployments"][0]["write"] = write(API, via="PullRequest")
+    waiting = shop.begin().until_waiting("Delivery", "waits to be merged")
+    assert f"/acme/{shop.name}-config/pull/1" in waiting["observed"]
+    repository = f"acme/{shop.name}-config"
+    statuses = shop.sandbox.state()["github"][repository]["statuses"][pulls(shop)[1]["head_sha"]]
+    assert [(one["context"], one["state"]) for one in statuses] == [("pilotage/dev/integration", "success")]
+    shop.sandbox.post("/_github/close", {"repo": repository, "number": 1})
+    assert "was closed without being merged" in shop.until_state("PromotionFailed")["message"]
+    shop.pilotage("retry", "web-412")
+    shop.until_waiting("Delivery", f"{repository}/pull/2 waits to be merged")
+    shop.sandbox.post("/_github/merge", {"repo": repository, "number": 2})
+    assert results(shop.until_state("Completed")) == {"api-staging": "Promoted"}
+
+
+def test_a_pull_request_is_merged_as_the_environment_says(story: OpenStory) -> None:
+    shop = configured(story, "automerged").changes("services/api/main.py", "site/index.html")
+    staging = shop.document("Environment", "staging")["spec"]
+    staging["write"] = write(EACH, via="PullRequest", autoMerge=True, mergeMethod="Squash")
+    for deployment in staging["deployments"]:
+        del deployment["write"]
+    assert results(shop.begin().until_state("Completed")) == {"api-staging": "Promoted", "site-staging": "Promoted"}
+    newest, first = commits(shop)
+    assert (first["sha"], len(newest["parents"])) == (CONFIGURED, 1)
+    assert newest["commit"]["message"].count("Pilotage-Key: ") == 1
+    assert [pull["merged"] for pull in pulls(shop).values()] == [True]

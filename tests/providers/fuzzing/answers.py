@@ -81,6 +81,7 @@ GITHUB = _routes({
     r"PATCH .*/pulls/1": _OPEN_PULL,
     r"PUT /refusing/.*/merge": Answer(status=405, body={"message": "Base branch was modified. Review and try again."}),
     r"PUT .*/pulls/1/merge": {"sha": SHA, "merged": True, "message": "Pull Request successfully merged"},
+    r"POST .*/git/refs": Answer(status=201, body={"ref": "refs/heads/main", "object": {"sha": SHA, "type": "commit"}}),
     r"GET .*/git/ref/heads/main": {"ref": "refs/heads/main", "object": {"sha": SHA, "type": "commit"}},
     r"GET .*/commits": Answer(headers=_PAGED, body=[{"sha": SHA, "commit": {"message": "x\n\ny: z"}}]),
     r"GET .*/contents/deploy/a.yaml": {

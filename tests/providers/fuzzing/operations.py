@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
 from providers.http import HttpClients
@@ -136,6 +137,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.branches.log": lambda http: branches(github(http)).log("main", 20),
     "github.branches.read": lambda http: branches(github(http)).read("deploy/a.yaml", SHA),
     "github.branches.commit": lambda http: branches(github(http)).commit(COMMIT),
+    "github.branches.commit.begins": lambda http: branches(github(http)).commit(replace(COMMIT, begins=True)),
     "github.branches.commit.refused": lambda http: refused(branches(github(http, base=REFUSING)).commit(COMMIT)),
     "github.deployment_records.record": lambda http: records(github(http)).record(RECORD),
     "github.deployment_records.record.new": lambda http: records(github(http)).record(NEW_RECORD),

@@ -1,6 +1,7 @@
 """When a wave begins, ends and must have arrived. Pure.
 
-A sync window that forbids our syncs stops the deadline of the wave at work, and of no other one.
+A sync window that forbids our syncs, and a pull request of ours that waits, stop the deadline of the wave at work, and
+of no other one.
 """
 
 from datetime import datetime, timedelta
@@ -16,13 +17,13 @@ def begin_wave(hop: Hop, number: int, now: datetime) -> None:
 
 def end_wave(hop: Hop) -> None:
     """Come to a boundary; whatever stopped or failed the wave is nothing to another one."""
-    hop.in_wave, hop.failing_since, hop.write_after = False, None, None
+    hop.in_wave, hop.failing_since, hop.write_after, hop.proposals = False, None, None, {}
     forget_window(hop)
 
 
 def forget_window(hop: Hop) -> None:
-    """Forget a sync window that forbids nothing of ours any more."""
-    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None
+    """Forget a sync window that forbids nothing of ours any more, and a pull request that is merged."""
+    hop.blocked, hop.blocked_since, hop.blocked_until, hop.awaited = "", None, None, False
 
 
 def deadline(hop: Hop, view: EnvironmentView, now: datetime) -> datetime:

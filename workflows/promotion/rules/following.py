@@ -12,6 +12,10 @@ from workflows.promotion.state import Hop, Touch
 REPEATS = 3
 """How often in one attempt a deployment is written or synced again; who sets it back more often means it."""
 
+AWAITED_AT_LEAST = timedelta(seconds=5)
+AWAITED_AT_MOST = timedelta(minutes=5)
+"""Pauses between two looks at a pull request of ours that waits: minutes at first, and days at last."""
+
 BLOCKED_AT_LEAST = timedelta(seconds=30)
 BLOCKED_AT_MOST = timedelta(minutes=5)
 """Pauses before a sync that a sync window forbids is tried again: windows are changed, and their ends are estimates."""
@@ -100,6 +104,12 @@ def how_far(hop: Hop, one: DeploymentSpec) -> str:
     if hop.has(one.name, Touch.REQUESTED):
         return "NotArrived"
     return "WrittenNotSynced" if hop.has(one.name, Touch.WRITTEN) else "NotWritten"
+
+
+def awaited_pause(since: datetime | None, now: datetime) -> timedelta:
+    """Return how long to wait before a pull request is looked at again: a tenth of the time that it waits already."""
+    waited = now - since if since is not None else timedelta(0)
+    return min(max(waited / 10, AWAITED_AT_LEAST), AWAITED_AT_MOST)
 
 
 def blocked_pause(until: datetime | None, now: datetime) -> timedelta:

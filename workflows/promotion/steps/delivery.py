@@ -211,7 +211,9 @@ async def _wait(
     left = max(deadline(hop, view, workflow.now()) - workflow.now(), timedelta(milliseconds=100))
     quiet = max((hop.write_after or workflow.now()) - workflow.now(), timedelta(0))
     at_most = min(max(pauses.pause, quiet) if again else ctx.timings.delivery_refresh, left)
-    if hop.blocked:
+    if hop.awaited:
+        at_most = following.awaited_pause(hop.blocked_since, workflow.now())
+    elif hop.blocked:
         at_most = following.blocked_pause(hop.blocked_until, workflow.now())
     if again:
         pauses.grow()

@@ -29,14 +29,19 @@ async def pause(ctx: PromotionRun, until: datetime) -> None:
 
 
 def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]) -> None:
-    """Stop the wave's deadline while a sync window forbids a sync, and let it go on afterwards."""
+    """Stop the wave's deadline while a sync window forbids a sync or a merge is awaited, and go on afterwards."""
     closed = [one for one in hindered.values() if one.outcome is WriteOutcome.BLOCKED]
-    if closed:
+    awaited = [one for one in hindered.values() if one.outcome is WriteOutcome.AWAITED]
+    hop.awaited = bool(awaited) and not closed
+    if closed := closed or awaited:
         # Each application may have windows of its own, and it goes on with the first that opens.
         said = together(dict.fromkeys(one.message for one in closed))
         if hop.blocked_since is None:
             hop.blocked_since = workflow.now()
-            ctx.event("SyncWindow", said, warning=True)
+            if hop.awaited:
+                ctx.event("MergeAwaited", said)
+            else:
+                ctx.event("SyncWindow", said, warning=True)
         hop.blocked = said
         hop.blocked_until = min((one.until for one in closed if one.until), default=None)
     elif hop.blocked_since is not None:

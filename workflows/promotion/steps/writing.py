@@ -14,7 +14,8 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.models.failures import Failure
-from activities.models.git_delivery import DeliverFilesInput
+from activities.models.git_delivery import DeliverFilesInput, Gate
+from activities.models.testing import RunState
 from activities.models.tracking import Artifact
 from workflows import policies
 from workflows.failures import failure_of, worth_showing
@@ -64,13 +65,15 @@ async def write_files(
     """Write the files of deployments of one branch in one commit; `Busy` where that is to be tried again."""
     git = ones[0].write.git if ones[0].write else None
     where = f"{git.repository} {git.branch}" if git else ""
+    # While a pull request is open its key stands, also where less or more is to be written by now.
+    proposal = hop.proposals.get(where)
+    key = proposal.key if proposal is not None else waves.commit_key(ctx.request, hop, ones)
     artifacts = hop.round.artifacts if hop.round else ()
-    number = ctx.request.spec.number
     variables = rounds.variables(
         ctx.story,
         hop,
-        number=number,
-        key=waves.commit_key(ctx.request, hop, ones),
+        number=ctx.request.spec.number,
+        key=key,
         artifacts=artifacts,
         source=ctx.views.get(hop.policy.source),
         target=ctx.views.get(hop.policy.target),
@@ -85,9 +88,11 @@ async def write_files(
         repository=ctx.request.spec.repository,
         deployments=tuple(ones),
         artifacts=artifacts,
-        key=variables["promotion.key"],
+        key=key,
         variables=variables,
         allowed=tuple(allowed),
+        proposal=proposal,
+        gates=_gates(hop),
     )
     config = policies.scm_write(ctx.queues, ctx.timings, summary=f"commit to {where}")
     try:
@@ -97,15 +102,32 @@ async def write_files(
         if failure.began:
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {where}")
         return [_try_again(ctx, hop, failure, where)] * len(ones)
+    if answer.proposal is not None:
+        hop.proposals[where] = answer.proposal
     found = {one.deployment: one.result for one in answer.written}
     lacking = WriteResult(outcome=WriteOutcome.BUSY, message="the answer names no such deployment")
     for one in ones:
         result = found.get(one.name, lacking)
         if result.stands:
             hop.touch(one.name, Touch.WRITTEN)
-        if result.outcome is WriteOutcome.DONE:
+        if result.outcome in (WriteOutcome.DONE, WriteOutcome.AWAITED):
+            # What a person merges may arrive before we look at the pull request again.
             hop.touch(one.name, Touch.MOVED)
     return [found.get(one.name, lacking) for one in ones]
+
+
+def _gates(hop: Hop) -> tuple[Gate, ...]:
+    """Return how the tests of the round ended."""
+    return tuple(
+        Gate(
+            name=test.spec.name,
+            passed=test.state is RunState.PASSED,
+            message=test.message or test.summary or str(test.state),
+            url=test.url,
+        )
+        for test in (hop.round.tests if hop.round else ())
+        if test.state is not None and test.state.final
+    )
 
 
 def _allowed(ctx: PromotionRun, hop: Hop, artifact: Artifact, observation: Observation) -> tuple[str, ...]:

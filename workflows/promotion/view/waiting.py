@@ -85,6 +85,8 @@ def waiting_for(
             unblock = obstacle.unblock_with if obstacle else "nothing; Argo CD is at work"
             if hop is not None and hop.blocked and obstacle is None:
                 unblock = "nothing; it goes on by itself when the sync window ends, and the deadline waits as well"
+                if hop.awaited:
+                    unblock = "merge the pull request, or close it to end the wave; the deadline waits as well"
             return _until(
                 _plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), delivery_until
             )
