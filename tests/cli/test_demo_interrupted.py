@@ -112,7 +112,16 @@ def test_ctrl_c_in_the_middle_of_the_story_stops_workers_and_servers(tmp_path: P
 
     assert demo.process.returncode == 130, text
     named = text.partition("interrupted: stopping ")[2].splitlines()[0].split(", ")
-    pieces = {"etcd-1", "kube-apiserver-1", "sandbox-1", "temporal-1", "watcher-1", "worker-1", "worker-2"}
+    pieces = {
+        "etcd-1",
+        "kube-apiserver-1",
+        "receiver-1",
+        "sandbox-1",
+        "temporal-1",
+        "watcher-1",
+        "worker-1",
+        "worker-2",
+    }
     assert set(named) == pieces
     assert text.rstrip().splitlines()[-1].startswith("stopped; nothing is left running. logs: ")
     assert "Traceback" not in text

@@ -19,6 +19,8 @@ from tests.cli.conftest import MERGED, tracker_spec
 ACTIONS = "/github/repos/acme/web/actions/workflows"
 PROJECT = "/gitlab/api/v4/projects/acme/web"
 
+MERGE_SEEN = "the merge was read within 2 s of its webhook, between polls that are a minute apart"
+
 Change = Callable[[Evidence], Evidence]
 
 
@@ -36,6 +38,20 @@ def trigger(number: int, completed: int) -> HistoryEvent:
     event.activity_task_scheduled_event_attributes.input.payloads.add(data=b'{"tests": [{}]}')
     event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id = completed
     return event
+
+
+def read(number: int, at: float) -> list[HistoryEvent]:
+    """Return a read of the pull request that ended at some time."""
+    asked, ended = HistoryEvent(event_id=number), HistoryEvent(event_id=number + 1)
+    asked.activity_task_scheduled_event_attributes.activity_type.name = "read_pull_request"
+    ended.activity_task_completed_event_attributes.scheduled_event_id = number
+    ended.event_time.FromNanoseconds(int(at * 1e9))
+    return [asked, ended]
+
+
+def webhook(at: float) -> dict[str, Any]:
+    """Return what the sandbox says of the merge's webhook."""
+    return {"system": "github", "event": "merged", "key": "pull/412", "status": 202, "time": at}
 
 
 def call(system: str, method: str, path: str, **body: Any) -> dict[str, Any]:
@@ -74,7 +90,15 @@ def evidence() -> Evidence:
         tracker=PullRequestTracker.from_wire(document),
         document=document,
         runs=[
-            [task(4, "7@host"), trigger(5, 4), trigger(6, 4), trigger(7, 4), task(12, "8@host")],
+            [
+                task(4, "7@host"),
+                trigger(5, 4),
+                trigger(6, 4),
+                trigger(7, 4),
+                *read(8, 99.0),
+                *read(10, 101.5),
+                task(12, "8@host"),
+            ],
             [task(4, "8@host"), trigger(5, 4)],
         ],
         places={"staging": 50},
@@ -86,6 +110,7 @@ def evidence() -> Evidence:
             *(call("argocd", "PATCH", path) for path in applications),
             *(call("argocd", "POST", f"{path}/sync") for path in applications),
         ],
+        webhooks=[webhook(100.0)],
         killed=Killed(name="worker-1", pid=7, identity="7@host", events=12, tests_open=("e2e",)),
         promote_exit_code=0,
         user="admin",
@@ -111,6 +136,9 @@ def test_a_demo_in_which_everything_happened_keeps_every_promise(evidence: Evide
             "each application was written and synced exactly once, dev never",
             lambda e: replace(e, journal=[*e.journal, call("argocd", "PATCH", "/argocd/api/v1/applications/web-dev")]),
         ),
+        (MERGE_SEEN, lambda e: replace(e, webhooks=[])),
+        (MERGE_SEEN, lambda e: replace(e, webhooks=[webhook(99.0)])),
+        (MERGE_SEEN, lambda e: replace(e, webhooks=[webhook(102.0)])),
         ("another worker carried the same history on", lambda e: replace(e, runs=[e.runs[0][:4], e.runs[1]])),
         (
             "three tests were triggered by one workflow task, each at a CI system of its own",

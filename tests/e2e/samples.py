@@ -19,7 +19,7 @@ JOBS = ("integration", "e2e", "lighthouse")
 PARAMETERS = ("REVISION", "PR", "ENV", "PROMOTION_KEY")
 # What a shop with Jenkins alone needs; the samples may name further systems.
 SYSTEMS = {
-    "Secret": {"github-token", "jenkins-token", "argocd-token"},
+    "Secret": {"github-token", "jenkins-token", "argocd-token", "webhooks"},
     "ScmProvider": {"github"},
     "TestRunner": {"jenkins"},
     "GitRepository": {"web"},

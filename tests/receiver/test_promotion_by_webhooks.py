@@ -13,12 +13,11 @@ from temporalio.client import Client
 
 from deploy.local.demo.evidence import read_runs
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
-from deploy.local.sandbox.seed import MERGE_SHA
+from deploy.local.sandbox.seed import MERGE_SHA, WEBHOOK_SECRET
 from tests.e2e.cluster import Cluster, Document
 from tests.e2e.shop import Shop, until
 from tests.pace import ONE_PARTITION
-from tests.receiver.world import SECRET, github_headers, pull_request
-from worker.receiver.secrets import SECRET_KEY
+from tests.receiver.world import github_headers, pull_request
 
 HOURS = 4 * 3600.0
 SLOW = ("poll_initial", "poll_maximum", "merge_initial", "merge_maximum", "observe_initial", "observe_maximum")
@@ -44,8 +43,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         environment.start(*PIECES, workers=1, watchers=1, receivers=1)
         with closing(Cluster(environment.kubernetes)) as cluster:
             opened = Shop(NAME, environment, cluster).open(merged=False)
-            for secret in ("github-token", "jenkins-token", "argocd-token"):
-                opened.document("Secret", secret)["stringData"][SECRET_KEY] = SECRET
             opened.apply_all()
             opened.until_state("AwaitingMerge")
             yield opened
@@ -81,12 +78,14 @@ def history(shop: Shop) -> list[HistoryEvent]:
 def test_only_a_delivery_that_is_proved_and_new_becomes_a_signal(shop: Shop) -> None:
     event = pull_request(full_name=f"acme/{shop.name}", action="labeled")
     before = pokes(shop)
-    assert [post(shop, event, secret=f"{SECRET}!", delivery=f"bad-{number}") for number in range(3)] == [401] * 3
+    assert [post(shop, event, secret=f"{WEBHOOK_SECRET}!", delivery=f"bad-{number}") for number in range(3)] == [
+        401
+    ] * 3
     assert pokes(shop) == before
     # Whatever a refused one had become would have come before this one.
-    assert [post(shop, event, secret=SECRET, delivery="good") for _ in range(3)] == [202] * 3
+    assert [post(shop, event, secret=WEBHOOK_SECRET, delivery="good") for _ in range(3)] == [202] * 3
     until(lambda: pokes(shop), lambda seen: seen > before, "the poke", 20)
-    assert post(shop, pull_request(full_name=f"acme/{shop.name}"), secret=SECRET, delivery="another") == 202
+    assert post(shop, pull_request(full_name=f"acme/{shop.name}"), secret=WEBHOOK_SECRET, delivery="another") == 202
     assert until(lambda: pokes(shop), lambda seen: seen > before + 1, "the second poke", 20) == before + 2
 
 
@@ -96,7 +95,7 @@ def test_a_merge_its_tests_and_its_deployments_are_seen_by_webhooks_alone(shop: 
         ("jenkins", "TestRunner/jenkins", shop.name),
         ("argocd", "ArgoCDInstance/argocd", f"{shop.name}-"),
     ):
-        target = {"system": system, "url": address(shop, resource), "secret": SECRET, "of": of}
+        target = {"system": system, "url": address(shop, resource), "secret": WEBHOOK_SECRET, "of": of}
         shop.sandbox.post("/_webhooks", target)
     shop.sandbox.post("/_github/merge", {"repo": f"acme/{shop.name}", "number": 412, "sha": MERGE_SHA})
     shop.until_state("AwaitingSync", seconds=30)

@@ -20,6 +20,7 @@ from deploy.local.sandbox.seed import (
     GITLAB_TOKEN,
     GITLAB_TRIGGER_TOKEN,
     JENKINS_TOKEN,
+    WEBHOOK_SECRET,
 )
 
 TOKENS = (
@@ -28,6 +29,7 @@ TOKENS = (
     GITLAB_TOKEN,
     GITLAB_TRIGGER_TOKEN,
     ARGOCD_TOKEN,
+    WEBHOOK_SECRET,
     *(value for host in HOSTS.values() for key, value in host.secret.items() if key != "username"),
 )
 
@@ -57,6 +59,8 @@ class Evidence:
     places: dict[str, int]
     """History events of each place's workflow, by environment."""
     journal: Sequence[dict[str, Any]] = field(repr=False)
+    webhooks: Sequence[dict[str, Any]] = field(repr=False)
+    """What the stand-ins sent to the receiver, and how it was answered."""
     killed: Killed
     promote_exit_code: int
     user: str
@@ -100,6 +104,22 @@ class Evidence:
                     json.loads(one.input.payloads[0].data)["tests"]
                 )
         return found
+
+    @property
+    def merge_seen_seconds(self) -> float | None:
+        """How long after its webhook was sent the merge was read; None where there was no such webhook, or no read."""
+        sent = next((float(one["time"]) for one in self.webhooks if one["event"] == "merged"), None)
+        if sent is None:
+            return None
+        asked: set[tuple[int, int]] = set()
+        for number, run in enumerate(self.runs):
+            for event in run:
+                if event.activity_task_scheduled_event_attributes.activity_type.name == "read_pull_request":
+                    asked.add((number, event.event_id))
+                ended, at = event.activity_task_completed_event_attributes, event.event_time.ToNanoseconds() / 1e9
+                if (number, ended.scheduled_event_id) in asked and at > sent:
+                    return at - sent
+        return None
 
     @property
     def timers_fired(self) -> int:

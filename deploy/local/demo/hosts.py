@@ -113,7 +113,8 @@ def at_host(documents: Sequence[Document], host: str) -> list[Document]:
     new_secret["metadata"]["name"] = f"{name}-token"
     new_secret["stringData"] = dict(row.secret)
     new_provider["metadata"]["name"] = name
-    new_provider["spec"] = {host: _filled(row.provider, values), "secretRef": {"name": f"{name}-token"}}
+    new_provider["spec"] |= {"secretRef": {"name": f"{name}-token"}, host: _filled(row.provider, values)}
+    del new_provider["spec"][GITHUB]
     rest = {key: value for key, value in repository["spec"].items() if key not in (GITHUB, "scmProviderRef")}
     repository["spec"] = {"scmProviderRef": {"name": name}, host: _filled(row.repository, values), **rest}
     at = moved.index(secret)

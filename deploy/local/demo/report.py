@@ -1,5 +1,6 @@
 """The demo's report: what happened, computed from the evidence alone, and whether it is what was promised."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from crds.v1alpha1.tests_status import TestState
@@ -11,6 +12,7 @@ from worker.cli import trackers
 from worker.cli.output import line, table
 
 EXPECTED_RUNS = 4
+MERGE_SEEN_SECONDS = 2.0
 CI_SYSTEMS = ("actions", "gitlab", "jenkins")
 
 
@@ -40,6 +42,13 @@ def expectations(evidence: Evidence) -> list[Expectation]:
             "the change arrived in prod",
             status.state is TrackerState.COMPLETED,
             f"{status.state}, environment {status.environment}",
+        ),
+        _judge(
+            "the merge was read within 2 s of its webhook, between polls that are a minute apart",
+            evidence.merge_seen_seconds is not None and evidence.merge_seen_seconds < MERGE_SEEN_SECONDS,
+            f"after {evidence.merge_seen_seconds:.2f} s"
+            if evidence.merge_seen_seconds is not None
+            else "by no webhook",
         ),
         _judge(
             "two records: staging, then prod",
@@ -105,6 +114,11 @@ def _shown(evidence: Evidence) -> list[Expectation]:
     return found
 
 
+def _answers(evidence: Evidence) -> str:
+    answers = Counter(one["status"] for one in evidence.webhooks)
+    return ", ".join(f"{count} answered {status}" for status, count in sorted(answers.items())) or "none"
+
+
 def _judge(promise: str, kept: bool, found: str) -> Expectation:
     return Expectation(promise=promise, kept=kept, found=found)
 
@@ -134,6 +148,7 @@ def print_report(evidence: Evidence, judged: list[Expectation]) -> None:
             f"promotion {len(evidence.history)} in {len(evidence.runs)} runs; "
             + ", ".join(f"{k} {v}" for k, v in places.items()),
         ),
+        ("Webhooks", _answers(evidence)),
         ("Timers fired", str(evidence.timers_fired)),
         ("Workers in history", ", ".join(evidence.identities)),
         ("Took", f"{evidence.seconds:.0f} s from the first apply"),

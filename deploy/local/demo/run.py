@@ -26,7 +26,7 @@ from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.processes import ROOT
 from deploy.local.environment.shell import write_shell_file
 
-WORKERS, WATCHERS = 2, 1
+WORKERS, WATCHERS, RECEIVERS = 2, 1, 1
 LIMIT_SECONDS = 170.0
 KEEPER_SECONDS = 0.5
 # Whoever interrupts a demo does not wait for its activities.
@@ -39,8 +39,9 @@ TIMINGS = {
     "poll_initial": 1.0,
     "poll_maximum": 3.0,
     "poll_gap": 1.0,
-    "merge_initial": 2.0,
-    "merge_maximum": 2.0,
+    # Seen by a webhook.
+    "merge_initial": 60.0,
+    "merge_maximum": 60.0,
     "reference_initial": 1.0,
     "reference_maximum": 3.0,
     "observe_initial": 1.0,
@@ -94,7 +95,7 @@ def _environment(directory: Path) -> tuple[LocalEnvironment, Ending]:
 
 def _play(environment: LocalEnvironment, ending: Ending, host: str) -> int:
     try:
-        environment.start(*PIECES, workers=WORKERS, watchers=WATCHERS)
+        environment.start(*PIECES, workers=WORKERS, watchers=WATCHERS, receivers=RECEIVERS)
         return ending.run(_tell(environment, ending, host))
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -136,7 +137,7 @@ async def _explain(environment: LocalEnvironment, problem: str) -> None:
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment.process_environment("worker-1"))
     await process.wait()
     for name in environment.names():
-        if name.startswith(("worker-", "watcher-")):
+        if name.startswith(("worker-", "watcher-", "receiver-")):
             tail = environment.log(name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
             print(f"\nthe end of {name}'s log:", *tail, sep="\n  ", file=sys.stderr, flush=True)
 

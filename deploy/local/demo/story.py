@@ -64,6 +64,7 @@ class Story:
                 self._environment.kubeconfig, self._environment.sandbox_url, _quiet, tracker=is_tracker, host=self._host
             )
         await self._until("the open pull request is found", _in_state(TrackerState.AWAITING_MERGE))
+        self._sandbox.send_webhooks(self._environment.http_url("receiver-1"), self._host)
 
         self._say(f"Merging {REPOSITORY}#{PULL_NUMBER}, and deploying it to dev as the team's pipeline does")
         self._sandbox.deploy_to_dev(self._sandbox.merge())
@@ -152,6 +153,7 @@ class Story:
             runs=await read_runs(self._client, workflow.id),
             places=places,
             journal=self._sandbox.journal(),
+            webhooks=self._sandbox.webhooks(),
             killed=killed,
             promote_exit_code=exit_code,
             user=user,

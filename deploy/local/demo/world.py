@@ -17,6 +17,7 @@ from deploy.local.sandbox.seed import (
     PREVIOUS_SHA,
     PULL_NUMBER,
     REPOSITORY,
+    WEBHOOK_SECRET,
     default_seed,
 )
 
@@ -32,6 +33,12 @@ RESULTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("/_github/result", {"repo": REPOSITORY, "workflow": "e2e.yml", "conclusion": "success", "duration_seconds": 10}),
     ("/_gitlab/result", {"project": REPOSITORY, "status": "failed", "duration_seconds": 4}),
 )
+HOOKS = (
+    ("gitlab", REPOSITORY, "GitRepository/web-gitlab"),
+    ("jenkins", "web", "TestRunner/jenkins"),
+    ("argocd", "web-", "ArgoCDInstance/argocd"),
+)
+"""Who sends webhooks beside the host, of what, and the resource that their address names."""
 
 
 class SandboxClient:
@@ -53,6 +60,18 @@ class SandboxClient:
         """Return every call that the stand-ins were asked, in order."""
         with self._opener.open(f"{self._url}/_journal", timeout=CALL_TIMEOUT_SECONDS) as response:
             return [json.loads(line) for line in response.read().splitlines()]
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Return every webhook that was sent, in order, with the receiver's answer."""
+        with self._opener.open(f"{self._url}/_webhooks", timeout=CALL_TIMEOUT_SECONDS) as response:
+            return list(json.loads(response.read()))
+
+    def send_webhooks(self, receiver_url: str, host: str = GITHUB) -> None:
+        """Have each system send its webhooks to a receiver from now on; GitHub tells of its Actions anyway."""
+        mirror = () if host == GITHUB else ((GITHUB, REPOSITORY, "GitRepository/web-github"),)
+        for system, of, resource in ((host, REPOSITORY, "GitRepository/web"), *mirror, *HOOKS):
+            url = f"{receiver_url}/hooks/{NAMESPACE}/{resource}"
+            self.post("/_webhooks", {"system": system, "of": of, "url": url, "secret": WEBHOOK_SECRET})
 
     def state(self) -> Any:
         """Return the state in brief."""
