@@ -2,6 +2,9 @@
 
 A status is a job of a pipeline, and its state a machine: what is pending becomes running, either ends once, and a state
 that ended is followed by a new job. The text of a job changes with its state only.
+
+The pipeline is one of our own. Without a ref GitLab adds the job to the commit's newest pipeline, which then runs as
+long as the promotion does: that of a test would wait for its own verdict.
 """
 
 import hashlib
@@ -14,6 +17,8 @@ from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
 
+REF = "pilotage"
+"""Under which the host keeps the pipeline of our statuses; it need not be a branch."""
 TEXT_LIMIT = 255
 """Characters of name, description and address."""
 _HASH_DIGITS = 8
@@ -62,6 +67,7 @@ def create_status(project: str, sha: str, status: CommitStatus, *, state: str = 
     body = {
         "state": state or _STATES[status.state],
         "name": name_of(status.context),
+        "ref": REF,
         "description": shortened(status.description, TEXT_LIMIT),
     }
     # A longer address would be refused, and a cut one leads nowhere.

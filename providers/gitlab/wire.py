@@ -3,7 +3,6 @@
 from providers.documents import Document, flag, required_text, text, texts
 from providers.errors import (
     ProviderError,
-    ProviderNotFound,
     ProviderRejected,
     ProviderUnauthorized,
     ProviderUnavailable,
@@ -99,10 +98,8 @@ def _refused_status(said: str, status: int) -> ProviderError | None:
         # The host locks the statuses of one commit against each other.
         return ProviderUnavailable(said, status=status)
     if status == 403:
-        hint = "a status needs the role Developer, and on a protected branch the right to push or merge there"
+        hint = "a status needs the role Developer"
         return ProviderUnauthorized(f"{said}; {hint}", status=status)
-    if status == 404 and "References" in said:
-        return ProviderNotFound(f"{said}; no branch of the project contains the commit", status=status)
     return None
 
 

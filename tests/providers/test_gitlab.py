@@ -197,6 +197,7 @@ async def test_a_pending_status_gets_its_new_text_by_the_state_that_may_follow(
     assert host.body() == {
         "state": sent[-1],
         "name": "pilotage/dev",
+        "ref": "pilotage",
         "description": "waits",
         "target_url": "https://pilotage.example.com/1",
     }
@@ -232,7 +233,7 @@ async def test_a_status_that_is_refused_for_another_reason_says_so(host: FakeHos
     [
         (409, "Another update to this commit status is in progress", ProviderUnavailable, "Another update"),
         (403, "403 Forbidden", ProviderUnauthorized, "Developer"),
-        (404, "404 References for commit Not Found", ProviderNotFound, "no branch of the project contains"),
+        (404, "404 Commit Not Found", ProviderNotFound, "Commit"),
     ],
 )
 async def test_a_refused_status_says_what_its_code_means(

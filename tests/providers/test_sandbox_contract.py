@@ -407,6 +407,16 @@ async def test_contexts_that_differ_beyond_what_a_host_keeps_of_them_stay_two(sc
     assert set(await scm.commit_statuses.newest(seed.MERGE_SHA)) == contexts
 
 
+async def test_a_pending_status_of_a_commit_holds_no_pipeline_of_a_test_on_it(
+    sandbox: Sandbox, http: HttpClients
+) -> None:
+    runs = _gitlab(sandbox.url, http, True)
+    created = await runs.create("main", "key-1", {})
+    pending = CommitStatus(context="pilotage/staging", state=StatusState.PENDING, description="waits for its tests")
+    await _gitlab_host(sandbox.url, http, True).commit_statuses.set(seed.MERGE_SHA, pending)
+    assert (await finished(runs, "main", created)).phase is RunPhase.PASSED
+
+
 async def test_an_abbreviated_hash_is_expanded_and_an_unknown_one_is_none(scm: ScmHost) -> None:
     assert await scm.revisions.resolve(seed.PREVIOUS_SHA[:12]) == seed.PREVIOUS_SHA
     assert await scm.revisions.resolve("f" * 12) is None

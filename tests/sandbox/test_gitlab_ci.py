@@ -191,3 +191,17 @@ async def test_starting_needs_the_scope_and_the_role(
     headers = {"PRIVATE-TOKEN": "other-token"}
     reply = await gitlab.post(f"{PROJECT}/pipeline", json={"ref": "main"}, headers=headers)
     assert reply.status_code == 403
+
+
+@pytest.mark.parametrize(("ref", "held"), [(None, True), ("main", True), ("pilotage", False)])
+async def test_a_commit_status_is_a_job_of_the_commit_s_newest_pipeline_unless_its_ref_is_another(
+    world: Sandbox, gitlab: httpx.AsyncClient, ref: str | None, held: bool
+) -> None:
+    made = await create(gitlab)
+    body = {"state": "pending", "name": "x"} | ({"ref": ref} if ref else {})
+    assert (await gitlab.post(f"{PROJECT}/statuses/{seed.MERGE_SHA}", json=body)).status_code == 201
+    world.state.clock.advance(4 * STEP_SECONDS)
+    path = f"{PROJECT}/pipelines/{made['id']}"
+    assert (await gitlab.get(path)).json()["status"] == ("running" if held else "success")
+    await gitlab.post(f"{PROJECT}/statuses/{seed.MERGE_SHA}", json={**body, "state": "success"})
+    assert (await gitlab.get(path)).json()["status"] == "success"

@@ -8,6 +8,7 @@ from deploy.local.sandbox.github_state import Repository
 from deploy.local.sandbox.gitlab_http import Call
 from deploy.local.sandbox.gitlab_merge_requests import show_user
 from deploy.local.sandbox.gitlab_rights import refused, require_role
+from deploy.local.sandbox.gitlab_state import Pipeline
 from deploy.local.sandbox.replies import Json, Reply
 
 _TEXT_LIMIT = 255
@@ -87,7 +88,8 @@ def create_status(call: Call) -> Reply:
         raise refused(400, "state does not have a valid value", key="error")
     if sha not in repository.graph.commits:
         raise refused(404, "404 Commit Not Found")
-    ref = body.get("ref") or _branch_with(repository, sha)
+    pipeline = _pipeline_of(call, sha, body.get("ref"))
+    ref = body.get("ref") or (pipeline.ref if pipeline is not None else _branch_with(repository, sha))
     _check_texts(name, body)
     rows = repository.statuses.setdefault(sha, [])
     same = [row for row in rows if (row["context"], row.get("ref"), row.get("user")) == (name, ref, call.actor)]
@@ -100,9 +102,21 @@ def create_status(call: Call) -> Reply:
         row = {"id": call.sandbox.github.next_number(), "context": name, "ref": ref, "user": call.actor}
         row |= {"description": None, "target_url": None, "created_at": timestamp(call.sandbox.clock.now())}
         rows.append(row)
+        if pipeline is not None:
+            pipeline.external.append(row)
     row["state"] = state
     row.update({key: body[key] for key in ("description", "target_url") if key in body})
     return Reply(status=201, body=_show_status(sha, row))
+
+
+def _pipeline_of(call: Call, sha: str, ref: str | None) -> Pipeline | None:
+    """Return the commit's newest pipeline, of which a status becomes a job; None where the host makes an own one."""
+    fitting = [
+        pipeline
+        for pipeline in call.project().pipelines.values()
+        if pipeline.sha == sha and ref in (None, pipeline.ref)
+    ]
+    return fitting[-1] if fitting else None
 
 
 def _branch_with(repository: Repository, sha: str) -> str:

@@ -36,13 +36,16 @@ class Pipeline:
     wanted_status: str
     canceled_at: float | None = None
     failure_reason: str | None = None
+    external: list[Json] = field(default_factory=list)
+    """Commit statuses that are jobs of it."""
 
     def status(self, now: float) -> str:
         if self.canceled_at is not None:
             return "canceled"
-        if now >= self.ends_at:
-            return self.wanted_status
-        return "running" if now >= self.starts_at else "pending"
+        if now < self.starts_at:
+            return "pending"
+        is_held = any(row["state"] in ("pending", "running") for row in self.external)
+        return "running" if now < self.ends_at or is_held else self.wanted_status
 
     def updated_at(self, now: float) -> float:
         if self.canceled_at is not None:
