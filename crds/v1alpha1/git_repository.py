@@ -93,7 +93,7 @@ class Component(Model):
     ]
     """Globs of files; a pull request that changes one of them touches the component. `**` matches any number of
     folders. One with more files than the host lists touches every component: GitHub lists 3000, GitLab as many as
-    its limit for diffs, and of a Gitea or Forgejo 3000 are read."""
+    its limit for diffs, Bitbucket Data Center 1000, and of a Gitea or Forgejo 3000 are read."""
     image: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """Image built from the component, without tag; what runs is then recognised by image and tag."""
     tag: Annotated[str, Field(min_length=1, max_length=256)] | None = None

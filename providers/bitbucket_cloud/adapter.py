@@ -104,7 +104,9 @@ class BitbucketCloudHost:
 
     def __init__(self, *, credential: Credential, calls: BitbucketCloudCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(labels=False, html=False, comment_limit=wire.COMMENT_LIMIT)
+        self.capabilities = Capabilities(
+            labels=False, html=False, comment_limit=wire.COMMENT_LIMIT, begins_branches=True
+        )
         self.pull_requests = BitbucketCloudPullRequests(calls)
         self.revisions = BitbucketCloudRevisions(calls)
         self.commit_statuses = BitbucketCloudCommitStatuses(calls)

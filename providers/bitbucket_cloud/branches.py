@@ -32,6 +32,9 @@ class BitbucketCloudBranches:
         return None
 
     async def commit(self, wanted: NewCommit) -> str:
+        # The host makes a branch that does not exist, and commits to one that does, whichever was meant.
+        if wanted.begins and (there := await self.head(wanted.branch)) is not None:
+            raise ProviderConflict(f"branch `{wanted.branch}` exists already, at {there}", status=409)
         request = wire_branches.create_commit(self._calls.repository, wanted)
         reply = await self._calls.call(request)
         if not reply.ok:

@@ -88,7 +88,7 @@ def _is_folder(reply: Reply) -> bool:
 
 
 def create_commit(repository: str, wanted: NewCommit) -> Request:
-    """Write several files in one commit; `parents` must be what the branch is at.
+    """Write several files in one commit; `parents` must be what the branch is at, or where a new one begins.
 
     A leading slash keeps a file's path apart from the fields of the form. Raises ProviderRejected for a path that a
     form cannot name.

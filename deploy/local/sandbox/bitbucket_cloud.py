@@ -132,12 +132,13 @@ def read_source(call: Call) -> Reply:
 
 
 def write_source(call: Call) -> Reply:
-    """Make one commit of the files that a form names; `parents` must be what the branch is at."""
+    """Make one commit of the files that a form names; `parents` must be what the branch is at, or where it begins."""
     call.want("repository:write")
     repository, body = call.repository(), call.body
     branch = str(body.get("branch") or repository.default_branch)
-    tip = repository.graph.branches.get(branch)
-    if body.get("parents") not in (None, tip):
+    parent = body.get("parents")
+    tip = repository.graph.branches.get(branch) or repository.graph.resolve(str(parent or repository.default_branch))
+    if parent not in (None, tip):
         raise refused(409, "The branch is not at the given parent.")
     files = {name.lstrip("/"): str(text) for name, text in body.items() if name not in _FORM_FIELDS}
     before = repository.graph.commits[tip].tree if tip else {}

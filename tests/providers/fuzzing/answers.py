@@ -160,6 +160,7 @@ BITBUCKET_CLOUD = _routes({
     r"POST /refusing/.*": _BITBUCKET_REFUSAL,
     r"GET /refusing/.*/acme/web/pullrequests": {**_PAGE_AT_BITBUCKET, "values": []},
     r"GET /refusing/.*/refs/branches/main": {"name": "main", "target": {"hash": SHA}},
+    r"GET .*/refs/branches/new": Answer(status=404, body={"type": "error", "error": {"message": "Branch not found"}}),
     r"GET .*/refs/branches/[^/]+": {"name": "main", "target": {"hash": OLDER}},
     r"GET .*/acme/web/pullrequests": {**_PAGE_AT_BITBUCKET, "values": [_BITBUCKET_OPEN]},
     r"POST .*/acme/web/pullrequests": Answer(status=201, body=_BITBUCKET_OPEN),

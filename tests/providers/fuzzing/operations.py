@@ -173,6 +173,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketCloud.branches.log": lambda http: branches(bitbucket_cloud(http)).log("main", 10),
     "bitbucketCloud.branches.read": lambda http: branches(bitbucket_cloud(http)).read("a.json", SHA),
     "bitbucketCloud.branches.commit": lambda http: branches(bitbucket_cloud(http)).commit(COMMIT),
+    "bitbucketCloud.branches.commit.begins": lambda http: branches(bitbucket_cloud(http)).commit(
+        replace(COMMIT, branch="new", begins=True)
+    ),
     "bitbucketCloud.branches.commit.refused": lambda http: refused(
         branches(bitbucket_cloud(http, base=REFUSING_BITBUCKET)).commit(COMMIT)
     ),
