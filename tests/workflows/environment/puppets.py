@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.client import WorkflowHandle
+from temporalio.exceptions import FailureError
 
 from activities.models.places import (
     Counter,
@@ -46,7 +48,9 @@ class Puppet:
         if signal.asks and self.view is not None:
             counter = replace(self.view.counter, n=self.view.counter.n + 1)
             self.view = replace(self.view, counter=counter, heard=signal.counter)
-            await workflow.get_external_workflow_handle(self.place).signal(MEMBER_SIGNAL, self.view)
+            # A place that lost its memory since is not there; the one that follows asks for itself.
+            with suppress(FailureError):
+                await workflow.get_external_workflow_handle(self.place).signal(MEMBER_SIGNAL, self.view)
 
     @workflow.signal
     def become(self, view: MemberSignal, place: str) -> None:

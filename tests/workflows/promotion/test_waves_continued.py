@@ -1,6 +1,6 @@
 """What a wave, its sync window and open cancels become when the run gives way to the next."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +12,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import CancelTestsInput, CancelTestsResult, RunState
 from tests.workflows.promotion.test_continued import LONG, Length, UnheardWorld, continued, gives_way
-from tests.workflows.promotion.world import HOTFIX, MINE, OLD, World, promotion, promotion_in
+from tests.workflows.promotion.world import FAST, HOTFIX, MINE, OLD, World, promotion, promotion_in
 
 BLOCKED = WriteResult(
     outcome=WriteOutcome.BLOCKED,
@@ -125,7 +125,9 @@ async def test_cancels_left_to_a_next_run_are_sent_by_this_one_where_an_abort_le
 ) -> None:
     length = Length(monkeypatch)
     monkeypatch.setattr("workflows.runtime.publishing.GRACE", LONG)
-    async with promotion_in(StubbornWorld, temporal_server) as (world, start):
+    # What cannot be cancelled is given up when a presentation would be.
+    timings = replace(FAST, present_deadline=LONG)
+    async with promotion_in(StubbornWorld, temporal_server, timings=timings) as (world, start):
         world.there.set()
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
