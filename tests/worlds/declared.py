@@ -25,7 +25,8 @@ FAST = Timings(
     publish_within=timedelta(milliseconds=500),
     compare_initial=timedelta(milliseconds=100),
     passing=timedelta(seconds=1),
-    present_deadline=timedelta(seconds=3),
+    # A busy machine may take seconds for a presentation that succeeds.
+    present_deadline=timedelta(seconds=20),
 )
 
 

@@ -22,7 +22,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.models.tracking import Component
-from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
+from tests.workflows.promotion.world import FAST, HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
 
 
 @dataclass
@@ -260,7 +260,8 @@ async def test_a_poll_that_fails_is_shown_on_the_test_and_goes_on(temporal_serve
 
 
 async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+    timings = replace(FAST, present_deadline=timedelta(seconds=2))
+    async with promotion_in(OddWorld, temporal_server, timings=timings) as (world, start):
         world.failing.add("cancel_tests")
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
