@@ -142,7 +142,7 @@ class GiteaHost:
 
     def __init__(self, *, credential: Credential, calls: GiteaCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities()
+        self.capabilities = Capabilities(begins_branches=True)
         self.pull_requests = GiteaPullRequests(calls)
         self.revisions = GiteaRevisions(calls)
         branches = GiteaBranches(calls, self.revisions)

@@ -41,8 +41,12 @@ class GiteaBranches:
 
         The host takes no expected head: the branch is looked at before, and each file is locked by its content.
         """
-        if (head := await self._existing(wanted.branch)) != wanted.expected_head:
-            raise ProviderConflict(f"`{wanted.branch}` is at {head[:40]}, not at {wanted.expected_head}")
+        if wanted.begins:
+            await self._calls.call(
+                wire_branches.create_branch(self._calls.repository, wanted.branch, wanted.expected_head)
+            )
+        else:
+            await self._check_head(wanted)
         blobs: dict[str, str] = {}
         for edit in wanted.edits:
             if (there := await self._file(edit.path, wanted.expected_head)) is not None:
@@ -52,9 +56,13 @@ class GiteaBranches:
         if reply.ok:
             return wire_branches.read_new_commit(reply.document())
         # A push in between is a 422, or an error of the server's; nothing was written.
+        await self._check_head(wanted)
+        raise self._calls.error(request, reply)
+
+    async def _check_head(self, wanted: NewCommit) -> None:
+        """Raise ProviderConflict where the branch is elsewhere, ProviderNotFound where there is none."""
         if (head := await self._existing(wanted.branch)) != wanted.expected_head:
             raise ProviderConflict(f"`{wanted.branch}` is at {head[:40]}, not at {wanted.expected_head}")
-        raise self._calls.error(request, reply)
 
     async def _existing(self, branch: str) -> str:
         head = await self.head(branch)

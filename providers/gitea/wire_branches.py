@@ -30,6 +30,17 @@ def read_head(value: Document) -> str:
     return required_text(value, "commit", "id")
 
 
+def create_branch(repository: str, branch: str, sha: str) -> Request:
+    """Begin a branch at a commit; 409 is answered where it exists, wherever it is."""
+    return Request(
+        method="POST",
+        path=f"{repository}/branches",
+        json={"new_branch_name": branch, "old_ref_name": sha},
+        api="PullRequest",
+        operation="create-branch",
+    )
+
+
 def list_commits(repository: str, sha: str, page: int) -> Request:
     query = {"sha": sha, "page": str(page), "limit": str(wire.PAGE_SIZE), **wire.BARE}
     return Request(method="GET", path=f"{repository}/commits", query=query, api="PullRequest", operation="list-commits")

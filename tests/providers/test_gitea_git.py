@@ -1,5 +1,7 @@
 """Pull requests, branches and files of Gitea and Forgejo for delivery by Git, as recorded and as their sources say."""
 
+from dataclasses import replace
+
 import pytest
 
 from providers.errors import (
@@ -240,6 +242,22 @@ async def test_a_branch_that_is_elsewhere_is_not_written(host: FakeHost) -> None
     with pytest.raises(ProviderConflict):
         await branches(scm).commit(TWO_FILES)
     assert all(one.method == "GET" for one in host.requests)
+
+
+async def test_a_branch_begins_as_recorded_and_one_that_exists_is_not_written(host: FakeHost) -> None:
+    scm = opened(host, "several files in one commit")
+    without_files(host)
+    host.on("POST", f"{REPOSITORY}/branches", recorded("create branch"), recorded("create branch, exists"))
+    begun = replace(TWO_FILES, begins=True)
+    assert await branches(scm).commit(begun) == HEAD
+    assert sent(host, 0) == {
+        **asked("create branch"),
+        "body": {"new_branch_name": "feature/a", "old_ref_name": PREVIOUS},
+    }
+    written = len(host.requests)
+    with pytest.raises(ProviderConflict):
+        await branches(scm).commit(begun)
+    assert len(host.requests) == written + 1
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ _ROUTES: tuple[tuple[str, str, str, Action], ...] = (
     ("GET", _REPOSITORY + "/commits/{ref:.+}/status", "repository", commits.combined_status),
     ("POST", _REPOSITORY + "/statuses/{sha}", "repository", commits.create_status),
     ("GET", _REPOSITORY + "/branches/{branch:.+}", "repository", contents.read_branch),
+    ("POST", _REPOSITORY + "/branches", "repository", contents.create_branch),
     ("GET", _REPOSITORY + "/contents/{path:.+}", "repository", contents.read_contents),
     ("POST", _REPOSITORY + "/contents", "repository", contents.change_files),
     ("GET", _REPOSITORY + "/labels", "issue", issues.list_repository_labels),

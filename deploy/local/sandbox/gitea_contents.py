@@ -18,6 +18,21 @@ def read_branch(call: Call) -> Reply:
     return Reply(body={"name": branch, "commit": {"id": sha, "message": message}, "protected": False})
 
 
+def create_branch(call: Call) -> Reply:
+    """Begin a branch at a branch or commit."""
+    repository, body = call.repository(), call.body
+    name, start = str(body.get("new_branch_name") or ""), str(body.get("old_ref_name") or repository.default_branch)
+    if not name or " " in name:
+        raise refused(422, "[BranchName]: GitRefName")
+    sha = repository.graph.resolve(start)
+    if sha is None:
+        raise refused(404, "The old branch does not exist")
+    if name in repository.graph.branches:
+        raise refused(409, "The branch already exists.")
+    call.sandbox.push(repository, name, sha)
+    return Reply(status=201, body={"name": name, "commit": {"id": sha}})
+
+
 def read_contents(call: Call) -> Reply:
     repository, path = call.repository(), call.request.match_info["path"].strip("/")
     sha = repository.graph.resolve(call.request.query.get("ref") or repository.default_branch)

@@ -528,6 +528,7 @@ GITEA = _routes({
     r"PATCH .*/pulls/1": Answer(status=201, body=_GITEA_PULL),
     r"PATCH .*/pulls/2": Answer(status=412, body={"message": "it still has open dependencies"}),
     r"GET .*/branches/main": {"name": "main", "commit": {"id": OLDER}},
+    r"POST .*/branches": Answer(status=201, body={"name": "new", "commit": {"id": OLDER}}),
     r"GET .*/branches/proposed": {"name": "proposed", "commit": {"id": SHA}},
     r"GET .*/contents/.*": {"type": "file", "encoding": "base64", "size": 5, "content": "YTogMQo=", "sha": OLDER},
     r"POST .*/contents": Answer(status=201, body={"files": [], "commit": {"sha": SHA}}),

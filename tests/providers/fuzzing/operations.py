@@ -208,6 +208,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitea.branches.log": lambda http: branches(gitea(http)).log("main", 20),
     "gitea.branches.read": lambda http: branches(gitea(http)).read("deploy/a.yaml", SHA),
     "gitea.branches.commit": lambda http: branches(gitea(http)).commit(COMMIT),
+    "gitea.branches.commit.begins": lambda http: branches(gitea(http)).commit(replace(COMMIT, begins=True)),
     "gitea.check": lambda http: gitea(http).check(),
     "gitea.check.account": lambda http: gitea(http, owner="", data=PASSWORD).check(),
     "azureDevOps.pull_requests.get": lambda http: azure_devops(http).pull_requests.get(1),
