@@ -71,4 +71,6 @@ def test_the_commit_that_we_write_is_as_the_schema_has_it() -> None:
 
 
 def test_the_account_that_we_ask_for_is_as_the_schema_has_it() -> None:
-    _follow("Query", _selected(wire.ask_viewer()))
+    names = _selected(wire.ask_viewer())
+    _follow("Query", names)
+    assert names == ["viewer", "login"]

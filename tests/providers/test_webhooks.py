@@ -52,6 +52,8 @@ def read(sample: Sample, body: Any = None) -> Event:
 @pytest.mark.parametrize("sample", ALL, ids=lambda one: one.sender)
 def test_a_delivery_is_proved_by_the_secret_that_it_was_sent_with(sample: Sample) -> None:
     verify(sample, sample.proven())
+    with pytest.raises(NotProven):
+        verify(sample, {})
 
 
 @pytest.mark.parametrize("secret", [f"{SECRET}!", SECRET[:-1], SECRET.upper(), "", "sha256="])

@@ -128,6 +128,7 @@ async def test_argo_cd_tells_of_an_application_that_changed(sandbox: Sandbox, re
     await hook(sandbox, received, "argocd", "web-")
     await post(sandbox, "/_argocd/deploy", app=DEV_APP, revision=HEAD_SHA)
     await received.until("argocd", ApplicationNotice(name=DEV_APP, project=PROJECT))
+    assert set(received.events) == {"argocd"}
 
 
 async def test_a_system_that_sends_no_webhooks_is_refused(sandbox: Sandbox, received: Received) -> None:

@@ -142,6 +142,7 @@ async def test_a_key_comes_back_when_its_handler_asked_for_it() -> None:
     async with running(work):
         work.queue.add("a")
         await until(lambda: work.handled == ["a", "a"])
+        assert work.queue.depth == 0
 
 
 async def test_changes_within_a_while_are_gathered() -> None:
@@ -161,3 +162,4 @@ async def test_the_sooner_of_two_times_counts() -> None:
         work.queue.add_after("a", timedelta(hours=1))
         work.queue.add_after("a", timedelta(milliseconds=10))
         await until(lambda: work.handled == ["a"])
+        assert work.queue.depth == 0

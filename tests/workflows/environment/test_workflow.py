@@ -142,6 +142,7 @@ async def test_another_holder_is_followed_by_a_watch_of_its_own(temporal_server:
         await one.tell(Phase.FAILED)
         await other.takes(await other.hears(lambda said: said.grant is not None))
         await eventually(lambda: [watch.artifacts for watch in world.watches] == [other.view.artifacts])
+        assert one.view.artifacts != other.view.artifacts
 
 
 async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_it_waits(temporal_server: str) -> None:
