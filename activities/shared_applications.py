@@ -114,13 +114,14 @@ class SharedApplications:
         servers = {(one.metadata.namespace or "", one.metadata.name): server_of(one) for one in instances}
         environments = await self._all(Environment, namespace)
         owners = await owners_of(environments, servers)
+        look = _Look(at=at, owners=owners, servers=servers, alike=await _alike(owners))
         if not any([writes_files(one) async for one in giving_way(environments)]):
-            return _Look(at=at, owners=owners, servers=servers, alike=await _alike(owners))
+            return look
         found = await self._all(GitRepository, namespace)
         repositories = {(one.metadata.namespace or "", one.metadata.name): one for one in found}
         names = _by_namespace(environments)
         writers = await beside(partial(writers_of, environments, repositories, names))
-        return _Look(at=at, owners=owners, servers=servers, writers=writers, repositories=repositories, names=names)
+        return replace(look, writers=writers, repositories=repositories, names=names)
 
     async def _list_here(self, namespace: str, refused: ApiForbidden) -> _Look:
         """List one namespace; where that is refused as well, nothing is known of others, as before there was a look."""

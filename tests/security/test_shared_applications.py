@@ -124,10 +124,13 @@ async def test_to_write_a_foreign_application_by_a_selector() -> None:
         ("team/web-prod", "gitops/web-prod", "gitops", False),
     ],
 )
+@pytest.mark.parametrize("files", [False, True], ids=["nobody writes files", "another place writes files"])
 async def test_to_write_a_foreign_application_by_the_namespace_that_its_server_takes(
-    owners: str, theirs: str, namespace: str, taken: bool
+    owners: str, theirs: str, namespace: str, taken: bool, files: bool
 ) -> None:
     cluster = with_thief(name=theirs)
+    if files:
+        writing(cluster, "staging", IMAGE)
     cluster.objects["Environment", "shop", "prod"]["spec"]["deployments"][0]["argocd"]["application"] = owners
     there: dict[str, Any] = {"web-prod": application("web-prod", namespace=namespace)}
     (mine,) = await read(cluster, "mine", namespace="thief", **there)
