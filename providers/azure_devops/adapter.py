@@ -28,7 +28,7 @@ class AzureDevOpsPullRequests:
         if wire.has_labels(value):
             return change
         labels = await self._calls.call(wire.list_labels(self._calls.repository, number))
-        return replace(change, labels=wire.read_labels(wire.items_of(labels)))
+        return replace(change, labels=await read(labels, lambda: wire.read_labels(wire.items_of(labels))))
 
     async def changed_files(self, number: int) -> ChangedFiles:
         pushes = await self._calls.call(wire.list_iterations(self._calls.repository, number))
@@ -57,7 +57,7 @@ class AzureDevOpsRevisions:
         except ProviderNotFound:
             await self._calls.prove_seen()
             return Ancestry.UNKNOWN
-        return wire.read_ancestry(wire.items_of(reply), base, head)
+        return await read(reply, lambda: wire.read_ancestry(wire.items_of(reply), base, head))
 
     async def resolve(self, revision: str) -> str | None:
         """Search the newest commits of the default branch: the host itself completes no abbreviation."""
@@ -100,7 +100,7 @@ class AzureDevOpsLabels:
 
     async def list(self, number: int) -> tuple[str, ...]:
         reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
-        return wire.read_labels(wire.items_of(reply))
+        return await read(reply, lambda: wire.read_labels(wire.items_of(reply)))
 
     async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
         there = list(await self.list(number))
@@ -112,7 +112,8 @@ class AzureDevOpsLabels:
 
     async def remove(self, number: int, name: str) -> None:
         reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
-        label = wire.read_label_ids(wire.items_of(reply)).get(name.lower())
+        labels = await read(reply, lambda: wire.read_label_ids(wire.items_of(reply)))
+        label = labels.get(name.lower())
         if label is not None:
             await self._calls.call(wire.remove_label(self._calls.repository, number, label))
 

@@ -28,7 +28,7 @@ class AzureDevOpsBranches:
     async def log(self, branch: str, limit: int) -> tuple[BranchCommit, ...]:
         reply = await self._calls.call(wire_branches.list_log(self._calls.repository, branch, limit))
         listed = await read(reply, partial(wire_branches.read_log, reply))
-        cut = wire_branches.cut_commits(reply)
+        cut = await read(reply, partial(wire_branches.cut_commits, reply))
         return tuple([await self._whole(one.sha) if one.sha in cut else one for one in listed[:limit]])
 
     async def _whole(self, sha: str) -> BranchCommit:
@@ -48,7 +48,7 @@ class AzureDevOpsBranches:
         existing = frozenset([edit.path for edit in wanted.edits if await self._exists(edit.path, wanted)])
         reply = await self._calls.call(wire_branches.push(self._calls.repository, wanted, existing))
         try:
-            return wire_branches.read_push(reply.document())
+            return await read(reply, partial(wire_branches.read_push, reply.document()))
         except ProviderError as error:
             raise self._calls.shown(error) from None
 

@@ -50,7 +50,7 @@ class AzureDevOpsPullRequestChanges:
 
     async def _contains(self, head: str, commit: str) -> bool:
         reply = await self._calls.call(wire.find_merge_bases(self._calls.repository, commit, head))
-        return wire.read_ancestry(wire.items_of(reply), commit, head) is Ancestry.AHEAD
+        return await read(reply, lambda: wire.read_ancestry(wire.items_of(reply), commit, head)) is Ancestry.AHEAD
 
     async def update(self, number: int, *, title: str | None = None, body: str | None = None) -> None:
         if wanted := wire_changes.differences(await self._read(number), title, body):

@@ -77,14 +77,14 @@ async def test_to_exhaust_the_memory_of_the_meter_by_runners_and_instances(label
 
     def declare() -> None:
         for number in range(3 * NAMES_LIMIT):
-            count(Count.POLLS, namespace="shop", **{label: f"{label}{number}"})
+            count(Count.POLLS, namespace="meter", **{label: f"{label}{number}"})
 
     environment.run(declare)
     assert added.call_count == 3 * NAMES_LIMIT
     counted = {call.args[1][label] for call in added.call_args_list}
     assert len(counted) == NAMES_LIMIT + 1
     assert OTHER in counted
-    assert {call.args[1]["namespace"] for call in added.call_args_list} == {"shop"}
+    assert {call.args[1]["namespace"] for call in added.call_args_list} == {"meter"}
 
 
 def test_to_exhaust_the_memory_of_the_watcher_by_targets() -> None:
