@@ -43,14 +43,14 @@ def check_destination(credential: Credential, host: str, port: int) -> None:
     raise ProviderMisconfigured(f"{text}, or add `{host}:{port}` to its annotation {HOSTS_ANNOTATION}")
 
 
-def proof_key(credential: Credential) -> bytes:
+def _proof_key(credential: Credential) -> bytes:
     """Return a key for HMACs; with another credential they are others."""
     return hashlib.sha256(json.dumps(["proof", sorted(credential.data.items())]).encode()).digest()
 
 
-def proof(key: bytes, text: str) -> str:
-    """Return an HMAC of a text as hexadecimal digits, which only who holds the credential of `proof_key` can make."""
-    return hmac.digest(key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+def proof(credential: Credential, text: str) -> str:
+    """Return an HMAC of a text as hexadecimal digits, which only who holds the credential can make."""
+    return hmac.digest(_proof_key(credential), text.encode(), "sha256").hex()[:_PROOF_DIGITS]
 
 
 def fingerprint(credential: Credential) -> str:

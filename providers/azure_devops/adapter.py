@@ -8,7 +8,7 @@ from providers.azure_devops import wire, wire_comments, wire_statuses
 from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
-from providers.credentials import proof, proof_key
+from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
@@ -121,7 +121,7 @@ class AzureDevOpsLabels:
 class AzureDevOpsComments:
     def __init__(self, calls: AzureDevOpsCalls, credential: Credential) -> None:
         self._calls = calls
-        self._key = proof_key(credential)
+        self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
         account = await self._calls.account()
@@ -133,7 +133,7 @@ class AzureDevOpsComments:
         return wire_comments.read_comment(reply.document(), comment_id)
 
     def proof(self, text: str) -> str:
-        return proof(self._key, text)
+        return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire_comments.create_thread(self._calls.repository, number, body))

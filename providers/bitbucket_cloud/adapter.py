@@ -10,7 +10,7 @@ from providers.bitbucket_cloud.branches import BitbucketCloudBranches
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls, is_no_account
 from providers.bitbucket_cloud.changes import BitbucketCloudPullRequestChanges
 from providers.bitbucket_cloud.pull_requests import BitbucketCloudPullRequests
-from providers.credentials import proof, proof_key
+from providers.credentials import proof
 from providers.documents import flag
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import (
@@ -69,7 +69,7 @@ class BitbucketCloudCommitStatuses:
 class BitbucketCloudComments:
     def __init__(self, calls: BitbucketCloudCalls, credential: Credential) -> None:
         self._calls = calls
-        self._key = proof_key(credential)
+        self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
         account = await self._calls.account()
@@ -87,7 +87,7 @@ class BitbucketCloudComments:
         return wire.read_comment(wire.pull_of(comment_id), found)
 
     def proof(self, text: str) -> str:
-        return proof(self._key, text)
+        return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

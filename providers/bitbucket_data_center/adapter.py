@@ -1,6 +1,5 @@
 """Bitbucket Data Center as an SCM host: one repository with one credential."""
 
-import hmac
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
@@ -10,7 +9,7 @@ from providers.bitbucket_data_center import wire
 from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
 from providers.bitbucket_data_center.changes import BitbucketDataCenterPullRequestChanges
 from providers.bitbucket_data_center.pull_requests import BitbucketDataCenterPullRequests
-from providers.credentials import proof_key
+from providers.credentials import proof
 from providers.errors import ProviderConflict, ProviderNotFound
 from providers.models import (
     Ancestry,
@@ -21,8 +20,6 @@ from providers.models import (
 )
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
 from providers.reading import read
-
-_PROOF_DIGITS = 32
 
 
 class BitbucketDataCenterRevisions:
@@ -76,7 +73,7 @@ class BitbucketDataCenterCommitStatuses:
 class BitbucketDataCenterComments:
     def __init__(self, calls: BitbucketDataCenterCalls, credential: Credential) -> None:
         self._calls = calls
-        self._key = proof_key(credential)
+        self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
         account = await self._calls.account()
@@ -92,7 +89,7 @@ class BitbucketDataCenterComments:
         return wire.read_comment(wire.pull_of(comment_id), reply.document())
 
     def proof(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256").hex()[:_PROOF_DIGITS]
+        return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from providers.credentials import proof, proof_key
+from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnavailable
 from providers.gitea import wire
 from providers.gitea.branches import GiteaBranches
@@ -16,6 +16,9 @@ from providers.reading import read
 
 # What is answered for other events of a pull request, which have numbers like comments.
 _NO_COMMENT = 204
+
+# Labels of one name that one call takes off; whatever a host lists, it asks for no more calls.
+_OF_ONE_NAME = 20
 
 
 class GiteaPullRequests:
@@ -81,9 +84,9 @@ class GiteaLabels:
         return there
 
     async def remove(self, number: int, name: str) -> None:
-        for label in await self._on(number):
-            if label.name == name:
-                await self._calls.call(wire.remove_label(self._calls.repository, number, label.id))
+        found = dict.fromkeys(label.id for label in await self._on(number) if label.name == name)
+        for identifier in list(found)[:_OF_ONE_NAME]:
+            await self._calls.call(wire.remove_label(self._calls.repository, number, identifier))
 
     async def _on(self, number: int) -> tuple[wire.Label, ...]:
         reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
@@ -109,7 +112,7 @@ def _names(labels: Sequence[wire.Label]) -> tuple[str, ...]:
 class GiteaComments:
     def __init__(self, calls: GiteaCalls, credential: Credential) -> None:
         self._calls = calls
-        self._key = proof_key(credential)
+        self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
         login = (await self._calls.login()).lower()
@@ -123,7 +126,7 @@ class GiteaComments:
         return wire.read_comment(reply.document())
 
     def proof(self, text: str) -> str:
-        return proof(self._key, text)
+        return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from providers.credentials import fingerprint, proof, proof_key
+from providers.credentials import fingerprint, proof
 from providers.documents import is_sendable
 from providers.errors import ProviderNotFound
 from providers.github import wire
@@ -147,7 +147,7 @@ class GitHubLabels:
 class GitHubComments:
     def __init__(self, calls: GitHubCalls, credential: Credential) -> None:
         self._calls = calls
-        self._key = proof_key(credential)
+        self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
         login = (await self._calls.login()).lower()
@@ -160,7 +160,7 @@ class GitHubComments:
         return wire.read_comment(reply.document())
 
     def proof(self, text: str) -> str:
-        return proof(self._key, text)
+        return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(wire.create_comment(self._calls.repository, number, body))

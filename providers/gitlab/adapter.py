@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from providers.credentials import proof, proof_key
+from providers.credentials import proof
 from providers.decoding import giving_way
 from providers.errors import ProviderRejected, ProviderUnauthorized
 from providers.gitlab import commits, merge_requests, notes, statuses, wire
@@ -117,7 +117,7 @@ class GitLabLabels:
 class GitLabComments:
     def __init__(self, calls: GitLabCalls, credential: Credential) -> None:
         self._calls = calls
-        self._key = proof_key(credential)
+        self._credential = credential
 
     async def own(self, number: int) -> tuple[Comment, ...]:
         username = await self._calls.username()
@@ -130,7 +130,7 @@ class GitLabComments:
         return notes.read_note(notes.iid_of(comment_id), reply.document())
 
     def proof(self, text: str) -> str:
-        return proof(self._key, text)
+        return proof(self._credential, text)
 
     async def create(self, number: int, body: str) -> Comment:
         reply = await self._calls.call(notes.create_note(self._calls.project, number, body))

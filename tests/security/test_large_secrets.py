@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from activities.ports import Lack, ReferenceMissing
 from activities.redaction import FORMS_LIMIT, known, reading_secrets, redact
 from crds.fields import SecretReference
-from providers.credentials import fingerprint, proof_key
+from providers.credentials import fingerprint, proof
 from providers.errors import ProviderMisconfigured
 from providers.models import Credential
 from providers.redaction import shown, variants
@@ -57,7 +57,7 @@ async def test_to_stop_everybodys_work_by_a_secret(shape: str) -> None:
         def use() -> None:
             known().remember(credential.data.values())
             forms = variants(credential.data.values())
-            fingerprint(credential), proof_key(credential)
+            fingerprint(credential), proof(credential, "x")
             assert shown(TEXT, forms)
             assert redact(TEXT)
 

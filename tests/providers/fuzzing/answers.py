@@ -219,6 +219,7 @@ _AZURE_PULL = {
 
 AZURE_DEVOPS = _routes({
     r"GET .*/_apis/connectionData": {"authenticatedUser": {"id": "7", "providerDisplayName": "Pilotage"}},
+    r"POST /refusing/oauth2/v2.0/token": Answer(status=409, body={"error": "conflict", "error_description": "why"}),
     r"POST .*/oauth2/v2.0/token": {"token_type": "Bearer", "expires_in": 3599, "access_token": "entra-token"},
     r"GET .*/repositories/web": {"id": "r-1", "name": "web", "project": {"id": "p-1", "name": "acme"}},
     r"GET .*/_apis/permissions/.*": {"count": 1, "value": [True]},

@@ -149,9 +149,10 @@ def _restructured(body: bytes, lines: bool, random: Random, said: list[str]) -> 
         at, text = random.randint(0, len(body)), random.choice(_TEXTS)
         said.append(f"text at {at}: {text[:40]!r}")
         return body[:at] + text.encode("utf-8", "replace") + body[at:]
-    index = random.randrange(len(values)) if values else 0
-    if values:
-        values[index] = _changed(values[index], random, said)
+    if not values:
+        return body
+    index = random.randrange(len(values))
+    values[index] = _changed(values[index], random, said)
     if random.random() < 0.1:
         values[index : index + 1] = [values[index]] * 3 if lines else [{"items": values[index]}]
         said.append("repeated or wrapped")
