@@ -10,6 +10,7 @@ from crds.rules.yaml_paths import YamlPathError, parse_path
 from crds.v1alpha1.deployment import Deployment, GitEdit, GitWrite, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.scm_host import WRITES_NO_FILES
 
 # Which file is written must not depend on what the author of a pull request chooses.
 _PLACE_VARIABLES = frozenset(
@@ -73,7 +74,7 @@ def _write_errors(
 ) -> list[FieldError]:
     errors: list[FieldError] = []
     if repositories is not None:
-        errors += repository_errors(f"{path}.repositoryRef.name", write.repository_ref.name, repositories)
+        errors += _repository_errors(f"{path}.repositoryRef.name", write.repository_ref.name, repositories)
     if _BRANCH.fullmatch(write.branch) is None:
         errors.append(FieldError(path=f"{path}.branch", message="is no name of a branch"))
     for index, edit in enumerate(write.edits):
@@ -85,6 +86,17 @@ def _write_errors(
         )
         errors.append(FieldError(path=f"{path}.edits", message=message))
     return errors
+
+
+def _repository_errors(path: str, name: str, repositories: Mapping[str, GitRepository]) -> list[FieldError]:
+    """Find a repository that is missing, or whose host does not write files as they must be written."""
+    if errors := repository_errors(path, name, repositories):
+        return errors
+    host = repositories[name].spec.host
+    if host not in WRITES_NO_FILES:
+        return []
+    message = f"GitRepository `{name}` is at {host.value}, which writes one file a commit: name one at another host"
+    return [FieldError(path=path, message=message)]
 
 
 def _edit_errors(environment: Environment, path: str, edit: GitEdit) -> list[FieldError]:

@@ -31,6 +31,8 @@ class ScmHost(StrEnum):
     AZURE_DEVOPS = "azureDevOps"
 
 
+WRITES_NO_FILES = frozenset({ScmHost.BITBUCKET_DATA_CENTER})
+"""Hosts that cannot write several files in one commit, and only where nothing else was committed meanwhile."""
 HOST_FIELDS = tuple(host.value for host in ScmHost)
 
 

@@ -84,6 +84,15 @@ def test_a_repository_that_does_not_exist_is_named() -> None:
     assert [path for path, _ in problems(environment(component="web"), known)] == ["spec.write.git.repositoryRef.name"]
 
 
+def test_a_repository_whose_host_writes_one_file_a_commit_is_refused() -> None:
+    known = repositories(web=[COMPONENT])
+    block = {"scmProviderRef": {"name": "bitbucket"}, "bitbucketDataCenter": {"project": "ACME", "name": "config"}}
+    known["config"] = GitRepository.from_wire({"metadata": {"name": "config", "namespace": "shop"}, "spec": block})
+    [(path, message)] = problems(environment(component="web"), known)
+    assert path == "spec.write.git.repositoryRef.name"
+    assert "is at bitbucketDataCenter, which writes one file a commit" in message
+
+
 def test_a_component_without_a_tag_cannot_be_written_as_one() -> None:
     [(path, message)] = problems(environment(), repositories())
     assert path == "spec.deployments[0].component"

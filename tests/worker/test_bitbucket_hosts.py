@@ -5,6 +5,11 @@ import base64
 import httpx
 import pytest
 
+from crds.v1alpha1.scm_host import WRITES_NO_FILES
+from providers.bitbucket_cloud.options import BitbucketCloudOptions
+from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
+from providers.models import Credential, ScmIdentity
+from providers.registry import Access, open_scm_host
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
 from worker.opening.resources import ClusterOpener
@@ -87,3 +92,15 @@ async def test_a_repository_at_bitbucket_data_center_is_asked_for_by_project_and
     assert await opened.host.check() == "~ada/umbrellas"
     place = "https://bb.example.com:8443/context/rest/api/latest/projects/~ada/repos/umbrellas"
     assert asked.calls == [(place, "Bearer token-of-bitbucket")]
+
+
+@pytest.mark.parametrize("options", [BitbucketCloudOptions(), BitbucketDataCenterOptions(domain="git.example.com")])
+def test_environments_are_refused_where_their_host_writes_no_files(
+    open_http: Opener, options: BitbucketCloudOptions | BitbucketDataCenterOptions
+) -> None:
+    access = Access(http=open_http(Asked({})), credential=Credential(data={"token": "token-of-bitbucket"}))
+    identity = ScmIdentity(
+        git_repository="web", git_repository_namespace="shop", scm_provider="bitbucket", scm_provider_kind="ScmProvider"
+    )
+    host = open_scm_host(options, access, identity)
+    assert (host.branches is None) is (options.kind in WRITES_NO_FILES)
