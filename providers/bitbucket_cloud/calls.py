@@ -13,8 +13,8 @@ from providers.messages import ListBound, Reply, Request
 from providers.metrics import Recorder
 from providers.models import Credential
 
-# Hashes that were expanded, about 200 bytes each.
-_REMEMBERED_COMMITS = 20_000
+# About 200 bytes each.
+_REMEMBERED = 20_000
 _FULL_HASH_DIGITS = 40
 # Of a 401 for a credential that is fine but may not ask for its account.
 _OTHER_MECHANISM = "not accessible by this authentication mechanism"
@@ -27,23 +27,34 @@ class OwnAccount:
         self.uuid: str | None = None
 
 
-class KnownCommits:
-    """Remember full hashes by abbreviated ones, the least recently used forgotten first."""
+class Remembered:
+    """Remember texts by a key, the least recently used forgotten first."""
 
     def __init__(self) -> None:
-        self._full: OrderedDict[str, str] = OrderedDict()
+        self._texts: OrderedDict[str, str] = OrderedDict()
 
     def get(self, key: str) -> str | None:
-        found = self._full.get(key)
+        found = self._texts.get(key)
         if found is not None:
-            self._full.move_to_end(key)
+            self._texts.move_to_end(key)
         return found
 
-    def put(self, key: str, full: str) -> None:
-        self._full[key] = full
-        self._full.move_to_end(key)
-        while len(self._full) > _REMEMBERED_COMMITS:
-            self._full.popitem(last=False)
+    def put(self, key: str, text: str) -> None:
+        self._texts[key] = text
+        self._texts.move_to_end(key)
+        while len(self._texts) > _REMEMBERED:
+            self._texts.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        self._texts.pop(key, None)
+
+
+class KnownCommits(Remembered):
+    """Remember full hashes by abbreviated ones."""
+
+
+class MergesAtWork(Remembered):
+    """Remember where merges in the background are asked for, so that no attempt begins one a second time."""
 
 
 class BitbucketCloudCalls:
@@ -74,6 +85,7 @@ class BitbucketCloudCalls:
         )
         self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
         self._commits = http.memory(KnownCommits, base_url)
+        self.merges = http.memory(MergesAtWork, base_url, fingerprint(credential))
 
     async def call(self, request: Request) -> Reply:
         """Send once."""

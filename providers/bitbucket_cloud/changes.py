@@ -12,6 +12,7 @@ from providers.errors import (
     ProviderError,
     ProviderMalformed,
     ProviderNotFound,
+    ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
 )
@@ -79,10 +80,26 @@ class BitbucketCloudPullRequestChanges:
 
     async def _merged(self, number: int, merge: Merge) -> HostPullRequest:
         """Merge, await it where the host does it in the background, and return the pull request as it is then."""
-        reply = await self._calls.call(wire_changes.merge_pull(self._calls.repository, number, merge))
-        if reply.status != 202:
-            return await self._read(reply)
-        address = reply.headers.get("location", "")
+        merges, key = self._calls.merges, f"{self._calls.repository}/{number}/{merge.head_sha}"
+        address = merges.get(key)
+        if address is None:
+            reply = await self._calls.call(wire_changes.merge_pull(self._calls.repository, number, merge))
+            if reply.status != 202:
+                return await self._read(reply)
+            address = reply.headers.get("location", "")
+            # Checked before it is kept.
+            self._calls.followed(wire_changes.merge_task(self._calls.repository, number), address)
+            merges.put(key, address)
+        try:
+            return await self._awaited(number, address)
+        except (ProviderBusy, ProviderUnavailable, ProviderRateLimited):
+            raise
+        except ProviderError:
+            merges.forget(key)
+            raise
+
+    async def _awaited(self, number: int, address: str) -> HostPullRequest:
+        """Look at a merge in the background until it is done. Raises ProviderBusy where it takes longer."""
         request = self._calls.followed(wire_changes.merge_task(self._calls.repository, number), address)
         for pause in PAUSES_SECONDS:
             await asyncio.sleep(pause)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from providers.decoding import ENTRIES_LIMIT
-from providers.documents import Document, at, document, documents, flag, number, required_text, text, texts
+from providers.documents import Document, at, document, documents, flag, is_sendable, number, required_text, text, texts
 from providers.errors import ProviderError, ProviderMalformed
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
@@ -87,7 +87,7 @@ def followed(request: Request, named: str, base: str) -> Request:
 
 def _stays(url: str, path: str) -> bool:
     """Say whether a URL can be sent as it is, and whether its path stays below where it begins."""
-    plain = url.isascii() and url.isprintable() and not {" ", "#", "\\"} & set(url)
+    plain = is_sendable(url) and not {" ", "#", "\\"} & set(url)
     return plain and not {".", ".."} & set(path.lower().replace("%2e", ".").split("/"))
 
 

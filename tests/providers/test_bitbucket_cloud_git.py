@@ -148,8 +148,23 @@ async def test_a_merge_that_goes_on_for_longer_is_no_verdict(host: FakeHost, cha
     host.on("GET", f"{ROOT}/pullrequests/7", answer(PULL))
     host.on("POST", f"{ROOT}/pullrequests/7/merge", answer(None, 202, location=TASK))
     host.on("GET", f"{ROOT}/pullrequests/7/merge/task-status/1234", answer({"task_status": "PENDING"}))
-    with pytest.raises(ProviderBusy):
+    for _ in range(2):
+        with pytest.raises(ProviderBusy):
+            await changes.merge(7, Merge(head_sha=HEAD))
+    # The next attempt asks for the same merge, and begins no second one.
+    assert [request.method for request in host.requests].count("POST") == 1
+    done = {"task_status": "SUCCESS", "merge_result": MERGED}
+    host.on("GET", f"{ROOT}/pullrequests/7/merge/task-status/1234", answer(done))
+    assert await changes.merge(7, Merge(head_sha=HEAD)) == SHA
+
+
+async def test_a_merge_whose_task_is_gone_is_begun_again(host: FakeHost, changes: PullRequestChanges) -> None:
+    host.on("GET", f"{ROOT}/pullrequests/7", answer(PULL))
+    host.on("POST", f"{ROOT}/pullrequests/7/merge", answer(None, 202, location=TASK), answer(MERGED))
+    host.on("GET", f"{ROOT}/pullrequests/7/merge/task-status/1234", answer({"error": {"message": "Not found"}}, 404))
+    with pytest.raises(ProviderNotFound):
         await changes.merge(7, Merge(head_sha=HEAD))
+    assert await changes.merge(7, Merge(head_sha=HEAD)) == SHA
 
 
 async def test_a_task_elsewhere_is_not_asked_for(host: FakeHost, changes: PullRequestChanges) -> None:

@@ -640,6 +640,16 @@ async def test_a_pull_request_is_merged_once(
     await changes.close(opened.number)
 
 
+async def test_a_merge_that_the_host_does_in_the_background_is_awaited(
+    sandbox: Sandbox, http: HttpClients, proposed: NewPullRequest
+) -> None:
+    sandbox.state.options.update({"bitbucket_merge_seconds": 0.01})
+    changes = changes_of(SCM_HOSTS["bitbucket cloud"](sandbox.url, http, True))
+    opened = await changes.create(proposed)
+    made = await changes.merge(opened.number, Merge(head_sha=opened.head_sha))
+    assert sandbox.state.github.repositories[seed.REPOSITORY].graph.branches["main"] == made
+
+
 async def test_a_head_that_was_not_tested_is_not_merged(
     sandbox: Sandbox, changer: ScmHost, proposed: NewPullRequest
 ) -> None:
