@@ -83,8 +83,9 @@ async def _merged(changes: PullRequestChanges, git: GitWriteSpec, opened: HostPu
         return _awaited(f"pull request {opened.url} waits to be merged")
     try:
         made = await changes.merge(opened.number, merge)
-    except ProviderBusy:
-        return _awaited(f"pull request {opened.url}: the host has not found out yet whether it may be merged")
+    except ProviderBusy as error:
+        # The host computes or merges still, or our own calls wait for their turn, which says nothing of the host.
+        return _awaited(f"pull request {opened.url} is not merged yet: {describe(error)}")
     except ProviderRejected as error:
         return _awaited(f"pull request {opened.url} may not be merged yet: {describe(error)}")
     return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {made[:12]} of {git.branch}")

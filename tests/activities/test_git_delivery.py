@@ -460,11 +460,12 @@ async def test_what_others_push_to_the_pull_request_gets_the_edits_on_top_before
     assert host.files["prod/web.yaml"].decode() == KUSTOMIZATION.format(name="web", revision=NEW)
 
 
-async def test_a_merge_that_the_host_still_computes_is_awaited() -> None:
+@pytest.mark.parametrize("why", ["the host is still computing", "20 calls to scm.example are in flight"])
+async def test_a_merge_that_is_not_made_yet_is_awaited_with_the_reason_that_is_so(why: str) -> None:
     host = host_of(web=OLD)
-    host.refuses = [ProviderBusy("computing")]
+    host.refuses = [ProviderBusy(why)]
     result, proposal = await propose(host, auto_merge=True)
-    assert result.outcome is WriteOutcome.AWAITED
+    assert (result.outcome, result.message.rpartition(": ")[2]) == (WriteOutcome.AWAITED, why)
     assert (await propose(host, proposal, auto_merge=True))[0].outcome is WriteOutcome.DONE
 
 
