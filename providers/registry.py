@@ -180,6 +180,7 @@ def _gitea(options: GiteaOptions, access: Access, record: Recorder) -> ScmHost:
         repository=options.repository,
         credential=access.credential,
         record=record,
+        program=options.program,
     )
     return GiteaHost(credential=access.credential, calls=calls)
 

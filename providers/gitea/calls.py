@@ -32,7 +32,9 @@ class GiteaCalls:
         repository: str,
         credential: Credential,
         record: Recorder,
+        program: str = "Gitea",
     ) -> None:
+        self.program = program
         self.repository = wire.repository_path(owner, repository) if owner else ""
         self._credential = credential
         self._own = http.memory(OwnAccount, base_url, fingerprint(credential))

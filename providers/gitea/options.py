@@ -10,7 +10,7 @@ class GiteaOptions:
 
     kind: ClassVar[str] = "gitea"
     program: ClassVar[str] = "Gitea"
-    """What texts call it."""
+    """What texts call it; all else that Pilotage asks is the same at both."""
     domain: str = ""
     """Host name or URL, with the path below which the host is served."""
     owner: str = ""

@@ -291,11 +291,11 @@ def check_issues(repository: str) -> Request:
     return Request(method="GET", path=f"{repository}/labels", query=query, api="PullRequest", operation="check")
 
 
-def hindrance(repository: Document) -> ProviderError | None:
-    """Return why nothing may be written to a repository, as far as the host says so."""
+def hindrance(repository: Document, program: str) -> ProviderError | None:
+    """Return why nothing may be written to a repository, as far as the host says so; `program` is what it is called."""
     name = read_full_name(repository)
     if flag(repository, "archived"):
-        return ProviderRejected(f"`{name}` is archived, so that the host refuses every change: unarchive it")
+        return ProviderRejected(f"`{name}` is archived, so that {program} refuses every change: unarchive it")
     if at(repository, "permissions", "push") is False:
         text = f"the account may not write to `{name}`, which labels and commit statuses need"
         return ProviderUnauthorized(f"{text}: give it the right to write there", status=403)

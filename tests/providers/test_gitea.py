@@ -234,7 +234,7 @@ async def test_a_write_to_a_repository_that_was_renamed_names_the_new_place(host
 @pytest.mark.parametrize(
     ("repository", "wanted", "said"),
     [
-        ({"archived": True}, ProviderRejected, "unarchive it"),
+        ({"archived": True}, ProviderRejected, "Forgejo refuses every change: unarchive it"),
         ({"permissions": {"pull": True, "push": False}}, ProviderUnauthorized, "right to write"),
     ],
 )
@@ -243,7 +243,7 @@ async def test_a_repository_that_may_not_be_written_is_not_ready(
 ) -> None:
     host.always(answer({"full_name": "acme/web", **repository}))
     with pytest.raises(wanted, match=said):
-        await gitea(host.http()).check()
+        await gitea(host.http(), made=ForgejoOptions).check()
 
 
 async def test_a_token_without_a_scope_is_told_which_ones_are_needed(host: FakeHost) -> None:

@@ -11,7 +11,7 @@ from deploy.local.sandbox.server import serve
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.local.sandbox", description="Stand-ins for GitHub, Jenkins, GitLab CI and Argo CD."
+        prog="python -m deploy.local.sandbox", description="Stand-ins for SCM hosts, CI systems and Argo CD."
     )
     parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
     parser.add_argument(
