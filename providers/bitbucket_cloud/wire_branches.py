@@ -57,6 +57,8 @@ def get_file(repository: str, path: str, revision: str) -> Request:
         path=f"{repository}/src/{segment(revision)}/{_path(path)}",
         api="PullRequest",
         operation="get-file",
+        # A file comes as it is, whatever it is.
+        headers={"Accept": "*/*"},
         accepts=frozenset({404}),
     )
 

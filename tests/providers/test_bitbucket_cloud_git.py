@@ -293,6 +293,7 @@ async def test_a_folder_is_no_file_and_a_file_of_json_is_one(host: FakeHost, bra
     with pytest.raises(ProviderRejected, match="folder"):
         await branches.read("deploy", SHA)
     assert await branches.read("deploy/a.json", SHA) == answer({"values": [1], "pagelen": 1}).content
+    assert {request.headers["accept"] for request in host.requests} == {"*/*"}
 
 
 async def test_a_file_beyond_what_is_read_and_an_unknown_commit_are_no_missing_file(
