@@ -53,6 +53,13 @@ async def plan(branches: Branches, branch: str, where: str, edits: Sequence[Edit
     )
 
 
+async def holds_nothing_else(branches: Branches, where: str, edits: Sequence[Edit], head: str, *, on: str) -> bool:
+    """Return whether the files of a commit are those of the one that it is made on, with the edits and nothing else."""
+    before, after = [await _read(branches, where, edits, revision) for revision in (on, head)]
+    _, texts = await beside(partial(_edited, edits, before))
+    return texts == after
+
+
 async def _read(branches: Branches, where: str, edits: Sequence[Edit], head: str) -> dict[str, bytes]:
     """Read each file once. Raises EditRefused for one that is missing or cannot be read, naming it."""
     first = {edit.file: edit for edit in reversed(edits)}

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from activities.failures import describe
-from activities.git_edits import Edit, commit_message
-from activities.git_plans import Plan, plan
+from activities.git_edits import Edit, commit_message, marked
+from activities.git_plans import LOG, Plan, holds_nothing_else
 from activities.models.configuration import GitWriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal
@@ -48,11 +48,20 @@ async def propose(
     opened = await host.pull_requests.get(known.number) if known is not None else None
     if opened is not None and (ended := _ended(opened)) is not None:
         return Proposed(result=ended, proposal=known)
-    if known is None or opened is None or opened.head_sha != known.head_sha:
-        head = await _pushed(branches, request, git, edits, base)
+    if known is None or opened is None:
+        found = await branches.head(branch_of(request))
+        begin = _begun if found is None else _found
+        head = await begin(branches, request, git, edits, base)
         opened = await changes.create(_wanted(request, git, edits))
-        await _show(host, request, head)
+        if found is not None and not await _changes_only(host, opened.number, edits):
+            head = ""
+        if head:
+            await _show(host, request, head)
         known = Proposal(key=request.key, number=opened.number, head_sha=head)
+    if opened.head_sha != known.head_sha:
+        # Who may push to any branch but this one could else have us merge what they like, as tested.
+        text = f"pull request {opened.url} holds commits of others, so that it is neither merged nor shown as tested: "
+        return Proposed(result=_awaited(f"{text}merge it, or close it and `retry`"), proposal=known)
     merge = replace(_merge_of(request, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
     return Proposed(result=await _merged(changes, git, opened, merge), proposal=known)
 
@@ -62,20 +71,36 @@ def branch_of(request: DeliverFilesInput) -> str:
     return f"pilotage/{request.variables.get('targetEnvironment', 'delivery')}/{request.key[:_KEY_CHARACTERS]}"
 
 
-async def _pushed(
-    branches: Branches, request: DeliverFilesInput, git: GitWriteSpec, edits: Sequence[Edit], base: Plan
+async def _begun(
+    branches: Branches, request: DeliverFilesInput, _git: GitWriteSpec, edits: Sequence[Edit], base: Plan
 ) -> str:
-    """Return the head of our branch, with the edits on it, also on top of what others pushed there."""
-    branch = branch_of(request)
+    """Begin our branch with the one commit that it has, and return that."""
     message = commit_message(edits, request.variables, request.key)
-    if await branches.head(branch) is None:
-        begun = NewCommit(branch=branch, expected_head=base.head, message=message, edits=base.changed, begins=True)
-        return await branches.commit(begun)
+    return await branches.commit(
+        NewCommit(branch=branch_of(request), expected_head=base.head, message=message, edits=base.changed, begins=True)
+    )
+
+
+async def _found(
+    branches: Branches, request: DeliverFilesInput, git: GitWriteSpec, edits: Sequence[Edit], _base: Plan
+) -> str:
+    """Return the head of our branch where it is our one commit, of an attempt whose reply was lost; else nothing.
+
+    Its key is no proof: others read it there.
+    """
+    branch = branch_of(request)
+    head, *earlier = await branches.log(branch, 2)
+    beneath = {one.sha for one in await branches.log(git.branch, LOG)}
+    if not earlier or earlier[0].sha not in beneath or not marked(head.message, request.key):
+        return ""
     where = f"branch {branch} of GitRepository {git.repository}"
-    own = await plan(branches, branch, where, edits, request.key)
-    if not own.changed:
-        return own.head
-    return await branches.commit(NewCommit(branch=branch, expected_head=own.head, message=message, edits=own.changed))
+    return head.sha if await holds_nothing_else(branches, where, edits, head.sha, on=earlier[0].sha) else ""
+
+
+async def _changes_only(host: ScmHost, number: int, edits: Sequence[Edit]) -> bool:
+    """Return whether a pull request changes the files of the edits and no other one."""
+    changed = await host.pull_requests.changed_files(number)
+    return changed.complete and set(changed.paths) <= {edit.file for edit in edits}
 
 
 async def _merged(changes: PullRequestChanges, git: GitWriteSpec, opened: HostPullRequest, merge: Merge) -> WriteResult:

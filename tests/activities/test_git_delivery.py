@@ -26,6 +26,7 @@ from providers.models import (
     ApplicationRef,
     BranchCommit,
     Capabilities,
+    ChangedFiles,
     ChangeState,
     CommitStatus,
     HostPullRequest,
@@ -173,6 +174,10 @@ class Pulls:
 
     async def get(self, number: int) -> HostPullRequest:
         return self.host.pulls[number - 1]
+
+    async def changed_files(self, number: int) -> ChangedFiles:
+        own = self.host.begun[self.host.pulls[number - 1].branch].files
+        return ChangedFiles(paths=tuple(path for path, text in own.items() if self.host.files.get(path) != text))
 
 
 @dataclass
@@ -441,23 +446,48 @@ async def test_the_head_that_we_wrote_is_merged_with_the_key_in_the_message() ->
     assert host.files["prod/web.yaml"].decode() == KUSTOMIZATION.format(name="web", revision=NEW)
 
 
+def push_to_ours(host: Host, message: str, **files: str) -> None:
+    own = host.begun["pilotage/prod/k1"]
+    own.push(message, **files)
+    host.pulls = [replace(one, head_sha=own.commits[0].sha) for one in host.pulls]
+
+
+@pytest.mark.parametrize("auto_merge", [True, False])
 @pytest.mark.parametrize("pushed", [OLD, NEW])
-async def test_what_others_push_to_the_pull_request_gets_the_edits_on_top_before_it_is_merged(pushed: str) -> None:
+async def test_to_have_commits_of_ones_own_merged_or_shown_as_tested(pushed: str, auto_merge: bool) -> None:
+    """Who may push to our branch need not be allowed to push to the one that it leads to."""
     host = host_of(web=OLD)
     host.refuses = [ProviderRejected("a review is required")]
-    waits, proposal = await propose(host, auto_merge=True)
+    waits, proposal = await propose(host, auto_merge=auto_merge)
     assert waits.outcome is WriteOutcome.AWAITED
-    assert "a review is required" in waits.message
+    shown = list(host.shown)
+    push_to_ours(host, "By others", web=KUSTOMIZATION.format(name="web", revision=pushed), other="x: 1\n")
+    for known in (proposal, None):
+        result, kept = await propose(host, known, auto_merge=auto_merge)
+        assert result.outcome is WriteOutcome.AWAITED
+        assert "commits of others" in result.message
+        assert (await propose(host, kept, auto_merge=auto_merge))[0] == result
+    assert (host.merges, host.shown) == ([], shown)
+    # A person may decide for them.
+    host.refuses.clear()
+    await host.merge(1, Merge(head_sha=host.pulls[0].head_sha))
+    assert (await propose(host, proposal))[0].outcome in (WriteOutcome.DONE, WriteOutcome.REFUSED)
+
+
+@pytest.mark.parametrize(
+    "files", [{"other": "x: 1\n"}, {"web": KUSTOMIZATION.format(name="web", revision=NEW) + "x: 1\n"}]
+)
+async def test_to_have_a_commit_taken_for_ours_by_its_key(files: dict[str, str]) -> None:
+    """The reply to ours was lost, and somebody who read its key in it wrote another one in its place."""
+    host = host_of(web=OLD)
+    await propose(host, auto_merge=False)
     own = host.begun["pilotage/prod/k1"]
-    own.push("By others", web=KUSTOMIZATION.format(name="web", revision=pushed), other="x: 1\n")
-    host.pulls[0] = replace(host.pulls[0], head_sha=own.commits[0].sha)
-    result, moved = await propose(host, proposal, auto_merge=True)
-    assert result.outcome is WriteOutcome.DONE
-    assert moved is not None
-    assert proposal is not None
-    assert moved.head_sha != proposal.head_sha == host.shown[0][0]
-    assert host.shown[-1][0] == host.merges[0].head_sha == moved.head_sha
-    assert host.files["prod/web.yaml"].decode() == KUSTOMIZATION.format(name="web", revision=NEW)
+    message = own.commits.pop(0).message
+    push_to_ours(host, message, **files)
+    host.shown.clear()
+    result, _ = await propose(host, auto_merge=True)
+    assert (result.outcome, host.merges, host.shown) == (WriteOutcome.AWAITED, [], [])
+    assert "commits of others" in result.message
 
 
 @pytest.mark.parametrize("why", ["the host is still computing", "20 calls to scm.example are in flight"])
