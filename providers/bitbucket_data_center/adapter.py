@@ -10,7 +10,7 @@ from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
 from providers.bitbucket_data_center.changes import BitbucketDataCenterPullRequestChanges
 from providers.bitbucket_data_center.pull_requests import BitbucketDataCenterPullRequests
 from providers.credentials import proof
-from providers.errors import ProviderConflict, ProviderNotFound
+from providers.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from providers.models import (
     Ancestry,
     Capabilities,
@@ -130,8 +130,14 @@ class BitbucketDataCenterHost:
         self.deployment_records: DeploymentRecords | None = None
 
     async def check(self) -> str:
-        """Prove the credential, and the repository where there is one; return its full name or the account."""
+        """Prove the credential, and the repository where there is one; return its full name or the account.
+
+        Raises ProviderUnauthorized for a right that is missing, ProviderRejected for an archived repository.
+        """
         if self._calls.repository:
-            await self._calls.call(wire.check_repository(self._calls.repository))
+            reply = await self._calls.call(wire.check_repository(self._calls.repository))
+            if wire.is_archived(reply.document()):
+                text = f"`{self._calls.full_name}` is archived, so that the server refuses every change: unarchive it"
+                raise ProviderRejected(text)
             return self._calls.full_name
         return wire.account_of(await self._calls.call(wire.check_account())) or "an HTTP access token"

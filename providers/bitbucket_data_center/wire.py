@@ -283,6 +283,11 @@ def check_repository(repository: str) -> Request:
     return _get(repository, "check")
 
 
+def is_archived(repository: Document) -> bool:
+    """Say whether the server refuses every change of the repository; older versions know no such state."""
+    return flag(repository, "archived")
+
+
 def check_account() -> Request:
     """Ask for what every account may see; a credential that is not accepted is refused."""
     return replace(_get(f"{_API}/projects", "check"), query={"limit": "1"})

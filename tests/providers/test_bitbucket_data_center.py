@@ -106,6 +106,14 @@ async def test_a_missing_permission_is_told_from_a_credential_that_is_not_accept
     assert refused.value.status == 403
 
 
+async def test_an_archived_repository_is_not_ready(host: FakeHost) -> None:
+    host.on("GET", ROOT, answer({"slug": "web", "archived": True}), answer({"slug": "web", "archived": False}))
+    scm = bitbucket_data_center(host.http())
+    with pytest.raises(ProviderRejected, match="unarchive it"):
+        await scm.check()
+    assert await scm.check() == "acme/web"
+
+
 @pytest.mark.parametrize(
     ("state", "wanted"),
     [("OPEN", ChangeState.OPEN), ("MERGED", ChangeState.MERGED), ("DECLINED", ChangeState.CLOSED)],
