@@ -123,7 +123,8 @@ def pulls(shop: StoryShop) -> dict[int, dict[str, Any]]:
 def test_a_pull_request_waits_for_a_person_who_may_also_close_it(story: OpenStory) -> None:
     shop = configured(story, "proposed").changes("services/api/main.py")
     staging = shop.document("Environment", "staging")["spec"]
-    staging["deliveryTimeout"] = "3s"
+    # Enough for the first look on a busy machine, and to arrive once it is merged; it stands still in between.
+    staging["deliveryTimeout"] = "15s"
     staging["deployments"][0]["write"] = write(API, via="PullRequest")
     waiting = shop.begin().until_waiting("Delivery", "waits to be merged")
     assert f"/acme/{shop.name}-config/pull/1" in waiting["observed"]

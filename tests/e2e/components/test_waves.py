@@ -62,7 +62,7 @@ def test_an_application_that_appears_after_the_hop_began_is_left_to_the_next_one
 
 def test_an_application_that_disappears_mid_wave_fails_the_wave_by_name(story: OpenStory) -> None:
     shop = story("waves", "vanishes")
-    shop.document("Environment", "prod")["spec"].update(wavePause="5s", deliveryTimeout="8s")
+    shop.document("Environment", "prod")["spec"].update(wavePause="5s", deliveryTimeout="15s")
     shop.begin()
     shop.until(lambda _: shop.written() == ["canary"], "the canary is written")
     shop.sandbox.post("/_argocd/delete", {"app": "vanishes-region-2"})
