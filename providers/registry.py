@@ -61,7 +61,7 @@ from providers.jenkins.adapter import JenkinsTestRuns
 from providers.jenkins.options import JenkinsOptions
 from providers.metrics import Recorder, record_argocd_call, record_ci_call, record_scm_call
 from providers.models import Credential, ScmIdentity
-from providers.ports import Checkable, Deployments, ScmHost, TestRuns
+from providers.ports import Deployments, ScmHost, TestRuns
 from providers.runs import result_map
 
 HostOptions = (
@@ -74,7 +74,6 @@ HostOptions = (
 )
 TestRunOptions = JenkinsOptions | GitHubActionsOptions | GitLabCIOptions
 DeploymentOptions = ArgoCDOptions
-CheckOptions = HostOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +85,8 @@ class Access:
 
 
 def open_scm_host(options: HostOptions, access: Access, identity: ScmIdentity) -> ScmHost:
-    """Open one repository at its host."""
+    """Open one repository at its host, or with no name the host alone, to prove the credential."""
     port: ScmHost = SCM_HOSTS[type(options)](options, access, partial(record_scm_call, identity))
-    return port
-
-
-def open_scm_check(options: CheckOptions, access: Access, identity: ScmIdentity) -> Checkable:
-    """Open a repository, or with no name its host, to prove the credential; also where only its CI is used."""
-    port: Checkable = CHECKS[type(options)](options, access, partial(record_scm_call, identity))
     return port
 
 
@@ -226,7 +219,6 @@ SCM_HOSTS: Mapping[type[HostOptions], Callable[[Any, Access, Recorder], ScmHost]
     BitbucketDataCenterOptions: _bitbucket_data_center,
     AzureDevOpsOptions: _azure_devops,
 }
-CHECKS: Mapping[type[CheckOptions], Callable[[Any, Access, Recorder], Checkable]] = {**SCM_HOSTS}
 TEST_RUNS: Mapping[type[TestRunOptions], Callable[[Any, Access, Recorder], TestRuns]] = {
     JenkinsOptions: _jenkins,
     GitHubActionsOptions: _github_actions,

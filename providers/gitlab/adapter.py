@@ -6,7 +6,7 @@ from itertools import chain
 
 from providers.credentials import proof
 from providers.decoding import giving_way
-from providers.errors import ProviderRejected, ProviderUnauthorized
+from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderRejected, ProviderUnauthorized
 from providers.gitlab import commits, merge_requests, notes, statuses, wire
 from providers.gitlab.branches import GitLabBranches
 from providers.gitlab.calls import GitLabCalls
@@ -158,7 +158,7 @@ class GitLabHost:
     async def check(self) -> str:
         """Prove the credential, and the project where there is one; return its path or the account.
 
-        Raises ProviderUnauthorized where the token's scopes do not reach, ProviderRejected for an archived project.
+        Raises ProviderUnauthorized for a scope or right that is missing, ProviderRejected for an archived project.
         """
         if not self._calls.project:
             return wire.read_username((await self._calls.call(wire.get_account())).document())
@@ -169,6 +169,22 @@ class GitLabHost:
             has = self._calls.shown(", ".join(sorted(scopes)))
             text = f"the `token` (scopes: {has}) lacks the scope `api`, which labels, statuses and comments need"
             raise ProviderUnauthorized(text, status=403)
+        path = wire.read_project_path(project)
+        if self._calls.trigger_token:
+            return path
         if wire.is_archived(project):
             raise ProviderRejected("the project is archived, so that GitLab refuses every change: unarchive it")
-        return wire.read_project_path(project)
+        await self._prove_rights(path)
+        return path
+
+    async def _prove_rights(self, path: str) -> None:
+        """Raise ProviderUnauthorized where GitLab says that the user lacks a right; its silence says nothing."""
+        try:
+            reply = await self._calls.query(wire.ask_rights(path))
+            missing = await read(reply, partial(wire.read_missing_rights, reply))
+        except (ProviderMalformed, ProviderMisconfigured, ProviderRejected):
+            # GraphQL is not there, such as behind a proxy that lets the REST API through alone.
+            return
+        if missing:
+            text = f"the token's user may not {' nor '.join(missing)}: give it the role Developer in `{path}`"
+            raise ProviderUnauthorized(self._calls.shown(text), status=403)

@@ -52,6 +52,13 @@ class GitLabCalls:
             authorize=self._headers,
             refine=self._refine,
         )
+        self._graphql = Endpoint(
+            http=http,
+            base_url=wire.graphql_url(self.base_url),
+            credential=credential,
+            record=record,
+            authorize=self._bearer,
+        )
         self._own = http.memory(OwnUser, self.base_url, self._endpoint.credential_id)
 
     @property
@@ -62,6 +69,10 @@ class GitLabCalls:
     async def call(self, request: Request) -> Reply:
         """Send once and return a success or an accepted status."""
         return await self._endpoint.call(request)
+
+    async def query(self, request: Request) -> Reply:
+        """Send one GraphQL request."""
+        return await self._graphql.call(request)
 
     async def pages(self, request: Callable[[int], Request]) -> AsyncGenerator[Reply, None]:
         """Yield page by page, so that a caller keeps what it reads and no more."""
@@ -101,6 +112,10 @@ class GitLabCalls:
     def _refine(self, request: Request, reply: Reply, error: ProviderError) -> ProviderError:
         found = wire.refine(request, reply, error)
         return self._more(request, reply, found) if self._more is not None else found
+
+    async def _bearer(self) -> Mapping[str, str]:
+        """Name the token as GraphQL takes it: https://docs.gitlab.com/api/graphql/#token-authentication."""
+        return {"Authorization": f"Bearer {(await self._headers())['PRIVATE-TOKEN']}"}
 
     async def _headers(self) -> Mapping[str, str]:
         token = optional_secret(self._credential, "token")

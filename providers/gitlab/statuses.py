@@ -7,7 +7,6 @@ The pipeline is one of our own. Without a ref GitLab adds the job to the commit'
 long as the promotion does: that of a test would wait for its own verdict.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 
@@ -16,12 +15,12 @@ from providers.gitlab.wire import STATUS_API, page, said_in
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
+from providers.status_keys import bounded_key
 
 REF = "pilotage"
 """Under which the host keeps the pipeline of our statuses; it need not be a branch."""
 TEXT_LIMIT = 255
 """Characters of name, description and address."""
-_HASH_DIGITS = 8
 _PENDING = "pending"
 _STATES: Mapping[StatusState, str] = {
     StatusState.PENDING: _PENDING,
@@ -66,7 +65,7 @@ def create_status(project: str, sha: str, status: CommitStatus, *, state: str = 
     """Set a status, or make it go through `state` on its way; 400 may say that it is in the wrong state for that."""
     body = {
         "state": state or _STATES[status.state],
-        "name": name_of(status.context),
+        "name": bounded_key(status.context, TEXT_LIMIT),
         "ref": REF,
         "description": shortened(status.description, TEXT_LIMIT),
     }
@@ -87,11 +86,3 @@ def detour(status: CommitStatus, refused: Reply) -> tuple[str, ...]:
     """Return through which states a status gets its new text, as the refusal tells; empty for none."""
     held = _HELD.search(said_in(refused))
     return _DETOURS.get(held[1], ()) if held and status.state is StatusState.PENDING else ()
-
-
-def name_of(context: str) -> str:
-    """Return the context, or one that is too long with a hash in place of its end."""
-    if len(context) <= TEXT_LIMIT:
-        return context
-    tail = hashlib.sha256(context.encode()).hexdigest()[:_HASH_DIGITS]
-    return f"{context[: TEXT_LIMIT - _HASH_DIGITS - 1]}-{tail}"

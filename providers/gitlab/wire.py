@@ -1,6 +1,8 @@
 """What all of GitLab's REST API has in common, as pure functions (https://docs.gitlab.com/api/rest)."""
 
-from providers.documents import Document, flag, required_text, text, texts
+from collections.abc import Mapping
+
+from providers.documents import Document, at, flag, required_text, text, texts
 from providers.errors import (
     ProviderError,
     ProviderRejected,
@@ -16,6 +18,8 @@ API = "PullRequest"
 STATUS_API = "CommitStatus"
 _API_PATH = "/api/v4"
 _FINE_GRAINED = "granular"
+# Statuses have no right of their own there: who may push may set them.
+_RIGHTS: Mapping[str, str] = {"pushCode": "set commit statuses", "createLabel": "create labels"}
 
 
 def base_url(domain: str) -> str:
@@ -78,6 +82,35 @@ def read_scopes(reply: Reply) -> frozenset[str]:
     """Read a token's scopes; empty where nobody says, or where rights are granted one by one instead."""
     scopes = frozenset(texts(reply.document(), "scopes")) if reply.ok else frozenset()
     return frozenset() if _FINE_GRAINED in scopes else scopes
+
+
+def graphql_url(base_url: str) -> str:
+    """Return the address below which GraphQL answers (https://docs.gitlab.com/api/graphql)."""
+    return base_url.removesuffix("/v4")
+
+
+def ask_rights(path: str) -> Request:
+    """Ask what the token's user may do, whatever gives it the right to: roles come from groups and shares as well.
+
+    https://docs.gitlab.com/api/graphql/reference/#projectpermissions
+    """
+    query = f"query($path: ID!) {{ project(fullPath: $path) {{ userPermissions {{ {' '.join(_RIGHTS)} }} }} }}"
+    return Request(
+        method="POST",
+        path="/graphql",
+        json={"query": query, "variables": {"path": path}},
+        api=API,
+        operation="check",
+        accepts=frozenset({400, 401, 403, 404, 422}),
+    )
+
+
+def read_missing_rights(reply: Reply) -> tuple[str, ...]:
+    """Return what the user may not do as far as the host says so; an answer without rights says nothing."""
+    if not reply.ok:
+        return ()
+    found = at(reply.document(), "data", "project", "userPermissions")
+    return tuple(what for name, what in _RIGHTS.items() if at(found, name) is False)
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:

@@ -10,7 +10,6 @@ from prometheus_client import REGISTRY
 from providers.errors import (
     ProviderError,
     ProviderMalformed,
-    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnauthorized,
@@ -338,33 +337,6 @@ async def test_a_rename_is_named_where_a_write_is_refused_for_it(host: FakeHost)
     host.always(answer(status=301, location="https://gitlab.example.com/api/v4/projects/acme%2Fnew/labels"))
     with pytest.raises(ProviderRejected, match="projectId"):
         await gitlab(host.http()).labels.remove(412, "x")
-
-
-def checked(host: FakeHost, *scopes: str, **project: object) -> FakeHost:
-    host.on("GET", "/api/v4/personal_access_tokens/self", answer({"scopes": list(scopes)}))
-    host.on("GET", PROJECT, answer({"path_with_namespace": "acme/web", **project}))
-    return host
-
-
-async def test_check_names_the_missing_scope_and_lets_a_credential_for_pipelines_be(host: FakeHost) -> None:
-    assert await gitlab(checked(host, "api").http()).check() == "acme/web"
-    with pytest.raises(ProviderUnauthorized, match="scope `api`"):
-        await gitlab(checked(host, "read_api").http()).check()
-    data = {"token": TOKEN, "triggerToken": "glptt-trigger-token"}
-    assert await gitlab(checked(host, "read_api").http(), data=data).check() == "acme/web"
-
-
-async def test_an_archived_project_is_refused_and_a_renamed_one_shows_its_name(host: FakeHost) -> None:
-    with pytest.raises(ProviderRejected, match="archived"):
-        await gitlab(checked(host, "api", archived=True).http()).check()
-    renamed = checked(host, "api", path_with_namespace="acme/shop")
-    assert await gitlab(renamed.http()).check() == "acme/shop"
-
-
-async def test_without_a_token_nothing_is_sent(host: FakeHost) -> None:
-    with pytest.raises(ProviderMisconfigured, match="key `token`"):
-        await gitlab(host.http(), data={"other": "x"}).check()
-    assert host.requests == []
 
 
 async def test_the_budget_that_gitlab_names_in_its_own_headers_is_shown(host: FakeHost) -> None:

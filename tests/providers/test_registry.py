@@ -16,7 +16,6 @@ from providers.jenkins.options import JenkinsOptions
 from providers.models import Credential
 from providers.ports import Checkable
 from providers.registry import (
-    CHECKS,
     DEPLOYMENTS,
     SCM_HOSTS,
     TEST_RUNS,
@@ -24,7 +23,6 @@ from providers.registry import (
     HostOptions,
     TestRunOptions,
     open_deployments,
-    open_scm_check,
     open_scm_host,
     open_test_runs,
 )
@@ -51,7 +49,7 @@ RUNS: list[TestRunOptions] = [
 
 def test_each_system_that_can_be_opened_is_opened_below() -> None:
     assert {type(options) for options in RUNS} == set(TEST_RUNS)
-    assert {type(options) for options in HOSTS} == set(SCM_HOSTS) == set(CHECKS)
+    assert {type(options) for options in HOSTS} == set(SCM_HOSTS)
     assert set(DEPLOYMENTS) == {ArgoCDOptions}
 
 
@@ -59,7 +57,6 @@ async def test_opening_with_an_empty_secret_fails_at_the_first_call(host: FakeHo
     access = Access(http=host.http(), credential=Credential(data={}))
     checks: list[Checkable] = [
         *(open_scm_host(options, access, IDENTITY) for options in HOSTS),
-        *(open_scm_check(options, access, IDENTITY) for options in HOSTS),
         *(open_test_runs(options, access) for options in RUNS),
     ]
     for port in checks:

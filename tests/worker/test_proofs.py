@@ -125,8 +125,8 @@ async def test_a_gitlab_host_is_proved_by_its_project_s_path_or_number(open_http
         assert (await check(cluster, open_http, hosts, "GitRepository", name)).accepted
     assert (await check(cluster, open_http, hosts, "ScmProvider", "gitlab")).accepted
     token = "/api/v4/personal_access_tokens/self"
-    paths = [token, "/api/v4/projects/acme/shop/web", token, "/api/v4/projects/7", "/api/v4/user"]
-    assert hosts.paths == paths
+    asked = [(token, path, "/api/graphql") for path in ("/api/v4/projects/acme/shop/web", "/api/v4/projects/7")]
+    assert hosts.paths == [*asked[0], *asked[1], "/api/v4/user"]
     refused = await check(cluster, open_http, Hosts(401), "ScmProvider", "gitlab")
     assert (refused.accepted, refused.reason) == (False, "Unauthorized")
 
@@ -177,7 +177,7 @@ async def test_a_host_that_this_version_does_not_speak_with_says_so(
     open_http: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster, hosts = shop(), Hosts()
-    monkeypatch.setattr(resources, "CHECKS", {})
+    monkeypatch.setattr(resources, "HOSTS", {})
     outcome = await check(cluster, open_http, hosts, "ScmProvider", "github")
     assert (outcome.accepted, outcome.reason) == (False, "Invalid")
     assert "`github` is no SCM host that this version works with" in outcome.message

@@ -24,11 +24,9 @@ from providers.http import HttpClients, HttpOptions
 from providers.models import Credential, ScmIdentity
 from providers.registry import (
     Access,
-    CheckOptions,
     HostOptions,
     TestRunOptions,
     open_deployments,
-    open_scm_check,
     open_scm_host,
     open_test_runs,
 )
@@ -69,7 +67,6 @@ HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
     ScmHost.BITBUCKET_DATA_CENTER: bitbucket.data_center_options,
     ScmHost.AZURE_DEVOPS: azure_devops.host_options,
 }
-CHECKS: Mapping[ScmHost, Callable[[Any, GitRepository | None], CheckOptions]] = {**HOSTS}
 
 
 class ClusterOpener:
@@ -93,7 +90,7 @@ class ClusterOpener:
         return Repository(view=view, host=host, show=declared.spec.show)
 
     async def repository_check(self, namespace: str, name: str) -> ports.Checkable:
-        """Open a GitRepository to be checked, also where Pilotage uses no more than its CI."""
+        """Open a GitRepository to be checked."""
         declared = await read_resource(self._kubernetes, GitRepository, namespace, name)
         scm = await self._credentials.scm(namespace, declared)
         return self._check(f"GitRepository/{name} check", scm, namespace, name, declared)
@@ -131,8 +128,8 @@ class ClusterOpener:
     def _check(
         self, what: str, scm: ScmAccess, namespace: str, name: str, declared: GitRepository | None
     ) -> ports.Checkable:
-        options = _chosen(CHECKS, scm, what)(scm.block, declared)
-        opened = partial(open_scm_check, options, self._access(scm.credential), _identity(scm, namespace, name))
+        options = _chosen(HOSTS, scm, what)(scm.block, declared)
+        opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
         return self._kept.get(what, opened, namespace, *scm.key, repr(options))
 
     def _jenkins(

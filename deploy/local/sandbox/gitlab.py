@@ -8,6 +8,7 @@ from deploy.local.sandbox import gitlab_deployments as deployments
 from deploy.local.sandbox import gitlab_merge_requests as merge_requests
 from deploy.local.sandbox import gitlab_merging as merging
 from deploy.local.sandbox import gitlab_notes as notes
+from deploy.local.sandbox.gitlab_graphql import answer_query
 from deploy.local.sandbox.gitlab_http import Action, endpoint
 
 _PROJECT = "/gitlab/api/v4/projects/{project}"
@@ -41,5 +42,6 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 
 
 def add_routes(app: web.Application) -> None:
+    app.router.add_post("/gitlab/api/graphql", endpoint(answer_query))
     for method, path, action in _ROUTES:
         app.router.add_route(method, _PROJECT + path, endpoint(action))

@@ -13,6 +13,7 @@ from deploy.local.sandbox.replies import Json, RefusedError, Reply
 
 _ROLES = ("guest", "reporter", "developer", "maintainer")
 _READING = frozenset({"api", "read_api"})
+_QUERIES = "/api/graphql"
 # Any token may ask what it is.
 _ANY_SCOPE = "/personal_access_tokens/self"
 
@@ -28,7 +29,7 @@ def authenticate(request: web.Request, tokens: dict[str, Json]) -> Json:
     user = tokens.get(request.headers.get("PRIVATE-TOKEN") or (bearer if kind == "Bearer" else ""))
     if user is None:
         raise refused(401, "401 Unauthorized")
-    wanted = _READING if request.method == "GET" else frozenset({"api"})
+    wanted = _READING if request.method == "GET" or request.path.endswith(_QUERIES) else frozenset({"api"})
     if request.path.endswith("/user"):
         wanted |= {"read_user"}
     if not request.path.endswith(_ANY_SCOPE) and not wanted & set(scopes(user)):

@@ -398,6 +398,7 @@ GITLAB = _routes({
     r"POST .*/deployments": Answer(status=201, body=_GITLAB_DEPLOYMENT),
     r"PUT .*/deployments/31": _GITLAB_DEPLOYMENT,
     r"PUT .*/environments/5": {"id": 5, "name": "staging"},
+    r"POST .*/api/graphql": {"data": {"project": {"userPermissions": {"pushCode": True, "createLabel": True}}}},
     r"GET .*/merge_requests": Answer(headers=_GITLAB_PAGE, body=[_OPENED, {**_OPENED, "source_project_id": None}]),
     r"POST /refusing/.*/merge_requests": Answer(status=409, body={"message": ["Another one exists: !2"]}),
     r"POST .*/merge_requests": Answer(status=201, body={**_OPENED, "sha": None, "diff_refs": None}),
