@@ -244,7 +244,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "azureDevOps.check": lambda http: azure_devops(http).check(),
     "azureDevOps.check.account": lambda http: azure_devops(http, project="").check(),
     "azureDevOps.check.entra": lambda http: azure_devops(http, data=ENTRA).check(),
-    "azureDevOps.check.entra.refused": lambda http: refused(
+    "azureDevOps.check.refused": lambda http: refused(
         azure_devops(http, data={**ENTRA, "tenantID": "refusing"}).check()
     ),
     "bitbucketDataCenter.pull_requests.get": lambda http: bitbucket_data_center(http).pull_requests.get(1),
