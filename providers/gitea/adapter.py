@@ -164,7 +164,7 @@ class GiteaHost:
         if self._calls.repository:
             reply = await self._calls.call(wire.check_repository(self._calls.repository))
             repository = reply.document()
-            if (hindrance := wire.hindrance(repository, self._calls.program)) is not None:
+            if (hindrance := wire.hindrance(repository, self._calls.full_name, self._calls.program)) is not None:
                 raise hindrance
             await self._calls.call(wire.check_issues(self._calls.repository))
             return wire.read_full_name(repository)

@@ -35,6 +35,7 @@ class GiteaCalls:
         program: str = "Gitea",
     ) -> None:
         self.program = program
+        self.full_name = f"{owner}/{repository}"
         self.repository = wire.repository_path(owner, repository) if owner else ""
         self._credential = credential
         self._own = http.memory(OwnAccount, base_url, fingerprint(credential))

@@ -236,6 +236,7 @@ async def test_a_write_to_a_repository_that_was_renamed_names_the_new_place(host
     [
         ({"archived": True}, ProviderRejected, "Forgejo refuses every change: unarchive it"),
         ({"permissions": {"pull": True, "push": False}}, ProviderUnauthorized, "right to write"),
+        ({"full_name": "acme/shop"}, ProviderMisconfigured, "called `acme/shop` now"),
     ],
 )
 async def test_a_repository_that_may_not_be_written_is_not_ready(
