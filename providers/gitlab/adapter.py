@@ -145,7 +145,7 @@ class GitLabHost:
 
     def __init__(self, *, http: HttpClients, credential: Credential, calls: GitLabCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(deployment_records=True, comment_limit=notes.NOTE_LIMIT)
+        self.capabilities = Capabilities(deployment_records=True, comment_limit=notes.NOTE_LIMIT, begins_branches=True)
         self.pull_requests = GitLabMergeRequests(calls)
         self.revisions = GitLabRevisions(calls)
         self.commit_statuses = GitLabCommitStatuses(calls)

@@ -43,13 +43,13 @@ class GitLabBranches:
         """Write what differs. Where nothing does the expected head is returned: the host refuses an empty commit.
 
         A commit of others that arrives between the look at the head and the write, and changes none of the files, stays
-        below ours.
+        below ours. A branch begins with the commit, or not at all.
         """
-        await self._expect_head(wanted)
+        await self._expect(wanted)
         changes: list[tuple[FileEdit, FileState | None]] = []
         for edit in wanted.edits:
             there = await self._file(edit.path, wanted.expected_head)
-            if there is None or there.content != edit.content:
+            if there is None or there.content != edit.content or wanted.begins:
                 changes.append((edit, there))
         if not changes:
             return wanted.expected_head
@@ -58,16 +58,17 @@ class GitLabBranches:
         if reply.ok:
             return wire_branches.read_commit_id(reply.document())
         # Whatever the text says: a branch that moved meanwhile is the usual reason.
-        await self._expect_head(wanted)
+        await self._expect(wanted)
         raise wire_branches.refused_commit(self._calls.error(request, reply))
 
-    async def _expect_head(self, wanted: NewCommit) -> None:
+    async def _expect(self, wanted: NewCommit) -> None:
+        """Raise ProviderConflict where the branch is elsewhere, or there although it is to begin."""
         head = await self.head(wanted.branch)
-        if head is None:
+        if head is None and not wanted.begins:
             raise ProviderNotFound(self._calls.shown(f"there is no branch `{wanted.branch}`"), status=404)
-        if head != wanted.expected_head:
-            text = f"`{wanted.branch}` is at {head}, not at {wanted.expected_head}"
-            raise ProviderConflict(self._calls.shown(text), status=409)
+        if head is not None and (wanted.begins or head != wanted.expected_head):
+            where = "and was to begin" if wanted.begins else f"not at {wanted.expected_head}"
+            raise ProviderConflict(self._calls.shown(f"`{wanted.branch}` is at {head}, {where}"), status=409)
 
     async def _file(self, path: str, revision: str) -> FileState | None:
         request = wire_branches.get_file(self._calls.project, path, revision)

@@ -95,6 +95,8 @@ def create_commit(project: str, wanted: NewCommit, changes: Sequence[tuple[FileE
         path=f"{project}/repository/commits",
         json={
             "branch": wanted.branch,
+            # Refused where the branch exists.
+            **({"start_sha": wanted.expected_head} if wanted.begins else {}),
             "commit_message": wanted.message,
             "actions": [
                 {

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -277,6 +278,18 @@ async def test_files_are_written_in_one_commit_each_compared_with_its_last_one(h
     assert (update["action"], update["file_path"], update["last_commit_id"]) == ("update", "deploy/a.yaml", BASE)
     assert (create["action"], create["file_path"], "last_commit_id" in create) == ("create", "b.yaml", False)
     assert base64.b64decode(update["content"]) == b"a: 2\n"
+
+
+async def test_a_branch_begins_with_its_first_commit_and_one_that_exists_is_not_written(host: FakeHost) -> None:
+    written(host, answer({"id": "d" * 40}, 201))
+    begun = replace(COMMIT, branch="pilotage/1", begins=True)
+    assert await branches(host).commit(begun) == "d" * 40
+    sent = json.loads(host.requests[-1].content)
+    assert (sent["branch"], sent["start_sha"]) == ("pilotage/1", HEAD)
+    sent_before = len(host.requests)
+    with pytest.raises(ProviderConflict):
+        await branches(host).commit(replace(COMMIT, begins=True))
+    assert {request.method for request in host.requests[sent_before:]} == {"GET"}
 
 
 async def test_what_is_written_already_makes_no_commit(host: FakeHost) -> None:

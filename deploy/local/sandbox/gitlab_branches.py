@@ -79,7 +79,11 @@ def create_commit(call: Call) -> Reply:
     branch, actions = str(body.get("branch") or ""), body.get("actions")
     if not branch or not body.get("commit_message") or not isinstance(actions, list):
         raise refused(400, "branch is missing, commit_message is missing, actions is missing", key="error")
-    tip = repository.graph.branches.get(branch)
+    tip, start = repository.graph.branches.get(branch), body.get("start_sha")
+    if start and tip is not None:
+        text = f"A branch called '{branch}' already exists. Switch to that branch in order to make changes"
+        raise refused(400, text)
+    tip = start if start in repository.graph.commits else tip
     if tip is None:
         raise refused(400, "You can only create or edit files when you are on a branch")
     files = dict(_written(repository, tip, action) for action in actions)

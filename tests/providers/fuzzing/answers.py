@@ -406,6 +406,7 @@ GITLAB = _routes({
     r"PUT .*/merge_requests/2/merge": {**_MERGE_REQUEST, "iid": 2},
     r"(GET|PUT) .*/merge_requests/2": _OPENED,
     r"GET .*/repository/branches/main": {"name": "main", "commit": {"id": OLDER}},
+    r"GET .*/repository/branches/new": Answer(status=404, body={"message": "404 Branch Not Found"}),
     r"GET .*/repository/branches/proposed": {"name": "proposed", "commit": {"id": SHA}},
     r"GET .*/repository/commits": Answer(headers=_GITLAB_PAGE, body=[{"id": SHA, "message": "x\n\ny: z"}]),
     r"POST /refusing/.*/repository/commits": Answer(status=400, body={

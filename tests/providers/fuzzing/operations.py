@@ -328,6 +328,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab.branches.read": lambda http: branches(gitlab(http)).read("deploy/a.yaml", SHA),
     "gitlab.branches.read.missing": lambda http: branches(gitlab(http)).read("missing.yaml", SHA),
     "gitlab.branches.commit": lambda http: branches(gitlab(http)).commit(COMMIT),
+    "gitlab.branches.commit.begins": lambda http: branches(gitlab(http)).commit(
+        replace(COMMIT, branch="new", begins=True)
+    ),
     "gitlab.branches.commit.refused": lambda http: refused(branches(gitlab(http, base=REFUSING)).commit(COMMIT)),
     "gitlab.deployment_records.record": lambda http: records(gitlab(http)).record(RECORD),
     "gitlab.deployment_records.record.new": lambda http: records(gitlab(http)).record(NEW_RECORD),
