@@ -5,6 +5,7 @@ closes the pull request decides: neither is done again.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from activities.failures import describe
@@ -13,7 +14,7 @@ from activities.git_plans import LOG, Plan, holds_nothing_else
 from activities.models.configuration import GitWriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal
-from providers.errors import ProviderBusy, ProviderRejected
+from providers.errors import ProviderBusy, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.models import (
     ChangeState,
     CommitStatus,
@@ -120,8 +121,10 @@ async def _show(host: ScmHost, request: DeliverFilesInput, head: str) -> None:
     """Show the tests of the round on the head."""
     if not host.capabilities.commit_statuses:
         return
-    for gate in request.gates:
-        await host.commit_statuses.set(head, _status(request, gate))
+    # A credential that may not show them may deliver all the same.
+    with suppress(ProviderUnauthorized, ProviderNotFound, ProviderRejected):
+        for gate in request.gates:
+            await host.commit_statuses.set(head, _status(request, gate))
 
 
 def _status(request: DeliverFilesInput, gate: Gate) -> CommitStatus:

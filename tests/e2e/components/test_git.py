@@ -3,7 +3,9 @@
 from typing import Any
 
 import httpx
+import pytest
 
+from deploy.local.demo.hosts import GITHUB, HOSTS, at_host
 from deploy.local.sandbox.seed import GITHUB_TOKEN
 from tests.e2e.components.conftest import OpenStory
 from tests.e2e.components.stories import MERGE_SHA, PREVIOUS_SHA, StoryShop
@@ -23,9 +25,10 @@ EACH = {
 API = {"file": "staging/api/kustomization.yaml", "kustomizeImage": "ghcr.io/acme/api"}
 
 
-def configured(story: OpenStory, name: str, *, automated: bool = True) -> StoryShop:
-    """Prepare a shop whose staging is configured by files of acme/<name>-config."""
+def configured(story: OpenStory, name: str, *, automated: bool = True, host: str = GITHUB) -> StoryShop:
+    """Prepare a shop at a host, whose staging is configured by files of acme/<name>-config."""
     shop = story("components", name).changes("services/api/main.py", "site/index.html")
+    shop.documents = at_host(shop.documents, host)
     tags = {"api": f"sha-{PREVIOUS_SHA}", "site": f"v-{PREVIOUS_SHA[:8]}"}
     [commit] = shop.seed["github"]["repos"][f"acme/{name}-config"]["commits"]
     commit["files"] = {
@@ -42,17 +45,20 @@ def configured(story: OpenStory, name: str, *, automated: bool = True) -> StoryS
             "path": f"staging/{component}",
             "targetRevision": "main",
         }
-    shop.documents.insert(1, config_repository(shop))
+    shop.documents.insert(1, config_repository(shop, host))
     return shop
 
 
-def config_repository(shop: StoryShop) -> dict[str, Any]:
-    """Declare the repository of configuration."""
+def config_repository(shop: StoryShop, host: str) -> dict[str, Any]:
+    """Declare the repository of configuration, with the provider of the application's."""
+    provider = shop.document("GitRepository", "web")["spec"]["scmProviderRef"]
+    block = {"owner": "acme", "name": "{name}"} if host == GITHUB else HOSTS[host].repository
+    named = {key: text.format(name=f"{shop.name}-config") for key, text in block.items()}
     return {
         "apiVersion": "pilotage.dev/v1alpha1",
         "kind": "GitRepository",
         "metadata": {"name": "config", "namespace": shop.namespace},
-        "spec": {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": f"{shop.name}-config"}},
+        "spec": {"scmProviderRef": provider, host: named},
     }
 
 
@@ -139,8 +145,9 @@ def test_a_pull_request_waits_for_a_person_who_may_also_close_it(story: OpenStor
     assert results(shop.until_state("Completed")) == {"api-staging": "Promoted"}
 
 
-def test_a_pull_request_is_merged_as_the_environment_says(story: OpenStory) -> None:
-    shop = configured(story, "automerged").changes("services/api/main.py", "site/index.html")
+@pytest.mark.parametrize("host", [GITHUB, "gitlab"])
+def test_a_pull_request_is_merged_as_the_environment_says(story: OpenStory, host: str) -> None:
+    shop = configured(story, f"merged{host}", host=host)
     staging = shop.document("Environment", "staging")["spec"]
     staging["write"] = write(EACH, via="PullRequest", autoMerge=True, mergeMethod="Squash")
     for deployment in staging["deployments"]:
