@@ -131,7 +131,7 @@ def _refused_status(said: str, status: int) -> ProviderError | None:
         # The host locks the statuses of one commit against each other.
         return ProviderUnavailable(said, status=status)
     if status == 403:
-        hint = "a status needs the role Developer"
+        hint = "a status needs the role Developer, and CI/CD among the features of the project"
         return ProviderUnauthorized(f"{said}; {hint}", status=status)
     return None
 
