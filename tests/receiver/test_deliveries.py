@@ -1,5 +1,6 @@
 """Deliveries over HTTP: who is believed to be the sender, what is answered, and which workflows are poked."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from activities.models.tracking import TrackerRef
 from crds.api.ports import ApiUnavailable
 from tests.providers.webhook_samples import pull_requests
 from tests.receiver.world import (
+    SECRET,
     WEBHOOK,
     World,
     build,
@@ -23,6 +25,7 @@ from tests.receiver.world import (
     waiting_for_run,
 )
 from tests.watcher.fakes import until
+from worker.receiver import routes
 from worker.receiver.deliveries import Rates
 from worker.receiver.hooks import Hook
 from worker.receiver.index import Place
@@ -186,6 +189,49 @@ async def test_a_burst_reads_the_secret_once(world: World) -> None:
 async def test_an_api_server_that_is_away_is_no_wrong_signature(world: World) -> None:
     world.cluster.away = ApiUnavailable("no answer", status=503)
     assert (await world.github("pull_request", pull_request()))[0] == 503
+
+
+async def test_an_api_server_that_hangs_holds_up_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "ANSWER_SECONDS", 0.05)
+    world.cluster.hangs = True
+    assert (await world.github("pull_request", pull_request()))[0] == 503
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "READ_SECONDS", 0.05)
+    never = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await never.wait()
+
+    assert (await world.post(WEBHOOK, slowly()))[0] == 408
+
+
+async def test_a_namespace_with_too_many_deliveries_at_work_is_asked_to_wait_and_others_are_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "BODIES_OF_NAMESPACE", 1)
+    world.apply(repository("web", namespace="other"))
+    world.apply(provider_at("github") | {"metadata": {"name": "github", "namespace": "other"}})
+    world.cluster.put_secret("github-token", {SECRET_KEY: SECRET}, namespace="other")
+    arrived, released = asyncio.Event(), asyncio.Event()
+    body = json.dumps(pull_request()).encode()
+
+    async def held() -> AsyncIterator[bytes]:
+        yield body[:1]
+        arrived.set()
+        await released.wait()
+        yield body[1:]
+
+    first = asyncio.create_task(world.post(WEBHOOK, held(), github_headers(body)))
+    await arrived.wait()
+    await until(lambda: bool(world.at_work), seconds=10)
+    assert (await world.github("pull_request", pull_request(), delivery="d-2"))[0] == 429
+    assert (await world.github("pull_request", pull_request(), path="/hooks/other/GitRepository/web"))[0] == 202
+    released.set()
+    assert (await first)[0] == 202
+    await until(lambda: not world.at_work, seconds=10)
 
 
 async def test_before_everything_was_listed_no_address_is_called_wrong(world: World) -> None:

@@ -1,5 +1,6 @@
 """A receiver with everything of its own but the servers: mirrors that tests fill, Secrets, and pokes that are kept."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -44,6 +45,7 @@ class FakeCluster(FakeKubernetes):
         self.reads = 0
         self.asked: list[str] = []
         self.away: Exception | None = None
+        self.hangs = False
 
     def put_secret(self, name: str, data: Mapping[str, str], *, namespace: str = "shop", consents: bool = True) -> None:
         labels = {CONSENT_LABEL: "true"} if consents else {}
@@ -52,6 +54,8 @@ class FakeCluster(FakeKubernetes):
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         self.reads += 1
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.away is not None:
             raise self.away
         self.asked.append(name)
@@ -72,6 +76,7 @@ class World:
     rates: Rates = field(default_factory=Rates)
     url: str = ""
     ready: bool = True
+    at_work: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.mirrors = Mirrors(self.cluster)
@@ -111,6 +116,7 @@ class World:
             rates=self.rates,
             ready=lambda: self.ready,
         )
+        self.at_work = routes._at_work
         server = HealthServer(
             Health(), host="127.0.0.1", port=0, registry=self.registry, routes=routes.routes(), sdk_metrics_url=""
         )

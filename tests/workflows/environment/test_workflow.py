@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.models.places import Phase
-from tests.workflows.environment.puppets import MAIN, eventually
+from tests.workflows.environment.puppets import MAIN, Tracker, eventually
 from tests.workflows.environment.world import CALM, place
 from tests.worlds.refusals import missing
 from workflows.environment.workflow import EnvironmentWorkflow
@@ -352,6 +352,24 @@ async def test_a_poke_has_the_place_look_again(temporal_server: str) -> None:
         seen = await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
         assert seen.moved_by == {"web": one.name}
         assert "list_trackers" not in world.calls
+
+
+async def hears_of(one: Tracker, revision: str) -> None:
+    """Wait until a tracker hears that a revision runs."""
+    await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == revision)
+
+
+async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks(temporal_server: str) -> None:
+    hours = timedelta(hours=4)
+    rare = replace(CALM, observe_initial=hours, observe_maximum=hours, poll_gap=hours, poke_gap=timedelta(0))
+    async with place(temporal_server, timings=rare) as world:
+        one = await world.tracker(1, MAIN[1])
+        await one.tell(Phase.WORKING, role="source")
+        await one.hears(lambda said: said.observed_at is not None)
+        for revision in (MAIN[1], MAIN[2]):
+            world.runs["web"] = revision
+            await world.place.signal("poke")
+            await hears_of(one, revision)
 
 
 async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(temporal_server: str) -> None:
