@@ -63,6 +63,8 @@ class Host:
     refuses: list[ProviderError] = field(default_factory=list)
     """What the next merges raise."""
     shown: list[tuple[str, str, StatusState]] = field(default_factory=list)
+    hides: bool = False
+    """Whether the credential may set no statuses."""
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(begins_branches=True))
 
     @property
@@ -185,6 +187,8 @@ class Statuses:
     host: Host
 
     async def set(self, sha: str, status: CommitStatus) -> None:
+        if self.host.hides:
+            raise ProviderUnauthorized("403", status=403)
         self.host.shown.append((sha, status.context, status.state))
 
 
@@ -506,3 +510,12 @@ async def test_no_pull_request_is_opened_where_the_branch_holds_the_artifact_or_
     host.capabilities = Capabilities()
     assert (await propose(host))[0].outcome is WriteOutcome.REFUSED
     assert host.pulls == []
+
+
+async def test_a_pull_request_that_cannot_show_its_gates_is_opened_all_the_same() -> None:
+    host = host_of(web=OLD)
+    host.hides = True
+    result, proposal = await propose(host)
+    assert result.outcome is WriteOutcome.AWAITED
+    assert proposal is not None
+    assert host.shown == []
