@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import pytest
 from temporalio.client import (
     Client,
     Interceptor,
@@ -57,10 +56,8 @@ OURS = frozenset(WorkflowDefinition.must_from_class(workflow).name for workflow 
 AT_ONCE = 6
 """Stories told side by side: two cores bear no more without missing their own deadlines."""
 ATTEMPTS = 3
-ALONE = ("temporal_server", "monkeypatch")
 
-Story = Callable[..., Awaitable[None]]
-"""Takes the server's address, and what changes the process where it asks for that: such a story is told alone."""
+Story = Callable[[str], Awaitable[None]]
 
 _started: ContextVar[list[str] | None] = ContextVar("_started", default=None)
 """The workflows that the story at hand has started; whatever it starts tasks for inherits the list."""
@@ -72,13 +69,9 @@ def stories() -> dict[str, Story]:
     for prefix, modules in TOLD_IN.items():
         for module in modules:
             for name, told in vars(import_module(module)).items():
-                if name.startswith("test_") and _needs(told) in (ALONE, ALONE[:1]):
+                if name.startswith("test_") and tuple(inspect.signature(told).parameters) == ("temporal_server",):
                     found[f"{prefix}-{name.removeprefix('test_').replace('_', '-')}"] = told
     return found
-
-
-def _needs(told: Callable[..., object]) -> tuple[str, ...]:
-    return tuple(inspect.signature(told).parameters)
 
 
 class _Noting(OutboundInterceptor):
@@ -107,8 +100,7 @@ async def record(address: str, told: dict[str, Story]) -> list[str]:
             for attempt in range(1, ATTEMPTS + 1):
                 _started.set([])
                 try:
-                    with pytest.MonkeyPatch.context() as monkeypatch:
-                        await told[story](*[address, monkeypatch][: len(_needs(told[story]))])
+                    await told[story](address)
                     break
                 except Exception as failure:  # noqa: BLE001 - the others are still to be told
                     _say(f"{story}: attempt {attempt}: {failure!r}"[:300])
@@ -119,9 +111,7 @@ async def record(address: str, told: dict[str, Story]) -> list[str]:
             return ""
 
     with patch("temporalio.client.Client.connect", connect):
-        beside = [story for story in told if _needs(told[story]) != ALONE]
-        failed = await asyncio.gather(*(asyncio.create_task(one(story)) for story in beside))
-        failed += [await asyncio.create_task(one(story)) for story in told if story not in beside]
+        failed = await asyncio.gather(*(asyncio.create_task(one(story)) for story in told))
     return [story for story in failed if story]
 
 

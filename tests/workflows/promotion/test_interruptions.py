@@ -15,6 +15,7 @@ from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import (
     FAST,
+    LOOKS,
     MINE,
     NEWER,
     OLD,
@@ -230,6 +231,24 @@ async def test_a_long_story_continues_as_new_and_forgets_nothing(
         assert world.writes == ["web-staging-0", "web-prod-0"]
         sequences = [one.sequence for one in world.statuses]
         assert sequences == sorted(set(sequences))
+
+
+async def test_a_run_that_has_grown_as_long_as_any_may_continues_as_new(temporal_server: str) -> None:
+    # With the limit as it is, so that what is recorded of it replays.
+    async with promotion(temporal_server) as (world, start):
+        world.verdicts["smoke"] = RunState.RUNNING
+        run = await start()
+        await world.eventually(lambda: any(one.test == "smoke" for one in world.triggers))
+        first = (await run.handle.describe()).run_id
+        for _ in range(LOOKS):
+            await run.handle.signal("poke")
+            await asyncio.sleep(0.1)
+            if (await run.handle.describe()).run_id != first:
+                break
+        world.verdicts["smoke"] = RunState.PASSED
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert (await run.handle.describe()).run_id != first
+        assert len(world.triggers) == 4
 
 
 async def test_a_wave_without_progress_fails_at_the_delivery_timeout(temporal_server: str) -> None:
