@@ -98,8 +98,8 @@ class ConfigActivities(ABC):
     async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
         """Find a hop's policy, as `find_policy` does, then read its target and send it a view. Safe to retry.
 
-        What of the target fails is left out of the answer. Whoever finds another policy at a retry leaves a member
-        behind that only works, at a place that asks it later and forgets it then.
+        What of the target fails is left out of the answer. A promotion that finds another policy at a retry leaves a
+        member behind that only works, at a place that asks it later and forgets it then.
         """
 
     @activity.defn

@@ -81,7 +81,7 @@ async def _promote(stage: Stage, repository: str, number: int, *, test_seconds: 
     await _test_lasts(stage, repository, test_seconds)
     identity = await stage.create(repository, number)
     await stage.finish(identity)
-    await asyncio.sleep(1)  # The places take leave too.
+    await asyncio.sleep(1)  # The places are left too.
     return await stage.events(identity)
 
 

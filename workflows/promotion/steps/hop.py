@@ -122,7 +122,7 @@ def _learn(ctx: PromotionRun, opened: OpenHopResult) -> OpenHopResult:
     if found.policy is not None and opened.sent:
         ctx.membership.joined(found.policy.target, opened.answer)
     if ctx.held and set(found.ahead) - set(ctx.story.ahead):
-        # Whoever said hold before the way was known meant all of it.
+        # A hold that was given before the way was known is for all of it.
         ctx.membership.hold_changed()
     ctx.story.ahead = found.ahead
     return opened
