@@ -122,13 +122,20 @@ def test_a_repository_that_does_not_exist_is_an_error() -> None:
     assert (error.path, error.reason) == ("spec.repositoryRefs[0].name", ConditionReason.REFERENCE_NOT_FOUND)
 
 
-def test_a_repository_of_a_host_that_is_not_promoted_is_an_error_of_who_names_it() -> None:
-    spec = {"scmProviderRef": {"name": "azure"}, "azureDevOps": {"project": "shop", "name": "web"}}
-    known = {"web": GitRepository.from_wire(document("GitRepository", "web", spec))}
+def test_a_repository_of_two_hosts_is_an_error_of_who_names_it() -> None:
+    both = {"github": {"owner": "acme", "name": "web"}, "azureDevOps": {"project": "shop", "name": "web"}}
+    known = {
+        "web": GitRepository.from_wire(document("GitRepository", "web", {"scmProviderRef": {"name": "x"}, **both}))
+    }
     [error] = errors_of(policy("dev", "staging", "web"), repositories=known)
-    assert (error.path, "is at azureDevOps" in error.message) == ("spec.repositoryRefs[0].name", True)
+    assert (error.path, "exactly one of" in error.message) == ("spec.repositoryRefs[0].name", True)
     [error] = validate_environment(environment("dev"), repositories=known)
-    assert (error.path, "is at azureDevOps" in error.message) == ("spec.deployments[0].repositoryRef.name", True)
+    assert (error.path, "exactly one of" in error.message) == ("spec.deployments[0].repositoryRef.name", True)
+    either = [{host: block} for host, block in both.items()]
+    for block in either:
+        spec = {"scmProviderRef": {"name": "x"}, **block}
+        known = {"web": GitRepository.from_wire(document("GitRepository", "web", spec))}
+        assert errors_of(policy("dev", "staging", "web"), repositories=known) == []
 
 
 def test_a_way_that_visits_an_environment_twice_is_an_error_of_every_policy_on_it() -> None:

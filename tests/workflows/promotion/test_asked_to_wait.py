@@ -197,7 +197,7 @@ async def test_the_next_run_writes_when_argo_cd_may_be_called_and_shows_its_answ
     await write(ctx, hop, SPEC, SEEN, artifact=artifact, key="k")
     hindered: dict[str, WriteResult] = {}
     clock.now += MINUTE
-    assert await delivery._write_all(ctx, hop, [SPEC], {SPEC.name: SEEN}, {}, hindered) is None
+    assert await delivery._write_all(ctx, hop, [SPEC], {SPEC.name: SEEN}, {}, hindered) == {}
     assert hindered == {SPEC.name: WriteResult(outcome=WriteOutcome.BUSY, message=QUIET)}
     assert len(clock.calls) == 1
     clock.now += HOUR
