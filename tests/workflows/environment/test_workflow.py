@@ -193,7 +193,8 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
         await older.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
         world.unknown = set()
         await world.place.signal("poke")
-        await older.hears(lambda said: said.grant is not None)
+        granted = await older.hears(lambda said: said.grant is not None)
+        assert granted.blocked_by is None
 
 
 async def test_the_hold_of_a_vanished_tracker_ends_at_once(temporal_server: str) -> None:
@@ -205,7 +206,8 @@ async def test_the_hold_of_a_vanished_tracker_ends_at_once(temporal_server: str)
         await held.hears(lambda said: said.asks)
         await held.vanishes()
         await newer.tell(Phase.READY)
-        await newer.hears(lambda said: said.grant is not None)
+        granted = await newer.hears(lambda said: said.grant is not None)
+        assert granted.blocked_by is None
 
 
 async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_have_ended(temporal_server: str) -> None:
@@ -370,6 +372,7 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
             world.runs["web"] = revision
             await world.place.signal("poke")
             await hears_of(one, revision)
+        assert world.calls.count("read_deployments") >= 3
 
 
 async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(temporal_server: str) -> None:

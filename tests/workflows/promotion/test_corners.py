@@ -219,6 +219,7 @@ async def test_a_failed_operation_of_an_earlier_round_is_not_taken_for_the_one_o
         world.grants, world.sync_fails = True, ""
         await run.say(Verb.PROMOTE, target="staging")
         await world.eventually(lambda: [one.target for one in world.status.promotions if one.promoted] == ["staging"])
+        assert [one.result for one in world.status.promotions if one.promoted] == ["Promoted"]
 
 
 async def test_an_override_of_a_target_that_moved_since_is_judged_anew(temporal_server: str) -> None:
@@ -257,6 +258,7 @@ async def test_a_poll_that_fails_is_shown_on_the_test_and_goes_on(temporal_serve
         await world.eventually(lambda: any("host is down" in test.message for test in world.status.tests))
         world.failing.clear()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert not any("host is down" in test.message for test in world.status.tests)
 
 
 async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(temporal_server: str) -> None:

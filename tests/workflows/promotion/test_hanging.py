@@ -122,4 +122,5 @@ async def test_what_is_known_is_shown_while_an_activity_hangs(
         await world.eventually(lambda: waiting in str(world.status.waiting_for))
         world.goes_on.set()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert waiting not in str(world.status.waiting_for)
         await run.handle.terminate()

@@ -58,6 +58,7 @@ async def test_each_poke_has_the_runs_polled_whatever_the_gap_between_polls(temp
         await run.handle.signal("poke")
         # The next hop's test.
         await world.eventually(lambda: len(world.triggers) == 4)
+        assert [one.test for one in world.triggers[3:]] == ["smoke"]
 
 
 async def test_a_poke_has_the_pull_request_read_and_a_merge_seen(temporal_server: str) -> None:
@@ -72,3 +73,4 @@ async def test_a_poke_has_the_pull_request_read_and_a_merge_seen(temporal_server
         world.pull_request = merged
         await run.handle.signal("poke")
         await world.eventually(lambda: len(world.triggers) == 3)
+        assert world.status.pull_request is not None

@@ -100,6 +100,7 @@ async def test_an_old_state_s_label_goes_also_after_a_failure(temporal_server: s
         await world.eventually(world.says("False", "ProviderUnauthorized: down"))
         world.down = ""
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
+        assert world.status.state is State.TESTS_FAILED
 
 
 async def test_a_poke_has_what_failed_shown_again_with_the_mention_that_the_author_missed(temporal_server: str) -> None:
@@ -160,6 +161,7 @@ async def test_parts_that_are_refused_are_named_with_what_to_fix_and_tried_again
         await world.eventually(lambda: world.presented[-1].shown is not None)
         world.refused = ()
         await world.eventually(world.says("True"))
+        assert world.status.state is State.TESTS_FAILED
 
 
 async def test_a_promotion_whose_presentations_succeed_has_no_timer_for_them(temporal_server: str) -> None:
@@ -185,6 +187,7 @@ async def test_a_run_that_continues_tries_at_once_what_its_predecessor_could_not
         await continued(run, Length(monkeypatch), poked=False)
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
         await world.eventually(world.says("True"))
+        assert world.status.state is State.TESTS_FAILED
 
 
 async def test_a_deleted_tracker_is_presented_a_few_times_and_briefly(temporal_server: str) -> None:
@@ -269,3 +272,4 @@ async def test_a_host_that_asks_to_wait_holds_up_no_run_that_is_to_continue(
         await continued(run, Length(monkeypatch))
         await world.eventually(lambda: world.tries > tried and world.shows == {"pilotage/testing"})
         await world.eventually(world.says("True"))
+        assert world.down == ""

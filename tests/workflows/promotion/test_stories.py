@@ -136,6 +136,7 @@ async def test_a_trigger_that_people_can_mend_is_shown_and_goes_on(temporal_serv
         await world.eventually(lambda: bool(world.status.tests) and "job not found" in world.status.tests[0].message)
         world.trigger_error = ""
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert not any("job not found" in one.message for one in world.status.tests)
 
 
 async def test_a_target_that_contains_the_change_ends_the_hop_without_tests(temporal_server: str) -> None:

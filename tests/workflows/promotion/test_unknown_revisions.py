@@ -41,6 +41,7 @@ async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(tempora
             if world.status.state is not State.AWAITING_SYNC:
                 break
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.compared >= 2
 
 
 async def test_what_runs_is_compared_again_by_itself_after_a_while(temporal_server: str) -> None:
@@ -51,6 +52,7 @@ async def test_what_runs_is_compared_again_by_itself_after_a_while(temporal_serv
         await world.eventually(lambda: world.compared >= 1)
         world.known = True
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.compared >= 2
 
 
 async def _diverged(world: LateWorld, start: Starter) -> Run:
@@ -68,6 +70,7 @@ async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> Non
         await run.handle.signal("poke")
         await world.eventually(lambda: world.compared > compared)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert world.compared > compared
 
 
 async def test_a_target_is_compared_again_at_a_command(temporal_server: str) -> None:

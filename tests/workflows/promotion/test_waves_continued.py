@@ -105,6 +105,7 @@ async def test_a_sync_window_is_forgotten_with_the_wave_that_diverged(temporal_s
         await world.deploy("staging", OLD)
         # Only a window that is noted as a new one stops the new wave's deadline from its own begin on.
         await world.eventually(lambda: world.events.count("SyncWindow") == 2)
+        assert world.events.count("SyncWindow") == 2
 
 
 async def test_a_sync_window_is_forgotten_with_the_wave_that_others_ended(temporal_server: str) -> None:

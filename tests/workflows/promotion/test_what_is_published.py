@@ -72,3 +72,4 @@ async def test_a_delivery_that_lasts_is_shown_without_any_news(temporal_server: 
         await start()
         await world.eventually(lambda: Phase.HOLDER in {signal.phase for _, signal in world.members})
         await world.eventually(lambda: state_label(State.PROMOTING) in {one.state_label for one in world.presented})
+        assert world.slow_syncs
