@@ -89,7 +89,6 @@ async def test_what_lasts_is_shown_also_while_the_host_asks_to_wait(
         world.error, world.refusals = error, 1000
         await start()
         await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
-        assert world.triggers == []
         assert world.events.count("WaitingForReference") == 1
         world.refusals = 0
         await world.until(State.AWAITING_MERGE, reason="AwaitingMerge")
@@ -100,6 +99,7 @@ async def test_what_only_a_person_can_fix_is_shown_at_once(temporal_server: str)
         world.error, world.refusals = lambda: ProviderUnauthorized("bad token", status=401), 1000
         await start()
         await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
+        assert world.triggers == []
 
 
 @dataclass
