@@ -12,6 +12,7 @@ from activities.models.budgets import STATUS_BYTES, VALUE_BYTES
 from activities.models.delivery import WatchDeploymentsInput
 from activities.models.memberships import OpenHopResult
 from activities.models.places import MemberSignal, PlaceSignal
+from activities.models.pull_requests_news import PullRequestNews
 from activities.models.status import PublishPlaceInput, PublishStatusInput
 from activities.resources import render_tracker_status
 from crds.rules.status_budget import size_of
@@ -31,7 +32,7 @@ BUDGETED = (OpenHopResult, PublishPlaceInput, PublishStatusInput, WatchDeploymen
 
 def wire_types() -> Iterator[Any]:
     """Name what activities take and answer, and what places and promotions send each other."""
-    yield from (MemberSignal, PlaceSignal)
+    yield from (MemberSignal, PlaceSignal, PullRequestNews)
     for _, contract in inspect.getmembers(contracts, inspect.isclass):
         if contract.__module__ == contracts.__name__:
             for name, method in vars(contract).items():

@@ -227,7 +227,14 @@ class PromotionRun:
             line = cut(f"{command.request_id}: {text}", LINE_BYTES)
             story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]
 
-    def look(self, *environments: str, commands: bool = False, hold: bool = False, lane: bool = False) -> Snapshot:
+    def look(
+        self,
+        *environments: str,
+        commands: bool = False,
+        hold: bool = False,
+        lane: bool = False,
+        pull_request: bool = False,
+    ) -> Snapshot:
         """Remember pokes, the views of places and what else is named: taken before the step awaits anything."""
 
         def view(environment: str) -> Callable[[], object]:
@@ -238,6 +245,8 @@ class PromotionRun:
             watched.append(lambda: self.command_waits)
         if hold:
             watched.append(lambda: self.held)
+        if pull_request:
+            watched.append(lambda: self.story.pull_request)
         if lane:
             watched += [lambda: self.membership.granted, lambda: self.story.inbox.get(Verb.PROMOTE)]
         return Snapshot(*watched)

@@ -245,6 +245,8 @@ class PromotionState:
     awaited_merge: bool = False
     """Whether the merge was waited for: weeks, maybe, in which the repository's components were declared."""
     pull_request: PullRequest | None = None
+    listed_at: datetime | None = None
+    """When the list was asked for whose news of the pull request was taken last."""
     components: tuple[str, ...] | None = None
     """Components that the pull request touches; None until known."""
     policies: tuple[str, ...] = ()

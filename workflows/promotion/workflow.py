@@ -19,10 +19,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
+from activities.models.pull_requests_news import PullRequestNews
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
+from workflows.promotion.rules.news import take_news
 from workflows.promotion.run import CommandWaits, Continue, Ended, PromotionRun
 from workflows.promotion.state import PromotionStart, PromotionState
 from workflows.promotion.steps import delivery, gates, intake, testing
@@ -215,6 +217,12 @@ class PromotionWorkflow:
         self._ctx.membership.ask_ahead_now()
         self._ctx.news_at = workflow.now()
         self._ctx.forget_unknown()
+
+    @workflow.signal(description="What a list of the repository showed of the pull request")
+    def pull_request_changed(self, news: PullRequestNews) -> None:
+        """Take news of the pull request; who waits for it goes on."""
+        if take_news(self._story, news):
+            self._ctx.changed()
 
     @workflow.signal(description="The tracker was deleted")
     def deleted(self) -> None:

@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
+from activities.models.pull_requests_news import PullRequestNews
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import FAST, World, promotion_in
+from workflows.identity import PULL_REQUEST_SIGNAL
 
 HOURS = timedelta(hours=4)
 RARE = replace(
@@ -74,3 +76,16 @@ async def test_a_poke_has_the_pull_request_read_and_a_merge_seen(temporal_server
         await run.handle.signal("poke")
         await world.eventually(lambda: len(world.triggers) == 3)
         assert world.status.pull_request is not None
+
+
+async def test_news_of_a_merge_need_no_read_of_the_pull_request(temporal_server: str) -> None:
+    async with promotion_in(CountingWorld, temporal_server, timings=RARE) as (world, start):
+        merged = world.pull_request
+        world.pull_request = replace(merged, state=PullRequestState.OPEN, merge_sha=None)
+        run = await start()
+        await world.until(State.AWAITING_MERGE)
+        before = world.reads
+        news = PullRequestNews(pull_request=merged, listed_at=datetime.now(UTC))
+        await run.handle.signal(PULL_REQUEST_SIGNAL, news)
+        await world.eventually(lambda: len(world.triggers) == 3)
+        assert world.reads == before

@@ -19,6 +19,7 @@ from workflows import policies
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.commands import command_line
 from workflows.promotion.rules.lineage import astray
+from workflows.promotion.rules.news import lacks_merge
 from workflows.promotion.run import Ended, PromotionRun
 from workflows.runtime.asking import Unreadable, no_answer
 from workflows.runtime.backoff import Backoff, jittered
@@ -71,15 +72,17 @@ async def await_merge(ctx: PromotionRun) -> State:
                 # Only now can places ahead tell which changes would carry this one past the hold.
                 ctx.membership.hold_changed()
             return state
-        if await ctx.wait(ctx.look().changed, at_most=jittered(pauses.next()), why="look for the merge"):
+        seen, poked = ctx.look(pull_request=True), ctx.pokes
+        if await ctx.wait(seen.changed, at_most=jittered(pauses.next()), why="look for the merge"):
             # Where a host tells of a merge before each of its servers knows it, the next look comes soon.
             pauses.reset()
         story.awaited_merge = True
-        await _read_pull_request(ctx)
+        if not seen.changed() or ctx.pokes != poked or lacks_merge(story.pull_request):
+            await _read_pull_request(ctx)
 
 
 async def _read_pull_request(ctx: PromotionRun) -> PullRequest:
-    spec = ctx.request.spec
+    spec, began = ctx.request.spec, workflow.now()
 
     async def ask() -> PullRequest:
         answer = await workflow.execute_activity_method(
@@ -92,8 +95,12 @@ async def _read_pull_request(ctx: PromotionRun) -> PullRequest:
         return answer.pull_request
 
     found = await _ask_host(ctx, ask, "pull request")
-    if found != ctx.story.pull_request:
-        ctx.story.pull_request = found
+    story = ctx.story
+    if story.pull_request is not None and story.listed_at is not None and story.listed_at > began:
+        # News came meanwhile: a replica that was read may not know them yet.
+        return story.pull_request
+    if found != story.pull_request:
+        story.pull_request = found
         ctx.changed()
     return found
 
