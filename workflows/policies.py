@@ -47,15 +47,19 @@ def config_read_shown(queues: Queues, timings: Timings, *, summary: str) -> Acti
     return config_read(queues, timings, summary=summary, attempts=3)
 
 
-def tell(queues: Queues, timings: Timings, *, summary: str, last: bool = False) -> ActivityConfig:
-    """Tell a place a member's view: it is told again until it was, the last word within this activity.
+def tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Tell a place a member's view: what it was not told within this activity it is told at the step's next wait.
 
     A place that never receives it would keep others waiting; a step that never gets back would receive no command.
     """
-    config = _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
-    if not last:
-        config["schedule_to_close_timeout"] = AWAITED_WITHIN
+    config = tell_last(queues, timings, summary=summary)
+    config["schedule_to_close_timeout"] = AWAITED_WITHIN
     return config
+
+
+def tell_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Tell places the last word of a promotion that ended: no step awaits it, and nobody would repeat it."""
+    return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
 
 
 def connection_check(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:

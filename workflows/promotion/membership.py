@@ -10,11 +10,13 @@ environments know of us is carried; what they sent is not: a new run tells them 
 first views. The rules that a tracker keeps are listed in docs/internals/architecture.md, and played by a model.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityConfig
 
 from activities.contracts import ConfigActivities
 from activities.models.bounds import cut
@@ -49,7 +51,7 @@ class Membership:
         """When who is ahead is asked again; None while no answer to that is owed."""
         self._told_at: dict[str, datetime] = {}
         self._views: dict[str, PlaceSignal] = dict(story.heard)
-        self._retell: set[str] = set()
+        self._retell: set[str] = set(story.farewells_owed)
 
     @property
     def phase(self) -> Phase:
@@ -120,8 +122,7 @@ class Membership:
     async def tell(self, environment: str, role: str, phase: Phase) -> None:
         """Tell one place our whole view."""
         view = self._next_view(environment, role, phase)
-        leaves = environment not in self.member_of
-        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}", last=leaves)
+        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}")
         try:
             self.answered(await workflow.execute_activity_method(ConfigActivities.tell_environment, view, **config))
         except ActivityError as refusal:
@@ -130,15 +131,27 @@ class Membership:
     async def send_views(self, *standings: tuple[str, str, Phase]) -> None:
         """Send several places our whole view in one activity: (environment, role, phase) of each.
 
-        Of one place at most an answer is awaited. Where we leave one it lasts until all were sent.
+        Of one place at most an answer is awaited.
         """
         if len(standings) == 1:
-            return await self.tell(*standings[0])
+            await self.tell(*standings[0])
+        else:
+            await self._send(policies.tell, *standings)
+
+    async def leave_all(self) -> None:
+        """Send our last word to every place that knows of us or is owed our view; lasts until each has it."""
+        ahead = self.story.ahead if self.told_hold else ()
+        leaving = sorted({*self.member_of, *self._retell, *ahead})
+        self.story.hold_untold = False
+        if leaving:
+            await self._send(
+                policies.tell_last, *((one, self.member_of.get(one, "ahead"), Phase.GONE) for one in leaving)
+            )
+
+    async def _send(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, str, Phase]) -> None:
         views = self.farewells(*standings)
-        environments = [one.environment for one in views]
-        leaves = any(one not in self.member_of for one in environments)
         summary = "tell " + ", ".join(f"{environment}: {phase}" for environment, _, phase in standings)
-        config = policies.tell(self.queues, self.timings, summary=summary, last=leaves)
+        config = policy(self.queues, self.timings, summary=summary)
         request = SendViewsInput(
             namespace=self.request.tracker.namespace, repository=self.request.spec.repository, views=views
         )
@@ -146,7 +159,7 @@ class Membership:
             sent = await workflow.execute_activity_method(ConfigActivities.send_views, request, **config)
             self.answered(sent.answer)
         except ActivityError as refusal:
-            self._send_later(refusal, *environments)
+            self._send_later(refusal, *(one.environment for one in views))
 
     async def take_lane(self, reading: ReadDeploymentsInput | None) -> tuple[Observation, ...] | None:
         """Take the lane of the hop's target; return what the target ran then, None where it was not read."""
@@ -236,6 +249,10 @@ class Membership:
             signal=signal,
             timings=self.timings,
         )
+
+    def farewells_owed(self) -> tuple[str, ...]:
+        """Return the places that we left, or never joined, and that wait for our view; members get it anyway."""
+        return tuple(sorted(self._retell - set(self.member_of)))
 
     def phase_at(self, environment: str) -> tuple[str, Phase]:
         """Return our role and phase at a place; Gone where we are no member any more."""

@@ -180,6 +180,7 @@ class PromotionRun:
         story = self.story
         source, target = story.environment, story.hop.policy.target if story.hop else ""
         story.heard = self.membership.views_of(source, target)
+        story.farewells_owed = self.membership.farewells_owed()
         story.outdated = self.outdated is not None and self.outdated is self.membership.view(source)
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:

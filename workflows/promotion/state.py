@@ -254,6 +254,8 @@ class PromotionState:
     ahead: tuple[str, ...] = ()
     phase: Phase = Phase.WORKING
     member_of: dict[str, str] = field(default_factory=dict)
+    farewells_owed: tuple[str, ...] = ()
+    """Places of which we are no member, and which a run before this one could not tell."""
     urls: dict[str, str] = field(default_factory=dict)
     """Environment -> where people see what runs there."""
     inbox: Inbox = field(default_factory=Inbox)

@@ -10,6 +10,7 @@ are beside the steps: the publisher of the status, `steps/presenting.py`, and `c
 are the only places that wait for them. What steps share is in `run.py`, what is carried in `state.py`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
-from activities.models.places import Phase, PlaceSignal
+from activities.models.places import PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
@@ -151,8 +152,7 @@ class PromotionWorkflow:
             cancel_open(ctx)
             ctx.event(story.reason, story.message or str(story.state), warning=story.state is State.ABORTED)
         story.hold = None
-        for environment in sorted({*ctx.membership.member_of, *(story.ahead if ctx.membership.told_hold else ())}):
-            await ctx.membership.tell(environment, ctx.membership.member_of.get(environment, "ahead"), Phase.GONE)
+        await ctx.membership.leave_all()
         story.hop = None if story.state is State.COMPLETED else story.hop
         self._presenting.finish()
         ctx.changed()
@@ -160,12 +160,22 @@ class PromotionWorkflow:
         await self._settle()
 
     async def _settle(self) -> None:
-        """Wait until presentation and status are written, whichever was offered last."""
+        """Wait until presentation and status are written, whichever was offered last; meanwhile answer who asks.
+
+        A place that has lost its memory grants nothing until each tracker has answered, and an end is tried for a day.
+        """
+        membership, written = self._ctx.membership, asyncio.create_task(self._drain())
+        while not written.done() or membership.unanswered:
+            await membership.answer()
+            await workflow.wait_condition(lambda: written.done() or membership.unanswered)
+        await written
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _drain(self) -> None:
         while not (self._presenting.idle and self._publisher.idle and self._ctx.cancelling.idle):
             await self._ctx.cancelling.drain()
             await self._presenting.drain()
             await self._publisher.drain()
-        await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _publish(self) -> None:
         """Offer the newest status, details and presentation; nothing is awaited."""

@@ -10,9 +10,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
+from activities.models.memberships import SendViewsInput, SendViewsResult
 from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import Artifact
 from tests.workflows.promotion.test_membership import BEGAN, Line
+from workflows.promotion.membership import Membership
 from workflows.promotion.state import Hold, Round
 
 HELD = Hold(by="ada", since=BEGAN)
@@ -29,6 +31,11 @@ class Heard(Line):
         self.answer: PlaceSignal | None = None
         self.refused = ""
         """Why nobody can say who is ahead."""
+        self.away = False
+        """Whether no place can be told anything."""
+        self.bounded: list[bool] = []
+        """Of each time that places were told something: whether that has an end."""
+        patch.setattr(workflow, "logger", SimpleNamespace(warning=lambda *_args, **_more: None))
         patch.setattr(workflow, "execute_activity_method", self._execute)
 
     async def _execute(self, activity: Any, request: Any, **config: Any) -> Any:
@@ -37,10 +44,15 @@ class Heard(Line):
             if self.refused:
                 raise failed(self.refused)
             return FindPolicyResult(outcome=PolicyOutcome.NOT_FOUND, ahead=("staging",))
-        assert isinstance(request, TellEnvironmentInput)
-        self.signals.append(request.signal)
-        await self._tell(activity, request, **config)
-        return self.answer
+        views = request.views if isinstance(request, SendViewsInput) else (request,)
+        self.bounded.append(bool(config.get("schedule_to_close_timeout")))
+        if self.away:
+            raise failed("away")
+        for one in views:
+            assert isinstance(one, TellEnvironmentInput)
+            self.signals.append(one.signal)
+            await self._tell(activity, one, **config)
+        return SendViewsResult(answer=self.answer) if isinstance(request, SendViewsInput) else self.answer
 
     def later(self, pause: timedelta) -> None:
         """Let time pass."""
@@ -193,17 +205,53 @@ async def test_without_a_hop_a_phase_is_kept_and_told_to_nobody(line: Heard) -> 
 
 
 @pytest.mark.parametrize(("phase", "stays"), [(Phase.WORKING, True), (Phase.GONE, False), (Phase.ARRIVED, False)])
-async def test_who_leaves_a_place_is_no_member_and_only_the_last_word_is_sent_without_an_end(
-    line: Heard, monkeypatch: pytest.MonkeyPatch, phase: Phase, stays: bool
-) -> None:
-    ends: list[bool] = []
-
-    async def note(_activity: Any, _request: Any, **config: Any) -> None:
-        ends.append("schedule_to_close_timeout" in config)
-
-    monkeypatch.setattr(workflow, "execute_activity_method", note)
+async def test_who_leaves_a_place_is_no_member(line: Heard, phase: Phase, stays: bool) -> None:
     await line.places.tell("staging", "target", phase)
-    assert (line.places.member_of, ends) == ({"staging": "target"} if stays else {}, [stays])
+    assert line.places.member_of == ({"staging": "target"} if stays else {})
+
+
+async def leave_in_vain(line: Heard) -> None:
+    """Leave dev and qa while no place can be told anything, and stay in staging."""
+    await line.places.tell("dev", "source", Phase.WORKING)
+    await line.places.tell("staging", "target", Phase.WORKING)
+    line.away = True
+    await line.places.send_views(("staging", "source", Phase.WORKING), ("dev", "source", Phase.GONE))
+    await line.places.tell("qa", "target", Phase.ARRIVED)
+    line.away = False
+    line.said.clear()
+
+
+async def test_a_farewell_that_was_not_sent_in_time_is_sent_at_the_next_wait(line: Heard) -> None:
+    await leave_in_vain(line)
+    await line.places.answer()
+    assert line.said == [("dev", Phase.GONE, False), ("qa", Phase.GONE, False), ("staging", Phase.WORKING, False)]
+    assert all(line.bounded)
+    assert not line.places.unanswered
+
+
+async def test_a_farewell_that_was_not_sent_is_handed_over_to_the_next_run(line: Heard) -> None:
+    await leave_in_vain(line)
+    line.story.farewells_owed = line.places.farewells_owed()
+    following = Membership(line.places.request, line.story)
+    await following.answer()
+    assert line.said == [("dev", Phase.GONE, False), ("qa", Phase.GONE, False)]
+    assert not following.unanswered
+
+
+async def test_the_last_word_reaches_all_places_at_once_and_has_no_end(line: Heard) -> None:
+    await line.places.tell("dev", "source", Phase.WORKING)
+    await line.places.tell("staging", "target", Phase.WORKING)
+    line.away = True
+    await line.places.tell("qa", "target", Phase.GONE)
+    line.away, line.story.hold_untold = False, True
+    line.said.clear()
+    line.bounded.clear()
+    await line.places.leave_all()
+    assert line.said == [(one, Phase.GONE, False) for one in ("dev", "qa", "staging")]
+    assert line.bounded == [False]
+    assert not line.places.unanswered
+    await line.places.leave_all()
+    assert line.bounded == [False]
 
 
 async def test_a_signal_carries_what_a_place_judges_by(line: Heard) -> None:

@@ -9,6 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import reported
+from activities.models.places import Phase
 from activities.models.revisions import PresentInput, PresentResult
 from activities.models.status import ConditionStatus, State, TrackerStatus
 from activities.models.tracking import Timings
@@ -19,6 +20,7 @@ PATIENT = replace(FAST, present_deadline=Timings().present_deadline)
 LAST = "pilotage/completed"
 TIL_TOLD = 10_000
 """More refusals than there are tries: it ends once the status told of it."""
+GONE = [("prod", Phase.GONE)]
 ONCE = ("trigger_round", "deliver_application")
 
 
@@ -115,6 +117,10 @@ async def test_why_the_end_is_not_shown_is_said_after_one_try(temporal_server: s
         assert condition is not None
         assert condition.message == "ProviderUnavailable: down"
         assert world.status.state is State.COMPLETED
+        said = len(world.members)
+        await run.handle.signal("place", replace(world.view_of("prod"), asks=True))
+        # A place that has lost its memory keeps its lane from all until each tracker has answered.
+        await world.eventually(lambda: [(place, one.phase) for place, one in world.members[said:]] == GONE)
         world.last_refusals = 0
         assert await run.end() is State.COMPLETED
         assert told(world)[-1] == "True"
