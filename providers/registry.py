@@ -118,7 +118,13 @@ def _github_calls(options: GitHubOptions, access: Access, record: Recorder, base
 def _github(options: GitHubOptions, access: Access, record: Recorder) -> ScmHost:
     base_url = github_wire.base_url(options.domain)
     calls = _github_calls(options, access, record, base_url)
-    return GitHubHost(http=access.http, base_url=base_url, credential=access.credential, calls=calls)
+    return GitHubHost(
+        http=access.http,
+        base_url=base_url,
+        credential=access.credential,
+        calls=calls,
+        statuses_as=options.statuses_as,
+    )
 
 
 def _bitbucket_cloud(options: BitbucketCloudOptions, access: Access, record: Recorder) -> ScmHost:

@@ -42,6 +42,21 @@ class OwnedRepository(Model):
         return f"{self.owner}/{self.name}"
 
 
+class GitHubStatuses(StrEnum):
+    """What Pilotage's statuses of a commit are at GitHub."""
+
+    COMMIT_STATUSES = "CommitStatuses"
+    CHECK_RUNS = "CheckRuns"
+
+
+class GitHubRepository(OwnedRepository):
+    """A repository at GitHub."""
+
+    statuses_as: GitHubStatuses = GitHubStatuses.COMMIT_STATUSES
+    """`CheckRuns` shows each environment under *Checks*, with its text; this needs a GitHub App as credential, with
+    the permission to write checks."""
+
+
 class GitLabRepository(Model):
     """A GitLab project."""
 
@@ -106,7 +121,7 @@ class Show(Model):
     labels: bool = True
     """Labels of the state, such as `pilotage/testing`, and of what was promoted."""
     statuses: bool = True
-    """A commit status per environment."""
+    """A commit status per environment, or at GitHub a check run."""
     deployments: bool = True
     """The host's own deployments, where it has them: at GitHub and GitLab. A credential without the right to write
     them is named once in an event, and fails nothing."""
@@ -126,7 +141,7 @@ class GitRepositorySpec(Model):
     """Host and credential."""
     webhook_secret_ref: SecretReference | None = None
     """Secret with `webhookSecret`, which proves the repository's webhooks; if not given, its provider's."""
-    github: OwnedRepository | None = None
+    github: GitHubRepository | None = None
     """A repository at GitHub."""
     gitlab: GitLabRepository | None = None
     """A project at GitLab."""

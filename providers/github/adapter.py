@@ -13,10 +13,12 @@ from providers.github import wire
 from providers.github.branches import GitHubBranches
 from providers.github.calls import GitHubCalls
 from providers.github.changes import GitHubPullRequestChanges
+from providers.github.check_runs import GitHubCheckRuns
 from providers.github.deployments import GitHubDeploymentRecords
+from providers.github.options import StatusesAs
 from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges
 from providers.reading import read
 
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
@@ -175,13 +177,22 @@ class GitHubComments:
 class GitHubHost:
     """One repository at GitHub. With an empty owner only `check` is of use: it proves the credential alone."""
 
-    def __init__(self, *, http: HttpClients, base_url: str, credential: Credential, calls: GitHubCalls) -> None:
+    def __init__(
+        self,
+        *,
+        http: HttpClients,
+        base_url: str,
+        credential: Credential,
+        calls: GitHubCalls,
+        statuses_as: StatusesAs = StatusesAs.COMMIT_STATUSES,
+    ) -> None:
         scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
         self.capabilities = Capabilities(label_case=False, deployment_records=True, begins_branches=True)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
         self.revisions = GitHubRevisions(calls)
-        self.commit_statuses = GitHubCommitStatuses(calls)
+        as_runs = statuses_as is StatusesAs.CHECK_RUNS
+        self.commit_statuses: CommitStatuses = GitHubCheckRuns(calls) if as_runs else GitHubCommitStatuses(calls)
         self.labels = GitHubLabels(calls, http.memory(KnownLabels, base_url, calls.repository))
         self.comments = GitHubComments(calls, credential)
         self.changes: PullRequestChanges | None = GitHubPullRequestChanges(calls)

@@ -1,7 +1,16 @@
 """What a GitHub host needs beside a credential."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
+
+
+class StatusesAs(StrEnum):
+    """What the statuses of a commit are at GitHub."""
+
+    COMMIT_STATUSES = "CommitStatuses"
+    CHECK_RUNS = "CheckRuns"
+    """Which an App alone may make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,3 +26,4 @@ class GitHubOptions:
     """The GitHub App of a credential with a private key; its Secret may name it instead."""
     installation_id: str = ""
     """The App's installation; empty has it looked up by repository."""
+    statuses_as: StatusesAs = StatusesAs.COMMIT_STATUSES

@@ -21,7 +21,7 @@ DESCRIPTION_LIMIT = 140
 COMMENT_LIMIT = 65_536
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _LABEL_DESCRIPTION_LIMIT = 100
-_APP_SUFFIX = "[bot]"
+APP_SUFFIX = "[bot]"
 
 _ANCESTRIES: Mapping[str, Ancestry] = {
     "identical": Ancestry.IDENTICAL,
@@ -234,7 +234,7 @@ def read_comments_of(login: str, reply: Reply) -> tuple[Comment, ...]:
 
 
 def _may_be(author: str, login: str) -> bool:
-    return author == login if login else author.endswith(_APP_SUFFIX)
+    return author == login if login else author.endswith(APP_SUFFIX)
 
 
 def read_comment_author(comment: Document) -> str:
@@ -295,7 +295,7 @@ def read_viewer(answer: Document) -> str:
 
 def read_author(account: Document, *, app: bool) -> str:
     """Return the name under which an account comments: Apps write as `<slug>[bot]`."""
-    return f"{required_text(account, 'slug')}{_APP_SUFFIX}" if app else required_text(account, "login")
+    return f"{required_text(account, 'slug')}{APP_SUFFIX}" if app else required_text(account, "login")
 
 
 def read_account(value: object) -> str:

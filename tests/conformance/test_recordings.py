@@ -16,7 +16,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.github import wire, wire_branches, wire_changes, wire_deployments
+from providers.github import wire, wire_branches, wire_changes, wire_check_runs, wire_deployments
 from providers.github_actions import wire as actions
 from providers.messages import Reply
 from tests.conformance.recordings import Exchange, recorded
@@ -35,6 +35,7 @@ READERS: dict[str, tuple[str, str, Reader]] = {
     "commit": ("GET", r"/commits/[0-9a-f]{40}", lambda reply: wire.read_commit(reply.document())),
     "log": ("GET", r"/commits", wire_branches.read_log),
     "newest statuses": ("GET", r"/commits/[^/]+/status", wire.read_statuses),
+    "check runs": ("GET", r"/commits/[^/]+/check-runs", lambda reply: wire_check_runs.read_runs("", reply)),
     "labels of an issue": ("GET", r"/issues/\d+/labels", wire.read_labels),
     "added labels": ("POST", r"/issues/\d+/labels", wire.read_labels),
     "comments": ("GET", r"/issues/\d+/comments", lambda reply: wire.read_comments_of("jacquev6", reply)),

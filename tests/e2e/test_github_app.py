@@ -19,6 +19,7 @@ def opened(new_shop: OpenShop) -> Iterator[Shop]:
         shop.sandbox.post("/_seed", {"github": {"app": github_app("pilotage").known}})
         github = shop.document("ScmProvider", "github")["spec"]["github"]
         github |= {"appID": seed.GITHUB_APP_ID, "installationID": seed.GITHUB_INSTALLATION_ID}
+        shop.document("GitRepository", "web")["spec"]["github"]["statusesAs"] = "CheckRuns"
         yield shop
 
 
@@ -37,6 +38,10 @@ def test_a_promotion_by_an_app_shows_a_wrong_key_goes_on_with_the_right_one_and_
     opened.pilotage("promote", "web-412")
     opened.until_state("Completed")
     assert "promoted/prod" in opened.until_presented("Completed")["labels"]
+    repository = opened.sandbox.state()["github"][f"acme/{opened.name}"]
+    shown = {run["name"]: (run["status"], run["conclusion"]) for run in repository["check_runs"]}
+    assert shown == {f"pilotage/{name}": ("completed", "success") for name in ("dev", "staging", "prod")}
+    assert repository["statuses"] == {}
     # Once by each of two workers and not for each call: what is minted is kept.
     journal = opened.sandbox.journal()
     mints = [one for one in journal if one["path"].endswith("/access_tokens") and one["status"] == 201]

@@ -14,7 +14,7 @@ from providers.azure_devops.options import AzureDevOpsOptions
 from providers.bitbucket_cloud.options import BitbucketCloudOptions
 from providers.bitbucket_data_center.options import BitbucketDataCenterOptions
 from providers.gitea.options import GiteaOptions
-from providers.github.options import GitHubOptions
+from providers.github.options import GitHubOptions, StatusesAs
 from providers.github_actions.options import GitHubActionsOptions
 from providers.gitlab.options import GitLabOptions
 from providers.gitlab_ci.options import GitLabCIOptions
@@ -104,8 +104,9 @@ def github(
     data: Mapping[str, str] | None = None,
     token: str = TOKEN,
     app_id: str = "",
+    statuses_as: StatusesAs = StatusesAs.COMMIT_STATUSES,
 ) -> ScmHost:
-    options = GitHubOptions(domain=base, owner=owner, repository="web", app_id=app_id)
+    options = GitHubOptions(domain=base, owner=owner, repository="web", app_id=app_id, statuses_as=statuses_as)
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
 
 

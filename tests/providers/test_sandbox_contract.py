@@ -15,6 +15,7 @@ from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.server import Sandbox, running_sandbox
 from providers.errors import ProviderConflict, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.gitea.options import ForgejoOptions
+from providers.github.options import StatusesAs
 from providers.http import HttpClients, HttpOptions
 from providers.models import (
     Ancestry,
@@ -158,6 +159,11 @@ def _github_app_looked_up(url: str, http: HttpClients, valid: bool) -> ScmHost:
     return github(http, base=f"{url}/github", data={"privateKey": secret["privateKey"]}, app_id=secret["appID"])
 
 
+def _github_check_runs(url: str, http: HttpClients, valid: bool) -> ScmHost:
+    secret = github_app("pilotage" if valid else "stranger").secret
+    return github(http, base=f"{url}/github", data=secret, statuses_as=StatusesAs.CHECK_RUNS)
+
+
 def _gitlab_host(url: str, http: HttpClients, valid: bool) -> ScmHost:
     return gitlab(http, base=f"{url}/gitlab", data={"token": seed.GITLAB_TOKEN if valid else "wrong-token"})
 
@@ -222,10 +228,13 @@ SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "azure devops by an application of entra": _azure_devops_entra,
 }
 
+CHECK_RUNS = "github by app as check runs"
+EACH_KIND_OF_STATUS = pytest.mark.parametrize("open_scm", [*SCM_HOSTS, CHECK_RUNS], indirect=True)
+
 
 @pytest.fixture(params=SCM_HOSTS)
 def open_scm(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> OpenScm:
-    return partial(SCM_HOSTS[str(request.param)], sandbox.url, http)
+    return partial({**SCM_HOSTS, CHECK_RUNS: _github_check_runs}[str(request.param)], sandbox.url, http)
 
 
 @pytest.fixture
@@ -378,6 +387,7 @@ async def test_ancestry_is_told(scm: ScmHost, base: str, head: str, wanted: Ance
     assert await scm.revisions.compare(base, head) is wanted
 
 
+@EACH_KIND_OF_STATUS
 async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
     for verdict in (StatusState.PENDING, StatusState.SUCCESS):
         status = CommitStatus(context="pilotage/dev", state=verdict, description="x" * 300, url="https://x/1")
@@ -399,6 +409,7 @@ async def test_the_newest_status_of_each_context_counts(scm: ScmHost) -> None:
     assert isinstance(refused.value, ProviderNotFound | ProviderRejected)
 
 
+@EACH_KIND_OF_STATUS
 async def test_contexts_that_differ_beyond_what_a_host_keeps_of_them_stay_two(scm: ScmHost) -> None:
     contexts = {f"pilotage/{'x' * 50}-{name}" for name in ("dev", "prod")}
     for context in contexts:

@@ -3,7 +3,7 @@
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import GitHubHost
 from crds.v1alpha1.test_runner import GitHubActionsRunner
-from providers.github.options import GitHubOptions
+from providers.github.options import GitHubOptions, StatusesAs
 from providers.github_actions.options import GitHubActionsOptions
 
 
@@ -16,6 +16,7 @@ def host_options(block: GitHubHost, declared: GitRepository | None) -> GitHubOpt
         repository=named.name if named else "",
         app_id=str(block.app_id or ""),
         installation_id=str(block.installation_id or ""),
+        statuses_as=StatusesAs(named.statuses_as) if named else StatusesAs.COMMIT_STATUSES,
     )
 
 

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from deploy.local.sandbox import github_actions as actions
 from deploy.local.sandbox import github_app as identity
+from deploy.local.sandbox import github_checks as checks
 from deploy.local.sandbox import github_commits as commits
 from deploy.local.sandbox import github_deployments as deployments
 from deploy.local.sandbox import github_graphql as graphql
@@ -31,6 +32,9 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("GET", "/repos/{owner}/{repo}/commits", commits.list_commits),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/status", commits.combined_status),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/statuses", commits.list_statuses),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}/check-runs", checks.list_check_runs),
+    ("POST", "/repos/{owner}/{repo}/check-runs", checks.create_check_run),
+    ("PATCH", "/repos/{owner}/{repo}/check-runs/{check_run}", checks.change_check_run),
     ("GET", "/repos/{owner}/{repo}/commits/{ref:.+}", commits.read_commit),
     ("GET", "/repos/{owner}/{repo}/git/ref/heads/{branch:.+}", commits.read_branch_head),
     ("GET", "/repos/{owner}/{repo}/branches/{branch:.+}", commits.read_branch),

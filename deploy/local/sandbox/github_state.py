@@ -82,6 +82,7 @@ class Repository:
     pulls: dict[int, Pull] = field(default_factory=dict)
     labels: dict[str, Json] = field(default_factory=dict)
     statuses: dict[str, list[Json]] = field(default_factory=dict)
+    check_runs: list[Json] = field(default_factory=list)
     deployments: list[Json] = field(default_factory=list)
     workflows: dict[str, Workflow] = field(default_factory=dict)
     runs: dict[int, WorkflowRun] = field(default_factory=dict)

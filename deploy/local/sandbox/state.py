@@ -101,6 +101,10 @@ class SandboxState:
                         sha: [{key: row[key] for key in ("context", "state", "description")} for row in rows]
                         for sha, rows in repository.statuses.items()
                     },
+                    "check_runs": [
+                        {key: row[key] for key in ("name", "head_sha", "status", "conclusion")}
+                        for row in repository.check_runs
+                    ],
                     "runs": [
                         {
                             "id": run.identifier,

@@ -59,6 +59,10 @@ _GITHUB_RUN = {
     "created_at": "2024-02-01T10:00:00Z", "head_branch": "main", "actor": _USER, "event": "workflow_dispatch",
 }  # fmt: skip
 _WORKFLOW_FILE = b"name: e2e\nrun-name: e2e ${{ inputs.promotion_key }}\non: workflow_dispatch\n"
+_CHECK_RUN = {
+    "name": "pilotage/dev", "details_url": "https://example.com", "output": {"title": "x", "summary": "x"},
+    "app": {"slug": "pilotage", "external_url": "https://pilotage.example.com"},
+}  # fmt: skip
 _PAGED = {"link": '<https://github.example.com/api/v3/x?page=1>; rel="prev"'}
 _EXPIRES = "2099-01-01T00:00:00Z"
 
@@ -105,6 +109,12 @@ GITHUB = _routes({
         {"context": "pilotage/dev", "state": "success", "description": "x", "target_url": "https://example.com"},
     ]}),
     r"POST .*/statuses/.*": Answer(status=201, body={"id": 1}),
+    r"GET .*/commits/[^/]+/check-runs": Answer(headers=_PAGED, body={"total_count": 2, "check_runs": [
+        {**_CHECK_RUN, "id": 61, "status": "completed", "conclusion": "success"},
+        {**_CHECK_RUN, "id": 62, "status": "in_progress"},
+    ]}),
+    r"POST .*/check-runs": Answer(status=201, body={"id": 63}),
+    r"PATCH .*/check-runs/62": {"id": 62},
     r"GET .*/issues/1/labels": Answer(headers=_PAGED, body=_LABELS),
     r"POST .*/issues/1/labels": _LABELS,
     r"POST .*/repos/acme/web/labels": Answer(status=201, body=_LABELS[0]),

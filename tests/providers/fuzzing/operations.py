@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
+from providers.github.options import StatusesAs
 from providers.http import HttpClients
 from providers.models import (
     ApplicationRef,
@@ -21,7 +22,7 @@ from providers.models import (
     Run,
     StatusState,
 )
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges, ScmHost
+from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges, ScmHost
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
 from tests.providers.hosts import (
@@ -90,6 +91,11 @@ def records(host: ScmHost) -> DeploymentRecords:
     return host.deployment_records
 
 
+def check_runs(http: HttpClients) -> CommitStatuses:
+    """Return the statuses of an App that shows them as check runs."""
+    return github(http, data=APP, statuses_as=StatusesAs.CHECK_RUNS).commit_statuses
+
+
 async def refused(called: Awaitable[object]) -> object:
     """Take the refusals that a well-behaved host answers for results."""
     try:
@@ -116,6 +122,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.revisions.resolve": lambda http: github(http).revisions.resolve(SHA[:7]),
     "github.commit_statuses.newest": lambda http: github(http).commit_statuses.newest(SHA),
     "github.commit_statuses.set": lambda http: github(http).commit_statuses.set(SHA, STATUS),
+    "github.commit_statuses.newest.runs": lambda http: check_runs(http).newest(SHA),
+    "github.commit_statuses.set.runs": lambda http: check_runs(http).set(SHA, STATUS),
     "github.labels.list": lambda http: github(http).labels.list(1),
     "github.labels.add": lambda http: github(http).labels.add(1, ["pilotage/testing"]),
     "github.labels.remove": lambda http: github(http).labels.remove(1, "pilotage/testing"),
