@@ -1,6 +1,7 @@
 """Ports by capability. Every method raises only `providers.errors`; none of them retries."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from providers.models import (
@@ -22,6 +23,7 @@ from providers.models import (
     RunReading,
     SyncWindow,
 )
+from providers.pull_request_lists import PullRequestPage
 
 
 class PullRequests(Protocol):
@@ -31,6 +33,23 @@ class PullRequests(Protocol):
 
     async def changed_files(self, number: int) -> ChangedFiles:
         """Return the changed files over all pages, and whether the host lists them all."""
+        ...
+
+
+class PullRequestLists(Protocol):
+    """Pull requests of the repository, page by page: one call each."""
+
+    @property
+    def by_update(self) -> bool:
+        """Whether the one updated last comes first; else all open ones come first, then the newest of all."""
+        ...
+
+    async def page(self, *, since: datetime | None = None, following: str = "", etag: str = "") -> PullRequestPage:
+        """Read a page of those that changed since a time, or of all; what is older may be among them.
+
+        `following` is what the page before it was followed by. With the `etag` of an earlier first page the host may
+        answer that nothing has changed; not all hosts have it.
+        """
         ...
 
 
@@ -167,6 +186,9 @@ class ScmHost(Protocol):
 
     @property
     def pull_requests(self) -> PullRequests: ...
+
+    @property
+    def pull_request_lists(self) -> PullRequestLists: ...
 
     @property
     def revisions(self) -> Revisions: ...

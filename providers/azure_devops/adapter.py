@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from providers.azure_devops import wire, wire_comments, wire_statuses
+from providers.azure_devops import wire, wire_comments, wire_lists, wire_statuses
 from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
@@ -12,6 +12,7 @@ from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
 # Of the default branch so many pages are searched for the commit that an abbreviation means.
@@ -150,6 +151,12 @@ class AzureDevOpsHost:
         self._calls = calls
         self.capabilities = Capabilities(label_case=False)
         self.pull_requests = AzureDevOpsPullRequests(calls)
+        self.pull_request_lists = ConditionalLists(
+            calls.call,
+            request=partial(wire_lists.list_pulls, calls.repository),
+            reader=partial(wire_lists.read_pulls, web=calls.web),
+            by_update=False,
+        )
         self.revisions = AzureDevOpsRevisions(calls)
         self.commit_statuses = AzureDevOpsCommitStatuses(calls)
         self.labels = AzureDevOpsLabels(calls)

@@ -187,6 +187,11 @@ def read_pull(value: Document, web: str) -> HostPullRequest:
     )
 
 
+def has_head(value: Document) -> bool:
+    """Say whether the host has looked at a pull request's branches: of a new one it shows no commit at first."""
+    return bool(text(value, "lastMergeSourceCommit", "commitId"))
+
+
 def read_state(value: Document) -> ChangeState:
     """Distinguish merged from open: completion goes on in the background, and is done once the merge has succeeded.
 

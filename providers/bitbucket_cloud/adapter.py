@@ -5,7 +5,7 @@ from functools import partial
 from itertools import chain
 
 from providers.absent_labels import AbsentLabels
-from providers.bitbucket_cloud import wire
+from providers.bitbucket_cloud import wire, wire_lists
 from providers.bitbucket_cloud.branches import BitbucketCloudBranches
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls, is_no_account
 from providers.bitbucket_cloud.changes import BitbucketCloudPullRequestChanges
@@ -21,6 +21,7 @@ from providers.models import (
     Credential,
 )
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
 
@@ -108,6 +109,9 @@ class BitbucketCloudHost:
             labels=False, html=False, comment_limit=wire.COMMENT_LIMIT, begins_branches=True
         )
         self.pull_requests = BitbucketCloudPullRequests(calls)
+        self.pull_request_lists = ConditionalLists(
+            calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls
+        )
         self.revisions = BitbucketCloudRevisions(calls)
         self.commit_statuses = BitbucketCloudCommitStatuses(calls)
         self.labels = AbsentLabels()

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import chain
 
 from providers.absent_labels import AbsentLabels
-from providers.bitbucket_data_center import wire
+from providers.bitbucket_data_center import wire, wire_lists
 from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
 from providers.bitbucket_data_center.changes import BitbucketDataCenterPullRequestChanges
 from providers.bitbucket_data_center.pull_requests import BitbucketDataCenterPullRequests
@@ -19,6 +19,7 @@ from providers.models import (
     Credential,
 )
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
 
@@ -121,6 +122,12 @@ class BitbucketDataCenterHost:
         self._calls = calls
         self.capabilities = Capabilities(labels=False, html=False, comment_limit=wire.COMMENT_LIMIT)
         self.pull_requests = BitbucketDataCenterPullRequests(calls)
+        self.pull_request_lists = ConditionalLists(
+            calls.call,
+            request=partial(wire_lists.list_pulls, calls.repository),
+            reader=wire_lists.read_pulls,
+            by_update=False,
+        )
         self.revisions = BitbucketDataCenterRevisions(calls)
         self.commit_statuses = BitbucketDataCenterCommitStatuses(calls)
         self.labels = AbsentLabels()

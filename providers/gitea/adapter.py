@@ -5,13 +5,14 @@ from functools import partial
 
 from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnavailable
-from providers.gitea import wire
+from providers.gitea import wire, wire_lists
 from providers.gitea.branches import GiteaBranches
 from providers.gitea.calls import GiteaCalls
 from providers.gitea.changes import GiteaPullRequestChanges
 from providers.gitea.revisions import FAILED, GiteaRevisions
 from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
 # What is answered for other events of a pull request, which have numbers like comments.
@@ -147,6 +148,9 @@ class GiteaHost:
         self._calls = calls
         self.capabilities = Capabilities(begins_branches=True)
         self.pull_requests = GiteaPullRequests(calls)
+        self.pull_request_lists = ConditionalLists(
+            calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls
+        )
         self.revisions = GiteaRevisions(calls)
         branches = GiteaBranches(calls, self.revisions)
         self.commit_statuses = GiteaCommitStatuses(calls, self.revisions)

@@ -9,7 +9,7 @@ from itertools import chain
 from providers.credentials import fingerprint, proof
 from providers.documents import is_sendable
 from providers.errors import ProviderNotFound
-from providers.github import wire
+from providers.github import wire, wire_lists
 from providers.github.branches import GitHubBranches
 from providers.github.calls import GitHubCalls
 from providers.github.changes import GitHubPullRequestChanges
@@ -19,6 +19,7 @@ from providers.github.options import StatusesAs
 from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges
+from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
 # Pull requests whose last answer is kept for a free 304; about 1 KB each.
@@ -190,6 +191,9 @@ class GitHubHost:
         self._calls = calls
         self.capabilities = Capabilities(label_case=False, deployment_records=True, begins_branches=True)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
+        self.pull_request_lists = ConditionalLists(
+            calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls
+        )
         self.revisions = GitHubRevisions(calls)
         as_runs = statuses_as is StatusesAs.CHECK_RUNS
         self.commit_statuses: CommitStatuses = GitHubCheckRuns(calls) if as_runs else GitHubCommitStatuses(calls)

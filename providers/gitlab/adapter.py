@@ -7,7 +7,7 @@ from itertools import chain
 from providers.credentials import proof
 from providers.decoding import giving_way
 from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderRejected, ProviderUnauthorized
-from providers.gitlab import commits, merge_requests, notes, statuses, wire
+from providers.gitlab import commits, merge_requests, notes, statuses, wire, wire_lists
 from providers.gitlab.branches import GitLabBranches
 from providers.gitlab.calls import GitLabCalls
 from providers.gitlab.changes import GitLabMergeRequestChanges
@@ -15,6 +15,7 @@ from providers.gitlab.deployments import GitLabDeploymentRecords
 from providers.http import HttpClients
 from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
 from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
 
@@ -147,6 +148,11 @@ class GitLabHost:
         self._calls = calls
         self.capabilities = Capabilities(deployment_records=True, comment_limit=notes.NOTE_LIMIT, begins_branches=True)
         self.pull_requests = GitLabMergeRequests(calls)
+        self.pull_request_lists = ConditionalLists(
+            calls.call,
+            request=partial(wire_lists.list_merge_requests, calls.project),
+            reader=wire_lists.read_merge_requests,
+        )
         self.revisions = GitLabRevisions(calls)
         self.commit_statuses = GitLabCommitStatuses(calls)
         self.labels = GitLabLabels(calls, http.memory(KnownLabels, calls.base_url, calls.project))

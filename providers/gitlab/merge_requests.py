@@ -32,7 +32,7 @@ def get_merge_request(project: str, iid: int) -> Request:
 def read_merge_request(value: Document) -> HostPullRequest:
     """Read a merge request. Raises ProviderUnavailable where the host has not yet found out its head."""
     iid, said = required_number(value, "iid"), required_text(value, "state")
-    head = text(value, "sha") or text(value, "diff_refs", "head_sha")
+    head = _head(value)
     if not head:
         raise ProviderUnavailable(f"merge request !{iid} has no commit yet: the host is still preparing it")
     state = _STATES.get(said, ChangeState.CLOSED)
@@ -50,6 +50,15 @@ def read_merge_request(value: Document) -> HostPullRequest:
         # Null where the fork is gone.
         from_fork=number(value, "source_project_id") != number(value, "target_project_id"),
     )
+
+
+def has_head(value: Document) -> bool:
+    """Say whether the host has found out the head of a merge request."""
+    return bool(_head(value))
+
+
+def _head(value: Document) -> str:
+    return text(value, "sha") or text(value, "diff_refs", "head_sha")
 
 
 def is_open(value: Document) -> bool:

@@ -1,6 +1,7 @@
 """In-memory ports for activities: they keep state, count calls and fail on demand."""
 
 import asyncio
+import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from providers.models import (
     SyncWindow,
 )
 from providers.ports import Branches, Checkable, DeploymentRecords, Deployments, PullRequestChanges, TestRuns
+from providers.pull_request_lists import ListedPullRequest, PullRequestPage, reaches
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OLD = "a" * 40
@@ -83,6 +85,10 @@ class FakeScm(Failing):
             labels=(),
         )
     )
+    listed: tuple[ListedPullRequest, ...] = ()
+    """The repository's list, in its order."""
+    list_page: int = 30
+    lists_by_update: bool = True
     files: tuple[str, ...] = ()
     lists_all_files: bool = True
     commits: tuple[str, ...] = (OLD, NEW, OTHER)
@@ -106,6 +112,10 @@ class FakeScm(Failing):
     @property
     def revisions(self) -> "_Revisions":
         return _Revisions(self)
+
+    @property
+    def pull_request_lists(self) -> "_PullRequestLists":
+        return _PullRequestLists(self)
 
     @property
     def commit_statuses(self) -> "_CommitStatuses":
@@ -139,6 +149,25 @@ class _PullRequests(_Part):
     async def changed_files(self, number: int) -> ChangedFiles:
         self.scm.note("changed_files")
         return ChangedFiles(paths=self.scm.files, complete=self.scm.lists_all_files)
+
+
+class _PullRequestLists(_Part):
+    @property
+    def by_update(self) -> bool:
+        return self.scm.lists_by_update
+
+    async def page(self, *, since: datetime | None = None, following: str = "", etag: str = "") -> PullRequestPage:
+        """Return page after page of what is listed; the entity tag is that of all of it."""
+        self.scm.note("page")
+        tag = hashlib.sha256(repr(self.scm.listed).encode()).hexdigest()
+        if etag == tag and not following:
+            return PullRequestPage(unchanged=True, etag=etag)
+        number, size = int(following or 0), self.scm.list_page
+        listed = self.scm.listed[number * size : (number + 1) * size]
+        ends = (number + 1) * size >= len(self.scm.listed) or (self.scm.lists_by_update and reaches(listed, since))
+        return PullRequestPage(
+            pull_requests=listed, following="" if ends else str(number + 1), etag="" if following else tag
+        )
 
 
 class _Revisions(_Part):

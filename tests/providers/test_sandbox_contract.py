@@ -1,9 +1,10 @@
 """What each port promises, kept by every adapter over stateful stand-ins that speak the vendors' REST shapes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -36,6 +37,7 @@ from providers.models import (
     StatusState,
 )
 from providers.ports import Branches, Deployments, PullRequestChanges, ScmHost, TestRuns
+from providers.pull_request_lists import ListedPullRequest
 from tests.providers.apps import github_app
 from tests.providers.hosts import (
     argocd,
@@ -371,6 +373,87 @@ async def test_a_pull_request_is_read_with_its_files(scm: ScmHost) -> None:
     assert (await scm.pull_requests.changed_files(seed.PULL_NUMBER)).paths == ("src/app.py",)
     with pytest.raises(ProviderNotFound):
         await scm.pull_requests.get(9999)
+
+
+DAY = timedelta(days=1)
+SIGN_IN = 2
+"""Calls of an application before its first one: its installation, and a token."""
+
+
+def add_pulls(sandbox: Sandbox, numbers: Iterable[int], *, age: timedelta, state: str) -> None:
+    """Add pull requests that changed so long ago for the last time."""
+    repository = sandbox.state.github.repositories[seed.REPOSITORY]
+    for number in numbers:
+        of_state = {"merged": True, "merge_sha": seed.MERGE_SHA} if state == "merged" else {"state": state}
+        head = {"ref": f"change-{number}", "sha": seed.HEAD_SHA}
+        made = {"number": number, "head": head, "age_seconds": age.total_seconds(), **of_state}
+        sandbox.state.github.add_pull(repository, made)
+
+
+async def listed(scm: ScmHost, since: datetime | None = None) -> list[ListedPullRequest]:
+    """Read a list to its end."""
+    page = await scm.pull_request_lists.page(since=since)
+    found = [*page.pull_requests]
+    while page.following:
+        page = await scm.pull_request_lists.page(since=since, following=page.following)
+        found += page.pull_requests
+    return found
+
+
+async def test_all_pull_requests_are_listed_as_they_are_read_one_by_one(sandbox: Sandbox, scm: ScmHost) -> None:
+    add_pulls(sandbox, range(500, 560), age=30 * DAY, state="merged")
+    add_pulls(sandbox, range(560, 600), age=20 * DAY, state="closed")
+    add_pulls(sandbox, range(600, 620), age=10 * DAY, state="open")
+    found = {one.change.number: one for one in await listed(scm)}
+    assert set(found) == {seed.PULL_NUMBER, *range(500, 620)}
+    for number in (seed.PULL_NUMBER, 500, 570, 610):
+        one, alone = found[number], await scm.pull_requests.get(number)
+        assert (one.change.state, one.change.title) == (alone.state, alone.title)
+        assert not one.whole or (one.change.head_sha, one.change.merge_sha) == (alone.head_sha, alone.merge_sha)
+        assert not one.labels_listed or one.change.labels == alone.labels
+        assert (one.merged_at is not None) == (alone.state is ChangeState.MERGED)
+    ago = datetime.now(UTC) - found[500].updated_at
+    assert 29 * DAY < ago < 31 * DAY
+
+
+async def test_what_changed_lately_is_found_without_reading_all(sandbox: Sandbox, scm: ScmHost) -> None:
+    add_pulls(sandbox, range(500, 800), age=30 * DAY, state="merged")
+    add_pulls(sandbox, range(800, 805), age=30 * DAY, state="open")
+    before = len(list(sandbox.state.journal.entries()))
+    found = [one.change.number for one in await listed(scm, datetime.now(UTC) - DAY)]
+    asked = len(list(sandbox.state.journal.entries())) - before
+    lists = scm.pull_request_lists
+    assert seed.PULL_NUMBER in found or not lists.by_update
+    # Where there is no order by update, what is open and then the newest of all.
+    assert lists.by_update or set(range(800, 805)) <= set(found)
+    assert asked <= (1 if lists.by_update else 2) + SIGN_IN
+
+
+async def test_an_old_pull_request_that_is_merged_is_news(sandbox: Sandbox, scm: ScmHost) -> None:
+    add_pulls(sandbox, range(500, 700), age=30 * DAY, state="open")
+    since = datetime.now(UTC) - DAY
+    before = [one.change.number for one in await listed(scm, since) if one.change.state is ChangeState.OPEN]
+    repository = sandbox.state.github.repositories[seed.REPOSITORY]
+    sandbox.state.github.merge(repository, repository.pulls[500])
+    after = {one.change.number: one.change.state for one in await listed(scm, since)}
+    if scm.pull_request_lists.by_update:
+        assert after[500] is ChangeState.MERGED
+    else:
+        # It is open no more, which reading it shows to be a merge.
+        assert 500 in before
+        assert after.get(500) is not ChangeState.OPEN
+
+
+async def test_a_list_that_did_not_change_is_not_sent_again_where_the_host_knows_its_tag(
+    sandbox: Sandbox, scm: ScmHost
+) -> None:
+    first = await scm.pull_request_lists.page(since=datetime.now(UTC) - DAY)
+    assert not first.unchanged
+    again = await scm.pull_request_lists.page(since=datetime.now(UTC) - DAY, etag=first.etag)
+    assert again.unchanged == bool(first.etag)
+    add_pulls(sandbox, [500], age=timedelta(0), state="open")
+    changed = await scm.pull_request_lists.page(since=datetime.now(UTC) - DAY, etag=first.etag)
+    assert 500 in [one.change.number for one in changed.pull_requests]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ async def test_to_break_or_bend_a_reader(shard: int) -> None:
 
 PORTS: Mapping[str, Mapping[str, type]] = {
     "scm": {
-        "pull_requests": ports.PullRequests, "revisions": ports.Revisions, "commit_statuses": ports.CommitStatuses,
+        "pull_requests": ports.PullRequests, "pull_request_lists": ports.PullRequestLists,
+        "revisions": ports.Revisions, "commit_statuses": ports.CommitStatuses,
         "labels": ports.Labels, "comments": ports.Comments, "": ports.Checkable,
         "changes": ports.PullRequestChanges, "branches": ports.Branches,
         "deployment_records": ports.DeploymentRecords,
@@ -168,8 +169,8 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
         "azureDevOps",
     ),
 }
-# Reads no answer of a host: an HMAC of our own text.
-_ASKS_NOTHING = {"comments.proof"}
+# Read no answer of a host: an HMAC of our own text, and what is known of the kind of host.
+_ASKS_NOTHING = {"comments.proof", "pull_request_lists.by_update"}
 # Hosts whose pull requests have no labels are asked for none.
 _ASK_NO_LABELS = {"bitbucketCloud", "bitbucketDataCenter"}
 

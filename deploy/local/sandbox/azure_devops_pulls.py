@@ -29,6 +29,7 @@ def show_pull(call: Call, repository: Repository, pull: Pull, *, in_list: bool =
         "status": status,
         "createdBy": show_person(pull.author),
         "creationDate": timestamp(pull.created_at),
+        **({"closedDate": timestamp(pull.closed_at)} if pull.closed_at is not None else {}),
         "title": pull.title,
         "description": pull.body,
         "sourceRefName": f"{_BRANCHES}{pull.head_ref}",

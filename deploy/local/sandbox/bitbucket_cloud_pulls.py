@@ -78,16 +78,19 @@ def read_pull(call: Call) -> Reply:
 
 
 def list_pulls(call: Call) -> Reply:
-    """List pull requests, the newest first; without a condition on the state only open ones."""
+    """List pull requests, the newest first unless asked otherwise; without a state only open ones."""
     call.want("pullrequest")
     repository = call.repository()
     wanted = {
         name: re.sub(r"\\(.)", r"\1", value) for name, value in _CONDITION.findall(call.request.query.get("q", ""))
     }
+    by_update = call.request.query.get("sort") == "-updated_on"
     states = {wanted["state"]} if "state" in wanted else set(call.request.query.getall("state", ["OPEN"]))
     found = [
         pull
-        for pull in sorted(repository.pulls.values(), key=lambda pull: -pull.number)
+        for pull in sorted(
+            repository.pulls.values(), key=lambda pull: (-pull.updated_at if by_update else 0, -pull.number)
+        )
         if state_of(pull) in states
         and wanted.get("source.branch.name", pull.head_ref) == pull.head_ref
         and wanted.get("destination.branch.name", pull.base_ref) == pull.base_ref

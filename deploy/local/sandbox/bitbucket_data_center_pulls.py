@@ -23,6 +23,7 @@ def show_pull(call: Call, repository: Repository, pull: Pull) -> Json:
         "draft": pull.draft,
         "createdDate": int(pull.created_at * 1000),
         "updatedDate": int(pull.updated_at * 1000),
+        **({"closedDate": int(pull.closed_at * 1000)} if pull.closed_at is not None else {}),
         "fromRef": _ref(repository, pull.head_ref, pull.head_sha),
         "toRef": _ref(repository, pull.base_ref, pull.base_sha),
         "author": {"user": show_user(pull.author), "role": "AUTHOR"},

@@ -12,7 +12,10 @@ def list_pulls(call: Call) -> Reply:
     repository, query = call.repository(), call.request.query
     wanted = query.get("state", "open")
     found = [pull for pull in repository.pulls.values() if wanted in ("all", pull.state)]
-    found.sort(key=lambda pull: pull.number, reverse=query.get("sort") != "oldest")
+    if query.get("sort") == "recentupdate":
+        found.sort(key=lambda pull: (pull.updated_at, pull.number), reverse=True)
+    else:
+        found.sort(key=lambda pull: pull.number, reverse=query.get("sort") != "oldest")
     page, headers = call.paged(found)
     return Reply(body=[show_pull(call, repository, pull) for pull in page], headers=headers)
 

@@ -23,6 +23,7 @@ _PULL_FIELDS = frozenset(
         "merge_sha",
         "labels",
         "files",
+        "age_seconds",
     }
 )
 _DEFAULT_COLOR = "ededed"
@@ -157,7 +158,7 @@ class GitHubState:
         for sha in filter(None, (head["sha"], base_sha, wanted.get("merge_sha"))):
             if sha not in repository.graph.commits:
                 raise ValueError(f"pull request {wanted['number']}: unknown commit {sha!r}")
-        now = self.clock.now()
+        now = self.clock.now() - float(wanted.get("age_seconds", 0.0))
         merged = bool(wanted.get("merged", False))
         closed = merged or wanted.get("state") == "closed"
         pull = Pull(

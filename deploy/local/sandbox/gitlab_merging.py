@@ -22,7 +22,10 @@ def list_all(call: Call) -> Reply:
         and query.get("source_branch") in (None, pull.head_ref)
         and query.get("target_branch") in (None, pull.base_ref)
     ]
-    found.sort(key=lambda pull: (pull.created_at, pull.number), reverse=query.get("sort", "desc") == "desc")
+    order = query.get("order_by", "created_at")
+    if order not in ("created_at", "updated_at"):
+        raise refused(400, "order_by does not have a valid value", key="error")
+    found.sort(key=lambda pull: (getattr(pull, order), pull.number), reverse=query.get("sort", "desc") == "desc")
     page, headers = call.paged(found)
     return Reply(body=[show(call, pull, listed=True) for pull in page], headers=headers)
 

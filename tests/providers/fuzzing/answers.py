@@ -71,6 +71,7 @@ _OPEN_PULL = {
     "html_url": "https://github.example.com/acme/web/pull/2", "merge_commit_sha": SHA,
     "head": {"sha": OLDER, "ref": "feature", "repo": {"full_name": "acme/web"}},
     "base": {"ref": "main", "repo": {"full_name": "acme/web"}}, "labels": _LABELS,
+    "updated_at": "2024-02-01T10:00:00Z", "merged_at": None,
 }  # fmt: skip
 
 GITHUB = _routes({
@@ -160,6 +161,7 @@ _BITBUCKET_PULL = {
     "source": {"branch": {"name": "feature"}, **_BITBUCKET_SIDE},
     "destination": {"branch": {"name": "main"}, **_BITBUCKET_SIDE}, "reviewers": [_BITBUCKET_USER],
     "links": {"html": {"href": "https://bitbucket.example.com/acme/web/pull-requests/1"}},
+    "updated_on": "2024-02-01T10:00:00Z",
 }  # fmt: skip
 _BITBUCKET_OPEN = {**_BITBUCKET_PULL, "id": 2, "state": "OPEN", "merge_commit": None}
 _BITBUCKET_TASK = "https://bitbucket.example.com/2.0/repositories/acme/web/pullrequests/3/merge/task-status/4"
@@ -225,6 +227,7 @@ _AZURE_PULL = {
     "pullRequestId": 2, "title": "A title", "description": "A text", "status": "active", "mergeStatus": "succeeded",
     "createdBy": {"uniqueName": "mona", "displayName": "Mona"}, "sourceRefName": "refs/heads/feature",
     "targetRefName": "refs/heads/main", "lastMergeSourceCommit": {"commitId": OLDER}, "mergeFailureMessage": "why",
+    "creationDate": "2024-02-01T10:00:00Z", "closedDate": "2024-02-01T10:00:00Z",
 }  # fmt: skip
 
 AZURE_DEVOPS = _routes({
@@ -281,6 +284,7 @@ _SERVER_PULL = {
     "toRef": {"id": "refs/heads/main", "latestCommit": SHA, "repository": _SERVER_REPOSITORY},
     "reviewers": [{"user": _SERVER_USER}], "properties": {"mergeCommit": {"id": SHA}},
     "links": {"self": [{"href": "https://bitbucket.example.com/context/projects/ACME/repos/web/pull-requests/1"}]},
+    "updatedDate": 1706781600000, "closedDate": 1706781600000,
 }  # fmt: skip
 _SERVER_OPEN = {**_SERVER_PULL, "id": 2, "state": "OPEN", "properties": {}}
 _SERVER_COMMENT = {"id": 9, "version": 1, "text": "### Pilotage: Testing", "author": _SERVER_USER}
@@ -379,6 +383,7 @@ _MERGE_REQUEST = {
     "merge_commit_sha": None, "squash_commit_sha": SHA, "source_branch": "feature", "target_branch": "main",
     "source_project_id": 7, "target_project_id": 7, "labels": ["bug", "pilotage/testing"], "changes_count": "2",
     "web_url": "https://gitlab.example.com/acme/web/-/merge_requests/1", "diff_refs": {"head_sha": OLDER},
+    "updated_at": "2024-02-01T10:00:00Z", "merged_at": "2024-02-01T10:00:00Z",
 }  # fmt: skip
 _OPENED = {
     **_MERGE_REQUEST,
@@ -528,7 +533,7 @@ _GITEA_PULL = {
     "number": 2, "title": "A title", "body": "", "state": "open", "merged": False, "merged_at": None,
     "user": _USER, "html_url": "https://git.example.com/acme/web/pulls/2", "merge_commit_sha": None,
     "head": {"sha": OLDER, "ref": "feature", "label": "feature", "repo_id": 7},
-    "base": {"ref": "main", "label": "main", "repo_id": 7}, "labels": [],
+    "base": {"ref": "main", "label": "main", "repo_id": 7}, "labels": [], "updated_at": "2024-02-01T10:00:00Z",
 }  # fmt: skip
 
 GITEA = _routes({

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
 from providers.github.options import StatusesAs
@@ -55,6 +56,7 @@ ACCESS_TOKEN = "https://bitbucket.example.com/access-token"
 """Where the credential is an access token, which has no account to ask for."""
 REFUSING_BITBUCKET = "https://bitbucket.example.com/refusing"
 UNRELATED = "3" * 40
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 OURS = Comment(id="1:9", body="")
 PERSON = {"username": "bot@example.com", "token": TOKEN}
 PASSWORD = {"username": "bot", "password": TOKEN}
@@ -118,6 +120,8 @@ async def _stream(http: HttpClients) -> tuple[ApplicationState, ...]:
 OPERATIONS: Mapping[str, Operation] = {
     "github.pull_requests.get": lambda http: github(http).pull_requests.get(1),
     "github.pull_requests.changed_files": lambda http: github(http).pull_requests.changed_files(1),
+    "github.pull_request_lists.page": lambda http: github(http).pull_request_lists.page(since=LONG_AGO),
+    "github.pull_request_lists.page.again": lambda http: github(http).pull_request_lists.page(etag='W/"abc"'),
     "github.revisions.compare": lambda http: github(http).revisions.compare(OLDER, SHA),
     "github.revisions.resolve": lambda http: github(http).revisions.resolve(SHA[:7]),
     "github.commit_statuses.newest": lambda http: github(http).commit_statuses.newest(SHA),
@@ -154,6 +158,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.check.app": lambda http: github(http, owner="", data=APP).check(),
     "bitbucketCloud.pull_requests.get": lambda http: bitbucket_cloud(http).pull_requests.get(1),
     "bitbucketCloud.pull_requests.changed_files": lambda http: bitbucket_cloud(http).pull_requests.changed_files(1),
+    "bitbucketCloud.pull_request_lists.page": lambda http: bitbucket_cloud(http).pull_request_lists.page(
+        since=LONG_AGO
+    ),
     "bitbucketCloud.revisions.compare": lambda http: bitbucket_cloud(http).revisions.compare(OLDER, SHA),
     "bitbucketCloud.revisions.compare.unrelated": lambda http: bitbucket_cloud(http).revisions.compare(UNRELATED, SHA),
     "bitbucketCloud.revisions.resolve": lambda http: bitbucket_cloud(http).revisions.resolve(SHA[:12]),
@@ -191,6 +198,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketCloud.check.account": lambda http: bitbucket_cloud(http, workspace="").check(),
     "gitea.pull_requests.get": lambda http: gitea(http).pull_requests.get(1),
     "gitea.pull_requests.changed_files": lambda http: gitea(http).pull_requests.changed_files(1),
+    "gitea.pull_request_lists.page": lambda http: gitea(http).pull_request_lists.page(since=LONG_AGO),
     "gitea.revisions.compare": lambda http: gitea(http).revisions.compare(OLDER, SHA),
     "gitea.revisions.resolve": lambda http: gitea(http).revisions.resolve(SHA[:7]),
     "gitea.commit_statuses.newest": lambda http: gitea(http).commit_statuses.newest(SHA),
@@ -221,6 +229,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitea.check.account": lambda http: gitea(http, owner="", data=PASSWORD).check(),
     "azureDevOps.pull_requests.get": lambda http: azure_devops(http).pull_requests.get(1),
     "azureDevOps.pull_requests.changed_files": lambda http: azure_devops(http).pull_requests.changed_files(1),
+    "azureDevOps.pull_request_lists.page": lambda http: azure_devops(http).pull_request_lists.page(since=LONG_AGO),
+    "azureDevOps.pull_request_lists.page.all": lambda http: azure_devops(http).pull_request_lists.page(
+        following="all:7"
+    ),
     "azureDevOps.revisions.compare": lambda http: azure_devops(http).revisions.compare(OLDER, SHA),
     "azureDevOps.revisions.resolve": lambda http: azure_devops(http).revisions.resolve(SHA[:7]),
     "azureDevOps.commit_statuses.newest": lambda http: azure_devops(http).commit_statuses.newest(SHA),
@@ -262,6 +274,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketDataCenter.pull_requests.changed_files": lambda http: bitbucket_data_center(
         http
     ).pull_requests.changed_files(1),
+    "bitbucketDataCenter.pull_request_lists.page": lambda http: bitbucket_data_center(http).pull_request_lists.page(
+        since=LONG_AGO
+    ),
+    "bitbucketDataCenter.pull_request_lists.page.all": lambda http: bitbucket_data_center(http).pull_request_lists.page(
+        following="all:7"
+    ),
     "bitbucketDataCenter.revisions.compare": lambda http: bitbucket_data_center(http).revisions.compare(OLDER, SHA),
     "bitbucketDataCenter.revisions.resolve": lambda http: bitbucket_data_center(http).revisions.resolve(SHA[:12]),
     "bitbucketDataCenter.commit_statuses.newest": lambda http: bitbucket_data_center(http).commit_statuses.newest(SHA),
@@ -311,6 +329,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "jenkins.traceable": lambda http: jenkins(http).traceable("web"),
     "gitlab.pull_requests.get": lambda http: gitlab(http).pull_requests.get(1),
     "gitlab.pull_requests.changed_files": lambda http: gitlab(http).pull_requests.changed_files(1),
+    "gitlab.pull_request_lists.page": lambda http: gitlab(http).pull_request_lists.page(since=LONG_AGO),
     "gitlab.revisions.compare": lambda http: gitlab(http).revisions.compare(OLDER, SHA),
     "gitlab.revisions.resolve": lambda http: gitlab(http).revisions.resolve(SHA[:7]),
     "gitlab.commit_statuses.newest": lambda http: gitlab(http).commit_statuses.newest(SHA),

@@ -1,0 +1,27 @@
+"""GitLab's list of a project's merge requests (https://docs.gitlab.com/api/merge_requests)."""
+
+from providers.gitlab import wire
+from providers.gitlab.merge_requests import has_head, read_merge_request
+from providers.messages import Reply, Request
+from providers.pull_request_lists import Asked, PullRequestPage, dated, reaches
+
+
+def list_merge_requests(project: str, asked: Asked) -> Request:
+    """Ask for a page, the one updated last first."""
+    return wire.page(
+        f"{project}/merge_requests",
+        asked.number,
+        operation="list-updated",
+        size=asked.size,
+        state="all",
+        scope="all",
+        order_by="updated_at",
+        sort="desc",
+    )
+
+
+def read_merge_requests(reply: Reply, asked: Asked) -> PullRequestPage:
+    """Read a page, without those that the host still prepares: the answer changes when they are ready."""
+    listed = tuple(dated(one, read_merge_request(one)) for one in reply.documents() if has_head(one))
+    ends = reaches(listed, asked.since) or not wire.has_more(reply)
+    return PullRequestPage(pull_requests=listed, following="" if ends else str(asked.number + 1))
