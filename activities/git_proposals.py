@@ -47,7 +47,7 @@ async def propose(
         return Proposed(result=_refused(f"GitRepository {git.repository} is at a host where none is opened yet"))
     known = request.proposal
     opened = await host.pull_requests.get(known.number) if known is not None else None
-    if opened is not None and (ended := _ended(opened)) is not None:
+    if opened is not None and (ended := _ended(opened, git)) is not None:
         return Proposed(result=ended, proposal=known)
     if known is None or opened is None:
         found = await branches.head(branch_of(request))
@@ -59,10 +59,8 @@ async def propose(
         if head:
             await _show(host, request, head)
         known = Proposal(key=request.key, number=opened.number, head_sha=head)
-    if opened.head_sha != known.head_sha:
-        # Who may push to any branch but this one could else have us merge what they like, as tested.
-        text = f"pull request {opened.url} holds commits of others, so that it is neither merged nor shown as tested: "
-        return Proposed(result=_awaited(f"{text}merge it, or close it and `retry`"), proposal=known)
+    if (changed := _changed(opened, known, git)) is not None:
+        return Proposed(result=changed, proposal=known)
     merge = replace(_merge_of(request, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
     return Proposed(result=await _merged(changes, git, opened, merge), proposal=known)
 
@@ -136,12 +134,26 @@ def _status(request: DeliverFilesInput, gate: Gate) -> CommitStatus:
     )
 
 
-def _ended(found: HostPullRequest) -> WriteResult | None:
-    """Say what a person decided; the branch that it was merged into lacks the edits all the same."""
+def _ended(found: HostPullRequest, git: GitWriteSpec) -> WriteResult | None:
+    """Say what a person decided; the branch that is to be written lacks the edits all the same."""
     if found.state is ChangeState.CLOSED:
         return _refused(f"pull request {found.url} was closed without being merged: `retry` opens another one")
+    if found.state is ChangeState.MERGED and found.base_branch != git.branch:
+        text = f"pull request {found.url} was merged into `{found.base_branch}`, and not into `{git.branch}`"
+        return _refused(f"{text}: `retry` opens another one")
     if found.state is ChangeState.MERGED:
         return _refused(f"pull request {found.url} was merged, and what it wrote was set back since")
+    return None
+
+
+def _changed(found: HostPullRequest, known: Proposal, git: GitWriteSpec) -> WriteResult | None:
+    """Say what others made of it: who may push, or lead it elsewhere, could else have us merge what they may not."""
+    if found.head_sha != known.head_sha:
+        text = f"pull request {found.url} holds commits of others, so that it is neither merged nor shown as tested: "
+        return _awaited(f"{text}merge it, or close it and `retry`")
+    if found.base_branch != git.branch:
+        text = f"pull request {found.url} leads to `{found.base_branch}` by now, so that it is not merged: "
+        return _awaited(f"{text}lead it to `{git.branch}` again, or close it and `retry`")
     return None
 
 

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from providers.budgets import budget_of
 from providers.models import ScmIdentity
-from providers.series import Names
+from providers.series import OTHER, Names
 
 _logger = structlog.get_logger("providers")
 
@@ -27,9 +27,10 @@ _CALL_LABELS = (
 _BUCKETS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Few, since there is a series of each for every repository, operation and code."""
 _CODES = frozenset(int(status) for status in HTTPStatus)
-_RATE_LIMIT_LABELS = ("scm_provider", "scm_provider_kind")
+_RATE_LIMIT_LABELS = ("scm_provider", "scm_provider_namespace", "scm_provider_kind")
+_OF_ALL_NAMESPACES = "ClusterScmProvider"
 
-_REPOSITORIES, _PROVIDERS = Names(), Names()
+_REPOSITORIES, _PROVIDERS, _LIMITED = Names(), Names(), Names()
 
 SCM_CALLS = Counter("scm_calls", "Round trips to SCM hosts.", _CALL_LABELS)
 SCM_CALLS_DURATION = Histogram(
@@ -78,7 +79,7 @@ def record_scm_call(identity: ScmIdentity, call: Call) -> None:
     }
     SCM_CALLS.labels(**labels).inc()
     SCM_CALLS_DURATION.labels(**labels).observe(call.duration_seconds)
-    _record_rate_limit(provider, identity.scm_provider_kind, call.headers)
+    _record_rate_limit(identity, call.headers)
     _logger.debug("SCM API call", **labels, duration_seconds=round(call.duration_seconds, 6))
 
 
@@ -112,8 +113,16 @@ def record_argocd_call(call: Call) -> None:
     )
 
 
-def _record_rate_limit(provider: str, kind: str, headers: Mapping[str, str]) -> None:
-    labels, budget = {"scm_provider": provider, "scm_provider_kind": kind}, budget_of(headers)
+def _record_rate_limit(identity: ScmIdentity, headers: Mapping[str, str]) -> None:
+    """Set the gauges of a credential; providers of one name in two namespaces are two."""
+    namespace = "" if identity.scm_provider_kind == _OF_ALL_NAMESPACES else identity.git_repository_namespace
+    provider = _LIMITED.label(namespace, identity.scm_provider)
+    if provider == OTHER:
+        # Several would write over each other's values.
+        return
+    kind = identity.scm_provider_kind
+    labels = {"scm_provider": provider, "scm_provider_namespace": namespace, "scm_provider_kind": kind}
+    budget = budget_of(headers)
     if budget.limit is not None:
         SCM_RATE_LIMIT.labels(**labels).set(budget.limit)
     if budget.remaining is not None:

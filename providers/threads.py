@@ -13,39 +13,9 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from providers.callers import caller
-from providers.shares import Shares, namespace_of
-from providers.turns import Turns
+from providers.places import Places
 
 T = TypeVar("T")
-
-
-class _Places:
-    """The places of one event loop; one that becomes free goes to the namespaces in turn."""
-
-    def __init__(self, limit: int) -> None:
-        self._shares = Shares(limit)
-        self._waiting: Turns[asyncio.Future[None]] = Turns()
-
-    async def take(self, tenant: str) -> None:
-        if self._shares.take(namespace_of(tenant)):
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(tenant, turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._waiting.remove(tenant, turn)
-            if turn.done() and not turn.cancelled():
-                self.give_back(tenant)
-            raise
-
-    def give_back(self, tenant: str) -> None:
-        self._shares.give_back(namespace_of(tenant))
-        while found := self._waiting.next(self._shares.may):
-            next_tenant, turn = found
-            if not turn.done():
-                self._shares.take(namespace_of(next_tenant))
-                turn.set_result(None)
 
 
 class Threads:
@@ -54,12 +24,12 @@ class Threads:
     def __init__(self, limit: int, name: str) -> None:
         self._limit = limit
         self._executor = ThreadPoolExecutor(max_workers=limit, thread_name_prefix=name)
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, _Places] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what the work returns, in the turn of the caller's namespace; raises what it raises."""
         loop, tenant = asyncio.get_running_loop(), caller()
-        places = self._places.setdefault(loop, _Places(self._limit))
+        places = self._places.setdefault(loop, Places(self._limit))
         await places.take(tenant)
         running = loop.run_in_executor(self._executor, contextvars.copy_context().run, work)
 

@@ -478,6 +478,22 @@ async def test_to_have_commits_of_ones_own_merged_or_shown_as_tested(pushed: str
     assert (await propose(host, proposal))[0].outcome in (WriteOutcome.DONE, WriteOutcome.REFUSED)
 
 
+@pytest.mark.parametrize("auto_merge", [True, False])
+async def test_to_have_us_merge_into_a_branch_that_one_may_not_merge_into(auto_merge: bool) -> None:
+    """Who may edit a pull request can lead it elsewhere; our credential may merge there, and brings all of our base."""
+    host = host_of(web=OLD)
+    host.refuses = [ProviderRejected("a review is required")]
+    _, proposal = await propose(host, auto_merge=auto_merge)
+    host.pulls = [replace(one, base_branch="protected") for one in host.pulls]
+    result, kept = await propose(host, proposal, auto_merge=True)
+    assert (result.outcome, host.merges, kept) == (WriteOutcome.AWAITED, [], proposal)
+    assert "leads to `protected`" in result.message
+    # What a person merges there has written nothing of ours.
+    host.decide(1, ChangeState.MERGED)
+    merged, _ = await propose(host, proposal)
+    assert (merged.outcome, "into `protected`" in merged.message) == (WriteOutcome.REFUSED, True)
+
+
 @pytest.mark.parametrize(
     "files", [{"other": "x: 1\n"}, {"web": KUSTOMIZATION.format(name="web", revision=NEW) + "x: 1\n"}]
 )

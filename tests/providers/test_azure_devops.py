@@ -426,7 +426,7 @@ async def test_a_budget_that_is_nearly_spent_is_shown(host: FakeHost) -> None:
     budget = {"x_ratelimit_resource": "Git", "x_ratelimit_delay": "0.5", "x_ratelimit_limit": "200"}
     host.always(answer(PULL, **budget, x_ratelimit_remaining="7", x_ratelimit_reset="4102444800"))  # type: ignore[arg-type]
     await azure_devops(host.http()).pull_requests.get(412)
-    labels = {"scm_provider": "github", "scm_provider_kind": "ScmProvider"}
+    labels = {"scm_provider": "github", "scm_provider_namespace": "shop", "scm_provider_kind": "ScmProvider"}
     assert REGISTRY.get_sample_value("scm_calls_rate_limit_limit", labels) == 200
     assert REGISTRY.get_sample_value("scm_calls_rate_limit_remaining", labels) == 7
     assert (REGISTRY.get_sample_value("scm_calls_rate_limit_reset_remaining_seconds", labels) or 0) > 0

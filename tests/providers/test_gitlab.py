@@ -342,5 +342,5 @@ async def test_a_rename_is_named_where_a_write_is_refused_for_it(host: FakeHost)
 async def test_the_budget_that_gitlab_names_in_its_own_headers_is_shown(host: FakeHost) -> None:
     host.always(answer(MERGE_REQUEST, ratelimit_limit="2000", ratelimit_remaining="1987", ratelimit_reset="4102444800"))
     await gitlab(host.http()).pull_requests.get(412)
-    labels = {"scm_provider": "github", "scm_provider_kind": "ScmProvider"}
+    labels = {"scm_provider": "github", "scm_provider_namespace": "shop", "scm_provider_kind": "ScmProvider"}
     assert REGISTRY.get_sample_value("scm_calls_rate_limit_remaining", labels) == 1987

@@ -239,7 +239,7 @@ async def test_an_answer_with_a_budget_sets_the_gauges(guide: Guide) -> None:
     host = FakeHost()
     host.always(answer({"login": "x"}, 200, x_ratelimit_limit="61", x_ratelimit_remaining="59"))
     await guide.open("https://codebarn.example.com", host.http(), True).labels.list(1)
-    provider = {"scm_provider": "github", "scm_provider_kind": "ScmProvider"}
+    provider = {"scm_provider": "github", "scm_provider_namespace": "shop", "scm_provider_kind": "ScmProvider"}
     assert REGISTRY.get_sample_value("scm_calls_rate_limit_limit", provider) == 61
     assert REGISTRY.get_sample_value("scm_calls_rate_limit_remaining", provider) == 59
 

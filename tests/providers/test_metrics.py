@@ -45,6 +45,7 @@ async def test_an_scm_call_is_counted_and_timed_whether_it_succeeds_or_not(host:
 async def test_the_budget_left_is_shown_and_its_reset_counts_down(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = {"scm_provider": "budget", "scm_provider_kind": "ClusterScmProvider"}
     identity = ScmIdentity(git_repository="web", git_repository_namespace="shop", **provider)
+    provider["scm_provider_namespace"] = ""
     now = time.time()
     headers = {
         "x-ratelimit-limit": "5000",
@@ -66,7 +67,8 @@ async def test_a_nonsense_budget_is_left_out() -> None:
     identity = ScmIdentity(git_repository="web", git_repository_namespace="shop", **provider)
     call = Call(operation="get", response_code=200, duration_seconds=0.1, headers={"x-ratelimit-limit": "many"})
     record_scm_call(identity, call)
-    assert REGISTRY.get_sample_value("scm_calls_rate_limit_limit", provider) is None
+    labels = {**provider, "scm_provider_namespace": "shop"}
+    assert REGISTRY.get_sample_value("scm_calls_rate_limit_limit", labels) is None
 
 
 async def test_ci_and_delivery_calls_have_counters_of_their_own(host: FakeHost) -> None:

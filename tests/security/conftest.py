@@ -17,9 +17,9 @@ def quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_garbage_only() -> Iterator[None]:
-    """Leave what the other tests of this process made out of what is collected."""
+    """Leave what tests of other modules made in this process out of what is collected."""
     gc.collect()
     gc.freeze()
     yield

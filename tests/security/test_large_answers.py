@@ -26,6 +26,8 @@ BYTES = 8 * AT_ONCE_BYTES
 """Of an answer; what is linear in it is far above the limit, and not crowded."""
 CALLS = 8_000
 """Of functions in one step, 2 ms or less: what reading an answer takes that is not large."""
+PAGES = 3
+"""How often a request is answered so; a list whose every page is full would be read to the limit of its pages."""
 Path = tuple[str | int, ...]
 
 
@@ -51,7 +53,10 @@ class Steps:
 
 @dataclass(kw_only=True)
 class LongHost(OddHost):
-    """Answer one request with another body, note all, and end a step at each, as waiting for a network does."""
+    """Answer one request with another body, note all, and end a step at each, as waiting for a network does.
+
+    From the page after the last long one on it answers well again.
+    """
 
     steps: Steps
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -63,11 +68,9 @@ class LongHost(OddHost):
         self.asked.append(asked)
         self.steps.begin()
         answer = super().handle(request)
-        return (
-            httpx.Response(answer.status_code, headers=answer.headers, content=self.body)
-            if asked == self.long
-            else answer
-        )
+        if asked != self.long or self.asked.count(asked) > PAGES:
+            return answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=self.body)
 
 
 @pytest.fixture

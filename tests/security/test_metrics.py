@@ -67,6 +67,31 @@ def test_to_exhaust_memory_by_names_that_are_declared_one_after_the_other() -> N
     assert series() > before
 
 
+def left_of(provider: str, namespace: str, kind: str = "ScmProvider") -> float | None:
+    labels = {"scm_provider": provider, "scm_provider_namespace": namespace, "scm_provider_kind": kind}
+    return REGISTRY.get_sample_value("scm_calls_rate_limit_remaining", labels)
+
+
+def test_to_hide_that_anothers_calls_run_out_behind_a_provider_of_the_same_name() -> None:
+    def answer(left: int, provider: str = "budget", namespace: str = "rates-a", kind: str = "ScmProvider") -> None:
+        identity = replace(IDENTITY, scm_provider=provider, git_repository_namespace=namespace, scm_provider_kind=kind)
+        headers = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": str(left)}
+        record_scm_call(identity, Call(operation="get", response_code=200, duration_seconds=0.1, headers=headers))
+
+    answer(3)
+    answer(4900, namespace="rates-b")
+    assert [left_of("budget", namespace) for namespace in ("rates-a", "rates-b", "")] == [3, 4900, None]
+    # The credential of all namespaces is one.
+    answer(70, kind="ClusterScmProvider")
+    answer(60, kind="ClusterScmProvider", namespace="rates-b")
+    assert left_of("budget", "", "ClusterScmProvider") == 60
+    # Those beyond the bound would be one series, and write over each other's values.
+    for number in range(NAMES_LIMIT + 1):
+        answer(number, provider=f"p{number}")
+    assert left_of(OTHER, "rates-a") is None
+    assert left_of("budget", "rates-a") == 3
+
+
 @pytest.mark.parametrize("label", ["runner", "instance"])
 async def test_to_exhaust_the_memory_of_the_meter_by_runners_and_instances(label: str) -> None:
     environment = ActivityEnvironment()

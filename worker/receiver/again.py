@@ -12,7 +12,6 @@ from datetime import timedelta
 from providers.webhooks.events import Notice, PullRequestNotice, RunNotice
 from worker.receiver.hooks import Hook
 from worker.receiver.index import Index, Target
-from worker.receiver.pokes import TooMany
 
 AFTER = (timedelta(seconds=5), timedelta(seconds=20))
 """When it is looked at once more; a status shows within two seconds that its workflow has seen the end."""
@@ -26,7 +25,7 @@ class Again:
     """Poke once more the workflows of what is said to have ended, as long as their status does not show it."""
 
     def __init__(
-        self, index: Index, poke: Callable[[Target], None], *, after: Sequence[timedelta] = AFTER, limit: int = LIMIT
+        self, index: Index, poke: Callable[[Target], object], *, after: Sequence[timedelta] = AFTER, limit: int = LIMIT
     ) -> None:
         self._index = index
         self._poke = poke
@@ -58,11 +57,8 @@ class Again:
         def look() -> None:
             self._held[self._timers.pop(timer)] -= 1
             targets = self._index.waiting(hook, notices)
-            try:
-                for target in targets:
-                    self._poke(target)
-            except TooMany:
-                return
+            for target in targets:
+                self._poke(target)
             if targets:
                 self._later(hook, notices, after[1:])
 

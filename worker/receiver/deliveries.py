@@ -19,7 +19,11 @@ RATES_KEPT = 1_000
 
 
 class SeenDeliveries:
-    """Remember deliveries that were accepted, for each address the newest ones."""
+    """Remember deliveries that were accepted, for each address the newest ones.
+
+    A delivery is its id with its body. Hosts sign the body alone: who sends a captured one again under the ids of those
+    to come, which some hosts count up, would have them taken for repetitions.
+    """
 
     def __init__(self, *, limit: int = SEEN_LIMIT, per_hook: int = SEEN_PER_HOOK) -> None:
         self._limit = limit
@@ -27,18 +31,18 @@ class SeenDeliveries:
         self._seen: OrderedDict[Hook, OrderedDict[bytes, None]] = OrderedDict()
         self._count = 0
 
-    def __contains__(self, delivery: tuple[Hook, str]) -> bool:
-        hook, name = delivery
-        return bool(name) and _mark(name) in self._seen.get(hook, ())
+    def has(self, hook: Hook, name: str, body: bytes) -> bool:
+        """Say whether a delivery is remembered."""
+        return bool(name) and _mark(name, body) in self._seen.get(hook, ())
 
-    def add(self, hook: Hook, name: str) -> None:
+    def add(self, hook: Hook, name: str, body: bytes) -> None:
         """Remember a delivery; one without a name is never known again."""
         if not name:
             return
-        kept = self._seen.setdefault(hook, OrderedDict())
+        kept, mark = self._seen.setdefault(hook, OrderedDict()), _mark(name, body)
         self._seen.move_to_end(hook)
-        if _mark(name) not in kept:
-            kept[_mark(name)] = None
+        if mark not in kept:
+            kept[mark] = None
             self._count += 1
         if len(kept) > self._per_hook:
             kept.popitem(last=False)
@@ -52,8 +56,8 @@ class SeenDeliveries:
                 del self._seen[oldest]
 
 
-def _mark(name: str) -> bytes:
-    return hashlib.sha256(name.encode(errors="surrogatepass")).digest()[:16]
+def _mark(name: str, body: bytes) -> bytes:
+    return hashlib.sha256(hashlib.sha256(body).digest() + name.encode(errors="surrogatepass")).digest()[:16]
 
 
 class Rates:

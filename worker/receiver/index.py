@@ -43,7 +43,7 @@ Target: TypeAlias = TrackerRef | Place
 class Index:
     """Know which trackers follow a pull request, wait for a run or are on their way through a repository."""
 
-    def __init__(self, mirrors: Mirrors, poke: Callable[[Target], None]) -> None:
+    def __init__(self, mirrors: Mirrors, poke: Callable[[Target], object]) -> None:
         """Take what pokes a tracker whose run ended before it was known."""
         self._mirrors = mirrors
         self._poke = poke

@@ -1,7 +1,8 @@
 """Send pokes: those for one workflow that come close together are one, and one that cannot be sent is tried again.
 
 What was accepted is kept in memory alone. A poke that is lost with its process costs time and nothing else: workflows
-look by themselves, and a webhook has them look earlier.
+look by themselves, and a webhook has them look earlier. One namespace never holds all that may wait, nor all places of
+those that are sent: whose workflows are many waits for its turn.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from crds.api.backoff import STANDARD
+from providers.places import Places
+from providers.shares import Shares
 from worker.receiver.index import Target
 from worker.temporal.outcomes import WorkflowsUnavailable
 
@@ -22,10 +25,6 @@ ATTEMPTS = 6
 AT_ONCE = 20
 PENDING_LIMIT = 10_000
 """Workflows that wait to be poked, or were poked within the last second."""
-
-
-class TooMany(Exception):
-    """More workflows wait to be poked than are kept."""
 
 
 class Pokes:
@@ -44,21 +43,22 @@ class Pokes:
         self._wanted: set[Target] = set()
         """Targets that are to be poked once more when their gap is over."""
         self._at_work: dict[Target, asyncio.Task[None]] = {}
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._kept = Shares(PENDING_LIMIT)
+        self._places = Places(AT_ONCE)
 
     @property
     def depth(self) -> int:
         """How many workflows wait to be poked."""
         return len(self._wanted)
 
-    def add(self, target: Target) -> None:
-        """Have a workflow poked: at once, or when its gap is over. Raises TooMany."""
-        if target not in self._at_work and len(self._at_work) >= PENDING_LIMIT:
-            raise TooMany
-        self._wanted.add(target)
+    def add(self, target: Target) -> bool:
+        """Have a workflow poked: at once, or when its gap is over. False where too many of its namespace wait."""
         if target not in self._at_work:
-            task = asyncio.create_task(self._serve(target), name="poke")
-            self._at_work[target] = task
+            if not self._kept.take(target.namespace):
+                return False
+            self._at_work[target] = asyncio.create_task(self._serve(target), name="poke")
+        self._wanted.add(target)
+        return True
 
     async def close(self) -> None:
         """Stop; what was not sent is given up."""
@@ -76,12 +76,16 @@ class Pokes:
         finally:
             # With no await since the last look: what is wanted from here on begins a task of its own.
             del self._at_work[target]
+            self._kept.give_back(target.namespace)
 
     async def _try(self, target: Target) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self._places:
+                await self._places.take(target.namespace)
+                try:
                     self._on_sent("sent" if await self._send(target) else "absent")
+                finally:
+                    self._places.give_back(target.namespace)
             except WorkflowsUnavailable as error:
                 logger.warning("%s cannot be poked: %s", target, error)
                 await asyncio.sleep(STANDARD.pause(attempt).total_seconds())

@@ -1,8 +1,9 @@
 """The address of webhooks, `/hooks/<namespace>/<kind>/<name>`: each delivery is answered within a second.
 
 Nothing is believed, and little is done, before the sender is proved: a body is read up to a limit, its signature is
-compared, and only then is it decoded. Who cannot prove the secret learns neither whether the resource exists nor
-whether it has one. What a delivery is about is looked up; its workflows are poked after the answer.
+compared, and only then is it decoded. Who cannot prove the secret is not answered whether the resource, its secret or
+its consent is missing; only of resources that exist a body is read. What a delivery is about is looked up; its
+workflows are poked after the answer.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from worker.receiver.deliveries import Rates, SeenDeliveries
 from worker.receiver.hooks import KINDS, NO_NAMESPACE, Hook, hook_at
 from worker.receiver.index import Index, Target
 from worker.receiver.metrics import ReceiverMetrics
-from worker.receiver.pokes import Pokes, TooMany
+from worker.receiver.pokes import Pokes
 from worker.receiver.secrets import NoSecret, WebhookSecrets
 
 _logger = structlog.get_logger(__name__)
@@ -148,14 +149,14 @@ class HookRoutes:
         if seconds := self._rates.take(hook):
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "this address gets too many deliveries", seconds=seconds)
         delivery = sender.delivery(headers)
-        if (hook, delivery) in self._seen:
+        if self._seen.has(hook, delivery, body):
             return Answer(status=HTTPStatus.ACCEPTED, reason="this delivery was accepted before")
         event = await _event(hook, sender, headers, body)
         targets = self._index.targets(hook, event.about)
         self._poke(targets)
         self._again.add(hook, event.about)
         # Only now: one that could not be taken may come again.
-        self._seen.add(hook, delivery)
+        self._seen.add(hook, delivery, body)
         _logger.info("webhook", hook=str(hook), webhook_event=event.name, workflows=len(targets))
         return Answer(status=HTTPStatus.ACCEPTED, reason=_told(event, len(targets)))
 
@@ -178,11 +179,9 @@ class HookRoutes:
             _logger.warning("a webhook is not proved", hook=str(hook), reason=reason)
 
     def _poke(self, targets: Sequence[Target]) -> None:
-        try:
-            for target in targets:
-                self._pokes.add(target)
-        except TooMany:
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many workflows wait to look", seconds=5) from None
+        """Poke all that may be: what one namespace has too many of keeps no other's workflow from its look."""
+        if [target for target in targets if not self._pokes.add(target)]:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many workflows wait to look", seconds=5)
 
 
 class _Place:

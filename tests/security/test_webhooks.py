@@ -1,0 +1,87 @@
+"""What comes to the receiver: to have others' webhooks forgotten, or sent after all of one's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from tests.receiver.world import GITHUB, SECRET, World, pull_request, repository, shop, tracker
+from tests.watcher.fakes import until
+from worker.receiver import pokes as module
+from worker.receiver.index import Place, Target
+from worker.receiver.pokes import PENDING_LIMIT, Pokes
+from worker.receiver.secrets import SECRET_KEY
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with shop().serving() as served:
+        yield served
+
+
+def place(namespace: str, number: int = 0) -> Place:
+    return Place(namespace=namespace, environment=f"e{number}", repository="web")
+
+
+@pytest.mark.parametrize("delivery", ["d-8", "d-9"])
+async def test_to_have_deliveries_to_come_taken_for_repetitions_of_a_captured_one(world: World, delivery: str) -> None:
+    """The id stands beside what is signed, and some hosts count it up."""
+    captured = pull_request(413)
+    for number in range(20):
+        assert (await world.github("pull_request", captured, delivery=f"d-{number}"))[0] == 202
+    assert (await world.github("pull_request", pull_request(), delivery=delivery))[1] == "1 workflow will look"
+    assert "before" in (await world.github("pull_request", captured, delivery=delivery))[1]
+
+
+async def test_to_leave_no_room_for_the_looks_of_others() -> None:
+    pokes = Pokes(_never, gap=timedelta(hours=1))
+    taken = sum(pokes.add(place("attacker", number)) for number in range(PENDING_LIMIT))
+    assert PENDING_LIMIT // 2 < taken < PENDING_LIMIT
+    assert pokes.add(place("shop"))
+    await pokes.close()
+
+
+async def test_to_have_the_looks_of_others_sent_after_all_of_ones_own() -> None:
+    sent: list[str] = []
+    goes_on = asyncio.Semaphore(0)
+
+    async def slowly(target: Target) -> bool:
+        await goes_on.acquire()
+        sent.append(target.namespace)
+        return True
+
+    pokes = Pokes(slowly, gap=timedelta(hours=1))
+    for number in range(500):
+        pokes.add(place("attacker", number))
+    await asyncio.sleep(0)
+    pokes.add(place("shop"))
+    for _ in range(2 * module.AT_ONCE):
+        goes_on.release()
+    await until(lambda: len(sent) == 2 * module.AT_ONCE, seconds=10)
+    assert "shop" in sent
+    await pokes.close()
+
+
+async def test_to_have_a_delivery_of_a_shared_provider_reach_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery concerns the trackers of all namespaces that name the provider; one of them is full of its own."""
+    monkeypatch.setattr(world.pokes._kept, "limit", 6)
+    shared = {"kind": "ClusterScmProvider", "name": "github"}
+    spec = {"github": GITHUB, "secretRef": {"name": "github-token"}}
+    world.apply({"kind": "ClusterScmProvider", "metadata": {"name": "github", "generation": 1}, "spec": spec})
+    for namespace in ("a-attacker", "shop"):
+        world.apply(repository("web", namespace=namespace, provider=shared))
+        world.apply(tracker(412, namespace=namespace))
+    while world.pokes.add(place("a-attacker", len(world.pokes._at_work))):
+        pass
+    world.cluster.put_secret("github-token", {SECRET_KEY: SECRET}, namespace="pilotage")
+    code, _ = await world.github("pull_request", pull_request(), path="/hooks/-/ClusterScmProvider/github")
+    assert code == 429
+    await until(lambda: any(one.namespace == "shop" for one in world.poked), seconds=10)
+
+
+async def _never(_target: Target) -> bool:
+    await asyncio.Event().wait()
+    return False
