@@ -8,7 +8,7 @@ Keys of a Secret, by kind:
 - `gitea`, `forgejo`: `token`; or `username` with `password`.
 - `bitbucketDataCenter`: `token`, an HTTP access token; or `username` with `password`.
 - `jenkins`: `username` with `token` (API token) or `password`.
-- `gitlab`: `token` of scope api, of a user whose role is Developer or higher.
+- `gitlab`: `token` of scope api (an access token, or an OAuth one), of a user whose role is Developer or higher.
 - `gitlabCI`: `token` of scope api; with `triggerToken` beside it that one starts pipelines and `token` needs read_api.
 - `azureDevOps`: `token` (personal access token); or `clientID`, `clientSecret` and `tenantID` of an application of
   Entra, and optionally `authority`, the address of another Entra than the public one.

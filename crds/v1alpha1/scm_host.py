@@ -66,7 +66,8 @@ class GitHubHost(Model):
 
 
 class GitLabHost(Model):
-    """GitLab. The Secret holds `token` of scope `api`, of a user whose role is Developer or higher."""
+    """GitLab. The Secret holds `token` of scope `api`, an access token or an OAuth one, of a user whose role is
+    Developer or higher."""
 
     domain: Domain | None = None
     """Host name or base URL, with its port and sub-path; gitlab.com if not given."""

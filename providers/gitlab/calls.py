@@ -57,7 +57,7 @@ class GitLabCalls:
             base_url=wire.graphql_url(self.base_url),
             credential=credential,
             record=record,
-            authorize=self._bearer,
+            authorize=self._headers,
         )
         self._own = http.memory(OwnUser, self.base_url, self._endpoint.credential_id)
 
@@ -113,14 +113,14 @@ class GitLabCalls:
         found = wire.refine(request, reply, error)
         return self._more(request, reply, found) if self._more is not None else found
 
-    async def _bearer(self) -> Mapping[str, str]:
-        """Name the token as GraphQL takes it: https://docs.gitlab.com/api/graphql/#token-authentication."""
-        return {"Authorization": f"Bearer {(await self._headers())['PRIVATE-TOKEN']}"}
-
     async def _headers(self) -> Mapping[str, str]:
+        """Name the token in the one way that takes every kind of it, OAuth tokens too, in REST and in GraphQL.
+
+        https://docs.gitlab.com/api/rest/authentication/#personalprojectgroup-access-tokens
+        """
         token = optional_secret(self._credential, "token")
         if token:
-            return {"PRIVATE-TOKEN": token}
+            return {"Authorization": f"Bearer {token}"}
         if self.trigger_token:
             raise ProviderMisconfigured("a `triggerToken` can only start pipelines: add a `token` with scope read_api")
         raise ProviderMisconfigured("the Secret has no key `token`: add it")

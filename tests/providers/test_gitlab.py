@@ -64,7 +64,7 @@ async def test_a_project_is_one_segment_or_a_number_that_survives_renames(
     host.always(answer(MERGE_REQUEST))
     await gitlab(host.http(), project=project).pull_requests.get(412)
     assert host.paths() == [f"GET /api/v4/projects/{path}/merge_requests/412"]
-    assert host.requests[0].headers["private-token"] == TOKEN
+    assert host.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,14 @@ async def test_check_names_the_missing_scope_and_lets_a_credential_for_pipelines
     assert await gitlab(checked(host, "read_api").http(), data=data).check() == "acme/web"
 
 
+async def test_an_oauth_token_is_proved_by_the_project_since_nobody_says_what_it_is(host: FakeHost) -> None:
+    checked(host)
+    host.on("GET", "/api/v4/personal_access_tokens/self", answer({"message": "400 Bad request"}, 400))
+    assert await gitlab(host.http()).check() == "acme/web"
+    assert {request.headers["authorization"] for request in host.requests} == {f"Bearer {TOKEN}"}
+    assert not any("private-token" in request.headers for request in host.requests)
+
+
 @pytest.mark.parametrize(
     ("rights", "said"),
     [

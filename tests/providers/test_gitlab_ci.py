@@ -25,7 +25,7 @@ async def test_a_pipeline_is_started_with_variables_and_the_key(host: FakeHost) 
     made = await gitlab_ci(host.http()).create("main", "k", {"REVISION": "abc"})
     assert made.id == "5001"
     assert made.url.endswith("/5001")
-    assert host.requests[0].headers["private-token"] == TOKEN
+    assert host.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
     assert host.body() == {
         "ref": "main",
         "variables": [
@@ -47,7 +47,7 @@ async def test_a_trigger_token_starts_and_the_other_token_reads(host: FakeHost) 
         "ref": "main",
         "variables": {"REVISION": "abc", "PROMOTION_KEY": "k"},
     }
-    assert host.requests[1].headers["private-token"] == TOKEN
+    assert host.requests[1].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 async def test_a_trigger_token_alone_is_not_enough(host: FakeHost) -> None:
