@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # How fast a machine is says nothing about what is tested.
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
+    os.environ.update(pace.FRUGAL)
     if worker := getattr(config, "workerinput", None):
         pace.own_ports(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
 

@@ -115,7 +115,7 @@ def test_one_value_is_not_set_to_two() -> None:
         file.set("a", "3")
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"a: " + b"x" * FILE_LIMIT_BYTES, b"[" * 5000, b"a: \x00"])
+@pytest.mark.parametrize("content", [b"\xff", b"a: " + b"x" * FILE_LIMIT_BYTES, b"[" * 1000, b"a: \x00"])
 def test_what_is_no_text_of_yaml_is_refused(content: bytes) -> None:
     with pytest.raises(YamlEditError):
         YamlFile(content)

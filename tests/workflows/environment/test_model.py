@@ -152,14 +152,14 @@ def say_ready_after_hearing_a_grant(change: Replace) -> None:
     ("weaken", "first"),
     [
         (forget_to_ask_after_a_restart, 0),
-        (free_a_vanished_holders_lane_at_once, 0),
-        (take_a_restart_for_the_end_of_what_went_before, 60),
-        (ignore_counters, 0),
-        (never_take_ready_for_declining, 10),
+        (free_a_vanished_holders_lane_at_once, 165),
+        (take_a_restart_for_the_end_of_what_went_before, 73),
+        (ignore_counters, 16),
+        (never_take_ready_for_declining, 297),
         (let_only_ready_members_hold, 0),
-        (say_failed_while_a_write_runs, 0),
+        (say_failed_while_a_write_runs, 73),
         (never_ask_the_silent, 0),
-        (say_ready_after_hearing_a_grant, 0),
+        (say_ready_after_hearing_a_grant, 91),
     ],
 )
 def test_the_model_notices_a_rule_that_is_missing(
