@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.state_labels import PREFIX
 from activities.models.tracking import RepositoryView
 from crds.v1alpha1.git_repository import Show
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
@@ -54,6 +55,8 @@ class Repository:
     host: ScmHost
     show: Show = field(default_factory=Show)
     """What is written on its pull requests."""
+    label_prefix: str = PREFIX
+    """What the labels of states and environments begin with."""
 
 
 class ResourceOpener(Protocol):

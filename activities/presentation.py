@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from activities.labelling import LabelManager
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
 from activities.models.revisions import (
@@ -16,6 +17,8 @@ from activities.models.revisions import (
     PresentResult,
     Shown,
 )
+from activities.models.state_labels import PREFIX, SyncResult
+from activities.state_labels import WantedLabels
 from crds.v1alpha1.git_repository import Show
 from providers.errors import (
     ProviderBusy,
@@ -47,13 +50,15 @@ class Presented:
     """Part and error of each; in order."""
 
 
-async def present(host: ScmHost, request: PresentInput, shown: Shown | None, show: Show = EVERYTHING) -> Presented:
+async def present(
+    host: ScmHost, request: PresentInput, shown: Shown | None, show: Show = EVERYTHING, *, prefix: str = PREFIX
+) -> Presented:
     """Show what is to be shown, each part by itself: one that is refused hides no other.
 
     What `shown` says is trusted, except of labels, until the host says that something of it is gone. Raises only
     what concerns every part: a credential that is not accepted, and a request for quiet.
     """
-    return await _Presenter(host, request, shown, show).run()
+    return await _Presenter(host, request, shown, show, prefix).run()
 
 
 def summary_marker(marker: str, proof: str = "", *, html: bool = True) -> str:
@@ -71,14 +76,17 @@ def mention_marker(marker: str, key: str, proof: str = "", *, html: bool = True)
 
 
 class _Presenter:
-    def __init__(self, host: ScmHost, request: PresentInput, shown: Shown | None, show: Show) -> None:
+    def __init__(self, host: ScmHost, request: PresentInput, shown: Shown | None, show: Show, prefix: str) -> None:
         self._host = host
+        self._prefix = prefix
         self._show = show
         self._request = request
         self._shown = shown
         self._writes = 0
         self._comments: tuple[Comment, ...] | None = None
         self._labels: tuple[str, ...] = ()
+        self._labels_left = request.labels_left
+        self._label_sync: SyncResult | None = None
         self._statuses: list[DesiredStatus] = []
         self._comment = ("", "")
         self._mentions: list[str] = list(shown.mentions) if shown else []
@@ -107,7 +115,8 @@ class _Presenter:
             deployments=tuple(self._deployments),
             deployments_refused=self._deployments_refused,
         )
-        return Presented(result=PresentResult(writes=self._writes, shown=shown), errors=tuple(self._errors))
+        result = PresentResult(writes=self._writes, shown=shown, labels=self._label_sync, labels_left=self._labels_left)
+        return Presented(result=result, errors=tuple(self._errors))
 
     async def _try(self, part: str, show: Callable[[Shown | None], Awaitable[None]]) -> None:
         try:
@@ -124,32 +133,21 @@ class _Presenter:
             self._errors.append((part, error))
 
     async def _show_labels(self, shown: Shown | None) -> None:
-        request, labels = self._request, self._host.labels
-        wanted = {self._key(label): label for label in (request.state_label, *request.labels) if label}
-        remembered = {self._key(label) for label in shown.labels} if shown else set(wanted)
-        there: tuple[str, ...] = ()
-        if wanted.keys() <= remembered:
-            there = await labels.list(request.number)
-        if not wanted.keys() <= {self._key(label) for label in there}:
-            # All of them: the host knows which are there, and its answer with all labels spares the read before.
-            there = await labels.add(request.number, list(wanted.values()))
-            self._writes += 1
-        for label in there:
-            if self._key(label) not in wanted and self._stands_for_a_state(label):
-                await labels.remove(request.number, label)
-                self._writes += 1
-        self._labels = tuple(wanted.values())
-
-    def _key(self, label: str) -> str:
-        """Return what the host compares by."""
-        return label if self._host.capabilities.label_case else label.lower()
-
-    def _stands_for_a_state(self, label: str) -> bool:
-        request, key = self._request, self._key(label)
-        if request.state_labels:
-            return key in {self._key(state) for state in request.state_labels}
-        # Inputs from before the states were named; in those every label of the prefix was one.
-        return bool(request.label_prefix) and key.startswith(self._key(request.label_prefix))
+        request = self._request
+        done = await LabelManager(self._host, prefix=self._prefix).sync_to_scm(
+            request.number,
+            WantedLabels(
+                state=request.state_label,
+                place=request.place_label,
+                words=request.words,
+                cleared=request.cleared,
+                stay=request.labels,
+            ),
+            left=request.labels_left,
+            remembered=shown.labels if shown else None,
+        )
+        self._writes += done.writes
+        self._labels, self._labels_left, self._label_sync = done.shown, done.left, done.result
 
     async def _show_statuses(self, shown: Shown | None) -> None:
         self._statuses = []

@@ -106,7 +106,7 @@ class ScmHostActivities(ScmActivities):
         repository = await self._connections.repository(request.namespace, request.repository)
         # A reply may have been lost in an earlier attempt: what was shown then is not known any more.
         trusted = request.shown if activity.info().attempt == 1 else None
-        presented = await present(repository.host, request, trusted, repository.show)
+        presented = await present(repository.host, request, trusted, repository.show, prefix=repository.label_prefix)
         again = [error for _, error in presented.errors if not attempts_bounded() or not lasts(error)]
         if again:
             raise again[0]

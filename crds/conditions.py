@@ -46,6 +46,8 @@ class ConditionType(StrEnum):
     instances."""
     PRESENTED = "Presented"
     """Label, commit status and comment on the pull request show the tracker's state. On trackers."""
+    LABELS_IN_SYNC = "LabelsInSync"
+    """The labels on the pull request say what the tracker does. On trackers, once the labels were looked at."""
     WRITABLE = "Writable"
     """Every deployment of the environment that is to be written can be."""
     STATUS_TRUSTED = "StatusTrusted"
@@ -140,6 +142,13 @@ class ConditionReason(StrEnum):
     """A deployment cannot be written for a reason that the message names."""
     WRITABLE = "Writable"
     """All that is to be written can be."""
+    IN_SYNC = "InSync"
+    """The labels say what the tracker does, or were made to. Of LabelsInSync."""
+    REMOVED_BY_USER = "RemovedByUser"
+    """The state's label was taken off again after it had come back: it stays off until the state changes."""
+    NAME_TOO_LONG = "NameTooLong"
+    """The host has no room for a label's name, which is left out: shorten `spec.labels.prefix` of the GitRepository,
+    the name of the Environment, or `spec.label` of the policy."""
     SEQUENCE_FORGED = "SequenceForged"
     """A sequence far ahead of the clock was replaced: see who may update the status of this kind."""
 

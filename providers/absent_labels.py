@@ -1,8 +1,10 @@
 """Labels of hosts whose pull requests have none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from providers.errors import ProviderRejected
+from providers.models import LabelLook
+from providers.ports import NO_LOOKS
 
 
 class AbsentLabels:
@@ -12,7 +14,9 @@ class AbsentLabels:
         """Return no label."""
         return ()
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
         """Refuse to add labels."""
         raise ProviderRejected("the host's pull requests have no labels")
 

@@ -127,6 +127,15 @@ class Ancestry(StrEnum):
     UNKNOWN = "Unknown"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelLook:
+    """How a label is made where a repository lacks it; hosts without colours or descriptions leave them out."""
+
+    colour: str
+    """Six hexadecimal digits."""
+    description: str
+
+
 class StatusState(StrEnum):
     PENDING = "pending"
     SUCCESS = "success"
@@ -148,6 +157,60 @@ class Comment:
     body: str
     account_known: bool = True
     """Whether the host says that our own account wrote it; where it does not, only a proof of the text shows that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """An account as its host names it."""
+
+    id: str
+    """By which the host is asked about it."""
+    name: str
+    """By which people know it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelEvent:
+    """Somebody put a label on a pull request, or took it off."""
+
+    id: str
+    label: str
+    added: bool
+    by: Person
+    at: datetime
+    own: bool
+    """Whether our own account did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What somebody wrote on a pull request, its beginning."""
+
+    id: str
+    """As a Comment has it."""
+    body: str
+    by: Person
+    at: datetime
+    own: bool
+    """Whether our own account wrote it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelEvents:
+    """What happened to labels since a cursor, oldest first."""
+
+    events: tuple[LabelEvent, ...]
+    cursor: str
+    """Where the next look begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remarks:
+    """What was written since a cursor, oldest first."""
+
+    remarks: tuple[Remark, ...]
+    cursor: str
+    """Where the next look begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +363,8 @@ class Capabilities:
     labels: bool = True
     label_case: bool = True
     """Whether names of labels that differ in case alone are two labels."""
+    label_limit: int = 50
+    """Characters of a label's name; the host refuses a longer one."""
     commit_statuses: bool = True
     deployment_records: bool = False
     begins_branches: bool = False

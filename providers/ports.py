@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from providers.models import (
@@ -15,15 +16,21 @@ from providers.models import (
     CommitStatus,
     DeploymentRecord,
     HostPullRequest,
+    LabelEvents,
+    LabelLook,
     Merge,
     NewCommit,
     NewPullRequest,
     Origin,
+    Person,
+    Remarks,
     Run,
     RunReading,
     SyncWindow,
 )
 from providers.pull_request_lists import PullRequestPage
+
+NO_LOOKS: Mapping[str, LabelLook] = MappingProxyType({})
 
 
 class PullRequests(Protocol):
@@ -140,8 +147,13 @@ class CommitStatuses(Protocol):
 class Labels(Protocol):
     async def list(self, number: int) -> tuple[str, ...]: ...
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
-        """Add labels, creating those that the repository lacks; return all that the change has then."""
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
+        """Add labels, creating those that the repository lacks; return all that the change has then.
+
+        `looks` says by name how one is made; labels that the repository has stay as they are.
+        """
         ...
 
     async def remove(self, number: int, name: str) -> None:
@@ -168,6 +180,46 @@ class Comments(Protocol):
     async def create(self, number: int, body: str) -> Comment: ...
 
     async def update(self, comment: Comment, body: str) -> None: ...
+
+
+class Steering(Protocol):
+    """Who said what on a pull request, and who may: what steering by labels and comments needs of a host."""
+
+    @property
+    def names_who_labels(self) -> bool:
+        """Whether the host says who put a label on a pull request; where not, `label_events` is never called."""
+        ...
+
+    @property
+    def has_teams(self) -> bool:
+        """Whether the host can be asked for a team's members; where not, `is_member` is never called."""
+        ...
+
+    async def label_events(self, number: int, cursor: str) -> LabelEvents:
+        """Return what happened to labels since a cursor of an earlier answer, oldest first; empty for all of it.
+
+        A bounded number at once: the next look goes on where this one ended.
+        """
+        ...
+
+    async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
+        """Return the comments made after a moment and since a cursor of an earlier answer, oldest first.
+
+        One that is edited is not said again. A bounded number at once, and of each its beginning.
+        """
+        ...
+
+    async def may_write(self, person: Person) -> bool:
+        """Say whether somebody may write to the repository. Raises ProviderUnauthorized where we may not ask."""
+        ...
+
+    async def is_member(self, team: str, person: Person) -> bool:
+        """Say whether somebody is a member of a team, named as people of the host name it."""
+        ...
+
+    async def react(self, comment_id: str, *, agreed: bool) -> None:
+        """Answer a comment by a reaction; the same again changes nothing. Nothing happens where the host has none."""
+        ...
 
 
 class Checkable(Protocol):
@@ -215,6 +267,11 @@ class ScmHost(Protocol):
     @property
     def deployment_records(self) -> DeploymentRecords | None:
         """None where the host keeps none: commit statuses stand for them."""
+        ...
+
+    @property
+    def steering(self) -> Steering | None:
+        """None where this version cannot ask the host who may steer a promotion: people use the command line there."""
         ...
 
     async def check(self) -> str:

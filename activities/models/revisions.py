@@ -1,9 +1,10 @@
 """Pull requests, ancestry and what is shown on the pull request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from activities.models.failures import Failure
+from activities.models.state_labels import LabelsLeft, SyncResult
 from activities.models.tracking import PullRequest
 
 
@@ -115,7 +116,8 @@ class Shown:
     """What our last presentation left on the pull request, so that the next one sends differences without reading."""
 
     labels: tuple[str, ...] = ()
-    """Only tell whether one is to be added: people change labels, so that the host is read or answers with all."""
+    """Of ours, as the host has them. Only tell whether one is to be added: people change labels, so that the host is
+    read or answers with all."""
     statuses: tuple[DesiredStatus, ...] = ()
     comment_id: str = ""
     comment_digest: str = ""
@@ -140,10 +142,15 @@ class PresentInput:
     marker: str
     """Identifies our summary comment, hidden in an HTML comment."""
     state_label: str
-    """The one label of the state, such as `pilotage/testing`; the other `state_labels` are removed."""
-    label_prefix: str
-    state_labels: tuple[str, ...] = ()
-    """Every label that stands for a state; others are never touched. Empty in older inputs: all of the prefix are."""
+    """The one label of the state, such as `pilotage/testing`; those of other states are removed. Empty for none."""
+    place_label: str = ""
+    """The label of the environment that the change is in; others of its prefix are removed. Empty for none."""
+    words: tuple[str, ...] = ()
+    """Labels by which people steer that are to be there, such as `pilotage/hold` while held."""
+    cleared: tuple[str, ...] = ()
+    """Labels by which people steered that were answered, and are to go."""
+    labels_left: LabelsLeft = field(default_factory=LabelsLeft)
+    """What the last look left of the state label."""
     labels: tuple[str, ...] = ()
     """Labels that are to stay, such as `promoted/staging`."""
     statuses: tuple[DesiredStatus, ...] = ()
@@ -167,3 +174,6 @@ class PresentResult:
     writes: int = 0
     shown: Shown | None = None
     refused: tuple[RefusedPart, ...] = ()
+    labels: SyncResult | None = None
+    """What the look at the labels found and changed; None where there was none."""
+    labels_left: LabelsLeft = field(default_factory=LabelsLeft)

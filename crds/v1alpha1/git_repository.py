@@ -115,6 +115,13 @@ class Component(Model):
     """Template of the image's tag, such as `sha-${revision}`; required with `image`."""
 
 
+class Labels(Model):
+    """The labels of states and environments on pull requests."""
+
+    prefix: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "pilotage/"
+    """What they begin with, such as `pilotage/testing`. Labels that were set with another prefix before stay."""
+
+
 class Show(Model):
     """What is written on pull requests; what is turned off stays as it was written before."""
 
@@ -157,6 +164,8 @@ class GitRepositorySpec(Model):
     """A repository at Azure DevOps."""
     show: Show = Show()
     """What is written on pull requests."""
+    labels: Labels = Labels()
+    """How the labels of states and environments are called."""
     components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Parts that are built and deployed for themselves; none means that the repository is one component."""
 

@@ -10,8 +10,17 @@ from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
 from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized
-from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.models import (
+    Ancestry,
+    Capabilities,
+    ChangedFiles,
+    Comment,
+    CommitStatus,
+    Credential,
+    HostPullRequest,
+    LabelLook,
+)
+from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
@@ -103,7 +112,9 @@ class AzureDevOpsLabels:
         reply = await self._calls.call(wire.list_labels(self._calls.repository, number))
         return await read(reply, lambda: wire.read_labels(wire.items_of(reply)))
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
         there = list(await self.list(number))
         for name in names:
             if name.lower() not in {label.lower() for label in there}:
@@ -149,7 +160,7 @@ class AzureDevOpsHost:
 
     def __init__(self, *, credential: Credential, calls: AzureDevOpsCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(label_case=False)
+        self.capabilities = Capabilities(label_case=False, label_limit=wire.LABEL_LIMIT)
         self.pull_requests = AzureDevOpsPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call,
@@ -165,6 +176,7 @@ class AzureDevOpsHost:
         self.changes: PullRequestChanges | None = AzureDevOpsPullRequestChanges(calls, branches)
         self.branches: Branches | None = branches
         self.deployment_records: DeploymentRecords | None = None
+        self.steering: Steering | None = None
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account's.

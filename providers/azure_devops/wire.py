@@ -17,6 +17,8 @@ PAGE_SIZE = 1000
 # A host that always claims a next page must not keep us reading.
 PAGE_LIMIT = 100
 BRANCHES = "refs/heads/"
+LABEL_LIMIT = 400
+"""Characters of a label's name: it is a tag (https://learn.microsoft.com/en-us/azure/devops/organizations/settings/naming-restrictions)."""
 _SERVICES = "dev.azure.com"
 # https://learn.microsoft.com/en-us/azure/devops/repos/git/branch-policies: it is no missing right of the credential.
 _POLICY = frozenset(

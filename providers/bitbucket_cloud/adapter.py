@@ -20,7 +20,7 @@ from providers.models import (
     CommitStatus,
     Credential,
 )
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
@@ -119,6 +119,7 @@ class BitbucketCloudHost:
         self.changes: PullRequestChanges | None = BitbucketCloudPullRequestChanges(calls)
         self.branches: Branches | None = BitbucketCloudBranches(calls)
         self.deployment_records: DeploymentRecords | None = None
+        self.steering: Steering | None = None
 
     async def check(self) -> str:
         """Prove the credential, and the repository with the right to read pull requests where there is one."""

@@ -18,7 +18,7 @@ from providers.models import (
     CommitStatus,
     Credential,
 )
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.ports import Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
@@ -135,6 +135,7 @@ class BitbucketDataCenterHost:
         self.changes: PullRequestChanges | None = BitbucketDataCenterPullRequestChanges(calls)
         self.branches: Branches | None = None
         self.deployment_records: DeploymentRecords | None = None
+        self.steering: Steering | None = None
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account.

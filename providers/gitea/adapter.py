@@ -10,8 +10,8 @@ from providers.gitea.branches import GiteaBranches
 from providers.gitea.calls import GiteaCalls
 from providers.gitea.changes import GiteaPullRequestChanges
 from providers.gitea.revisions import FAILED, GiteaRevisions
-from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest, LabelLook
+from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
@@ -74,12 +74,14 @@ class GiteaLabels:
     async def list(self, number: int) -> tuple[str, ...]:
         return _names(await self._on(number))
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
         there = await self._added(number, tuple(names))
         if missing := [name for name in names if name not in there]:
             # Passed over since they do not exist; what exists was left out for a reason of the host's.
             known = await self._of_repository()
-            made = [await self._create(name) for name in missing if name not in known]
+            made = [await self._create(name, looks.get(name)) for name in missing if name not in known]
             if made:
                 there = await self._added(number, made)
         return there
@@ -101,8 +103,8 @@ class GiteaLabels:
         pages = self._calls.pages(lambda page: wire.list_repository_labels(self._calls.repository, page))
         return {label.name async for reply in pages for label in await read(reply, partial(wire.read_labels, reply))}
 
-    async def _create(self, name: str) -> int:
-        reply = await self._calls.call(wire.create_label(self._calls.repository, name))
+    async def _create(self, name: str, look: LabelLook | None) -> int:
+        reply = await self._calls.call(wire.create_label(self._calls.repository, name, look))
         return wire.read_label(reply.document()).id
 
 
@@ -146,7 +148,7 @@ class GiteaHost:
 
     def __init__(self, *, credential: Credential, calls: GiteaCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(begins_branches=True)
+        self.capabilities = Capabilities(label_limit=wire.LABEL_LIMIT, begins_branches=True)
         self.pull_requests = GiteaPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls
@@ -159,6 +161,7 @@ class GiteaHost:
         self.branches: Branches | None = branches
         self.changes: PullRequestChanges | None = GiteaPullRequestChanges(calls, self.revisions, branches)
         self.deployment_records: DeploymentRecords | None = None
+        self.steering: Steering | None = None
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from providers.documents import Document, at, documents, flag, moment, number, required_number, required_text, text
 from providers.errors import ProviderError, ProviderMisconfigured, ProviderRejected, ProviderUnauthorized
+from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
-from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
+from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
 from providers.redaction import shortened
 
 # The largest page that a host gives unless its administrator allows more; smaller ones are possible as well.
@@ -21,6 +22,8 @@ FILES_READ = 3000
 """Of a pull request that changes more the rest is not asked for; as many as GitHub lists."""
 COMMENT_LIMIT = 65_536
 """Characters; the host stores more, in MySQL as well."""
+LABEL_LIMIT = 255
+"""Characters of a label's name, as the column in the host's database has them."""
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
 _API = "/api/v1"
 SCOPES = ("write:repository", "write:issue", "read:user")
@@ -188,10 +191,10 @@ def list_repository_labels(repository: str, page: int) -> Request:
     return _page(f"{repository}/labels", page, operation="list-repository-labels")
 
 
-def create_label(repository: str, name: str) -> Request:
+def create_label(repository: str, name: str, look: LabelLook | None = None) -> Request:
     """Create a repository label; the host makes a second one where the name is taken."""
-    colour = "#0e8a16" if name.startswith("promoted/") else "#1d76db"
-    body = {"name": name, "color": colour, "description": f"Set by Pilotage: {name}"}
+    look = look or default_look(name)
+    body = {"name": name, "color": f"#{look.colour}", "description": look.description}
     return Request(method="POST", path=f"{repository}/labels", json=body, api="PullRequest", operation="create-label")
 
 

@@ -16,9 +16,19 @@ from providers.github.changes import GitHubPullRequestChanges
 from providers.github.check_runs import GitHubCheckRuns
 from providers.github.deployments import GitHubDeploymentRecords
 from providers.github.options import StatusesAs
+from providers.github.steering import GitHubSteering
 from providers.http import HttpClients
-from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
-from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges
+from providers.models import (
+    Ancestry,
+    Capabilities,
+    ChangedFiles,
+    Comment,
+    CommitStatus,
+    Credential,
+    HostPullRequest,
+    LabelLook,
+)
+from providers.ports import NO_LOOKS, Branches, CommitStatuses, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
@@ -135,10 +145,12 @@ class GitHubLabels:
         pages = self._calls.pages(lambda page: wire.list_labels(self._calls.repository, number, page))
         return tuple([name async for reply in pages for name in await read(reply, partial(wire.read_labels, reply))])
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
         for name in names:
             if name.lower() not in self._known.names:
-                await self._calls.call(wire.create_label(self._calls.repository, name))
+                await self._calls.call(wire.create_label(self._calls.repository, name, looks.get(name)))
                 self._known.names.add(name.lower())
         reply = await self._calls.call(wire.add_labels(self._calls.repository, number, tuple(names)))
         return await read(reply, partial(wire.read_labels, reply))
@@ -202,6 +214,7 @@ class GitHubHost:
         self.changes: PullRequestChanges | None = GitHubPullRequestChanges(calls)
         self.branches: Branches | None = GitHubBranches(calls)
         self.deployment_records: DeploymentRecords | None = GitHubDeploymentRecords(calls)
+        self.steering: Steering | None = GitHubSteering(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account."""

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
 from providers.errors import ProviderError, ProviderRejected
+from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
-from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
+from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
 from providers.redaction import shortened
 
 # Newer versions lack `merge_commit_sha`; the old one is served until at least 24 months after its successor.
@@ -175,16 +176,16 @@ def read_labels(reply: Reply) -> tuple[str, ...]:
     return tuple(required_text(label, "name") for label in reply.documents())
 
 
-def create_label(repository: str, name: str) -> Request:
+def create_label(repository: str, name: str, look: LabelLook | None = None) -> Request:
     """Create a repository label; 422 (exists already) and 403 (no right to) are left to adding it."""
-    colour = "0e8a16" if name.startswith("promoted/") else "1d76db"
+    look = look or default_look(name)
     return Request(
         method="POST",
         path=f"{repository}/labels",
         json={
             "name": name,
-            "color": colour,
-            "description": shortened(f"Set by Pilotage: {name}", _LABEL_DESCRIPTION_LIMIT),
+            "color": look.colour,
+            "description": shortened(look.description, _LABEL_DESCRIPTION_LIMIT),
         },
         api="PullRequest",
         operation="create-label",

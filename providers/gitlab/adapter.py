@@ -13,8 +13,17 @@ from providers.gitlab.calls import GitLabCalls
 from providers.gitlab.changes import GitLabMergeRequestChanges
 from providers.gitlab.deployments import GitLabDeploymentRecords
 from providers.http import HttpClients
-from providers.models import Ancestry, Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest
-from providers.ports import Branches, DeploymentRecords, PullRequestChanges
+from providers.models import (
+    Ancestry,
+    Capabilities,
+    ChangedFiles,
+    Comment,
+    CommitStatus,
+    Credential,
+    HostPullRequest,
+    LabelLook,
+)
+from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
 from providers.reading import read
 
@@ -97,11 +106,13 @@ class GitLabLabels:
         reply = await self._calls.call(merge_requests.get_merge_request(self._calls.project, number))
         return await read(reply, lambda: merge_requests.read_labels(reply.document()))
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
         request = merge_requests.add_labels(self._calls.project, number, names)
         for name in names:
             if name not in self._known.names:
-                await self._calls.call(merge_requests.create_label(self._calls.project, name))
+                await self._calls.call(merge_requests.create_label(self._calls.project, name, looks.get(name)))
                 self._known.names.add(name)
         reply = await self._calls.call(request)
         if missing := merge_requests.missing_labels(names, reply.document()):
@@ -146,7 +157,12 @@ class GitLabHost:
 
     def __init__(self, *, http: HttpClients, credential: Credential, calls: GitLabCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(deployment_records=True, comment_limit=notes.NOTE_LIMIT, begins_branches=True)
+        self.capabilities = Capabilities(
+            label_limit=merge_requests.LABEL_LIMIT,
+            deployment_records=True,
+            comment_limit=notes.NOTE_LIMIT,
+            begins_branches=True,
+        )
         self.pull_requests = GitLabMergeRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call,
@@ -160,6 +176,7 @@ class GitLabHost:
         self.changes: PullRequestChanges | None = GitLabMergeRequestChanges(calls)
         self.branches: Branches | None = GitLabBranches(calls)
         self.deployment_records: DeploymentRecords | None = GitLabDeploymentRecords(calls)
+        self.steering: Steering | None = None
 
     async def check(self) -> str:
         """Prove the credential, and the project where there is one; return its path or the account.

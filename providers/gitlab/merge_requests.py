@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from providers.documents import Document, number, required_number, required_text, text, texts
 from providers.errors import ProviderRejected, ProviderUnavailable
 from providers.gitlab.wire import API, page
+from providers.label_looks import default_look
 from providers.messages import Reply, Request
-from providers.models import ChangeState, HostPullRequest
+from providers.models import ChangeState, HostPullRequest, LabelLook
 from providers.redaction import shortened
 
 # Some versions answer 500 beyond 30, and a page of whole diffs is large.
 _DIFFS_PER_PAGE = 20
+LABEL_LIMIT = 255
+"""Characters of a label's name (https://docs.gitlab.com/api/labels)."""
 _LABEL_DESCRIPTION_LIMIT = 100
 _STATES: Mapping[str, ChangeState] = {
     "opened": ChangeState.OPEN,
@@ -108,15 +111,16 @@ def read_labels(value: Document) -> tuple[str, ...]:
     return texts(value, "labels")
 
 
-def create_label(project: str, name: str) -> Request:
+def create_label(project: str, name: str, look: LabelLook | None = None) -> Request:
     """Create a project's label; what exists already, a group's too, and a missing right are left to adding it."""
+    look = look or default_look(name)
     return Request(
         method="POST",
         path=f"{project}/labels",
         json={
             "name": name,
-            "color": "#0e8a16" if name.startswith("promoted/") else "#1d76db",
-            "description": shortened(f"Set by Pilotage: {name}", _LABEL_DESCRIPTION_LIMIT),
+            "color": f"#{look.colour}",
+            "description": shortened(look.description, _LABEL_DESCRIPTION_LIMIT),
         },
         api=API,
         operation="create-label",

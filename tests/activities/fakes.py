@@ -23,13 +23,25 @@ from providers.models import (
     Comment,
     CommitStatus,
     HostPullRequest,
+    LabelLook,
+    ListedPullRequest,
     Origin,
+    PullRequestPage,
     Run,
     RunPhase,
     RunReading,
     SyncWindow,
 )
-from providers.ports import Branches, Checkable, DeploymentRecords, Deployments, PullRequestChanges, TestRuns
+from providers.ports import (
+    NO_LOOKS,
+    Branches,
+    Checkable,
+    DeploymentRecords,
+    Deployments,
+    PullRequestChanges,
+    Steering,
+    TestRuns,
+)
 from providers.pull_request_lists import ListedPullRequest, PullRequestPage, reaches
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -104,6 +116,7 @@ class FakeScm(Failing):
     changes: PullRequestChanges | None = None
     branches: Branches | None = None
     deployment_records: DeploymentRecords | None = None
+    steering: Steering | None = None
 
     @property
     def pull_requests(self) -> "_PullRequests":
@@ -198,7 +211,9 @@ class _Labels(_Part):
         self.scm.note("list_labels")
         return tuple(self.scm.label_names)
 
-    async def add(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
+    async def add(
+        self, number: int, names: Sequence[str], looks: Mapping[str, LabelLook] = NO_LOOKS
+    ) -> tuple[str, ...]:
         self.scm.note("add_labels")
         present = {self._key(name) for name in self.scm.label_names}
         self.scm.label_names += [name for name in names if self._key(name) not in present]
@@ -407,11 +422,12 @@ class FakeConnections:
     runs: TestRuns | None = None
     argocd: Deployments | None = None
     view: RepositoryView = WEB
+    label_prefix: str = "pilotage/"
 
     async def repository(self, namespace: str, name: str) -> Repository:
         if self.scm is None:
             raise _missing(f"GitRepository/{name}")
-        return Repository(view=self.view, host=self.scm)
+        return Repository(view=self.view, host=self.scm, label_prefix=self.label_prefix)
 
     async def repository_check(self, namespace: str, name: str) -> Checkable:
         return (await self.repository(namespace, name)).host

@@ -40,7 +40,6 @@ WANTED = PresentInput(
     number=412,
     marker="shop/web-412",
     state_label="pilotage/testing",
-    label_prefix="pilotage/",
     labels=("promoted/staging",),
     statuses=(DesiredStatus(sha=NEW, context="pilotage/staging", state=CommitState.PENDING, description="Testing"),),
     comment="### Pilotage: Testing",
@@ -68,17 +67,8 @@ async def test_a_label_of_our_prefix_that_stands_for_no_state_is_left_alone(
     scm: FakeScm, environment: ActivityEnvironment
 ) -> None:
     scm.label_names = ["pilotage/synced", "pilotage/skip-e2e"]
-    states = ("pilotage/synced", "pilotage/testing")
-    await present(scm, replace(WANTED, state_labels=states), environment)
-    assert scm.label_names == ["pilotage/skip-e2e", "pilotage/testing", "promoted/staging"]
-
-
-async def test_an_input_that_names_no_states_exchanges_all_labels_of_the_prefix(
-    scm: FakeScm, environment: ActivityEnvironment
-) -> None:
-    scm.label_names = ["pilotage/synced", "pilotage/skip-e2e"]
     await present(scm, WANTED, environment)
-    assert scm.label_names == ["pilotage/testing", "promoted/staging"]
+    assert scm.label_names == ["pilotage/skip-e2e", "pilotage/testing", "promoted/staging"]
 
 
 async def test_the_same_presentation_again_writes_nothing(scm: FakeScm, environment: ActivityEnvironment) -> None:
@@ -167,16 +157,13 @@ async def test_a_host_without_labels_gets_the_rest(environment: ActivityEnvironm
     assert len(scm.stored_comments) == 2
 
 
-STATES = ("pilotage/synced", "pilotage/testing")
-
-
 @pytest.mark.parametrize("state", ["pilotage/testing", "pilotage/synced"])
 async def test_a_label_that_a_person_removed_comes_back(
     scm: FakeScm, environment: ActivityEnvironment, state: str
 ) -> None:
-    first = await present(scm, replace(WANTED, state_labels=STATES), environment)
+    first = await present(scm, WANTED, environment)
     scm.label_names = ["bug"]
-    await present(scm, replace(WANTED, state_labels=STATES, shown=first.shown, state_label=state), environment)
+    await present(scm, replace(WANTED, shown=first.shown, state_label=state), environment)
     assert scm.label_names == ["bug", state, "promoted/staging"]
 
 
@@ -184,21 +171,20 @@ async def test_a_label_that_a_person_removed_comes_back(
 async def test_a_second_state_label_goes_whoever_put_it_there(
     scm: FakeScm, environment: ActivityEnvironment, state: str
 ) -> None:
-    states = (*STATES, "pilotage/completed")
-    first = await present(scm, replace(WANTED, state_labels=states), environment)
+    first = await present(scm, WANTED, environment)
     scm.label_names.append("pilotage/completed")
-    await present(scm, replace(WANTED, state_labels=states, shown=first.shown, state_label=state), environment)
+    await present(scm, replace(WANTED, shown=first.shown, state_label=state), environment)
     assert set(scm.label_names) == {"bug", state, "promoted/staging"}
 
 
 async def test_names_of_labels_are_compared_as_the_host_compares_them(environment: ActivityEnvironment) -> None:
     names = ["Pilotage/Testing", "PILOTAGE/Synced", "Promoted/Staging"]
     scm = FakeScm(capabilities=Capabilities(label_case=False), label_names=list(names))
-    await present(scm, replace(WANTED, state_labels=STATES), environment)
+    await present(scm, WANTED, environment)
     assert scm.label_names == ["Pilotage/Testing", "Promoted/Staging"]
     assert "add_labels" not in scm.calls
     scm = FakeScm(label_names=list(names))
-    await present(scm, replace(WANTED, state_labels=STATES), environment)
+    await present(scm, WANTED, environment)
     assert scm.label_names == [*names, "pilotage/testing", "promoted/staging"]
 
 
@@ -372,3 +358,10 @@ async def test_what_the_repository_turns_off_is_not_written(scm: FakeScm, part: 
         "comment": bool(scm.stored_comments),
     }
     assert written == {name: name != part for name in written}
+
+
+async def test_a_repository_calls_our_labels_as_it_declares(scm: FakeScm, environment: ActivityEnvironment) -> None:
+    scm.label_names = ["bug", "ship/synced", "pilotage/synced"]
+    opened = ScmHostActivities(FakeConnections(scm=scm, label_prefix="ship/"))
+    await environment.run(opened.present_on_pull_request, WANTED)
+    assert scm.label_names == ["bug", "pilotage/synced", "ship/testing", "promoted/staging"]

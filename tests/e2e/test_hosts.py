@@ -68,7 +68,8 @@ def _check_shown(shop: Shop, host: str, pull: Document) -> None:
     assert [body for body in comments if body.startswith("### Pilotage: Completed")] == [comments[0]]
     if HOSTS[host].labels:
         assert {"pilotage/completed", "promoted/staging", "promoted/prod"} <= set(pull["labels"])
-        assert [one for one in pull["labels"] if one.startswith("pilotage/")] == ["pilotage/completed"]
+        ours = {one for one in pull["labels"] if one.startswith("pilotage/")}
+        assert ours == {"pilotage/completed", "pilotage/env/prod"}
     deployed = [("staging", "success"), ("prod", "success")] if HOSTS[host].deployments else []
     until(lambda: _deployments(shop), lambda seen: seen == deployed, f"{host}: all deployments are shown", 30)
     green = {"pilotage/dev": "success", "pilotage/staging": "success", "pilotage/prod": "success"}

@@ -170,7 +170,7 @@ def test_the_pull_request_tells_the_whole_way_in_one_comment_edited_in_place(pro
     (mention,) = [body for body in _bodies(pull) if body != summary]
     assert mention.startswith(MENTION)
     assert {"pilotage/completed", "promoted/staging", "promoted/prod"} <= set(pull["labels"])
-    assert [one for one in pull["labels"] if one.startswith("pilotage/")] == ["pilotage/completed"]
+    assert {one for one in pull["labels"] if one.startswith("pilotage/")} == {"pilotage/completed", "pilotage/env/prod"}
 
 
 def test_the_merge_commit_has_a_status_for_each_environment_on_the_way(promoted: Shop) -> None:

@@ -26,7 +26,6 @@ WANTED = PresentInput(
     repository="web",
     number=412,
     marker="uid-1",
-    label_prefix="pilotage/",
     state_label="",
     comment="### Pilotage: Testing",
 )

@@ -11,6 +11,7 @@ from activities.models.git_delivery import Proposal
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
+from activities.models.state_labels import LabelsLeft, SyncResult
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
 from activities.models.testing import RunRef, RunState
 from activities.models.tracking import Artifact, PullRequest, RepositoryView
@@ -273,6 +274,9 @@ class PromotionState:
     arrived: list[str] = field(default_factory=list)
     """Environments whose commit status is `success`."""
     shown: Shown | None = None
+    labels_left: LabelsLeft = field(default_factory=LabelsLeft)
+    label_sync: SyncResult | None = None
+    """What the last look at the pull request's labels found and changed."""
     presented: bool | None = None
     """Whether the pull request shows the state; None before it was tried."""
     presentation_error: str = ""

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.models.failures import Failure, FailureKind
 from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, PresentResult, RefusedPart, Shown
+from activities.models.state_labels import STATES_BY_LABEL
 from activities.models.status import ConditionStatus, State
 from activities.models.testing import RunState
 from activities.models.tracking import Timings
@@ -51,7 +52,7 @@ class Host(World):
             delay = None if self.final else self.asks_to_wait
             raise ApplicationError(self.down, type=self.kind, non_retryable=self.final, next_retry_delay=delay)
         known = request.shown.labels if request.shown and activity.info().attempt == 1 else self.shows
-        self.shows -= {one for one in known if one.startswith(request.label_prefix) and one != request.state_label}
+        self.shows -= {one for one in known if one in STATES_BY_LABEL and one != request.state_label}
         self.shows.add(request.state_label)
         self.presented.append(request)
         shown = Shown(labels=(request.state_label,), comment_id="1")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from temporalio import activity
 
 from activities.models.places import Phase
+from activities.models.state_labels import state_label
 from activities.models.status import State
 from activities.models.testing import TriggerTestInput, TriggerTestResult
 from tests.workflows.promotion.world import World, a_test, promotion, promotion_in
-from workflows.promotion.view.pull_request import state_label
 
 WRITES_OF_TWO_HOPS = 8
 """Of each hop: tests with their links, one poll's news at most, the delivery, which brings the record before; the end.

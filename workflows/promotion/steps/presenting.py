@@ -23,6 +23,7 @@ from workflows.failures import failure_of
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view import status as status_view
+from workflows.promotion.view.labels import labels_condition
 from workflows.runtime.backoff import Backoff, jittered
 
 INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
@@ -203,6 +204,7 @@ class Presenting:
         finally:
             self._at_work = None
         before, story.shown = story.shown, answer.shown
+        self._note_labels(answer)
         refused = answer.shown.deployments_refused if answer.shown else ""
         if refused and not (before and before.deployments_refused):
             # Said once: what the host shows of its own beside label, status and comment fails nothing.
@@ -226,6 +228,16 @@ class Presenting:
             if recovered or self._last:
                 ctx.flush()
         return True
+
+    def _note_labels(self, answer: PresentResult) -> None:
+        """Keep what the look at the labels found; the condition `LabelsInSync` travels with the next status."""
+        story = self._ctx.story
+        if answer.labels is None:
+            return
+        before = story.label_sync
+        story.label_sync, story.labels_left = answer.labels, answer.labels_left
+        if before is None or labels_condition(answer.labels) != labels_condition(before):
+            self._ctx.dirty = True
 
     def _config(self, label: str) -> ActivityConfig:
         queues, timings, summary = self._ctx.queues, self._ctx.timings, f"present {label}"

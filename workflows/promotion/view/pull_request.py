@@ -17,6 +17,7 @@ from activities.models.revisions import (
     RefusedPart,
     Shown,
 )
+from activities.models.state_labels import place_label, state_label
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from crds.texts.markdown import cell, inline, link
@@ -27,7 +28,6 @@ from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import has_diverged
 from workflows.promotion.state import PromotionState
 
-LABEL_PREFIX = "pilotage/"
 ICONS = {
     "Passed": "✅",
     "Failed": "❌",
@@ -57,15 +57,6 @@ DELIVERED = {"Promoted": DeliveryState.SUCCEEDED, "Failed": DeliveryState.FAILED
 DEPLOYMENTS_SHOWN = 20
 """The newest; a host keeps what was shown before."""
 MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
-
-
-def state_label(state: State) -> str:
-    """Return the label of a state, such as `pilotage/tests-failed`."""
-    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in state.value).lstrip("-")
-    return f"{LABEL_PREFIX}{words}"
-
-
-STATE_LABELS = tuple(state_label(state) for state in State)
 
 
 def tests_of(story: PromotionState) -> tuple[TestStatus, ...]:
@@ -135,8 +126,8 @@ def present_input(
         number=request.spec.number,
         marker=f"{request.installation}/{tracker.namespace}/{tracker.name}",
         state_label=state_label(shown),
-        label_prefix=LABEL_PREFIX,
-        state_labels=STATE_LABELS,
+        place_label=place_label(story.environment) if story.environment in story.arrived else "",
+        labels_left=story.labels_left,
         labels=tuple(story.labels),
         statuses=_statuses(story, shown, waiting, request.ui_url),
         comment="\n".join(body),

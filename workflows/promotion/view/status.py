@@ -26,6 +26,7 @@ from workflows.promotion.rules.aggregate import aggregate
 from workflows.promotion.rules.boundaries import shown_deadline
 from workflows.promotion.rules.commands import command_line
 from workflows.promotion.state import PromotionState
+from workflows.promotion.view.labels import labels_condition
 from workflows.promotion.view.obstacles import Obstacle, find_obstacle
 from workflows.promotion.view.pull_request import tests_of
 from workflows.promotion.view.waiting import waiting_for
@@ -179,6 +180,8 @@ def _conditions(ctx: Run, now: View) -> tuple[ConditionStatus, ...]:
                 message=story.presentation_error,
             )
         )
+    if story.label_sync is not None:
+        found.append(labels_condition(story.label_sync))
     return tuple(found)
 
 

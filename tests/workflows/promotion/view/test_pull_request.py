@@ -9,6 +9,7 @@ from activities.models.configuration import PolicySnapshot, TestSpec
 from activities.models.failures import Failure, FailureKind
 from activities.models.promotion import PromotionInput
 from activities.models.revisions import CommitState, RefusedPart
+from activities.models.state_labels import STATES_BY_LABEL
 from activities.models.status import PolicyRef, PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
@@ -215,7 +216,7 @@ def test_the_state_has_one_label_and_the_labels_of_arrivals_stay() -> None:
     shown = present_input(REQUEST, story, State.TESTS_FAILED, None)
     assert shown.state_label == "pilotage/tests-failed"
     assert shown.labels == ("promoted/staging", "on-the-shelf")
-    assert not set(shown.labels) & set(shown.state_labels)
+    assert not set(shown.labels) & set(STATES_BY_LABEL)
 
 
 @pytest.mark.parametrize("state", list(State))

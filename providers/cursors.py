@@ -1,0 +1,72 @@
+"""Cursors of lists that grow at their end: what a caller carries from one look to the next without reading it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from providers.models import Remark, Remarks
+
+LOOK_PAGES = 5
+"""Pages of a list that one look reads; the next one goes on behind them."""
+LOOK_REMARKS = 100
+"""Comments that one look takes, the oldest; the next one goes on behind them."""
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageCursor:
+    """Where a list that is numbered by pages goes on: within a page that was not full."""
+
+    page: int = 1
+    newest: int = 0
+    """Id of the newest entry that was seen."""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.newest}"
+
+
+def page_cursor(text: str) -> PageCursor:
+    """Read a cursor; one that is none begins anew."""
+    page, _, newest = text.partition(":")
+    return PageCursor(page=max(_number(page), 1), newest=_number(newest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemarkCursor:
+    """Where comments go on, at hosts that list those since a moment."""
+
+    since: datetime
+    newest: int = 0
+    """Number of the newest comment that was seen."""
+
+    def __str__(self) -> str:
+        return f"{self.newest}:{self.since.isoformat()}"
+
+
+def remark_cursor(text: str, since: datetime) -> RemarkCursor:
+    """Read a cursor; one that is none, or older, begins at the moment."""
+    newest, _, moment = text.partition(":")
+    try:
+        seen = datetime.fromisoformat(moment)
+    except ValueError:
+        seen = since
+    return RemarkCursor(since=max(seen, since) if seen.tzinfo else since, newest=_number(newest))
+
+
+def newer(found: Iterable[Remark], begun: datetime, at: RemarkCursor) -> Remarks:
+    """Return what was written after a moment and is newer than what was seen; edited comments were seen before."""
+    fresh = sorted((one for one in found if one.at >= begun and remark_number(one) > at.newest), key=remark_number)[
+        :LOOK_REMARKS
+    ]
+    if fresh:
+        at = RemarkCursor(since=max(at.since, fresh[-1].at), newest=remark_number(fresh[-1]))
+    return Remarks(remarks=tuple(fresh), cursor=str(at))
+
+
+def remark_number(remark: Remark) -> int:
+    """Return the number of a comment, which grows with each; the last part of an id that has several."""
+    return _number(remark.id.rpartition(":")[2].rpartition("/")[2])
+
+
+def _number(text: str) -> int:
+    return min(int(text), _LARGEST) if text.isascii() and text.isdigit() and len(text) <= 20 else 0

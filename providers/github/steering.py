@@ -1,0 +1,54 @@
+"""Steering by labels and comments at GitHub."""
+
+from datetime import datetime
+from functools import partial
+
+from providers.cursors import LOOK_PAGES, PageCursor, newer, page_cursor, remark_cursor
+from providers.github import wire_steering
+from providers.github.calls import GitHubCalls
+from providers.github.wire import PAGE_SIZE, items_on
+from providers.models import LabelEvent, LabelEvents, Person, Remark, Remarks
+from providers.reading import read
+
+
+class GitHubSteering:
+    names_who_labels = True
+    has_teams = True
+
+    def __init__(self, calls: GitHubCalls) -> None:
+        self._calls = calls
+
+    async def label_events(self, number: int, cursor: str) -> LabelEvents:
+        own, at = (await self._calls.login()).lower(), page_cursor(cursor)
+        found: list[LabelEvent] = []
+        for _ in range(LOOK_PAGES):
+            reply = await self._calls.call(wire_steering.list_events(self._calls.repository, number, at.page))
+            events, newest = await read(reply, partial(wire_steering.read_label_events, own, at.newest, reply))
+            found += events
+            full = items_on(reply) == PAGE_SIZE
+            at = PageCursor(page=at.page + full, newest=newest)
+            if not full:
+                break
+        return LabelEvents(events=tuple(found), cursor=str(at))
+
+    async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
+        own, at = (await self._calls.login()).lower(), remark_cursor(cursor, since)
+        found: list[Remark] = []
+        for page in range(1, LOOK_PAGES + 1):
+            reply = await self._calls.call(wire_steering.list_remarks(self._calls.repository, number, at.since, page))
+            found += await read(reply, partial(wire_steering.read_remarks, own, reply))
+            if items_on(reply) < PAGE_SIZE:
+                break
+        return newer(found, since, at)
+
+    async def may_write(self, person: Person) -> bool:
+        return wire_steering.may_write(
+            await self._calls.call(wire_steering.get_permission(self._calls.repository, person.id))
+        )
+
+    async def is_member(self, team: str, person: Person) -> bool:
+        request = wire_steering.get_membership(self._calls.owner, team, person.id)
+        return wire_steering.is_member(await self._calls.call(request))
+
+    async def react(self, comment_id: str, *, agreed: bool) -> None:
+        await self._calls.call(wire_steering.react(self._calls.repository, comment_id, agreed=agreed))
