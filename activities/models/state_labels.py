@@ -60,9 +60,9 @@ class LabelsReason(StrEnum):
 class SyncResult(Bounded):
     """What one look at a pull request's labels found and changed."""
 
-    initial_state: str = ""
+    initial_state: Short = ""
     """The State that the labels showed before; empty for none. Of several it is the earliest."""
-    final_state: str = ""
+    final_state: Short = ""
     """The State that they show now."""
     labels_added: Annotated[tuple[Short, ...], First(LABELS_CHANGED)] = ()
     labels_removed: Annotated[tuple[Short, ...], First(LABELS_CHANGED)] = ()
