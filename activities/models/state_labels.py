@@ -19,7 +19,7 @@ RETEST = f"{PREFIX}retest"
 """Asks for a new round of tests, and is taken off once that was heard."""
 DRIFTED = f"{PREFIX}drifted"
 PLACE_PREFIX = f"{PREFIX}env/"
-LABELS_CHANGED = 20
+LABELS_CHANGED = 10
 """Labels that one result names."""
 
 
