@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from activities.delivery.seam import Observer
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.ports import ResourceOpener
-from activities.reading import READING, read_all
+from activities.reading import READING, ArgoCDObserver
 from activities.rights import with_rights
 
 
@@ -15,11 +16,12 @@ class DeploymentReads:
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._revisions = FullRevisions(connections)
+        self._observer: Observer = ArgoCDObserver(connections)
 
     async def read(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read the deployments, in their order; what one of them lacks is its observation's problem."""
-        answer = await read_all(
-            self._connections, request.namespace, request.deployments, refresh=request.refresh, within=READING
+        answer = await self._observer.observe(
+            request.namespace, request.deployments, refresh=request.refresh, within=READING
         )
         answer = await self._revisions.complete(request.namespace, request.repository, answer)
         return replace(

@@ -10,14 +10,16 @@ from typing import cast
 from temporalio import activity
 
 from activities.contracts import ObservationActivities
+from activities.delivery.seam import Observer
 from activities.failures import reported
 from activities.full_revisions import FullRevisions
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.observing import differs, needs_refresh, observe
 from activities.ports import ReferenceMissing, ResourceOpener
-from activities.reading import read_all, reference
+from activities.reading import ArgoCDObserver, reference
 from activities.rights import with_rights
+from activities.targets import target_of
 from crds.api.ports import ApiError
 from providers.errors import ProviderError
 from providers.models import ApplicationState
@@ -38,18 +40,19 @@ class StreamActivities(ObservationActivities):
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._revisions = FullRevisions(connections)
+        self._observer: Observer = ArgoCDObserver(connections)
 
     @activity.defn
     @reported
     async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
         """Return at the first change that matters, after the duration or when the worker stops; with a fresh read."""
         heartbeat = asyncio.create_task(_beat())
-        watch = _Watch(self._connections, self._revisions, request)
+        watch = _Watch(self._connections, self._observer, self._revisions, request)
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(request.duration.total_seconds()):
                     await watch.until_changed()
-            answer = await read_all(self._connections, request.namespace, request.deployments, refresh=True)
+            answer = await self._observer.observe(request.namespace, request.deployments, refresh=True)
             answer = await self._revisions.complete(request.namespace, request.repository, answer)
             seen = await with_rights(self._connections, request.namespace, request.deployments, answer.observations)
             return replace(answer, observations=seen)
@@ -58,8 +61,15 @@ class StreamActivities(ObservationActivities):
 
 
 class _Watch:
-    def __init__(self, connections: ResourceOpener, revisions: FullRevisions, request: WatchDeploymentsInput) -> None:
+    def __init__(
+        self,
+        connections: ResourceOpener,
+        observer: Observer,
+        revisions: FullRevisions,
+        request: WatchDeploymentsInput,
+    ) -> None:
         self._connections = connections
+        self._observer = observer
         self._revisions = revisions
         self._request = request
         self._known = {observation.deployment: observation for observation in request.known}
@@ -78,17 +88,18 @@ class _Watch:
             await _stop(tasks)
 
     async def _follow(self, deployment: DeploymentSpec) -> None:
+        target = target_of(deployment)
         while True:
             with suppress(ProviderError, ReferenceMissing, ApiError):
                 port = await self._connections.deployments(self._request.namespace, deployment.instance)
                 states = cast(AsyncGenerator[ApplicationState, None], port.stream(reference(deployment)))
                 async with aclosing(states):
                     async for state in states:
-                        await self._compare(observe(deployment, state))
+                        await self._compare(observe(deployment, state, port.locate(target, state)))
                         if needs_refresh(state):
                             await asyncio.sleep(_SETTLING.total_seconds())
                             refreshed = await port.get(reference(deployment), refresh=True)
-                            await self._compare(observe(deployment, refreshed))
+                            await self._compare(observe(deployment, refreshed, port.locate(target, refreshed)))
             await asyncio.sleep(_RECONNECT.total_seconds())
 
     async def _read_periodically(self) -> None:
@@ -96,7 +107,7 @@ class _Watch:
             await asyncio.sleep(READ_EACH.total_seconds())
             with suppress(ProviderError, ApiError):
                 request = self._request
-                answer = await read_all(self._connections, request.namespace, request.deployments, refresh=False)
+                answer = await self._observer.observe(request.namespace, request.deployments)
                 await self._compare(*answer.observations)
 
     async def _return_on_shutdown(self) -> None:

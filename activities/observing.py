@@ -10,23 +10,22 @@ from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import Health, Observation, OperationPhase
 from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.models.tracking import Artifact
-from activities.running import operation_under_way, revision_of_tag, running, running_revisions
-from activities.targets import at, config_source, not_writable, own_sources, written_raw
-from providers.models import ApplicationState
+from activities.running import at, operation_under_way, revision_of_tag, running, running_revisions
+from activities.targets import not_writable
+from providers.models import ApplicationPlace, ApplicationState
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _PHASES = {phase.value: phase for phase in OperationPhase}
 _HEALTHS = {health.value: health for health in Health}
 
 
-def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
-    """Return what one deployment runs."""
+def observe(deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace) -> Observation:
+    """Return what one deployment runs; `place` is where its target stands in the application."""
     final = is_settled(state)
-    found = running(deployment, state, settled=final)
-    raw = written_raw(deployment, state)
+    found = running(deployment, state, place, settled=final)
+    raw = place.written
     busy = operation_under_way(state)
-    config = config_source(deployment, state)
-    synced = at(running_revisions(state), config) if config is not None else None
+    synced = at(running_revisions(state), place.config) if place.config is not None else None
     return Observation(
         deployment=deployment.name,
         component=deployment.component,
@@ -47,9 +46,9 @@ def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
         message=bounded(_message(state, found.note)),
         url=state.url,
         failure=_unrecognised(deployment, found.problem) if found.problem else None,
-        writable=not_writable(deployment, state),
+        writable=not_writable(deployment, place),
         owner=state.owner,
-        auto_synced=_is_auto_synced(deployment, state, raw),
+        auto_synced=_is_auto_synced(deployment, state, place),
     )
 
 
@@ -128,12 +127,12 @@ def _revision_of_raw(deployment: DeploymentSpec, raw: str) -> str | None:
     return raw if deployment.image is None and _COMMIT.fullmatch(raw) else None
 
 
-def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, raw: str) -> bool:
+def _is_auto_synced(deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace) -> bool:
     """Tell whether auto-sync began the last operation, for what the spec says now: a branch may have moved since."""
     if not state.operation_automated or not state.operation_of_spec:
         return False
-    written = _revision_of_raw(deployment, raw) if deployment.image is None else None
-    index = next(iter(own_sources(deployment, state)), 0)
+    written = _revision_of_raw(deployment, place.written) if deployment.image is None else None
+    index = next(iter(place.sources), 0)
     return written is None or at(state.operation_synced_revisions, index) == written
 
 

@@ -12,8 +12,8 @@ from functools import partial
 from temporalio import activity
 
 from activities.contracts import ScmActivities
+from activities.delivery.git import GitDelivery
 from activities.failures import attempts_bounded, failure_from, lasts, reported
-from activities.git_delivery import GitDelivery
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.revisions import (
     CompareRevisionsInput,

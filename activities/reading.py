@@ -13,6 +13,7 @@ from activities.models.delivery import Observation, ReadDeploymentsResult
 from activities.models.failures import Failure, FailureKind
 from activities.observing import instance_of, needs_refresh, observe, unreadable
 from activities.ports import ReferenceMissing, ResourceOpener
+from activities.targets import target_of
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -51,39 +52,49 @@ class _Reading:
     failure: Failure | None = None
 
     def observation(self) -> Observation:
-        if self.state is not None:
-            return observe(self.deployment, self.state)
+        if self.state is not None and self.port is not None:
+            return observe(self.deployment, self.state, self.port.locate(target_of(self.deployment), self.state))
         nothing = Failure(kind=FailureKind.UNEXPECTED, object=instance_of(self.deployment), message="not read")
         return unreadable(self.deployment, self.failure or nothing)
 
 
-async def read_all(
-    connections: ResourceOpener,
-    namespace: str,
-    deployments: Sequence[DeploymentSpec],
-    *,
-    refresh: bool,
-    within: timedelta | None = None,
-) -> ReadDeploymentsResult:
-    """Read the deployments, in their order; with `refresh` those whose state is not believable yet are refreshed.
+class ArgoCDObserver:
+    """Show what deployments run by the Applications of named Argo CD instances."""
 
-    What was not read `within` that time is unreadable; None = however long it takes.
-    """
-    readings = [_Reading(deployment=one, failure=one.failure) for one in deployments]
-    groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
-    for reading in readings:
-        if reading.failure is None:
-            groups[reading.deployment.instance, reading.deployment.project].append(reading)
-    gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
-    until = None if within is None else asyncio.get_running_loop().time() + within.total_seconds()
-    await asyncio.gather(
-        *(_read_group(connections, namespace, group, gates[instance], until) for (instance, _), group in groups.items())
-    )
-    if refresh:
-        await _refresh(readings, gates, until)
-    return ReadDeploymentsResult(
-        observations=tuple(reading.observation() for reading in readings), read_at=datetime.now(UTC)
-    )
+    def __init__(self, connections: ResourceOpener) -> None:
+        self._connections = connections
+
+    async def observe(
+        self,
+        namespace: str,
+        deployments: Sequence[DeploymentSpec],
+        *,
+        refresh: bool = False,
+        within: timedelta | None = None,
+    ) -> ReadDeploymentsResult:
+        """Read the deployments, in their order; with `refresh` those whose state is not believable yet are refreshed.
+
+        What was not read `within` that time is unreadable; None = however long it takes.
+        """
+        connections = self._connections
+        readings = [_Reading(deployment=one, failure=one.failure) for one in deployments]
+        groups: defaultdict[tuple[str, str], list[_Reading]] = defaultdict(list)
+        for reading in readings:
+            if reading.failure is None:
+                groups[reading.deployment.instance, reading.deployment.project].append(reading)
+        gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+        until = None if within is None else asyncio.get_running_loop().time() + within.total_seconds()
+        await asyncio.gather(
+            *(
+                _read_group(connections, namespace, group, gates[instance], until)
+                for (instance, _), group in groups.items()
+            )
+        )
+        if refresh:
+            await _refresh(readings, gates, until)
+        return ReadDeploymentsResult(
+            observations=tuple(reading.observation() for reading in readings), read_at=datetime.now(UTC)
+        )
 
 
 async def _read_group(

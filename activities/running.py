@@ -3,6 +3,7 @@
 Unknown is not nothing, and several are not the first one: what cannot be told is a problem that says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import re2
 
 from activities.models.configuration import DeploymentSpec, WriteKind
-from activities.targets import at, chart_at, is_foreign, own_sources, split_image, written_raw
 from crds.rules.substitution import SubstitutionError, Variable, parse
-from providers.models import ApplicationState
+from providers.images import split_image
+from providers.models import ApplicationPlace, ApplicationState
 
 _UNDER_WAY = ("Running", "Terminating")
 _REVISION = "revision"
@@ -34,11 +35,11 @@ class Running:
     note: str = ""
 
 
-def running(deployment: DeploymentSpec, state: ApplicationState, *, settled: bool) -> Running:
+def running(deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace, *, settled: bool) -> Running:
     """Read it; `settled`: whether Argo CD shows the application as final."""
     if deployment.image is None:
-        return _by_revision(deployment, state)
-    return _by_image(deployment, state, settled=settled)
+        return _by_revision(deployment, state, place)
+    return _by_image(deployment, state, place, settled=settled)
 
 
 def running_revisions(state: ApplicationState) -> tuple[str, ...]:
@@ -51,6 +52,11 @@ def running_revisions(state: ApplicationState) -> tuple[str, ...]:
     if not state.deployed_revisions and state.phase == "Succeeded":
         return state.operation_synced_revisions
     return state.deployed_revisions
+
+
+def at(texts: Sequence[str], index: int) -> str | None:
+    """Return one text; None where it is absent or empty."""
+    return (texts[index] or None) if index < len(texts) else None
 
 
 def operation_under_way(state: ApplicationState) -> bool:
@@ -69,14 +75,14 @@ def _is_missing(state: ApplicationState) -> bool:
     return state.health == "Missing"
 
 
-def _by_revision(deployment: DeploymentSpec, state: ApplicationState) -> Running:
-    own, there = own_sources(deployment, state), running_revisions(state)
+def _by_revision(deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace) -> Running:
+    own, there = place.sources, running_revisions(state)
     if not own:
         return Running(problem=_no_source(deployment, state))
     operating = [at(state.operation_revisions, index) for index in own] if operation_under_way(state) else []
     brought = [revision for revision in dict.fromkeys(operating) if revision]
     if nothing_deployed(state):
-        return Running(operating=brought[0] if brought else None, note=_foreign_source(deployment, state))
+        return Running(operating=brought[0] if brought else None, note=_foreign_source(deployment, state, place))
     found = dict.fromkeys(at(there, index) for index in own)
     if None in found:
         return Running(
@@ -89,18 +95,20 @@ def _by_revision(deployment: DeploymentSpec, state: ApplicationState) -> Running
         runs=runs,
         operating=next(iter((*others, *brought)), None),
         several=bool(others),
-        note=f"its sources run {several}" if others else _foreign_source(deployment, state),
+        note=f"its sources run {several}" if others else _foreign_source(deployment, state, place),
     )
 
 
-def _by_image(deployment: DeploymentSpec, state: ApplicationState, *, settled: bool) -> Running:
+def _by_image(
+    deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace, *, settled: bool
+) -> Running:
     split = (split_image(image) for image in state.images)
     tags = tuple(dict.fromkeys(tag for name, tag in split if name == deployment.image and tag))
     known = [(tag, revision) for tag in tags if (revision := revision_of_tag(deployment.tag or "", tag)) is not None]
     if not known:
         return Running(tag=tags[0] if tags else None, problem=_unrecognised(deployment, state, tags))
     listed = ", ".join(f"`{tag}`" for tag in tags)
-    written = tag_of_written(deployment, state)
+    written = _tag_of_written(deployment, place)
     ours = next((pair for pair in known if pair[0] == written), None)
     if len(tags) > 1 and ours is not None and settled:
         # The rollout is over: what else is listed is a finished Job's pod, or another workload's.
@@ -118,10 +126,10 @@ def _by_image(deployment: DeploymentSpec, state: ApplicationState, *, settled: b
     )
 
 
-def tag_of_written(deployment: DeploymentSpec, state: ApplicationState) -> str:
+def _tag_of_written(deployment: DeploymentSpec, place: ApplicationPlace) -> str:
     """Return the tag that the spec names; empty where the spec names a revision."""
     kind = deployment.write.kind if deployment.write else WriteKind.TARGET_REVISION
-    return "" if kind is WriteKind.TARGET_REVISION else written_raw(deployment, state)
+    return "" if kind is WriteKind.TARGET_REVISION else place.written
 
 
 def revision_of_tag(template: str, tag: str, *, limit: int = _TAG_CHARACTERS) -> str | None:
@@ -170,7 +178,7 @@ def _unrecognised(deployment: DeploymentSpec, state: ApplicationState, tags: tup
 
 
 def _no_source(deployment: DeploymentSpec, state: ApplicationState) -> str:
-    if any(chart_at(state, index) for index, _ in enumerate(state.source_charts)):
+    if any(state.source_charts):
         why = "a Helm chart has a version, no commit"
     else:
         why = "which of its sources is meant is not known"
@@ -180,8 +188,8 @@ def _no_source(deployment: DeploymentSpec, state: ApplicationState) -> str:
     )
 
 
-def _foreign_source(deployment: DeploymentSpec, state: ApplicationState) -> str:
-    if not is_foreign(deployment, state):
+def _foreign_source(deployment: DeploymentSpec, state: ApplicationState, place: ApplicationPlace) -> str:
+    if not place.foreign:
         return ""
     return (
         f"{state.name} deploys {', '.join(state.repo_urls)}, not {deployment.repository}: if that is a repository of "

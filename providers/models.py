@@ -270,6 +270,52 @@ class ApplicationRef:
     """`namespace/name` for an application outside the namespace that the server takes where none is named."""
 
 
+class ApplicationField(StrEnum):
+    """The value in an Application's spec that says which artifact it wants."""
+
+    TARGET_REVISION = "TargetRevision"
+    KUSTOMIZE_IMAGE = "KustomizeImage"
+    HELM_PARAMETER = "HelmParameter"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationTarget:
+    """What of an Application a deployment means, as it was declared."""
+
+    field: ApplicationField | None = ApplicationField.TARGET_REVISION
+    """None = no value of the Application says which artifact it wants."""
+    name: str = ""
+    """Image of the kustomize entry, or name of the Helm parameter."""
+    repository: str = ""
+    """Full name of the application repository, by which its sources are found; empty = any."""
+    by_image: bool = False
+    """Whether the artifact is recognised by its image, so that no source has to be the application repository."""
+    source_name: str | None = None
+    source_path: str | None = None
+    source_position: int | None = None
+    """Position of the source that is meant, counted from 1; at most one of the three is given."""
+    allow_managed: bool = False
+    """Whether one that is owned, such as by an ApplicationSet, is written all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationPlace:
+    """Where a target stands in an Application as it was read."""
+
+    sources: tuple[int, ...] = ()
+    """Positions of the sources that hold the application repository, counted from 0."""
+    foreign: bool = False
+    """Whether no source is the application repository, as far as sources are known at all."""
+    config: int | None = None
+    """Position of the source that configures the image; None where several might."""
+    written: str = ""
+    """The value that a write replaces; all of them where several differ, empty where there is none."""
+    obstacle: str = ""
+    """Why a write could not be made, or would be reverted; empty where neither is so."""
+    one_source: bool = False
+    """Whether it has one source, for which a sync may name the revision."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SyncWindow:
     """A sync window that forbids a sync at the moment."""

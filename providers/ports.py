@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from providers.models import (
     Ancestry,
+    ApplicationPlace,
     ApplicationRef,
     ApplicationState,
+    ApplicationTarget,
     BranchCommit,
     Capabilities,
     ChangedFiles,
@@ -335,8 +337,14 @@ class Deployments(Protocol):
         """Say whether `list` costs less than single reads of so many of the project's applications."""
         ...
 
-    async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
-        """Apply a JSON patch; a failing `test` operation raises ProviderConflict."""
+    def locate(self, target: ApplicationTarget, state: ApplicationState) -> ApplicationPlace:
+        """Return where a target stands in an application as it was read; asks no server."""
+        ...
+
+    async def write(
+        self, ref: ApplicationRef, target: ApplicationTarget, state: ApplicationState, value: str
+    ) -> ApplicationState:
+        """Replace the values of a target in one write; ProviderConflict where they are no longer as in `state`."""
         ...
 
     async def sync(

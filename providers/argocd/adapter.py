@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from providers.argocd import windows, wire
+from providers.argocd import targets, windows, wire
 from providers.argocd.applications import read_application
 from providers.argocd.projects import ProjectSizes
 from providers.argocd.rights import Rights
@@ -16,7 +16,14 @@ from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound,
 from providers.http import HttpClients
 from providers.messages import Request
 from providers.metrics import Recorder
-from providers.models import ApplicationRef, ApplicationState, Credential, SyncWindow
+from providers.models import (
+    ApplicationPlace,
+    ApplicationRef,
+    ApplicationState,
+    ApplicationTarget,
+    Credential,
+    SyncWindow,
+)
 from providers.reading import read
 
 # Asked for first where several namespaces are listed, so that one call mostly suffices.
@@ -82,7 +89,13 @@ class ArgoCDDeployments:
                 self._sizes.note(project, None)
         return self._sizes.favour_list(project, wanted)
 
-    async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
+    def locate(self, target: ApplicationTarget, state: ApplicationState) -> ApplicationPlace:
+        return targets.locate(target, state)
+
+    async def write(
+        self, ref: ApplicationRef, target: ApplicationTarget, state: ApplicationState, value: str
+    ) -> ApplicationState:
+        operations = targets.patch_operations(target, state, value)
         return await self._application(wire.patch(ref, operations), ref)
 
     async def sync(

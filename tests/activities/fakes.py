@@ -9,14 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from activities import observing
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation
 from activities.models.places import TellEnvironmentInput
 from activities.models.tracking import Component, RepositoryView
 from activities.ports import Lack, ReferenceMissing, Repository
+from activities.targets import target_of
+from providers.argocd import targets
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
 from providers.models import (
     Ancestry,
+    ApplicationPlace,
     ApplicationRef,
     ApplicationState,
+    ApplicationTarget,
     Capabilities,
     ChangedFiles,
     ChangeState,
@@ -310,6 +317,16 @@ class FakeRuns(Failing):
         return run
 
 
+def place_of(deployment: DeploymentSpec, state: ApplicationState) -> ApplicationPlace:
+    """Return where a deployment's target stands, as Argo CD's adapter finds it."""
+    return targets.locate(target_of(deployment), state)
+
+
+def observe(deployment: DeploymentSpec, state: ApplicationState) -> Observation:
+    """Return what one deployment runs."""
+    return observing.observe(deployment, state, place_of(deployment, state))
+
+
 @dataclass
 class FakeDeployments(Failing):
     """An Argo CD server with applications in memory; it patches `targetRevision` only."""
@@ -346,8 +363,14 @@ class FakeDeployments(Failing):
     async def favours_list(self, project: str, wanted: int) -> bool:
         return self.favoured
 
-    async def patch(self, ref: ApplicationRef, operations: Sequence[Mapping[str, object]]) -> ApplicationState:
+    def locate(self, target: ApplicationTarget, state: ApplicationState) -> ApplicationPlace:
+        return targets.locate(target, state)
+
+    async def write(
+        self, ref: ApplicationRef, target: ApplicationTarget, state: ApplicationState, value: str
+    ) -> ApplicationState:
         self.note("patch")
+        operations = targets.patch_operations(target, state, value)
         state = self.applications[ref.name]
         if operations[0]["value"] != (state.target_revisions[0] or None):
             raise ProviderConflict("testing value failed")

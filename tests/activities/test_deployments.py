@@ -20,7 +20,6 @@ from activities.models.delivery import (
 )
 from activities.models.failures import FailureKind
 from activities.models.tracking import Artifact
-from activities.observing import observe
 from providers.errors import (
     ProviderBlocked,
     ProviderConflict,
@@ -31,7 +30,7 @@ from providers.errors import (
 )
 from providers.models import HelmParameter, SyncWindow
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeConnections, FakeDeployments, application
+from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeConnections, FakeDeployments, application, observe
 
 SPEC = DeploymentSpec(
     name="web",

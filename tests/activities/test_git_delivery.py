@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from activities.git_delivery import TRIES, GitDelivery
-from activities.git_plans import FILES
+from activities.delivery.file_plans import FILES
+from activities.delivery.files import TRIES
+from activities.delivery.git import GitDelivery
 from activities.models.configuration import DeploymentSpec, GitEditSpec, GitVia, GitWriteSpec, WriteKind, WriteSpec
 from activities.models.configuration import MergeMethod as SpecMergeMethod
 from activities.models.delivery import WriteOutcome, WriteResult

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 import pytest_asyncio
 
-from activities.git_delivery import GitDelivery
+from activities.delivery.git import GitDelivery
 from activities.models.configuration import GitVia
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal

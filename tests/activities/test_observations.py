@@ -11,10 +11,10 @@ import activities.observations
 from activities.models.delivery import ReadDeploymentsResult, WatchDeploymentsInput
 from activities.models.tracking import Artifact
 from activities.observations import StreamActivities
-from activities.observing import differs, observe
+from activities.observing import differs
 from providers.errors import ProviderUnavailable
 from providers.models import ApplicationState
-from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeDeployments, application
+from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeDeployments, application, observe
 from tests.activities.test_deployments import ARTIFACT, SPEC
 from tests.workflows.environment.puppets import eventually
 

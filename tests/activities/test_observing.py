@@ -8,9 +8,9 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import OperationPhase
-from activities.observing import differs, is_settled, needs_refresh, observe
+from activities.observing import differs, is_settled, needs_refresh
 from activities.running import revision_of_tag
-from tests.activities.fakes import NEW, NOON, OLD, application
+from tests.activities.fakes import NEW, NOON, OLD, application, observe
 
 SPEC = DeploymentSpec(
     name="web", component="web", wave=0, instance="argocd", project="shop", application="web-staging", write=WriteSpec()

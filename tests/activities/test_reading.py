@@ -12,13 +12,13 @@ import activities.reading
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, WatchDeploymentsInput
 from activities.observations import StreamActivities
-from activities.observing import observe, unreadable
-from activities.reading import LISTED_FROM, SILENT_AFTER, read_all
+from activities.observing import unreadable
+from activities.reading import LISTED_FROM, SILENT_AFTER, ArgoCDObserver
 from providers.errors import ProviderBusy, ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
 from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
 from tests.activities.conftest import bounded_environment
-from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application
+from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application, observe
 from tests.activities.test_deployments import SPEC
 from tests.worlds.refusals import missing, unread
 
@@ -36,7 +36,9 @@ def server(number: int, *, favoured: bool = True) -> FakeDeployments:
 
 
 async def read(argocd: Deployments, number: int, *, refresh: bool = False) -> tuple[Observation, ...]:
-    return (await read_all(FakeConnections(argocd=argocd), "shop", specs(number), refresh=refresh)).observations
+    return (
+        await ArgoCDObserver(FakeConnections(argocd=argocd)).observe("shop", specs(number), refresh=refresh)
+    ).observations
 
 
 async def test_few_of_a_large_project_are_read_one_by_one() -> None:
@@ -170,7 +172,7 @@ async def test_what_could_not_be_resolved_is_unreadable_and_the_others_are_obser
     connections = Instances(argocd=server(2), missing="far")
     far, near = (replace(one, instance=instance) for one, instance in zip(specs(2), ("far", "near"), strict=True))
     unresolved = replace(SPEC, name="eu", application="", failure=missing("Secret/argocd-eu").brief())
-    observed = (await read_all(connections, "shop", [far, near, unresolved], refresh=True)).observations
+    observed = (await ArgoCDObserver(connections).observe("shop", [far, near, unresolved], refresh=True)).observations
     assert [one.deployment for one in observed] == ["web-0", "web-1", "eu"]
     assert [one.problem.partition(":")[0] for one in observed] == ["ArgoCDInstance/far", "", "Secret/argocd-eu"]
 
@@ -195,7 +197,9 @@ class NearAndFar(FakeConnections):
 async def test_an_argo_cd_that_does_not_answer_in_time_makes_only_its_own_deployments_unreadable() -> None:
     far = [replace(one, name=f"far-{one.name}", instance="far") for one in specs(40)]
     connections = NearAndFar(argocd=server(20, favoured=False), far=Slow(favoured=False))
-    answer = await read_all(connections, "shop", [*far, *specs(20)], refresh=True, within=timedelta(milliseconds=200))
+    answer = await ArgoCDObserver(connections).observe(
+        "shop", [*far, *specs(20)], refresh=True, within=timedelta(milliseconds=200)
+    )
     unread = {one.deployment: one.passing for one in answer.observations if one.problem}
     assert unread == {one.name: True for one in far}
     assert all("ArgoCDInstance/far" in one.problem for one in answer.observations[: len(far)])
@@ -204,11 +208,8 @@ async def test_an_argo_cd_that_does_not_answer_in_time_makes_only_its_own_deploy
 async def test_an_argo_cd_without_connection_is_not_called_for_each_of_its_applications() -> None:
     far = FakeDeployments(favoured=False)
     far.errors["get"] = [ProviderUnavailable("no connection", status=503) for _ in range(40)]
-    answer = await read_all(
-        NearAndFar(argocd=server(1), far=far),
-        "shop",
-        [replace(one, instance="far") for one in specs(40)],
-        refresh=False,
+    answer = await ArgoCDObserver(NearAndFar(argocd=server(1), far=far)).observe(
+        "shop", [replace(one, instance="far") for one in specs(40)]
     )
     assert all("no connection" in one.problem and one.passing for one in answer.observations)
     assert far.calls.count("get") == SILENT_AFTER

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from activities import targets as declared
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
-from activities.observing import observe
-from activities.targets import is_foreign, not_writable, patch_operations, targets, with_tag
+from activities.targets import target_of
+from providers.argocd.targets import patch_operations, values, with_tag
 from providers.models import ApplicationState, HelmParameter
-from tests.activities.fakes import NEW, OLD, OTHER, application
+from tests.activities.fakes import NEW, OLD, OTHER, application, observe, place_of
 
 SPEC = DeploymentSpec(
     name="web",
@@ -45,7 +46,11 @@ def sourced(*urls: str, revisions: tuple[str, ...] = (), **changes: Any) -> Appl
 
 def written(write: WriteSpec, state: ApplicationState) -> list[str]:
     """Return the pointers that a write would replace."""
-    return [one.pointer for one in targets(replace(SPEC, write=write), state)]
+    return [one.pointer for one in values(target_of(replace(SPEC, write=write)), state)]
+
+
+def not_writable(deployment: DeploymentSpec, state: ApplicationState) -> str:
+    return declared.not_writable(deployment, place_of(deployment, state))
 
 
 def test_a_kustomize_image_is_replaced_in_its_place() -> None:
@@ -55,7 +60,7 @@ def test_a_kustomize_image_is_replaced_in_its_place() -> None:
         kustomize_images=("db:1", "web=registry:5000/acme/web:old"),
         kustomize_paths=("/spec/sources/1/kustomize/images/0", path),
     )
-    assert patch_operations(deployment, state, "new") == (
+    assert patch_operations(target_of(deployment), state, "new") == (
         {"op": "test", "path": path, "value": "web=registry:5000/acme/web:old"},
         {"op": "replace", "path": path, "value": "web=registry:5000/acme/web:new"},
     )
@@ -65,7 +70,7 @@ def test_a_helm_parameter_is_tested_by_name_and_value() -> None:
     deployment = replace(SPEC, write=WriteSpec(kind=WriteKind.HELM_PARAMETER, parameter="image.tag"))
     path = "/spec/source/helm/parameters/1"
     state = application(helm_parameters=(HelmParameter(name="image.tag", value="old", pointer=path),))
-    assert patch_operations(deployment, state, "new") == (
+    assert patch_operations(target_of(deployment), state, "new") == (
         {"op": "test", "path": f"{path}/name", "value": "image.tag"},
         {"op": "test", "path": f"{path}/value", "value": "old"},
         {"op": "replace", "path": f"{path}/value", "value": "new"},
@@ -78,7 +83,7 @@ def test_the_source_of_the_application_repository_is_written_among_several() -> 
         source_paths=("/spec/sources/0", "/spec/sources/1"),
         repo_urls=("https://scm.example/acme/values", "git@scm.example:acme/web.git"),
     )
-    assert patch_operations(SPEC, state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
+    assert patch_operations(target_of(SPEC), state, NEW)[0]["path"] == "/spec/sources/1/targetRevision"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_the_source_of_the_application_repository_is_written_among_several() -> 
     ],
 )
 def test_a_source_is_ours_by_each_form_of_its_clone_address(url: str, repository: str, ours: bool) -> None:
-    assert is_foreign(replace(SPEC, repository=repository), sourced(url)) is not ours
+    assert place_of(replace(SPEC, repository=repository), sourced(url)).foreign is not ours
 
 
 def test_a_revision_is_never_written_to_another_repository() -> None:
@@ -133,7 +138,7 @@ def test_every_form_of_a_kustomize_entry_takes_a_tag(entry: str, image: str, wri
 
 def test_all_sources_of_our_repository_move_in_one_patch() -> None:
     state = sourced(OURS, CHARTS, OURS)
-    replaced = [one["path"] for one in patch_operations(SPEC, state, NEW) if one["op"] == "replace"]
+    replaced = [one["path"] for one in patch_operations(target_of(SPEC), state, NEW) if one["op"] == "replace"]
     assert replaced == ["/spec/sources/0/targetRevision", "/spec/sources/2/targetRevision"]
     assert not_writable(SPEC, state) == ""
 
@@ -203,4 +208,4 @@ def test_a_charts_version_is_never_replaced_by_a_commit(url: str) -> None:
     assert why.startswith("NoSource")
     assert "no commit" in why
     assert "no commit" in observe(SPEC, state).problem
-    assert patch_operations(SPEC, state, NEW) == ()
+    assert patch_operations(target_of(SPEC), state, NEW) == ()

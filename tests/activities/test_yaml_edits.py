@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from activities.yaml_edits import FILE_LIMIT_BYTES, YamlEditError, YamlFile
+from activities.delivery.yaml_edits import FILE_LIMIT_BYTES, YamlEditError, YamlFile
 from crds.rules.yaml_paths import YamlPathError, parse_path
 from crds.texts.plain import plain
 

@@ -17,7 +17,8 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import ApplicationRef, ApplicationState
+from providers.models import ApplicationRef, ApplicationState, ApplicationTarget
+from tests.activities.fakes import application
 from tests.providers.hosts import FakeHost, argocd
 
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "argocd-3.5.7.jsonl"
@@ -27,6 +28,7 @@ CASES: Mapping[str, dict[str, object]] = {
 DEV = ApplicationRef(project="default", name="web-dev")
 PROD = ApplicationRef(project="default", name="web-prod")
 FIRST = "464b3cef40c421bec74c2a9507ff042a8de66b2e"
+SECOND = "e52c3dd740c72e055505754add9da89537366545"
 FAILING = "e4231bda9f100325deffccb86df27fa5113df01a"
 
 
@@ -48,6 +50,12 @@ def replay(host: FakeHost, case: str) -> None:
 async def read(host: FakeHost, case: str, ref: ApplicationRef = DEV) -> ApplicationState:
     replay(host, case)
     return await argocd(host.http()).get(ref)
+
+
+async def written(host: FakeHost) -> ApplicationState:
+    """Write a revision over the first one."""
+    before = application("web-dev", target_revisions=(FIRST,))
+    return await argocd(host.http()).write(DEV, ApplicationTarget(), before, SECOND)
 
 
 def sent(host: FakeHost) -> dict[str, object]:
@@ -188,19 +196,17 @@ async def test_a_lost_compare_and_set_is_told_from_an_outage(
 ) -> None:
     replay(host, case)
     with pytest.raises(ProviderError) as caught:
-        await argocd(host.http()).patch(DEV, [])
+        await written(host)
     assert type(caught.value) is kind
     host.always(httpx.Response(500, json={"error": "rpc error: code = Unavailable desc = connection refused"}))
     with pytest.raises(ProviderUnavailable):
-        await argocd(host.http()).patch(DEV, [])
+        await written(host)
 
 
 async def test_a_patch_is_sent_as_recorded(host: FakeHost) -> None:
     case = "json patch with a test that holds"
     replay(host, case)
-    body = part(case, "request")["body"]
-    assert isinstance(body, dict)
-    await argocd(host.http()).patch(DEV, json.loads(body["patch"]))
+    await written(host)
     assert sent(host) == recorded(case)
 
 

@@ -18,7 +18,16 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.http import HttpClients
-from providers.models import ApplicationRef, ApplicationState, Comment, CommitStatus, Run, StatusState
+from providers.models import (
+    ApplicationRef,
+    ApplicationState,
+    ApplicationTarget,
+    Comment,
+    CommitStatus,
+    Run,
+    StatusState,
+)
+from tests.activities.fakes import application
 from tests.providers.hosts import (
     TOKEN,
     FakeHost,
@@ -151,7 +160,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab check": lambda http: gitlab_ci(http).check(),
     "argocd get": lambda http: argocd(http).get(REF),
     "argocd list": lambda http: argocd(http).list("shop"),
-    "argocd patch": lambda http: argocd(http).patch(REF, []),
+    "argocd patch": lambda http: argocd(http).write(REF, ApplicationTarget(), application("web"), "a"),
     "argocd sync": lambda http: argocd(http).sync(REF, revisions=["a"], key="k"),
     "argocd stream": _stream,
     "argocd check": lambda http: argocd(http).check(),

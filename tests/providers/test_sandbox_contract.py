@@ -22,6 +22,7 @@ from providers.models import (
     Ancestry,
     ApplicationRef,
     ApplicationState,
+    ApplicationTarget,
     ChangeState,
     CommitStatus,
     DeploymentRecord,
@@ -58,7 +59,6 @@ _WORKFLOW = """on: workflow_dispatch
 run-name: e2e ${{ inputs.promotion_key }}
 """
 TOUCHED = ApplicationRef(project=seed.PROJECT, name=seed.STAGING_APP)
-REVISION_PATH = "/spec/source/targetRevision"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -828,19 +828,19 @@ async def test_applications_of_one_name_in_two_namespaces_are_told_apart(
     assert set(await deployments.names(seed.PROJECT, selector="env=dev")) == {seed.DEV_APP, foreign}
 
 
-def replaced(old: str, new: str) -> list[dict[str, object]]:
-    return [
-        {"op": "test", "path": REVISION_PATH, "value": old},
-        {"op": "replace", "path": REVISION_PATH, "value": new},
-    ]
+async def written(deployments: Deployments, revision: str) -> ApplicationState:
+    """Write a revision over the one that is there."""
+    return await deployments.write(TOUCHED, ApplicationTarget(), await deployments.get(TOUCHED), revision)
 
 
-async def test_a_patch_is_a_compare_and_set(deployments: Deployments) -> None:
+async def test_a_write_is_a_compare_and_set(deployments: Deployments) -> None:
+    before = await deployments.get(TOUCHED)
+    assert deployments.locate(ApplicationTarget(), before).written == seed.PREVIOUS_SHA
+    other = replace(before, target_revisions=("0" * 40,))
     with pytest.raises(ProviderConflict):
-        await deployments.patch(TOUCHED, replaced("0" * 40, seed.MERGE_SHA))
+        await deployments.write(TOUCHED, ApplicationTarget(), other, seed.MERGE_SHA)
     assert (await deployments.get(TOUCHED)).target_revisions == (seed.PREVIOUS_SHA,)
-    state = await deployments.patch(TOUCHED, replaced(seed.PREVIOUS_SHA, seed.MERGE_SHA))
-    assert state.target_revisions == (seed.MERGE_SHA,)
+    assert (await written(deployments, seed.MERGE_SHA)).target_revisions == (seed.MERGE_SHA,)
 
 
 async def arrived(deployments: Deployments, phase: str) -> ApplicationState:
@@ -855,7 +855,7 @@ async def arrived(deployments: Deployments, phase: str) -> ApplicationState:
 
 
 async def test_a_sync_is_followed_to_its_end_and_carries_its_key(deployments: Deployments) -> None:
-    await deployments.patch(TOUCHED, replaced(seed.PREVIOUS_SHA, seed.MERGE_SHA))
+    await written(deployments, seed.MERGE_SHA)
     asked = await deployments.sync(TOUCHED, revisions=[seed.MERGE_SHA], key="key-1")
     assert (asked.operation_pending, asked.operation_key) == (True, "key-1")
     with pytest.raises(ProviderConflict):
@@ -866,7 +866,7 @@ async def test_a_sync_is_followed_to_its_end_and_carries_its_key(deployments: De
 
 
 async def test_a_sync_that_fails_names_the_resource(deployments: Deployments) -> None:
-    await deployments.patch(TOUCHED, replaced(seed.PREVIOUS_SHA, seed.FAILING_SHA))
+    await written(deployments, seed.FAILING_SHA)
     await deployments.sync(TOUCHED, revisions=[seed.FAILING_SHA], key="key-1")
     state = await arrived(deployments, "Failed")
     assert "no-such-namespace" in state.operation_message

@@ -29,16 +29,16 @@ import worker.watcher
 from activities import (
     configuration,
     credential_checks,
-    deployments,
     environments,
     observing,
     pull_requests,
     reduced_status,
     resources,
-    running,
     sync_windows,
     targets,
 )
+from activities.delivery import argocd
+from activities.deployments import order_of
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.credential_checks import CheckedResource
 from activities.models.delivery import SyncApplicationInput
@@ -54,6 +54,7 @@ from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from providers.argocd.applications import read_application
+from providers.argocd.targets import locate, patch_operations
 from providers.documents import TEXT_LIMIT_BYTES
 from providers.errors import ProviderUnauthorized
 from providers.models import ApplicationState, ChangeState, HostPullRequest, SyncWindow
@@ -123,17 +124,17 @@ DEPLOYMENT = DeploymentSpec(
 
 
 def _work_on(deployment: DeploymentSpec, state: ApplicationState) -> None:
-    observing.observe(deployment, state)
+    target = targets.target_of(deployment)
+    place = locate(target, state)
+    observing.observe(deployment, state, place)
     observing.needs_refresh(state)
-    targets.patch_operations(deployment, state, SHA)
-    running.tag_of_written(deployment, state)
-    deployments.prunes(deployment, state)
-    deployments.leaves_to_argocd(state)
+    patch_operations(target, state, SHA)
+    argocd.prunes(deployment, state)
+    argocd.leaves_to_argocd(state)
     request = SyncApplicationInput(
         namespace="shop", deployment=deployment, artifact=Artifact(component="web", revision=SHA), key="k"
     )
-    deployments.before_sync(request, state)
-    deployments.sync_revisions(request, state)
+    argocd.before_sync(order_of(request), state, place)
 
 
 def _of_declarations() -> Iterator[Work]:

@@ -7,12 +7,11 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.configuration import ResourceConfigActivities
+from activities.delivery.file_edits import EditRefused, edits_of
 from activities.deployments import ArgoCDActivities
-from activities.git_edits import EditRefused, edits_of
 from activities.models.configuration import DeploymentSpec, ReadEnvironmentInput
 from activities.models.delivery import DeliverApplicationInput, SyncApplicationInput, WriteOutcome
 from activities.models.tracking import Artifact
-from activities.observing import observe
 from activities.shared_applications import FRESH, SharedApplications
 from crds.api.ports import ApiForbidden, ApiResource, Page
 from crds.rules.field_errors import FieldError
@@ -22,7 +21,7 @@ from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from tests.activities.cluster import Cluster, environment, shop
-from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application
+from tests.activities.fakes import NEW, OLD, FakeConnections, FakeDeployments, FakePlaces, FakeScm, application, observe
 from tests.watcher.test_declarations import Scene
 from tests.watcher.test_declarations import environment as declared
 

@@ -11,6 +11,7 @@ from providers.http import HttpClients
 from providers.models import (
     ApplicationRef,
     ApplicationState,
+    ApplicationTarget,
     Comment,
     CommitStatus,
     DeploymentRecord,
@@ -24,6 +25,7 @@ from providers.models import (
     StatusState,
 )
 from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges, ScmHost
+from tests.activities.fakes import application
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
 from tests.providers.hosts import (
@@ -380,7 +382,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "argocd.names": lambda http: argocd(http).names("shop", selector="a=b"),
     "argocd.list": lambda http: argocd(http).list("shop"),
     "argocd.favours_list": lambda http: argocd(http).favours_list("shop", 2),
-    "argocd.patch": lambda http: argocd(http).patch(REF, [{"op": "test", "path": "/x", "value": "y"}]),
+    "argocd.patch": lambda http: argocd(http).write(REF, ApplicationTarget(), application("web"), SHA),
     "argocd.sync": lambda http: argocd(http).sync(REF, revisions=[SHA], key=KEY),
     "argocd.sync_windows": lambda http: argocd(http).sync_windows(REF),
     "argocd.sync_windows.allowed": lambda http: argocd(http).sync_windows(ALLOWED),

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import inf
 
-from activities.deployments import before_sync
+from activities.delivery.argocd import before_sync
+from activities.deployments import order_of
 from activities.models.configuration import DeploymentSpec, WriteSpec
 from activities.models.delivery import (
     DeliverApplicationInput,
@@ -19,8 +20,9 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
-from activities.observing import differs, observe, unreadable
+from activities.observing import differs, unreadable
 from providers.models import ApplicationState
+from tests.activities.fakes import observe, place_of
 from tests.workflows.journeys.stage import Stage
 from tests.worlds.refusals import unread
 
@@ -195,7 +197,7 @@ class Applications:
         one = self.all.get(request.deployment.application)
         if one is None or not one.exists or one.unreadable:
             return WriteResult(outcome=WriteOutcome.REFUSED, message="not found")
-        if (verdict := before_sync(request, one.state)) is not None:
+        if (verdict := before_sync(order_of(request), one.state, place_of(one.spec, one.state))) is not None:
             return verdict
         self.started(one, request)
         self.operate(one, request.artifact.revision, request.key)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from activities.delivery.file_edits import Edit, commit_message, marked
+from activities.delivery.file_plans import LOG, Plan, holds_nothing_else
+from activities.delivery.seam import Order
 from activities.failures import describe
-from activities.git_edits import Edit, commit_message, marked
-from activities.git_plans import LOG, Plan, holds_nothing_else
 from activities.models.configuration import GitWriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
-from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal
+from activities.models.git_delivery import Gate, Proposal
 from providers.errors import ProviderBusy, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.models import (
     ChangeState,
@@ -38,59 +39,53 @@ class Proposed:
     proposal: Proposal | None = None
 
 
-async def propose(
-    host: ScmHost, request: DeliverFilesInput, git: GitWriteSpec, edits: Sequence[Edit], base: Plan
-) -> Proposed:
-    """Bring the edits that `base` lacks into a pull request. Raises ProviderConflict where a branch moved meanwhile."""
+async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> Proposed:
+    """Bring the edits that `base` lacks into a pull order. Raises ProviderConflict where a branch moved meanwhile."""
     branches, changes = host.branches, host.changes
     if branches is None or changes is None or not host.capabilities.begins_branches:
         return Proposed(result=_refused(f"GitRepository {git.repository} is at a host where none is opened yet"))
-    known = request.proposal
+    known = order.proposal
     opened = await host.pull_requests.get(known.number) if known is not None else None
     if opened is not None and (ended := _ended(opened, git)) is not None:
         return Proposed(result=ended, proposal=known)
     if known is None or opened is None:
-        found = await branches.head(branch_of(request))
+        found = await branches.head(branch_of(order))
         begin = _begun if found is None else _found
-        head = await begin(branches, request, git, edits, base)
-        opened = await changes.create(_wanted(request, git, edits))
+        head = await begin(branches, order, git, edits, base)
+        opened = await changes.create(_wanted(order, git, edits))
         if found is not None and not await _changes_only(host, opened.number, edits):
             head = ""
         if head:
-            await _show(host, request, head)
-        known = Proposal(key=request.key, number=opened.number, head_sha=head)
+            await _show(host, order, head)
+        known = Proposal(key=order.key, number=opened.number, head_sha=head)
     if (changed := _changed(opened, known, git)) is not None:
         return Proposed(result=changed, proposal=known)
-    merge = replace(_merge_of(request, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
+    merge = replace(_merge_of(order, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
     return Proposed(result=await _merged(changes, git, opened, merge), proposal=known)
 
 
-def branch_of(request: DeliverFilesInput) -> str:
+def branch_of(order: Order) -> str:
     """Return the branch of ours for a key."""
-    return f"pilotage/{request.variables.get('targetEnvironment', 'delivery')}/{request.key[:_KEY_CHARACTERS]}"
+    return f"pilotage/{order.variables.get('targetEnvironment', 'delivery')}/{order.key[:_KEY_CHARACTERS]}"
 
 
-async def _begun(
-    branches: Branches, request: DeliverFilesInput, _git: GitWriteSpec, edits: Sequence[Edit], base: Plan
-) -> str:
+async def _begun(branches: Branches, order: Order, _git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> str:
     """Begin our branch with the one commit that it has, and return that."""
-    message = commit_message(edits, request.variables, request.key)
+    message = commit_message(edits, order.variables, order.key)
     return await branches.commit(
-        NewCommit(branch=branch_of(request), expected_head=base.head, message=message, edits=base.changed, begins=True)
+        NewCommit(branch=branch_of(order), expected_head=base.head, message=message, edits=base.changed, begins=True)
     )
 
 
-async def _found(
-    branches: Branches, request: DeliverFilesInput, git: GitWriteSpec, edits: Sequence[Edit], _base: Plan
-) -> str:
+async def _found(branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit], _base: Plan) -> str:
     """Return the head of our branch where it is our one commit, of an attempt whose reply was lost; else nothing.
 
     Its key is no proof: others read it there.
     """
-    branch = branch_of(request)
+    branch = branch_of(order)
     head, *earlier = await branches.log(branch, 2)
     beneath = {one.sha for one in await branches.log(git.branch, LOG)}
-    if not earlier or earlier[0].sha not in beneath or not marked(head.message, request.key):
+    if not earlier or earlier[0].sha not in beneath or not marked(head.message, order.key):
         return ""
     where = f"branch {branch} of GitRepository {git.repository}"
     return head.sha if await holds_nothing_else(branches, where, edits, head.sha, on=earlier[0].sha) else ""
@@ -115,19 +110,19 @@ async def _merged(changes: PullRequestChanges, git: GitWriteSpec, opened: HostPu
     return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {made[:12]} of {git.branch}")
 
 
-async def _show(host: ScmHost, request: DeliverFilesInput, head: str) -> None:
+async def _show(host: ScmHost, order: Order, head: str) -> None:
     """Show the tests of the round on the head."""
     if not host.capabilities.commit_statuses:
         return
     # A credential that may not show them may deliver all the same.
     with suppress(ProviderUnauthorized, ProviderNotFound, ProviderRejected):
-        for gate in request.gates:
-            await host.commit_statuses.set(head, _status(request, gate))
+        for gate in order.gates:
+            await host.commit_statuses.set(head, _status(order, gate))
 
 
-def _status(request: DeliverFilesInput, gate: Gate) -> CommitStatus:
+def _status(order: Order, gate: Gate) -> CommitStatus:
     return CommitStatus(
-        context=f"pilotage/{request.variables.get('sourceEnvironment', '')}/{gate.name}",
+        context=f"pilotage/{order.variables.get('sourceEnvironment', '')}/{gate.name}",
         state=StatusState.SUCCESS if gate.passed else StatusState.FAILURE,
         description=gate.message,
         url=gate.url,
@@ -157,13 +152,13 @@ def _changed(found: HostPullRequest, known: Proposal, git: GitWriteSpec) -> Writ
     return None
 
 
-def _wanted(request: DeliverFilesInput, git: GitWriteSpec, edits: Sequence[Edit]) -> NewPullRequest:
-    title, _, body = commit_message(edits, request.variables, request.key).partition("\n")
-    return NewPullRequest(head=branch_of(request), base=git.branch, title=title, body=body.strip())
+def _wanted(order: Order, git: GitWriteSpec, edits: Sequence[Edit]) -> NewPullRequest:
+    title, _, body = commit_message(edits, order.variables, order.key).partition("\n")
+    return NewPullRequest(head=branch_of(order), base=git.branch, title=title, body=body.strip())
 
 
-def _merge_of(request: DeliverFilesInput, edits: Sequence[Edit]) -> Merge:
-    title, _, message = commit_message(edits, request.variables, request.key).partition("\n")
+def _merge_of(order: Order, edits: Sequence[Edit]) -> Merge:
+    title, _, message = commit_message(edits, order.variables, order.key).partition("\n")
     return Merge(head_sha="", title=title, message=message.strip())
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from activities.delivery.yaml_edits import YamlEditError, YamlFile
 from activities.models.configuration import DeploymentSpec, GitEditSpec
 from activities.models.tracking import Artifact
 from activities.running import revision_of_tag
 from activities.targets import taken
-from activities.yaml_edits import YamlEditError, YamlFile
 from crds.rules.git_writes import file_error
 from crds.rules.substitution import SubstitutionError, Variable, escape, parse, render
 from crds.rules.yaml_paths import YamlPathError

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from activities.delivery.file_edits import Edit, EditRefused, Held, apply, marked
+from activities.delivery.yaml_edits import YamlEditError, YamlFile
 from activities.failures import describe
-from activities.git_edits import Edit, EditRefused, Held, apply, marked
-from activities.yaml_edits import YamlEditError, YamlFile
 from providers.errors import ProviderMalformed, ProviderNotFound, ProviderRejected
 from providers.models import BranchCommit, FileEdit
 from providers.ports import Branches
