@@ -17,6 +17,8 @@ LOG = 50
 """Commits that are looked through for our key: others made fewer while a reply was lost."""
 FILES = 50
 """Files of one commit."""
+FILES_LIMIT_BYTES = 1024 * 1024
+"""Of them together: what is read of one takes seconds of a thread."""
 _AT_ONCE = 5
 
 
@@ -79,6 +81,11 @@ async def _read(branches: Branches, where: str, edits: Sequence[Edit], head: str
         return content
 
     read_all = await asyncio.gather(*(read(path, edit) for path, edit in first.items()))
+    if (total := sum(map(len, read_all))) > FILES_LIMIT_BYTES:
+        message = (
+            f"the files of the commit have {total} bytes, and at most {FILES_LIMIT_BYTES} are read: divide the wave"
+        )
+        raise EditRefused(next(iter(first.values())).deployment.name, message)
     return dict(zip(first, read_all, strict=True))
 
 

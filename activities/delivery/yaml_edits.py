@@ -6,16 +6,20 @@ no dump of a document promises.
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import RoundTripScanner
 
 from crds.rules.yaml_paths import Entry, Index, Key, Step, YamlPath, parse_path
 from crds.texts.json_document import to_json
 
 FILE_LIMIT_BYTES = 256 * 1024
-"""What is read in about two seconds; a file of configuration is far smaller."""
+"""What is read in two to six seconds; a file of configuration is far smaller."""
+BRACKETS_LIMIT = 32
+"""Of nested `[` and `{`: at each token the scanner looks at all that are open."""
 _INTEGER = "tag:yaml.org,2002:int"
 # Read as this very text by YAML 1.1 and 1.2 alike, wherever it stands.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@-]*(?::[A-Za-z0-9_./+@-]+)*")
@@ -27,6 +31,13 @@ class YamlEditError(Exception):
     """What cannot be edited, and why; the caller names the file."""
 
 
+class _Scanner(RoundTripScanner):
+    def fetch_flow_collection_start(self, *arguments: Any, **named: Any) -> None:
+        if len(self.flow_context) >= BRACKETS_LIMIT:
+            raise YamlEditError(f"nests more than {BRACKETS_LIMIT} brackets")
+        super().fetch_flow_collection_start(*arguments, **named)
+
+
 class YamlFile:
     """One file, parsed once. Values are set one by one; `text` is the file with all of them."""
 
@@ -36,9 +47,9 @@ class YamlFile:
             raise YamlEditError(f"has {len(content)} bytes, and at most {FILE_LIMIT_BYTES} are read")
         try:
             self._text = content.decode("utf-8")
-            self._documents: Sequence[Node] = [
-                node for node in YAML(typ="rt", pure=True).compose_all(self._text) if node is not None
-            ]
+            yaml = YAML(typ="rt", pure=True)
+            yaml.Scanner = _Scanner
+            self._documents: Sequence[Node] = [node for node in yaml.compose_all(self._text) if node is not None]
         except UnicodeDecodeError:
             raise YamlEditError("is not encoded in UTF-8") from None
         except YAMLError as error:

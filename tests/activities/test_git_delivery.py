@@ -289,6 +289,18 @@ async def test_several_deployments_are_one_commit_with_the_key_in_its_last_parag
     assert sorted(host.refreshed) == ["api-prod", "web-prod"]
 
 
+async def test_to_hold_a_thread_of_the_worker_with_files_that_are_long_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = host_of(web=OLD, api=OLD)
+    monkeypatch.setattr("activities.delivery.file_plans.FILES_LIMIT_BYTES", sum(map(len, host.files.values())) - 1)
+    monkeypatch.delattr("activities.delivery.file_plans._parsed")
+    results = await deliver(host, deployment(), deployment("api"))
+    assert outcomes(results) == {"web": WriteOutcome.BUSY, "api": WriteOutcome.REFUSED}
+    assert "divide the wave" in results["api"].message
+    assert len(host.commits) == 1
+
+
 async def test_what_is_there_already_is_not_written_again() -> None:
     host = host_of(web=NEW)
     assert outcomes(await deliver(host)) == {"web": WriteOutcome.ALREADY}

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from activities.delivery.yaml_edits import FILE_LIMIT_BYTES, YamlEditError, YamlFile
+from activities.delivery.yaml_edits import BRACKETS_LIMIT, FILE_LIMIT_BYTES, YamlEditError, YamlFile
 from crds.rules.yaml_paths import YamlPathError, parse_path
 from crds.texts.plain import plain
 
@@ -119,6 +119,13 @@ def test_one_value_is_not_set_to_two() -> None:
 def test_what_is_no_text_of_yaml_is_refused(content: bytes) -> None:
     with pytest.raises(YamlEditError):
         YamlFile(content)
+
+
+def test_brackets_that_make_reading_slow_are_refused_before_they_are_read_on() -> None:
+    deepest = b"a: " + b"[" * BRACKETS_LIMIT + b"1" + b"]" * BRACKETS_LIMIT + b"\n"
+    assert YamlFile(deepest).text == deepest.decode()
+    with pytest.raises(YamlEditError, match="nests more than 32 brackets"):
+        YamlFile(b"a: " + b"[" * (BRACKETS_LIMIT + 1) + b"!unread")
 
 
 @pytest.mark.parametrize("old", ["v1", '"v1"', "'v1'", "12", "~"])

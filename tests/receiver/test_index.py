@@ -213,7 +213,15 @@ def test_an_index_forgets_what_its_trackers_name_no_more() -> None:
         world.apply(tracker(number, status={"state": "Completed"}))
     for number in range(400, 420):
         world.remove("PullRequestTracker", f"web-{number}")
-    assert (world.index._by_pull, world.index._by_run, world.index._on_the_way) == ({}, {}, {})
+    tables = (world.index._by_pull, world.index._by_run, world.index._on_the_way)
+    assert [table._keys for table in tables] == [{}] * 3
+
+
+def test_the_mirrors_forget_names_of_what_was_deleted() -> None:
+    world = shop()
+    world.remove("GitRepository", "web")
+    world.remove("Environment", "dev")
+    assert [table._keys for table in (world.mirrors._named, world.mirrors._deployed)] == [{}] * 2
 
 
 def test_what_cannot_be_read_hides_nothing_else() -> None:

@@ -6,6 +6,7 @@ without a row here. Work is counted in calls within one step of the event loop, 
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,11 +17,14 @@ import httpx
 import pytest
 
 from providers import decoding, endpoint
-from providers.errors import ProviderError
+from providers.errors import ProviderError, ProviderMalformed
+from providers.http import HttpClients, HttpOptions
+from providers.messages import ListBound
 from providers.reading import AT_ONCE_BYTES
 from tests.providers.fuzzing.answers import Answer, answer_of
 from tests.providers.fuzzing.hosts import AskedTooOften, OddHost, SharedClients
 from tests.providers.fuzzing.operations import OPERATIONS, kind_of
+from tests.providers.hosts import UNUSED
 
 BYTES = 8 * AT_ONCE_BYTES
 """Of an answer; what is linear in it is far above the limit, and not crowded."""
@@ -176,3 +180,41 @@ async def test_to_stop_everybodys_work_by_a_long_answer(steps: Steps) -> None:
     await http.aclose()
     assert len(tried) > 50
     assert slow == [], "\n".join(slow)
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_to_fill_memory_with_the_pages_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room at all, whatever reads pages stops at the first one."""
+    assert ListBound.__init__.__defaults__ == (32 * 1024 * 1024,)
+    monkeypatch.setattr(ListBound.__init__, "__defaults__", (1,))
+    http, stopped = SharedClients(), set[str]()
+    for name, operation in OPERATIONS.items():
+        http.forget()
+        http.host = OddHost(kind=kind_of(name))
+        with suppress(ProviderError):
+            try:
+                await operation(http)
+            except ProviderMalformed as error:
+                stopped |= {kind_of(name)} if "the pages of a list are larger than 1 bytes" in str(error) else set()
+    await http.aclose()
+    # Jenkins and Argo CD answer with one page, which is bounded as every answer is.
+    assert {kind_of(name) for name in OPERATIONS} - stopped == {"jenkins", "argocd"}
+
+
+async def test_to_fill_memory_with_clients_for_a_ca_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = HttpClients(HttpOptions(transport=httpx.MockTransport(lambda request: httpx.Response(200))))
+
+    async def trust(ca_pem: str | None) -> ssl.SSLContext:
+        return UNUSED
+
+    monkeypatch.setattr(clients, "_trust", trust)
+    async with clients.client("in use") as used:
+        for number in range(200):
+            async with clients.client(f"authority {number}"):
+                pass
+        assert len(clients._clients) <= 33
+        assert not used.is_closed
+        async with clients.client("in use") as again:
+            assert again is used
+    await clients.aclose()
+    assert used.is_closed

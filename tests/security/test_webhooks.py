@@ -1,17 +1,33 @@
 """What comes to the receiver: to have others' webhooks forgotten, or sent after all of one's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tests.receiver.world import GITHUB, SECRET, World, pull_request, repository, shop, tracker
+from crds.api.reflector import Key
+from providers.webhooks.events import ApplicationNotice, Notice, PullRequestNotice, RepositoryName, RunNotice
+from tests.receiver.world import (
+    GITHUB,
+    RUN_URL,
+    SECRET,
+    World,
+    environment,
+    pull_request,
+    repository,
+    shop,
+    tracker,
+)
 from tests.watcher.fakes import until
 from worker.receiver import pokes as module
+from worker.receiver.hooks import Hook
 from worker.receiver.index import Place, Target
 from worker.receiver.pokes import PENDING_LIMIT, Pokes
 from worker.receiver.secrets import SECRET_KEY
+
+MERGE = PullRequestNotice(repository=RepositoryName(full_name="acme/web"), number=412)
 
 
 @pytest.fixture
@@ -80,6 +96,45 @@ async def test_to_have_a_delivery_of_a_shared_provider_reach_nobody_else(
     code, _ = await world.github("pull_request", pull_request(), path="/hooks/-/ClusterScmProvider/github")
     assert code == 429
     await until(lambda: any(one.namespace == "shop" for one in world.poked), seconds=10)
+
+
+class Unscanned(dict[Key, Any]):
+    """Objects that are found by their keys alone."""
+
+    def __iter__(self) -> Iterator[Key]:
+        raise AssertionError("a delivery looks at all that is declared")
+
+    items = values = keys = __iter__  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "notice"),
+    [
+        ("ScmProvider", "github", MERGE),
+        ("GitRepository", "web", MERGE),
+        ("ArgoCDInstance", "argocd", ApplicationNotice(name="web-dev")),
+        ("TestRunner", "jenkins", RunNotice(url=RUN_URL)),
+    ],
+)
+def test_to_hold_the_event_loop_of_the_receiver_with_much_that_is_declared(
+    kind: str, name: str, notice: Notice
+) -> None:
+    world = shop()
+    for mirror in world.mirrors._all:
+        mirror._objects = Unscanned(mirror._objects)
+    world.index._early.clear()
+    hook = Hook(namespace="shop", kind=kind, name=name)
+    assert len(world.index.waiting(hook, (notice,))) == (0 if kind == "TestRunner" else 1)
+
+
+def test_to_have_one_delivery_poke_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.receiver.index.TARGETS_OF_NAMESPACE", 3)
+    world = shop()
+    for number in range(10):
+        world.apply(environment(f"e{number}", None))
+    hook = Hook(namespace="shop", kind="ArgoCDInstance", name="argocd")
+    found = world.index.targets(hook, [ApplicationNotice(name="web-7")])
+    assert len(set(found)) == len(found) == 3
 
 
 async def _never(_target: Target) -> bool:

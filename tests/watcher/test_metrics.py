@@ -118,3 +118,9 @@ def test_an_almost_empty_status_is_rendered_without_noise() -> None:
     assert (shown["state"], shown["sequence"], shown["attempt"], shown["uid"]) == ("Pending", 1, 1, "uid-1")
     assert [one["type"] for one in shown["conditions"]] == ["Ready", "Stalled"]
     assert not [name for name, value in shown.items() if value is None or value == ""]
+
+
+def test_a_forged_status_counts_by_kind_and_namespace(registry: CollectorRegistry, metrics: WatcherMetrics) -> None:
+    metrics.status_forged("Environment", "shop")
+    labels = {"kind": "Environment", "namespace": "shop"}
+    assert registry.get_sample_value("pilotage_status_forged_total", labels) == 1

@@ -8,8 +8,10 @@ import pytest
 
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import NAMESPACES, ApiError, Document
+from crds.api.verification import BINDINGS
 from deploy.local.environment.assembly import LocalEnvironment
 from tests.watcher.fakes import become
+from worker.watcher.commands import COMMANDS
 from worker.watcher.trackers import TRACKERS
 
 NAMESPACE = "watched"
@@ -104,3 +106,31 @@ async def test_a_terminated_watcher_stops_in_good_order(environment: LocalEnviro
     # The one that is left does the work of both.
     await create(environment, 5)
     await await_condition(environment, 5, "WorkflowAvailable", "True")
+
+
+async def test_without_the_admission_policy_commands_are_refused_where_people_look(
+    environment: LocalEnvironment,
+) -> None:
+    async with await KubernetesApi.connect(kubeconfig=str(environment.kubeconfig)) as api:
+        await api.delete(BINDINGS, None, "promotioncommands.pilotage.dev")
+        environment.kill("watcher-1")
+        environment.restart("watcher-1")
+        ready = f"{environment.http_url('watcher-1')}/readyz"
+
+        async def told() -> bool:
+            return "commands refused" in fetch(ready)[1]
+
+        await become(told)
+        spec = {"trackerRef": {"name": "web-5"}, "verb": "hold", "environment": "dev", "requestedBy": "the-ceo"}
+        await api.create(COMMANDS, NAMESPACE, {"metadata": {"name": "forged"}, "spec": spec})
+
+        async def answered() -> bool:
+            return "accepted" in (await api.get(COMMANDS, NAMESPACE, "forged")).get("status", {})
+
+        await become(answered)
+        status = (await api.get(COMMANDS, NAMESPACE, "forged"))["status"]
+    shown = {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]}
+    assert (status["accepted"], shown["Ready"]) == (False, ("False", "Refused"))
+    # The process is of use for everything else.
+    assert fetch(ready)[0] == 200
+    assert "commands are refused" in environment.log("watcher-1").read_text()

@@ -1,7 +1,9 @@
 """What the receiver keeps of each object: enough to find the workflows that a webhook concerns, and no more."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
+from typing import TypeAlias
 
 from activities.models.tracking import TrackerRef
 from crds.api.ports import Document
@@ -124,18 +126,24 @@ class DeploymentEntry:
     repository: str
 
 
-def read_environment(document: Document) -> tuple[DeploymentEntry, ...]:
+Deployments: TypeAlias = Mapping[tuple[str, str], tuple[DeploymentEntry, ...]]
+"""What an Environment deploys, by instance and application."""
+
+
+def read_environment(document: Document) -> Deployments:
     """Keep what an Environment deploys by Argo CD."""
-    return tuple(
-        DeploymentEntry(
-            instance=intern(argocd["instanceRef"]["name"]),
-            project=intern(argocd["project"]),
-            application=argocd.get("application") or "",
-            repository=intern(one["repositoryRef"]["name"]),
-        )
-        for one in document["spec"].get("deployments") or ()
-        if (argocd := one.get("argocd"))
-    )
+    found: dict[tuple[str, str], tuple[DeploymentEntry, ...]] = {}
+    for one in document["spec"].get("deployments") or ():
+        if argocd := one.get("argocd"):
+            entry = DeploymentEntry(
+                instance=intern(argocd["instanceRef"]["name"]),
+                project=intern(argocd["project"]),
+                application=argocd.get("application") or "",
+                repository=intern(one["repositoryRef"]["name"]),
+            )
+            where = entry.instance, entry.application
+            found[where] = (*found.get(where, ()), entry)
+    return found
 
 
 def read_existence(_document: Document) -> bool:

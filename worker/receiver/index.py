@@ -6,20 +6,23 @@ status of its tracker shows them; a run that ends before that status was seen is
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from activities.models.tracking import TrackerRef
 from crds.api.reflector import Key, ObjectChange
 from crds.v1alpha1.git_repository import ProviderKind
 from providers.webhooks.events import ApplicationNotice, Notice, PullRequestNotice, RepositoryName, RunNotice
 from worker.receiver import hooks
-from worker.receiver.entries import DeploymentEntry, OpenRun, RepositoryEntry, TrackerEntry, plain_url
+from worker.receiver.entries import OpenRun, RepositoryEntry, TrackerEntry, plain_url
 from worker.receiver.hooks import Hook
+from worker.receiver.marked import Marked
 from worker.receiver.mirrors import Mirrors
 
+TARGETS_OF_NAMESPACE = 1000
+"""Workflows that one delivery pokes."""
 EARLY_SECONDS = 30.0
 """How long a run is remembered that ended before any status showed it."""
 EARLY_LIMIT = 1000
@@ -47,9 +50,9 @@ class Index:
         """Take what pokes a tracker whose run ended before it was known."""
         self._mirrors = mirrors
         self._poke = poke
-        self._by_pull: dict[tuple[str, str, int], set[Key]] = {}
-        self._by_run: dict[str, set[Key]] = {}
-        self._on_the_way: dict[tuple[str, str], set[Key]] = {}
+        self._by_pull = Marked(_pull_request_of)
+        self._by_run = Marked(_runs_of)
+        self._on_the_way = Marked(_way_of)
         self._early: OrderedDict[tuple[Hook, str], float] = OrderedDict()
         mirrors.follow_trackers(self._follow)
 
@@ -65,8 +68,14 @@ class Index:
         return self.waiting(hook, notices)
 
     def waiting(self, hook: Hook, notices: Iterable[Notice]) -> tuple[Target, ...]:
-        """Return the same, as far as the mirrors show it now."""
-        return tuple(dict.fromkeys(target for notice in notices for target in self._of(hook, notice)))
+        """Return the same, as far as the mirrors show it now; what a namespace has beyond the limit looks by itself."""
+        found: dict[Target, None] = {}
+        held: Counter[str] = Counter()
+        for target in (target for notice in notices for target in self._of(hook, notice)):
+            if target not in found and held[target.namespace] < TARGETS_OF_NAMESPACE:
+                found[target] = None
+                held[target.namespace] += 1
+        return tuple(found)
 
     def _of(self, hook: Hook, notice: Notice) -> Iterator[Target]:
         match notice:
@@ -79,31 +88,30 @@ class Index:
 
     def _of_pull_request(self, hook: Hook, notice: PullRequestNotice) -> Iterator[Target]:
         for key, _ in self._repositories(hook, notice.repository):
-            for tracker in self._trackers(self._by_pull.get((key.namespace, key.name, notice.number), ())):
+            for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
                 if not tracker.merged:
                     yield tracker.ref
 
     def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
         for mark in _marks_of(notice):
-            for tracker in self._trackers(self._by_run.get(mark, ())):
+            for tracker in self._trackers(self._by_run.at(mark)):
                 if self._waits(tracker, mark, hook):
                     yield tracker.ref
 
     def _of_application(self, hook: Hook, notice: ApplicationNotice) -> Iterator[Target]:
-        for key, deployments in self._mirrors.environments(hook.namespace):
-            for one in deployments:
-                if _means(one, hook.name, notice) and self._on_the_way.get((hook.namespace, one.repository)):
-                    yield Place(namespace=key.namespace, environment=key.name, repository=one.repository)
+        for key, one in self._mirrors.deployments(hook.namespace, hook.name, notice.name):
+            if notice.project in ("", one.project) and self._on_the_way.at((hook.namespace, one.repository)):
+                yield Place(namespace=key.namespace, environment=key.name, repository=one.repository)
 
     def _repositories(self, hook: Hook, named: RepositoryName) -> Iterator[tuple[Key, RepositoryEntry]]:
         """Yield the repositories that a resource's webhooks may be about, of those that are so named."""
-        for key, one in self._candidates(hook):
+        for key, one in self._candidates(hook, named):
             if _belongs(hook, key, one) and _is_named(one, named):
                 yield key, one
 
-    def _candidates(self, hook: Hook) -> Iterator[tuple[Key, RepositoryEntry]]:
+    def _candidates(self, hook: Hook, named: RepositoryName) -> Iterator[tuple[Key, RepositoryEntry]]:
         if hook.kind != hooks.GIT_REPOSITORY:
-            yield from self._mirrors.repositories()
+            yield from self._mirrors.repositories(named)
         elif (found := self._mirrors.repository(Key(hook.namespace, hook.name))) is not None:
             yield Key(hook.namespace, hook.name), found
 
@@ -143,25 +151,10 @@ class Index:
         return now - at > EARLY_SECONDS
 
     def _follow(self, change: ObjectChange[TrackerEntry]) -> None:
-        if change.old is not None:
-            self._forget(change.key, change.old)
+        for table in (self._by_pull, self._by_run, self._on_the_way):
+            table.follow(change)
         if change.new is not None and not change.new.over:
-            self._note(change.key, change.new)
             self._catch_up(change.old, change.new)
-
-    def _note(self, key: Key, tracker: TrackerEntry) -> None:
-        namespace, repository = tracker.ref.namespace, tracker.repository
-        self._by_pull.setdefault((namespace, repository, tracker.number), set()).add(key)
-        self._on_the_way.setdefault((namespace, repository), set()).add(key)
-        for mark in _marks(tracker):
-            self._by_run.setdefault(mark, set()).add(key)
-
-    def _forget(self, key: Key, tracker: TrackerEntry) -> None:
-        namespace, repository = tracker.ref.namespace, tracker.repository
-        _drop(self._by_pull, (namespace, repository, tracker.number), key)
-        _drop(self._on_the_way, (namespace, repository), key)
-        for mark in _marks(tracker):
-            _drop(self._by_run, mark, key)
 
     def _catch_up(self, old: TrackerEntry | None, new: TrackerEntry) -> None:
         """Poke a tracker whose status shows a run that is known to have ended."""
@@ -173,6 +166,18 @@ class Index:
             if mark in news and not self._is_old(at, now) and self._waits(new, mark, hook):
                 del self._early[hook, mark]
                 self._poke(new.ref)
+
+
+def _pull_request_of(_key: Key, tracker: TrackerEntry) -> tuple[tuple[str, str, int], ...]:
+    return () if tracker.over else ((tracker.ref.namespace, tracker.repository, tracker.number),)
+
+
+def _way_of(_key: Key, tracker: TrackerEntry) -> tuple[tuple[str, str], ...]:
+    return () if tracker.over else ((tracker.ref.namespace, tracker.repository),)
+
+
+def _runs_of(_key: Key, tracker: TrackerEntry) -> tuple[str, ...]:
+    return () if tracker.over else _marks(tracker)
 
 
 def _marks(tracker: TrackerEntry) -> tuple[str, ...]:
@@ -201,23 +206,3 @@ def _is_named(repository: RepositoryEntry, named: RepositoryName) -> bool:
     if repository.project_id and named.project_id:
         return repository.project_id == named.project_id
     return repository.full_name == named.full_name.lower()
-
-
-def _means(deployment: DeploymentEntry, instance: str, notice: ApplicationNotice) -> bool:
-    """Say whether a deployment may be this application; which ones a selector means, only Argo CD knows."""
-    return (
-        deployment.instance == instance
-        and deployment.application in ("", notice.name)
-        and notice.project in ("", deployment.project)
-    )
-
-
-Where = TypeVar("Where", bound=Hashable)
-
-
-def _drop(table: dict[Where, set[Key]], where: Where, key: Key) -> None:
-    kept = table.get(where)
-    if kept is not None:
-        kept.discard(key)
-        if not kept:
-            del table[where]

@@ -15,8 +15,10 @@ from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.scm_host import ScmHost
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
+from providers.webhooks.events import RepositoryName
 from worker.receiver.entries import (
     DeploymentEntry,
+    Deployments,
     RepositoryEntry,
     RunnerEntry,
     TrackerEntry,
@@ -27,6 +29,7 @@ from worker.receiver.entries import (
     read_runner,
     read_tracker,
 )
+from worker.receiver.marked import Marked
 
 T = TypeVar("T")
 
@@ -47,12 +50,14 @@ class Mirrors:
         self._all: list[Reflector[Any]] = []
         self._followers: list[Callable[[ObjectChange[TrackerEntry]], None]] = []
         self._trackers = self._mirror(PullRequestTracker, read_tracker, self._tell)
-        self._repositories = self._mirror(GitRepository, read_repository)
+        self._named = Marked(_names_of_repository)
+        self._deployed = Marked(_applications_of)
+        self._repositories = self._mirror(GitRepository, read_repository, self._named.follow)
         self._providers = self._mirror(ScmProvider, read_provider)
         self._shared_providers = [] if namespaces else self._mirror(ClusterScmProvider, read_provider)
         self._runners = self._mirror(TestRunner, read_runner)
         self._instances = self._mirror(ArgoCDInstance, read_existence)
-        self._environments = self._mirror(Environment, read_environment)
+        self._environments = self._mirror(Environment, read_environment, self._deployed.follow)
 
     @property
     def has_synced(self) -> bool:
@@ -85,15 +90,19 @@ class Mirrors:
     def has_instance(self, key: Key) -> bool:
         return _find(self._instances, key) is not None
 
-    def repositories(self) -> Iterator[tuple[Key, RepositoryEntry]]:
-        """Yield all repositories."""
-        for mirror in self._repositories:
-            yield from mirror.objects.items()
+    def repositories(self, named: RepositoryName) -> Iterator[tuple[Key, RepositoryEntry]]:
+        """Yield the repositories that have this name, or this number, wherever they are."""
+        marks = [named.full_name.lower(), *([named.project_id] if named.project_id else [])]
+        for key in sorted({key for mark in marks for key in self._named.at(mark)}):
+            if (found := self.repository(key)) is not None:
+                yield key, found
 
-    def environments(self, namespace: str) -> Iterator[tuple[Key, tuple[DeploymentEntry, ...]]]:
-        """Yield the Environments of a namespace with what they deploy."""
-        for mirror in self._environments:
-            yield from ((key, one) for key, one in mirror.objects.items() if key.namespace == namespace)
+    def deployments(self, namespace: str, instance: str, application: str) -> Iterator[tuple[Key, DeploymentEntry]]:
+        """Yield what may mean this application, with its Environment; what a selector means, only Argo CD knows."""
+        for name in (application, ""):
+            for key in sorted(self._deployed.at((namespace, instance, name))):
+                found = _find(self._environments, key)
+                yield from ((key, one) for one in (found or {}).get((instance, name), ()))
 
     def _tell(self, change: ObjectChange[TrackerEntry]) -> None:
         for follower in self._followers:
@@ -119,6 +128,15 @@ class Mirrors:
         ]
         self._all += mirrors
         return mirrors
+
+
+def _names_of_repository(_key: Key, repository: RepositoryEntry) -> tuple[str | int, ...]:
+    number = (repository.project_id,) if repository.project_id else ()
+    return (repository.full_name, *number)
+
+
+def _applications_of(key: Key, deployments: Deployments) -> Iterator[tuple[str, str, str]]:
+    return ((key.namespace, instance, application) for instance, application in deployments)
 
 
 def _find(mirrors: Sequence[Reflector[T]], key: Key) -> T | None:
