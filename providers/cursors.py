@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from providers.models import Remark, Remarks
 
@@ -10,6 +10,8 @@ LOOK_PAGES = 5
 """Pages of a list that one look reads; the next one goes on behind them."""
 LOOK_REMARKS = 100
 """Comments that one look takes, the oldest; the next one goes on behind them."""
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any pull request."""
 _LARGEST = 2**63 - 1
 
 

@@ -10,6 +10,7 @@ from providers.gitea.branches import GiteaBranches
 from providers.gitea.calls import GiteaCalls
 from providers.gitea.changes import GiteaPullRequestChanges
 from providers.gitea.revisions import FAILED, GiteaRevisions
+from providers.gitea.steering import GiteaSteering
 from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest, LabelLook
 from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
@@ -161,7 +162,7 @@ class GiteaHost:
         self.branches: Branches | None = branches
         self.changes: PullRequestChanges | None = GiteaPullRequestChanges(calls, self.revisions, branches)
         self.deployment_records: DeploymentRecords | None = None
-        self.steering: Steering | None = None
+        self.steering: Steering | None = GiteaSteering(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account.

@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import partial
 
+from providers.accounts import known
 from providers.cursors import LOOK_PAGES, PageCursor, newer, page_cursor, remark_cursor
 from providers.github import wire_steering
 from providers.github.calls import GitHubCalls
@@ -19,7 +20,7 @@ class GitHubSteering:
         self._calls = calls
 
     async def label_events(self, number: int, cursor: str) -> LabelEvents:
-        own, at = (await self._calls.login()).lower(), page_cursor(cursor)
+        own, at = await self._own(), page_cursor(cursor)
         found: list[LabelEvent] = []
         for _ in range(LOOK_PAGES):
             reply = await self._calls.call(wire_steering.list_events(self._calls.repository, number, at.page))
@@ -32,7 +33,7 @@ class GitHubSteering:
         return LabelEvents(events=tuple(found), cursor=str(at))
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
-        own, at = (await self._calls.login()).lower(), remark_cursor(cursor, since)
+        own, at = await self._own(), remark_cursor(cursor, since)
         found: list[Remark] = []
         for page in range(1, LOOK_PAGES + 1):
             reply = await self._calls.call(wire_steering.list_remarks(self._calls.repository, number, at.since, page))
@@ -40,6 +41,9 @@ class GitHubSteering:
             if items_on(reply) < PAGE_SIZE:
                 break
         return newer(found, since, at)
+
+    async def _own(self) -> str:
+        return known(await self._calls.login())
 
     async def may_write(self, person: Person) -> bool:
         return wire_steering.may_write(

@@ -12,6 +12,7 @@ from providers.gitlab.branches import GitLabBranches
 from providers.gitlab.calls import GitLabCalls
 from providers.gitlab.changes import GitLabMergeRequestChanges
 from providers.gitlab.deployments import GitLabDeploymentRecords
+from providers.gitlab.steering import GitLabSteering
 from providers.http import HttpClients
 from providers.models import (
     Ancestry,
@@ -176,7 +177,7 @@ class GitLabHost:
         self.changes: PullRequestChanges | None = GitLabMergeRequestChanges(calls)
         self.branches: Branches | None = GitLabBranches(calls)
         self.deployment_records: DeploymentRecords | None = GitLabDeploymentRecords(calls)
-        self.steering: Steering | None = None
+        self.steering: Steering | None = GitLabSteering(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the project where there is one; return its path or the account.

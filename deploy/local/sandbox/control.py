@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from deploy.local.sandbox.argocd_seed import OWN_FIELDS
 from deploy.local.sandbox.argocd_state import Application
+from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.github_state import Pull, Repository
 from deploy.local.sandbox.replies import Json
 from deploy.local.sandbox.state import STATE, SandboxState
@@ -182,6 +183,20 @@ def _label(state: SandboxState, body: Json) -> Json:
     return {"labels": pull.labels}
 
 
+def add_comment(state: SandboxState, body: Json) -> Json:
+    """Comment as a person would: {repo, number, actor?, body}."""
+    pull, now = _pull(_repository(state, body), body), timestamp(state.clock.now())
+    comment = {
+        "id": state.github.next_number(),
+        "body": str(body["body"]),
+        "user": {"login": body.get("actor", "ada"), "type": "User"},
+        "created_at": now,
+        "updated_at": now,
+    }
+    pull.comments.append(comment)
+    return {"id": comment["id"]}
+
+
 def _deploy(state: SandboxState, body: Json) -> Json:
     """Run a revision as if a pipeline had deployed it: {app, revision or revisions, images?}.
 
@@ -324,6 +339,7 @@ _ACTIONS: dict[str, Action] = {
     "/_github/push": _push,
     "/_github/close": _close,
     "/_github/label": _label,
+    "/_github/comment": add_comment,
     "/_argocd/deploy": _deploy,
     "/_argocd/set": _set_application,
     "/_argocd/compare": _compare_application,

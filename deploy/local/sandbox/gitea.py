@@ -38,6 +38,9 @@ _ROUTES: tuple[tuple[str, str, str, Action], ...] = (
     ("DELETE", _REPOSITORY + "/issues/{number}/labels/{label}", "issue", issues.remove_label),
     ("GET", _REPOSITORY + "/issues/{number}/comments", "issue", issues.list_comments),
     ("POST", _REPOSITORY + "/issues/{number}/comments", "issue", issues.create_comment),
+    ("GET", _REPOSITORY + "/issues/{number}/timeline", "issue", issues.list_timeline),
+    ("GET", _REPOSITORY + "/collaborators/{login}/permission", "repository", issues.read_permission),
+    ("POST", _REPOSITORY + "/issues/comments/{comment}/reactions", "issue", issues.react),
     ("GET", _REPOSITORY + "/issues/comments/{comment}", "issue", issues.read_comment),
     ("PATCH", _REPOSITORY + "/issues/comments/{comment}", "issue", issues.change_comment),
 )

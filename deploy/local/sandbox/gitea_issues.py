@@ -4,6 +4,7 @@ from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.gitea_http import Call, not_found, refused, show_user
 from deploy.local.sandbox.gitea_labels import Label
 from deploy.local.sandbox.github_state import Pull, Repository
+from deploy.local.sandbox.remarks import changed_since, react_to
 from deploy.local.sandbox.replies import Json, Reply
 
 
@@ -20,14 +21,16 @@ def add_labels(call: Call) -> Reply:
     """Add by ids or by names; names that do not exist are passed over, a name of several labels adds them all."""
     repository = call.repository()
     pull = call.pull(repository)
-    changed = call.labels.put(repository, pull, [*call.labels.on(repository, pull), *_named(call, repository)])
+    changed = call.labels.put(
+        repository, pull, [*call.labels.on(repository, pull), *_named(call, repository)], actor=call.account.login
+    )
     return Reply(body=show_labels(call, call.labels.on(repository, pull)), took_effect=changed)
 
 
 def replace_labels(call: Call) -> Reply:
     repository = call.repository()
     pull = call.pull(repository)
-    changed = call.labels.put(repository, pull, _named(call, repository))
+    changed = call.labels.put(repository, pull, _named(call, repository), actor=call.account.login)
     return Reply(body=show_labels(call, call.labels.on(repository, pull)), took_effect=changed)
 
 
@@ -37,7 +40,7 @@ def remove_label(call: Call) -> Reply:
     if all(row.id != number for row in call.labels.of_repository(repository)):
         raise refused(422, "label does not exist [label_id: 0]")
     there = call.labels.on(repository, pull)
-    changed = call.labels.put(repository, pull, [row for row in there if row.id != number])
+    changed = call.labels.put(repository, pull, [row for row in there if row.id != number], actor=call.account.login)
     return Reply(status=204, took_effect=changed)
 
 
@@ -56,8 +59,8 @@ def create_repository_label(call: Call) -> Reply:
 
 
 def list_comments(call: Call) -> Reply:
-    """List all comments at once: the host has no pages here."""
-    comments = call.pull(call.repository()).comments
+    """List all comments that changed since a moment at once: the host has no pages here."""
+    comments = changed_since(call.pull(call.repository()).comments, call.request.query.get("since"))
     return Reply(body=comments, headers={"X-Total-Count": str(len(comments))})
 
 
@@ -85,6 +88,35 @@ def change_comment(call: Call) -> Reply:
     comment = _comment(call)
     comment["body"], comment["updated_at"] = _comment_text(call), timestamp(call.state.clock.now())
     return Reply(body=comment)
+
+
+def list_timeline(call: Call) -> Reply:
+    """List what happened to labels, oldest first; the body of one that was put there is `1`."""
+    events = changed_since(call.pull(call.repository()).events, call.request.query.get("since"), "created_at")
+    page, headers = call.paged([event for event in events if event["event"] in ("labeled", "unlabeled")])
+    rows = [
+        {
+            "id": event["id"],
+            "type": "label",
+            "body": "1" if event["event"] == "labeled" else "",
+            "user": show_user(call, event["actor"]["login"]),
+            "label": {"id": sum(event["label"]["name"].encode()), "name": event["label"]["name"]},
+            "created_at": event["created_at"],
+        }
+        for event in page
+    ]
+    return Reply(body=rows, headers=headers)
+
+
+def read_permission(call: Call) -> Reply:
+    """Tell a person's right on the repository; people who are no collaborators have `none`."""
+    login = call.request.match_info["login"]
+    permission = call.repository().collaborators.get(login, "none")
+    return Reply(body={"permission": permission, "role_name": permission, "user": show_user(call, login)})
+
+
+def react(call: Call) -> Reply:
+    return react_to(_comment(call), call.account.login, str(call.body.get("content")))
 
 
 def show_labels(call: Call, labels: list[Label]) -> list[Json]:

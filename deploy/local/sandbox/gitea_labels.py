@@ -52,12 +52,19 @@ class GiteaLabels:
         ids += [next(row.id for row in rows if row.name == name) for name in pull.labels if name not in names]
         return [row for row in rows if row.id in ids and row.name in pull.labels]
 
-    def put(self, repository: Repository, pull: Pull, labels: Iterable[Label]) -> bool:
-        """Replace what is on a pull request; returns whether that changes anything."""
+    def put(self, repository: Repository, pull: Pull, labels: Iterable[Label], *, actor: str) -> bool:
+        """Replace what is on a pull request, which its timeline shows; returns whether that changes anything."""
         before = self.on(repository, pull)
         wanted = {label.id: label for label in labels}
         self._on_pull[repository.full_name, pull.number] = list(wanted)
         after = [label for label in self.of_repository(repository) if label.id in wanted]
         pull.labels[:] = dict.fromkeys(label.name for label in after)
+        for label in (label for label in after if label not in before):
+            self._record(pull, "labeled", label, actor)
+        for label in (label for label in before if label not in after):
+            self._record(pull, "unlabeled", label, actor)
         pull.updated_at = self._github.clock.now()
         return before != after
+
+    def _record(self, pull: Pull, event: str, label: Label, actor: str) -> None:
+        self._github.record_event(pull, event, actor=actor, label={"name": label.name, "color": label.color})

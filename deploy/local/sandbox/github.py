@@ -60,6 +60,8 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment}", issues.delete_comment),
     ("GET", "/repos/{owner}/{repo}/issues/{number}/events", issues.list_events),
     ("GET", "/repos/{owner}/{repo}/collaborators/{login}/permission", issues.read_permission),
+    ("POST", "/repos/{owner}/{repo}/issues/comments/{comment}/reactions", issues.react),
+    ("GET", "/orgs/{org}/teams/{team}/memberships/{login}", issues.read_membership),
     ("GET", "/repos/{owner}/{repo}/actions/workflows/{workflow}", actions.read_workflow),
     ("POST", "/repos/{owner}/{repo}/actions/workflows/{workflow}/dispatches", actions.dispatch),
     ("GET", "/repos/{owner}/{repo}/actions/workflows/{workflow}/runs", actions.list_runs),

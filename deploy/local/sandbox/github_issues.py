@@ -4,6 +4,7 @@ from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.github_http import Call, not_found, refused
 from deploy.local.sandbox.github_pulls import show_user
 from deploy.local.sandbox.github_state import Pull, Repository
+from deploy.local.sandbox.remarks import changed_since, react_to
 from deploy.local.sandbox.replies import Json, Reply
 
 _LABEL_NAME_LIMIT = 50
@@ -104,7 +105,8 @@ def create_repository_label(call: Call) -> Reply:
 
 
 def list_comments(call: Call) -> Reply:
-    page, headers = call.paged(call.pull(call.repository()).comments)
+    found = changed_since(call.pull(call.repository()).comments, call.request.query.get("since"))
+    page, headers = call.paged(found)
     return Reply(body=list(page), headers=headers)
 
 
@@ -154,6 +156,18 @@ def read_permission(call: Call) -> Reply:
     login = call.request.match_info["login"]
     permission = call.repository().collaborators.get(login, "none")
     return Reply(body={"permission": permission, "role_name": permission, "user": show_user(call, login)})
+
+
+def read_membership(call: Call) -> Reply:
+    """Tell a person's membership of a team of the organization."""
+    team, login = call.request.match_info["team"], call.request.match_info["login"]
+    if login not in call.state.teams.get(team, ()):
+        raise not_found()
+    return Reply(body={"state": "active", "role": "member"})
+
+
+def react(call: Call) -> Reply:
+    return react_to(_comment(call)[1], call.actor, str(call.body.get("content")))
 
 
 def _labels(repository: Repository, pull: Pull) -> list[Json | None]:

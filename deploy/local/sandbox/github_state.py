@@ -119,6 +119,8 @@ class GitHubState:
         self.repositories: dict[str, Repository] = {}
         self.tokens: dict[str, Token] = {}
         self.app: Json = {"id": 1, "installations": {}, "public_key": None}
+        self.teams: dict[str, list[str]] = {}
+        """Members of the organizations' teams, and of GitLab's groups, by their names."""
         self._number = 1000
 
     def next_number(self) -> int:
@@ -139,6 +141,7 @@ class GitHubState:
             self.tokens[token] = Token(**wanted)
         if app := seed.get("app"):
             self.app = {**self.app, **app}
+        self.teams.update(seed.get("teams") or {})
         for full_name, wanted in (seed.get("repos") or {}).items():
             owner, _, name = full_name.partition("/")
             repository = self.repository(full_name)

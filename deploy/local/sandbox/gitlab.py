@@ -8,6 +8,7 @@ from deploy.local.sandbox import gitlab_deployments as deployments
 from deploy.local.sandbox import gitlab_merge_requests as merge_requests
 from deploy.local.sandbox import gitlab_merging as merging
 from deploy.local.sandbox import gitlab_notes as notes
+from deploy.local.sandbox import gitlab_people as people
 from deploy.local.sandbox.gitlab_graphql import answer_query
 from deploy.local.sandbox.gitlab_http import Action, endpoint
 
@@ -24,6 +25,9 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("POST", f"{_ONE}/notes", notes.create),
     ("GET", f"{_ONE}/notes/{{note}}", notes.read_one),
     ("PUT", f"{_ONE}/notes/{{note}}", notes.change),
+    ("POST", f"{_ONE}/notes/{{note}}/award_emoji", people.award),
+    ("GET", f"{_ONE}/resource_label_events", people.list_label_events),
+    ("GET", "/members/all/{user}", people.read_member),
     ("POST", "/labels", merge_requests.create_label),
     ("POST", "/statuses/{sha}", commits.create_status),
     ("GET", "/deployments", deployments.list_deployments),
@@ -43,5 +47,6 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 
 def add_routes(app: web.Application) -> None:
     app.router.add_post("/gitlab/api/graphql", endpoint(answer_query))
+    app.router.add_get("/gitlab/api/v4/groups/{group}/members/all/{user}", endpoint(people.read_group_member))
     for method, path, action in _ROUTES:
         app.router.add_route(method, _PROJECT + path, endpoint(action))

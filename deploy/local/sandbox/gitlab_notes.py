@@ -65,6 +65,11 @@ def change(call: Call) -> Reply:
     return Reply(body=_show(pull, note))
 
 
+def note_of(call: Call) -> Json:
+    """Find the note that is asked for."""
+    return _note(call)[1]
+
+
 def _text(call: Call, pull: Pull) -> str:
     given = str(call.body.get("body") or "")
     if not given:

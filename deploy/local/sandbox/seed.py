@@ -54,7 +54,8 @@ def default_seed() -> Json:
       repos{full_name: {commits[{sha, parents, message?, author?, files?}], branches{name: ref}, labels[{name, color?}],
       pulls[{number, head{ref, sha}, base?, title?, author?, state?, merged?, merge_sha?, labels?, files?}],
       workflows{file: {name?, run_name?, inputs{name: {required?, default?}}, dispatch?, conclusion?,
-      duration_seconds?, queued_seconds?, approval?}}, collaborators{login: admin|write|read}}}
+      duration_seconds?, queued_seconds?, approval?}}, collaborators{login: admin|write|read}}},
+      teams{name: [logins]}
     jenkins: users{name: {token, password?, permissions?}}, jobs{path: {parameters[], result?, duration_seconds?,
       queue_seconds?, disabled?, test_report?}}
     gitlab: tokens{token: {username, access?, scopes?}}, projects{path: {id?, branches{name: sha}, workflow_name?,
@@ -150,7 +151,7 @@ def _github() -> Json:
                     },
                     "on-push.yml": {"name": "on push", "dispatch": False},
                 },
-                "collaborators": {AUTHOR: "write", "grace": "admin", "mallory": "read"},
+                "collaborators": {AUTHOR: "write", "grace": "admin", "mallory": "read", "pilotage-bot": "write"},
             }
         },
     }

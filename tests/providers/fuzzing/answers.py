@@ -51,7 +51,12 @@ def _routes(table: Mapping[str, Answer | object]) -> tuple[Route, ...]:
 
 
 _USER = {"login": "pilotage-bot", "id": 7}
-_COMMENT = {"id": 9, "body": "### Pilotage: Testing", "user": _USER}
+_COMMENT = {"id": 9, "body": "### Pilotage: Testing", "user": _USER, "created_at": "2024-02-01T10:00:00Z"}
+_EVENTS = [
+    {"id": 5, "event": "labeled", "actor": {"login": "mona"}, "label": {"name": "pilotage/hold"},
+     "created_at": "2024-02-01T10:00:00Z"},
+    {"id": 6, "event": "closed", "actor": None, "created_at": "2024-02-01T10:00:00Z"},
+]  # fmt: skip
 _LABELS = [{"name": "bug"}, {"name": "pilotage/testing"}]
 _GITHUB_RUN = {
     "id": 42, "html_url": "https://github.example.com/acme/web/actions/runs/42", "display_title": KEY,
@@ -121,6 +126,10 @@ GITHUB = _routes({
     r"POST .*/repos/acme/web/labels": Answer(status=201, body=_LABELS[0]),
     r"DELETE .*/issues/1/labels/.*": _LABELS,
     r"GET .*/issues/1/comments": Answer(headers=_PAGED, body=[_COMMENT, {**_COMMENT, "user": {"login": "mona"}}]),
+    r"GET .*/issues/1/events": _EVENTS,
+    r"GET .*/collaborators/8/permission": {"permission": "write", "role_name": "maintain"},
+    r"GET .*/orgs/acme/teams/release/memberships/8": {"state": "active", "role": "member"},
+    r"POST .*/issues/comments/9/reactions": Answer(status=201, body={"id": 1, "content": "+1"}),
     r"GET .*/issues/comments/.*": _COMMENT,
     r"POST .*/issues/1/comments": Answer(status=201, body=_COMMENT),
     r"PATCH .*/issues/comments/.*": _COMMENT,
@@ -392,7 +401,10 @@ _OPENED = {
     "detailed_merge_status": "mergeable",
     "squash_commit_sha": None,
 }
-_NOTE = {"id": 9, "body": "### Pilotage: Testing", "author": _GITLAB_USER, "system": False}
+_NOTE = {
+    "id": 9, "body": "### Pilotage: Testing", "author": _GITLAB_USER, "system": False,
+    "created_at": "2024-02-01T10:00:00Z",
+}  # fmt: skip
 _GITLAB_DEPLOYMENT = {
     "id": 31, "sha": SHA, "status": "success", "environment": {"id": 5, "name": "staging", "external_url": None},
     "deployable": None,
@@ -439,6 +451,14 @@ GITLAB = _routes({
     r"GET .*/merge_requests/1/notes": Answer(headers=_GITLAB_PAGE, body=[_NOTE, {**_NOTE, "id": 8, "system": True}]),
     r"POST .*/merge_requests/1/notes": Answer(status=201, body=_NOTE),
     r"(GET|PUT) .*/merge_requests/1/notes/9": _NOTE,
+    r"POST .*/merge_requests/1/notes/9/award_emoji": Answer(status=201, body={"id": 1, "name": "thumbsup"}),
+    r"GET .*/merge_requests/1/resource_label_events": Answer(headers=_GITLAB_PAGE, body=[
+        {"id": 5, "user": {"id": 8, "username": "mona"}, "label": {"name": "pilotage/hold"}, "action": "add",
+         "created_at": "2024-02-01T10:00:00Z"},
+        {"id": 6, "user": {"id": 8, "username": "mona"}, "label": None, "action": "remove",
+         "created_at": "2024-02-01T10:00:00Z"},
+    ]),
+    r"GET .*/members/all/8": {"id": 8, "username": "mona", "access_level": 30, "state": "active"},
     r"POST .*/labels": Answer(status=201, body={"id": 1, "name": "pilotage/testing"}),
     r"GET .*/repository/merge_base": {"id": OLDER},
     r"GET .*/repository/commits/[^/]+": {"id": SHA},
@@ -566,6 +586,13 @@ GITEA = _routes({
         {"id": 1, "context": "pilotage/dev", "status": "pending", "description": "", "target_url": ""},
     ]}),
     r"POST .*/statuses/.*": Answer(status=201, body={"id": 1}),
+    r"GET .*/issues/1/timeline": Answer(headers=_ONE_PAGE, body=[
+        {"id": 5, "type": "label", "body": "1", "user": {"login": "mona"}, "label": {"id": 1, "name": "bug"},
+         "created_at": "2024-02-01T10:00:00Z"},
+        {"id": 6, "type": "comment", "body": "x", "user": {"login": "mona"}, "created_at": "2024-02-01T10:00:00Z"},
+    ]),
+    r"GET .*/collaborators/8/permission": {"permission": "write"},
+    r"POST .*/issues/comments/9/reactions": Answer(status=201, body={"content": "+1"}),
     r"GET .*/issues/1/labels": _GITEA_LABELS,
     r"POST .*/issues/1/labels": _GITEA_LABELS,
     r"GET .*/repos/acme/web/labels": Answer(headers=_ONE_PAGE, body=_GITEA_LABELS),

@@ -21,10 +21,11 @@ from providers.models import (
     NewCommit,
     NewPullRequest,
     Origin,
+    Person,
     Run,
     StatusState,
 )
-from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges, ScmHost
+from providers.ports import Branches, CommitStatuses, DeploymentRecords, PullRequestChanges, ScmHost, Steering
 from tests.activities.fakes import application
 from tests.providers.apps import github_app
 from tests.providers.fuzzing.answers import KEY, OLDER, SHA
@@ -59,6 +60,7 @@ ACCESS_TOKEN = "https://bitbucket.example.com/access-token"
 REFUSING_BITBUCKET = "https://bitbucket.example.com/refusing"
 UNRELATED = "3" * 40
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+MONA = Person(id="8", name="mona")
 OURS = Comment(id="1:9", body="")
 PERSON = {"username": "bot@example.com", "token": TOKEN}
 PASSWORD = {"username": "bot", "password": TOKEN}
@@ -93,6 +95,12 @@ def records(host: ScmHost) -> DeploymentRecords:
     """Return the port of a host that has it."""
     assert host.deployment_records is not None
     return host.deployment_records
+
+
+def steering(host: ScmHost) -> Steering:
+    """Return the port of a host that has it."""
+    assert host.steering is not None
+    return host.steering
 
 
 def check_runs(http: HttpClients) -> CommitStatuses:
@@ -155,6 +163,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "github.branches.commit.refused": lambda http: refused(branches(github(http, base=REFUSING)).commit(COMMIT)),
     "github.deployment_records.record": lambda http: records(github(http)).record(RECORD),
     "github.deployment_records.record.new": lambda http: records(github(http)).record(NEW_RECORD),
+    "github.steering.label_events": lambda http: steering(github(http)).label_events(1, ""),
+    "github.steering.remarks": lambda http: steering(github(http)).remarks(1, LONG_AGO, ""),
+    "github.steering.may_write": lambda http: steering(github(http)).may_write(MONA),
+    "github.steering.is_member": lambda http: steering(github(http)).is_member("release", MONA),
+    "github.steering.react": lambda http: steering(github(http)).react("9", agreed=True),
     "github.check": lambda http: github(http).check(),
     "github.check.account": lambda http: github(http, owner="").check(),
     "github.check.app": lambda http: github(http, owner="", data=APP).check(),
@@ -227,6 +240,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitea.branches.read": lambda http: branches(gitea(http)).read("deploy/a.yaml", SHA),
     "gitea.branches.commit": lambda http: branches(gitea(http)).commit(COMMIT),
     "gitea.branches.commit.begins": lambda http: branches(gitea(http)).commit(replace(COMMIT, begins=True)),
+    "gitea.steering.label_events": lambda http: steering(gitea(http, data=PASSWORD)).label_events(1, ""),
+    "gitea.steering.remarks": lambda http: steering(gitea(http, data=PASSWORD)).remarks(1, LONG_AGO, ""),
+    "gitea.steering.may_write": lambda http: steering(gitea(http, data=PASSWORD)).may_write(MONA),
+    "gitea.steering.is_member": lambda http: steering(gitea(http, data=PASSWORD)).is_member("release", MONA),
+    "gitea.steering.react": lambda http: steering(gitea(http, data=PASSWORD)).react("9", agreed=True),
     "gitea.check": lambda http: gitea(http).check(),
     "gitea.check.account": lambda http: gitea(http, owner="", data=PASSWORD).check(),
     "azureDevOps.pull_requests.get": lambda http: azure_devops(http).pull_requests.get(1),
@@ -363,6 +381,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "gitlab.branches.commit.refused": lambda http: refused(branches(gitlab(http, base=REFUSING)).commit(COMMIT)),
     "gitlab.deployment_records.record": lambda http: records(gitlab(http)).record(RECORD),
     "gitlab.deployment_records.record.new": lambda http: records(gitlab(http)).record(NEW_RECORD),
+    "gitlab.steering.label_events": lambda http: steering(gitlab(http)).label_events(1, ""),
+    "gitlab.steering.remarks": lambda http: steering(gitlab(http)).remarks(1, LONG_AGO, ""),
+    "gitlab.steering.may_write": lambda http: steering(gitlab(http)).may_write(MONA),
+    "gitlab.steering.is_member": lambda http: steering(gitlab(http)).is_member("release", MONA),
+    "gitlab.steering.react": lambda http: steering(gitlab(http)).react("1:9", agreed=True),
     "gitlab.check": lambda http: gitlab(http).check(),
     "gitlab.check.account": lambda http: gitlab(http, project="").check(),
     "gitlabCI.find": lambda http: gitlab_ci(http).find("main", KEY),

@@ -1,0 +1,59 @@
+"""Steering by labels and comments at GitLab."""
+
+from datetime import datetime
+from functools import partial
+
+from providers.accounts import known
+from providers.cursors import LOOK_PAGES, PageCursor, newer, page_cursor, remark_cursor, remark_number
+from providers.gitlab import wire, wire_steering
+from providers.gitlab.calls import GitLabCalls
+from providers.models import LabelEvent, LabelEvents, Person, Remark, Remarks
+from providers.reading import read
+
+
+class GitLabSteering:
+    names_who_labels = True
+    has_teams = True
+
+    def __init__(self, calls: GitLabCalls) -> None:
+        self._calls = calls
+
+    async def label_events(self, number: int, cursor: str) -> LabelEvents:
+        own, at = await self._own(), page_cursor(cursor)
+        found: list[LabelEvent] = []
+        for _ in range(LOOK_PAGES):
+            request = wire_steering.list_label_events(self._calls.project, number, at.page)
+            reply = await self._calls.call(request)
+            events, newest = await read(reply, partial(wire_steering.read_label_events, own, at.newest, reply))
+            found += events
+            more = wire.has_more(reply)
+            at = PageCursor(page=at.page + more, newest=newest)
+            if not more:
+                break
+        return LabelEvents(events=tuple(found), cursor=str(at))
+
+    async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
+        own, at = await self._own(), remark_cursor(cursor, since)
+        found: list[Remark] = []
+        for page in range(1, LOOK_PAGES + 1):
+            reply = await self._calls.call(wire_steering.list_newest_notes(self._calls.project, number, page))
+            listed = await read(reply, partial(wire_steering.read_remarks, number, own, reply))
+            found += listed
+            older = any(remark_number(one) <= at.newest or one.at < since for one in listed)
+            if older or not wire.has_more(reply):
+                break
+        return newer(found, since, at)
+
+    async def may_write(self, person: Person) -> bool:
+        reply = await self._calls.call(wire_steering.get_member(self._calls.project, person.id))
+        return wire_steering.access_level(reply) >= wire_steering.DEVELOPER
+
+    async def is_member(self, team: str, person: Person) -> bool:
+        reply = await self._calls.call(wire_steering.get_group_member(team, person.id))
+        return wire_steering.access_level(reply) > 0
+
+    async def react(self, comment_id: str, *, agreed: bool) -> None:
+        await self._calls.call(wire_steering.award(self._calls.project, comment_id, agreed=agreed))
+
+    async def _own(self) -> str:
+        return known(await self._calls.username())

@@ -1,0 +1,172 @@
+"""What steering by labels and comments asks of a host, kept by every adapter that has it."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.sandbox import seed
+from deploy.local.sandbox.control import add_comment
+from deploy.local.sandbox.server import Sandbox, running_sandbox
+from deploy.local.sandbox.state import SandboxState
+from providers.http import HttpClients, HttpOptions
+from providers.models import LabelEvent, Person
+from providers.ports import ScmHost, Steering
+from tests.providers.apps import github_app
+from tests.providers.hosts import gitea
+from tests.providers.test_sandbox_contract import SCM_HOSTS
+
+NUMBER = seed.PULL_NUMBER
+STEERED = {
+    name: opened for name, opened in SCM_HOSTS.items() if name.split()[0] in ("github", "gitlab", "gitea", "forgejo")
+}
+NOT_STEERED = {name: opened for name, opened in SCM_HOSTS.items() if name not in STEERED}
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    contents = seed.default_seed()
+    contents["github"]["app"] = github_app("pilotage").known
+    contents["github"]["teams"] = {"release": ["grace"]}
+    contents["gitea"]["tokens"]["unused-token"] = {"login": "pilotage-bot", "password": "sandbox-gitea-password"}
+    async with running_sandbox(seed=contents) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[HttpClients]:
+    clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
+    yield clients
+    await clients.aclose()
+
+
+@pytest.fixture(params=STEERED)
+def scm(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> ScmHost:
+    name = str(request.param)
+    url = sandbox.url
+    if name == "gitea by password":
+        data = {"username": "pilotage-bot", "password": "sandbox-gitea-password"}
+        return gitea(http, base=f"{url}/gitea/", data=data)
+    return STEERED[name](url, http, True)
+
+
+def steering_of(host: ScmHost) -> Steering:
+    assert host.steering is not None
+    return host.steering
+
+
+def label(state: SandboxState, name: str, actor: str, *, off: bool = False) -> None:
+    """Put a label on the pull request, or take it off, as a person would."""
+    repository = state.github.repositories[seed.REPOSITORY]
+    change = state.github.remove_label if off else state.github.add_label
+    change(repository, repository.pulls[NUMBER], name, actor=actor)
+
+
+def comment(state: SandboxState, body: str, actor: str) -> None:
+    """Comment as a person would."""
+    add_comment(state, {"repo": seed.REPOSITORY, "number": NUMBER, "actor": actor, "body": body})
+
+
+async def everything(host: ScmHost) -> str:
+    """Return the cursor behind all that happened to labels."""
+    return (await steering_of(host).label_events(NUMBER, "")).cursor
+
+
+async def test_who_labelled_is_named_once_and_our_own_labels_are_ours(sandbox: Sandbox, scm: ScmHost) -> None:
+    steering, cursor = steering_of(scm), await everything(scm)
+    label(sandbox.state, "pilotage/hold", "grace")
+    await scm.labels.add(NUMBER, ["pilotage/testing"])
+    label(sandbox.state, "pilotage/hold", "mallory", off=True)
+    found = await steering.label_events(NUMBER, cursor)
+    assert [(one.label, one.added, one.by.name, one.own) for one in found.events if not one.own] == [
+        ("pilotage/hold", True, "grace", False),
+        ("pilotage/hold", False, "mallory", False),
+    ]
+    assert [(one.label, one.added) for one in found.events if one.own] == [("pilotage/testing", True)]
+    assert (await steering.label_events(NUMBER, found.cursor)).events == ()
+    assert len({one.id for one in found.events}) == 3
+
+
+async def test_events_go_on_behind_full_pages(sandbox: Sandbox, scm: ScmHost) -> None:
+    steering, cursor = steering_of(scm), await everything(scm)
+    found: list[LabelEvent] = []
+    for number in range(120):
+        label(sandbox.state, "pilotage/hold", f"person-{number}", off=number % 2 == 1)
+        if number % 40 == 0:
+            answer = await steering.label_events(NUMBER, cursor)
+            cursor, found = answer.cursor, [*found, *answer.events]
+    answer = await steering.label_events(NUMBER, cursor)
+    assert [one.by.name for one in (*found, *answer.events)] == [f"person-{number}" for number in range(120)]
+
+
+async def test_what_people_wrote_since_is_read_once_and_an_edit_is_no_new_remark(
+    sandbox: Sandbox, scm: ScmHost
+) -> None:
+    steering, begun = steering_of(scm), datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
+    sandbox.state.clock.advance(5)
+    comment(sandbox.state, "/pilotage hold", "grace")
+    await scm.comments.create(NUMBER, "### Pilotage")
+    found = await steering.remarks(NUMBER, begun, "")
+    assert [(one.body, one.by.name, one.own) for one in found.remarks] == [
+        ("/pilotage hold", "grace", False),
+        ("### Pilotage", "pilotage-bot" if not _by_app(scm) else "pilotage[bot]", True),
+    ]
+    sandbox.state.clock.advance(5)
+    pull = sandbox.state.github.repositories[seed.REPOSITORY].pulls[NUMBER]
+    pull.comments[0]["body"], pull.comments[0]["updated_at"] = "/pilotage release", "2099-01-01T00:00:00Z"
+    comment(sandbox.state, "x" * 10_000, "mallory")
+    again = await steering.remarks(NUMBER, begun, found.cursor)
+    assert [one.by.name for one in again.remarks] == ["mallory"]
+    assert len(again.remarks[0].body.encode()) <= 2000
+    assert (await steering.remarks(NUMBER, begun, again.cursor)).remarks == ()
+
+
+async def test_what_was_written_before_is_not_read(sandbox: Sandbox, scm: ScmHost) -> None:
+    comment(sandbox.state, "/pilotage hold", "grace")
+    sandbox.state.clock.advance(5)
+    begun = datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
+    assert (await steering_of(scm).remarks(NUMBER, begun, "")).remarks == ()
+    assert (await steering_of(scm).remarks(NUMBER, begun - timedelta(minutes=1), "")).remarks != ()
+
+
+@pytest.mark.parametrize(("login", "may"), [("grace", True), (seed.AUTHOR, True), ("mallory", False), ("eve", False)])
+async def test_who_may_write_is_told_by_the_host(sandbox: Sandbox, scm: ScmHost, login: str, may: bool) -> None:
+    cursor = await everything(scm)
+    label(sandbox.state, "pilotage/retest", login)
+    events = (await steering_of(scm).label_events(NUMBER, cursor)).events
+    assert await steering_of(scm).may_write(events[0].by) is may
+
+
+async def test_members_of_a_team_are_told_by_the_host_that_has_teams(sandbox: Sandbox, scm: ScmHost) -> None:
+    steering, cursor = steering_of(scm), await everything(scm)
+    people: dict[str, Person] = {}
+    for login in ("grace", "mallory"):
+        label(sandbox.state, f"by-{login}", login)
+    for event in (await steering.label_events(NUMBER, cursor)).events:
+        people[event.by.name] = event.by
+    members = {name for name, person in people.items() if await steering.is_member("release", person)}
+    assert members == ({"grace"} if steering.has_teams else set())
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_a_comment_is_answered_by_one_reaction(sandbox: Sandbox, scm: ScmHost, agreed: bool) -> None:
+    posted = await scm.comments.create(NUMBER, "/pilotage hold")
+    for _ in range(2):
+        await steering_of(scm).react(posted.id, agreed=agreed)
+    kept = sandbox.state.github.repositories[seed.REPOSITORY].pulls[NUMBER].comments[-1]["given_reactions"]
+    assert [one["content"] for one in kept] in ([["+1"], ["thumbsup"]] if agreed else [["-1"], ["thumbsdown"]])
+
+
+@pytest.mark.parametrize("opened", NOT_STEERED.values(), ids=NOT_STEERED.keys())
+async def test_hosts_that_cannot_be_asked_say_so(
+    sandbox: Sandbox, http: HttpClients, opened: Callable[[str, HttpClients, bool], ScmHost]
+) -> None:
+    assert partial(opened, sandbox.url, http)(True).steering is None
+
+
+def _by_app(host: ScmHost) -> bool:
+    calls = getattr(host, "_calls", None)
+    auth = getattr(calls, "auth", None)
+    return bool(auth is not None and auth.is_app)
