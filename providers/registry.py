@@ -112,6 +112,7 @@ def _github_calls(options: GitHubOptions, access: Access, record: Recorder, base
         record=record,
         app_id=options.app_id,
         installation_id=options.installation_id,
+        needs=options.needs,
     )
 
 

@@ -10,7 +10,8 @@ from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
 from providers.bitbucket_data_center.changes import BitbucketDataCenterPullRequestChanges
 from providers.bitbucket_data_center.pull_requests import BitbucketDataCenterPullRequests
 from providers.credentials import proof
-from providers.errors import ProviderConflict, ProviderNotFound, ProviderRejected
+from providers.errors import ProviderConflict, ProviderNotFound
+from providers.hindrances import prove_writable
 from providers.models import (
     Ancestry,
     Capabilities,
@@ -144,8 +145,7 @@ class BitbucketDataCenterHost:
         """
         if self._calls.repository:
             reply = await self._calls.call(wire.check_repository(self._calls.repository))
-            if wire.is_archived(reply.document()):
-                text = f"`{self._calls.full_name}` is archived, so that the server refuses every change: unarchive it"
-                raise ProviderRejected(text)
-            return self._calls.full_name
+            name, archived = self._calls.full_name, wire.is_archived(reply.document())
+            prove_writable(called=name, name=name, archived=archived, host="the server", shown=self._calls.shown)
+            return name
         return wire.account_of(await self._calls.call(wire.check_account())) or "an HTTP access token"

@@ -70,6 +70,10 @@ class BitbucketDataCenterCalls:
             start = following
         raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
 
+    def shown(self, text: str) -> str:
+        """Make a host's text fit to be shown."""
+        return self._endpoint.shown(text)
+
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""
         await self.call(wire.check_repository(self.repository))

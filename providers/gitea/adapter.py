@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from providers.credentials import proof
-from providers.errors import ProviderNotFound, ProviderUnavailable
+from providers.errors import ProviderNotFound, ProviderUnauthorized, ProviderUnavailable
 from providers.gitea import wire, wire_lists
 from providers.gitea.branches import GiteaBranches
 from providers.gitea.calls import GiteaCalls
 from providers.gitea.changes import GiteaPullRequestChanges
 from providers.gitea.revisions import FAILED, GiteaRevisions
 from providers.gitea.steering import GiteaSteering
+from providers.hindrances import prove_writable
 from providers.models import Capabilities, ChangedFiles, Comment, CommitStatus, Credential, HostPullRequest, LabelLook
 from providers.ports import NO_LOOKS, Branches, DeploymentRecords, PullRequestChanges, Steering
 from providers.pull_request_lists import ConditionalLists
@@ -167,13 +168,23 @@ class GiteaHost:
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account.
 
-        Raises ProviderUnauthorized for a right or a scope that is missing, ProviderRejected for an archived repository.
+        Raises ProviderUnauthorized for a right or a scope that is missing, ProviderRejected for an archived repository,
+        ProviderMisconfigured for one that is called otherwise now.
         """
         if self._calls.repository:
             reply = await self._calls.call(wire.check_repository(self._calls.repository))
             repository = reply.document()
-            if (hindrance := wire.hindrance(repository, self._calls.full_name, self._calls.program)) is not None:
-                raise hindrance
+            name = wire.read_full_name(repository)
+            prove_writable(
+                called=self._calls.full_name,
+                name=name,
+                archived=wire.is_archived(repository),
+                host=self._calls.program,
+                shown=self._calls.shown,
+            )
+            if not wire.may_write(repository):
+                text = f"the account may not write to `{name}`, which labels and commit statuses need"
+                raise ProviderUnauthorized(self._calls.shown(f"{text}: give it the right to write there"), status=403)
             await self._calls.call(wire.check_issues(self._calls.repository))
-            return wire.read_full_name(repository)
+            return name
         return await self._calls.account() or "a token that may not say whose it is"

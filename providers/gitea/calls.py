@@ -56,6 +56,10 @@ class GiteaCalls:
         """Make the error that an accepted answer means after all."""
         return self._endpoint.error(request, reply)
 
+    def shown(self, text: str) -> str:
+        """Make a host's text fit to be shown."""
+        return self._endpoint.shown(text)
+
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""
         await self.call(wire.check_repository(self.repository))

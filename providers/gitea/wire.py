@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.documents import Document, at, documents, flag, moment, number, required_number, required_text, text
-from providers.errors import ProviderError, ProviderMisconfigured, ProviderRejected, ProviderUnauthorized
+from providers.errors import ProviderError, ProviderUnauthorized
 from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
@@ -294,21 +294,13 @@ def check_issues(repository: str) -> Request:
     return Request(method="GET", path=f"{repository}/labels", query=query, api="PullRequest", operation="check")
 
 
-def hindrance(repository: Document, called: str, program: str) -> ProviderError | None:
-    """Return why nothing may be written to a repository, as far as the host says so.
+def is_archived(repository: Document) -> bool:
+    return flag(repository, "archived")
 
-    `called` is the full name by which it was asked for, `program` what runs the host. Reads of a repository that was
-    renamed are redirected, and so are writes, which are not followed.
-    """
-    name = read_full_name(repository)
-    if name.lower() != called.lower():
-        return ProviderMisconfigured(f"`{called}` is called `{name}` now: name it so in the GitRepository")
-    if flag(repository, "archived"):
-        return ProviderRejected(f"`{name}` is archived, so that {program} refuses every change: unarchive it")
-    if at(repository, "permissions", "push") is False:
-        text = f"the account may not write to `{name}`, which labels and commit statuses need"
-        return ProviderUnauthorized(f"{text}: give it the right to write there", status=403)
-    return None
+
+def may_write(repository: Document) -> bool:
+    """Say whether the account may write to the repository, or the host does not say."""
+    return at(repository, "permissions", "push") is not False
 
 
 def lacks_scope(said: str) -> bool:

@@ -219,8 +219,7 @@ class GitHubHost:
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account."""
         if self._calls.repository:
-            reply = await self._calls.call(wire.check_repository(self._calls.repository))
-            return wire.read_account(reply.document())
+            return await self._calls.prove_rights()
         if self._calls.auth.is_app:
             return wire.read_account(await self._calls.auth.app())
         reply = await self._calls.call(wire.check_account(app=False))

@@ -13,7 +13,7 @@ from providers.credentials import fingerprint, optional_secret
 from providers.documents import Document, moment, required_text, sendable_text
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderNotFound
-from providers.github import wire
+from providers.github import rights, wire
 from providers.http import HttpClients
 from providers.messages import Request, segment
 from providers.metrics import Recorder
@@ -33,6 +33,13 @@ class FoundInstallation:
 
     def __init__(self) -> None:
         self.id = ""
+
+
+class GrantedPermissions:
+    """Remember what the newest token of an installation may do; None where that is not known."""
+
+    def __init__(self) -> None:
+        self.granted: Mapping[str, str] | None = None
 
 
 class AppKey:
@@ -90,12 +97,18 @@ class GitHubAuth:
         key = (base_url, self._app_id, scope, fingerprint(credential))
         self._tokens, self._found = http.memory(KeptToken, *key), http.memory(FoundInstallation, *key)
         self._key = http.memory(AppKey, fingerprint(credential))
+        self._permissions = http.memory(GrantedPermissions, *key)
 
     @property
     def is_app(self) -> bool:
         """Whether the Secret holds an App's key rather than a token."""
         data = self._credential.data
         return bool(data.get("privateKey", "").strip()) and not data.get("token", "").strip()
+
+    @property
+    def granted(self) -> Mapping[str, str] | None:
+        """What an App's newest token may do, which is what it might when it was minted; None where not known."""
+        return self._permissions.granted
 
     async def headers(self) -> Mapping[str, str]:
         """Return the header for calls about the repository."""
@@ -149,6 +162,7 @@ class GitHubAuth:
         expires_at = moment(value, "expires_at")
         if expires_at is None:
             raise ProviderMalformed("the answer lacks `expires_at`")
+        self._permissions.granted = rights.read_granted(value)
         return sendable_text(value, "token"), expires_at
 
     async def _find_installation(self) -> str:

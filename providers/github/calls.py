@@ -13,8 +13,9 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from providers.github import wire
+from providers.github import rights, wire
 from providers.github.auth import GitHubAuth
+from providers.hindrances import prove_writable
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.metrics import Recorder
@@ -42,7 +43,9 @@ class GitHubCalls:
         record: Recorder,
         app_id: str = "",
         installation_id: str = "",
+        needs: Mapping[str, str],
     ) -> None:
+        self._needs = needs
         self.owner = owner
         self.full_name = f"{owner}/{repository}"
         self.repository = wire.repository_path(owner, repository) if owner else ""
@@ -86,13 +89,31 @@ class GitHubCalls:
         try:
             return await endpoint.call(_with(request, used))
         except ProviderUnauthorized as error:
-            if error.status != 401 or not self.auth.renew(used):
+            # After a 403 the next call has a new token: what an App was granted meanwhile no older one may do.
+            if not self.auth.renew(used) or error.status != 401:
                 raise
         return await endpoint.call(_with(request, await self.auth.headers()))
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an accepted answer means after all."""
         return self._endpoint.error(request, reply)
+
+    async def prove_rights(self) -> str:
+        """Prove that the repository may be written to as is needed, as far as the host says so; return its name.
+
+        Raises ProviderUnauthorized for a missing right, ProviderRejected for an archived repository, and
+        ProviderMisconfigured for one that is called otherwise now.
+        """
+        reply = await self.call(wire.check_repository(self.repository))
+        repository = reply.document()
+        name = wire.read_account(repository)
+        archived = wire.is_archived(repository)
+        prove_writable(called=self.full_name, name=name, archived=archived, host="GitHub", shown=self.shown)
+        if lacking := rights.lacking(reply, self._needs, self.auth.granted if self.auth.is_app else None):
+            # The next proof has a token that may do what was granted meanwhile.
+            self.auth.renew(await self.auth.headers())
+            raise ProviderUnauthorized(self.shown(lacking), status=403)
+        return name
 
     async def prove_seen(self) -> None:
         """Raise ProviderNotFound where the credential does not see the repository: that answers as a missing part."""

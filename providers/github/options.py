@@ -1,6 +1,7 @@
 """What a GitHub host needs beside a credential."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -27,3 +28,5 @@ class GitHubOptions:
     installation_id: str = ""
     """The App's installation; empty has it looked up by repository."""
     statuses_as: StatusesAs = StatusesAs.COMMIT_STATUSES
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Permissions as an App has them, each with its level, such as `statuses: write`; `check` names what is missing."""

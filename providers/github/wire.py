@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
-from providers.errors import ProviderError, ProviderRejected
+from providers.errors import ProviderError, ProviderRejected, ProviderUnauthorized
+from providers.github.rights import wanted_permissions
 from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
 from providers.models import Ancestry, ChangeState, Comment, CommitStatus, HostPullRequest, LabelLook, StatusState
@@ -299,15 +300,21 @@ def read_author(account: Document, *, app: bool) -> str:
     return f"{required_text(account, 'slug')}{APP_SUFFIX}" if app else required_text(account, "login")
 
 
+def is_archived(repository: Document) -> bool:
+    return flag(repository, "archived")
+
+
 def read_account(value: object) -> str:
     return text(value, "full_name") or text(value, "login") or required_text(document(value), "slug")
 
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
-    """Name what a redirect of a write means: reads of a repository that was renamed go on as if nothing had happened.
+    """Name what a refusal lacks, and what a redirect of a write means: reads of a repository that was renamed go on.
 
     https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
     """
+    if reply.status == 403 and isinstance(error, ProviderUnauthorized) and (wanted := wanted_permissions(reply)):
+        return ProviderUnauthorized(f"{error}; the call needs the permission {wanted}", status=error.status)
     if request.reads or not reply.redirects or "/repositories/" not in reply.headers.get("location", ""):
         return error
     text = "the repository was renamed or moved: name it in the GitRepository as it is called now"

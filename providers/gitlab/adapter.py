@@ -13,6 +13,7 @@ from providers.gitlab.calls import GitLabCalls
 from providers.gitlab.changes import GitLabMergeRequestChanges
 from providers.gitlab.deployments import GitLabDeploymentRecords
 from providers.gitlab.steering import GitLabSteering
+from providers.hindrances import prove_writable
 from providers.http import HttpClients
 from providers.models import (
     Ancestry,
@@ -182,7 +183,8 @@ class GitLabHost:
     async def check(self) -> str:
         """Prove the credential, and the project where there is one; return its path or the account.
 
-        Raises ProviderUnauthorized for a scope or right that is missing, ProviderRejected for an archived project.
+        Raises ProviderUnauthorized for a scope or right that is missing, ProviderRejected for an archived project,
+        ProviderMisconfigured for one that is called otherwise now.
         """
         if not self._calls.project:
             return wire.read_username((await self._calls.call(wire.get_account())).document())
@@ -196,8 +198,8 @@ class GitLabHost:
         path = wire.read_project_path(project)
         if self._calls.trigger_token:
             return path
-        if wire.is_archived(project):
-            raise ProviderRejected("the project is archived, so that GitLab refuses every change: unarchive it")
+        archived = wire.is_archived(project)
+        prove_writable(called=self._calls.called, name=path, archived=archived, host="GitLab", shown=self._calls.shown)
         await self._prove_rights(path)
         return path
 

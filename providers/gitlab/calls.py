@@ -42,6 +42,8 @@ class GitLabCalls:
     ) -> None:
         self.base_url = wire.base_url(options.domain)
         self.project = wire.project_path(options.project) if options.project else ""
+        self.called = "" if options.project.isdecimal() else options.project.strip().strip("/")
+        """The project's path as it was given; empty where it was given by its number, which survives renames."""
         self._credential = credential
         self._more = refine
         self._endpoint = Endpoint(

@@ -105,8 +105,11 @@ def github(
     token: str = TOKEN,
     app_id: str = "",
     statuses_as: StatusesAs = StatusesAs.COMMIT_STATUSES,
+    needs: Mapping[str, str] | None = None,
 ) -> ScmHost:
-    options = GitHubOptions(domain=base, owner=owner, repository="web", app_id=app_id, statuses_as=statuses_as)
+    options = GitHubOptions(
+        domain=base, owner=owner, repository="web", app_id=app_id, statuses_as=statuses_as, needs=needs or {}
+    )
     return open_scm_host(options, Access(http=http, credential=Credential(data=data or {"token": token})), IDENTITY)
 
 

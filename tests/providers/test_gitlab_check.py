@@ -69,11 +69,14 @@ async def test_where_the_host_does_not_say_what_the_user_may_do_nothing_is_missi
     assert await gitlab(host.http()).check() == "acme/web"
 
 
-async def test_an_archived_project_is_refused_and_a_renamed_one_shows_its_name(host: FakeHost) -> None:
+async def test_an_archived_project_and_one_that_is_called_otherwise_now_are_refused(host: FakeHost) -> None:
     with pytest.raises(ProviderRejected, match="archived"):
         await gitlab(checked(host, "api", archived=True).http()).check()
     renamed = checked(host, "api", path_with_namespace="acme/shop")
-    assert await gitlab(renamed.http()).check() == "acme/shop"
+    with pytest.raises(ProviderMisconfigured, match="`acme/web` is called `acme/shop` now"):
+        await gitlab(renamed.http()).check()
+    renamed.on("GET", "/api/v4/projects/4711", answer({"path_with_namespace": "acme/shop"}))
+    assert await gitlab(renamed.http(), project="4711").check() == "acme/shop"
 
 
 async def test_without_a_token_nothing_is_sent(host: FakeHost) -> None:

@@ -28,7 +28,7 @@ class Hosts:
         body = {
             "login": "mona",
             "username": "mona",
-            "path_with_namespace": "acme/web",
+            "path_with_namespace": "acme/shop/web",
             "full_name": "acme/web",
             "Version": "v3.5.7",
             "message": "no",
@@ -100,6 +100,20 @@ async def test_wrong_tokens_missing_rights_and_wrong_names_are_told_apart(open_h
         for kind, name in (("GitRepository", "web"), ("TestRunner", "jenkins"), ("ArgoCDInstance", "argocd")):
             outcome = await check(shop(), open_http, Hosts(status), kind, name)
             assert (outcome.accepted, outcome.reason) == (False, reason), (kind, status, outcome.message)
+
+
+async def test_a_right_that_nothing_declared_needs_is_not_missed(open_http: Opener) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = {"full_name": "acme/web", "private": True}
+        return httpx.Response(200, json=body, headers={"X-OAuth-Scopes": "read:org"})
+
+    cluster = shop()
+    lacking = await check(cluster, open_http, answer, "GitRepository", "web")
+    assert (lacking.accepted, lacking.reason) == (False, "Forbidden")
+    assert "lacks the scope `repo`" in lacking.message
+    nothing = {"labels": False, "statuses": False, "comment": False}
+    cluster.objects["GitRepository", "shop", "web"]["spec"]["show"] = nothing
+    assert (await check(cluster, open_http, answer, "GitRepository", "web")).accepted
 
 
 async def test_a_trigger_token_alone_does_not_make_a_runner_reachable(open_http: Opener) -> None:

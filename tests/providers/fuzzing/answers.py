@@ -142,7 +142,9 @@ GITHUB = _routes({
     r"GET .*/user": _USER,
     r"GET .*/app": {"slug": "pilotage", "id": 1},
     r"GET .*/installation": {"id": 5},
-    r"POST .*/access_tokens": Answer(status=201, body={"token": "minted-token", "expires_at": _EXPIRES}),
+    r"POST .*/access_tokens": Answer(status=201, body={
+        "token": "minted-token", "expires_at": _EXPIRES, "permissions": {"checks": "write", "contents": "read"},
+    }),
     r"GET .*/actions/workflows/e2e.yml/runs": Answer(headers=_PAGED, body={
         "total_count": 2, "workflow_runs": [{**_GITHUB_RUN, "id": 41, "display_title": "another"}, _GITHUB_RUN],
     }),
