@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from providers.models import Remark, Remarks
 
@@ -12,6 +12,8 @@ LOOK_REMARKS = 100
 """Comments that one look takes, the oldest; the next one goes on behind them."""
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """Before any pull request."""
+_AT_ONCE = timedelta(seconds=1)
+"""Between the times of one write, as a host keeps them."""
 _LARGEST = 2**63 - 1
 
 
@@ -56,13 +58,21 @@ def remark_cursor(text: str, since: datetime) -> RemarkCursor:
 
 
 def newer(found: Iterable[Remark], begun: datetime, at: RemarkCursor) -> Remarks:
-    """Return what was written after a moment and is newer than what was seen; edited comments were seen before."""
+    """Return what was written after a moment and is newer than what was seen.
+
+    What was edited is passed over, whether it was seen or not: nobody is known to have said it.
+    """
     fresh = sorted((one for one in found if one.at >= begun and remark_number(one) > at.newest), key=remark_number)[
         :LOOK_REMARKS
     ]
     if fresh:
         at = RemarkCursor(since=max(at.since, fresh[-1].at), newest=remark_number(fresh[-1]))
-    return Remarks(remarks=tuple(fresh), cursor=str(at))
+    return Remarks(remarks=tuple(one for one in fresh if not one.edited), cursor=str(at))
+
+
+def was_edited(made: datetime, changed: datetime | None) -> bool:
+    """Say whether a text was changed after it was written, by the host's two times."""
+    return changed is not None and changed - made > _AT_ONCE
 
 
 def remark_number(remark: Remark) -> int:

@@ -193,6 +193,8 @@ class Remark:
     at: datetime
     own: bool
     """Whether our own account wrote it."""
+    edited: bool
+    """Whether its text was changed since. Hosts let others do that, and show it as the word of who wrote it."""
 
 
 @dataclass(frozen=True, kw_only=True)

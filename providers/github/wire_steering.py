@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from providers.cursors import was_edited
 from providers.documents import Document, moment, required_number, required_text, text
 from providers.errors import ProviderMalformed
 from providers.github.wire import PAGE_SIZE
@@ -71,6 +72,7 @@ def _remark(own: str, row: Document) -> Remark:
         by=by,
         at=_at(row),
         own=by.name.lower() == own,
+        edited=was_edited(_at(row), moment(row, "updated_at")),
     )
 
 

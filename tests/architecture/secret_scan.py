@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 _SHAPES: dict[str, re.Pattern[str]] = {
     "GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})"),
     "GitLab token": re.compile(r"\bgl(?:pat|ptt|dt|soat|rt)-[A-Za-z0-9_-]{20,}"),
+    "Atlassian token": re.compile(r"\bAT(?:ATT3|CTT3|BB)[A-Za-z0-9_=-]{24,}"),
+    "Azure DevOps token": re.compile(r"\b[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}\b"),
+    "Entra client secret": re.compile(r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
     "AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{20,}"),
     "Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),

@@ -123,6 +123,20 @@ async def test_what_people_wrote_since_is_read_once_and_an_edit_is_no_new_remark
     assert (await steering.remarks(NUMBER, begun, again.cursor)).remarks == ()
 
 
+async def test_to_put_a_command_into_the_mouth_of_somebody_who_may_give_it(sandbox: Sandbox, scm: ScmHost) -> None:
+    """Who may write may edit anybody's comment, which stays the comment of who wrote it; also before we looked."""
+    steering, begun = steering_of(scm), datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
+    sandbox.state.clock.advance(5)
+    for body in ("Looks good", "/pilotage hold"):
+        comment(sandbox.state, body, "grace")
+    pull = sandbox.state.github.repositories[seed.REPOSITORY].pulls[NUMBER]
+    changed = datetime.fromtimestamp(sandbox.state.clock.now() + 5, UTC)
+    pull.comments[-2] |= {"body": "/pilotage promote", "updated_at": f"{changed:%Y-%m-%dT%H:%M:%SZ}"}
+    found = await steering.remarks(NUMBER, begun, "")
+    assert [one.body for one in found.remarks] == ["/pilotage hold"]
+    assert (await steering.remarks(NUMBER, begun, found.cursor)).remarks == ()
+
+
 async def test_what_was_written_before_is_not_read(sandbox: Sandbox, scm: ScmHost) -> None:
     comment(sandbox.state, "/pilotage hold", "grace")
     sandbox.state.clock.advance(5)
