@@ -22,6 +22,9 @@ LABELS_KEPT = 100
 FIELDS_KEPT = 50
 """Field paths that one problem names."""
 
+AWAITED_SHOWN = 10
+"""Pull requests of ours that a status names as awaited; a webhook finds these, and others are looked at in turn."""
+
 FOREIGN_KEPT = 3
 """Foreign runs that one trigger names, the oldest: anybody who may start runs can start many."""
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from activities.models import budgets
-from activities.models.bounds import Bounded, Last, Line, Link, Short, Text
+from activities.models.bounds import Bounded, First, Last, Line, Link, Short, Text
 from activities.models.tracking import Artifact, PullRequest, TrackerRef
 
 
@@ -110,7 +110,16 @@ class PolicyRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HopStatus:
+class AwaitedPullRequest:
+    """Name a pull request of ours that waits to be merged."""
+
+    repository: str
+    """GitRepository that it is of."""
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HopStatus(Bounded):
     """The way from one environment to the next that the tracker is on; commands name its target."""
 
     index: int
@@ -120,6 +129,8 @@ class HopStatus:
     round: int | None = None
     diverged: dict[str, str] | None = None
     """Deployment of the target that diverged -> the revisions that it holds; what `promote --reason` overrides."""
+    pull_requests: Annotated[tuple[AwaitedPullRequest, ...], First(budgets.AWAITED_SHOWN)] = ()
+    """Those that the wave at hand waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ MAX_PROMOTIONS = 20
 MAX_SUPERSEDED = 5
 MAX_TESTS = 50
 MAX_APPLICATIONS = 200
+MAX_AWAITED = 10
 
 
 class TrackerState(StrEnum):
@@ -127,6 +128,15 @@ class PolicySnapshot(Model):
     """Its generation when it was taken."""
 
 
+class AwaitedPullRequest(Model):
+    """A pull request of Pilotage's own that waits to be merged."""
+
+    repository: Name
+    """GitRepository that it is of."""
+    number: Annotated[int, Field(ge=1)]
+    """Number at the host."""
+
+
 class Hop(Model):
     """The way from one environment to the next that the tracker is on."""
 
@@ -142,6 +152,10 @@ class Hop(Model):
     """Round of tests, from 1."""
     diverged: Annotated[dict[str, ShortText], Field(max_length=MAX_APPLICATIONS)] | None = None
     """Deployments of the target that diverged, with the revisions that each holds: what `promote` would override."""
+    pull_requests: Annotated[
+        tuple[AwaitedPullRequest, ...], Field(max_length=MAX_AWAITED, json_schema_extra=extra(list_type="atomic"))
+    ] = ()
+    """Pull requests that the wave at hand waits for, for delivery by Git; the first 10."""
 
 
 class ApplicationRecord(Model):

@@ -224,6 +224,7 @@ LENGTHS: dict[str, int] = {
     "DesiredStatus.description": 140 * 4,
     "DesiredStatus.url": 512,
     "FindPolicyResult.nonce": 64,
+    "AwaitedPullRequest.repository": NAME,
     "HopStatus.diverged[]": 3 * 64,
     "Mention.body": 2000,
     "Mention.key": 300,

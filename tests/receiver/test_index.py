@@ -80,6 +80,22 @@ def test_who_waits_for_the_merge_is_poked(status: dict[str, object]) -> None:
     assert named(world, REPOSITORY, MERGE) == ["shop/web-412"]
 
 
+def test_a_pull_request_that_a_delivery_waits_for_pokes_its_promotion_and_one_that_it_waits_for_no_more_does_not() -> (
+    None
+):
+    world = shop()
+    world.apply(repository("config"))
+    delivering = {"state": "Promoting", "pullRequest": {"state": "Merged"}}
+    awaiting = {**delivering, "hop": {"pullRequests": [{"repository": "config", "number": 7}]}}
+    ended = PullRequestNotice(repository=RepositoryName(full_name="acme/config"), number=7, ended=True)
+    world.apply(tracker(412, status=awaiting))
+    assert named(world, PROVIDER, ended) == ["shop/web-412"]
+    assert named(world, PROVIDER, PullRequestNotice(repository=ended.repository, number=8)) == []
+    assert named(world, REPOSITORY, ended) == named(world, PROVIDER, MERGE) == []
+    world.apply(tracker(412, status=delivering))
+    assert named(world, PROVIDER, ended) == []
+
+
 def test_a_status_of_the_attempt_before_says_nothing_of_this_one() -> None:
     world = shop()
     document = tracker(412, status={"state": "Completed", "pullRequest": {"state": "Merged"}})

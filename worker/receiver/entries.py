@@ -40,6 +40,8 @@ class TrackerEntry:
     merged: bool
     """Whether the workflow knows of the merge: it reads the pull request no more."""
     runs: tuple[OpenRun, ...]
+    awaited: tuple[tuple[str, int], ...] = ()
+    """Repository and number of each pull request that it opened and waits for."""
 
 
 def read_tracker(document: Document) -> TrackerEntry:
@@ -62,6 +64,10 @@ def read_tracker(document: Document) -> TrackerEntry:
             )
             for test in (status.get("tests") or () if current else ())
             if test.get("state") in _OPEN
+        ),
+        awaited=tuple(
+            (intern(str(one.get("repository") or "")), int(one.get("number") or 0))
+            for one in ((status.get("hop") or {}).get("pullRequests") or () if current else ())
         ),
     )
 

@@ -50,7 +50,7 @@ class Index:
         """Take what pokes a tracker whose run ended before it was known."""
         self._mirrors = mirrors
         self._poke = poke
-        self._by_pull = Marked(_pull_request_of)
+        self._by_pull = Marked(_pull_requests_of)
         self._by_run = Marked(_runs_of)
         self._on_the_way = Marked(_way_of)
         self._early: OrderedDict[tuple[Hook, str], float] = OrderedDict()
@@ -89,7 +89,7 @@ class Index:
     def _of_pull_request(self, hook: Hook, notice: PullRequestNotice) -> Iterator[Target]:
         for key, _ in self._repositories(hook, notice.repository):
             for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
-                if not tracker.merged:
+                if not tracker.merged or (key.name, notice.number) in tracker.awaited:
                     yield tracker.ref
 
     def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
@@ -168,8 +168,11 @@ class Index:
                 self._poke(new.ref)
 
 
-def _pull_request_of(_key: Key, tracker: TrackerEntry) -> tuple[tuple[str, str, int], ...]:
-    return () if tracker.over else ((tracker.ref.namespace, tracker.repository, tracker.number),)
+def _pull_requests_of(_key: Key, tracker: TrackerEntry) -> tuple[tuple[str, str, int], ...]:
+    if tracker.over:
+        return ()
+    named = ((tracker.repository, tracker.number), *tracker.awaited)
+    return tuple((tracker.ref.namespace, repository, number) for repository, number in named)
 
 
 def _way_of(_key: Key, tracker: TrackerEntry) -> tuple[tuple[str, str], ...]:

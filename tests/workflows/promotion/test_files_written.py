@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from activities.models.configuration import GitEditSpec, GitWriteSpec, WriteKind, WriteSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten, Proposal
-from activities.models.status import State
+from activities.models.status import AwaitedPullRequest, State
 from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
 
 GIT = GitWriteSpec(repository="config", branch="main", edits=(GitEditSpec(file="a.yaml", image="acme/web"),))
@@ -74,6 +74,8 @@ async def test_a_pull_request_that_waits_stops_the_deadline_and_keeps_its_key(te
         assert status.waiting_for is not None
         assert WAITS in status.waiting_for.observed
         assert "merge the pull request" in status.waiting_for.unblock_with
+        assert status.hop is not None
+        assert status.hop.pull_requests == (AwaitedPullRequest(repository="config", number=7),)
         began = datetime.now(UTC)
         while datetime.now(UTC) - began < timedelta(seconds=2.5):
             tried = len(world.asked)

@@ -13,6 +13,7 @@ from activities.models.configuration import EnvironmentView
 from activities.models.places import PlaceSignal
 from activities.models.promotion import PromotionInput
 from activities.models.status import (
+    AwaitedPullRequest,
     ConditionStatus,
     HopStatus,
     PolicyRef,
@@ -25,7 +26,7 @@ from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.aggregate import aggregate
 from workflows.promotion.rules.boundaries import shown_deadline
 from workflows.promotion.rules.commands import command_line
-from workflows.promotion.state import PromotionState
+from workflows.promotion.state import Hop, PromotionState
 from workflows.promotion.view.labels import labels_condition
 from workflows.promotion.view.obstacles import Obstacle, find_obstacle
 from workflows.promotion.view.pull_request import tests_of
@@ -147,6 +148,15 @@ def _hop(story: PromotionState) -> HopStatus | None:
         policy=PolicyRef(name=hop.policy.name, generation=hop.policy.generation),
         round=hop.round.number if hop.round else None,
         diverged=comparison.held_revisions(hop.refused) or None,
+        pull_requests=_awaited(hop),
+    )
+
+
+def _awaited(hop: Hop) -> tuple[AwaitedPullRequest, ...]:
+    """Return the pull requests that are waited for; each is kept by its repository and branch."""
+    proposals = hop.proposals.items() if hop.awaited else ()
+    return tuple(
+        AwaitedPullRequest(repository=where.partition(" ")[0], number=proposal.number) for where, proposal in proposals
     )
 
 
