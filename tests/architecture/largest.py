@@ -179,7 +179,7 @@ LENGTHS: dict[str, int] = {
     "Hold.by": 300,
     "Hold.reason": 1000,
     "Hold.untold": 300,
-    "Hop.write_trouble": 1100,
+    "Hop.remedy": 1000,
     "ComparerState.problem": 1200,
     "Observed.moved_by[]": NAME + 11,
     "PolicyRef.name": NAME,

@@ -170,8 +170,12 @@ class Hop:
     """Since when writes fail."""
     write_after: datetime | None = None
     """Before it Argo CD wants no write."""
-    write_trouble: str = ""
-    """What it answered then."""
+    write_failure: Failure | None = None
+    """Why the last write was not made."""
+    write_failure_lasts: bool = False
+    """Whether that is worth showing: it will not end by itself, or has lasted."""
+    remedy: str = ""
+    """What people can do for the deployments that did not arrive; empty while they are at work by themselves."""
     touched: dict[str, int] = field(default_factory=dict)
     """How far we went with each deployment, as a sum of `Touch`."""
     repeats: dict[str, int] = field(default_factory=dict)

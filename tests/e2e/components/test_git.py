@@ -114,6 +114,7 @@ def test_a_file_that_is_missing_is_named_and_what_nobody_syncs_is_waited_for(sto
     shop.pilotage("retry", "web-412")
     waiting = shop.until_waiting("Delivery", "Argo CD has not synced what is in Git")
     assert waiting["observed"].startswith("api: runs ")
+    assert waiting["unblockWith"].startswith(f"sync application {shop.name}-api-staging")
     newest = commits(shop)[0]
     assert "Pilotage-Key: " in newest["commit"]["message"]
     shop.sandbox.post("/_argocd/deploy", {"app": f"{shop.name}-api-staging", "revision": newest["sha"]})

@@ -12,7 +12,7 @@ from activities.models.tracking import TrackerRef
 from tests.workflows.environment import facts, model
 from tests.workflows.environment.simulated_tracker import SimTracker
 from workflows.environment import holds, lane, members
-from workflows.environment.state import RosterState
+from workflows.environment.state import OlderAttempt, RosterState
 
 CHUNK = 50
 
@@ -83,6 +83,37 @@ def never_ask_an_older_attempt(change: Replace) -> None:
         return tuple(one for one in ask(self, now, **limits) if (one.uid, one.attempt) not in self._older)
 
     change(members.Roster, "due_to_be_asked", only_newest)
+
+
+def take_the_end_of_an_older_attempt_for_that_of_all_before_it(change: Replace) -> None:
+    end = members.Roster._end_older
+
+    def last(self: members.Roster, older: OlderAttempt) -> None:
+        end(self, replace(older, down_to=0))
+
+    change(members.Roster, "_end_older", last)
+
+
+def take_a_grant_for_no_lane_where_its_receiver_is_restarted(change: Replace) -> None:
+    replaced = members.Roster._replace_attempt
+
+    def holders_only(self: members.Roster, before: MemberSignal) -> None:
+        if before.phase is Phase.HOLDER:
+            replaced(self, before)
+
+    change(members.Roster, "_replace_attempt", holders_only)
+
+
+def free_the_lane_at_once_of_who_was_listed_and_is_gone(change: Replace) -> None:
+    vanish = members.Roster.vanish
+
+    def at_once(self: members.Roster, tracker: TrackerRef, now: Any, *, quarantine: timedelta) -> None:
+        member = self._members.get(tracker.uid)
+        unheard = tracker.uid in self._awaited and not (member is not None and self._has_lane(member.signal))
+        known = (tracker.uid, tracker.attempt) in self._older
+        vanish(self, tracker, now, quarantine=quarantine * 0 if unheard and not known else quarantine)
+
+    change(members.Roster, "vanish", at_once)
 
 
 def ignore_counters(change: Replace) -> None:
@@ -177,6 +208,9 @@ def test_the_model_notices_a_rule_that_is_missing(
         (take_an_older_attempt_for_gone_at_once, 14),
         (forget_the_attempts_before_those_that_are_listed, 8),
         (never_ask_an_older_attempt, 0),
+        (take_the_end_of_an_older_attempt_for_that_of_all_before_it, 181),
+        (take_a_grant_for_no_lane_where_its_receiver_is_restarted, 14),
+        (free_the_lane_at_once_of_who_was_listed_and_is_gone, 7),
     ],
 )
 def test_stories_of_restarted_writers_notice_a_rule_of_older_attempts_that_is_missing(

@@ -239,11 +239,16 @@ async def test_an_override_of_a_target_that_moved_since_is_judged_anew(temporal_
         assert await run.end() is State.ABORTED
 
 
+def unblocked_with(world: World) -> str:
+    return world.status.waiting_for.unblock_with if world.status.waiting_for else ""
+
+
 async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(temporal_server: str) -> None:
     async with promotion_in(OddWorld, temporal_server) as (world, start):
         world.failing.add("update_application")
         await start()
         await world.eventually(lambda: "WriteFailed" in world.events)
+        await world.eventually(lambda: "the host of ArgoCDInstance/argocd" in unblocked_with(world))
         assert world.writes == []
         world.failing.clear()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")

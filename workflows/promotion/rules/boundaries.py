@@ -17,8 +17,14 @@ def begin_wave(hop: Hop, number: int, now: datetime) -> None:
 
 def end_wave(hop: Hop) -> None:
     """Come to a boundary; whatever stopped or failed the wave is nothing to another one."""
-    hop.in_wave, hop.failing_since, hop.write_after, hop.proposals = False, None, None, {}
+    hop.in_wave, hop.proposals, hop.remedy = False, {}, ""
     forget_window(hop)
+    forget_write_failure(hop)
+
+
+def forget_write_failure(hop: Hop) -> None:
+    """Forget why writes were not made."""
+    hop.failing_since, hop.write_after, hop.write_failure, hop.write_failure_lasts = None, None, None, False
 
 
 def forget_window(hop: Hop) -> None:

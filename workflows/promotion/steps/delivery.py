@@ -25,8 +25,8 @@ from activities.models.delivery import (
 )
 from activities.models.places import Phase
 from activities.models.status import State
-from workflows.promotion.rules import comparison, following, records, waves
-from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave
+from workflows.promotion.rules import comparison, following, records, remedies, waves
+from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave, forget_write_failure
 from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.waves import Act, Facts, Step, Wave
 from workflows.promotion.run import PromotionRun
@@ -162,7 +162,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         ctx.heed_commands()
         if act.step not in (Step.WRITE, Step.WAIT):
             return act
-        _say(ctx, act.message)
+        _say(ctx, hop, act.message, remedies.of_wave(hop, wave, observed, hindered))
         for name in set(hindered) - {one.name for one in act.behind}:
             del hindered[name]
         again = False
@@ -177,7 +177,8 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         note_window(ctx, hop, hindered)
         if hindered:
             missing = [one for one in wave if one.name not in hop.results]
-            _say(ctx, together(following.lines(missing, observed, hindered).values()))
+            text = together(following.lines(missing, observed, hindered).values())
+            _say(ctx, hop, text, remedies.of_wave(hop, wave, observed, hindered))
         if await _wait(ctx, hop, view, raced if again else seen, pauses, again=again) or ctx.pokes != pokes:
             since = None
         if ctx.pokes != pokes:
@@ -194,9 +195,9 @@ def _note(ctx: PromotionRun, hop: Hop, act: Act, requested: dict[str, datetime])
             ctx.event("WriteReverted", loss.reverted, warning=True)
 
 
-def _say(ctx: PromotionRun, message: str) -> None:
-    if message != ctx.story.message:
-        ctx.story.message = message
+def _say(ctx: PromotionRun, hop: Hop, message: str, remedy: str) -> None:
+    if (message, remedy) != (ctx.story.message, hop.remedy):
+        ctx.story.message, hop.remedy = message, remedy
         ctx.changed()
 
 
@@ -253,7 +254,8 @@ async def _write_all(
     """
     if hop.write_after is not None and workflow.now() < hop.write_after:
         # Also where the run that this one continues was asked.
-        busy = WriteResult(outcome=WriteOutcome.BUSY, message=hop.write_trouble)
+        why = hop.write_failure.text if hop.write_failure is not None else ""
+        busy = WriteResult(outcome=WriteOutcome.BUSY, message=why)
         hindered |= {one.name: busy for one in behind}
         return {}
     hop.write_after = None
@@ -272,7 +274,7 @@ async def _write_all(
             hindered.pop(one.name, None)
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
                 requested[one.name] = workflow.now()
-                hop.failing_since = None
+                forget_write_failure(hop)
                 hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
             elif outcome.outcome is WriteOutcome.REFUSED:
                 refused[one.name] = f"{one.name} ({one.application}): {outcome.message}"

@@ -1,6 +1,7 @@
 """The compare-and-set write of artifacts: to one application with the sync that follows, or to files in one commit."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -52,11 +53,11 @@ async def write(
             return answer.synced or answer.written
         failure = answer.failure
     except ActivityError as refusal:
-        failure = failure_of(refusal, one.application)
+        failure = failure_of(refusal)
         if failure.began:
             # The server gave the attempt up, which may still write: who leaves the lane says that no write is at work.
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {one.name}")
-    return _try_again(ctx, hop, failure, one.application)
+    return _try_again(ctx, hop, failure, one.application, host=f"ArgoCDInstance/{one.instance}")
 
 
 async def write_files(
@@ -98,10 +99,11 @@ async def write_files(
     try:
         answer = await workflow.execute_activity_method(ScmActivities.deliver_files, request, **config)
     except ActivityError as refusal:
-        failure = failure_of(refusal, where)
+        failure = failure_of(refusal)
         if failure.began:
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {where}")
-        return [_try_again(ctx, hop, failure, where)] * len(ones)
+        host = f"GitRepository/{git.repository}" if git else ""
+        return [_try_again(ctx, hop, failure, where, host=host)] * len(ones)
     if answer.proposal is not None:
         hop.proposals[where] = answer.proposal
     found = {one.deployment: one.result for one in answer.written}
@@ -140,12 +142,14 @@ def _allowed(ctx: PromotionRun, hop: Hop, artifact: Artifact, observation: Obser
     )
 
 
-def _try_again(ctx: PromotionRun, hop: Hop, failure: Failure, what: str) -> WriteResult:
-    """Note a write that failed and is to be tried again."""
+def _try_again(ctx: PromotionRun, hop: Hop, failure: Failure, what: str, *, host: str) -> WriteResult:
+    """Note a write that failed and is to be tried again; `host` names whom it was sent to."""
     hop.failing_since = hop.failing_since or workflow.now()
+    hop.write_failure = failure if failure.object else replace(failure, object=host)
+    hop.write_failure_lasts = worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing)
     if failure.wait:
         until = workflow.now() + failure.wait
-        hop.write_after, hop.write_trouble = max(hop.write_after or until, until), failure.text
-    if worth_showing(failure, hop.failing_since, workflow.now(), passing=ctx.timings.passing):
+        hop.write_after = max(hop.write_after or until, until)
+    if hop.write_failure_lasts:
         ctx.event("WriteFailed", f"{what}: {failure.text}", warning=True)
     return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)

@@ -46,6 +46,8 @@ def find_obstacle(
             return _of_place(story, source)
         case State.TESTING:
             return _of_tests(story, say)
+        case State.PROMOTING if story.hop is not None and story.hop.write_failure_lasts and story.hop.write_failure:
+            return _of_reference(story.hop.write_failure)
         case State.READY_TO_PROMOTE | State.PROMOTING | State.PROMOTION_FAILED:
             return _of_place(story, target)
         case _:

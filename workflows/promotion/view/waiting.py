@@ -82,7 +82,8 @@ def waiting_for(
             if hop is not None and hop.pause_until is not None:
                 return _pausing(story, hop, hop.pause_until)
             observed = story.message or "being delivered"
-            unblock = obstacle.unblock_with if obstacle else "nothing; Argo CD is at work"
+            remedy = hop.remedy if hop is not None else ""
+            unblock = obstacle.unblock_with if obstacle else remedy or "nothing; Argo CD is at work"
             if hop is not None and hop.blocked and obstacle is None:
                 unblock = "nothing; it goes on by itself when the sync window ends, and the deadline waits as well"
                 if hop.awaited:

@@ -107,6 +107,27 @@ TRANSIENT = {
 }
 
 
+@pytest.mark.parametrize(
+    ("kind", "helps"),
+    [
+        (FailureKind.UNAVAILABLE, "check the host of GitRepository/config, "),
+        (FailureKind.RATE_LIMITED, "nothing; the host of GitRepository/config asks to wait"),
+        (FailureKind.EXPIRED, "check Pilotage's workers"),
+    ],
+)
+def test_a_write_that_is_not_made_names_whom_it_was_sent_to_once_that_lasts(
+    world: World, kind: FailureKind, helps: str
+) -> None:
+    story = replace(in_testing(world), state=State.PROMOTING)
+    assert story.hop is not None
+    story.hop.write_failure = Failure(kind=kind, message="503", object="GitRepository/config")
+    assert find_obstacle(story, source=None, target=None, say=say) is None
+    story.hop.write_failure_lasts = True
+    found = find_obstacle(story, source=None, target=None, say=say)
+    assert found is not None
+    assert found.unblock_with.startswith(helps)
+
+
 def polled(world: World, *errors: str, after: timedelta = timedelta(minutes=2)) -> Obstacle | None:
     """Return what is in the way after these polls of one run, the empty ones being answered."""
     run = RunRef(runner="ci", job="web/t0", key="k", id="1")

@@ -1,0 +1,64 @@
+"""What people can do for a deployment that does not arrive follows from what keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
+from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
+from tests.workflows.promotion.rules.test_waves import API, ARRIVED, BEHIND, WEB, WRITTEN, a_hop
+from tests.worlds.refusals import unread
+from workflows.promotion.rules.remedies import TRIED_AGAIN, of_wave
+from workflows.promotion.state import Hop, Touch
+
+BY_GIT = replace(WEB, write=WriteSpec(kind=WriteKind.GIT))
+READ_ONLY = replace(WEB, write=None)
+ILL = replace(WRITTEN, sync_status="Synced", health=Health.DEGRADED, message="Deployment web: ImagePullBackOff")
+BUSY = WriteResult(outcome=WriteOutcome.BUSY, message="ProviderUnavailable: no answer")
+
+
+def requested() -> Hop:
+    return a_hop(touched={"web": Touch.REQUESTED, "api": Touch.REQUESTED})
+
+
+def said(hop: Hop, observed: Mapping[str, Observation], *wave: DeploymentSpec, hindered: tuple[str, ...] = ()) -> str:
+    return of_wave(hop, wave or (WEB,), observed, dict.fromkeys(hindered, BUSY))
+
+
+@pytest.mark.parametrize(
+    ("one", "seen", "helps"),
+    [
+        (WEB, replace(WRITTEN, operation_phase=OperationPhase.RUNNING, message="hook runs"), ""),
+        (WEB, replace(ILL, operating=WRITTEN.written), ""),
+        (WEB, replace(ILL, health=Health.PROGRESSING), ""),
+        (WEB, WRITTEN, ""),
+        (WEB, replace(WRITTEN, failure=unread("answered 401")), ""),
+        (WEB, replace(WRITTEN, message="ConfigMap a is to be pruned"), "fix what is said here of web"),
+        (WEB, ILL, "fix what is said here of web"),
+        (BY_GIT, replace(BEHIND, sync_status="OutOfSync"), "sync application web, or turn its automated sync on"),
+        (BY_GIT, BEHIND, ""),
+        (READ_ONLY, BEHIND, "deploy it to application web, which Pilotage does not write"),
+        (READ_ONLY, replace(ARRIVED, settled=False), ""),
+    ],
+)
+def test_what_helps_is_said_by_what_keeps_a_deployment_from_arriving(
+    one: DeploymentSpec, seen: Observation, helps: str
+) -> None:
+    assert said(requested(), {"web": seen}, one) == helps
+
+
+def test_what_we_have_not_asked_for_yet_is_nobodys_task() -> None:
+    found = {BY_GIT: replace(BEHIND, sync_status="OutOfSync"), WEB: replace(ILL, sync_status="OutOfSync")}
+    assert [said(a_hop(), {"web": seen}, one) for one, seen in found.items()] == ["", ""]
+
+
+def test_an_application_that_is_gone_is_to_be_created() -> None:
+    assert said(requested(), {}).startswith("create application web, ")
+
+
+def test_what_is_tried_again_asks_nobody_unless_another_one_does() -> None:
+    seen = {"web": BEHIND, "api": replace(ILL, deployment="api")}
+    assert said(requested(), seen, WEB, hindered=("web",)) == TRIED_AGAIN
+    assert said(requested(), seen, WEB, API, hindered=("web",)) == "fix what is said here of api"
+    assert said(requested(), seen, WEB, API, hindered=("web", "api")) == TRIED_AGAIN
