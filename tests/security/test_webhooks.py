@@ -1,26 +1,36 @@
 """What comes to the receiver: to have others' webhooks forgotten, or sent after all of one's own."""
 
 import asyncio
+import base64
+import io
+import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from crds.api.reflector import Key
 from providers.webhooks.events import ApplicationNotice, Notice, PullRequestNotice, RepositoryName, RunNotice
+from tests.providers.webhook_samples import proof, pull_requests
 from tests.receiver.world import (
     GITHUB,
     RUN_URL,
     SECRET,
+    WEBHOOK,
     World,
+    build,
     environment,
+    provider_at,
     pull_request,
     repository,
+    repository_at,
     shop,
     tracker,
 )
 from tests.watcher.fakes import until
+from worker.logs import configure_logs
 from worker.receiver import pokes as module
 from worker.receiver.hooks import Hook
 from worker.receiver.index import Place, Target
@@ -84,6 +94,7 @@ async def test_to_have_a_delivery_of_a_shared_provider_reach_nobody_else(
 ) -> None:
     """A delivery concerns the trackers of all namespaces that name the provider; one of them is full of its own."""
     monkeypatch.setattr(world.pokes._kept, "limit", 6)
+    monkeypatch.setattr(world.pokes, "_gap_seconds", 3600)
     shared = {"kind": "ClusterScmProvider", "name": "github"}
     spec = {"github": GITHUB, "secretRef": {"name": "github-token"}}
     world.apply({"kind": "ClusterScmProvider", "metadata": {"name": "github", "generation": 1}, "spec": spec})
@@ -96,6 +107,31 @@ async def test_to_have_a_delivery_of_a_shared_provider_reach_nobody_else(
     code, _ = await world.github("pull_request", pull_request(), path="/hooks/-/ClusterScmProvider/github")
     assert code == 429
     await until(lambda: any(one.namespace == "shop" for one in world.poked), seconds=10)
+
+
+@pytest.mark.usefixtures("logs_restored")
+@pytest.mark.parametrize("secret", [SECRET, "the-secret-of-another-place"])
+async def test_to_read_secrets_of_webhooks_from_logs_metrics_and_answers(secret: str) -> None:
+    """Also one that does not fit: somebody sent it to the wrong address."""
+    configure_logs(style="json", level="debug")
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(log := io.StringIO())
+    canaries = {secret, base64.b64encode(f"anybody:{secret}".encode()).decode()}
+    reasons: list[str] = []
+    async with shop().serving() as world:
+        for host, sample in pull_requests(ended=True).items():
+            world.apply(provider_at(host))
+            world.apply(repository_at(host))
+            proving = proof(sample.sender, sample.raw, secret)
+            code, reason = await world.post(WEBHOOK, sample.raw, {**sample.headers, **proving})
+            assert code == (202 if secret == SECRET else 401), host
+            reasons.append(reason)
+            canaries |= {value.rpartition("=")[2] or value for value in proving.values() if len(value) > 8}
+        reasons.append((await world.jenkins(build(), secret=secret))[1])
+        read = [log.getvalue(), generate_latest(world.registry).decode(), *reasons]
+    assert ("webhook_event" if secret == SECRET else "not proved") in log.getvalue()
+    assert [one for one in canaries if any(one in text for text in read)] == []
 
 
 class Unscanned(dict[Key, Any]):
