@@ -58,7 +58,7 @@ from crds.rules.selection import (
     unreadable_policy,
 )
 from crds.v1alpha1.environment import Environment
-from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.test_runner import TestRunner
 
@@ -102,6 +102,9 @@ class ResourceConfigActivities(ConfigActivities):
             self._list(TestRunner, namespace),
             self._list(GitRepository, namespace),
         )
+        declared = _by_name(repositories).get(request.repository)
+        if declared is not None and declared.spec.mode is RepositoryMode.OBSERVE:
+            return FindPolicyResult(outcome=PolicyOutcome.OBSERVING)
         known = _by_name(environments)
         selection = select_policy(
             policies,

@@ -34,6 +34,13 @@ from activities.models.memberships import (
     TakeLaneResult,
 )
 from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.repository_sync import (
+    PublishDiscoveryInput,
+    SyncRepositoryInput,
+    SyncRepositoryResult,
+    TidyRepositoryInput,
+    TidyRepositoryResult,
+)
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -152,6 +159,20 @@ class ScmActivities(ABC):
         """Make labels, commit statuses and comments as wanted, sending only differences. Safe to retry."""
 
 
+class RepositorySyncActivities(ABC):
+    """Look at the list of a repository's pull requests (queue `scm`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def sync_repository(self, request: SyncRepositoryInput) -> SyncRepositoryResult:
+        """List what changed, signal trackers and make those that `discovery` wants. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def tidy_repository(self, request: TidyRepositoryInput) -> TidyRepositoryResult:
+        """Export and remove trackers that ended long ago, and say whether any are left. Safe to retry."""
+
+
 class TestRunActivities(ABC):
     """Speak with CI systems (queue `ci`)."""
 
@@ -230,3 +251,12 @@ class ConditionActivities(ABC):
     @abstractmethod
     async def publish_connection(self, request: PublishConnectionInput) -> PublishStatusResult:
         """Write one condition unless the uid or a newer generation says that it is not ours to write. Safe to retry."""
+
+
+class DiscoveryActivities(ABC):
+    """Write what a repository's list led to back to Kubernetes (queue `kubernetes`, served by the watcher)."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_discovery(self, request: PublishDiscoveryInput) -> PublishStatusResult:
+        """Write the condition `Discovered` unless the uid says that it is not ours to write. Safe to retry."""

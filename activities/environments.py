@@ -30,7 +30,7 @@ from crds.resource import Resource
 from crds.rules.shared_applications import split_name
 from crds.v1alpha1.deployment import ArgoCDWrite, Deployment, GitWrite, Write
 from crds.v1alpha1.environment import Environment
-from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 from providers.errors import (
     ProviderError,
@@ -115,9 +115,8 @@ class EnvironmentReader:
         if not ours:
             message = f"it has no deployment of GitRepository `{request.repository}`: add one to spec.deployments"
             raise self._lacks(Lack.NOTHING_DEPLOYED, message)
-        repository = view_repository(
-            await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
-        )
+        declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
+        repository, acts = view_repository(declared), declared.spec.mode is RepositoryMode.ACT
         components = [self._component(repository, one) for one in ours]
         resolved = await self._resolved(ours)
         missing = [one for one in resolved if isinstance(one, ReferenceMissing)]
@@ -126,7 +125,8 @@ class EnvironmentReader:
             raise missing[0]
         found: list[DeploymentSpec] = []
         for deployment, component, names in zip(ours, components, resolved, strict=True):
-            write = to_write_spec(environment.write_of(deployment))
+            # What nobody writes is observed.
+            write = to_write_spec(environment.write_of(deployment)) if acts else None
             if isinstance(names, Exception):
                 found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, names))
             else:

@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import PREFIX
-from activities.models.tracking import RepositoryView
-from crds.v1alpha1.git_repository import Show
+from activities.models.tracking import RepositoryView, TrackerRef
+from crds.v1alpha1.git_repository import RepositoryMode, Show
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
 
@@ -57,6 +58,8 @@ class Repository:
     """What is written on its pull requests."""
     label_prefix: str = PREFIX
     """What the labels of states and environments begin with."""
+    mode: RepositoryMode = RepositoryMode.ACT
+    """Whether anything is written at all."""
 
 
 class ResourceOpener(Protocol):
@@ -84,6 +87,14 @@ class ResourceOpener(Protocol):
 
     async def deployments(self, namespace: str, instance: str) -> Deployments:
         """Open an ArgoCDInstance."""
+        ...
+
+
+class NewsReceivers(Protocol):
+    """Reach PromotionWorkflows with what a list showed."""
+
+    async def send_news(self, attempt: TrackerRef, news: PullRequestNews) -> bool:
+        """Signal news to the workflow of a tracker's attempt; False where it does not run."""
         ...
 
 

@@ -32,6 +32,7 @@ from activities.models.tracking import Component, PullRequest, PullRequestState
 from activities.ports import ResourceOpener
 from activities.presentation import present
 from crds.paths import Globs
+from crds.v1alpha1.git_repository import RepositoryMode
 from providers.callers import polling
 from providers.models import ChangedFiles, HostPullRequest
 from providers.ports import ScmHost
@@ -104,6 +105,8 @@ class ScmHostActivities(ScmActivities):
         attempts, and where a part failed of what passes, the attempt fails and the next one finds what is there.
         """
         repository = await self._connections.repository(request.namespace, request.repository)
+        if repository.mode is RepositoryMode.OBSERVE:
+            return PresentResult(shown=request.shown, withheld=True)
         # A reply may have been lost in an earlier attempt: what was shown then is not known any more.
         trusted = request.shown if activity.info().attempt == 1 else None
         presented = await present(repository.host, request, trusted, repository.show, prefix=repository.label_prefix)

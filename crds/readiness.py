@@ -15,6 +15,7 @@ from crds.conditions import (
     ConditionReason,
     ConditionStatus,
     ConditionType,
+    TrackerReason,
     find_condition,
     make_condition,
 )
@@ -35,8 +36,12 @@ _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
 }
 """What makes a kind Ready; the first that is not True gives its reason."""
 
-_WHERE_PRESENT: Mapping[str, tuple[ConditionType, ...]] = {"Environment": (ConditionType.WRITABLE,)}
-"""What counts only once somebody has written it: a place that no change was on its way to was not looked at."""
+_WHERE_PRESENT: Mapping[str, tuple[ConditionType, ...]] = {
+    "Environment": (ConditionType.WRITABLE,),
+    "GitRepository": (ConditionType.DISCOVERED,),
+}
+"""What counts only once somebody has written it: a place that no change was on its way to was not looked at, and a
+repository without `discovery` has nothing to find."""
 
 _OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE)
 """What says nothing of a spec that is newer than the one looked at."""
@@ -112,7 +117,8 @@ def _stalled(kind: str, found: tuple[Condition, ...], status: Mapping[str, Any],
         if condition.reason not in _PASSING:
             return _Verdict(status=True, reason=condition.reason, message=condition.message)
     state, reason = str(status.get("state") or ""), str(status.get("reason") or "")
-    if state in _FAILED_STATES or reason in _FAILED_REASONS:
+    failed = state in _FAILED_STATES and reason != TrackerReason.OBSERVING
+    if failed or reason in _FAILED_REASONS:
         waiting = status.get("waitingFor") or {}
         said = "; ".join(str(text) for text in (status.get("message"), waiting.get("unblockWith")) if text)
         return _Verdict(status=True, reason=reason or state, message=said)

@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     temporal_ui_url: str = ""
     """Base URL of the Temporal UI, for links in status and comments; empty = no links."""
 
+    record_file: str = ""
+    """File to which a worker appends the records of a tracker, as JSON lines, before it removes it: on a volume that
+    something collects. Empty: they become events of the GitRepository, which the API server keeps for an hour."""
+
     timings: Annotated[Timings, BeforeValidator(_read_timings)] = Timings()
     """Overrides of a promotion's durations in seconds, as JSON: `{"poll_initial": 1}`. For tests and the demo."""
 

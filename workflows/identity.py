@@ -5,6 +5,7 @@ from dataclasses import dataclass
 PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
 CREDENTIAL_CHECK_WORKFLOW = "CredentialCheckWorkflow"
+REPOSITORY_SYNC_WORKFLOW = "RepositorySyncWorkflow"
 INSTALLATION_WORKFLOW = "InstallationWorkflow"
 
 MEMBER_SIGNAL = "member"
@@ -39,6 +40,11 @@ def environment_workflow_id(installation: str, namespace: str, environment: str,
 def credential_check_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow of a resource that declares a connection; `-` stands for no namespace."""
     return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{uid}"
+
+
+def repository_sync_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:
+    """Return the id of the one workflow that follows a repository's pull requests."""
+    return f"repository/{installation}/{namespace}/{name}/{uid}"
 
 
 def fairness_key(namespace: str) -> str:

@@ -72,6 +72,11 @@ def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 
     return _config(queues.scm, timings, _backoff(initial=2, maximum=60, attempts=attempts), summary)
 
 
+def list_pull_requests(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Look at a repository's list: one attempt, the workflow's timer is the retry."""
+    return _config(queues.scm, timings, _backoff(initial=5, maximum=30, attempts=1), summary)
+
+
 def scm_present(queues: Queues, timings: Timings, *, summary: str, last: bool = False) -> ActivityConfig:
     """Show the whole wanted presentation: few attempts, since a newer state may wait; the workflow's timer goes on.
 

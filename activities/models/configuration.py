@@ -55,6 +55,8 @@ class PolicyOutcome(StrEnum):
     NOT_FOUND = "PolicyNotFound"
     AMBIGUOUS = "AmbiguousPolicy"
     INVALID = "InvalidPolicy"
+    OBSERVING = "Observing"
+    """The repository's mode lets nothing be tested or promoted."""
 
 
 @dataclass(frozen=True, kw_only=True)

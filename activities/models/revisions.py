@@ -177,3 +177,5 @@ class PresentResult:
     labels: SyncResult | None = None
     """What the look at the labels found and changed; None where there was none."""
     labels_left: LabelsLeft = field(default_factory=LabelsLeft)
+    withheld: bool = False
+    """Whether nothing was sent, since the repository is only observed."""

@@ -99,9 +99,16 @@ class Timings:
     backstop: timedelta = timedelta(hours=6)
     """How long any wait lasts before the workflow looks again by itself, ± 20 %."""
     holder_backstop: timedelta = timedelta(minutes=10)
-    merge_initial: timedelta = timedelta(seconds=30)
-    merge_maximum: timedelta = timedelta(minutes=10)
-    """Longest pause between two looks for a merge, while no repository workflow signals it."""
+    merge_initial: timedelta = timedelta(minutes=10)
+    merge_maximum: timedelta = timedelta(hours=6)
+    """Pauses between two looks for a merge of one promotion: the repository's workflow looks for all of them."""
+    list_initial: timedelta = timedelta(seconds=30)
+    list_maximum: timedelta = timedelta(minutes=2)
+    """Pauses between two looks at a repository's list, which grow while nothing changes."""
+    list_failed_maximum: timedelta = timedelta(minutes=10)
+    """Longest pause after looks at a list that failed."""
+    tidy_interval: timedelta = timedelta(minutes=10)
+    """How often it is looked whether trackers ended long ago, or are left at all."""
     reference_initial: timedelta = timedelta(seconds=5)
     reference_maximum: timedelta = timedelta(minutes=2)
     """Pauses between two looks for something missing that a person must provide."""

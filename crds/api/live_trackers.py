@@ -82,14 +82,19 @@ async def _listed(
         await asyncio.sleep(0)
 
 
+def live_tracker(document: Document, repository: str) -> LiveTracker | None:
+    """Return a tracker that was read; None where its attempt is over, or it is of another repository."""
+    spec, status = _map(document, "spec"), _map(document, "status")
+    attempt = spec.get("attempt", 1)
+    over = status.get("attempt") == attempt and status.get("state") in TERMINAL_STATES
+    if _map(spec, "repositoryRef").get("name") != repository or not isinstance(attempt, int) or over:
+        return None
+    metadata = _map(document, "metadata")
+    return LiveTracker(name=str(metadata.get("name")), uid=str(metadata.get("uid", "")), attempt=attempt)
+
+
 def _live(page: Page, repository: str) -> Iterator[LiveTracker]:
-    for item in page.items:
-        spec, status = _map(item, "spec"), _map(item, "status")
-        attempt = spec.get("attempt", 1)
-        over = status.get("attempt") == attempt and status.get("state") in TERMINAL_STATES
-        if _map(spec, "repositoryRef").get("name") == repository and isinstance(attempt, int) and not over:
-            metadata = _map(item, "metadata")
-            yield LiveTracker(name=str(metadata.get("name")), uid=str(metadata.get("uid", "")), attempt=attempt)
+    yield from (found for item in page.items if (found := live_tracker(item, repository)) is not None)
 
 
 def _map(document: Document, name: str) -> Document:

@@ -25,6 +25,8 @@ WORKFLOW_MANAGER = "pilotage"
 """Field manager of what workflows publish."""
 WATCHER_MANAGER = "pilotage-watcher"
 """Field manager of the watcher's own conditions and of answers to commands."""
+DISCOVERY_MANAGER = "pilotage-discovery"
+"""Writes the condition of what a repository's list led to."""
 CONNECTION_MANAGER = "pilotage-connection"
 """Field manager of the conditions that prove a credential."""
 

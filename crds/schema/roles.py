@@ -1,4 +1,4 @@
-"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace, and that of the receiver.
+"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace, and those of receiver and worker.
 
 `environments` carries the verbs of commands and of the admission policies (crds/schema/admission.py): they are no verbs
 of the Kubernetes API, and grant nothing but what they are named after.
@@ -79,6 +79,23 @@ RECEIVER: tuple[dict[str, Any], ...] = (
     # these by resourceNames instead.
     _rule(("secrets",), ("get",), group=""),
 )
+
+
+WORKER: tuple[dict[str, Any], ...] = (
+    # What promotions and repositories are declared as; commands are the watcher's.
+    _rule(tuple(plural for plural in _ALL_KINDS if plural != "promotioncommands"), _READ),
+    # Made for pull requests that `discovery` matches, and removed some time after they have ended. Never their status.
+    _rule(("pullrequesttrackers",), ("create", "delete")),
+    # Named by resources, one by one: it lists none.
+    _rule(("secrets",), ("get",), group=""),
+    _rule(("namespaces",), ("get",), group=""),
+    _rule(("events",), ("create",), group=""),
+)
+
+
+def worker_documents() -> tuple[dict[str, Any], ...]:
+    """Build the ClusterRole `pilotage-worker`."""
+    return (_cluster_role("worker", WORKER),)
 
 
 def receiver_documents() -> tuple[dict[str, Any], ...]:

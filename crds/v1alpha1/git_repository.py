@@ -1,11 +1,12 @@
 """GitRepository: a repository at an SCM host, and the components that it is made of."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, SecretReference
+from crds.fields import Name, PositiveDuration, SecretReference
 from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.scm_host import HOST_FIELDS, ScmHost, only_host
@@ -136,6 +137,61 @@ class Show(Model):
     """The summary, and the comments that mention the author."""
 
 
+class RepositoryMode(StrEnum):
+    """What Pilotage may change for the repository's pull requests."""
+
+    OBSERVE = "Observe"
+    """Nothing: trackers follow their changes, no test is started, and nothing is written to the SCM host, to Git or to
+    Argo CD."""
+    ACT = "Act"
+    """What policies and environments ask for."""
+
+
+class DiscoveredBranch(Model):
+    """Pull requests into one branch, and where they are first deployed."""
+
+    base_branch: Part
+    """Branch that pull requests are merged into, by its whole name."""
+    environment: Name
+    """Environment of the trackers that are made."""
+
+
+class TrackerTemplate(Model):
+    """What trackers that are made carry beside their spec."""
+
+    labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)] = Field(
+        default_factory=dict
+    )
+    """Labels of the tracker."""
+    annotations: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=32)] = Field(
+        default_factory=dict
+    )
+    """Annotations of the tracker."""
+
+
+class Discovery(Model):
+    """Which pull requests get a tracker by themselves: those that match every field. One that was deleted stays so."""
+
+    base_branches: Annotated[
+        tuple[DiscoveredBranch, ...], Field(min_length=1, max_length=50, json_schema_extra=extra(keys=("baseBranch",)))
+    ]
+    """Branches, each with the environment entry of its changes."""
+    required_labels: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=20)
+    ] = ()
+    """Labels that a pull request must have, all of them; names compare without case. At hosts without labels nothing
+    matches."""
+    authors: Annotated[tuple[Part, ...], Field(max_length=200)] = ()
+    """Authors as the host names them, without case; none means everybody."""
+    merged_within: PositiveDuration = timedelta(hours=24)
+    """How long ago a pull request may have been merged when it is seen first. Open ones match however old they are."""
+    max_trackers: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Trackers of the repository that may be on their way at the same time; what matches beyond them waits, and the
+    condition `Discovered` says so."""
+    tracker_template: TrackerTemplate = TrackerTemplate()
+    """What trackers carry."""
+
+
 HostedRepository = OwnedRepository | GitLabRepository | BitbucketDataCenterRepository | AzureDevOpsRepository
 
 
@@ -166,6 +222,12 @@ class GitRepositorySpec(Model):
     """What is written on pull requests."""
     labels: Labels = Labels()
     """How the labels of states and environments are called."""
+    mode: RepositoryMode = RepositoryMode.ACT
+    """Whether anything is changed: `Observe` is for looking first."""
+    discovery: Discovery | None = None
+    """Which pull requests get a tracker by themselves; none if not given."""
+    ttl_after_finished: PositiveDuration = timedelta(days=7)
+    """How long a tracker stays that has ended; it is removed once its records were exported."""
     components: Annotated[tuple[Component, ...], Field(max_length=50, json_schema_extra=extra(keys=("name",)))] = ()
     """Parts that are built and deployed for themselves; none means that the repository is one component."""
 

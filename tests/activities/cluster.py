@@ -1,9 +1,11 @@
 """A Kubernetes API in memory, as far as activities read it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from crds.api.ports import (
+    ApiConflict,
     ApiError,
     ApiGone,
     ApiInvalid,
@@ -30,6 +32,8 @@ class Cluster:
     selectors: list[str] = field(default_factory=list)
     selects_nothing: bool = False
     """Whether it is an API server that knows no selectable fields."""
+    create_errors: list[ApiError] = field(default_factory=list)
+    """Raised by the next creations, one each."""
     pages: int = 0
     expired: set[str] = field(default_factory=set)
     """Continue tokens that are too old."""
@@ -50,6 +54,25 @@ class Cluster:
             return self.objects[resource.kind, namespace or "", name]
         except KeyError:
             raise ApiNotFound(f"{resource.plural} {name} not found", status=404) from None
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        self._fail()
+        if self.create_errors:
+            raise self.create_errors.pop(0)
+        name = document["metadata"]["name"]
+        if (resource.kind, namespace or "", name) in self.objects:
+            raise ApiConflict(f"{resource.plural} {name} already exists", status=409, reason="AlreadyExists")
+        self.add(resource.kind, name, document["spec"], namespace=namespace or "")
+        created = self.objects[resource.kind, namespace or "", name]
+        created["metadata"].update({**document["metadata"], "uid": f"uid-of-{name}"})
+        return created
+
+    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
+        self._fail()
+        document = await self.get(resource, namespace, name)
+        if uid is not None and document["metadata"].get("uid") != uid:
+            raise ApiConflict(f"{resource.plural} {name} is another one", status=409)
+        del self.objects[resource.kind, namespace or "", name]
 
     async def list_all(self, resource: ApiResource, namespace: str | None = None) -> Page:
         self._fail()

@@ -13,8 +13,10 @@ from activities import observing
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.models.places import TellEnvironmentInput
-from activities.models.tracking import Component, RepositoryView
+from activities.models.pull_requests_news import PullRequestNews
+from activities.models.tracking import Component, RepositoryView, TrackerRef
 from activities.ports import Lack, ReferenceMissing, Repository
+from activities.record_sinks import RecordLine
 from activities.targets import target_of
 from providers.argocd import targets
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
@@ -67,6 +69,34 @@ class Failing:
         self.calls.append(operation)
         if queued := self.errors.get(operation):
             raise queued.pop(0)
+
+
+@dataclass
+class FakeReceivers:
+    """Take news for promotions; those that are absent have no workflow that runs."""
+
+    news: list[tuple[str, PullRequestNews]] = field(default_factory=list)
+    absent: set[str] = field(default_factory=set)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def send_news(self, attempt: TrackerRef, news: PullRequestNews) -> bool:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.news.append((attempt.name, news))
+        return attempt.name not in self.absent
+
+
+@dataclass
+class FakeSink:
+    """Keep records; fails where it is told to."""
+
+    lines: list[RecordLine] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def write(self, lines: Sequence[RecordLine]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.lines += lines
 
 
 @dataclass
@@ -177,15 +207,13 @@ class _PullRequestLists(_Part):
     async def page(self, *, since: datetime | None = None, following: str = "", etag: str = "") -> PullRequestPage:
         """Return page after page of what is listed; the entity tag is that of all of it."""
         self.scm.note("page")
-        tag = hashlib.sha256(repr(self.scm.listed).encode()).hexdigest()
-        if etag == tag and not following:
+        tag = "" if following else hashlib.sha256(repr(self.scm.listed).encode()).hexdigest()
+        if etag and etag == tag:
             return PullRequestPage(unchanged=True, etag=etag)
         number, size = int(following or 0), self.scm.list_page
         listed = self.scm.listed[number * size : (number + 1) * size]
         ends = (number + 1) * size >= len(self.scm.listed) or (self.scm.lists_by_update and reaches(listed, since))
-        return PullRequestPage(
-            pull_requests=listed, following="" if ends else str(number + 1), etag="" if following else tag
-        )
+        return PullRequestPage(pull_requests=listed, following="" if ends else str(number + 1), etag=tag)
 
 
 class _Revisions(_Part):

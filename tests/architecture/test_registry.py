@@ -10,19 +10,21 @@ from temporalio.workflow import _Definition as WorkflowDefinition
 
 import activities.contracts
 from activities.credential_checks import CredentialConditions
+from activities.discovery_conditions import DiscoveryConditions
 from activities.failures import tenant_of
 from activities.models.credential_checks import CheckedResource
 from activities.models.tracking import TrackerRef
 from activities.resources import KubernetesResources
 from providers.shares import namespace_of
 from tests.activities.cluster import shop
-from tests.activities.fakes import FakeConnections, FakePlaces
+from tests.activities.fakes import FakeConnections, FakePlaces, FakeReceivers, FakeSink
 from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
 from workflows.identity import (
     CREDENTIAL_CHECK_WORKFLOW,
     ENVIRONMENT_WORKFLOW,
     INSTALLATION_WORKFLOW,
     PROMOTION_WORKFLOW,
+    REPOSITORY_SYNC_WORKFLOW,
     Queues,
 )
 
@@ -31,10 +33,12 @@ QUEUES = {
     "ConnectionActivities": "checks",
     "ConditionActivities": "kubernetes",
     "ScmActivities": "scm",
+    "RepositorySyncActivities": "scm",
     "TestRunActivities": "ci",
     "DeliveryActivities": "delivery",
     "ObservationActivities": "observation",
     "ResourceActivities": "kubernetes",
+    "DiscoveryActivities": "kubernetes",
 }
 PARTS: dict[str, object] = {
     "tracker": TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1),
@@ -55,11 +59,23 @@ def methods_of(contract: type) -> set[str]:
 
 def registered() -> dict[str, list[str]]:
     """Return the wire names by queue, those of the watcher included."""
-    dependencies = Dependencies(kubernetes=shop().port(), connections=FakeConnections(), places=FakePlaces())
+    dependencies = Dependencies(
+        kubernetes=shop().port(),
+        connections=FakeConnections(),
+        places=FakePlaces(),
+        receivers=FakeReceivers(),
+        records=FakeSink(),
+    )
     served = dict(build_activities(dependencies))
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
     conditions = CredentialConditions(shop().port())
-    served["kubernetes"] = [resources.publish_status, resources.publish_place, conditions.publish_connection]
+    discovery = DiscoveryConditions(shop().port())
+    served["kubernetes"] = [
+        resources.publish_status,
+        resources.publish_place,
+        conditions.publish_connection,
+        discovery.publish_discovery,
+    ]
     return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
 
 
@@ -108,4 +124,10 @@ def test_every_queue_has_a_name_of_its_own() -> None:
 
 def test_workflows_carry_the_names_by_which_they_are_started() -> None:
     names = {WorkflowDefinition.must_from_class(workflow).name for workflow in WORKFLOWS}
-    assert names == {PROMOTION_WORKFLOW, ENVIRONMENT_WORKFLOW, CREDENTIAL_CHECK_WORKFLOW, INSTALLATION_WORKFLOW}
+    assert names == {
+        PROMOTION_WORKFLOW,
+        ENVIRONMENT_WORKFLOW,
+        CREDENTIAL_CHECK_WORKFLOW,
+        REPOSITORY_SYNC_WORKFLOW,
+        INSTALLATION_WORKFLOW,
+    }

@@ -79,7 +79,7 @@ async def _waiting(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
     scene = Scene(repositories=waiting.REPOSITORIES, open_pulls=each)
     async with staged(directory, scene, say, timings=waiting.TIMINGS, stock=plan.stock) as stage:
         identities = await waiting.fill(stage, each * waiting.REPOSITORIES, say)
-        for row in await waiting.measure_waiting(stage, identities):
+        for row in await waiting.measure_waiting(stage, len(identities)):
             yield row
         yield await measure_kill(stage, identities)
 

@@ -15,10 +15,11 @@ from tests.bench.latency import is_trigger_of
 from tests.bench.rows import Row, median, rounded, spread
 from tests.bench.scene import Scene
 from tests.bench.stage import LOOK_SECONDS, TRACKERS, Say, Stage
-from tests.bench.waiting import CREATED_AT_ONCE, REPOSITORIES, SETTLING_SECONDS
+from tests.bench.waiting import CREATED_AT_ONCE, SETTLING_SECONDS
 from tests.worlds.ticking import TESTS
 
 NAMESPACE = "crowd"
+REPOSITORIES = 10
 RUNNERS = resource_of(TestRunner.definition)
 FACTOR = 2.0
 SETTLED_WITHIN_SECONDS = 300.0

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,12 +11,16 @@ from tests.bench.rows import Row, rounded
 from tests.bench.stage import Say, Stage
 from tests.bench.usage import Usage
 
-REPOSITORIES = 10
+REPOSITORIES = 1
 LEAST_TRACKERS = 100
 """So many are needed for the row on a killed worker."""
-LOOK_EVERY_SECONDS = 600.0
-"""How often a tracker that waits for long looks for its merge, by itself (activities/models/tracking.py)."""
-TIMINGS: Mapping[str, float] = {"merge_initial": LOOK_EVERY_SECONDS}
+TICK_SECONDS = 15.0
+"""How often the repository's list is looked at here, eight times as often as while nothing changes."""
+TIMINGS: Mapping[str, float] = {
+    "merge_initial": 6 * 3600.0,
+    "list_initial": TICK_SECONDS,
+    "list_maximum": TICK_SECONDS,
+}
 """From the beginning, so that the window shows trackers that have been waiting for long."""
 WINDOW_SECONDS = 60.0
 SETTLING_SECONDS = 5.0
@@ -46,29 +49,20 @@ async def fill(stage: Stage, count: int, say: Say) -> list[str]:
     return identities
 
 
-async def measure_waiting(stage: Stage, identities: Sequence[str]) -> list[Row]:
-    """Watch all of them wait; as many look for their merge as would in a window of a long wait.
-
-    The looks are brought about by pokes spread over the window: a poke costs one event more than the timer would.
-    """
+async def measure_waiting(stage: Stage, count: int) -> list[Row]:
+    """Watch all of them wait."""
     await asyncio.sleep(SETTLING_SECONDS)
-    looks = max(1, round(len(identities) * WINDOW_SECONDS / LOOK_EVERY_SECONDS))
-    chosen = random.Random(1).sample(identities, looks)
     calls_before = len(await stage.calls(_asks_host))
     before = stage.usage()
-    for identity in chosen:
-        due = before.at + WINDOW_SECONDS * chosen.index(identity) / looks
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        await stage.poke(identity)
     await asyncio.sleep(max(0.0, before.at + WINDOW_SECONDS - time.monotonic()))
     after = stage.usage()
     calls = len(await stage.calls(_asks_host)) - calls_before
-    return _rows(len(identities), looks, calls, before, after)
+    return _rows(count, calls, before, after)
 
 
-def _rows(count: int, looks: int, calls: int, before: Usage, after: Usage) -> list[Row]:
+def _rows(count: int, calls: int, before: Usage, after: Usage) -> list[Row]:
     cores, memory = after.cores_since(before), after.rss_megabytes
-    ticks = WINDOW_SECONDS / LOOK_EVERY_SECONDS
+    ticks = WINDOW_SECONDS / TICK_SECONDS
     wait = f"{count} trackers wait for a merge"
     return [
         Row(
@@ -83,13 +77,13 @@ def _rows(count: int, looks: int, calls: int, before: Usage, after: Usage) -> li
             value=rounded(max(cores[name] for name in PROCESSES)),
             target=CORES,
             unit="cores",
-            detail={"cores": cores, "window_seconds": WINDOW_SECONDS, "looks_in_window": looks},
+            detail={"cores": cores, "window_seconds": WINDOW_SECONDS, "ticks_in_window": ticks},
         ),
         Row(
             name=f"{wait}: calls to the SCM host per repository and tick",
             value=rounded(calls / REPOSITORIES / ticks),
             target=CALLS,
-            detail={"repositories": REPOSITORIES, "tick_seconds": LOOK_EVERY_SECONDS, "calls_in_window": calls},
+            detail={"repositories": REPOSITORIES, "tick_seconds": TICK_SECONDS, "calls_in_window": calls},
         ),
     ]
 

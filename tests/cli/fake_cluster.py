@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from crds.api.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
+from crds.api.ports import ApiConflict, ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
 from crds.model import API_VERSION
 from worker.cli.options import Target
 
@@ -57,7 +57,11 @@ class FakeCluster:
         if resource.kind == "SelfSubjectReview":
             return {"status": {"userInfo": {"username": self.user}}}
         created = copy.deepcopy(dict(document))
-        created["metadata"]["name"] = f"{created['metadata']['generateName']}x7f2q"
+        metadata = created["metadata"]
+        if "generateName" in metadata:
+            metadata["name"] = f"{metadata['generateName']}x7f2q"
+        if (resource.kind, namespace or "", metadata["name"]) in self.objects:
+            raise ApiConflict(f"{metadata['name']} already exists", status=409, reason="AlreadyExists")
         self.objects[resource.kind, namespace or "", created["metadata"]["name"]] = created
         self.created.append(created)
         return copy.deepcopy(created)

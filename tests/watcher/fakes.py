@@ -10,6 +10,7 @@ from typing import Any
 
 from activities.models.credential_checks import CheckedResource
 from activities.models.promotion import Command, CommandAnswer
+from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef, TrackerSpec
 from crds.api.ports import (
     PAGE_SIZE,
@@ -129,6 +130,23 @@ class FakeCredentialChecks:
         if self.away:
             raise WorkflowsUnavailable("Temporal is away")
         self.told.append((what, connection, generation))
+
+
+class FakeRepositorySyncs:
+    """Remember what was asked of which repository's workflow, in order."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def ensure(self, repository: RepositoryRef) -> None:
+        self.asked.append(("ensure", repository.uid))
+
+    async def start_look(self, repository: RepositoryRef) -> None:
+        self.asked.append(("start_look", repository.uid))
+
+    async def poke(self, repository: RepositoryRef) -> bool:
+        self.asked.append(("poke", repository.uid))
+        return True
 
 
 class FakeKubernetes:

@@ -16,6 +16,7 @@ from tests.watcher.fakes import (
     FakeCredentialChecks,
     FakeKubernetes,
     FakePromotions,
+    FakeRepositorySyncs,
     command_document,
     running_status,
     tracker_document,
@@ -79,6 +80,7 @@ class Scene:
             kubernetes=self.kubernetes,
             promotions=self.promotions,
             connections=FakeCredentialChecks(),
+            repositories=FakeRepositorySyncs(),
             # No API server, which would verify who commands.
             commands_unverified=True,
         )

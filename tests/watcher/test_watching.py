@@ -18,7 +18,7 @@ from crds.api.ports import (
 from crds.model import GROUP, Scope
 from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
-from tests.watcher.fakes import FakeCredentialChecks, FakePromotions, become, until
+from tests.watcher.fakes import FakeCredentialChecks, FakePromotions, FakeRepositorySyncs, become, until
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.commands import COMMANDS
@@ -52,6 +52,7 @@ async def watching(
                     kubernetes=api,
                     promotions=promotions,
                     connections=connections or FakeCredentialChecks(),
+                    repositories=FakeRepositorySyncs(),
                     namespaces=(namespace,),
                 )
             )

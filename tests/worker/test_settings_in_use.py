@@ -17,6 +17,8 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.ports import ReferenceMissing
+from activities.record_sinks import RecordLine
+from crds.api.ports import EventTarget
 from providers.endpoint import Endpoint
 from providers.errors import ProviderMisconfigured
 from providers.http import HttpClients
@@ -27,7 +29,7 @@ from tests.activities.cluster import Cluster
 from tests.worker.test_wrong_settings import run
 from worker.opening.resources import ClusterOpener, open_clients
 from worker.serving.clock import ClockWatch, read_clock
-from worker.serving.process import build_worker
+from worker.serving.process import build_worker, record_sink
 from worker.settings import Settings
 from worker.temporal.connect import create_telemetry
 from workflows.identity import INSTALLATION_WORKFLOW, Queues
@@ -38,6 +40,29 @@ PATIENCE = 30
 
 def settings(**given: object) -> Settings:
     return Settings.model_validate({"installation": f"i{uuid.uuid4().hex[:12]}", **given})
+
+
+async def test_records_go_where_the_setting_says(tmp_path: Path) -> None:
+    cluster, file = Posting(), tmp_path / "records.jsonl"
+    about = EventTarget(api_version="v1", kind="GitRepository", namespace="shop", name="web", uid="uid-web")
+    line = RecordLine(key="uid-1/1/0", about=about, record={"tracker": "web-1"})
+    await record_sink(settings(), cluster.port()).write((line,))
+    await record_sink(settings(record_file=str(file)), cluster.port()).write((line,))
+    assert cluster.posted == [("web", "RecordKept", line.encoded())]
+    assert [json.loads(text) for text in file.read_text().splitlines()] == [{"key": "uid-1/1/0", "tracker": "web-1"}]
+
+
+@dataclass
+class Posting(Cluster):
+    """Keep the events that are posted."""
+
+    posted: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def post_event(
+        self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
+    ) -> bool:
+        self.posted.append((target.name, reason, message))
+        return True
 
 
 @dataclass

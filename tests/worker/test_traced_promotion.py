@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from providers.http import HttpClients, HttpOptions
 from tests.activities.cluster import shop
+from tests.activities.fakes import FakeReceivers, FakeSink
 from worker.opening.resources import ClusterOpener
 from worker.serving.process import build_worker
 from worker.serving.registry import PROMOTIONS, Dependencies, build_activities
@@ -79,6 +80,8 @@ def _workers(client: Client, settings: Settings, http: HttpClients) -> list[Work
         kubernetes=kubernetes,
         connections=ClusterOpener(kubernetes, http, system_namespace="pilotage"),
         places=TemporalPlaces(client, settings.installation),
+        receivers=FakeReceivers(),
+        records=FakeSink(),
     )
     activities = build_activities(dependencies)
     return [build_worker(client, settings, queue, activities.get(queue, ())) for queue in QUEUES]

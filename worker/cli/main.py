@@ -13,6 +13,7 @@ from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
 from worker.cli.output import line, note
 from worker.cli.processes import receiver, watcher, worker
+from worker.cli.repositories import init, track
 from worker.cli.watching import watch
 
 
@@ -75,6 +76,8 @@ def _root(
 for look in (get, show, why, watch):
     app.command()(look)
 add_commands(app)
+for begin in (init, track):
+    app.command()(begin)
 for run in (worker, watcher, receiver, validate, crds):
     app.command()(run)
 

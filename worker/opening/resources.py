@@ -87,7 +87,8 @@ class ClusterOpener:
         options = _chosen(HOSTS, scm, what)(scm.block, declared)
         opened = partial(open_scm_host, options, self._access(scm.credential), _identity(scm, namespace, name))
         host = self._kept.get(what, opened, namespace, *scm.key, repr(options))
-        return Repository(view=view, host=host, show=declared.spec.show, label_prefix=declared.spec.labels.prefix)
+        spec = declared.spec
+        return Repository(view=view, host=host, show=spec.show, label_prefix=spec.labels.prefix, mode=spec.mode)
 
     async def repository_check(self, namespace: str, name: str) -> ports.Checkable:
         """Open a GitRepository to be checked."""

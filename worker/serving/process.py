@@ -12,8 +12,9 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.record_sinks import EventSink, FileSink, RecordSink
 from crds.api.mirror import DeclarationMirror, MirroredReads
-from crds.api.ports import ApiUnavailable, resource_of
+from crds.api.ports import ApiUnavailable, Kubernetes, resource_of
 from crds.v1alpha1.kinds import KINDS
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -35,6 +36,7 @@ from worker.temporal.connect import (
     create_telemetry,
     ensure_search_attributes,
 )
+from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.sandbox import require_no_context, workflow_runner
 from worker.tracing import configure_tracing
 from workflows.identity import Queues
@@ -92,6 +94,11 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
     )
 
 
+def record_sink(settings: Settings, kubernetes: Kubernetes) -> RecordSink:
+    """Return where the records of trackers go before these are removed."""
+    return FileSink(settings.record_file) if settings.record_file else EventSink(kubernetes)
+
+
 def _slots_of(queue: str, settings: Settings) -> int:
     own = {"observation": settings.observation_slots, "checks": settings.check_slots}
     return own.get(queue, settings.activity_slots)
@@ -139,6 +146,8 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             kubernetes=reads,
             connections=ClusterOpener(reads, clients, system_namespace=settings.system_namespace),
             places=TemporalPlaces(client, settings.installation),
+            receivers=TemporalPromotions(client=client, installation=settings.installation, timings=settings.timings),
+            records=record_sink(settings, kubernetes),
         )
         activities = build_activities(dependencies)
         clock = ClockWatch(

@@ -8,19 +8,28 @@ from activities.configuration import ResourceConfigActivities
 from activities.credential_checks import CredentialProofs
 from activities.deployments import ArgoCDActivities
 from activities.observations import StreamActivities
-from activities.ports import Places, ResourceOpener
+from activities.ports import NewsReceivers, Places, ResourceOpener
 from activities.pull_requests import ScmHostActivities
+from activities.record_sinks import RecordSink
+from activities.repository_sync import RepositorySyncs
 from activities.test_runs import CiActivities
 from crds.api.ports import Kubernetes
 from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.installation.workflow import InstallationWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
+from workflows.repository.workflow import RepositorySyncWorkflow
 
 PROMOTIONS = "promotions"
 """The queue of workflows; the only one whose workers are versioned."""
 
-WORKFLOWS: tuple[type, ...] = (PromotionWorkflow, EnvironmentWorkflow, CredentialCheckWorkflow, InstallationWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    PromotionWorkflow,
+    EnvironmentWorkflow,
+    CredentialCheckWorkflow,
+    RepositorySyncWorkflow,
+    InstallationWorkflow,
+)
 
 Activity = Callable[..., Any]
 
@@ -32,6 +41,8 @@ class Dependencies:
     kubernetes: Kubernetes
     connections: ResourceOpener
     places: Places
+    receivers: NewsReceivers
+    records: RecordSink
 
 
 def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activity]]:
@@ -41,6 +52,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
     scm = ScmHostActivities(connections)
     ci = CiActivities(connections)
     delivery = ArgoCDActivities(connections)
+    syncs = RepositorySyncs(dependencies.kubernetes, connections, dependencies.receivers, dependencies.records)
     check = CredentialProofs(dependencies.kubernetes, connections).check_connection
     return {
         "config": (
@@ -62,6 +74,8 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             scm.compare_revisions,
             scm.deliver_files,
             scm.present_on_pull_request,
+            syncs.sync_repository,
+            syncs.tidy_repository,
         ),
         "ci": (ci.trigger_round, ci.trigger_test, ci.poll_tests, ci.cancel_tests),
         "delivery": (delivery.read_deployments, delivery.deliver_application, delivery.sync_application),

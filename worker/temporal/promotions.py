@@ -22,6 +22,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
+from activities.models.pull_requests_news import PullRequestNews
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
 from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
@@ -29,6 +30,7 @@ from workflows.identity import (
     DELETED_SIGNAL,
     POKE_SIGNAL,
     PROMOTION_WORKFLOW,
+    PULL_REQUEST_SIGNAL,
     SEARCH_NAMESPACE,
     SEARCH_PULL_REQUEST,
     SEARCH_REPOSITORY,
@@ -115,6 +117,10 @@ class TemporalPromotions:
         """Have the workflow look again at once; False where it does not run."""
         return await self._signal(self.identify(attempt), POKE_SIGNAL)
 
+    async def send_news(self, attempt: TrackerRef, news: PullRequestNews) -> bool:
+        """Signal news of its pull request to the workflow; False where it does not run."""
+        return await self._signal(self.identify(attempt), PULL_REQUEST_SIGNAL, news)
+
     async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
         """Have a place look again at once; False where it does not run."""
         workflow_id = environment_workflow_id(self._installation, namespace, environment, repository)
@@ -145,9 +151,10 @@ class TemporalPromotions:
             return ""
         return f"{self._ui_url}/namespaces/{quote(self._client.namespace)}/workflows/{quote(workflow_id, safe='')}"
 
-    async def _signal(self, workflow_id: str, signal: str) -> bool:
+    async def _signal(self, workflow_id: str, signal: str, *said: object) -> bool:
         async def send() -> bool:
-            await self._client.get_workflow_handle(workflow_id).signal(signal, rpc_timeout=CALL_TIMEOUT)
+            handle = self._client.get_workflow_handle(workflow_id)
+            await handle.signal(signal, args=said, rpc_timeout=CALL_TIMEOUT)
             return True
 
         return await found(send) or False

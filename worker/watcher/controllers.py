@@ -24,6 +24,7 @@ from worker.watcher.declarations import WAITS, DeclarationController, read_decla
 from worker.watcher.entries import CommandEntry, TrackerEntry, read_command, read_tracker
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
+from worker.watcher.repository_syncs import RepositorySyncController, RepositorySyncs
 from worker.watcher.trackers import TRACKERS, TrackerController
 
 RESYNC = timedelta(minutes=10)
@@ -44,6 +45,7 @@ class Watcher:
         kubernetes: Kubernetes,
         promotions: Promotions,
         connections: CredentialChecks,
+        repositories: RepositorySyncs,
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         resync: timedelta = RESYNC,
@@ -80,12 +82,19 @@ class Watcher:
         self.connections = CredentialCheckController(
             checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
         )
+        self.repositories = RepositorySyncController(syncs=repositories, declared=self.declared)
         self._build()
 
     @property
     def queues(self) -> tuple[KeyedQueue[Any], ...]:
         """The queues that work is taken from, for metrics."""
-        return (self.trackers.queue, self.commands.queue, self.declarations.queue, self.connections.queue)
+        return (
+            self.trackers.queue,
+            self.commands.queue,
+            self.declarations.queue,
+            self.connections.queue,
+            self.repositories.queue,
+        )
 
     @property
     def has_synced(self) -> bool:
@@ -136,6 +145,7 @@ class Watcher:
     def _follow_tracker(self, change: ObjectChange[TrackerEntry]) -> None:
         self.trackers.follow(change)
         self.declarations.follow_tracker(change)
+        self.repositories.follow_tracker(change)
 
     def _build(self) -> None:
         for namespace in self._namespaces:
@@ -169,6 +179,7 @@ class Watcher:
         def follow(change: ObjectChange[Resource]) -> None:
             self.declarations.follow(kind, change)
             self.connections.follow(kind, change)
+            self.repositories.follow(kind, change)
 
         resource = resource_of(kind.definition)
         return Reflector(

@@ -16,6 +16,7 @@ from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
 from crds.rules.policies import valid_condition, validate_policy
+from crds.rules.repositories import conflict_errors
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
 from crds.rules.shared_files import Writers, file_errors, writers_of, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -206,7 +207,8 @@ class DeclarationController:
             errors += self._places_named.errors(environment)
             await self._say(environment, errors)
         for repository in repositories.values():
-            await self._say(repository, validate_repository(repository, providers=self._providers(namespace)))
+            errors = validate_repository(repository, providers=self._providers(namespace))
+            await self._say(repository, [*errors, *conflict_errors(repository, repositories.values())])
 
     def _providers(self, namespace: str) -> frozenset[str] | None:
         if not self._cluster_scoped:

@@ -13,6 +13,7 @@ from temporalio.runtime import Runtime
 from temporalio.worker import Worker
 
 from activities.credential_checks import CredentialConditions
+from activities.discovery_conditions import DiscoveryConditions
 from activities.resources import KubernetesResources
 from crds.api.backoff import STANDARD
 from crds.api.ports import Kubernetes
@@ -25,6 +26,7 @@ from worker.sharing import SharedSlots
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.promotions import TemporalPromotions
+from worker.temporal.repository_syncs import TemporalRepositorySyncs
 from worker.tracing import configure_tracing
 from worker.watcher.controllers import Watcher
 from worker.watcher.installation import InstallationTaken, claim_patiently
@@ -87,6 +89,9 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             connections=TemporalCredentialChecks(
                 client=client, installation=settings.installation, timings=settings.timings
             ),
+            repositories=TemporalRepositorySyncs(
+                client=client, installation=settings.installation, timings=settings.timings
+            ),
             namespaces=settings.namespaces,
             on_watch_restart=metrics.watch_restarted,
             commands_unverified=settings.commands_unverified,
@@ -122,6 +127,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
             resources.publish_status,
             resources.publish_place,
             CredentialConditions(kubernetes).publish_connection,
+            DiscoveryConditions(kubernetes).publish_discovery,
         ],
         max_concurrent_activities=settings.activity_slots,
         interceptors=[SharedSlots(settings.activity_slots)],

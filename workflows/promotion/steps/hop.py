@@ -31,6 +31,7 @@ POLICY_REASONS = {
     PolicyOutcome.NOT_FOUND: "no policy leaves {environment} for repository {repository}",
     PolicyOutcome.AMBIGUOUS: "two policies fit equally: {names}",
     PolicyOutcome.INVALID: "policy {names} is invalid: {errors}",
+    PolicyOutcome.OBSERVING: "GitRepository {repository} has `mode: Observe`: nothing is tested or promoted",
 }
 
 
@@ -136,7 +137,7 @@ def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
         errors=together(found.errors, ERRORS_BYTES),
     )
     if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
-        ctx.event(found.outcome, text, warning=True)
+        ctx.event(found.outcome, text, warning=found.outcome is not PolicyOutcome.OBSERVING)
     ctx.story.policies = found.names
     ctx.story.hop = None
     ctx.story.inbox.done(Verb.RETEST)

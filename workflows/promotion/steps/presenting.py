@@ -217,6 +217,10 @@ class Presenting:
             self._note_failure(pull_request_view.refused(answer.refused, ctx.request.spec.repository), passing=False)
             return False
         story.presentation_owed, story.presentation_failing_since, story.present_after = False, None, None
+        if answer.withheld:
+            # Neither shown nor failed: the next state is offered all the same.
+            story.presented, story.presentation_error = None, ""
+            return True
         if not story.presented:
             recovered = story.presented is False
             story.presented, story.presentation_error = True, ""

@@ -162,6 +162,10 @@ def _policy(story: PromotionState) -> WaitingFor:
     match story.reason:
         case PolicyOutcome.AMBIGUOUS:
             unblock = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
+        case PolicyOutcome.OBSERVING:
+            observed = story.message or story.reason
+            unblock = f"set `mode: Act` on GitRepository/{repository}; the tracker goes on by itself"
+            return _plain(story, Waiting.POLICY, f"GitRepository/{repository}", observed, unblock, "mode Act")
         case PolicyOutcome.INVALID:
             unblock = f"fix the fields of {names} that are named here; the tracker goes on by itself"
         case _:

@@ -1,0 +1,133 @@
+"""Which pull requests get a tracker, and which trackers get news. Pure."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from activities.models.repository_sync import LATER_KEPT, MADE_KEPT, ListCursor, Remembered
+from crds.fields import NAME_MAX_LENGTH
+from crds.model import API_VERSION
+from crds.v1alpha1.git_repository import Discovery, GitRepository
+from providers.models import ChangeState, HostPullRequest
+from providers.pull_request_lists import ListedPullRequest
+
+OVERLAP = timedelta(minutes=5)
+"""How far each reading goes back behind the one before it: a host may list a change later than it dates it."""
+OPEN_MARK = "o"
+DISCOVERED_LABEL = "pilotage.dev/discovered-by"
+"""On trackers that were made by `discovery`, with the name of the GitRepository."""
+_DIGEST_LENGTH = 12
+
+
+def tracker_name(repository: str, number: int) -> str:
+    """Return the one name that a tracker of a pull request may have."""
+    return f"{repository}-{number}"
+
+
+def environment_for(discovery: Discovery, listed: ListedPullRequest, now: datetime) -> str | None:
+    """Return where a pull request's change is first deployed; None where `discovery` does not match it."""
+    change = listed.change
+    environment = next(
+        (one.environment for one in discovery.base_branches if one.base_branch == change.base_branch), None
+    )
+    if environment is None or change.state is ChangeState.CLOSED:
+        return None
+    if discovery.authors and change.author.lower() not in {author.lower() for author in discovery.authors}:
+        return None
+    labels = {label.lower() for label in change.labels} if listed.labels_listed else set()
+    if not {label.lower() for label in discovery.required_labels} <= labels:
+        return None
+    merged_at = listed.merged_at or listed.updated_at
+    if change.state is ChangeState.MERGED and now - merged_at > discovery.merged_within:
+        return None
+    return environment
+
+
+def tracker_document(repository: GitRepository, number: int, environment: str) -> Mapping[str, Any]:
+    """Build the tracker of a pull request as `discovery` wants it."""
+    name, discovery = repository.metadata.name, repository.spec.discovery
+    template = discovery.tracker_template if discovery is not None else None
+    labels = {**(template.labels if template else {}), **_labelled(name)}
+    metadata: dict[str, Any] = {"name": tracker_name(name, number), "labels": labels}
+    if template is not None and template.annotations:
+        metadata["annotations"] = dict(template.annotations)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "PullRequestTracker",
+        "metadata": metadata,
+        "spec": {"repositoryRef": {"name": name}, "number": number, "environment": environment},
+    }
+
+
+def _labelled(name: str) -> dict[str, str]:
+    """Return the label that names the repository, as far as a label's value may."""
+    return {DISCOVERED_LABEL: name[:NAME_MAX_LENGTH]}
+
+
+def is_open(listed: ListedPullRequest) -> bool:
+    return listed.change.state is ChangeState.OPEN
+
+
+def digest(change: HostPullRequest) -> str:
+    """Return what differs where there is news of a pull request; an open one is marked."""
+    said = (change.state, change.head_sha, change.merge_sha, change.title, change.base_branch, sorted(change.labels))
+    mark = OPEN_MARK if change.state is ChangeState.OPEN else "-"
+    return mark + hashlib.sha256(repr(said).encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """What was sent and made, while a look is under way."""
+
+    seen: dict[int, str]
+    made: set[int]
+    floor: int
+    later: set[int]
+    read_again: bool
+
+    @classmethod
+    def of(cls, remembered: Remembered) -> "Memory":
+        pairs = (one.partition(":") for one in remembered.seen)
+        return cls(
+            seen={int(number): said for number, _, said in pairs},
+            made=set(remembered.made),
+            floor=remembered.floor,
+            later=set(remembered.later),
+            read_again=remembered.read_again,
+        )
+
+    def is_news(self, change: HostPullRequest) -> bool:
+        """Tell whether a pull request differs from what was sent last."""
+        return self.seen.get(change.number) != digest(change)
+
+    def may_be_made(self, number: int) -> bool:
+        """Tell whether a pull request never got a tracker, as far as is remembered."""
+        return number > self.floor and number not in self.made
+
+    def vanished(self, open_now: Collection[int]) -> list[int]:
+        """Return what was open and is not listed as open any more, oldest first."""
+        return sorted(number for number, said in self.seen.items() if said[:1] == OPEN_MARK and number not in open_now)
+
+    def kept(self, *, seen: Collection[int]) -> Remembered:
+        """Return what the next look is to know; of what was sent only these."""
+        made, later = sorted(self.made), sorted(self.later)
+        # The lowest go first, and then nothing below them is made: rather none than one that was deleted.
+        dropped = made[:-MADE_KEPT]
+        return Remembered(
+            seen=tuple(f"{number}:{said}" for number, said in self.seen.items() if number in seen),
+            made=tuple(made[-MADE_KEPT:]),
+            later=tuple(later[:LATER_KEPT]),
+            read_again=self.read_again or len(later) > LATER_KEPT,
+            floor=max([self.floor, *dropped]),
+        )
+
+
+def after_page(cursor: ListCursor, listed: Iterable[ListedPullRequest], following: str, etag: str) -> ListCursor:
+    """Return the cursor after one page; at the end of a reading the next one begins with what was newest."""
+    newest = max([one.updated_at for one in listed] + [at for at in (cursor.newest, cursor.since) if at], default=None)
+    tag = etag if not cursor.following else cursor.etag
+    if following:
+        return replace(cursor, newest=newest, following=following, etag=tag)
+    return ListCursor(since=newest, etag=tag)

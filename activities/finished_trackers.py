@@ -1,0 +1,118 @@
+"""Remove trackers that ended long ago, once their records are exported."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from activities.failures import failure_from
+from activities.models.failures import BriefFailure
+from activities.models.repository_sync import TidyRepositoryResult
+from activities.record_sinks import RecordLine, RecordSink
+from crds.api.live_trackers import TRACKERS, live_tracker
+from crds.api.ports import ApiConflict, ApiError, ApiInvalid, ApiNotFound, Document, EventTarget, Kubernetes
+from crds.api.publishing import status_of
+from crds.v1alpha1.git_repository import GitRepository
+
+PAGE = 100
+REMOVED_AT_ONCE = 50
+"""Trackers that one look removes; what is left goes with the next one."""
+
+
+class FinishedTrackers:
+    """Export and remove what ended."""
+
+    def __init__(self, kubernetes: Kubernetes, sink: RecordSink, clock: Callable[[], datetime]) -> None:
+        self._kubernetes = kubernetes
+        self._sink = sink
+        self._clock = clock
+
+    async def tidy(self, declared: GitRepository) -> TidyRepositoryResult:
+        """Remove what is due, and say whether anything is left that the repository is looked at for."""
+        kept = removed = 0
+        failures: list[BriefFailure] = []
+        async for document in self._trackers(declared):
+            if removed + len(failures) >= REMOVED_AT_ONCE or not is_due(
+                document, declared.metadata.name, declared.spec.ttl_after_finished, self._clock()
+            ):
+                kept += 1
+                continue
+            try:
+                await self._remove(declared, document)
+                removed += 1
+            except (ApiError, OSError) as error:
+                kept += 1
+                found = failure_from(error)
+                name = str(document["metadata"]["name"])
+                failures.append(BriefFailure(kind=found.kind, message=found.message, object=name))
+        needed = bool(kept) or declared.spec.discovery is not None
+        return TidyRepositoryResult(needed=needed, removed=removed, failures=tuple(failures))
+
+    async def _trackers(self, declared: GitRepository) -> AsyncIterator[Document]:
+        namespace, name, token = declared.metadata.namespace, declared.metadata.name, None
+        selector: str | None = f"spec.repositoryRef.name={name}"
+        while True:
+            try:
+                page = await self._kubernetes.list_page(
+                    TRACKERS, namespace, limit=PAGE, continue_token=token, field_selector=selector
+                )
+            except ApiInvalid:
+                # Kubernetes before 1.31 knows no selectable fields.
+                if selector is None or token is not None:
+                    raise
+                selector = None
+                continue
+            for document in page.items:
+                if document["spec"]["repositoryRef"]["name"] == name:
+                    yield document
+            token = page.continue_token
+            if token is None:
+                return
+
+    async def _remove(self, declared: GitRepository, document: Document) -> None:
+        metadata = document["metadata"]
+        if lines := record_lines(declared, document):
+            await self._sink.write(lines)
+        try:
+            await self._kubernetes.delete(TRACKERS, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+        except (ApiNotFound, ApiConflict):
+            # Somebody removed it, or made another one of its name.
+            return
+
+
+def is_due(document: Document, repository: str, ttl: timedelta, now: datetime) -> bool:
+    """Tell whether a tracker's attempt ended so long ago; one that is being deleted is left to that."""
+    if document["metadata"].get("deletionTimestamp") or live_tracker(document, repository) is not None:
+        return False
+    since = status_of(document).get("stateSince")
+    if not isinstance(since, str):
+        return False
+    try:
+        return now - datetime.fromisoformat(since) >= ttl
+    except ValueError:
+        return False
+
+
+def record_lines(declared: GitRepository, document: Mapping[str, Any]) -> tuple[RecordLine, ...]:
+    """Build a line for each promotion of a tracker, and one for its end."""
+    metadata, spec, status = document["metadata"], document["spec"], status_of(document)
+    about = EventTarget(
+        api_version=declared.api_version,
+        kind=declared.kind,
+        namespace=declared.metadata.namespace or "",
+        name=declared.metadata.name,
+        uid=declared.metadata.uid or "",
+    )
+    tracker = {
+        "namespace": metadata["namespace"],
+        "tracker": metadata["name"],
+        "number": spec["number"],
+        "attempt": spec.get("attempt", 1),
+    }
+    end = {
+        name: status[name] for name in ("state", "reason", "stateSince", "environment", "revision") if name in status
+    }
+    records = [{"end": end}, *({"promotion": one} for one in status.get("promotions") or ())]
+    return tuple(
+        RecordLine(key=f"{metadata['uid']}/{tracker['attempt']}/{index}", about=about, record={**tracker, **one})
+        for index, one in enumerate(records)
+    )

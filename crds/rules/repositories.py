@@ -1,0 +1,51 @@
+"""Which GitRepositories name the same repository at the same host."""
+
+from collections.abc import Iterable
+
+from crds.conditions import ConditionReason
+from crds.rules.field_errors import FieldError
+from crds.v1alpha1.git_repository import GitRepository
+
+
+def older_rival(repository: GitRepository, all_: Iterable[GitRepository]) -> GitRepository | None:
+    """Return the oldest other GitRepository of the namespace that names the same repository, if it is older.
+
+    Those of other namespaces are tenants of their own: they have their own credentials, and are none of ours to name.
+    """
+    mine = identity(repository)
+    if mine is None:
+        return None
+    rivals = [one for one in all_ if one.metadata.uid != repository.metadata.uid and identity(one) == mine]
+    oldest = min(rivals, key=_age, default=None)
+    return oldest if oldest is not None and _age(oldest) < _age(repository) else None
+
+
+def conflict_errors(repository: GitRepository, all_: Iterable[GitRepository]) -> list[FieldError]:
+    """Name the older GitRepository whose pull requests are these."""
+    rival = older_rival(repository, all_)
+    if rival is None:
+        return []
+    field = repository.spec.host.value
+    message = f"GitRepository `{rival.metadata.name}` names the same repository, and is older: delete one of the two"
+    return [FieldError(path=f"spec.{field}", message=message, reason=ConditionReason.CONFLICT)]
+
+
+def identity(repository: GitRepository) -> tuple[str, ...] | None:
+    """Return what is the same for two resources of one repository: namespace, provider and name, without case.
+
+    None where the spec names no repository.
+    """
+    spec = repository.spec
+    try:
+        hosted = spec.hosted
+    except ValueError:
+        return None
+    provider = spec.scm_provider_ref
+    named = str(spec.gitlab.project_id) if spec.gitlab is not None and spec.gitlab.project_id else hosted.full_name
+    return (repository.metadata.namespace or "", provider.kind.value, provider.name, named.lower())
+
+
+def _age(repository: GitRepository) -> tuple[str, str]:
+    """Return what orders resources by age; the name decides within a second."""
+    created = repository.metadata.creation_timestamp
+    return (created.isoformat() if created is not None else "9999", repository.metadata.name)

@@ -1,0 +1,69 @@
+"""`pilotage init` and `pilotage track`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import Result
+
+from tests.cli.fake_cluster import FakeCluster
+
+Run = Callable[..., Result]
+WEB = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
+TO_DEV = {"baseBranches": [{"baseBranch": "main", "environment": "dev"}]}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        ("github",),
+        ("gitlab", "--domain", "gitlab.example.com"),
+        ("gitea", "--domain", "git.example.com"),
+        ("forgejo", "--domain", "git.example.com"),
+        ("bitbucketCloud",),
+        ("bitbucketDataCenter", "--domain", "git.example.com"),
+        ("azureDevOps", "--organization", "acme"),
+    ],
+    ids=lambda host: str(host[0]),
+)
+def test_the_resources_of_a_repository_are_valid_and_observed_only(
+    run: Run, tmp_path: Path, host: tuple[str, ...]
+) -> None:
+    name, *options = host
+    result = run("-n", "shop", "init", name, "acme/Web", "-n", "shop", *options)
+    assert result.exit_code == 0
+    file = tmp_path / "pilotage.yaml"
+    file.write_text(result.stdout)
+    assert run("validate", str(file)).exit_code == 0
+    found = {(one["kind"], one["metadata"]["name"]): one for one in YAML(typ="safe").load_all(result.stdout)}
+    assert found["GitRepository", "web"]["spec"]["mode"] == "Observe"
+    assert found["Environment", "prod"]["spec"]["final"] is True
+    assert {one["metadata"]["namespace"] for one in found.values()} == {"shop"}
+
+
+def test_what_cannot_be_declared_is_named(run: Run) -> None:
+    wrong = [run("init", "sourceforge", "acme/web"), run("init", "github", "web"), run("init", "gitea", "acme/web")]
+    assert [one.exit_code for one in wrong] == [2, 2, 2]
+    assert ["sourceforge" in wrong[0].stderr, "OWNER/NAME" in wrong[1].stderr, "domain" in wrong[2].stderr] == [
+        True
+    ] * 3
+
+
+def test_a_tracker_is_made_where_discovery_would_make_it(cluster: FakeCluster, run: Run) -> None:
+    cluster.add("GitRepository", "web", spec={**WEB, "discovery": TO_DEV})
+    result = run("track", "7")
+    assert (result.exit_code, result.stdout) == (0, "web-7: made, begins in dev\n")
+    assert cluster.created[0]["spec"] == {"repositoryRef": {"name": "web"}, "number": 7, "environment": "dev"}
+    again = run("track", "7")
+    assert (again.exit_code, "web-7 is there already" in again.stderr) == (1, True)
+
+
+def test_what_is_not_clear_is_asked_for(cluster: FakeCluster, run: Run) -> None:
+    cluster.add("GitRepository", "web", spec=WEB)
+    assert "--environment" in run("track", "7").stderr
+    cluster.add("GitRepository", "api", spec=WEB)
+    unclear = run("track", "7", "-e", "dev")
+    assert (unclear.exit_code, "--repository" in unclear.stderr) == (2, True)
+    assert run("track", "7", "-e", "dev", "-r", "api").stdout == "api-7: made, begins in dev\n"
+    assert run("track", "7", "-e", "dev", "-r", "nothing").exit_code == 3

@@ -1,0 +1,90 @@
+"""`pilotage init` and `pilotage track`: begin with a repository, and with one pull request of it."""
+
+from typing import Annotated
+
+import typer
+
+from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, choose
+
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="As resources call it, such as github or gitlab.")]
+RepositoryArgument = Annotated[
+    str, typer.Argument(metavar="OWNER/NAME", help="As the host names it; of GitLab with all groups.")
+]
+
+
+def init(
+    host: HostArgument,
+    repository: RepositoryArgument,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the GitRepository; that of the repository if not given.")
+    ] = None,
+    domain: Annotated[str, typer.Option("--domain", help="Address of the host, where it is not the public one.")] = "",
+    organization: Annotated[str, typer.Option("--organization", help="Of Azure DevOps.")] = "",
+    branch: Annotated[str, typer.Option("--branch", help="Branch that pull requests are merged into.")] = "main",
+    environments: Annotated[
+        list[str] | None,
+        typer.Option("--environment", "-e", help="Environments in the order of promotion; the last one is final."),
+    ] = None,
+    argocd: Annotated[
+        str, typer.Option("--argocd", metavar="URL", help="Address of Argo CD's API server.")
+    ] = "https://argocd.example.com",
+    project: Annotated[str, typer.Option("--project", help="Project of Argo CD.")] = "default",
+    namespace: NamespaceOption = None,
+) -> None:
+    """Print the resources of a repository, to be reviewed and applied: observed only, until `mode: Act`.
+
+    Use: pilotage -n shop init github acme/web -e dev -e staging -e prod > pilotage.yaml
+    """
+    from worker.cli.output import document, note
+    from worker.cli.starting import Wanted, resources
+    from worker.cli.yaml_text import to_yaml
+
+    wanted = Wanted(
+        host=host,
+        repository=repository,
+        name=name or "",
+        domain=domain,
+        organization=organization,
+        branch=branch,
+        environments=tuple(environments or ("dev", "staging", "prod")),
+        argocd=argocd,
+        project=project,
+        namespace=namespace or "",
+    )
+    made = resources(wanted)
+    document("---\n".join(map(to_yaml, made)).rstrip())
+    secrets = ", ".join(f"`{secret}`" for secret in wanted.secrets)
+    note(f"Before it is applied: fix applications and addresses, and create the Secrets {secrets}")
+    note('(docs/scm-hosts.md says which keys they hold), each with the label pilotage.dev/credential: "true".')
+    note("Nothing is tested, written or promoted until the GitRepository has `mode: Act`.")
+
+
+def track(
+    invocation: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the pull request.")],
+    repository: Annotated[
+        str | None, typer.Option("--repository", "-r", help="GitRepository; the only one if not given.")
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", "-e", help="Where the change is first deployed; that of `discovery` if clear."),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Make the tracker of one pull request, whether `discovery` matches it or not."""
+    from crds.api.ports import Document
+    from worker.cli.output import documents, line
+    from worker.cli.session import Session, name_of, with_session
+    from worker.cli.starting import make_tracker
+
+    async def act(session: Session) -> Document:
+        return await make_tracker(session, number, repository=repository, environment=environment)
+
+    made = with_session(choose(invocation, namespace, kubeconfig, context), act)
+    if output is Output.TABLE:
+        line(f"{name_of(made)}: made, begins in {made['spec']['environment']}")
+    else:
+        documents(made, output)

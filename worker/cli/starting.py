@@ -1,0 +1,158 @@
+"""What a repository begins with: its resources, observed only, and the tracker of one pull request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from activities.discovery import tracker_name
+from crds.api.ports import ApiConflict, Document, resource_of
+from crds.model import API_VERSION
+from crds.resource import Resource
+from crds.rules.field_errors import errors_of, summarize
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.scm_host import ScmHost
+from crds.v1alpha1.scm_provider import ScmProvider
+from worker.cli.exits import CliError, ExitCode
+from worker.cli.session import Session, parse
+
+_OWNERS = {
+    ScmHost.GITLAB: "namespace",
+    ScmHost.BITBUCKET_DATA_CENTER: "project",
+    ScmHost.AZURE_DEVOPS: "project",
+}
+"""What a host calls the owner of a repository, where it is not `owner`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is known of a repository when it begins."""
+
+    host: str
+    repository: str
+    name: str
+    domain: str
+    organization: str
+    branch: str
+    environments: tuple[str, ...]
+    argocd: str
+    project: str
+    namespace: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the Secrets that the resources name."""
+        return (f"{self.host.lower()}-token", "argocd-token")
+
+
+def resources(wanted: Wanted) -> tuple[Document, ...]:
+    """Build the resources. Raises CliError with USAGE for what cannot be declared so."""
+    host = next((one for one in ScmHost if one.value.lower() == wanted.host.lower()), None)
+    if host is None:
+        known = ", ".join(one.value for one in ScmHost)
+        raise CliError(f"`{wanted.host}` is no SCM host; known are {known}", code=ExitCode.USAGE)
+    owner, _, hosted = wanted.repository.rpartition("/")
+    if not owner or not hosted:
+        raise CliError(f"`{wanted.repository}` is no OWNER/NAME", code=ExitCode.USAGE)
+    name, provider = wanted.name or hosted.lower(), host.value.lower()
+    scm_secret, argocd_secret = wanted.secrets
+    block = {"domain": wanted.domain, "organization": wanted.organization}
+    declared: list[tuple[type[Resource], str, dict[str, Any]]] = [
+        (
+            ScmProvider,
+            provider,
+            {host.value: {key: value for key, value in block.items() if value}, "secretRef": {"name": scm_secret}},
+        ),
+        (
+            GitRepository,
+            name,
+            {
+                "scmProviderRef": {"name": provider},
+                host.value: {_OWNERS.get(host, "owner"): owner, "name": hosted},
+                "mode": RepositoryMode.OBSERVE.value,
+                "discovery": {
+                    "baseBranches": [{"baseBranch": wanted.branch, "environment": wanted.environments[0]}],
+                },
+            },
+        ),
+        (ArgoCDInstance, "argocd", {"server": wanted.argocd, "secretRef": {"name": argocd_secret}}),
+        *((Environment, one, _environment(wanted, name, one)) for one in wanted.environments),
+    ]
+    return tuple(_checked(kind, one, spec, wanted.namespace) for kind, one, spec in declared)
+
+
+def _environment(wanted: Wanted, name: str, environment: str) -> dict[str, Any]:
+    deployment = {
+        "name": name,
+        "repositoryRef": {"name": name},
+        "argocd": {
+            "instanceRef": {"name": "argocd"},
+            "project": wanted.project,
+            "application": f"{name}-{environment}",
+        },
+    }
+    final = {"final": True} if environment == wanted.environments[-1] else {}
+    return {**final, "deployments": [deployment]}
+
+
+def _checked(kind: type[Resource], name: str, spec: dict[str, Any], namespace: str) -> Document:
+    """Return the document as it was written, once its type has taken it."""
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    document = {"apiVersion": API_VERSION, "kind": kind.definition.kind, "metadata": metadata, "spec": spec}
+    try:
+        kind.from_wire(document)
+    except ValidationError as error:
+        found = summarize(errors_of(error))
+        raise CliError(f"{kind.definition.kind} {name}: {found}", code=ExitCode.USAGE) from error
+    return document
+
+
+async def make_tracker(session: Session, number: int, *, repository: str | None, environment: str | None) -> Document:
+    """Create the tracker of a pull request. Raises CliError where one is there, or it is not clear what is meant."""
+    declared = await _repository(session, repository)
+    place = environment or _only_environment(declared)
+    name = tracker_name(declared.metadata.name, number)
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": PullRequestTracker.definition.kind,
+        "metadata": {"name": name, "namespace": session.namespace},
+        "spec": {"repositoryRef": {"name": declared.metadata.name}, "number": number, "environment": place},
+    }
+    try:
+        return await session.kubernetes.create(resource_of(PullRequestTracker.definition), session.namespace, document)
+    except ApiConflict as error:
+        raise CliError(f"{name} is there already", advice=f"`pilotage show {name}` shows where it is") from error
+
+
+async def _repository(session: Session, name: str | None) -> GitRepository:
+    if name is not None:
+        return await session.read(GitRepository, name)
+    found = [parse(GitRepository, one) for one in await session.documents(GitRepository)]
+    if len(found) == 1:
+        return found[0]
+    names = _names([one.metadata.name for one in found])
+    raise CliError(
+        f"there are {len(found)} GitRepositories in namespace {session.namespace}{names}",
+        code=ExitCode.USAGE,
+        advice="name the one that you mean with --repository",
+    )
+
+
+def _only_environment(repository: GitRepository) -> str:
+    discovery = repository.spec.discovery
+    found = sorted({one.environment for one in discovery.base_branches}) if discovery is not None else []
+    if len(found) == 1:
+        return found[0]
+    raise CliError(
+        f"where the change is first deployed is not clear{_names(found)}",
+        code=ExitCode.USAGE,
+        advice="name the environment with --environment",
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    return f": {', '.join(names)}" if names else ""

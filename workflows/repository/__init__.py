@@ -1,0 +1,1 @@
+"""Follow a repository's pull requests by its list, for all of its trackers."""
