@@ -22,6 +22,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/watcher": 180,
     "tests/workflows/journeys": 60,
     "tests/workflows/credential_check": 30,
+    "tests/workflows/repository": 30,
     "tests/workflows/runtime": 5,
     "tests/workflows": 5,
     "tests/worker": 90,

@@ -187,6 +187,7 @@ LENGTHS: dict[str, int] = {
     "PromotionInput.ui_url": 512,
     "PromotionStart.ui_url": 512,
     "RefusedPart.part": 300,
+    "Remembered.seen": 32,
     "RosterState.vanished": NAME + 11,
     "PromotionState.ahead": NAME,
     "PromotionState.arrived": NAME,

@@ -60,6 +60,8 @@ async def await_merge(ctx: PromotionRun) -> State:
     """Wait for the merge; only the pull request changes meanwhile."""
     story = ctx.story
     pauses = Backoff(initial=ctx.timings.merge_initial, maximum=ctx.timings.merge_maximum)
+    # Taken before anything is read: a poke that comes meanwhile is about what the read may not show yet.
+    seen, poked = ctx.look(pull_request=True), ctx.pokes
     while True:
         pull_request = story.pull_request or await _read_pull_request(ctx)
         if pull_request.state is PullRequestState.CLOSED:
@@ -72,12 +74,15 @@ async def await_merge(ctx: PromotionRun) -> State:
                 # Only now can places ahead tell which changes would carry this one past the hold.
                 ctx.membership.hold_changed()
             return state
-        seen, poked = ctx.look(pull_request=True), ctx.pokes
-        if await ctx.wait(seen.changed, at_most=jittered(pauses.next()), why="look for the merge"):
+        # The host may show a merge before its commit.
+        pause = ctx.timings.reference_maximum if lacks_merge(pull_request) else pauses.next()
+        if await ctx.wait(seen.changed, at_most=jittered(pause), why="look for the merge"):
             # Where a host tells of a merge before each of its servers knows it, the next look comes soon.
             pauses.reset()
         story.awaited_merge = True
-        if not seen.changed() or ctx.pokes != poked or lacks_merge(story.pull_request):
+        to_be_read = not seen.changed() or ctx.pokes != poked or lacks_merge(story.pull_request)
+        seen, poked = ctx.look(pull_request=True), ctx.pokes
+        if to_be_read:
             await _read_pull_request(ctx)
 
 
