@@ -12,6 +12,7 @@ from providers.webhooks.events import (
     header,
     name_of,
     positive,
+    repository_notices,
     required_header,
 )
 from providers.webhooks.signatures import require_hmac
@@ -46,4 +47,6 @@ def read(headers: Headers, body: Document) -> Event:
                 ended=name in _ENDED,
             ),
         )
+    elif name in ("repo:push", "repo:updated"):
+        about = repository_notices(body, "repository", "full_name")
     return Event(name=name, about=about)

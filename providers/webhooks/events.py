@@ -36,6 +36,13 @@ class PullRequestNotice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RepositoryNotice:
+    """Something happened to a repository: a push, a new name, or its end."""
+
+    repository: RepositoryName
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunNotice:
     """A run of a CI system is said to have ended."""
 
@@ -53,7 +60,7 @@ class ApplicationNotice:
     """Empty where the sender tells none."""
 
 
-Notice: TypeAlias = PullRequestNotice | RunNotice | ApplicationNotice
+Notice: TypeAlias = PullRequestNotice | RepositoryNotice | RunNotice | ApplicationNotice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,12 @@ def said(value: object, *path: str) -> str:
     """Return a text that may be missing; empty for anything that is none."""
     found = at(value, *path)
     return text(found, limit_bytes=_TEXT_BYTES) if isinstance(found, str) else ""
+
+
+def repository_notices(value: object, *path: str, project_id: int = 0) -> tuple[RepositoryNotice, ...]:
+    """Name a repository by its full name; none where an event, such as a test of the webhook, has no such name."""
+    name = said(value, *path)
+    return (RepositoryNotice(repository=RepositoryName(full_name=name, project_id=project_id)),) if name else ()
 
 
 def run_notice(url: str, names: Iterable[str]) -> RunNotice:

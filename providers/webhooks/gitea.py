@@ -16,6 +16,7 @@ from providers.webhooks.events import (
     header,
     name_of,
     positive,
+    repository_notices,
     said,
 )
 from providers.webhooks.signatures import require_hmac
@@ -47,4 +48,6 @@ def read(headers: Headers, body: Document) -> Event:
                 ended=said(body, "action") == "closed",
             ),
         )
+    elif name in ("push", "repository"):
+        about = repository_notices(body, "repository", "full_name")
     return Event(name=name, about=about)

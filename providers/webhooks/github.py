@@ -12,6 +12,7 @@ from providers.webhooks.events import (
     header,
     name_of,
     positive,
+    repository_notices,
     required_header,
     run_notice,
     said,
@@ -47,4 +48,6 @@ def read(headers: Headers, body: Document) -> Event:
     elif name == "workflow_run" and said(body, "action") == "completed":
         titles = (said(body, "workflow_run", "display_title"), said(body, "workflow_run", "name"))
         about = (run_notice(name_of(body, "workflow_run", "html_url"), titles),)
+    elif name in ("push", "repository"):
+        about = repository_notices(body, "repository", "full_name")
     return Event(name=name, about=about)

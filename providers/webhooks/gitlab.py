@@ -15,6 +15,7 @@ from providers.webhooks.events import (
     header,
     name_of,
     positive,
+    repository_notices,
     required_header,
     run_notice,
     said,
@@ -54,16 +55,22 @@ def read(headers: Headers, body: Document) -> Event:
             PullRequestNotice(
                 repository=RepositoryName(
                     full_name=name_of(body, "project", "path_with_namespace"),
-                    # An instance's own hooks send none.
-                    project_id=positive(body, "project", "id") if at(body, "project", "id") is not None else 0,
+                    project_id=_project_id(body),
                 ),
                 number=positive(body, "object_attributes", "iid"),
                 ended=said(body, "object_attributes", "action") in _ENDED,
             ),
         )
+    elif name == "push":
+        about = repository_notices(body, "project", "path_with_namespace", project_id=_project_id(body))
     elif name == "pipeline" and said(body, "object_attributes", "status") in _FINAL:
         about = (_pipeline(body),)
     return Event(name=name, about=about)
+
+
+def _project_id(body: Document) -> int:
+    """Return the project's number; 0 where an instance's own hooks send none."""
+    return positive(body, "project", "id") if at(body, "project", "id") is not None else 0
 
 
 def _pipeline(body: Document) -> RunNotice:

@@ -1,6 +1,6 @@
 """One look at a repository's list: who gets news, which trackers are made, and what is never done twice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from activities.models.repository_sync import (
 )
 from activities.models.tracking import PullRequestState
 from activities.repository_sync import RepositorySyncs
-from crds.api.ports import ApiForbidden
+from crds.api.ports import ApiForbidden, ApiResource, Document
 from providers.errors import ProviderNotFound, ProviderUnavailable
 from providers.models import Capabilities, ChangeState, HostPullRequest
 from providers.pull_request_lists import ListedPullRequest
@@ -51,11 +51,35 @@ def listed(number: int, state: ChangeState = ChangeState.MERGED, *, ago: timedel
     return ListedPullRequest(change=change, updated_at=NOON - ago, merged_at=merged_at, **apart)
 
 
+class Killed(BaseException):
+    """End the process at work, as no error of anybody's would."""
+
+
+@dataclass
+class Mortal(Cluster):
+    """A cluster whose caller is killed after so many trackers were made, once."""
+
+    killed_after: int | None = None
+
+    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+        if self.killed_after == 0:
+            self.killed_after = None
+            raise Killed
+        if self.killed_after is not None:
+            self.killed_after -= 1
+        return await super().create(resource, namespace, document)
+
+
+def mortal() -> Mortal:
+    cluster = shop()
+    return Mortal(objects=cluster.objects, secrets=cluster.secrets)
+
+
 @dataclass
 class Scene:
     """One repository, its list and its trackers; each look begins with what the one before remembered."""
 
-    cluster: Cluster = field(default_factory=shop)
+    cluster: Mortal = field(default_factory=mortal)
     scm: FakeScm = field(default_factory=FakeScm)
     receivers: FakeReceivers = field(default_factory=FakeReceivers)
     now: datetime = NOON
@@ -229,6 +253,18 @@ async def test_a_look_whose_answer_was_lost_makes_nothing_twice(scene: Scene) ->
     assert (first.made, second.made) == (("web-1",), ())
     assert scene.trackers == {1, 2}
     assert set(scene.remembered.made) == {1, 2}
+
+
+async def test_one_that_is_killed_between_two_trackers_leaves_each_to_be_made_once(scene: Scene) -> None:
+    scene.discover()
+    scene.show(*(listed(number) for number in range(1, 6)))
+    scene.cluster.killed_after = 2
+    with pytest.raises(Killed):
+        await scene.look()
+    assert scene.trackers == {1, 2}
+    result = await scene.look()
+    assert result.made == ("web-3", "web-4", "web-5")
+    assert scene.trackers == {1, 2, 3, 4, 5}
 
 
 async def test_beyond_the_cap_matches_wait_and_are_made_once_there_is_room(scene: Scene) -> None:

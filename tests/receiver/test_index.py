@@ -2,12 +2,14 @@
 
 import pytest
 
+from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from providers.webhooks.events import (
     ApplicationNotice,
     Notice,
     PullRequestNotice,
     RepositoryName,
+    RepositoryNotice,
     RunNotice,
 )
 from tests.receiver.world import (
@@ -36,11 +38,32 @@ RUN = RunNotice(url=f"{RUN_URL}/", keys=(KEY,))
 
 
 def named(world: World, hook: Hook, notice: Notice) -> list[str]:
-    """Name the workflows that a notice concerns."""
+    """Return the trackers and places that are found; `followed` returns the repositories."""
     return [
         f"{one.namespace}/{one.name}" if isinstance(one, TrackerRef) else f"{one.namespace}/{one.environment}"
         for one in world.index.targets(hook, (notice,))
+        if not isinstance(one, RepositoryRef)
     ]
+
+
+def followed(world: World, hook: Hook, notice: Notice) -> list[str]:
+    """Return the repositories whose list is looked at."""
+    return [one.name for one in world.index.targets(hook, (notice,)) if isinstance(one, RepositoryRef)]
+
+
+def test_a_list_is_looked_at_for_what_discovery_may_want_and_for_who_waits_for_no_merge() -> None:
+    world, pushed = shop(), RepositoryNotice(repository=RepositoryName(full_name="Acme/Web"))
+    assert followed(world, REPOSITORY, MERGE) == []
+    assert followed(world, REPOSITORY, pushed) == ["web"]
+    world.apply(tracker(412, status={"state": "Testing", "pullRequest": {"state": "Merged"}}))
+    assert followed(world, REPOSITORY, MERGE) == ["web"]
+    world.remove("PullRequestTracker", "web-412")
+    assert followed(world, REPOSITORY, MERGE) == followed(world, REPOSITORY, pushed) == []
+    document = repository("web")
+    document["spec"]["discovery"] = {"baseBranches": [{"baseBranch": "main", "environment": "dev"}]}
+    world.apply(document)
+    assert followed(world, REPOSITORY, MERGE) == followed(world, PROVIDER, pushed) == ["web"]
+    assert followed(world, JENKINS, MERGE) == []
 
 
 @pytest.mark.parametrize("hook", [REPOSITORY, PROVIDER])

@@ -87,6 +87,9 @@ class RepositoryEntry:
     full_name: str
     """In lower case: no host tells two repositories apart by it."""
     project_id: int
+    uid: str
+    discovers: bool
+    """Whether pull requests get trackers by themselves."""
 
 
 def read_repository(document: Document) -> RepositoryEntry:
@@ -98,6 +101,8 @@ def read_repository(document: Document) -> RepositoryEntry:
         host=spec.host,
         full_name=spec.hosted.full_name.lower(),
         project_id=(spec.gitlab.project_id or 0) if spec.gitlab is not None else 0,
+        uid=document["metadata"]["uid"],
+        discovers=spec.discovery is not None,
     )
 
 

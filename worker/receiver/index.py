@@ -11,10 +11,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from crds.api.reflector import Key, ObjectChange
 from crds.v1alpha1.git_repository import ProviderKind
-from providers.webhooks.events import ApplicationNotice, Notice, PullRequestNotice, RepositoryName, RunNotice
+from providers.webhooks.events import (
+    ApplicationNotice,
+    Notice,
+    PullRequestNotice,
+    RepositoryName,
+    RepositoryNotice,
+    RunNotice,
+)
 from worker.receiver import hooks
 from worker.receiver.entries import OpenRun, RepositoryEntry, TrackerEntry, plain_url
 from worker.receiver.hooks import Hook
@@ -39,7 +47,7 @@ class Place:
     repository: str
 
 
-Target: TypeAlias = TrackerRef | Place
+Target: TypeAlias = TrackerRef | Place | RepositoryRef
 """A workflow that can be poked."""
 
 
@@ -81,16 +89,28 @@ class Index:
         match notice:
             case PullRequestNotice():
                 yield from self._of_pull_request(hook, notice)
+            case RepositoryNotice():
+                yield from self._of_repository(hook, notice)
             case RunNotice():
                 yield from self._of_run(hook, notice)
             case ApplicationNotice():
                 yield from self._of_application(hook, notice)
 
     def _of_pull_request(self, hook: Hook, notice: PullRequestNotice) -> Iterator[Target]:
-        for key, _ in self._repositories(hook, notice.repository):
+        for key, one in self._repositories(hook, notice.repository):
+            listed = one.discovers
             for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
                 if not tracker.merged or (key.name, notice.number) in tracker.awaited:
                     yield tracker.ref
+                # What else is news of it, such as a label, is in the repository's list.
+                listed = listed or tracker.merged
+            if listed:
+                yield _followed(key, one)
+
+    def _of_repository(self, hook: Hook, notice: RepositoryNotice) -> Iterator[Target]:
+        for key, one in self._repositories(hook, notice.repository):
+            if one.discovers or self._on_the_way.at((key.namespace, key.name)):
+                yield _followed(key, one)
 
     def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
         for mark in _marks_of(notice):
@@ -189,6 +209,11 @@ def _marks(tracker: TrackerEntry) -> tuple[str, ...]:
 
 def _marks_of(notice: RunNotice) -> tuple[str, ...]:
     return tuple(mark for mark in (plain_url(notice.url), *notice.keys) if mark)
+
+
+def _followed(key: Key, repository: RepositoryEntry) -> RepositoryRef:
+    """Name the workflow that follows a repository's list."""
+    return RepositoryRef(namespace=key.namespace, name=key.name, uid=repository.uid)
 
 
 def _belongs(hook: Hook, key: Key, repository: RepositoryEntry) -> bool:

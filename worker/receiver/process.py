@@ -12,6 +12,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from crds.api.backoff import STANDARD
 from worker.cluster import connect_cluster
@@ -28,6 +29,7 @@ from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
+from worker.temporal.repository_syncs import TemporalRepositorySyncs
 from worker.tracing import configure_tracing
 
 _logger = structlog.get_logger(__name__)
@@ -103,6 +105,7 @@ class Workflows:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._promotions: TemporalPromotions | None = None
+        self._repositories: TemporalRepositorySyncs | None = None
 
     @property
     def connected(self) -> bool:
@@ -114,7 +117,7 @@ class Workflows:
         failures = 0
         while self._promotions is None:
             try:
-                self._promotions = self._reach(await connect(runtime=runtime))
+                self._reach(await connect(runtime=runtime))
             except TemporalMisconfigured:
                 raise
             except TemporalUnavailable as error:
@@ -124,15 +127,21 @@ class Workflows:
 
     async def poke(self, target: Target) -> bool:
         """Have a workflow look at once; False where it does not run. Raises WorkflowsUnavailable."""
-        if self._promotions is None:
+        if self._promotions is None or self._repositories is None:
             raise WorkflowsUnavailable("Temporal has not answered yet")
+        if isinstance(target, RepositoryRef):
+            return await self._repositories.poke(target)
         if isinstance(target, TrackerRef):
             return await self._promotions.poke(target)
         return await self._promotions.poke_place(
             namespace=target.namespace, environment=target.environment, repository=target.repository
         )
 
-    def _reach(self, client: Client) -> TemporalPromotions:
-        return TemporalPromotions(
-            client=client, installation=self._settings.installation, timings=self._settings.timings
+    def _reach(self, client: Client) -> None:
+        settings = self._settings
+        self._promotions = TemporalPromotions(
+            client=client, installation=settings.installation, timings=settings.timings
+        )
+        self._repositories = TemporalRepositorySyncs(
+            client=client, installation=settings.installation, timings=settings.timings
         )
