@@ -74,7 +74,11 @@ def digest(change: HostPullRequest) -> str:
     """Return what differs where there is news of a pull request; an open one is marked."""
     said = (change.state, change.head_sha, change.merge_sha, change.title, change.base_branch, sorted(change.labels))
     mark = OPEN_MARK if change.state is ChangeState.OPEN else "-"
-    return mark + hashlib.sha256(repr(said).encode()).hexdigest()[:_DIGEST_LENGTH]
+    return mark + _short(repr(said))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 @dataclass(kw_only=True)
@@ -124,10 +128,22 @@ class Memory:
         )
 
 
+def begin(cursor: ListCursor, discovery: Discovery | None, now: datetime) -> ListCursor:
+    """Return where a look begins: with everything, where `discovery` is another one than what was read for.
+
+    Where there is none only what changes from now on is news: a tracker reads its pull request when it begins.
+    """
+    wanted = "" if discovery is None else _short(discovery.model_dump_json())
+    if wanted and wanted != cursor.wanted:
+        return ListCursor(wanted=wanted)
+    since = cursor.since if cursor.since is not None or wanted else now
+    return replace(cursor, since=since, wanted=wanted)
+
+
 def after_page(cursor: ListCursor, listed: Iterable[ListedPullRequest], following: str, etag: str) -> ListCursor:
     """Return the cursor after one page; at the end of a reading the next one begins with what was newest."""
     newest = max([one.updated_at for one in listed] + [at for at in (cursor.newest, cursor.since) if at], default=None)
     tag = etag if not cursor.following else cursor.etag
     if following:
         return replace(cursor, newest=newest, following=following, etag=tag)
-    return ListCursor(since=newest, etag=tag)
+    return replace(cursor, since=newest, newest=None, following="", etag=tag)

@@ -43,6 +43,8 @@ READS_PER_LOOK = 20
 _LISTED_AT_ONCE = 20
 """From so much news on trackers are listed instead of being asked for one by one."""
 _AT_ONCE = 10
+_EVERY = 100_000
+"""Trackers of one repository: a bound that none reaches."""
 TRACKERS = resource_of(PullRequestTracker.definition)
 _REPOSITORIES = resource_of(GitRepository.definition)
 
@@ -147,8 +149,12 @@ class _Look:
     """All live trackers of the repository, where they were listed."""
 
     def __post_init__(self) -> None:
-        self.cursor = self.request.cursor
+        self.cursor = rules.begin(self.request.cursor, self.discovery, self.now)
         self.memory = rules.Memory.of(self.request.remembered)
+        if self.cursor.since is None and not self.cursor.following:
+            # What was sent is looked at once more, for what is wanted now.
+            self.memory.seen.clear()
+            self.memory.later.clear()
         self.began_here = not self.cursor.following
 
     async def read(self) -> None:
@@ -198,7 +204,7 @@ class _Look:
         ended = not self.cursor.following
         if self.memory.read_again and not self.memory.later and ended:
             self.memory.read_again = False
-            self.cursor = ListCursor()
+            self.cursor = ListCursor(wanted=self.cursor.wanted)
         return SyncRepositoryResult(
             unchanged=self.unchanged,
             more=not ended and not self.unchanged,
@@ -248,7 +254,8 @@ class _Look:
         self.memory.later.discard(number)
         listed = self.listed.get(number)
         known = listed.merged_at if listed is not None else None
-        return ListedPullRequest(change=change, updated_at=self.now, merged_at=known)
+        labels = self.repository.host.capabilities.labels
+        return ListedPullRequest(change=change, updated_at=self.now, merged_at=known, labels_listed=labels)
 
     async def _inform(self, one: ListedPullRequest) -> ListedPullRequest | None:
         """Send news to the pull request's tracker; return what has none."""
@@ -371,7 +378,3 @@ class _Look:
             message=message,
             generation=self.declared.metadata.generation,
         )
-
-
-_EVERY = 100_000
-"""Trackers of one repository: a bound that none reaches."""

@@ -38,7 +38,9 @@ class ListCursor(Bounded):
     following: Line = ""
     """Where the reading under way goes on; empty where it begins."""
     etag: Line = ""
-    """Of the first page, where the host has it and all that it led to was done."""
+    """Of the first page, where the host has it."""
+    wanted: Line = ""
+    """Digest of the `discovery` that everything was read for; empty where there was none."""
 
 
 @dataclass(frozen=True, kw_only=True)

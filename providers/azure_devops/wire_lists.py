@@ -9,13 +9,13 @@ from providers.documents import Document, moment
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import OPEN, Asked, ListedPullRequest, PullRequestPage
+from providers.pull_request_lists import OPEN, WHOLE_PAGE, Asked, ListedPullRequest, PullRequestPage
 
 
 def list_pulls(repository: str, asked: Asked) -> Request:
     query = {
         "searchCriteria.status": "active" if asked.part == OPEN else "all",
-        "$top": str(asked.size),
+        "$top": str(WHOLE_PAGE),
         "$skip": str(asked.start),
     }
     return wire.request("GET", f"{repository}/pullrequests", "list-updated", query=query)
@@ -24,7 +24,7 @@ def list_pulls(repository: str, asked: Asked) -> Request:
 def read_pulls(reply: Reply, asked: Asked, web: str) -> PullRequestPage:
     """Read a page; a full one is followed by another. `web` is the address of the repository's pages."""
     items = wire.items_of(reply)
-    following = asked.start + len(items) if len(items) >= asked.size else None
+    following = asked.start + len(items) if len(items) >= WHOLE_PAGE else None
     listed = tuple(_listed(one, web) for one in items if wire.has_head(one))
     return PullRequestPage(pull_requests=listed, following=asked.after_part(following))
 

@@ -9,7 +9,7 @@ from providers.documents import Document
 from providers.errors import ProviderMalformed
 from providers.messages import Reply, Request
 from providers.models import ChangeState
-from providers.pull_request_lists import OPEN, Asked, ListedPullRequest, PullRequestPage, at_milliseconds
+from providers.pull_request_lists import OPEN, WHOLE_PAGE, Asked, ListedPullRequest, PullRequestPage, at_milliseconds
 
 
 def list_pulls(repository: str, asked: Asked) -> Request:
@@ -20,7 +20,7 @@ def list_pulls(repository: str, asked: Asked) -> Request:
         api="PullRequest",
         operation="list-updated",
     )
-    return wire.page_of(request, asked.start, asked.size)
+    return wire.page_of(request, asked.start, WHOLE_PAGE)
 
 
 def read_pulls(reply: Reply, asked: Asked) -> PullRequestPage:

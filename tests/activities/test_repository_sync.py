@@ -83,7 +83,8 @@ class Scene:
     scm: FakeScm = field(default_factory=FakeScm)
     receivers: FakeReceivers = field(default_factory=FakeReceivers)
     now: datetime = NOON
-    cursor: ListCursor = field(default_factory=ListCursor)
+    cursor: ListCursor = field(default_factory=lambda: ListCursor(since=NOON - DAY))
+    """As of a repository that was followed yesterday."""
     remembered: Remembered = field(default_factory=Remembered)
 
     def __post_init__(self) -> None:
@@ -244,6 +245,20 @@ async def test_a_tracker_of_a_person_that_was_deleted_is_not_made_either(scene: 
     assert scene.trackers == set()
 
 
+async def test_another_discovery_is_looked_for_among_all_pull_requests(scene: Scene) -> None:
+    scene.track(9)
+    scene.show(listed(1, ChangeState.OPEN, ago=90 * DAY), listed(2, ago=2 * DAY), listed(9, ago=timedelta(0)))
+    await scene.look()
+    assert scene.trackers == {9}
+    scene.discover()
+    await scene.looks()
+    assert scene.trackers == {1, 9}
+    scene.discover(mergedWithin="72h")
+    await scene.looks()
+    assert scene.trackers == {1, 2, 9}
+    assert (await scene.look()).unchanged
+
+
 async def test_a_look_whose_answer_was_lost_makes_nothing_twice(scene: Scene) -> None:
     scene.discover()
     scene.show(listed(1), listed(2))
@@ -292,7 +307,7 @@ async def test_what_is_waited_for_in_too_many_numbers_is_read_again_as_a_whole(s
     assert scene.remembered.read_again
     scene.remembered = replace(scene.remembered, later=())
     result = await scene.look()
-    assert result.cursor == ListCursor()
+    assert (result.cursor.since, result.remembered.read_again) == (None, False)
 
 
 async def test_old_pull_requests_in_great_number_cost_a_call_a_page(scene: Scene) -> None:
