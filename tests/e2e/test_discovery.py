@@ -1,5 +1,7 @@
 """A pull request gets its tracker by itself, is only looked at first, and is promoted once that is wanted."""
 
+from functools import partial
+
 from deploy.local.demo.world import TRACKER
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop
@@ -31,7 +33,9 @@ def test_a_merged_change_is_discovered_observed_and_promoted_once_the_mode_is_ac
     assert [place for place, _ in opened.patches()] == ["staging"]
     # Who removes the tracker does not want it: the same pull request gets none again.
     opened.cluster.delete("PullRequestTracker", opened.namespace, TRACKER)
+    trackers = partial(opened.cluster.list, "PullRequestTracker", opened.namespace)
+    until(trackers, lambda seen: seen == [], "the tracker is gone", 60)
     asked = len(opened.journal("github"))
     opened.sandbox.post("/_github/label", {"repo": f"acme/{opened.name}", "number": 412, "add": ["again"]})
-    until(lambda: len(opened.journal("github")), lambda seen: seen > asked + 2, "the list is read again", 30)
-    assert opened.cluster.list("PullRequestTracker", opened.namespace) == []
+    until(lambda: len(opened.journal("github")), lambda seen: seen > asked + 3, "the list is read again", 30)
+    assert trackers() == []
