@@ -1,9 +1,10 @@
 """Real servers for the tests that ask for them. Pure tests start nothing."""
 
+import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests import pace
+from tests.worlds.stage import VirtualTime
 
 # Held against material that `make conformance` fetches first.
 collect_ignore = [] if os.environ.get("PILOTAGE_CONFORMANCE") else ["conformance"]
@@ -48,6 +50,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     scheduler: Any = LoadScopeScheduling(config, log)
     scheduler._split_scope = pace.share_of
     return scheduler
+
+
+def pytest_asyncio_loop_factories(item: pytest.Function) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": VirtualTime if "played" in item.fixturenames else asyncio.SelectorEventLoop}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,7 +13,7 @@ from activities.failures import BUSY_DELAY, spread
 from providers.admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy, ProviderRateLimited
-from tests.workflows.journeys.stage import VirtualTime
+from tests.worlds.stage import VirtualTime
 
 SLOTS = 200
 LIMIT = 20

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -97,6 +97,7 @@ from activities.parts import runs_of
 from activities.test_runs import of_round
 from tests.worlds.declared import MINE, NEWER, OLD, relation
 from tests.worlds.refusals import missing
+from tests.worlds.stage import now
 
 SOURCE_READ_SECONDS = 1.0
 """How long the read of the source beside a round's triggers may take."""
@@ -210,7 +211,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             environment=environment,
             counter=Counter(epoch=self.epoch, n=self.counter),
             observed=self.observations(environment),
-            observed_at=datetime.now(UTC),
+            observed_at=now(),
             grant=grant,
             blocked_by=blocked,
         )
@@ -375,7 +376,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         )
         wanted = {one.name for one in request.deployments}
         found = tuple(one for one in self.observations(name) if one.deployment in wanted)
-        return ReadDeploymentsResult(observations=found, read_at=datetime.now(UTC))
+        return ReadDeploymentsResult(observations=found, read_at=now())
 
     @activity.defn
     async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:

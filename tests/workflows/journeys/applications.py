@@ -23,8 +23,8 @@ from activities.models.delivery import (
 from activities.observing import differs, unreadable
 from providers.models import ApplicationState
 from tests.activities.fakes import observe, place_of
-from tests.workflows.journeys.stage import Stage
 from tests.worlds.refusals import unread
+from tests.worlds.stage import Stage
 
 HOOK_FAILED = "hook failed"
 """Argo CD's message on every operation that fails here."""

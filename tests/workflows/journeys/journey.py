@@ -15,8 +15,8 @@ from tests.workflows.environment.facts import Broken
 from tests.workflows.journeys.chaos import Chaos
 from tests.workflows.journeys.moods import Kind
 from tests.workflows.journeys.oracle import Oracle
-from tests.workflows.journeys.stage import playing
 from tests.workflows.journeys.world import World
+from tests.worlds.stage import playing
 from workflows.environment.members import Roster
 
 STEP = 2.0

@@ -13,7 +13,7 @@ from activities.models.tracking import Artifact
 from tests.workflows.environment.facts import ENVIRONMENTS, Broken, attempt_key
 from tests.workflows.journeys.applications import HOOK_FAILED, Application, Moment
 from tests.workflows.journeys.ledger import Ledger
-from tests.workflows.journeys.stage import START
+from tests.worlds.stage import START
 from workflows.environment.members import LEAVING
 from workflows.promotion.state import Hop, Round
 

@@ -22,7 +22,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.test_runs import of_round
-from tests.workflows.journeys.stage import Stage
+from tests.worlds.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.status import State, TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, TrackerRef, TrackerSpec
 from tests.workflows.environment.facts import attempt_key
-from tests.workflows.journeys.stage import Run
+from tests.worlds.stage import Run
 from workflows.identity import promotion_workflow_id
 from workflows.promotion.state import PromotionStart, PromotionState
 from workflows.promotion.workflow import PromotionWorkflow

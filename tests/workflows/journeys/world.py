@@ -49,9 +49,9 @@ from tests.workflows.environment.facts import COMPONENTS, ENVIRONMENTS, Commits,
 from tests.workflows.journeys.applications import Applications
 from tests.workflows.journeys.oracle import Oracle
 from tests.workflows.journeys.pipelines import Pipelines
-from tests.workflows.journeys.stage import NOTHING, Run, Stage
 from tests.workflows.journeys.traveller import INSTALLATION, NAMESPACE, REPOSITORY, Traveller
 from tests.worlds.refusals import missing
+from tests.worlds.stage import NOTHING, Run, Stage
 from workflows.environment.state import EnvironmentStart
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import environment_workflow_id

@@ -6,6 +6,7 @@ from datetime import timedelta
 from activities.models.promotion import Verb
 from activities.models.status import State
 from tests.workflows.promotion.world import NEWER, World, promotion
+from tests.worlds.played import Played
 
 ILL = "web-staging-0"
 
@@ -16,8 +17,8 @@ def hurried(world: World) -> None:
     world.environments["staging"] = replace(view, delivery_timeout=timedelta(seconds=1))
 
 
-async def test_a_revision_that_stays_degraded_fails_and_is_not_promoted_by_its_own_write(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_revision_that_stays_degraded_fails_and_is_not_promoted_by_its_own_write(played: Played) -> None:
+    async with promotion(played) as (world, start):
         hurried(world)
         world.ill.add(ILL)
         run = await start()
@@ -33,8 +34,8 @@ async def test_a_revision_that_stays_degraded_fails_and_is_not_promoted_by_its_o
         assert not any("promoted/staging" in one.labels for one in world.presented)
 
 
-async def test_a_failed_change_that_becomes_healthy_ends_its_hop(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_failed_change_that_becomes_healthy_ends_its_hop(played: Played) -> None:
+    async with promotion(played) as (world, start):
         hurried(world)
         world.ill.add(ILL)
         await start()
@@ -45,8 +46,8 @@ async def test_a_failed_change_that_becomes_healthy_ends_its_hop(temporal_server
         assert [one.result for one in world.status.promotions] == ["Failed", "AlreadyContained"]
 
 
-async def test_a_target_that_contains_the_change_and_is_ill_ends_no_hop(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_target_that_contains_the_change_and_is_ill_ends_no_hop(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("staging", NEWER)
         world.ill.add(ILL)
         await start()

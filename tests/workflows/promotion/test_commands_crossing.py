@@ -17,6 +17,7 @@ from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, continued
 from tests.workflows.promotion.world import MINE, NEWER, Run, World, a_test, merged, promotion_in
+from tests.worlds.played import Played
 
 TESTS = (a_test("unit"), a_test("look", required=False))
 
@@ -86,8 +87,8 @@ async def hand_on_the_lane(world: GatedWorld) -> None:
     await World.say(world, "staging", answers=asked)
 
 
-async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.gate = taking_the_lane
         run = await start()
         await world.at_gate()
@@ -99,8 +100,8 @@ async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(temporal_
         assert world.writes == ["web-staging-0"]
 
 
-async def test_each_retry_releases_one_failure(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_each_retry_releases_one_failure(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.sync_fails = "web-staging-0"
         run = await start()
         await world.until(State.PROMOTION_FAILED)
@@ -118,9 +119,9 @@ async def test_each_retry_releases_one_failure(temporal_server: str) -> None:
 
 @pytest.mark.parametrize("order", [(Verb.RETEST, Verb.PROMOTE), (Verb.PROMOTE, Verb.RETEST)])
 async def test_an_approval_and_a_retest_both_take_effect_whichever_comes_first(
-    order: tuple[Verb, Verb], temporal_server: str
+    order: tuple[Verb, Verb], played: Played
 ) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -137,8 +138,8 @@ async def test_an_approval_and_a_retest_both_take_effect_whichever_comes_first(
         assert world.writes == ["web-staging-0"]
 
 
-async def test_an_approval_does_not_count_for_a_revision_that_its_sender_was_not_shown(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_an_approval_does_not_count_for_a_revision_that_its_sender_was_not_shown(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await at_the_lane(world, run)
@@ -154,9 +155,9 @@ async def test_an_approval_does_not_count_for_a_revision_that_its_sender_was_not
 
 @pytest.mark.parametrize("verb", [Verb.RETEST, Verb.PROMOTE])
 async def test_what_waits_for_a_release_is_answered_when_another_change_ends_the_hop(
-    verb: Verb, temporal_server: str
+    verb: Verb, played: Played
 ) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -170,9 +171,9 @@ async def test_what_waits_for_a_release_is_answered_when_another_change_ends_the
 
 
 async def test_a_retest_that_waits_for_a_release_is_carried_into_the_next_run(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("dev", "staging", auto=False, tests=TESTS)
         length = Length(monkeypatch)
         run = await start()
@@ -185,8 +186,8 @@ async def test_a_retest_that_waits_for_a_release_is_carried_into_the_next_run(
         await world.eventually(lambda: {one.round for one in world.status.tests} == {2})
 
 
-async def test_an_abort_comes_before_an_end_that_was_found_meanwhile(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_an_abort_comes_before_an_end_that_was_found_meanwhile(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         run = await start()
         await world.until(State.AWAITING_MERGE)
@@ -199,8 +200,8 @@ async def test_an_abort_comes_before_an_end_that_was_found_meanwhile(temporal_se
         assert await run.end() is State.ABORTED
 
 
-async def test_an_abort_while_the_lane_is_taken_writes_nothing_and_answers_the_approval(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_an_abort_while_the_lane_is_taken_writes_nothing_and_answers_the_approval(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await at_the_lane(world, run)
@@ -210,8 +211,8 @@ async def test_an_abort_while_the_lane_is_taken_writes_nothing_and_answers_the_a
         assert "CommandSuperseded" in world.events
 
 
-async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.gate = taking_the_lane
         run = await start()
         await world.at_gate()
@@ -223,8 +224,8 @@ async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(te
         await world.eventually(lambda: world.writes == ["web-staging-0"])
 
 
-async def test_a_hold_that_comes_with_the_last_write_is_answered_at_the_end(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_a_hold_that_comes_with_the_last_write_is_answered_at_the_end(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("staging", "prod", tests=(a_test("smoke"),))
         world.at_sync["web-prod-0"] = lambda: run.say(Verb.HOLD)
         run = await start()
@@ -232,8 +233,8 @@ async def test_a_hold_that_comes_with_the_last_write_is_answered_at_the_end(temp
         assert "HoldEnded" in world.events
 
 
-async def test_a_promote_and_a_hold_and_a_release_promote_once(temporal_server: str) -> None:
-    async with promotion_in(GatedWorld, temporal_server) as (world, start):
+async def test_a_promote_and_a_hold_and_a_release_promote_once(played: Played) -> None:
+    async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await at_the_lane(world, run)

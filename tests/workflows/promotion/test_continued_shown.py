@@ -1,6 +1,5 @@
 """What people are shown does not change because a run continued as new."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +13,8 @@ from activities.models.status import State, TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.test_continued import Length, continued
-from tests.workflows.promotion.world import FAST, HOTFIX, LOOKS, OLD, Run, World, merged, promotion_in
+from tests.workflows.promotion.world import FAST, HOTFIX, OLD, World, merged, promotion_in
+from tests.worlds.played import Played
 from tests.worlds.refusals import missing, unread
 
 
@@ -118,7 +118,7 @@ def _text(status: TrackerStatus) -> str:
 )
 @pytest.mark.parametrize("held", [False, True])
 async def test_a_status_is_the_same_before_and_after_a_run_continued(
-    temporal_server: str,
+    played: Played,
     monkeypatch: pytest.MonkeyPatch,
     arrange: Callable[[BlindWorld], None],
     state: State,
@@ -128,7 +128,7 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
 ) -> None:
     length = Length(monkeypatch)
     timings = replace(FAST, listing_lag=timedelta(seconds=2))
-    async with promotion_in(BlindWorld, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(BlindWorld, played, timings=timings) as (world, start):
         arrange(world)
         run = await start()
         await world.until(state)
@@ -139,7 +139,7 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
         # A pause between waves is cut by no poke, but places that begin again are answered in it.
         before = await continued(run, length, poked=False)
         last = _essence([one for one in world.statuses if one.workflow and one.workflow.run_id == before][-1])
-        await _waits(run, wait)
+        await world.eventually(lambda: any(wait in one for one in played.summaries(run.handle.id)))
         await run.handle.signal("poke")
         await world.say("dev")
         await run.handle.query("progress")
@@ -150,16 +150,6 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
         assert news
         for one in news:
             assert one == last
-
-
-async def _waits(run: Run, why: str) -> None:
-    """Return once the run that goes on has come to that wait."""
-    for _ in range(LOOKS):
-        async for event in run.handle.fetch_history_events():
-            if why.encode() in event.user_metadata.summary.data:
-                return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"never waits for {why}")
 
 
 def _essence(status: TrackerStatus) -> TrackerStatus:

@@ -23,6 +23,7 @@ from activities.models.testing import (
 )
 from activities.models.tracking import Component
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, NEWER, OLD, World, a_test, promotion_in
+from tests.worlds.played import Played
 
 
 @dataclass
@@ -83,16 +84,16 @@ class OddWorld(World):
         return await super().update_application(request)
 
 
-async def test_a_change_of_a_components_paths_is_promoted(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_change_of_a_components_paths_is_promoted(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.paths = ("src/**",)
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_change_of_no_components_paths_has_nothing_to_deploy(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_change_of_no_components_paths_has_nothing_to_deploy(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.paths, world.touched = ("src/**",), ()
         run = await start()
         assert await run.end() is State.COMPLETED
@@ -100,8 +101,8 @@ async def test_a_change_of_no_components_paths_has_nothing_to_deploy(temporal_se
         assert world.members == []
 
 
-async def test_a_source_without_the_component_is_named_and_awaited(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_source_without_the_component_is_named_and_awaited(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         deployments = world.environments["dev"].deployments
         world.environments["dev"] = replace(world.environments["dev"], deployments=())
         world.runs["dev"] = {}
@@ -115,8 +116,8 @@ async def test_a_source_without_the_component_is_named_and_awaited(temporal_serv
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_target_without_the_component_is_refused_until_it_has_one(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_target_without_the_component_is_refused_until_it_has_one(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         view = world.environments["staging"]
         world.environments["staging"] = replace(view, deployments=())
         world.runs["staging"] = {}
@@ -131,8 +132,8 @@ async def test_a_target_without_the_component_is_refused_until_it_has_one(tempor
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_hold_between_waves_keeps_the_next_wave_unwritten(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_hold_between_waves_keeps_the_next_wave_unwritten(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=0.2))
         world.at_sync["web-staging-0"] = lambda: run.say(Verb.HOLD, reason="freeze")
@@ -146,8 +147,8 @@ async def test_a_hold_between_waves_keeps_the_next_wave_unwritten(temporal_serve
         assert world.writes == ["web-staging-0", "web-staging-1"]
 
 
-async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_person(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_person(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=1))
         world.at_sync["web-staging-0"] = lambda: world.becomes("web-1", HOTFIX)
@@ -160,8 +161,8 @@ async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_pe
         assert world.writes == ["web-staging-0", "web-staging-1"]
 
 
-async def test_an_override_excuses_nothing_that_the_person_did_not_see(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_an_override_excuses_nothing_that_the_person_did_not_see(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", HOTFIX, waves=2)
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=1))
         run = await start()
@@ -174,8 +175,8 @@ async def test_an_override_excuses_nothing_that_the_person_did_not_see(temporal_
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.sync_fails = "web-staging-1"
         run = await start()
@@ -189,8 +190,8 @@ async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(temporal_serve
         assert world.writes.count("web-staging-0") == 2
 
 
-async def test_what_was_written_and_did_not_arrive_is_told_from_what_was_not_written(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_what_was_written_and_did_not_arrive_is_told_from_what_was_not_written(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         # Long enough for the first write on a busy machine.
         world.environments["staging"] = replace(world.environments["staging"], delivery_timeout=timedelta(seconds=4))
@@ -202,9 +203,9 @@ async def test_what_was_written_and_did_not_arrive_is_told_from_what_was_not_wri
 
 
 async def test_a_failed_operation_of_an_earlier_round_is_not_taken_for_the_one_of_this_round(
-    temporal_server: str,
+    played: Played,
 ) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+    async with promotion_in(OddWorld, played) as (world, start):
         world.sync_fails = "web-staging-0"
         world.policy("dev", "staging", tests=(a_test("unit"),), auto=False)
         run = await start()
@@ -222,8 +223,8 @@ async def test_a_failed_operation_of_an_earlier_round_is_not_taken_for_the_one_o
         assert [one.result for one in world.status.promotions if one.promoted] == ["Promoted"]
 
 
-async def test_an_override_of_a_target_that_moved_since_is_judged_anew(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_an_override_of_a_target_that_moved_since_is_judged_anew(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         other = "e" * 40
         world.environment("staging", HOTFIX)
         world.grants, world.blocked_by = False, "web-411"
@@ -243,8 +244,8 @@ def unblocked_with(world: World) -> str:
     return world.status.waiting_for.unblock_with if world.status.waiting_for else ""
 
 
-async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.failing.add("update_application")
         await start()
         await world.eventually(lambda: "WriteFailed" in world.events)
@@ -255,8 +256,8 @@ async def test_a_write_that_fails_is_said_and_repeated_until_the_host_is_back(te
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_poll_that_fails_is_shown_on_the_test_and_goes_on(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_poll_that_fails_is_shown_on_the_test_and_goes_on(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.failing.add("poll_tests")
         await start()
         await world.until(State.TESTING)
@@ -266,9 +267,9 @@ async def test_a_poll_that_fails_is_shown_on_the_test_and_goes_on(temporal_serve
         assert not any("host is down" in test.message for test in world.status.tests)
 
 
-async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(temporal_server: str) -> None:
+async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(played: Played) -> None:
     timings = replace(FAST, present_deadline=timedelta(seconds=2))
-    async with promotion_in(OddWorld, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(OddWorld, played, timings=timings) as (world, start):
         world.failing.add("cancel_tests")
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
@@ -278,8 +279,8 @@ async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(tempora
         assert "CancelFailed" in world.events
 
 
-async def test_a_trigger_whose_fate_is_unknown_is_final_and_never_sent_again(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_trigger_whose_fate_is_unknown_is_final_and_never_sent_again(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit", retries=2),))
         world.trigger_error = "TriggerUnknown"
         await start()
@@ -288,8 +289,8 @@ async def test_a_trigger_whose_fate_is_unknown_is_final_and_never_sent_again(tem
         assert world.attempted == 1
 
 
-async def test_a_move_that_the_place_has_not_seen_yet_is_seen_at_the_verdict(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_move_that_the_place_has_not_seen_yet_is_seen_at_the_verdict(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"),))
         world.verdicts["unit"] = RunState.RUNNING
         await start()
@@ -302,8 +303,8 @@ async def test_a_move_that_the_place_has_not_seen_yet_is_seen_at_the_verdict(tem
         assert world.runs["staging"] == {"web-0": MINE}
 
 
-async def test_under_retest_a_move_that_the_place_has_not_seen_yet_begins_a_new_round(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_under_retest_a_move_that_the_place_has_not_seen_yet_begins_a_new_round(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"),))
         found = world.policies["dev"]
         assert found.policy is not None
@@ -322,8 +323,8 @@ async def test_under_retest_a_move_that_the_place_has_not_seen_yet_begins_a_new_
         assert world.runs["staging"] == {"web-0": NEWER}
 
 
-async def test_a_source_that_never_rests_fails_the_tests_by_that_name(temporal_server: str) -> None:
-    async with promotion_in(OddWorld, temporal_server) as (world, start):
+async def test_a_source_that_never_rests_fails_the_tests_by_that_name(played: Played) -> None:
+    async with promotion_in(OddWorld, played) as (world, start):
         world.restless = True
         await start()
         status = await world.until(State.TESTS_FAILED, reason="SourceMoved")

@@ -20,11 +20,12 @@ from activities.models.status import State
 from activities.models.testing import RunState
 from activities.models.tracking import Component, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, OLD, World, a_test, merged, promotion, promotion_in
+from tests.worlds.played import Played
 from tests.worlds.refusals import unread
 
 
-async def test_an_environment_declared_final_ends_the_wait_for_a_policy(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_an_environment_declared_final_ends_the_wait_for_a_policy(played: Played) -> None:
+    async with promotion(played) as (world, start):
         del world.policies["dev"]
         run = await start()
         await world.until(State.AWAITING_POLICY)
@@ -33,8 +34,8 @@ async def test_an_environment_declared_final_ends_the_wait_for_a_policy(temporal
         assert await run.end() is State.COMPLETED
 
 
-async def test_a_retest_takes_the_variables_of_the_source_anew(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_retest_takes_the_variables_of_the_source_anew(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environments["dev"] = replace(world.environments["dev"], vars={"url": "wrong"})
         world.verdicts["unit"] = RunState.FAILED
         run = await start()
@@ -60,8 +61,8 @@ class SilentSelector(World):
         return replace(found, environment=replace(found.environment, deployments=(one,)))
 
 
-async def test_a_target_is_not_written_before_it_is_known_what_its_selectors_stand_for(temporal_server: str) -> None:
-    async with promotion_in(SilentSelector, temporal_server) as (world, start):
+async def test_a_target_is_not_written_before_it_is_known_what_its_selectors_stand_for(played: Played) -> None:
+    async with promotion_in(SilentSelector, played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE)
         assert Phase.READY not in {phase for _, phase in _told(world, "staging")}
@@ -88,8 +89,8 @@ class GrowingWorld(World):
         return ListChangedFilesResult(components=("web",), files=1)
 
 
-async def test_components_declared_before_the_merge_count(temporal_server: str) -> None:
-    async with promotion_in(GrowingWorld, temporal_server) as (world, start):
+async def test_components_declared_before_the_merge_count(played: Played) -> None:
+    async with promotion_in(GrowingWorld, played) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         run = await start()
         await world.until(State.AWAITING_MERGE)
@@ -104,8 +105,8 @@ def _told(world: World, place: str) -> Sequence[tuple[str, Phase]]:
     return [(signal.role, signal.phase) for named, signal in world.members if named == place]
 
 
-async def test_a_target_that_the_policy_names_no_more_is_left(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_target_that_the_policy_names_no_more_is_left(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("qa", OLD)
         world.verdicts["unit"] = RunState.FAILED
         run = await start()
@@ -141,8 +142,8 @@ class LeavingWorld(World):
             self.environments["staging"] = declared
 
 
-async def test_a_deployment_that_diverged_and_is_declared_no_more_stops_nobody(temporal_server: str) -> None:
-    async with promotion_in(LeavingWorld, temporal_server) as (world, start):
+async def test_a_deployment_that_diverged_and_is_declared_no_more_stops_nobody(played: Played) -> None:
+    async with promotion_in(LeavingWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.policy("dev", "staging", auto=False, tests=(a_test("unit"),))
         run = await start()

@@ -1,7 +1,7 @@
 """Deployments that are written through files: together, under one key, and with a pull request that is waited for."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -11,6 +11,8 @@ from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten, Proposal
 from activities.models.status import AwaitedPullRequest, State
 from tests.workflows.promotion.world import MINE, OLD, World, promotion_in
+from tests.worlds.played import Played
+from tests.worlds.stage import now
 
 GIT = GitWriteSpec(repository="config", branch="main", edits=(GitEditSpec(file="a.yaml", image="acme/web"),))
 OPENED = Proposal(key="opened", number=7, head_sha="e" * 40)
@@ -50,8 +52,8 @@ class Filed(World):
         return DeliverFilesResult(written=written, proposal=self.proposal)
 
 
-async def test_all_of_a_wave_is_written_at_once_and_nothing_is_synced(temporal_server: str) -> None:
-    async with promotion_in(Filed, temporal_server) as (world, start):
+async def test_all_of_a_wave_is_written_at_once_and_nothing_is_synced(played: Played) -> None:
+    async with promotion_in(Filed, played) as (world, start):
         world.filed(3)
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -63,8 +65,8 @@ async def test_all_of_a_wave_is_written_at_once_and_nothing_is_synced(temporal_s
         assert {one.result for one in world.status.promotions[0].applications} == {"Promoted"}
 
 
-async def test_a_pull_request_that_waits_stops_the_deadline_and_keeps_its_key(temporal_server: str) -> None:
-    async with promotion_in(Filed, temporal_server) as (world, start):
+async def test_a_pull_request_that_waits_stops_the_deadline_and_keeps_its_key(played: Played) -> None:
+    async with promotion_in(Filed, played) as (world, start):
         world.filed(1, seconds=2)
         world.proposal = OPENED
         world.answers = [WriteResult(outcome=WriteOutcome.AWAITED, message=WAITS)]
@@ -76,8 +78,8 @@ async def test_a_pull_request_that_waits_stops_the_deadline_and_keeps_its_key(te
         assert "merge the pull request" in status.waiting_for.unblock_with
         assert status.hop is not None
         assert status.hop.pull_requests == (AwaitedPullRequest(repository="config", number=7),)
-        began = datetime.now(UTC)
-        while datetime.now(UTC) - began < timedelta(seconds=2.5):
+        began = now()
+        while now() - began < timedelta(seconds=2.5):
             tried = len(world.asked)
             await run.handle.signal("poke")
             await world.eventually(lambda tried=tried: len(world.asked) > tried)  # type: ignore[misc]
@@ -89,8 +91,8 @@ async def test_a_pull_request_that_waits_stops_the_deadline_and_keeps_its_key(te
         assert world.status.promotions[0].result == "Promoted"
 
 
-async def test_files_that_are_refused_fail_the_wave_with_the_reason(temporal_server: str) -> None:
-    async with promotion_in(Filed, temporal_server) as (world, start):
+async def test_files_that_are_refused_fail_the_wave_with_the_reason(played: Played) -> None:
+    async with promotion_in(Filed, played) as (world, start):
         world.filed(2)
         world.answers = [WriteResult(outcome=WriteOutcome.REFUSED, message="a.yaml does not exist")]
         await start()
@@ -99,8 +101,8 @@ async def test_files_that_are_refused_fail_the_wave_with_the_reason(temporal_ser
         assert [one.result for one in status.promotions[0].applications] == ["Failed", "Failed"]
 
 
-async def test_a_host_that_gives_no_answer_is_asked_again(temporal_server: str) -> None:
-    async with promotion_in(Filed, temporal_server) as (world, start):
+async def test_a_host_that_gives_no_answer_is_asked_again(played: Played) -> None:
+    async with promotion_in(Filed, played) as (world, start):
         world.filed(1)
         refused = ApplicationError("no answer", type="ProviderUnavailable", non_retryable=True)
         world.answers = [refused, WriteResult(outcome=WriteOutcome.DONE)]

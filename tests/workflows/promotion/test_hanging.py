@@ -31,6 +31,7 @@ from activities.models.revisions import (
 from activities.models.status import State
 from activities.models.tracking import Component, RepositoryView
 from tests.workflows.promotion.world import World, promotion_in
+from tests.worlds.played import Played
 
 
 @dataclass
@@ -112,9 +113,9 @@ class HangingWorld(World):
     ],
 )
 async def test_what_is_known_is_shown_while_an_activity_hangs(
-    temporal_server: str, activity_name: str, at: str, state: State, waiting: str
+    played: Played, activity_name: str, at: str, state: State, waiting: str
 ) -> None:
-    async with promotion_in(HangingWorld, temporal_server) as (world, start):
+    async with promotion_in(HangingWorld, played) as (world, start):
         world.hangs, world.at = activity_name, at
         run = await start()
         await world.eventually(lambda: world.hanging)

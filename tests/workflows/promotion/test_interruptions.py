@@ -25,6 +25,7 @@ from tests.workflows.promotion.world import (
     promotion,
     promotion_in,
 )
+from tests.worlds.played import Played
 
 
 @dataclass
@@ -51,8 +52,8 @@ class UnwatchedWorld(World):
         return PublishStatusResult(written=False, reason=self.reason)
 
 
-async def test_a_policy_edited_or_deleted_while_testing_does_not_touch_the_snapshot(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_policy_edited_or_deleted_while_testing_does_not_touch_the_snapshot(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
@@ -63,8 +64,8 @@ async def test_a_policy_edited_or_deleted_while_testing_does_not_touch_the_snaps
         assert world.status.promotions[0].policy.name == "dev-to-staging"
 
 
-async def test_retest_takes_a_new_snapshot_of_the_policy(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_retest_takes_a_new_snapshot_of_the_policy(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["e2e"] = RunState.FAILED
         run = await start()
         await world.until(State.TESTS_FAILED)
@@ -74,8 +75,8 @@ async def test_retest_takes_a_new_snapshot_of_the_policy(temporal_server: str) -
         assert [one.test for one in world.triggers[3:]] == ["unit", "smoke"]
 
 
-async def test_an_invalid_policy_is_never_snapshotted(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_an_invalid_policy_is_never_snapshotted(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policies["dev"] = FindPolicyResult(
             outcome=PolicyOutcome.INVALID,
             names=("dev-to-staging",),
@@ -87,8 +88,8 @@ async def test_an_invalid_policy_is_never_snapshotted(temporal_server: str) -> N
         assert world.triggers == []
 
 
-async def test_a_tracker_deleted_while_promoting_writes_nothing_further(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_tracker_deleted_while_promoting_writes_nothing_further(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.slow_syncs = True
         run = await start()
@@ -101,9 +102,9 @@ async def test_a_tracker_deleted_while_promoting_writes_nothing_further(temporal
 
 @pytest.mark.parametrize("reason", ["Gone", "Recreated", "OtherAttempt"])
 async def test_an_attempt_that_nobody_told_of_its_end_learns_of_it_from_its_own_status(
-    temporal_server: str, reason: str
+    played: Played, reason: str
 ) -> None:
-    async with promotion_in(UnwatchedWorld, temporal_server) as (world, start):
+    async with promotion_in(UnwatchedWorld, played) as (world, start):
         world.reason = reason
         run = await start()
         assert await run.end() is State.ABORTED
@@ -116,8 +117,8 @@ async def _confirmed(world: World) -> None:
     await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Running")
 
 
-async def test_a_source_that_moves_after_the_triggers_is_recorded_and_accepted(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_source_that_moves_after_the_triggers_is_recorded_and_accepted(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         await start()
         await _confirmed(world)
@@ -128,8 +129,8 @@ async def test_a_source_that_moves_after_the_triggers_is_recorded_and_accepted(t
         assert world.runs["staging"] == {"web-0": MINE}
 
 
-async def test_a_source_that_moves_under_retest_runs_the_round_again(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_source_that_moves_under_retest_runs_the_round_again(played: Played) -> None:
+    async with promotion(played) as (world, start):
         found = world.policies["dev"]
         assert found.policy is not None
         world.policies["dev"] = replace(found, policy=replace(found.policy, on_source_moved=SourceMoved.RETEST))
@@ -184,9 +185,9 @@ def _failing_sync(world: World) -> None:
     ],
 )
 async def test_hold_remembers_the_state_and_release_goes_back_to_it(
-    temporal_server: str, arrange: object, state: State
+    played: Played, arrange: object, state: State
 ) -> None:
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         assert callable(arrange)
         arrange(world)
         run = await start()
@@ -200,8 +201,8 @@ async def test_hold_remembers_the_state_and_release_goes_back_to_it(
         assert await run.end() is State.ABORTED
 
 
-async def test_a_merge_is_seen_while_held(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_merge_is_seen_while_held(played: Played) -> None:
+    async with promotion(played) as (world, start):
         _not_merged(world)
         run = await start()
         await world.until(State.AWAITING_MERGE)
@@ -215,9 +216,9 @@ async def test_a_merge_is_seen_while_held(temporal_server: str) -> None:
 
 
 async def test_a_long_story_continues_as_new_and_forgets_nothing(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.verdicts["smoke"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: any(one.test == "smoke" for one in world.triggers))
@@ -233,9 +234,9 @@ async def test_a_long_story_continues_as_new_and_forgets_nothing(
         assert sequences == sorted(set(sequences))
 
 
-async def test_a_run_that_has_grown_as_long_as_any_may_continues_as_new(temporal_server: str) -> None:
+async def test_a_run_that_has_grown_as_long_as_any_may_continues_as_new(played: Played) -> None:
     # With the limit as it is, so that what is recorded of it replays.
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.verdicts["smoke"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: any(one.test == "smoke" for one in world.triggers))
@@ -251,8 +252,8 @@ async def test_a_run_that_has_grown_as_long_as_any_may_continues_as_new(temporal
         assert len(world.triggers) == 4
 
 
-async def test_a_wave_without_progress_fails_at_the_delivery_timeout(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_wave_without_progress_fails_at_the_delivery_timeout(played: Played) -> None:
+    async with promotion(played) as (world, start):
         view = world.environments["staging"]
         world.environments["staging"] = replace(view, delivery_timeout=timedelta(seconds=2))
         world.slow_syncs = True
@@ -261,9 +262,9 @@ async def test_a_wave_without_progress_fails_at_the_delivery_timeout(temporal_se
         assert "not delivered within 0:00:02" in status.message
 
 
-async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(temporal_server: str) -> None:
+async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(played: Played) -> None:
     timings = replace(FAST, poll_initial=timedelta(seconds=2.5), poll_maximum=timedelta(seconds=2.5))
-    async with promotion_in(PolledWorld, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(PolledWorld, played, timings=timings) as (world, start):
         world.verdicts["look"] = RunState.RUNNING
         world.grants, world.blocked_by = False, "web-411"
         await start()
@@ -274,9 +275,9 @@ async def test_a_long_wait_for_the_lane_repeats_nothing_at_each_poll(temporal_se
 
 
 async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_new(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.at_sync["web-staging-0"] = lambda: run.say(Verb.HOLD)
         run = await start()

@@ -8,6 +8,8 @@ from temporalio import activity
 from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
 from activities.models.status import State
 from tests.workflows.promotion.world import FAST, MINE, OLD, World, promotion_in
+from tests.worlds.played import Played
+from tests.worlds.stage import now
 
 STAGED = "web-staging-0"
 WINDOW = "the sync of web-staging-0 is forbidden by a sync window: deny window `0 22 * * *` of 8h"
@@ -54,8 +56,8 @@ class Contested(World):
         self.environments["staging"] = replace(view, delivery_timeout=timedelta(seconds=seconds))
 
 
-async def test_a_write_that_was_set_back_is_written_again_and_said(temporal_server: str) -> None:
-    async with promotion_in(Contested, temporal_server) as (world, start):
+async def test_a_write_that_was_set_back_is_written_again_and_said(played: Played) -> None:
+    async with promotion_in(Contested, played) as (world, start):
         world.set_back = 1
         await start()
         await world.eventually(lambda: world.synced == [STAGED])
@@ -66,8 +68,8 @@ async def test_a_write_that_was_set_back_is_written_again_and_said(temporal_serv
         assert world.runs["staging"] == {"web-0": MINE}
 
 
-async def test_a_write_that_is_always_set_back_fails_with_to_what_and_by_whom(temporal_server: str) -> None:
-    async with promotion_in(Contested, temporal_server) as (world, start):
+async def test_a_write_that_is_always_set_back_fails_with_to_what_and_by_whom(played: Played) -> None:
+    async with promotion_in(Contested, played) as (world, start):
         world.set_back, world.owner = 100, "Application/apps"
         await start()
         for times in range(1, 5):
@@ -78,8 +80,8 @@ async def test_a_write_that_is_always_set_back_fails_with_to_what_and_by_whom(te
         assert len(world.writes) == 4
 
 
-async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_server: str) -> None:
-    async with promotion_in(Contested, temporal_server) as (world, start):
+async def test_a_sync_window_is_waited_for_and_stops_the_deadline(played: Played) -> None:
+    async with promotion_in(Contested, played) as (world, start):
         world.hurry(3)
         world.answers = [WriteResult(outcome=WriteOutcome.BLOCKED, message=WINDOW, until=UNTIL)]
         run = await start()
@@ -89,9 +91,9 @@ async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_serve
         assert WINDOW in status.waiting_for.observed
         assert status.waiting_for.until == UNTIL
         assert "sync window" in status.waiting_for.unblock_with
-        began = datetime.now(UTC)
+        began = now()
         # Longer than the deadline: each poke has the sync tried again, and none of them fails the wave.
-        while datetime.now(UTC) - began < timedelta(seconds=3.5):
+        while now() - began < timedelta(seconds=3.5):
             tried = len(world.synced)
             await run.handle.signal("poke")
             await world.eventually(lambda tried=tried: len(world.synced) > tried)  # type: ignore[misc]
@@ -102,8 +104,8 @@ async def test_a_sync_window_is_waited_for_and_stops_the_deadline(temporal_serve
         assert world.status.promotions[0].result == "Promoted"
 
 
-async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_reason(temporal_server: str) -> None:
-    async with promotion_in(Contested, temporal_server) as (world, start):
+async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_reason(played: Played) -> None:
+    async with promotion_in(Contested, played) as (world, start):
         world.hurry(3)
         world.answers = [WriteResult(outcome=WriteOutcome.BUSY, message="an operation that is not ours runs")]
         await start()
@@ -113,9 +115,9 @@ async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_rea
         assert "an operation that is not ours runs" in application.message
 
 
-async def test_a_sync_that_auto_sync_does_not_begin_is_insisted_on(temporal_server: str) -> None:
+async def test_a_sync_that_auto_sync_does_not_begin_is_insisted_on(played: Played) -> None:
     timings = replace(FAST, delivery_refresh=timedelta(milliseconds=200), delivery_unsynced=timedelta(seconds=1))
-    async with promotion_in(Contested, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(Contested, played, timings=timings) as (world, start):
         world.idle_until_told = True
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -124,9 +126,9 @@ async def test_a_sync_that_auto_sync_does_not_begin_is_insisted_on(temporal_serv
         assert "WriteReverted" not in world.events
 
 
-async def test_what_argo_cd_says_is_refreshed_while_it_works_without_a_word_of_the_place(temporal_server: str) -> None:
+async def test_what_argo_cd_says_is_refreshed_while_it_works_without_a_word_of_the_place(played: Played) -> None:
     timings = replace(FAST, delivery_refresh=timedelta(milliseconds=200))
-    async with promotion_in(Contested, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(Contested, played, timings=timings) as (world, start):
         world.slow_syncs = True
         await start()
         await world.eventually(lambda: world.synced == [STAGED])

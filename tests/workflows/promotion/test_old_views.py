@@ -1,7 +1,7 @@
 """What a place saw before we wrote says nothing of what we wrote, whenever its signal comes."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
@@ -9,6 +9,8 @@ from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResu
 from activities.models.places import Counter, PlaceSignal
 from activities.models.status import State
 from tests.workflows.promotion.world import MINE, World, promotion_in
+from tests.worlds.played import Played
+from tests.worlds.stage import now
 
 
 @dataclass
@@ -38,10 +40,10 @@ async def _say_as_of(world: World, at: datetime) -> None:
     )
 
 
-async def test_only_a_view_newer_than_the_write_shows_that_it_arrived(temporal_server: str) -> None:
-    async with promotion_in(CountingWorld, temporal_server) as (world, start):
+async def test_only_a_view_newer_than_the_write_shows_that_it_arrived(played: Played) -> None:
+    async with promotion_in(CountingWorld, played) as (world, start):
         world.slow_syncs = True
-        before = datetime.now(UTC) - timedelta(minutes=1)
+        before = now() - timedelta(minutes=1)
         await start()
         await world.until(State.PROMOTING)
         await world.eventually(lambda: world.writes == ["web-staging-0"])
@@ -50,5 +52,5 @@ async def test_only_a_view_newer_than_the_write_shows_that_it_arrived(temporal_s
         # It is not believed, but looked into.
         await world.eventually(lambda: world.reads > reads)
         assert world.status.promotions == ()
-        await _say_as_of(world, datetime.now(UTC) + timedelta(seconds=1))
+        await _say_as_of(world, now() + timedelta(seconds=1))
         await world.eventually(lambda: bool(world.status.promotions))

@@ -11,10 +11,11 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
+from tests.worlds.played import Played
 
 
-async def test_an_optional_test_ends_by_its_deadline_while_a_person_is_waited_for(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_an_optional_test_ends_by_its_deadline_while_a_person_is_waited_for(played: Played) -> None:
+    async with promotion(played) as (world, start):
         look = a_test("look", required=False, timeout=3)
         world.policy("dev", "staging", auto=False, tests=(a_test("unit"), look))
         world.verdicts["look"] = RunState.RUNNING
@@ -27,8 +28,8 @@ async def test_an_optional_test_ends_by_its_deadline_while_a_person_is_waited_fo
         await world.eventually(lambda: bool(world.status.promotions))
 
 
-async def test_a_verdict_during_the_delivery_stands_in_the_record(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_verdict_during_the_delivery_stands_in_the_record(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"), a_test("look", required=False)))
         world.verdicts["look"] = RunState.RUNNING
         world.slow_syncs = True
@@ -59,11 +60,9 @@ class SilentWorld(World):
         return await super().poll_tests(request)
 
 
-async def test_a_ci_system_that_does_not_answer_keeps_no_lane(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_ci_system_that_does_not_answer_keeps_no_lane(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.promotion.steps.runs.FINAL_POLL_TIMEOUT", timedelta(seconds=0.5))
-    async with promotion_in(SilentWorld, temporal_server) as (world, start):
+    async with promotion_in(SilentWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"), a_test("look", required=False)))
         world.verdicts["look"] = RunState.RUNNING
         world.slow_syncs = True

@@ -1,9 +1,9 @@
 """What passes by itself is no fact about anybody: it is shown once it has lasted, and it ends no test."""
 
-import time
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from temporalio import activity
@@ -27,6 +27,8 @@ from activities.models.tracking import PullRequestState
 from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized, ProviderUnavailable
 from tests.workflows.promotion.world import FAST, NEWER, World, a_test, merged, promotion_in
+from tests.worlds.played import Played
+from tests.worlds.stage import now
 
 PASSING: list[Callable[[], Exception]] = [
     lambda: ProviderBusy("20 calls are in flight", retry_after=timedelta(seconds=1)),
@@ -63,9 +65,9 @@ class Refusing(World):
 
 @pytest.mark.parametrize("error", PASSING, ids=NAMES)
 async def test_a_look_that_was_refused_in_passing_is_told_to_nobody(
-    temporal_server: str, error: Callable[[], Exception]
+    played: Played, error: Callable[[], Exception]
 ) -> None:
-    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+    async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         await start()
         await world.until(State.AWAITING_MERGE)
@@ -82,9 +84,9 @@ async def test_a_look_that_was_refused_in_passing_is_told_to_nobody(
 
 @pytest.mark.parametrize("error", PASSING[:3], ids=NAMES[:3])
 async def test_what_lasts_is_shown_also_while_the_host_asks_to_wait(
-    temporal_server: str, error: Callable[[], Exception]
+    played: Played, error: Callable[[], Exception]
 ) -> None:
-    async with promotion_in(Refusing, temporal_server) as (world, start):
+    async with promotion_in(Refusing, played) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         world.error, world.refusals = error, 1000
         await start()
@@ -94,8 +96,8 @@ async def test_what_lasts_is_shown_also_while_the_host_asks_to_wait(
         await world.until(State.AWAITING_MERGE, reason="AwaitingMerge")
 
 
-async def test_what_only_a_person_can_fix_is_shown_at_once(temporal_server: str) -> None:
-    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+async def test_what_only_a_person_can_fix_is_shown_at_once(played: Played) -> None:
+    async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.error, world.refusals = lambda: ProviderUnauthorized("bad token", status=401), 1000
         await start()
         await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
@@ -114,12 +116,12 @@ class LateWorld(World):
 
     @activity.defn
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
-        self.triggered = self.triggered or time.monotonic()
+        self.triggered = self.triggered or asyncio.get_running_loop().time()
         return await super().trigger_test(request)
 
     @activity.defn
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
-        age = time.monotonic() - self.triggered
+        age = asyncio.get_running_loop().time() - self.triggered
         self.polls.append(age)
         if age < self.refused_after:
             state = RunState.RUNNING
@@ -132,9 +134,9 @@ class LateWorld(World):
 
 @pytest.mark.parametrize("error", PASSING, ids=NAMES)
 async def test_a_run_that_passed_in_time_is_not_timed_out_because_the_last_look_was_refused(
-    temporal_server: str, error: Callable[[], Exception]
+    played: Played, error: Callable[[], Exception]
 ) -> None:
-    async with promotion_in(LateWorld, temporal_server, timings=PATIENT) as (world, start):
+    async with promotion_in(LateWorld, played, timings=PATIENT) as (world, start):
         world.error = error
         world.policy("dev", "staging", tests=(a_test("unit", timeout=2),))
         await start()
@@ -144,9 +146,9 @@ async def test_a_run_that_passed_in_time_is_not_timed_out_because_the_last_look_
         assert world.cancelled == []
 
 
-async def test_a_ci_system_that_has_failed_for_long_ends_the_wait_for_its_verdict(temporal_server: str) -> None:
+async def test_a_ci_system_that_has_failed_for_long_ends_the_wait_for_its_verdict(played: Played) -> None:
     timings = replace(FAST, last_look=timedelta(seconds=1))
-    async with promotion_in(LateWorld, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(LateWorld, played, timings=timings) as (world, start):
         world.error, world.refused_for = lambda: ProviderUnavailable("503"), 1000
         world.policy("dev", "staging", tests=(a_test("unit", timeout=2),))
         await start()
@@ -165,18 +167,18 @@ class QuietWorld(World):
 
     @activity.defn
     async def poll_tests(self, request: PollTestsInput) -> PollTestsResult:
-        now = datetime.now(UTC)
+        moment = now()
         if self.asked_at is None:
-            self.asked_at = now
+            self.asked_at = moment
             raise to_application_error(ProviderRateLimited("wait", retry_after=self.wait))
-        self.early += now - self.asked_at < self.wait
+        self.early += moment - self.asked_at < self.wait
         return await super().poll_tests(request)
 
 
 async def test_no_poll_comes_before_the_time_that_the_host_named_whatever_wakes_the_workflow(
-    temporal_server: str,
+    played: Played,
 ) -> None:
-    async with promotion_in(QuietWorld, temporal_server) as (world, start):
+    async with promotion_in(QuietWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e")))
         run = await start()
         await world.eventually(lambda: world.asked_at is not None)
@@ -202,8 +204,8 @@ class ForbiddenWorld(World):
         return await super().find_policy(request)
 
 
-async def test_a_right_that_is_missing_is_shown_and_asked_for_again(temporal_server: str) -> None:
-    async with promotion_in(ForbiddenWorld, temporal_server, timings=PATIENT) as (world, start):
+async def test_a_right_that_is_missing_is_shown_and_asked_for_again(played: Played) -> None:
+    async with promotion_in(ForbiddenWorld, played, timings=PATIENT) as (world, start):
         await start()
         await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")
         assert world.status.waiting_for is not None
@@ -213,8 +215,8 @@ async def test_a_right_that_is_missing_is_shown_and_asked_for_again(temporal_ser
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_tracker_without_a_policy_looks_again_at_a_poke_and_not_by_itself(temporal_server: str) -> None:
-    async with promotion_in(ForbiddenWorld, temporal_server) as (world, start):
+async def test_a_tracker_without_a_policy_looks_again_at_a_poke_and_not_by_itself(played: Played) -> None:
+    async with promotion_in(ForbiddenWorld, played) as (world, start):
         world.forbidden = False
         found = world.policies.pop("dev")
         run = await start()
@@ -241,9 +243,9 @@ class StuckCancel(World):
         raise to_application_error(ProviderRateLimited("budget spent", status=403, retry_after=timedelta(hours=1)))
 
 
-async def test_a_cancel_that_has_to_wait_keeps_neither_the_lane_nor_the_next_hop(temporal_server: str) -> None:
+async def test_a_cancel_that_has_to_wait_keeps_neither_the_lane_nor_the_next_hop(played: Played) -> None:
     timings = replace(FAST, present_deadline=timedelta(hours=24))
-    async with promotion_in(StuckCancel, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(StuckCancel, played, timings=timings) as (world, start):
         world.verdicts["look"] = RunState.RUNNING
         world.grants = False
         run = await start()
@@ -274,8 +276,8 @@ class CancelledWorld(World):
         )
 
 
-async def test_a_run_that_others_cancelled_is_covered_by_retries(temporal_server: str) -> None:
-    async with promotion_in(CancelledWorld, temporal_server) as (world, start):
+async def test_a_run_that_others_cancelled_is_covered_by_retries(played: Played) -> None:
+    async with promotion_in(CancelledWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit", retries=1),))
         await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -283,8 +285,8 @@ async def test_a_run_that_others_cancelled_is_covered_by_retries(temporal_server
         assert (test.state, test.retry) == ("Passed", 1)
 
 
-async def test_without_retries_a_run_that_others_cancelled_is_a_failure(temporal_server: str) -> None:
-    async with promotion_in(CancelledWorld, temporal_server) as (world, start):
+async def test_without_retries_a_run_that_others_cancelled_is_a_failure(played: Played) -> None:
+    async with promotion_in(CancelledWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
         await world.until(State.TESTS_FAILED)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio import activity
 
@@ -12,6 +12,8 @@ from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import FAST, World, promotion_in
+from tests.worlds.played import Played
+from tests.worlds.stage import now
 from workflows.identity import PULL_REQUEST_SIGNAL
 
 HOURS = timedelta(hours=4)
@@ -48,8 +50,8 @@ class CountingWorld(World):
         await self.eventually(lambda: self.polls >= count)
 
 
-async def test_each_poke_has_the_runs_polled_whatever_the_gap_between_polls(temporal_server: str) -> None:
-    async with promotion_in(CountingWorld, temporal_server, timings=RARE) as (world, start):
+async def test_each_poke_has_the_runs_polled_whatever_the_gap_between_polls(played: Played) -> None:
+    async with promotion_in(CountingWorld, played, timings=RARE) as (world, start):
         world.verdicts = defaultdict(lambda: RunState.RUNNING)
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
@@ -63,8 +65,8 @@ async def test_each_poke_has_the_runs_polled_whatever_the_gap_between_polls(temp
         assert [one.test for one in world.triggers[3:]] == ["smoke"]
 
 
-async def test_a_poke_has_the_pull_request_read_and_a_merge_seen(temporal_server: str) -> None:
-    async with promotion_in(CountingWorld, temporal_server, timings=RARE) as (world, start):
+async def test_a_poke_has_the_pull_request_read_and_a_merge_seen(played: Played) -> None:
+    async with promotion_in(CountingWorld, played, timings=RARE) as (world, start):
         merged = world.pull_request
         world.pull_request = replace(merged, state=PullRequestState.OPEN, merge_sha=None)
         run = await start()
@@ -78,14 +80,14 @@ async def test_a_poke_has_the_pull_request_read_and_a_merge_seen(temporal_server
         assert world.status.pull_request is not None
 
 
-async def test_news_of_a_merge_need_no_read_of_the_pull_request(temporal_server: str) -> None:
-    async with promotion_in(CountingWorld, temporal_server, timings=RARE) as (world, start):
+async def test_news_of_a_merge_need_no_read_of_the_pull_request(played: Played) -> None:
+    async with promotion_in(CountingWorld, played, timings=RARE) as (world, start):
         merged = world.pull_request
         world.pull_request = replace(merged, state=PullRequestState.OPEN, merge_sha=None)
         run = await start()
         await world.until(State.AWAITING_MERGE)
         before = world.reads
-        news = PullRequestNews(pull_request=merged, listed_at=datetime.now(UTC))
+        news = PullRequestNews(pull_request=merged, listed_at=now())
         await run.handle.signal(PULL_REQUEST_SIGNAL, news)
         await world.eventually(lambda: len(world.triggers) == 3)
         assert world.reads == before

@@ -15,6 +15,7 @@ from activities.models.status import ConditionStatus, State, TrackerStatus
 from activities.models.tracking import Timings
 from providers.errors import ProviderRejected
 from tests.workflows.promotion.world import FAST, Run, World, a_test, promotion, promotion_in
+from tests.worlds.played import Played
 
 PATIENT = replace(FAST, present_deadline=Timings().present_deadline)
 LAST = "pilotage/completed"
@@ -95,8 +96,8 @@ async def test_the_end_is_tried_again_until_it_is_shown_and_nothing_else_is_repe
         assert last.retry_policy.maximum_attempts == 0
 
 
-async def test_also_what_the_host_rejects_is_tried_again_at_the_end(temporal_server: str) -> None:
-    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+async def test_also_what_the_host_rejects_is_tried_again_at_the_end(played: Played) -> None:
+    async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
         world.rejections = TIL_TOLD
         run = await start()
@@ -107,8 +108,8 @@ async def test_also_what_the_host_rejects_is_tried_again_at_the_end(temporal_ser
         assert told(world) == ["absent", "True", "False", "True"]
 
 
-async def test_why_the_end_is_not_shown_is_said_after_one_try(temporal_server: str) -> None:
-    async with promotion_in(Refusing, temporal_server, timings=PATIENT) as (world, start):
+async def test_why_the_end_is_not_shown_is_said_after_one_try(played: Played) -> None:
+    async with promotion_in(Refusing, played, timings=PATIENT) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
         world.last_refusals = 1_000_000
         run = await start()
@@ -127,9 +128,9 @@ async def test_why_the_end_is_not_shown_is_said_after_one_try(temporal_server: s
 
 
 async def test_after_the_deadline_the_condition_keeps_the_refusal_s_text_and_the_workflow_closes(
-    temporal_server: str,
+    played: Played,
 ) -> None:
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.present_fails = True
         world.policy("dev", "prod", tests=(a_test("unit"),))
         run = await start()
@@ -141,14 +142,14 @@ async def test_after_the_deadline_the_condition_keeps_the_refusal_s_text_and_the
         assert "True" not in told(world)
 
 
-async def test_a_delivery_that_lasts_is_shown_and_a_quick_one_costs_no_call(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_delivery_that_lasts_is_shown_and_a_quick_one_costs_no_call(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("staging", "prod", tests=(a_test("smoke"),))
         await start()
         await world.until(State.COMPLETED)
         await world.eventually(lambda: world.presented[-1].state_label == LAST)
         assert "pilotage/promoting" not in {one.state_label for one in world.presented}
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.slow_syncs = True
         run = await start()
         await world.eventually(lambda: "pilotage/promoting" in {one.state_label for one in world.presented})
@@ -156,8 +157,8 @@ async def test_a_delivery_that_lasts_is_shown_and_a_quick_one_costs_no_call(temp
         await run.handle.terminate()
 
 
-async def test_a_policy_s_own_label_is_kept_to_the_end(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_policy_s_own_label_is_kept_to_the_end(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("dev", "prod", tests=(a_test("unit"),))
         found = world.policies["dev"]
         assert found.policy is not None

@@ -18,6 +18,7 @@ from activities.models.revisions import CompareRevisionsInput, CompareRevisionsR
 from activities.models.status import State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
+from tests.worlds.played import Played
 from workflows.promotion.state import Hop, PromotionState
 from workflows.promotion.view.pull_request import SHOWN_AFTER, moment
 from workflows.promotion.view.waiting import ASKED_AGAIN, waiting_for
@@ -25,8 +26,8 @@ from workflows.promotion.view.waiting import ASKED_AGAIN, waiting_for
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.pull_request = replace(world.pull_request, base_branch="feature/login")
         world.environment("dev", HOTFIX)
         await start()
@@ -45,8 +46,8 @@ async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_change_that_is_only_not_deployed_yet_is_on_no_other_line(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_change_that_is_only_not_deployed_yet_is_on_no_other_line(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("dev", OLD)
         await start()
         await world.eventually(lambda: bool(world.statuses) and "runs 00000000" in world.status.message)
@@ -65,8 +66,8 @@ class Unknowing(World):
         return CompareRevisionsResult(relations=tuple(Relation.UNKNOWN for _ in request.pairs))
 
 
-async def test_a_commit_that_the_host_does_not_know_is_named_with_what_helps(temporal_server: str) -> None:
-    async with promotion_in(Unknowing, temporal_server) as (world, start):
+async def test_a_commit_that_the_host_does_not_know_is_named_with_what_helps(played: Played) -> None:
+    async with promotion_in(Unknowing, played) as (world, start):
         world.environment("dev", HOTFIX)
         await start()
         await world.eventually(lambda: bool(world.statuses) and "acme/web does not know" in world.status.message)
@@ -75,8 +76,8 @@ async def test_a_commit_that_the_host_does_not_know_is_named_with_what_helps(tem
         assert "push both commits to acme/web" in waiting.unblock_with
 
 
-async def test_a_pull_request_that_was_closed_says_how_it_is_taken_up_again(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_pull_request_that_was_closed_says_how_it_is_taken_up_again(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.pull_request = replace(world.pull_request, state=PullRequestState.CLOSED, merge_sha=None)
         run = await start()
         assert await run.end() is State.CLOSED
@@ -84,8 +85,8 @@ async def test_a_pull_request_that_was_closed_says_how_it_is_taken_up_again(temp
         assert "`pilotage -n shop restart web-412`" in world.presented[-1].comment
 
 
-async def test_the_pause_between_waves_and_its_end_are_shown(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_the_pause_between_waves_and_its_end_are_shown(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(minutes=10))
         await start()
@@ -123,9 +124,9 @@ class Refusing(World):
 
 @pytest.mark.parametrize(("refused", "named"), [("repository", "GitRepository/web"), ("policy", "PromotionPolicy")])
 async def test_an_api_error_that_repeats_is_shown_and_nothing_is_said_to_be_read(
-    temporal_server: str, refused: str, named: str
+    played: Played, refused: str, named: str
 ) -> None:
-    async with promotion_in(Refusing, temporal_server) as (world, start):
+    async with promotion_in(Refusing, played) as (world, start):
         world.refused = refused
         await start()
         await world.eventually(lambda: bool(world.statuses) and world.status.reason == "WaitingForReference")

@@ -9,6 +9,7 @@ from activities.models.failures import Failure
 from activities.models.status import State
 from activities.models.testing import RunRef, RunReport, RunState
 from tests.workflows.promotion.world import World, a_test, promotion_in
+from tests.worlds.played import Played
 from tests.worlds.refusals import unread
 from workflows.promotion.rules import rounds
 from workflows.promotion.state import Round, TestProgress
@@ -26,8 +27,8 @@ def report(state: RunState, number: str = "7", failure: Failure | None = None) -
     return RunReport(key="k", run=ref(), state=state, number=number, failure=failure)
 
 
-async def test_a_later_attempt_is_shown_and_changes_no_verdict(temporal_server: str) -> None:
-    async with promotion_in(World, temporal_server) as (world, start):
+async def test_a_later_attempt_is_shown_and_changes_no_verdict(played: Played) -> None:
+    async with promotion_in(World, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e")))
         world.verdicts.update({"unit": RunState.FAILED, "e2e": RunState.RUNNING})
         await start()

@@ -6,6 +6,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State, Waiting
 from activities.models.testing import RunState
 from tests.workflows.promotion.world import MINE, OLD, World, promotion
+from tests.worlds.played import Played
 
 OTHER = "9" * 40
 """An older change that the target lacks as well."""
@@ -21,8 +22,8 @@ def _waits_for_the_change(world: World) -> bool:
     )
 
 
-async def test_a_retest_waits_until_the_source_runs_the_change_again(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_retest_waits_until_the_source_runs_the_change_again(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.FAILED
         run = await start()
         await world.until(State.TESTS_FAILED)
@@ -38,10 +39,8 @@ async def test_a_retest_waits_until_the_source_runs_the_change_again(temporal_se
 
 
 @pytest.mark.parametrize("rolled_back_to", [OLD, OTHER])
-async def test_a_source_that_is_rolled_back_at_the_triggers_is_waited_for(
-    temporal_server: str, rolled_back_to: str
-) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_source_that_is_rolled_back_at_the_triggers_is_waited_for(played: Played, rolled_back_to: str) -> None:
+    async with promotion(played) as (world, start):
         world.order = [OLD, OTHER, MINE]
         world.before_confirm.append(lambda: world.runs["dev"].update({"web-0": rolled_back_to}))
         await start()
@@ -54,8 +53,8 @@ async def test_a_source_that_is_rolled_back_at_the_triggers_is_waited_for(
         assert world.runs["staging"] == {"web-0": MINE}
 
 
-async def test_a_source_whose_deployments_differ_is_what_a_retest_waits_for(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_source_whose_deployments_differ_is_what_a_retest_waits_for(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.FAILED
         run = await start()
         await world.until(State.TESTS_FAILED)

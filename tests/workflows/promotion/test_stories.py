@@ -1,7 +1,7 @@
 """Each state and exit of the tracker's table, walked on a real Temporal server."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -13,11 +13,13 @@ from activities.models.status import State, Waiting
 from activities.models.testing import RunState
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, a_test, merged, promotion
+from tests.worlds.played import Played
 from tests.worlds.refusals import missing
+from tests.worlds.stage import now
 
 
-async def test_a_merged_change_is_tested_promoted_and_completed(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_merged_change_is_tested_promoted_and_completed(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["look"] = RunState.FAILED
         run = await start()
         status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -34,8 +36,8 @@ async def test_a_merged_change_is_tested_promoted_and_completed(temporal_server:
         assert {"promoted/staging", "promoted/prod"} == set(world.presented[-1].labels)
 
 
-async def test_every_waiting_status_says_what_it_waits_for(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_every_waiting_status_says_what_it_waits_for(played: Played) -> None:
+    async with promotion(played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         await run.say(Verb.PROMOTE, target="prod")
@@ -44,8 +46,8 @@ async def test_every_waiting_status_says_what_it_waits_for(temporal_server: str)
         assert world.status.waiting_for is None
 
 
-async def test_a_pull_request_is_awaited_until_its_merge(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_pull_request_is_awaited_until_its_merge(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         await start()
         status = await world.until(State.AWAITING_MERGE)
@@ -55,16 +57,16 @@ async def test_a_pull_request_is_awaited_until_its_merge(temporal_server: str) -
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_pull_request_closed_without_a_merge_closes_the_tracker(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_pull_request_closed_without_a_merge_closes_the_tracker(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.CLOSED)
         run = await start()
         assert await run.end() is State.CLOSED
         assert world.triggers == []
 
 
-async def test_a_change_that_is_not_deployed_yet_is_awaited(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_change_that_is_not_deployed_yet_is_awaited(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("dev", OLD)
         await start()
         status = await world.until(State.AWAITING_SYNC)
@@ -75,8 +77,8 @@ async def test_a_change_that_is_not_deployed_yet_is_awaited(temporal_server: str
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_missing_policy_waits_and_is_never_the_end(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_missing_policy_waits_and_is_never_the_end(played: Played) -> None:
+    async with promotion(played) as (world, start):
         policies = dict(world.policies)
         world.policies.clear()
         run = await start()
@@ -95,8 +97,8 @@ async def test_a_missing_policy_waits_and_is_never_the_end(temporal_server: str)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_required_test_that_fails_stops_the_change_until_retest(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_required_test_that_fails_stops_the_change_until_retest(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["e2e"] = RunState.FAILED
         run = await start()
         status = await world.until(State.TESTS_FAILED)
@@ -108,8 +110,8 @@ async def test_a_required_test_that_fails_stops_the_change_until_retest(temporal
         assert len({one.key for one in world.triggers}) == len(world.triggers) == 7
 
 
-async def test_a_failure_is_retried_as_a_run_of_its_own(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_failure_is_retried_as_a_run_of_its_own(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit", retries=2),))
         world.verdicts["unit"] = RunState.FAILED
         await start()
@@ -117,8 +119,8 @@ async def test_a_failure_is_retried_as_a_run_of_its_own(temporal_server: str) ->
         assert len({one.key for one in world.triggers}) == 3
 
 
-async def test_a_run_without_a_verdict_times_out_and_is_cancelled(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_run_without_a_verdict_times_out_and_is_cancelled(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit", timeout=1),))
         world.verdicts["unit"] = RunState.RUNNING
         await start()
@@ -128,8 +130,8 @@ async def test_a_run_without_a_verdict_times_out_and_is_cancelled(temporal_serve
         assert world.cancelled == [world.triggers[0].key]
 
 
-async def test_a_trigger_that_people_can_mend_is_shown_and_goes_on(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_trigger_that_people_can_mend_is_shown_and_goes_on(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.trigger_error = "ProviderNotFound"
         await start()
         await world.until(State.TESTING)
@@ -139,8 +141,8 @@ async def test_a_trigger_that_people_can_mend_is_shown_and_goes_on(temporal_serv
         assert not any("job not found" in one.message for one in world.status.tests)
 
 
-async def test_a_target_that_contains_the_change_ends_the_hop_without_tests(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_target_that_contains_the_change_ends_the_hop_without_tests(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("staging", NEWER)
         world.environment("prod", NEWER, final=True)
         run = await start()
@@ -151,8 +153,8 @@ async def test_a_target_that_contains_the_change_ends_the_hop_without_tests(temp
         assert world.writes == []
 
 
-async def test_a_newer_change_that_arrives_first_brings_the_failed_one_along(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_newer_change_that_arrives_first_brings_the_failed_one_along(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.FAILED
         world.policy("staging", "prod", auto=False)
         await start()
@@ -163,8 +165,8 @@ async def test_a_newer_change_that_arrives_first_brings_the_failed_one_along(tem
         assert world.writes == []
 
 
-async def test_a_source_that_moves_between_triggers_and_confirmation_begins_a_new_round(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_source_that_moves_between_triggers_and_confirmation_begins_a_new_round(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.before_confirm.append(lambda: world.runs["dev"].update({"web-0": NEWER}))
         await start()
         await world.until(State.TESTING)
@@ -175,8 +177,8 @@ async def test_a_source_that_moves_between_triggers_and_confirmation_begins_a_ne
         assert world.runs["staging"] == {"web-0": NEWER}
 
 
-async def test_a_diverged_target_waits_and_a_person_may_override_it_with_a_reason(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_diverged_target_waits_and_a_person_may_override_it_with_a_reason(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("staging", HOTFIX)
         run = await start()
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
@@ -188,8 +190,8 @@ async def test_a_diverged_target_waits_and_a_person_may_override_it_with_a_reaso
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_blocked_lane_names_who_is_in_the_way(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_blocked_lane_names_who_is_in_the_way(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.grants, world.blocked_by = False, "web-411"
         run = await start()
         status = await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
@@ -203,8 +205,8 @@ async def test_a_blocked_lane_names_who_is_in_the_way(temporal_server: str) -> N
         assert await run.end() is State.ABORTED
 
 
-async def test_a_wave_that_fails_is_partial_and_retry_goes_on_where_it_stopped(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_wave_that_fails_is_partial_and_retry_goes_on_where_it_stopped(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("staging", OLD, waves=3)
         world.sync_fails = "web-staging-1"
         run = await start()
@@ -218,22 +220,22 @@ async def test_a_wave_that_fails_is_partial_and_retry_goes_on_where_it_stopped(t
         assert world.runs["staging"] == {"web-0": MINE, "web-1": MINE, "web-2": MINE}
 
 
-async def test_a_refused_write_fails_the_wave_with_the_reason(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_refused_write_fails_the_wave_with_the_reason(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.refuse_writes = "OwnedBy ApplicationSet/web"
         await start()
         status = await world.until(State.PROMOTION_FAILED)
         assert "OwnedBy ApplicationSet/web" in status.message
 
 
-async def test_hold_stops_deadlines_and_release_goes_on(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_hold_stops_deadlines_and_release_goes_on(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit", timeout=4),))
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.until(State.TESTING)
         await world.eventually(lambda: bool(world.triggers))
-        late = datetime.now(UTC) + timedelta(seconds=4.5)
+        late = now() + timedelta(seconds=4.5)
         assert (await run.say(Verb.HOLD, reason="freeze")).accepted
         status = await world.until(State.HELD)
         began = {one.state: one.state_since for one in world.statuses if one.state_since is not None}
@@ -242,7 +244,7 @@ async def test_hold_stops_deadlines_and_release_goes_on(temporal_server: str) ->
         assert status.waiting_for is not None
         assert status.waiting_for.what is Waiting.RELEASE
         world.verdicts["unit"] = RunState.PASSED
-        await world.eventually(lambda: datetime.now(UTC) > late)
+        await world.eventually(lambda: now() > late)
         assert world.status.state is State.HELD
         assert world.writes == []
         assert (await run.say(Verb.RELEASE)).accepted
@@ -250,8 +252,8 @@ async def test_hold_stops_deadlines_and_release_goes_on(temporal_server: str) ->
         assert world.writes == ["web-staging-0"]
 
 
-async def test_hold_is_told_to_every_place_ahead(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_hold_is_told_to_every_place_ahead(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
@@ -267,8 +269,8 @@ async def test_hold_is_told_to_every_place_ahead(temporal_server: str) -> None:
         assert [signal.phase for place, signal in world.members if place == "prod"] == [Phase.WORKING, Phase.GONE]
 
 
-async def test_abort_in_testing_cancels_the_runs_and_leaves_the_places(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_abort_in_testing_cancels_the_runs_and_leaves_the_places(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.until(State.TESTING)
@@ -280,8 +282,8 @@ async def test_abort_in_testing_cancels_the_runs_and_leaves_the_places(temporal_
         assert {place for place, signal in world.members if signal.phase == "Gone"} == {"dev", "staging"}
 
 
-async def test_a_deleted_tracker_ends_its_workflow(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_deleted_tracker_ends_its_workflow(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.environment("dev", OLD)
         run = await start()
         await world.until(State.AWAITING_SYNC)
@@ -290,8 +292,8 @@ async def test_a_deleted_tracker_ends_its_workflow(temporal_server: str) -> None
         assert world.status.reason == "Deleted"
 
 
-async def test_a_missing_reference_says_what_is_missing_and_goes_on(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_missing_reference_says_what_is_missing_and_goes_on(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.repository_failure = missing("Secret/github-token")
         await start()
         status = await world.until(State.PENDING, reason="WaitingForReference")
@@ -301,8 +303,8 @@ async def test_a_missing_reference_says_what_is_missing_and_goes_on(temporal_ser
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
-async def test_a_presentation_that_fails_never_fails_the_promotion(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_presentation_that_fails_never_fails_the_promotion(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.present_fails = True
         world.policy("dev", "prod", tests=(a_test("unit"),))
         run = await start()
@@ -312,9 +314,9 @@ async def test_a_presentation_that_fails_never_fails_the_promotion(temporal_serv
 
 
 async def test_a_command_for_another_hop_or_revision_is_refused_and_a_repeated_one_answered_alike(
-    temporal_server: str,
+    played: Played,
 ) -> None:
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         with pytest.raises(WorkflowUpdateFailedError) as refused:

@@ -7,6 +7,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import RunState
 from tests.workflows.promotion.world import MINE, World, a_test, promotion, promotion_in
+from tests.worlds.played import Played
 from tests.worlds.refusals import missing
 
 NOTHING = ""
@@ -22,8 +23,8 @@ class Unused(World):
         )
 
 
-async def test_the_first_pull_request_ever_is_promoted_to_places_that_run_nothing(temporal_server: str) -> None:
-    async with promotion_in(Unused, temporal_server) as (world, start):
+async def test_the_first_pull_request_ever_is_promoted_to_places_that_run_nothing(played: Played) -> None:
+    async with promotion_in(Unused, played) as (world, start):
         for place in ("staging", "prod"):
             world.environment(place, NOTHING, final=place == "prod")
         run = await start()
@@ -40,8 +41,8 @@ async def test_the_first_pull_request_ever_is_promoted_to_places_that_run_nothin
         assert world.runs["prod"] == {"web-0": MINE}
 
 
-async def test_a_policy_edited_while_testing_changes_nothing_of_the_running_hop(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_policy_edited_while_testing_changes_nothing_of_the_running_hop(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
@@ -60,8 +61,8 @@ async def test_a_policy_edited_while_testing_changes_nothing_of_the_running_hop(
         assert "load" not in {one.test for one in world.triggers}
 
 
-async def test_an_edited_policy_is_taken_by_the_next_change(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_an_edited_policy_is_taken_by_the_next_change(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.verdicts["unit"] = RunState.FAILED
         run = await start()
         await world.until(State.TESTS_FAILED)
@@ -73,8 +74,8 @@ async def test_an_edited_policy_is_taken_by_the_next_change(temporal_server: str
         assert [one.name for one in world.status.promotions[0].tests] == ["load"]
 
 
-async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.repository_failure = missing("Secret/github-token")
         run = await start()
         await world.until(State.PENDING, reason="WaitingForReference")
@@ -91,8 +92,8 @@ async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(temporal
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_release_before_anything_is_known_leaves_pending_as_it_was(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_release_before_anything_is_known_leaves_pending_as_it_was(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.repository_failure = missing("Secret/github-token")
         run = await start()
         await world.until(State.PENDING, reason="WaitingForReference")

@@ -1,7 +1,7 @@
 """What a refused trigger says about earlier ones: only proof that nothing was sent lets the next one be a first one."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -12,6 +12,8 @@ from activities.models.failures import Failure, FailureKind
 from activities.models.status import State
 from activities.models.testing import RunState, TriggerTestInput, TriggerTestResult
 from tests.workflows.promotion.world import World, a_test, promotion_in
+from tests.worlds.played import Played
+from tests.worlds.stage import now
 
 
 @dataclass
@@ -34,9 +36,9 @@ class RefusingWorld(World):
 
 @pytest.mark.parametrize(("began", "warned"), [(None, False), (True, True)], ids=["first", "repetition"])
 async def test_a_repetition_that_was_refused_is_no_proof_that_the_first_attempt_was(
-    temporal_server: str, began: bool | None, warned: bool
+    played: Played, began: bool | None, warned: bool
 ) -> None:
-    async with promotion_in(RefusingWorld, temporal_server) as (world, start):
+    async with promotion_in(RefusingWorld, played) as (world, start):
         world.began = began
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
@@ -55,9 +57,9 @@ async def test_a_repetition_that_was_refused_is_no_proof_that_the_first_attempt_
     ],
 )
 async def test_what_fails_before_anything_is_sent_leaves_the_next_trigger_a_first_one(
-    temporal_server: str, refusal: str, began: bool | None, warned: bool
+    played: Played, refusal: str, began: bool | None, warned: bool
 ) -> None:
-    async with promotion_in(RefusingWorld, temporal_server) as (world, start):
+    async with promotion_in(RefusingWorld, played) as (world, start):
         world.refusal, world.began = refusal, began
         world.policy("dev", "staging", tests=(a_test("unit"),))
         await start()
@@ -79,14 +81,14 @@ class LimitedWorld(World):
     @activity.defn
     async def trigger_test(self, request: TriggerTestInput) -> TriggerTestResult:
         if request.test == "e2e":
-            self.asked.append(datetime.now(UTC))
+            self.asked.append(now())
             if not self.takes:
                 raise ApplicationError("wait", type="ProviderRateLimited", non_retryable=True, next_retry_delay=WAIT)
         return await super().trigger_test(request)
 
 
-async def test_a_ci_system_that_asks_to_wait_is_waited_for_and_stops_nothing_else(temporal_server: str) -> None:
-    async with promotion_in(LimitedWorld, temporal_server) as (world, start):
+async def test_a_ci_system_that_asks_to_wait_is_waited_for_and_stops_nothing_else(played: Played) -> None:
+    async with promotion_in(LimitedWorld, played) as (world, start):
         await start()
         await world.until(State.TESTING)
         await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Passed")
@@ -112,8 +114,8 @@ class ContestedWorld(World):
         return replace(result, foreign=(THEIRS,) if request.test == "unit" else ())
 
 
-async def test_a_foreign_run_is_shown_and_blocks_nothing(temporal_server: str) -> None:
-    async with promotion_in(ContestedWorld, temporal_server) as (world, start):
+async def test_a_foreign_run_is_shown_and_blocks_nothing(played: Played) -> None:
+    async with promotion_in(ContestedWorld, played) as (world, start):
         world.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e")))
         world.verdicts["unit"] = RunState.RUNNING
         await start()

@@ -10,6 +10,7 @@ from activities.models.promotion import Verb
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
 from activities.models.status import State
 from tests.workflows.promotion.world import LOOKS, NEWER, Run, Starter, World, promotion_in
+from tests.worlds.played import Played
 
 
 @dataclass
@@ -27,8 +28,8 @@ class LateWorld(World):
         return CompareRevisionsResult(relations=tuple(Relation.UNKNOWN for _ in request.pairs))
 
 
-async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(temporal_server: str) -> None:
-    async with promotion_in(LateWorld, temporal_server) as (world, start):
+async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(played: Played) -> None:
+    async with promotion_in(LateWorld, played) as (world, start):
         await world.deploy("dev", NEWER)
         await start()
         await world.until(State.AWAITING_SYNC)
@@ -44,8 +45,8 @@ async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(tempora
         assert world.compared >= 2
 
 
-async def test_what_runs_is_compared_again_by_itself_after_a_while(temporal_server: str) -> None:
-    async with promotion_in(LateWorld, temporal_server) as (world, start):
+async def test_what_runs_is_compared_again_by_itself_after_a_while(played: Played) -> None:
+    async with promotion_in(LateWorld, played) as (world, start):
         world.environment("dev", NEWER)
         await start()
         await world.until(State.AWAITING_SYNC)
@@ -63,8 +64,8 @@ async def _diverged(world: LateWorld, start: Starter) -> Run:
     return run
 
 
-async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> None:
-    async with promotion_in(LateWorld, temporal_server) as (world, start):
+async def test_a_target_is_compared_again_at_a_poke(played: Played) -> None:
+    async with promotion_in(LateWorld, played) as (world, start):
         run = await _diverged(world, start)
         compared = world.compared
         await run.handle.signal("poke")
@@ -73,8 +74,8 @@ async def test_a_target_is_compared_again_at_a_poke(temporal_server: str) -> Non
         assert world.compared > compared
 
 
-async def test_a_target_is_compared_again_at_a_command(temporal_server: str) -> None:
-    async with promotion_in(LateWorld, temporal_server) as (world, start):
+async def test_a_target_is_compared_again_at_a_command(played: Played) -> None:
+    async with promotion_in(LateWorld, played) as (world, start):
         run = await _diverged(world, start)
         await run.say(Verb.RETEST)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")

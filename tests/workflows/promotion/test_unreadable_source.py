@@ -13,6 +13,7 @@ from activities.models.promotion import Verb
 from activities.models.status import State, Waiting
 from activities.models.testing import RunState
 from tests.workflows.promotion.world import FAST, HOTFIX, Run, World, promotion, promotion_in
+from tests.worlds.played import Played
 
 
 @dataclass
@@ -51,8 +52,8 @@ async def _timers(run: Run) -> int:
     return sum(1 for event in history.events if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED)
 
 
-async def test_deadlines_and_retest_hold_while_the_source_cannot_be_read(temporal_server: str) -> None:
-    async with promotion_in(SilentWorld, temporal_server) as (world, start):
+async def test_deadlines_and_retest_hold_while_the_source_cannot_be_read(played: Played) -> None:
+    async with promotion_in(SilentWorld, played) as (world, start):
         _round_of(world, 2)
         world.verdicts |= ALL_RUNNING
         world.before_confirm.append(lambda: setattr(world, "away", True))
@@ -68,8 +69,8 @@ async def test_deadlines_and_retest_hold_while_the_source_cannot_be_read(tempora
         assert len(world.triggers) == 7
 
 
-async def test_retest_does_not_wait_for_a_source_that_cannot_be_read(temporal_server: str) -> None:
-    async with promotion_in(SilentWorld, temporal_server) as (world, start):
+async def test_retest_does_not_wait_for_a_source_that_cannot_be_read(played: Played) -> None:
+    async with promotion_in(SilentWorld, played) as (world, start):
         world.before_confirm.append(lambda: setattr(world, "away", True))
         run = await start()
         await world.eventually(lambda: world.shows("503"))
@@ -80,8 +81,8 @@ async def test_retest_does_not_wait_for_a_source_that_cannot_be_read(temporal_se
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(temporal_server: str) -> None:
-    async with promotion_in(SilentWorld, temporal_server) as (world, start):
+async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(played: Played) -> None:
+    async with promotion_in(SilentWorld, played) as (world, start):
         world.verdicts["unit"] = RunState.RUNNING
         await start()
         await world.eventually(lambda: {one.name: one.state for one in world.status.tests}.get("unit") == "Running")
@@ -96,8 +97,8 @@ async def test_a_verdict_waits_for_a_source_that_cannot_be_read_and_says_so(temp
         assert status.waiting_for.what is Waiting.PROMOTE_COMMAND
 
 
-async def test_a_verdict_that_nobody_looked_for_in_time_counts(temporal_server: str) -> None:
-    async with promotion(temporal_server, timings=SELDOM) as (world, start):
+async def test_a_verdict_that_nobody_looked_for_in_time_counts(played: Played) -> None:
+    async with promotion(played, timings=SELDOM) as (world, start):
         _round_of(world, 1)
         await start()
         await world.eventually(lambda: bool(world.statuses and world.status.promotions))
@@ -105,8 +106,8 @@ async def test_a_verdict_that_nobody_looked_for_in_time_counts(temporal_server: 
         assert world.writes == ["web-staging-0"]
 
 
-async def test_a_late_failure_is_not_retried_once_the_round_s_time_is_up(temporal_server: str) -> None:
-    async with promotion(temporal_server, timings=SELDOM) as (world, start):
+async def test_a_late_failure_is_not_retried_once_the_round_s_time_is_up(played: Played) -> None:
+    async with promotion(played, timings=SELDOM) as (world, start):
         _round_of(world, 1, retries=1)
         world.verdicts["unit"] = RunState.FAILED
         await start()
@@ -134,8 +135,8 @@ async def test_a_source_is_read_also_while_held_at_its_own_pace(temporal_server:
         )
 
 
-async def test_what_else_is_answered_hides_no_source_that_cannot_be_read(temporal_server: str) -> None:
-    async with promotion_in(SilentWorld, temporal_server, timings=CALM) as (world, start):
+async def test_what_else_is_answered_hides_no_source_that_cannot_be_read(played: Played) -> None:
+    async with promotion_in(SilentWorld, played, timings=CALM) as (world, start):
         world.verdicts |= ALL_RUNNING
         world.before_confirm.append(lambda: setattr(world, "away", True))
         await start()

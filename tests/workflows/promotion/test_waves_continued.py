@@ -13,6 +13,7 @@ from activities.models.status import State
 from activities.models.testing import CancelTestsInput, CancelTestsResult, RunState
 from tests.workflows.promotion.test_continued import LONG, Length, UnheardWorld, continued, gives_way
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, OLD, World, promotion, promotion_in
+from tests.worlds.played import Played
 
 BLOCKED = WriteResult(
     outcome=WriteOutcome.BLOCKED,
@@ -54,10 +55,10 @@ def _until(world: World) -> datetime | None:
 
 @pytest.mark.parametrize("waves", [1, 2])
 async def test_a_hold_that_came_during_a_wave_waits_for_its_end_also_in_the_next_run(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch, waves: int
+    played: Played, monkeypatch: pytest.MonkeyPatch, waves: int
 ) -> None:
     length = Length(monkeypatch)
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.environment("staging", OLD, waves=waves)
         world.slow_syncs = True
         run = await start()
@@ -78,10 +79,10 @@ async def test_a_hold_that_came_during_a_wave_waits_for_its_end_also_in_the_next
 
 
 async def test_a_run_continued_within_a_wave_gives_it_no_time_anew(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     length = Length(monkeypatch)
-    async with promotion(temporal_server) as (world, start):
+    async with promotion(played) as (world, start):
         world.slow_syncs = True
         run = await start()
         await world.eventually(lambda: world.writes == ["web-staging-0"])
@@ -92,8 +93,8 @@ async def test_a_run_continued_within_a_wave_gives_it_no_time_anew(
         assert _until(world) == until
 
 
-async def test_a_sync_window_is_forgotten_with_the_wave_that_diverged(temporal_server: str) -> None:
-    async with promotion_in(ClosedWorld, temporal_server) as (world, start):
+async def test_a_sync_window_is_forgotten_with_the_wave_that_diverged(played: Played) -> None:
+    async with promotion_in(ClosedWorld, played) as (world, start):
         run = await start()
         await world.eventually(lambda: "SyncWindow" in world.events)
         await world.deploy("staging", HOTFIX)
@@ -107,8 +108,8 @@ async def test_a_sync_window_is_forgotten_with_the_wave_that_diverged(temporal_s
         await world.eventually(lambda: world.events.count("SyncWindow") == 2)
 
 
-async def test_a_sync_window_is_forgotten_with_the_wave_that_others_ended(temporal_server: str) -> None:
-    async with promotion_in(ClosedWorld, temporal_server) as (world, start):
+async def test_a_sync_window_is_forgotten_with_the_wave_that_others_ended(played: Played) -> None:
+    async with promotion_in(ClosedWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         run = await start()
         await world.eventually(lambda: world.events.count("SyncWindow") == 1)

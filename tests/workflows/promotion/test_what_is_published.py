@@ -10,6 +10,7 @@ from activities.models.state_labels import state_label
 from activities.models.status import State
 from activities.models.testing import TriggerTestInput, TriggerTestResult
 from tests.workflows.promotion.world import World, a_test, promotion, promotion_in
+from tests.worlds.played import Played
 
 WRITES_OF_TWO_HOPS = 8
 """Of each hop: tests with their links, one poll's news at most, the delivery, which brings the record before; the end.
@@ -30,8 +31,8 @@ class Hanging(World):
         return await super().trigger_test(request)
 
 
-async def test_two_hops_are_published_with_few_writes_and_each_record_with_a_state(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_two_hops_are_published_with_few_writes_and_each_record_with_a_state(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("staging", "prod", tests=(a_test("smoke"),))
         run = await start()
         assert await run.end() is State.COMPLETED
@@ -44,8 +45,8 @@ async def test_two_hops_are_published_with_few_writes_and_each_record_with_a_sta
         assert all(test.url for one in testing for test in one.tests)
 
 
-async def test_a_trigger_that_hangs_is_published_all_the_same(temporal_server: str) -> None:
-    async with promotion_in(Hanging, temporal_server) as (world, start):
+async def test_a_trigger_that_hangs_is_published_all_the_same(played: Played) -> None:
+    async with promotion_in(Hanging, played) as (world, start):
         await start()
         status = await world.until(State.TESTING)
         assert status.tests
@@ -54,8 +55,8 @@ async def test_a_trigger_that_hangs_is_published_all_the_same(temporal_server: s
         await world.eventually(lambda: all(test.url for test in world.status.tests))
 
 
-async def test_a_slow_delivery_of_seconds_is_published_and_costs_the_host_no_call(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_slow_delivery_of_seconds_is_published_and_costs_the_host_no_call(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.policy("staging", "prod", tests=(a_test("smoke"),))
         world.arrival_seconds = 2.5
         run = await start()
@@ -66,8 +67,8 @@ async def test_a_slow_delivery_of_seconds_is_published_and_costs_the_host_no_cal
         assert len(world.presented) == 3
 
 
-async def test_a_delivery_that_lasts_is_shown_without_any_news(temporal_server: str) -> None:
-    async with promotion(temporal_server) as (world, start):
+async def test_a_delivery_that_lasts_is_shown_without_any_news(played: Played) -> None:
+    async with promotion(played) as (world, start):
         world.slow_syncs = True
         await start()
         await world.eventually(lambda: Phase.HOLDER in {signal.phase for _, signal in world.members})

@@ -16,6 +16,7 @@ from activities.models.status import State
 from activities.models.testing import TriggerTestInput, TriggerTestResult
 from activities.models.tracking import PullRequestState
 from tests.workflows.promotion.world import FAST, HOTFIX, MINE, World, merged, promotion_in
+from tests.worlds.played import Played
 
 UNSEEN = "e" * 40
 
@@ -33,8 +34,8 @@ class DarkWorld(World):
         return await super().compare_revisions(request)
 
 
-async def test_promote_accepts_what_was_shown_and_not_what_came_since(temporal_server: str) -> None:
-    async with promotion_in(DarkWorld, temporal_server) as (world, start):
+async def test_promote_accepts_what_was_shown_and_not_what_came_since(played: Played) -> None:
+    async with promotion_in(DarkWorld, played) as (world, start):
         world.environment("staging", HOTFIX)
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
@@ -64,8 +65,8 @@ class SlowWorld(World):
         return await super().trigger_test(request)
 
 
-async def test_after_an_abort_nothing_is_promised_any_more(temporal_server: str) -> None:
-    async with promotion_in(SlowWorld, temporal_server) as (world, start):
+async def test_after_an_abort_nothing_is_promised_any_more(played: Played) -> None:
+    async with promotion_in(SlowWorld, played) as (world, start):
         run = await start()
         await asyncio.wait_for(world.asked.wait(), 30)
         await run.say(Verb.ABORT, request_id="a")
@@ -77,8 +78,8 @@ async def test_after_an_abort_nothing_is_promised_any_more(temporal_server: str)
         assert await run.end() is State.ABORTED
 
 
-async def test_a_refusal_that_is_kept_stands_although_the_command_would_fit_by_now(temporal_server: str) -> None:
-    async with promotion_in(SlowWorld, temporal_server) as (world, start):
+async def test_a_refusal_that_is_kept_stands_although_the_command_would_fit_by_now(played: Played) -> None:
+    async with promotion_in(SlowWorld, played) as (world, start):
         run = await start()
         await asyncio.wait_for(world.asked.wait(), 30)
         with pytest.raises(WorkflowUpdateFailedError):
@@ -107,11 +108,11 @@ class UnknownWayWorld(World):
 
 
 async def test_a_hold_counts_ahead_as_soon_as_policies_can_be_read_although_nothing_else_happens(
-    temporal_server: str,
+    played: Played,
 ) -> None:
     # The look for the merge is an hour away: nothing but the hold has a reason to ask.
     timings = replace(FAST, merge_initial=timedelta(hours=1), merge_maximum=timedelta(hours=1))
-    async with promotion_in(UnknownWayWorld, temporal_server, timings=timings) as (world, start):
+    async with promotion_in(UnknownWayWorld, played, timings=timings) as (world, start):
         world.pull_request = merged(world.pull_request, PullRequestState.OPEN)
         world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
         world.forbidden = True

@@ -14,9 +14,8 @@ from activities.models.status import State, TrackerStatus
 from activities.models.tracking import PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from tests.worlds.declared import FAST, HOTFIX, MINE, NEWER, OLD, a_test
 from tests.worlds.instant import InstantWorld
-from tests.worlds.serving import activities_of, serving
-from worker.temporal.conversion import DATA_CONVERTER
-from worker.temporal.sandbox import workflow_runner
+from tests.worlds.played import Server, connected, served
+from tests.worlds.serving import activities_of
 from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
 from workflows.promotion.workflow import PromotionWorkflow
@@ -125,17 +124,17 @@ class Run:
 AnyWorld = TypeVar("AnyWorld", bound=World)
 
 
-def promotion(address: str, *, timings: Timings = FAST) -> AbstractAsyncContextManager[tuple[World, "Starter"]]:
+def promotion(server: Server, *, timings: Timings = FAST) -> AbstractAsyncContextManager[tuple[World, "Starter"]]:
     """Serve a world of dev → staging → prod, in which MINE runs in dev and OLD elsewhere."""
-    return promotion_in(World, address, timings=timings)
+    return promotion_in(World, server, timings=timings)
 
 
 @asynccontextmanager
 async def promotion_in(
-    world: type[AnyWorld], address: str, *, timings: Timings = FAST
+    world: type[AnyWorld], server: Server, *, timings: Timings = FAST
 ) -> AsyncIterator[tuple[AnyWorld, "Starter"]]:
     """Serve such a world of a given kind."""
-    client = await Client.connect(address, data_converter=DATA_CONVERTER)
+    client = await connected(server)
     made = world(client=client)
     made.environment("dev", MINE)
     made.environment("staging", OLD)
@@ -143,7 +142,7 @@ async def promotion_in(
     made.policy("dev", "staging", tests=(a_test("unit"), a_test("e2e"), a_test("look", required=False)))
     made.policy("staging", "prod", auto=False, tests=(a_test("smoke"),))
     installation = f"t{uuid.uuid4().hex[:8]}"
-    async with serving(client, installation, [PromotionWorkflow], activities_of(made), workflow_runner()):
+    async with served(server, client, installation, [PromotionWorkflow], activities_of(made)):
         yield made, Starter(world=made, client=client, installation=installation, timings=timings)
 
 

@@ -18,6 +18,8 @@ from unittest.mock import patch
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
+from worker.temporal.conversion import DATA_CONVERTER
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOT_FOUND = "ExternalWorkflowExecutionNotFound"
 
@@ -25,6 +27,12 @@ _playing: ContextVar["Run"] = ContextVar("run")
 _quiet = logging.getLogger("journeys")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
+
+
+def now() -> datetime:
+    """Return the time of who calls: where time is virtual, what has passed of it."""
+    loop = asyncio.get_running_loop()
+    return loop.now() if isinstance(loop, VirtualTime) else datetime.now(UTC)
 
 
 def playing() -> "Run":
@@ -43,6 +51,10 @@ class VirtualTime(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.clock
+
+    def now(self) -> datetime:
+        """Return the date and time that the clock stands for."""
+        return START + timedelta(seconds=self.clock)
 
 
 class _Jump(selectors.SelectSelector):
@@ -85,7 +97,7 @@ class Info:
         return False
 
     def get_current_history_length(self) -> int:
-        return 0
+        return self.run.events
 
 
 class World(Protocol):
@@ -115,8 +127,12 @@ class Run:
         self.stage, self.workflow_id, self.kind = stage, workflow_id, kind
         self.alive = True
         self.suggested = False
+        self.events = 0
+        self.summaries: list[str] = []
+        """What it has waited for, timers and activities."""
         self.result: Any = None
         self.conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.handlers: set[asyncio.Task[Any]] = set()
         self.details = ""
         now = stage.now()
         self.info = Info(self, workflow_id, f"{workflow_id}/{stage.count()}", now)
@@ -152,6 +168,20 @@ class Run:
         self.stage.stirred.add(self)
         return self._variables.copy().run(getattr(self.workflow, handler), *arguments)
 
+    def handle(self, handler: str, *arguments: Any) -> Any:
+        """Call a handler, which may go on beside the workflow; return what it answers or its task."""
+        answer = self.call(handler, *arguments)
+        if not asyncio.iscoroutine(answer):
+            return answer
+        task = self.stage.loop.create_task(answer, context=self._variables.copy())
+        self.handlers.add(task)
+        task.add_done_callback(self._handled)
+        return task
+
+    def _handled(self, task: "asyncio.Task[Any]") -> None:
+        self.handlers.discard(task)
+        self.stage.stirred.add(self)
+
     def fulfil(self) -> bool:
         """Resume whoever waits for a condition that holds."""
         met = [future for holds, future in self.conditions if not future.done() and self._variables.run(holds)]
@@ -172,9 +202,9 @@ class Run:
 class Stage:
     """Hold all runs, and stand for `temporalio.workflow` while they play."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, loop: VirtualTime | None = None) -> None:
         self.world = world
-        self.loop = VirtualTime()
+        self.loop = loop or VirtualTime()
         self.loop.wakes = self._wake
         self.loop.set_exception_handler(self._note)
         self.runs: dict[str, Run] = {}
@@ -184,7 +214,7 @@ class Stage:
 
     def now(self) -> datetime:
         """Return the time; it never stands still between two runs."""
-        return START + timedelta(seconds=self.loop.clock)
+        return self.loop.now()
 
     def count(self) -> int:
         """Return a number that was never returned before."""
@@ -211,7 +241,16 @@ class Stage:
 
     @contextmanager
     def playing(self) -> Iterator[None]:
-        """Be what workflow code finds under the name of `temporalio.workflow`, and leave nothing behind."""
+        """Play alone on a loop of the stage's own, and leave nothing behind."""
+        with self.substituted():
+            try:
+                yield
+            finally:
+                self._clear()
+
+    @contextmanager
+    def substituted(self) -> Iterator[None]:
+        """Be what workflow code finds under the name of `temporalio.workflow`; end what runs when that is over."""
         names: dict[str, Any] = {
             "now": self.now,
             "info": lambda: _playing.get().info,
@@ -222,7 +261,8 @@ class Stage:
             "execute_activity_method": self._execute_activity,
             "get_external_workflow_handle": lambda workflow_id: _Handle(self, workflow_id),
             "continue_as_new": self._continue_as_new,
-            "all_handlers_finished": lambda: True,
+            "all_handlers_finished": lambda: not _playing.get().handlers,
+            "payload_converter": lambda: DATA_CONVERTER.payload_converter,
             "set_current_details": lambda text: setattr(_playing.get(), "details", text),
             "upsert_search_attributes": lambda _attributes: None,
         }
@@ -235,7 +275,6 @@ class Stage:
                 self.loop.wakes = bool
                 for run in tuple(self.runs.values()):
                     run.end()
-                self._clear()
 
     def _clear(self) -> None:
         self.loop.set_exception_handler(lambda _loop, _problem: None)
@@ -249,6 +288,7 @@ class Stage:
     async def _sleep(self, duration: timedelta | float, *, summary: str = "") -> None:
         assert summary, "a timer says what it is for"
         run, future = _playing.get(), self.loop.create_future()
+        run.summaries.append(summary)
         self.loop.call_later(_seconds(duration), run.settle, future)
         await future
 
@@ -266,6 +306,7 @@ class Stage:
         timer = None
         if timeout is not None:
             assert timeout_summary, "a timer says what it is for"
+            run.summaries.append(timeout_summary)
             timer = self.loop.call_later(_seconds(timeout), lambda: run.settle(future, error=TimeoutError()))
         try:
             await future
@@ -283,7 +324,7 @@ class Stage:
         try:
             answer = await future
         except asyncio.CancelledError:
-            raise _failure(name, CancelledError("Cancelled")) from None
+            raise failed_activity(name, CancelledError("Cancelled")) from None
         return None if answer is NOTHING else answer
 
     def _act(self, run: Run, name: str, request: Any, future: "asyncio.Future[Any]", after: float) -> None:
@@ -293,7 +334,7 @@ class Stage:
         try:
             answer = self.world.act(run, name, request)
         except ApplicationError as refusal:
-            error = _failure(name, refusal)
+            error = failed_activity(name, refusal)
         if error is None and (answer is None or self.world.loses_answer(run, name, request)):
             # An activity of a workflow that is gone is not tried again.
             if run.alive:
@@ -324,7 +365,8 @@ class _Handle:
         await future
 
 
-def _failure(name: str, cause: BaseException) -> ActivityError:
+def failed_activity(name: str, cause: BaseException) -> ActivityError:
+    """Return what a workflow sees of an activity that failed."""
     failure = ActivityError(
         "activity failed",
         scheduled_event_id=0,
