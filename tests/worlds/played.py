@@ -305,7 +305,7 @@ class _PlayedHandle:
     async def query(self, named: Any, *, result_type: Any = None) -> Any:
         run = self.played.executions[self.id].run
         queries = _definition(run.kind).queries
-        query = queries[named] if isinstance(named, str) else workflow._QueryDefinition.from_fn(named)
+        query = next(one for one in queries.values() if named in (one.name, one.fn))
         return converted(run.call(query.fn.__name__), result_type or query.ret_type)
 
     async def describe(self) -> SimpleNamespace:
