@@ -4,6 +4,12 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
+from activities.models.commit_statuses import (
+    CloseSupersededInput,
+    PostCommitStatusInput,
+    PostCommitStatusResult,
+    PublishPostInput,
+)
 from activities.models.configuration import (
     FindPolicyInput,
     FindPolicyResult,
@@ -173,6 +179,24 @@ class RepositorySyncActivities(ABC):
         """Export and remove trackers that ended long ago, and say whether any are left. Safe to retry."""
 
 
+class CommitStatusActivities(ABC):
+    """Show on commits what events of Flux say (queue `scm`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def post_commit_status(self, request: PostCommitStatusInput) -> PostCommitStatusResult:
+        """Post one status, or find that it is there, or that something newer is. Safe to retry if it looks first."""
+
+
+class SupersessionActivities(ABC):
+    """Reach the commits that a newer one overtook (queue `config`)."""
+
+    @activity.defn
+    @abstractmethod
+    async def close_superseded(self, request: CloseSupersededInput) -> None:
+        """Signal the workflows of other commits of one context that a newer commit was reconciled. Safe to retry."""
+
+
 class TestRunActivities(ABC):
     """Speak with CI systems (queue `ci`)."""
 
@@ -260,3 +284,12 @@ class DiscoveryActivities(ABC):
     @abstractmethod
     async def publish_discovery(self, request: PublishDiscoveryInput) -> PublishStatusResult:
         """Write the condition `Discovered` unless the uid says that it is not ours to write. Safe to retry."""
+
+
+class PostRecordActivities(ABC):
+    """Write what became of posts back to Kubernetes (queue `kubernetes`, served by the watcher)."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_post(self, request: PublishPostInput) -> PublishStatusResult:
+        """Write what was posted last, or why not, to a Provider and a CommitStatus; a newer record stays."""

@@ -16,7 +16,7 @@ from activities.models.credential_checks import (
     PublishConnectionInput,
 )
 from activities.models.status import PublishStatusResult
-from activities.ports import Lack, ReferenceMissing, ResourceOpener
+from activities.ports import Lack, PostingOpener, ReferenceMissing, ResourceOpener
 from crds.api.mirror import read_through
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
@@ -43,9 +43,12 @@ _FORBIDDEN = 403
 class CredentialProofs(ConnectionActivities):
     """Prove connections with the ports' `check`."""
 
-    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+    def __init__(
+        self, kubernetes: Kubernetes, connections: ResourceOpener, *, postings: PostingOpener | None = None
+    ) -> None:
         self._kubernetes = kubernetes
         self._connections = connections
+        self._postings = postings
 
     @activity.defn
     @reported
@@ -102,6 +105,8 @@ class CredentialProofs(ConnectionActivities):
                 return await (await self._connections.ci_runs(namespace, name)).check()
             case "ArgoCDInstance":
                 return await (await self._connections.deployments(namespace, name)).check()
+            case "Provider" if self._postings is not None:
+                return await (await self._postings.posting_provider(namespace, name)).host.check()
             case _:
                 return await (await self._connections.provider_check(namespace, name)).check()
 

@@ -1,9 +1,11 @@
 """What activities need of the process that runs them: connections to named resources, and a way to reach places."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from activities.models.commit_statuses import CommitVerdict, StatusSlot
 from activities.models.places import PlaceSignal, TellEnvironmentInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import PREFIX
@@ -62,6 +64,17 @@ class Repository:
     """Whether anything is written at all."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PostingProvider:
+    """A Provider of commit statuses with the open statuses of its repository."""
+
+    uid: str
+    suspended: bool
+    timeout: timedelta
+    """How long one call may take."""
+    host: ScmHost
+
+
 class ResourceOpener(Protocol):
     """Open what resources name. Each activity reads resources and Secrets itself, so that a rotated one counts at once.
 
@@ -95,6 +108,26 @@ class NewsReceivers(Protocol):
 
     async def send_news(self, attempt: TrackerRef, news: PullRequestNews) -> bool:
         """Signal news to the workflow of a tracker's attempt; False where it does not run."""
+        ...
+
+
+class PostingOpener(Protocol):
+    """Open Providers of commit statuses, as ResourceOpener opens what promotions name."""
+
+    async def posting_provider(self, namespace: str, name: str, *, flux: bool = False) -> PostingProvider:
+        """Open a Provider; with `flux` one of Flux's own group."""
+        ...
+
+
+class CommitStatusWorkflows(Protocol):
+    """Reach CommitStatusWorkflows."""
+
+    async def others(self, slot: StatusSlot, *, limit: int) -> tuple[str, ...]:
+        """Return the other commits of a slot's context that had events lately, newest first."""
+        ...
+
+    async def signal(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
+        """Signal a verdict, starting the workflow if it does not run. Raises WorkflowsUnavailable."""
         ...
 
 

@@ -29,13 +29,12 @@ from providers.errors import (
 )
 from providers.models import Comment, CommitStatus, DeploymentRecord, DeploymentState, StatusState
 from providers.ports import ScmHost
+from providers.redaction import reads_as
 
 _MARKER_LENGTH = 512
 _MARKS = {True: ("<!-- pilotage:", " -->"), False: ("[pilotage:", "]: #")}
 """What stands around a marker, by whether comments hold HTML."""
 _FOLDED = re.compile(r"<details(?: open)?><summary>(.*)</summary>")
-_CUT_AT_LEAST = 20
-"""A stored description shorter than this was not cut by the host."""
 _CUT = "\n\n…"
 
 EVERYTHING = Show()
@@ -290,7 +289,4 @@ def _to_commit_status(status: DesiredStatus) -> CommitStatus:
 def _is_shown(wanted: DesiredStatus, newest: CommitStatus | None) -> bool:
     if newest is None or newest.state != StatusState(wanted.state) or newest.url != wanted.url:
         return False
-    if newest.description == wanted.description:
-        return True
-    stem = newest.description.rstrip("….")
-    return len(stem) >= _CUT_AT_LEAST and wanted.description.startswith(stem)
+    return reads_as(newest.description, wanted.description)

@@ -25,6 +25,7 @@ _WIRE_NAMES = {
     "head_sha": "headSHA",
     "merge_sha": "mergeSHA",
     "gitlab_ci": "gitlabCI",
+    "target_url": "targetURL",
 }
 
 

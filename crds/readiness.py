@@ -33,6 +33,8 @@ _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
     "ClusterScmProvider": (ConditionType.REACHABLE,),
     "TestRunner": (ConditionType.REACHABLE,),
     "ArgoCDInstance": (ConditionType.REACHABLE,),
+    "Provider": (ConditionType.VALID, ConditionType.REACHABLE),
+    "CommitStatus": (ConditionType.VALID,),
 }
 """What makes a kind Ready; the first that is not True gives its reason."""
 

@@ -242,10 +242,23 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def _proxy(proxy: httpx.Proxy | None) -> httpcore.Proxy | None:
+    if proxy is None:
+        return None
+    return httpcore.Proxy(url=str(proxy.url), auth=proxy.raw_auth, headers=proxy.headers.raw)
+
+
 class CheckedTransport(httpx.AsyncHTTPTransport):
     """HTTPX's own transport, over connections of a CheckedNetwork."""
 
-    def __init__(self, rules: AddressRules, *, verify: ssl.SSLContext, limits: httpx.Limits) -> None:
+    def __init__(
+        self,
+        rules: AddressRules,
+        *,
+        verify: ssl.SSLContext,
+        limits: httpx.Limits,
+        proxy: httpx.Proxy | None = None,
+    ) -> None:
         super().__init__(verify=verify, limits=limits)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=verify,
@@ -253,4 +266,6 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
             network_backend=CheckedNetwork(rules),
+            # A proxy is what is connected to, and looks names up itself: of a host behind it only the name is checked.
+            proxy=_proxy(proxy),
         )

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import asdict
 
 from providers.addresses import HostPattern
 from providers.errors import ProviderMisconfigured
@@ -55,5 +56,5 @@ def proof(credential: Credential, text: str) -> str:
 
 def fingerprint(credential: Credential) -> str:
     """Name a credential in memory without holding it; changes when the Secret does."""
-    text = json.dumps([sorted(credential.data.items()), credential.ca_pem, credential.hosts])
+    text = json.dumps([sorted(credential.data.items()), asdict(credential.route), credential.hosts])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

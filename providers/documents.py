@@ -141,6 +141,23 @@ def moment(value: object, *path: str) -> datetime | None:
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no time") from None
 
 
+def likely_moment(value: object, *path: str) -> datetime | None:
+    """Read a time that nothing stands or falls with; None for what is none."""
+    try:
+        return moment(value, *path)
+    except ProviderMalformed:
+        return None
+
+
+def likely_milliseconds(value: object, *path: str) -> datetime | None:
+    """Read a time in milliseconds since 1970 that nothing stands or falls with; None for what is none."""
+    try:
+        found = number(value, *path)
+        return datetime.fromtimestamp(found / 1000, UTC) if found else None
+    except (ProviderMalformed, OverflowError, OSError, ValueError):
+        return None
+
+
 def http_date(said: str) -> datetime | None:
     """Read the date of a header as UTC; None for what is none."""
     if len(said) > _HTTP_DATE_CHARACTERS:

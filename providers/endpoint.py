@@ -76,7 +76,7 @@ class Endpoint:
         url = self._address()
         headers = await self._all_headers(request)
         admission = self._http.admission(canonical(host_of(url)), self.credential_id)
-        async with self._http.client(self._credential.ca_pem) as client, admission.place():
+        async with self._http.client(self._credential.route) as client, admission.place():
             reply = await self._follow(client, request, url, headers)
             admission.note_budget(budget_of(reply.headers))
             if reply.ok or reply.status in request.accepts:
@@ -92,7 +92,7 @@ class Endpoint:
         self._http.admission(canonical(host_of(url)), self.credential_id).refuse_while_quiet()
         streams = self._http.admission(canonical(host_of(url)), self.credential_id, stream=True)
         async with streams.place(waits=False), AsyncExitStack() as stack:
-            client = await stack.enter_async_context(self._http.client(self._credential.ca_pem))
+            client = await stack.enter_async_context(self._http.client(self._credential.route))
             response = await self._open(stack, client, request, url, headers)
             try:
                 async for line in read_lines(response):

@@ -2,12 +2,13 @@
 
 import hashlib
 import importlib.util
+import json
 import ssl
 import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar, cast
@@ -19,6 +20,7 @@ from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_o
 from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderMisconfigured
+from providers.models import Proxy, Route
 from providers.shares import Shares
 from providers.tracing import Trace, untraced
 from providers.trust import trusting
@@ -104,17 +106,18 @@ class HttpClients:
         self._rules.keep_from(endpoints)
 
     @asynccontextmanager
-    async def client(self, ca_pem: str | None) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend the client that trusts this CA beside the usual ones. Raises ProviderMisconfigured for a bad CA.
+    async def client(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
+        """Lend the client of a route, whose CA it trusts beside the usual ones. Raises ProviderMisconfigured.
 
         Clients that nobody uses are closed, the least recently used first, once there are too many.
         """
-        key = hashlib.sha256((ca_pem or "").encode()).hexdigest()
+        key = hashlib.sha256(json.dumps(asdict(route)).encode()).hexdigest()
         if key not in self._clients:
-            trusted = await self._trust(ca_pem)
+            proxy = self._proxy(route.proxy) if route.proxy is not None else None
+            trusted = await self._trust(route)
             # Somebody else may have opened it meanwhile.
             if key not in self._clients:
-                self._clients[key] = _Client(self._make_client(trusted))
+                self._clients[key] = _Client(self._make_client(trusted, proxy))
         client = self._clients[key]
         self._clients.move_to_end(key)
         client.users += 1
@@ -180,7 +183,19 @@ class HttpClients:
         for client in clients:
             await client.client.aclose()
 
-    def _make_client(self, trusted: ssl.SSLContext) -> httpx.AsyncClient:
+    def _proxy(self, proxy: Proxy) -> httpx.Proxy:
+        """Check a proxy as any other host that is connected to. Raises ProviderMisconfigured."""
+        what = "key `address` of the Secret that `proxySecretRef` names"
+        try:
+            url = httpx.URL(proxy.address.strip())
+        except httpx.InvalidURL:
+            raise ProviderMisconfigured(f"{what} is not a URL: fix it") from None
+        if url.scheme not in ("http", "https") or not url.raw_host:
+            raise ProviderMisconfigured(f"{what} is not the http(s) URL of a proxy: fix it")
+        self._rules.check_host(host_of(url), port_of(url))
+        return httpx.Proxy(url, auth=(proxy.username, proxy.password) if proxy.username else None)
+
+    def _make_client(self, trusted: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncClient:
         # Clients are shared between credentials, so a session cookie of one must never reach another.
         no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         # In-flight places bound the calls; a second bound here would only hide who waits.
@@ -188,7 +203,7 @@ class HttpClients:
         transport = self.options.transport
         if transport is None and not self.options.trust_env:
             # A proxy named in the environment resolves names itself, where no address can be checked.
-            transport = CheckedTransport(self._rules, verify=trusted, limits=limits)
+            transport = CheckedTransport(self._rules, verify=trusted, limits=limits, proxy=proxy)
         return httpx.AsyncClient(
             verify=trusted,
             transport=transport,
@@ -200,5 +215,5 @@ class HttpClients:
             headers={"User-Agent": self.options.user_agent, "Accept-Encoding": ACCEPTED_CODING},
         )
 
-    async def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
-        return await trusting(ca_pem, trust_env=self.options.trust_env)
+    async def _trust(self, route: Route) -> ssl.SSLContext:
+        return await trusting(route, trust_env=self.options.trust_env)

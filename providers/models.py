@@ -1,7 +1,7 @@
 """Vendor-neutral values that ports take and return."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -149,6 +149,8 @@ class CommitStatus:
     state: StatusState
     description: str
     url: str = ""
+    posted_at: datetime | None = field(default=None, compare=False)
+    """When the host took it, by its own clock; None for one that is to be set, and where the host does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -434,11 +436,31 @@ class ScmIdentity:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class Proxy:
+    """An HTTP proxy. Never printed: it has no repr of its fields."""
+
+    address: str
+    username: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Route:
+    """How a host is reached: whom a connection trusts, how it proves itself, and through what. Never printed."""
+
+    ca_pem: str | None = None
+    certificate_pem: str | None = None
+    """Of the client, for a host that asks for one; with `key_pem`."""
+    key_pem: str | None = None
+    proxy: Proxy | None = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Credential:
     """Secret data by key. Never printed: it has no repr."""
 
     data: Mapping[str, str]
-    ca_pem: str | None = None
+    route: Route = Route()
     name: str = ""
     """Of the Secret, for messages."""
     hosts: tuple[str, ...] | None = None

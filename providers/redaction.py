@@ -10,6 +10,8 @@ from urllib.parse import quote, quote_plus
 TEXT_LIMIT = 500
 _REDACTED = "***"
 _CUT = "…"
+_CUT_AT_LEAST = 20
+"""A stored text shorter than this was not cut by the host."""
 # Text is cut to this before the patterns run, so that a hostile body cannot make them slow.
 _SCANNED_LIMIT = 20_000
 # Shorter texts are no secrets worth the name, and hiding them would blank out innocent words.
@@ -106,6 +108,12 @@ def shown(text: str, secrets: Iterable[str] = (), *, limit: int = TEXT_LIMIT) ->
     """Redact, put on one line, and bound with an ellipsis."""
     line = " ".join("".join(c if c.isprintable() else " " for c in redact(text, secrets)).split())
     return shortened(line, limit)
+
+
+def reads_as(found: str, whole: str) -> bool:
+    """Say whether a text that a host shows is the one that it was sent, or what it cut from that."""
+    stem = found.rstrip("….")
+    return found == whole or (len(stem) >= _CUT_AT_LEAST and whole.startswith(stem))
 
 
 def shortened(text: str, limit: int) -> str:

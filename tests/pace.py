@@ -23,6 +23,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/workflows/journeys": 60,
     "tests/workflows/credential_check": 30,
     "tests/workflows/repository": 30,
+    "tests/workflows/commit_status": 30,
     "tests/workflows/runtime": 5,
     "tests/workflows": 5,
     "tests/worker": 90,

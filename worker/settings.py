@@ -123,6 +123,14 @@ class Settings(BaseSettings):
     """Hosts that may be called, such as `api.github.com,*.example.com,git.example.com:8443`; empty = any but this
     machine, link-local and metadata addresses, and the API server of the cluster, which must be named."""
 
+    flux_alerts: bool = False
+    """Whether Flux's own Providers and Alerts (notification.toolkit.fluxcd.io) are served beside Provider and
+    CommitStatus, with Secrets that need no label, as Flux uses them. For receivers and workers alike."""
+
+    flux_insecure_events: bool = False
+    """Whether the receiver accepts events of Flux without a signature at `/` and `/flux/events`: only where a
+    NetworkPolicy lets Flux's controllers alone reach it."""
+
     commands_unverified: bool = False
     """Whether commands are carried out although the admission policy that verifies who gave them is missing: then
     anybody who may create a PromotionCommand commands in any name."""

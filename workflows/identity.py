@@ -1,5 +1,6 @@
 """Names that must agree everywhere: workflow ids, task queues, signals, updates, queries and search attributes."""
 
+import hashlib
 from dataclasses import dataclass
 
 PROMOTION_WORKFLOW = "PromotionWorkflow"
@@ -7,6 +8,8 @@ ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
 CREDENTIAL_CHECK_WORKFLOW = "CredentialCheckWorkflow"
 REPOSITORY_SYNC_WORKFLOW = "RepositorySyncWorkflow"
 INSTALLATION_WORKFLOW = "InstallationWorkflow"
+COMMIT_STATUS_WORKFLOW = "CommitStatusWorkflow"
+SUBSCRIPTION_FAULT_WORKFLOW = "SubscriptionFaultWorkflow"
 
 MEMBER_SIGNAL = "member"
 MEMBER_UPDATE = "member_answered"
@@ -15,6 +18,8 @@ POKE_SIGNAL = "poke"
 PULL_REQUEST_SIGNAL = "pull_request_changed"
 SEEN_SIGNAL = "seen"
 DELETED_SIGNAL = "deleted"
+VERDICT_SIGNAL = "verdict"
+FAULT_SIGNAL = "fault"
 PROGRESS_QUERY = "progress"
 
 SEARCH_STATE = "PilotageState"
@@ -25,6 +30,7 @@ SEARCH_ENVIRONMENT = "PilotageEnvironment"
 
 PROMOTION_KEY_INFO = "promotion-key"
 """Name of the `infos` entry by which an Argo CD operation is recognised as ours."""
+_DIGEST_DIGITS = 20
 
 
 def promotion_workflow_id(installation: str, namespace: str, name: str, uid: str, attempt: int) -> str:
@@ -45,6 +51,18 @@ def credential_check_workflow_id(installation: str, kind: str, namespace: str, n
 def repository_sync_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow that follows a repository's pull requests."""
     return f"repository/{installation}/{namespace}/{name}/{uid}"
+
+
+def commit_status_prefix(installation: str, namespace: str, provider_uid: str, repository: str, context: str) -> str:
+    """Return what the ids of all commits of one context begin with."""
+    # A context may hold any character, and be long.
+    place = hashlib.sha256(f"{repository}\n{context}".encode()).hexdigest()[:_DIGEST_DIGITS]
+    return f"commit-status/{installation}/{namespace}/{provider_uid}/{place}/"
+
+
+def subscription_fault_workflow_id(installation: str, namespace: str, name: str) -> str:
+    """Return the id of the workflow that shows the faults of one CommitStatus."""
+    return f"commit-status-fault/{installation}/{namespace}/{name}"
 
 
 def fairness_key(namespace: str) -> str:

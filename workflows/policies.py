@@ -135,6 +135,11 @@ def scm_write(queues: Queues, timings: Timings, *, summary: str, attempts: int =
     return _config(queues.scm, timings, _backoff(initial=1, maximum=15, attempts=attempts), summary)
 
 
+def scm_post(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Post one commit status: one attempt, since a newer one may wait for its turn; the workflow's timer goes on."""
+    return _config(queues.scm, timings, _backoff(initial=1, maximum=30, attempts=1), summary)
+
+
 def observation_watch(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Follow the deployments: one attempt, since the place reads and watches again by itself."""
     config = _config(queues.observation, timings, _backoff(initial=1, maximum=10, attempts=1), summary)

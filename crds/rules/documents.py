@@ -12,13 +12,16 @@ from crds.model import API_VERSION, GROUP
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError, errors_of
+from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import validate_policy
 from crds.rules.secrets import consent_errors
 from crds.schema.cel import rule_errors
 from crds.schema.definitions import object_schema
 from crds.schema.structural import structural_errors, with_defaults
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -174,6 +177,10 @@ def _errors_among(namespace: _Namespace) -> list[DocumentError]:
                 found = validate_environment(resource, instances=instances, repositories=repositories)
             case GitRepository():
                 found = validate_repository(resource)
+            case Provider():
+                found = validate_provider(resource)
+            case CommitStatus():
+                found = validate_commit_status(resource, providers=namespace.known(Provider))
         kind, name = resource.definition.kind, resource.metadata.name
         errors += [DocumentError(index=index, kind=kind, name=name, error=error) for error in found]
     return errors

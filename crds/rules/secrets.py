@@ -34,6 +34,6 @@ def consent_errors(document: Mapping[str, Any], resources: Iterable[Resource]) -
 def _named(resource: Resource) -> Iterator[tuple[str, str]]:
     """Yield (resource, name of a Secret) for each Secret that a resource names."""
     spec = getattr(resource, "spec", None)
-    for field in ("secret_ref", "ca_secret_ref", "webhook_secret_ref"):
+    for field in ("secret_ref", "ca_secret_ref", "webhook_secret_ref", "cert_secret_ref", "proxy_secret_ref"):
         if (reference := getattr(spec, field, None)) is not None:
             yield f"{resource.definition.kind}/{resource.metadata.name}", reference.name

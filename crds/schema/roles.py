@@ -19,9 +19,11 @@ CONFIGURE = "configure"
 _ALL_KINDS = tuple(sorted(model.definition.plural for model in KINDS))
 _CONFIGURATION = (
     "argocdinstances",
+    "commitstatuses",
     "environments",
     "gitrepositories",
     "promotionpolicies",
+    "providers",
     "scmproviders",
     "testrunners",
 )
@@ -67,8 +69,10 @@ RECEIVER: tuple[dict[str, Any], ...] = (
         (
             "argocdinstances",
             "clusterscmproviders",
+            "commitstatuses",
             "environments",
             "gitrepositories",
+            "providers",
             "pullrequesttrackers",
             "scmproviders",
             "testrunners",

@@ -3,7 +3,9 @@
 from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -21,10 +23,12 @@ KINDS: tuple[type[Resource], ...] = (
     ScmProvider,
     ClusterScmProvider,
     PromotionCommand,
+    Provider,
+    CommitStatus,
 )
 
 CONNECTED: frozenset[type[Resource]] = frozenset(
-    {ScmProvider, ClusterScmProvider, GitRepository, TestRunner, ArgoCDInstance}
+    {ScmProvider, ClusterScmProvider, GitRepository, TestRunner, ArgoCDInstance, Provider}
 )
 """Kinds that declare a connection; the condition Reachable proves it."""
 

@@ -6,7 +6,7 @@ https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses/create
 from collections.abc import Iterable, Mapping
 
 from providers.azure_devops.wire import PAGE_SIZE, items_of, request
-from providers.documents import Document, required_number, required_text, text
+from providers.documents import Document, likely_moment, required_number, required_text, text
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
@@ -52,6 +52,7 @@ def read_statuses(reply: Reply) -> tuple[tuple[int, CommitStatus], ...]:
                 state=_STATES.get(required_text(row, "state"), StatusState.ERROR),
                 description=text(row, "description"),
                 url=text(row, "targetUrl"),
+                posted_at=likely_moment(row, "updatedDate"),
             ),
         )
         for row in items_of(reply)

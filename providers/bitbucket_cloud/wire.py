@@ -5,7 +5,19 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from providers.decoding import ENTRIES_LIMIT
-from providers.documents import Document, at, document, documents, flag, is_sendable, number, required_text, text, texts
+from providers.documents import (
+    Document,
+    at,
+    document,
+    documents,
+    flag,
+    is_sendable,
+    likely_moment,
+    number,
+    required_text,
+    text,
+    texts,
+)
 from providers.errors import ProviderError, ProviderMalformed
 from providers.messages import Reply, Request, segment
 from providers.models import ChangeState, Comment, CommitStatus, HostPullRequest, StatusState
@@ -168,6 +180,7 @@ def _read_status(status: Document, standing_in: str) -> CommitStatus:
         state=_VERDICTS.get(required_text(status, "state"), StatusState.ERROR),
         description=text(status, "description"),
         url="" if url == standing_in else url,
+        posted_at=likely_moment(status, "updated_on"),
     )
 
 

@@ -11,6 +11,7 @@ from providers.documents import (
     document,
     documents,
     flag,
+    likely_milliseconds,
     number,
     required_number,
     required_text,
@@ -192,6 +193,7 @@ def _read_status(status: Document, standing_in: str) -> CommitStatus:
         state=_VERDICTS.get(required_text(status, "state"), StatusState.ERROR),
         description=text(status, "description"),
         url="" if url == standing_in else url,
+        posted_at=likely_milliseconds(status, "dateAdded"),
     )
 
 

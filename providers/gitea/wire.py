@@ -6,7 +6,18 @@ What both answer was recorded at a Gitea 1.26, or read in their sources where a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from providers.documents import Document, at, documents, flag, moment, number, required_number, required_text, text
+from providers.documents import (
+    Document,
+    at,
+    documents,
+    flag,
+    likely_moment,
+    moment,
+    number,
+    required_number,
+    required_text,
+    text,
+)
 from providers.errors import ProviderError, ProviderUnauthorized
 from providers.label_looks import default_look
 from providers.messages import Reply, Request, segment
@@ -144,6 +155,7 @@ def read_statuses(reply: Reply) -> tuple[NumberedStatus, ...]:
                 state=_verdict(text(row, "status")),
                 description=text(row, "description"),
                 url=text(row, "target_url"),
+                posted_at=likely_moment(row, "updated_at"),
             ),
         )
         for row in documents(reply.document(), "statuses")

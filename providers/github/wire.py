@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from providers.documents import Document, at, document, documents, flag, moment, number, required_text, text
+from providers.documents import (
+    Document,
+    at,
+    document,
+    documents,
+    flag,
+    likely_moment,
+    moment,
+    number,
+    required_text,
+    text,
+)
 from providers.errors import ProviderError, ProviderRejected, ProviderUnauthorized
 from providers.github.rights import wanted_permissions
 from providers.label_looks import default_look
@@ -146,6 +157,7 @@ def read_statuses(reply: Reply) -> tuple[CommitStatus, ...]:
             state=_verdict(required_text(status, "state")),
             description=text(status, "description"),
             url=text(status, "target_url"),
+            posted_at=likely_moment(status, "updated_at"),
         )
         for status in documents(reply.document(), "statuses")
     )

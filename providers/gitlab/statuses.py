@@ -10,7 +10,7 @@ long as the promotion does: that of a test would wait for its own verdict.
 import re
 from collections.abc import Mapping
 
-from providers.documents import Document, required_number, required_text, text
+from providers.documents import Document, likely_moment, required_number, required_text, text
 from providers.gitlab.wire import STATUS_API, page, said_in
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
@@ -58,6 +58,7 @@ def read_status(value: Document) -> CommitStatus:
         state=_MEANINGS.get(required_text(value, "status"), StatusState.PENDING),
         description=text(value, "description"),
         url=text(value, "target_url"),
+        posted_at=likely_moment(value, "finished_at") or likely_moment(value, "created_at"),
     )
 
 

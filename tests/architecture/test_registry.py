@@ -9,6 +9,7 @@ from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.workflow import _Definition as WorkflowDefinition
 
 import activities.contracts
+from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
 from activities.failures import tenant_of
@@ -20,11 +21,13 @@ from tests.activities.cluster import shop
 from tests.activities.fakes import FakeConnections, FakePlaces, FakeReceivers, FakeSink
 from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
 from workflows.identity import (
+    COMMIT_STATUS_WORKFLOW,
     CREDENTIAL_CHECK_WORKFLOW,
     ENVIRONMENT_WORKFLOW,
     INSTALLATION_WORKFLOW,
     PROMOTION_WORKFLOW,
     REPOSITORY_SYNC_WORKFLOW,
+    SUBSCRIPTION_FAULT_WORKFLOW,
     Queues,
 )
 
@@ -39,6 +42,9 @@ QUEUES = {
     "ObservationActivities": "observation",
     "ResourceActivities": "kubernetes",
     "DiscoveryActivities": "kubernetes",
+    "CommitStatusActivities": "scm",
+    "SupersessionActivities": "config",
+    "PostRecordActivities": "kubernetes",
 }
 PARTS: dict[str, object] = {
     "tracker": TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1),
@@ -65,6 +71,8 @@ def registered() -> dict[str, list[str]]:
         places=FakePlaces(),
         receivers=FakeReceivers(),
         records=FakeSink(),
+        postings=Mock(),
+        commit_statuses=Mock(),
     )
     served = dict(build_activities(dependencies))
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
@@ -75,6 +83,7 @@ def registered() -> dict[str, list[str]]:
         resources.publish_place,
         conditions.publish_connection,
         discovery.publish_discovery,
+        PostRecords(shop().port()).publish_post,
     ]
     return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
 
@@ -130,4 +139,6 @@ def test_workflows_carry_the_names_by_which_they_are_started() -> None:
         CREDENTIAL_CHECK_WORKFLOW,
         REPOSITORY_SYNC_WORKFLOW,
         INSTALLATION_WORKFLOW,
+        COMMIT_STATUS_WORKFLOW,
+        SUBSCRIPTION_FAULT_WORKFLOW,
     }

@@ -23,6 +23,7 @@ from providers.http import HttpClients, HttpOptions
 from providers.jenkins.options import JenkinsOptions
 from providers.metrics import ARGOCD_CALLS, CI_CALLS, SCM_CALLS
 from providers.models import Credential, ScmIdentity
+from providers.models import Route as HttpRoute
 from providers.ports import Deployments, ScmHost, TestRuns
 from providers.registry import Access, open_deployments, open_scm_host, open_test_runs
 
@@ -45,8 +46,8 @@ def answer(body: object = None, status: int = 200, **headers: str) -> httpx.Resp
 class MemoryClients(HttpClients):
     """Clients whose answers come from memory: reading the machine's authorities would take longer than all else."""
 
-    async def _trust(self, ca_pem: str | None) -> ssl.SSLContext:
-        return await super()._trust(ca_pem) if ca_pem else UNUSED
+    async def _trust(self, route: HttpRoute) -> ssl.SSLContext:
+        return await super()._trust(route) if route != HttpRoute() else UNUSED
 
 
 @dataclass(kw_only=True)

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from providers.http import HttpClients, HttpOptions
+from providers.models import Route
 from tests.providers.listener import answering
 
 
@@ -28,7 +29,7 @@ class Asked(MetaPathFinder):
 async def test_a_call_searches_for_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
     async with answering() as (port, _):
         http = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
-        async with http.client(None) as client:
+        async with http.client(Route()) as client:
             await client.get(f"http://127.0.0.1:{port}/")
             asked = Asked()
             monkeypatch.setattr(sys, "meta_path", [asked, *sys.meta_path])

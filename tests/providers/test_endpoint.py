@@ -30,7 +30,7 @@ from providers.errors import (
 from providers.http import HttpClients, HttpOptions
 from providers.messages import Request, segment
 from providers.metrics import Call
-from providers.models import Credential
+from providers.models import Credential, Route
 from providers.tracing import NoSpan
 from tests.providers.hosts import TOKEN, FakeHost, answer
 from tests.providers.listener import answering
@@ -313,7 +313,7 @@ async def test_names_in_a_secret_are_no_secrets(host: FakeHost) -> None:
 async def test_a_ca_that_is_no_pem_is_named_as_such() -> None:
     http = HttpClients()
     with pytest.raises(ProviderMisconfigured, match=r"`ca\.crt`"):
-        async with http.client("no pem"):
+        async with http.client(Route(ca_pem="no pem")):
             pass
 
 
@@ -357,13 +357,13 @@ async def test_a_certificate_that_is_not_trusted_is_no_outage_and_names_the_fiel
 
 async def test_clients_are_shared_by_their_ca_and_closed_together() -> None:
     http = HttpClients()
-    async with http.client(None) as client, http.client("") as again:
+    async with http.client(Route()) as client, http.client(Route()) as again:
         assert again is client
     assert isinstance(http.options.timeout, timedelta)
     assert http.options.timeout < timedelta(seconds=30)
     await http.aclose()
     assert client.is_closed
-    async with http.client(None) as other:
+    async with http.client(Route()) as other:
         assert other is not client
     await http.aclose()
 
@@ -371,21 +371,24 @@ async def test_clients_are_shared_by_their_ca_and_closed_together() -> None:
 async def test_clients_of_other_cas_are_closed_once_nobody_uses_them() -> None:
     http = HttpClients()
     first = authority()
-    async with http.client(authority()) as used:
-        async with http.client(first) as early:
+    async with http.client(Route(ca_pem=authority())) as used:
+        async with http.client(Route(ca_pem=first)) as early:
             pass
         for _ in range(40):
-            async with http.client(authority()) as client:
+            async with http.client(Route(ca_pem=authority())) as client:
                 assert not client.is_closed
         assert (early.is_closed, used.is_closed) == (True, False)
-        async with http.client(first) as again:
+        async with http.client(Route(ca_pem=first)) as again:
             assert again is not early
     await http.aclose()
 
 
 async def test_the_environment_names_no_proxy_unless_the_operator_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
-    async with HttpClients().client(None) as plain, HttpClients(HttpOptions(trust_env=True)).client(None) as proxied:
+    async with (
+        HttpClients().client(Route()) as plain,
+        HttpClients(HttpOptions(trust_env=True)).client(Route()) as proxied,
+    ):
         assert (plain.trust_env, proxied.trust_env) == (False, True)
 
 
@@ -439,7 +442,7 @@ async def test_a_stream_without_an_end_of_line_is_bounded(host: FakeHost) -> Non
 
 
 async def test_certificates_are_verified() -> None:
-    context = await HttpClients()._trust(None)
+    context = await HttpClients()._trust(Route())
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

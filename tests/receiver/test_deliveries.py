@@ -211,7 +211,7 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(world: World, monke
 async def test_a_namespace_with_too_many_deliveries_at_work_is_asked_to_wait_and_others_are_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "BODIES_OF_NAMESPACE", 1)
+    monkeypatch.setattr(world.places, "_each", 1)
     world.apply(repository("web", namespace="other"))
     world.apply(provider_at("github") | {"metadata": {"name": "github", "namespace": "other"}})
     world.cluster.put_secret("github-token", {SECRET_KEY: SECRET}, namespace="other")
@@ -226,12 +226,12 @@ async def test_a_namespace_with_too_many_deliveries_at_work_is_asked_to_wait_and
 
     first = asyncio.create_task(world.post(WEBHOOK, held(), github_headers(body)))
     await arrived.wait()
-    await until(lambda: bool(world.at_work), seconds=10)
+    await until(lambda: bool(world.places._at_work), seconds=10)
     assert (await world.github("pull_request", pull_request(), delivery="d-2"))[0] == 429
     assert (await world.github("pull_request", pull_request(), path="/hooks/other/GitRepository/web"))[0] == 202
     released.set()
     assert (await first)[0] == 202
-    await until(lambda: not world.at_work, seconds=10)
+    await until(lambda: not world.places._at_work, seconds=10)
 
 
 async def test_before_everything_was_listed_no_address_is_called_wrong(world: World) -> None:

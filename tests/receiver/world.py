@@ -20,6 +20,7 @@ from crds.v1alpha1.kinds import BY_KIND
 from tests.watcher.fakes import FakeKubernetes
 from worker.health import Health, HealthServer
 from worker.receiver.again import Again
+from worker.receiver.bodies import Places
 from worker.receiver.deliveries import Rates
 from worker.receiver.index import Index, Target
 from worker.receiver.metrics import ReceiverMetrics
@@ -76,7 +77,8 @@ class World:
     rates: Rates = field(default_factory=Rates)
     url: str = ""
     ready: bool = True
-    at_work: dict[str, int] = field(default_factory=dict)
+    places: Places = field(default_factory=lambda: Places(in_all=1, each=1))
+    """Of the routes that are served."""
 
     def __post_init__(self) -> None:
         self.mirrors = Mirrors(self.cluster)
@@ -116,7 +118,7 @@ class World:
             rates=self.rates,
             ready=lambda: self.ready,
         )
-        self.at_work = routes._at_work
+        self.places = routes._places
         server = HealthServer(
             Health(), host="127.0.0.1", port=0, registry=self.registry, routes=routes.routes(), sdk_metrics_url=""
         )

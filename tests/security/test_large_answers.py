@@ -20,6 +20,7 @@ from providers import decoding, endpoint
 from providers.errors import ProviderError, ProviderMalformed
 from providers.http import HttpClients, HttpOptions
 from providers.messages import ListBound
+from providers.models import Route
 from providers.reading import AT_ONCE_BYTES
 from tests.providers.fuzzing.answers import Answer, answer_of
 from tests.providers.fuzzing.hosts import AskedTooOften, OddHost, SharedClients
@@ -204,17 +205,17 @@ async def test_to_fill_memory_with_the_pages_of_a_list(monkeypatch: pytest.Monke
 async def test_to_fill_memory_with_clients_for_a_ca_each(monkeypatch: pytest.MonkeyPatch) -> None:
     clients = HttpClients(HttpOptions(transport=httpx.MockTransport(lambda request: httpx.Response(200))))
 
-    async def trust(ca_pem: str | None) -> ssl.SSLContext:
+    async def trust(route: Route) -> ssl.SSLContext:
         return UNUSED
 
     monkeypatch.setattr(clients, "_trust", trust)
-    async with clients.client("in use") as used:
+    async with clients.client(Route(ca_pem="in use")) as used:
         for number in range(200):
-            async with clients.client(f"authority {number}"):
+            async with clients.client(Route(ca_pem=f"authority {number}")):
                 pass
         assert len(clients._clients) <= 33
         assert not used.is_closed
-        async with clients.client("in use") as again:
+        async with clients.client(Route(ca_pem="in use")) as again:
             assert again is used
     await clients.aclose()
     assert used.is_closed

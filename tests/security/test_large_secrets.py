@@ -11,7 +11,7 @@ from activities.redaction import FORMS_LIMIT, known, reading_secrets, redact
 from crds.fields import SecretReference
 from providers.credentials import fingerprint, proof
 from providers.errors import ProviderMisconfigured
-from providers.models import Credential
+from providers.models import Credential, Route
 from providers.redaction import shown, variants
 from providers.trust import CA_LIMIT_BYTES, trusting
 from tests.activities.cluster import Cluster
@@ -105,14 +105,14 @@ def authorities(limit_bytes: int) -> str:
 
 async def test_to_stop_everybodys_work_by_authorities() -> None:
     pem = authorities(CA_LIMIT_BYTES)
-    context = await trusting(f"# ours\n{pem}# the end\n")
-    usual = await trusting(None)
+    context = await trusting(Route(ca_pem=f"# ours\n{pem}# the end\n"))
+    usual = await trusting(Route())
     assert context.cert_store_stats()["x509"] == usual.cert_store_stats()["x509"] + pem.count("BEGIN")
-    assert is_short(lambda: longest_step(lambda: trusting(pem)))
+    assert is_short(lambda: longest_step(lambda: trusting(Route(ca_pem=pem))))
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 @pytest.mark.parametrize("pem", ["c" * (CA_LIMIT_BYTES + 1), "no certificate", "-----BEGIN CERTIFICATE-----\nx\n"])
 async def test_what_is_no_authority_or_too_many_is_refused(pem: str) -> None:
     with pytest.raises(ProviderMisconfigured, match=r"ca\.crt"):
-        await trusting(pem)
+        await trusting(Route(ca_pem=pem))

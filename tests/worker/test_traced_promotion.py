@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -82,6 +83,8 @@ def _workers(client: Client, settings: Settings, http: HttpClients) -> list[Work
         places=TemporalPlaces(client, settings.installation),
         receivers=FakeReceivers(),
         records=FakeSink(),
+        postings=Mock(),
+        commit_statuses=Mock(),
     )
     activities = build_activities(dependencies)
     return [build_worker(client, settings, queue, activities.get(queue, ())) for queue in QUEUES]

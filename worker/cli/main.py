@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from worker.cli.commands import add_commands
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.explaining import why
+from worker.cli.flux import app as flux
 from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
@@ -80,6 +81,7 @@ for begin in (init, track):
     app.command()(begin)
 for run in (worker, watcher, receiver, validate, crds):
     app.command()(run)
+app.add_typer(flux)
 
 
 def main() -> None:

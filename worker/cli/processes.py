@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -24,6 +24,20 @@ NamespacesOption = Annotated[
     str | None,
     typer.Option(
         "--namespaces", metavar="NAMES", help="Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
+    ),
+]
+
+FluxAlertsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--flux-alerts",
+        help="Serve Flux's own Alerts and Providers too; also PILOTAGE_FLUX_ALERTS, which workers need.",
+    ),
+]
+InsecureEventsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--flux-insecure-events", help="Accept events of Flux without a signature; also PILOTAGE_FLUX_INSECURE_EVENTS."
     ),
 ]
 
@@ -48,12 +62,16 @@ def watcher(namespaces: NamespacesOption = None) -> None:
     _run_to_the_end(run_watcher(settings))
 
 
-def receiver(namespaces: NamespacesOption = None) -> None:
-    """Take webhooks of hosts, CI systems and Argo CD, and have workflows look at once.
+def receiver(
+    namespaces: NamespacesOption = None,
+    flux_alerts: FluxAlertsOption = None,
+    flux_insecure_events: InsecureEventsOption = None,
+) -> None:
+    """Take webhooks of hosts, CI systems and Argo CD, and events of Flux.
 
     Everything works without it, only later. Run two or more behind an ingress that serves `/hooks/` alone.
     """
-    settings = _settings(namespaces=namespaces)
+    settings = _settings(namespaces=namespaces, flux_alerts=flux_alerts, flux_insecure_events=flux_insecure_events)
     from worker.receiver.process import run_receiver
 
     _run_to_the_end(run_receiver(settings))
@@ -91,11 +109,11 @@ def _queues(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _settings(namespaces: str | None = None) -> "Settings":
+def _settings(**options: Any) -> "Settings":
     from worker.cli.exits import CliError, ExitCode
     from worker.settings import InvalidSettings, load_settings
 
     try:
-        return load_settings(namespaces=namespaces)
+        return load_settings(**options)
     except InvalidSettings as error:
         raise CliError("\n".join(error.lines), code=ExitCode.USAGE) from error

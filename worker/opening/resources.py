@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
-from activities.ports import Lack, ReferenceMissing, Repository
+from activities.ports import Lack, PostingProvider, ReferenceMissing, Repository
 from crds.api.ports import Kubernetes
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.git_repository import GitRepository
@@ -33,6 +33,7 @@ from providers.registry import (
 from worker.opening import azure_devops, bitbucket, gitea, github, gitlab, jenkins
 from worker.opening.credentials import Credentials, ScmAccess
 from worker.opening.kept import Kept
+from worker.opening.postings import PostingProviders
 from worker.settings import Settings
 from worker.tracing import trace_call
 
@@ -72,11 +73,14 @@ HOSTS: Mapping[ScmHost, Callable[[Any, GitRepository | None], HostOptions]] = {
 class ClusterOpener:
     """Implement activities.ports.Connections over custom resources and Secrets of one cluster."""
 
-    def __init__(self, kubernetes: Kubernetes, http: HttpClients, *, system_namespace: str) -> None:
+    def __init__(
+        self, kubernetes: Kubernetes, http: HttpClients, *, system_namespace: str, flux_alerts: bool = False
+    ) -> None:
         self._kubernetes = kubernetes
         self._http = http
         self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
         self._kept = Kept()
+        self._postings = PostingProviders(kubernetes, http, self._credentials, self._kept, flux_alerts=flux_alerts)
 
     async def repository(self, namespace: str, name: str) -> Repository:
         """Open a GitRepository at its host."""
@@ -122,6 +126,10 @@ class ClusterOpener:
         options = ArgoCDOptions(server=spec.server)
         opened = partial(open_deployments, options, self._access(credential))
         return self._kept.get(what, opened, namespace, repr(options), fingerprint(credential))
+
+    async def posting_provider(self, namespace: str, name: str, *, flux: bool = False) -> PostingProvider:
+        """Open a Provider of commit statuses; with `flux` one of Flux's own group, where the operator serves those."""
+        return await self._postings.open(namespace, name, flux=flux)
 
     def _access(self, credential: Credential) -> Access:
         return Access(http=self._http, credential=credential)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from activities.flux.planning import Plan
+
 BUCKETS_SECONDS = (0.01, 0.05, 0.25, 1.0)
 """Each answer is due within a second."""
 
@@ -43,3 +45,33 @@ class ReceiverMetrics:
     def follow(self, depth: Callable[[], int]) -> None:
         """Read how many workflows wait to be poked at each scrape."""
         self._waiting.set_function(depth)
+
+
+class FluxMetrics:
+    """Count events of Flux by what they were answered, and what each subscription made of them."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._events = Counter(
+            "pilotage_flux_events", "Events of Flux that were answered.", ("code",), registry=registry
+        )
+        self._seconds = Histogram(
+            "pilotage_flux_event_seconds", "Time to answer an event.", buckets=BUCKETS_SECONDS, registry=registry
+        )
+        self._plans = Counter(
+            "pilotage_flux_plans", "What subscriptions made of accepted events.", ("result",), registry=registry
+        )
+
+    def answered(self, code: int, seconds: float) -> None:
+        """Count an answer."""
+        self._events.labels(str(code)).inc()
+        self._seconds.observe(seconds)
+
+    def planned(self, made: Plan) -> None:
+        """Count what one subscription made of an event: `posted`, `skipped`, `refused` or `not taken`."""
+        if made.wanted is not None:
+            result = "posted"
+        elif not made.matched:
+            result = "not taken"
+        else:
+            result = "refused" if made.fault else "skipped"
+        self._plans.labels(result).inc()

@@ -7,25 +7,35 @@ mirrors it knows no address. It writes nothing to Kubernetes.
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from activities.models.commit_statuses import CommitVerdict, StatusSlot, SubscriptionFault
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from crds.api.backoff import STANDARD
 from worker.cluster import connect_cluster
+from worker.flux.evaluation import Expressions
+from worker.flux.objects import FluxObjects
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
+from worker.opening.credentials import Credentials
 from worker.receiver.again import Again
+from worker.receiver.flux_faults import Faults
+from worker.receiver.flux_mirrors import FluxMirrors
+from worker.receiver.flux_routes import FluxRoutes
+from worker.receiver.flux_senders import FluxSenders
 from worker.receiver.index import Index, Target
-from worker.receiver.metrics import ReceiverMetrics
+from worker.receiver.metrics import FluxMetrics, ReceiverMetrics
 from worker.receiver.mirrors import Mirrors
 from worker.receiver.pokes import Pokes
 from worker.receiver.routes import HookRoutes
 from worker.receiver.secrets import WebhookSecrets
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
+from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
@@ -33,6 +43,9 @@ from worker.temporal.repository_syncs import TemporalRepositorySyncs
 from worker.tracing import configure_tracing
 
 _logger = structlog.get_logger(__name__)
+
+SIGNAL_TIMEOUT = timedelta(seconds=3)
+"""Of one signal: who sends an event waits for its answer."""
 
 
 async def run_receiver(settings: Settings) -> None:
@@ -81,19 +94,42 @@ async def _work(settings: Settings) -> None:
             metrics=metrics,
             ready=lambda: mirrors.has_synced,
         )
+        flux_mirrors = FluxMirrors(
+            cluster,
+            namespaces=settings.namespaces,
+            flux_alerts=settings.flux_alerts,
+            on_watch_restart=metrics.watch_restarted,
+        )
+        expressions = Expressions()
+        stack.callback(expressions.close)
+        faults = Faults(workflows.show_fault)
+        stack.push_async_callback(faults.close)
+        flux = FluxRoutes(
+            senders=FluxSenders(Credentials(cluster, system_namespace=settings.system_namespace)),
+            subscriptions=flux_mirrors,
+            labels=FluxObjects(cluster).labels,
+            evaluate=expressions.evaluate,
+            send=workflows.post,
+            faults=faults,
+            metrics=FluxMetrics(),
+            insecure=settings.flux_insecure_events,
+        )
         health = Health(
-            ready={"kubernetes": lambda: mirrors.has_synced, "temporal": lambda: workflows.connected},
+            ready={
+                "kubernetes": lambda: mirrors.has_synced and flux_mirrors.has_synced,
+                "temporal": lambda: workflows.connected,
+            },
         )
         server = HealthServer(
             health,
             host=settings.http_host,
             port=settings.http_port,
             sdk_metrics_url=telemetry.metrics_url,
-            routes=routes.routes(),
+            routes=(*routes.routes(), *flux.routes()),
         )
         await stack.enter_async_context(server)
         _logger.info("receiving", server=cluster.server, namespaces=settings.namespaces or "all")
-        following = asyncio.create_task(mirrors.run(), name="mirrors")
+        following = asyncio.ensure_future(asyncio.gather(mirrors.run(), flux_mirrors.run()))
         stack.callback(following.cancel)
         await workflows.connect(telemetry.runtime)
         await following
@@ -106,6 +142,7 @@ class Workflows:
         self._settings = settings
         self._promotions: TemporalPromotions | None = None
         self._repositories: TemporalRepositorySyncs | None = None
+        self._commit_statuses: TemporalCommitStatuses | None = None
 
     @property
     def connected(self) -> bool:
@@ -137,11 +174,22 @@ class Workflows:
             namespace=target.namespace, environment=target.environment, repository=target.repository
         )
 
+    async def post(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
+        """Signal a verdict on a commit; it is durable then. Raises WorkflowsUnavailable."""
+        if self._commit_statuses is None:
+            raise WorkflowsUnavailable("Temporal has not answered yet")
+        await self._commit_statuses.signal(slot, verdict)
+
+    async def show_fault(self, namespace: str, name: str, fault: SubscriptionFault) -> None:
+        """Signal why events give no status of a CommitStatus. Raises WorkflowsUnavailable."""
+        if self._commit_statuses is None:
+            raise WorkflowsUnavailable("Temporal has not answered yet")
+        await self._commit_statuses.fault(namespace=namespace, name=name, fault=fault)
+
     def _reach(self, client: Client) -> None:
-        settings = self._settings
-        self._promotions = TemporalPromotions(
-            client=client, installation=settings.installation, timings=settings.timings
+        installation, timings = self._settings.installation, self._settings.timings
+        self._promotions = TemporalPromotions(client=client, installation=installation, timings=timings)
+        self._commit_statuses = TemporalCommitStatuses(
+            client=client, installation=installation, timings=timings, timeout=SIGNAL_TIMEOUT
         )
-        self._repositories = TemporalRepositorySyncs(
-            client=client, installation=settings.installation, timings=settings.timings
-        )
+        self._repositories = TemporalRepositorySyncs(client=client, installation=installation, timings=timings)

@@ -9,7 +9,6 @@ workflows are poked after the answer.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -25,6 +24,7 @@ from providers.webhooks.events import Event, NotAnEvent, as_document
 from providers.webhooks.senders import SENDERS, Sender
 from providers.webhooks.signatures import NotProven
 from worker.receiver.again import Again
+from worker.receiver.bodies import Answer, Places, Refused, read_body, refuse_large, respond
 from worker.receiver.deliveries import Rates, SeenDeliveries
 from worker.receiver.hooks import KINDS, NO_NAMESPACE, Hook, hook_at
 from worker.receiver.index import Index, Target
@@ -45,23 +45,6 @@ BODIES_OF_NAMESPACE = 16
 LOG_AGAIN_SECONDS = 60.0
 JSON = "application/json"
 _UNPROVEN = "no webhook secret of this resource fits: check the address, and the key `webhookSecret` of its Secret"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a delivery is answered with; `seconds` is when to come again."""
-
-    status: HTTPStatus
-    reason: str
-    seconds: int = 0
-
-
-class Refused(Exception):
-    """A delivery is not accepted."""
-
-    def __init__(self, status: HTTPStatus, reason: str, *, seconds: int = 0) -> None:
-        super().__init__(reason)
-        self.answer = Answer(status=status, reason=reason, seconds=seconds)
 
 
 class HookRoutes:
@@ -90,7 +73,7 @@ class HookRoutes:
         self._senders = senders
         self._clock = clock
         self._seen = SeenDeliveries()
-        self._at_work: dict[str, int] = {}
+        self._places = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_NAMESPACE)
         self._noted: dict[Hook, float] = {}
         """When it was logged last that deliveries to an address are not proved; of resources that exist alone."""
 
@@ -112,7 +95,7 @@ class HookRoutes:
         except TimeoutError:
             answer = Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, reason="the receiver is busy: send it again")
         self._metrics.delivered(sender or "", int(answer.status), time.monotonic() - began)
-        return _response(request, answer)
+        return respond(answer)
 
     async def _accept(self, request: web.Request, hook: Hook | None, sender: str | None) -> Answer:
         if hook is None:
@@ -126,23 +109,17 @@ class HookRoutes:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             # No host compresses what it sends, and what is signed is the body as it was sent.
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
-        if (request.content_length or 0) > BODY_LIMIT_BYTES:
-            raise _too_large()
+        refuse_large(request, limit_bytes=BODY_LIMIT_BYTES)
         if not self._ready():
             # An address that is not known yet is not a wrong one.
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
         if sender is None or sender not in self._senders:
             raise Refused(HTTPStatus.UNAUTHORIZED, _UNPROVEN)
-        with self._place(hook):
+        with self._places.held(hook.shard):
             return await self._take(request, hook, self._senders[sender])
 
-    def _place(self, hook: Hook) -> "_Place":
-        if sum(self._at_work.values()) >= BODIES_AT_ONCE or self._at_work.get(hook.shard, 0) >= BODIES_OF_NAMESPACE:
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many deliveries are at work", seconds=1)
-        return _Place(self._at_work, hook.shard)
-
     async def _take(self, request: web.Request, hook: Hook, sender: Sender) -> Answer:
-        body = await _body(request)
+        body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS)
         headers = {name.lower(): value for name, value in request.headers.items()}
         await self._prove(hook, sender, headers, body)
         # Only what is proved counts: others could use up what an address may bring.
@@ -184,38 +161,6 @@ class HookRoutes:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many workflows wait to look", seconds=5)
 
 
-class _Place:
-    """Count a delivery at work of a namespace."""
-
-    def __init__(self, at_work: dict[str, int], shard: str) -> None:
-        self._at_work = at_work
-        self._shard = shard
-
-    def __enter__(self) -> None:
-        self._at_work[self._shard] = self._at_work.get(self._shard, 0) + 1
-
-    def __exit__(self, *_: object) -> None:
-        self._at_work[self._shard] -= 1
-        if not self._at_work[self._shard]:
-            del self._at_work[self._shard]
-
-
-async def _body(request: web.Request) -> bytes:
-    """Read a body up to the limit, and not much beyond it."""
-    read_so_far = bytearray()
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.content.iter_any():
-                read_so_far += chunk
-                if len(read_so_far) > BODY_LIMIT_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {READ_SECONDS} s") from None
-    except web.RequestPayloadError:
-        raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut short, or not encoded as its head says") from None
-    return bytes(read_so_far)
-
-
 async def _event(hook: Hook, sender: Sender, headers: Mapping[str, str], body: bytes) -> Event:
     def reader() -> Event:
         return sender.read(headers, as_document(parsed(body)))
@@ -229,20 +174,7 @@ async def _event(hook: Hook, sender: Sender, headers: Mapping[str, str], body: b
         raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
 
 
-def _too_large() -> Refused:
-    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {BODY_LIMIT_BYTES} bytes")
-
-
 def _told(event: Event, count: int) -> str:
     if not event.about:
         return f"nothing waits for an event `{event.name}`"
     return f"{count} workflow{'' if count == 1 else 's'} will look"
-
-
-def _response(request: web.Request, answer: Answer) -> web.Response:
-    headers = {"Retry-After": str(answer.seconds)} if answer.seconds else {}
-    response = web.json_response({"reason": answer.reason}, status=answer.status, headers=headers)
-    if answer.status != HTTPStatus.ACCEPTED:
-        # What is left of a body is not read.
-        response.force_close()
-    return response

@@ -5,9 +5,6 @@ that a receiver needs no right to read credentials where each resource names a S
 as for every other use.
 """
 
-import asyncio
-import time
-
 from activities.environments import read_resource
 from activities.ports import ReferenceMissing
 from crds.api.ports import Kubernetes
@@ -22,6 +19,7 @@ from worker.opening.credentials import Credentials
 from worker.receiver import hooks
 from worker.receiver.hooks import ARGOCD, RUNNERS, Hook
 from worker.receiver.mirrors import Mirrors
+from worker.receiver.shared import KeptReads
 
 SECRET_KEY = "webhookSecret"  # noqa: S105 -- its name
 KEPT_SECONDS = 5.0
@@ -40,7 +38,7 @@ class WebhookSecrets:
         self._mirrors = mirrors
         self._system_namespace = system_namespace
         self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
-        self._kept: dict[Hook, tuple[float, asyncio.Task[str]]] = {}
+        self._kept: KeptReads[Hook, str] = KeptReads(self._read, KEPT_SECONDS)
 
     def sender(self, hook: Hook) -> str | None:
         """Return the system whose webhooks come to an address; None where the resource does not exist."""
@@ -60,17 +58,7 @@ class WebhookSecrets:
 
     async def read(self, hook: Hook) -> str:
         """Return the secret. Raises NoSecret, and ApiError where the API server does not answer."""
-        now = time.monotonic()
-        found = self._kept.get(hook)
-        if found is None or now - found[0] > KEPT_SECONDS:
-            self._forget(now)
-            found = self._kept[hook] = now, asyncio.create_task(self._read(hook))
-        # Who gives up must not end the read of the others.
-        return await asyncio.shield(found[1])
-
-    def _forget(self, now: float) -> None:
-        for hook in [hook for hook, (at, _) in self._kept.items() if now - at > KEPT_SECONDS]:
-            del self._kept[hook]
+        return await self._kept.get(hook)
 
     async def _read(self, hook: Hook) -> str:
         what = f"{hook.kind}/{hook.name}"

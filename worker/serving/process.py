@@ -28,6 +28,7 @@ from worker.serving.deadlines import ActivityDeadline
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
+from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import (
     TemporalMisconfigured,
     TemporalPlaces,
@@ -142,12 +143,19 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         watching = asyncio.create_task(mirror.run())
         stack.callback(watching.cancel)
         reads = MirroredReads(kubernetes, mirror)
+        opener = ClusterOpener(
+            reads, clients, system_namespace=settings.system_namespace, flux_alerts=settings.flux_alerts
+        )
         dependencies = Dependencies(
             kubernetes=reads,
-            connections=ClusterOpener(reads, clients, system_namespace=settings.system_namespace),
+            connections=opener,
             places=TemporalPlaces(client, settings.installation),
             receivers=TemporalPromotions(client=client, installation=settings.installation, timings=settings.timings),
             records=record_sink(settings, kubernetes),
+            postings=opener,
+            commit_statuses=TemporalCommitStatuses(
+                client=client, installation=settings.installation, timings=settings.timings
+            ),
         )
         activities = build_activities(dependencies)
         clock = ClockWatch(

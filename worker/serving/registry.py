@@ -4,16 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from activities.commit_statuses import CommitStatusPosts, Supersession
 from activities.configuration import ResourceConfigActivities
 from activities.credential_checks import CredentialProofs
 from activities.deployments import ArgoCDActivities
 from activities.observations import StreamActivities
-from activities.ports import NewsReceivers, Places, ResourceOpener
+from activities.ports import CommitStatusWorkflows, NewsReceivers, Places, PostingOpener, ResourceOpener
 from activities.pull_requests import ScmHostActivities
 from activities.record_sinks import RecordSink
 from activities.repository_sync import RepositorySyncs
 from activities.test_runs import CiActivities
 from crds.api.ports import Kubernetes
+from workflows.commit_status.faults import SubscriptionFaultWorkflow
+from workflows.commit_status.workflow import CommitStatusWorkflow
 from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.installation.workflow import InstallationWorkflow
@@ -29,6 +32,8 @@ WORKFLOWS: tuple[type, ...] = (
     CredentialCheckWorkflow,
     RepositorySyncWorkflow,
     InstallationWorkflow,
+    CommitStatusWorkflow,
+    SubscriptionFaultWorkflow,
 )
 
 Activity = Callable[..., Any]
@@ -43,6 +48,8 @@ class Dependencies:
     places: Places
     receivers: NewsReceivers
     records: RecordSink
+    postings: PostingOpener
+    commit_statuses: CommitStatusWorkflows
 
 
 def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activity]]:
@@ -53,7 +60,9 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
     ci = CiActivities(connections)
     delivery = ArgoCDActivities(connections)
     syncs = RepositorySyncs(dependencies.kubernetes, connections, dependencies.receivers, dependencies.records)
-    check = CredentialProofs(dependencies.kubernetes, connections).check_connection
+    posts = CommitStatusPosts(dependencies.postings)
+    proofs = CredentialProofs(dependencies.kubernetes, connections, postings=dependencies.postings)
+    check = proofs.check_connection
     return {
         "config": (
             config.find_policy,
@@ -64,6 +73,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             config.send_views,
             config.open_hop,
             config.take_lane,
+            Supersession(dependencies.commit_statuses).close_superseded,
             # For those that were asked for before `checks` existed: they wait in this queue until somebody serves them.
             check,
         ),
@@ -76,6 +86,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             scm.present_on_pull_request,
             syncs.sync_repository,
             syncs.tidy_repository,
+            posts.post_commit_status,
         ),
         "ci": (ci.trigger_round, ci.trigger_test, ci.poll_tests, ci.cancel_tests),
         "delivery": (delivery.read_deployments, delivery.deliver_application, delivery.sync_application),

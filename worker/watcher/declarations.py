@@ -15,13 +15,16 @@ from crds.conditions import ConditionStatus, ConditionType
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
+from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import valid_condition, validate_policy
 from crds.rules.repositories import conflict_errors
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
 from crds.rules.shared_files import Writers, file_errors, writers_of, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
@@ -50,6 +53,8 @@ WAITS: Mapping[type[Resource], frozenset[str]] = {
     GitRepository: frozenset({Waiting.POLICY, Waiting.REFERENCE, Waiting.MERGE}),
     ScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
     ClusterScmProvider: frozenset({Waiting.REFERENCE, Waiting.MERGE}),
+    Provider: frozenset(),
+    CommitStatus: frozenset(),
 }
 """Kinds that are followed, and the waits that a change of each may end."""
 
@@ -209,6 +214,15 @@ class DeclarationController:
         for repository in repositories.values():
             errors = validate_repository(repository, providers=self._providers(namespace))
             await self._say(repository, [*errors, *conflict_errors(repository, repositories.values())])
+        await self._validate_posting(namespace)
+
+    async def _validate_posting(self, namespace: str) -> None:
+        """Write the conditions of what makes commit statuses of Flux events."""
+        providers = _only(Provider, self._named(Provider, namespace))
+        for provider in providers.values():
+            await self._say(provider, validate_provider(provider))
+        for status in _only(CommitStatus, self._named(CommitStatus, namespace)).values():
+            await self._say(status, validate_commit_status(status, providers=providers))
 
     def _providers(self, namespace: str) -> frozenset[str] | None:
         if not self._cluster_scoped:
@@ -238,7 +252,7 @@ class DeclarationController:
             ),
             now=self._clock(),
             # That of a repository belongs to the check of its connection.
-            fields=fields if isinstance(resource, GitRepository) else {**(fields or {}), **observed},
+            fields=fields if isinstance(resource, GitRepository | Provider) else {**(fields or {}), **observed},
         )
 
     async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.worker import Worker
 
+from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
 from activities.resources import KubernetesResources
@@ -128,6 +129,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
             resources.publish_place,
             CredentialConditions(kubernetes).publish_connection,
             DiscoveryConditions(kubernetes).publish_discovery,
+            PostRecords(kubernetes).publish_post,
         ],
         max_concurrent_activities=settings.activity_slots,
         interceptors=[SharedSlots(settings.activity_slots)],

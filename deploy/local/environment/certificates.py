@@ -59,7 +59,8 @@ def _certificate(
         addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
         names = x509.SubjectAlternativeName([*(x509.DNSName(name) for name in NAMES), *addresses])
         builder = builder.add_extension(names, critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 

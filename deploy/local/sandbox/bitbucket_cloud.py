@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from deploy.local.sandbox import bitbucket_cloud_pulls as pulls
-from deploy.local.sandbox.bitbucket_cloud_http import PREFIX, Action, Call, endpoint, not_found, refused
+from deploy.local.sandbox.bitbucket_cloud_http import AT_ROOT, PREFIX, Action, Call, endpoint, not_found, refused
 from deploy.local.sandbox.clock import timestamp
 from deploy.local.sandbox.github_state import Repository
 from deploy.local.sandbox.replies import Json, Reply
@@ -190,4 +190,5 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 def add_routes(app: web.Application) -> None:
     app.router.add_route("GET", f"{PREFIX}/user", endpoint(read_user))
     for method, path, action in _ROUTES:
-        app.router.add_route(method, f"{PREFIX}/repositories/{{workspace}}/{{repo}}{path}", endpoint(action))
+        for prefix in (PREFIX, AT_ROOT):
+            app.router.add_route(method, f"{prefix}/repositories/{{workspace}}/{{repo}}{path}", endpoint(action))

@@ -21,6 +21,7 @@ from deploy.local.sandbox.state import STATE, SandboxState
 
 SYSTEM = "bitbucketCloud"
 PREFIX = f"/{SYSTEM}/2.0"
+AT_ROOT = "/2.0"
 _PAGE_LIMIT = 100
 _DEFAULT_PAGE = 10
 Item = TypeVar("Item")

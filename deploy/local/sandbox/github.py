@@ -13,7 +13,7 @@ from deploy.local.sandbox import github_pulls as pulls
 from deploy.local.sandbox.github_http import Action, endpoint
 
 # The prefix with api/v3 comes first, so that it is never read as an owner's name.
-_PREFIXES = ("/github/api/v3", "/github")
+_PREFIXES = ("/github/api/v3", "/github", "/api/v3")
 
 _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("GET", "/user", identity.read_user),

@@ -13,6 +13,7 @@ from deploy.local.sandbox.gitlab_graphql import answer_query
 from deploy.local.sandbox.gitlab_http import Action, endpoint
 
 _PROJECT = "/gitlab/api/v4/projects/{project}"
+_PROJECT_AT_ROOT = "/api/v4/projects/{project}"
 _ONE = "/merge_requests/{iid}"
 _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("GET", "/merge_requests", merging.list_all),
@@ -49,4 +50,5 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/gitlab/api/graphql", endpoint(answer_query))
     app.router.add_get("/gitlab/api/v4/groups/{group}/members/all/{user}", endpoint(people.read_group_member))
     for method, path, action in _ROUTES:
-        app.router.add_route(method, _PROJECT + path, endpoint(action))
+        for project in (_PROJECT, _PROJECT_AT_ROOT):
+            app.router.add_route(method, project + path, endpoint(action))

@@ -23,6 +23,7 @@ _NO_JOBS = (
 
 def add_routes(app: web.Application) -> None:
     router, one = app.router, "/gitlab/api/v4/projects/{project}"
+    router.add_get("/api/v4/projects/{project}", endpoint(read_project))
     router.add_get("/gitlab/api/v4/version", endpoint(read_version))
     router.add_get("/gitlab/api/v4/user", endpoint(read_user))
     router.add_get("/gitlab/api/v4/personal_access_tokens/self", endpoint(read_token))

@@ -34,10 +34,18 @@ _UNKNOWN_PATH: dict[str, Json] = {
 }
 
 
+# Addresses of Flux's Providers have no room for a prefix: those hosts answer at the root as well.
+_AT_ROOT = {"/api/v3/": "github", "/api/v4/": "gitlab", "/2.0/": "bitbucketCloud"}
+
+
+def _system(path: str) -> str:
+    return next((system for root, system in _AT_ROOT.items() if path.startswith(root)), path.split("/", 2)[1])
+
+
 @web.middleware
 async def record_and_interfere(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Journal the request, apply the first rule of the script that matches, and note what became of it."""
-    system = request.path.split("/", 2)[1]
+    system = _system(request.path)
     if system not in SYSTEMS:
         return await handler(request)
     sandbox, body = request.app[STATE], await request.read()

@@ -10,6 +10,7 @@ import httpx
 
 from providers.github.auth import AppKey
 from providers.http import HttpClients, HttpOptions
+from providers.models import Route
 from tests.providers.fuzzing.answers import answer_of
 from tests.providers.fuzzing.mutations import Sent, mutated, sent
 from tests.providers.hosts import UNUSED
@@ -69,7 +70,7 @@ class SharedClients(HttpClients):
         options = HttpOptions(transport=httpx.MockTransport(self._handle), settled_within=timedelta(0))
         super().__init__(options)
         self.host = OddHost(kind="github")
-        self._shared = self._make_client(UNUSED)
+        self._shared = self._make_client(UNUSED, None)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         return self.host.handle(request)
@@ -83,8 +84,8 @@ class SharedClients(HttpClients):
                 del self._memory[key]
 
     @asynccontextmanager
-    async def client(self, ca_pem: str | None) -> AsyncIterator[httpx.AsyncClient]:
-        assert ca_pem is None
+    async def client(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
+        assert route == Route()
         yield self._shared
 
     async def aclose(self) -> None:

@@ -1,0 +1,155 @@
+"""Post commit statuses of Flux events, and record what became of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.contracts import CommitStatusActivities, PostRecordActivities, SupersessionActivities
+from activities.failures import reported
+from activities.models.commit_statuses import (
+    PENDING,
+    CloseSupersededInput,
+    CommitVerdict,
+    PostCommitStatusInput,
+    PostCommitStatusResult,
+    PostOutcome,
+    PublishPostInput,
+)
+from activities.models.status import PublishStatusResult
+from activities.ports import CommitStatusWorkflows, Lack, PostingOpener, PostingProvider, ReferenceMissing
+from crds.api.ports import Kubernetes
+from crds.api.posts import publish_post
+from crds.v1alpha1.commit_status import CommitStatus
+from crds.v1alpha1.flux_provider import LastError, LastPost, Provider
+from providers import models
+from providers.errors import ProviderUnavailable
+from providers.models import StatusState
+from providers.redaction import reads_as
+
+SUPERSEDED_LIMIT = 20
+"""Older commits that are closed at a time: a branch is rarely further ahead of its cluster."""
+_SHORT_COMMIT = 7
+
+
+class CommitStatusPosts(CommitStatusActivities):
+    """Post through Providers."""
+
+    def __init__(self, connections: PostingOpener) -> None:
+        self._connections = connections
+
+    @activity.defn
+    @reported
+    async def post_commit_status(self, request: PostCommitStatusInput) -> PostCommitStatusResult:
+        """Post one status, or find that it is there, or that something newer is. Safe to retry if it looks first."""
+        slot, verdict = request.slot, request.verdict
+        provider = await self._provider(request)
+        if provider is None or provider.uid != slot.provider_uid:
+            return PostCommitStatusResult(outcome=PostOutcome.GONE)
+        if provider.suspended:
+            return PostCommitStatusResult(outcome=PostOutcome.SUSPENDED)
+        wanted = models.CommitStatus(
+            context=slot.context,
+            state=StatusState(verdict.state),
+            description=verdict.description,
+            url=verdict.target_url,
+        )
+        statuses = provider.host.commit_statuses
+        if request.look_first:
+            async with _within(provider.timeout):
+                newest = await statuses.newest(slot.commit)
+            if (outcome := judge(wanted, verdict, _of_context(newest, slot.context))) is not None:
+                return PostCommitStatusResult(outcome=outcome)
+        async with _within(provider.timeout):
+            await statuses.set(slot.commit, wanted)
+        return PostCommitStatusResult(outcome=PostOutcome.POSTED)
+
+    async def _provider(self, request: PostCommitStatusInput) -> PostingProvider | None:
+        slot = request.slot
+        try:
+            return await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
+        except ReferenceMissing as error:
+            if error.lack is Lack.NOT_FOUND:
+                return None
+            raise
+
+
+class Supersession(SupersessionActivities):
+    """Signal workflows over Temporal."""
+
+    def __init__(self, workflows: CommitStatusWorkflows) -> None:
+        self._workflows = workflows
+
+    @activity.defn
+    @reported
+    async def close_superseded(self, request: CloseSupersededInput) -> None:
+        """Signal the workflows of other commits of one context that a newer commit was reconciled. Safe to retry."""
+        slot = request.slot
+        verdict = CommitVerdict(
+            at=request.at,
+            state=StatusState.ERROR.value,
+            description=f"superseded by {slot.commit[:_SHORT_COMMIT]} before it was reconciled",
+            over_pending=True,
+        )
+        others = await self._workflows.others(slot, limit=SUPERSEDED_LIMIT)
+        await asyncio.gather(*(self._workflows.signal(replace(slot, commit=one), verdict) for one in others))
+
+
+class PostRecords(PostRecordActivities):
+    """Write records through the Kubernetes API."""
+
+    def __init__(self, kubernetes: Kubernetes) -> None:
+        self._kubernetes = kubernetes
+
+    @activity.defn
+    @reported
+    async def publish_post(self, request: PublishPostInput) -> PublishStatusResult:
+        """Write what was posted last, or why not, to a Provider and a CommitStatus; a newer record stays."""
+        found = request.record
+        record: LastPost | LastError = (
+            LastError(time=found.at, message=found.error, event=found.object)
+            if found.error
+            else LastPost(time=found.at, commit=found.commit, context=found.context, state=found.state)
+        )
+        written = [
+            await publish_post(
+                self._kubernetes, kind.definition, namespace=request.namespace, name=name, uid=uid, record=record
+            )
+            for kind, name, uid in (
+                (Provider, request.provider, request.provider_uid),
+                (CommitStatus, request.subscription, ""),
+            )
+            if name
+        ]
+        return PublishStatusResult(written=any(written), reason="" if any(written) else "NothingToWrite")
+
+
+@asynccontextmanager
+async def _within(limit: timedelta) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            yield
+    except TimeoutError:
+        raise ProviderUnavailable(f"no answer within {limit.total_seconds():g} s, spec.timeout", status=504) from None
+
+
+def _of_context(newest: Mapping[str, models.CommitStatus], context: str) -> models.CommitStatus | None:
+    # GitHub compares contexts without case.
+    return next((one for name, one in newest.items() if name.casefold() == context.casefold()), None)
+
+
+def judge(wanted: models.CommitStatus, verdict: CommitVerdict, shown: models.CommitStatus | None) -> PostOutcome | None:
+    """Say why a status that may overwrite another one is not posted; None where it is."""
+    if shown is None:
+        return PostOutcome.OVERTAKEN if verdict.over_pending else None
+    if (shown.state, shown.url) == (wanted.state, wanted.url) and reads_as(shown.description, wanted.description):
+        return PostOutcome.UNCHANGED
+    if verdict.over_pending:
+        return None if shown.state.value == PENDING else PostOutcome.OVERTAKEN
+    # The host's clock and that of the cluster may differ by seconds; runs that know nothing come an hour apart.
+    if shown.posted_at is not None and verdict.at < shown.posted_at:
+        return PostOutcome.OVERTAKEN
+    return None

@@ -1,0 +1,54 @@
+"""Context and description of a commit status."""
+
+from activities.flux.events import FluxEvent
+from activities.flux.matching import Subscription
+from crds.texts.plain import one_line
+
+_CONTEXT_LIMIT = 255
+"""Characters; what a host's own limit is lower than that is cut by its adapter."""
+_DESCRIPTION_LIMIT = 2048
+
+
+def default_context(event: FluxEvent, *, provider_uid: str) -> str:
+    """Return the context as Flux makes it: two objects of one name in two namespaces have the same one."""
+    involved = event.involved
+    return f"{involved.kind}/{involved.name}/{provider_uid.partition('-')[0]}".lower()[:_CONTEXT_LIMIT]
+
+
+def prefixed_context(subscription: Subscription, event: FluxEvent) -> str:
+    """Return the context of a CommitStatus with a prefix, which no other object has."""
+    involved = event.involved
+    return f"{subscription.prefix}/{involved.kind.lower()}/{involved.namespace}/{involved.name}"[:_CONTEXT_LIMIT]
+
+
+def bounded_context(context: str) -> str:
+    """Return a context that an expression made, fit to be sent."""
+    return one_line(context)[:_CONTEXT_LIMIT]
+
+
+def description(event: FluxEvent) -> str:
+    """Return the event's message on one line, without control characters."""
+    return one_line(event.message)[:_DESCRIPTION_LIMIT]
+
+
+def flux_description(event: FluxEvent) -> str:
+    """Return the words of the event's reason in lower case, as Flux does: `ApplySucceeded` is `apply succeeded`."""
+    words: list[str] = []
+    for character in event.reason:
+        if words and _class(words[-1][-1]) == _class(character):
+            words[-1] += character
+        elif words and _class(character) == "lower" and _class(words[-1][-1]) == "upper":
+            # An upper run gives its last letter to the word that follows: `CELExpression` is two words.
+            head, last = words[-1][:-1], words[-1][-1]
+            words[-1:] = [*([head] if head else []), last + character]
+        else:
+            words.append(character)
+    return " ".join(words).lower()
+
+
+def _class(character: str) -> str:
+    if character.islower():
+        return "lower"
+    if character.isupper():
+        return "upper"
+    return "digit" if character.isdigit() else "other"

@@ -1,0 +1,105 @@
+"""Which events a subscription takes: a CommitStatus, or an Alert of Flux's own."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import re2
+
+from activities.flux.events import FluxEvent, Severity
+from crds.rules.flux import compiled_pattern
+
+ANY_NAME = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Objects whose events are taken."""
+
+    kind: str
+    name: str
+    """A name, or `*` for all."""
+    namespace: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that the object must have; empty asks for none."""
+
+    def names(self, event: FluxEvent) -> bool:
+        """Tell whether the event's object is one of these, labels aside."""
+        involved = event.involved
+        return (
+            (self.kind, self.namespace) == (involved.kind, involved.namespace)
+            and self.name in (ANY_NAME, involved.name)
+            and bool(involved.name)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """Who wants commit statuses of which events, and how they look."""
+
+    kind: str
+    namespace: str
+    name: str
+    provider: str
+    """A Provider of the same group and namespace."""
+    sources: tuple[Source, ...]
+    severity: str = Severity.INFO
+    """`info` takes every severity."""
+    inclusions: tuple[str, ...] = ()
+    exclusions: tuple[str, ...] = ()
+    suspended: bool = False
+    prefix: str = ""
+    target_url: str = ""
+    closes_superseded: bool = False
+    added: Mapping[str, str] = field(default_factory=dict)
+    """An Alert's `eventMetadata`."""
+    summary: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+class NotTaken(ValueError):
+    """A subscription does not take an event; the text says why."""
+
+
+def wants_labels(subscriptions: Iterable[Subscription], event: FluxEvent) -> bool:
+    """Tell whether the labels of the event's object decide who takes it."""
+    return any(source.labels and source.names(event) for one in subscriptions for source in one.sources)
+
+
+def take(subscription: Subscription, event: FluxEvent, labels: Mapping[str, str] | None) -> None:
+    """Raise NotTaken where a subscription does not take an event; `labels` are the object's, None = not readable."""
+    if subscription.suspended:
+        raise NotTaken(f"{subscription} is suspended")
+    named = [source for source in subscription.sources if source.names(event)]
+    if not named:
+        raise NotTaken("no event source names the object")
+    if not any(_labelled(source, labels) for source in named):
+        reason = "the object cannot be read, whose labels decide" if labels is None else "the object's labels differ"
+        raise NotTaken(reason)
+    if subscription.severity not in (Severity.INFO, event.severity):
+        raise NotTaken(f"severity `{event.severity}` is not `{subscription.severity}`")
+    if subscription.inclusions and not _found(subscription.inclusions, event.message):
+        raise NotTaken("no pattern of inclusionList is found in the message")
+    if _found(subscription.exclusions, event.message):
+        raise NotTaken("a pattern of exclusionList is found in the message")
+
+
+def _labelled(source: Source, labels: Mapping[str, str] | None) -> bool:
+    if not source.labels:
+        return True
+    return labels is not None and all(labels.get(key) == value for key, value in source.labels.items())
+
+
+def _found(patterns: Iterable[str], message: str) -> bool:
+    return any((pattern := _compiled(one)) is not None and pattern.search(message) is not None for one in patterns)
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> "re2._Regexp | None":
+    # As at Flux, a pattern that is none finds nothing; the subscription's condition names it.
+    try:
+        return compiled_pattern(pattern)
+    except re2.error:
+        return None

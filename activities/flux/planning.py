@@ -1,0 +1,211 @@
+"""What is made of one event: for each subscription a commit status, or why there is none. One path for all who ask.
+
+The receiver sends what is planned here to workflows, `pilotage flux explain` prints it, and nothing else decides.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from activities.flux.contexts import (
+    bounded_context,
+    default_context,
+    description,
+    flux_description,
+    prefixed_context,
+)
+from activities.flux.events import FluxEvent
+from activities.flux.matching import NotTaken, Subscription, take
+from activities.flux.metadata import cleaned, combined
+from activities.flux.revisions import NoCommit, commit_of
+from activities.flux.verdicts import Passed, Verdict, flux_verdict, verdict_of
+from crds.rules.flux_addresses import RepositoryAddress, WrongAddress, repository_address
+from crds.rules.flux_expressions import ExpressionError
+from crds.v1alpha1.flux_provider import GitProviderType
+
+Evaluate = Callable[[str, Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The Provider of a subscription, as far as it decides what is planned."""
+
+    is_flux: bool = False
+    """Whether it is a Provider of Flux's own group."""
+    namespace: str
+    name: str
+    uid: str
+    type: str
+    address: str
+    suspended: bool = False
+    expression: str = ""
+    document: Mapping[str, Any]
+    """The object as expressions see it."""
+
+    def __str__(self) -> str:
+        return f"Provider/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A commit status that is to be posted."""
+
+    repository: RepositoryAddress
+    commit: str
+    context: str
+    verdict: Verdict
+    description: str
+    target_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one subscription makes of an event."""
+
+    subscription: Subscription
+    target: Target | None
+    matched: bool
+    """Whether the subscription takes the event."""
+    reason: str = ""
+    """Why nothing is posted, where `wanted` is None."""
+    fault: bool = False
+    """Whether a person must fix something for it to be posted."""
+    wanted: Wanted | None = None
+
+
+class _Dropped(Exception):
+    def __init__(self, reason: str, *, fault: bool = False) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+def plan(
+    event: FluxEvent,
+    subscriptions: Iterable[Subscription],
+    *,
+    targets: Callable[[Subscription], Target | None],
+    labels: Mapping[str, str] | None = None,
+    evaluate: Evaluate,
+    compat: bool = False,
+) -> tuple[Plan, ...]:
+    """Plan one event for every subscription; two that would post the same status post it once.
+
+    `labels` are those of the event's object, None where it cannot be read. With `compat` descriptions, contexts and
+    states are those of notification-controller.
+    """
+    event = cleaned(event)
+    plans: list[Plan] = []
+    seen: set[tuple[str, str, str]] = set()
+    # A CommitStatus first: of two equal ones it is the one that people see a condition on.
+    for subscription in sorted(subscriptions, key=lambda one: (one.kind != "CommitStatus", one.namespace, one.name)):
+        made = _plan(event, subscription, targets(subscription), labels, evaluate, compat=compat)
+        if made.wanted is not None:
+            identity = (str(made.wanted.repository), made.wanted.commit, made.wanted.context)
+            if identity in seen:
+                made = replace(made, wanted=None, reason="another subscription posts the same status")
+            seen.add(identity)
+        plans.append(made)
+    return tuple(plans)
+
+
+def _plan(
+    event: FluxEvent,
+    subscription: Subscription,
+    target: Target | None,
+    labels: Mapping[str, str] | None,
+    evaluate: Evaluate,
+    *,
+    compat: bool,
+) -> Plan:
+    try:
+        take(subscription, event, labels)
+    except NotTaken as error:
+        return Plan(subscription=subscription, target=target, matched=False, reason=str(error))
+    try:
+        wanted = _wanted(event, subscription, target, evaluate, compat=compat)
+    except _Dropped as dropped:
+        return Plan(subscription=subscription, target=target, matched=True, reason=str(dropped), fault=dropped.fault)
+    return Plan(subscription=subscription, target=target, matched=True, wanted=wanted)
+
+
+def _wanted(
+    event: FluxEvent, subscription: Subscription, target: Target | None, evaluate: Evaluate, *, compat: bool
+) -> Wanted:
+    if target is None:
+        raise _Dropped(f"Provider `{subscription.provider}` does not exist", fault=True)
+    if target.suspended:
+        raise _Dropped(f"{target} is suspended")
+    try:
+        kind = GitProviderType(target.type)
+    except ValueError:
+        raise _Dropped(f"{target} is of type `{target.type}`, which has no commit statuses") from None
+    metadata = combined(event, added=subscription.added, summary=subscription.summary)
+    try:
+        verdict = flux_verdict(event, pending_known=kind is GitProviderType.GITEA) if compat else verdict_of(event)
+    except Passed as passed:
+        raise _Dropped(str(passed), fault=passed.fault) from None
+    try:
+        commit = commit_of(metadata, compat=compat)
+        repository = repository_address(kind, target.address)
+        context = _context(event, subscription, target, metadata, evaluate)
+    except NoCommit as error:
+        raise _Dropped(str(error), fault=True) from None
+    except WrongAddress as error:
+        raise _Dropped(f"spec.address of {target} {error}", fault=True) from None
+    except ExpressionError as error:
+        raise _Dropped(f"spec.commitStatusExpr of {target} {error}", fault=True) from None
+    return Wanted(
+        repository=repository,
+        commit=commit,
+        context=context,
+        verdict=verdict,
+        description=flux_description(event) if compat else description(event),
+        target_url=subscription.target_url,
+    )
+
+
+def _context(
+    event: FluxEvent,
+    subscription: Subscription,
+    target: Target,
+    metadata: Mapping[str, str],
+    evaluate: Evaluate,
+) -> str:
+    if target.expression:
+        values = {"event": _document(event, metadata), "provider": target.document, "alert": _subscriber(subscription)}
+        return bounded_context(evaluate(target.expression, values))
+    if subscription.prefix:
+        return prefixed_context(subscription, event)
+    return default_context(event, provider_uid=target.uid)
+
+
+def _document(event: FluxEvent, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return an event as expressions see it: its metadata by their bare keys."""
+    involved = event.involved
+    return {
+        "involvedObject": {
+            "kind": involved.kind,
+            "namespace": involved.namespace,
+            "name": involved.name,
+            "apiVersion": involved.api_version,
+            "uid": involved.uid,
+        },
+        "severity": event.severity,
+        "timestamp": event.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "message": event.message,
+        "reason": event.reason,
+        "metadata": dict(metadata),
+        "reportingController": event.controller,
+    }
+
+
+def _subscriber(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": subscription.namespace, "name": subscription.name},
+        "spec": {
+            "providerRef": {"name": subscription.provider},
+            "eventSeverity": subscription.severity,
+            "eventMetadata": dict(subscription.added),
+            "summary": subscription.summary,
+        },
+    }

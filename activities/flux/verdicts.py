@@ -1,0 +1,70 @@
+"""What an event says of a commit: nothing, that work goes on, or how it ended."""
+
+from enum import StrEnum
+
+from activities.flux.events import COMMIT_KEY, FluxEvent, Severity
+
+KUSTOMIZATION = "Kustomization"
+_UPDATE = "update"
+_COMMIT_STATUS = "commit_status"
+_PROGRESSING = "Progressing"
+UNFINISHED = frozenset({_PROGRESSING, "ProgressingWithRetry", "DependencyNotReady", "HealthCheckCanceled"})
+"""Reasons by which an object is not ready yet, whatever severity they come with."""
+
+
+class Verdict(StrEnum):
+    """What is shown on a commit."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+class Passed(ValueError):
+    """The event is no verdict on a commit; the text says why, `fault` whether a person must act on it."""
+
+    def __init__(self, reason: str, *, fault: bool = False) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+def verdict_of(event: FluxEvent) -> Verdict:
+    """Return what the event says of its commit. Raises Passed."""
+    unfinished = event.reason in UNFINISHED
+    if event.involved.kind != KUSTOMIZATION and not event.metadata.get(COMMIT_KEY):
+        kind = event.involved.kind or "an object without a kind"
+        raise Passed(f"events of {kind} name no commit: annotate the object with `{COMMIT_KEY}`", fault=True)
+    if not (unfinished or _is_conclusive(event)):
+        raise Passed("it is a step on the way: neither an error, nor the end of a reconciliation")
+    if unfinished:
+        return Verdict.PENDING
+    match event.severity:
+        case Severity.INFO:
+            return Verdict.SUCCESS
+        case Severity.ERROR:
+            return Verdict.FAILURE
+    raise Passed(f"severity `{event.severity}` is neither info nor error")
+
+
+def flux_verdict(event: FluxEvent, *, pending_known: bool) -> Verdict:
+    """Return what notification-controller would show; `pending_known` is Gitea alone. Raises Passed."""
+    if not _is_conclusive(event):
+        raise Passed("commit status is not updated: no commit, no commit_status=update, no error")
+    if event.reason == _PROGRESSING:
+        if pending_known:
+            return Verdict.PENDING
+        raise Passed("reason Progressing is skipped")
+    match event.severity:
+        case Severity.INFO:
+            return Verdict.SUCCESS
+        case Severity.ERROR:
+            return Verdict.FAILURE
+    return Verdict.ERROR
+
+
+def _is_conclusive(event: FluxEvent) -> bool:
+    """Tell whether Flux gives a commit status for it."""
+    return bool(
+        event.metadata.get(COMMIT_KEY) or event.own(_COMMIT_STATUS) == _UPDATE or event.severity == Severity.ERROR
+    )

@@ -1,0 +1,159 @@
+"""Commit statuses of Flux events: what is to be posted, where, and what became of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from activities.models.bounds import Bounded, Line, Link, Short, Text
+from activities.models.tracking import Timings
+
+PENDING = "pending"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusSlot:
+    """One context of one commit, and the Provider through which it is posted: what one workflow is for."""
+
+    namespace: str
+    provider: str
+    provider_uid: str
+    """Tells a Provider that was made again from the one before it."""
+    flux: bool = False
+    """Whether it is a Provider of Flux's own API group."""
+    repository: str
+    """Host and full name, such as `github.com/acme/web`."""
+    commit: str
+    context: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitVerdict(Bounded):
+    """What one event says of a commit. Sent as a signal."""
+
+    at: datetime
+    """When it happened, by the clock of the cluster that sent the event."""
+    state: str
+    """`pending`, `success`, `failure` or `error`."""
+    description: Text
+    target_url: Link = ""
+    subscription: Short = ""
+    """Who asked for it, such as `CommitStatus/flux-system/webapp`."""
+    object: Line = ""
+    """The event's object, such as `Kustomization/flux-system/webapp`."""
+    closes_superseded: bool = False
+    over_pending: bool = False
+    """Whether it may replace `pending` alone: a newer commit was reconciled before this one."""
+
+    def says_the_same(self, other: "CommitVerdict | None") -> bool:
+        """Tell whether people would see no difference."""
+        return other is not None and (self.state, self.description, self.target_url) == (
+            other.state,
+            other.description,
+            other.target_url,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitStatusInput:
+    """Start (or continue) one CommitStatusWorkflow."""
+
+    installation: str
+    slot: StatusSlot
+    timings: Timings = field(default_factory=Timings)
+    wanted: CommitVerdict | None = None
+    posted: CommitVerdict | None = None
+    """What the host shows for certain; None where a run does not know."""
+    refused_since: datetime | None = None
+    failures: int = 0
+    not_before: datetime | None = None
+    unpublished: "PublishPostInput | None" = None
+    history_limit: int = 1000
+    """Events after which the run continues as new."""
+
+
+class PostOutcome(StrEnum):
+    """What became of one post."""
+
+    POSTED = "Posted"
+    UNCHANGED = "Unchanged"
+    """The host shows the same already."""
+    OVERTAKEN = "Overtaken"
+    """The host shows something newer, or nothing that may be replaced."""
+    SUSPENDED = "Suspended"
+    """The Provider is suspended: it is never posted later."""
+    GONE = "Gone"
+    """The Provider does not exist any more, or was made again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostCommitStatusInput:
+    """Post one status."""
+
+    namespace: str
+    slot: StatusSlot
+    verdict: CommitVerdict
+    look_first: bool
+    """Whether what the host shows is unknown, and is to be read before anything is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostCommitStatusResult:
+    """Tell what became of it."""
+
+    outcome: PostOutcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseSupersededInput:
+    """Close what other commits still show as pending in the same context."""
+
+    installation: str
+    namespace: str
+    slot: StatusSlot
+    at: datetime
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostRecord(Bounded):
+    """What was posted last, or why something was not, for the status of a Provider and of who asked."""
+
+    at: datetime
+    commit: Short = ""
+    context: Line = ""
+    state: Short = ""
+    error: Text = ""
+    """Empty for a success."""
+    object: Line = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishPostInput:
+    """Write a record to the status of a Provider, and of the CommitStatus that asked."""
+
+    namespace: str
+    provider: str = ""
+    """Empty where it is no Provider of ours."""
+    provider_uid: str = ""
+    subscription: Short = ""
+    """Empty where it is no CommitStatus."""
+    record: PostRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionFault(Bounded):
+    """Why an event that a CommitStatus takes gives no status. Sent as a signal."""
+
+    at: datetime
+    message: Text
+    object: Line = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionFaultInput:
+    """Start (or continue) the workflow that shows faults of one CommitStatus."""
+
+    installation: str
+    namespace: str
+    name: str
+    timings: Timings = field(default_factory=Timings)

@@ -1,0 +1,186 @@
+"""The repository that the address of a Provider names, in the forms that people clone by. Pure.
+
+Flux takes any text for an address, and calls what it makes of it. Here a text that names no repository of its type is
+refused, so that a wrong one is seen before the first event.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from crds.v1alpha1.flux_provider import GitProviderType
+
+_SCP = re.compile(r"(?:[^@/\s:]+@)?(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):(?P<path>(?!//)\S+)")
+_SCHEMES = ("https", "http", "ssh", "git+ssh")
+_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f/\\?#:]+")
+_AZURE_SSH = "ssh.dev.azure.com"
+_AZURE = "dev.azure.com"
+_VISUAL_STUDIO = ".visualstudio.com"
+
+
+class WrongAddress(ValueError):
+    """An address names no repository; the text says what is expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryAddress:
+    """A repository at its host."""
+
+    scheme: str
+    """`https`, or `http` where the address says so."""
+    host: str
+    """Host name in lower case, with the port of an HTTP address."""
+    base_path: str = ""
+    """Path below which the host is served, such as `/git`."""
+    owner: str = ""
+    """Owner, group path, workspace or project."""
+    name: str = ""
+    organization: str = ""
+    """Of Azure DevOps."""
+    project_id: int | None = None
+    """Of GitLab, where the address names a number."""
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.scheme}://{self.host}{self.base_path}"
+
+    @property
+    def full_name(self) -> str:
+        """The repository as its host names it."""
+        parts = (self.organization, self.owner, self.name) if self.project_id is None else (str(self.project_id),)
+        return "/".join(filter(None, parts))
+
+    def __str__(self) -> str:
+        return f"{self.host}{self.base_path}/{self.full_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    scheme: str
+    host: str
+    path: tuple[str, ...]
+
+
+def repository_address(kind: GitProviderType, address: str) -> RepositoryAddress:
+    """Return the repository that an address names. Raises WrongAddress, without showing user names or passwords."""
+    parts = _parts(address)
+    # Projects of Azure DevOps alone are named with blanks.
+    if kind is not GitProviderType.AZURE_DEVOPS and any(" " in part for part in parts.path):
+        raise WrongAddress("has a blank in its path")
+    return _READERS[kind](parts)
+
+
+def _parts(address: str) -> _Parts:
+    text = address.strip()
+    if "://" not in text:
+        return _scp(text)
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise WrongAddress("is no URL: its host or port cannot be read") from None
+    if url.scheme not in _SCHEMES:
+        raise WrongAddress(f"has the scheme `{url.scheme[:16]}`: write https, http or ssh")
+    if not url.hostname or not _SCP.fullmatch(f"{url.hostname}:x"):
+        raise WrongAddress("has no host name")
+    if url.query or url.fragment:
+        raise WrongAddress("must have neither a query nor a fragment")
+    # The port of SSH is none of the API's.
+    is_http = url.scheme in ("https", "http")
+    host = f"{url.hostname}:{port}" if is_http and port and (url.scheme, port) not in _USUAL else url.hostname
+    return _Parts(scheme=url.scheme if is_http else "https", host=host, path=_path(url.path))
+
+
+_USUAL = (("https", 443), ("http", 80))
+
+
+def _scp(text: str) -> _Parts:
+    found = _SCP.fullmatch(text)
+    if found is None:
+        raise WrongAddress("is no address of a repository: write such as https://github.com/acme/web")
+    return _Parts(scheme="https", host=found["host"].lower(), path=_path(found["path"]))
+
+
+def _path(path: str) -> tuple[str, ...]:
+    trimmed = path.strip("/").removesuffix(".git")
+    parts = tuple(unquote(part) for part in trimmed.split("/")) if trimmed else ()
+    if not all(_NAME.fullmatch(part) for part in parts):
+        raise WrongAddress("has a path that is none of a repository")
+    return parts
+
+
+def _owned(parts: _Parts) -> RepositoryAddress:
+    if len(parts.path) != 2:
+        raise WrongAddress("must name owner and repository alone, such as https://github.com/acme/web")
+    return _address(parts, owner=parts.path[0], name=parts.path[1])
+
+
+def _gitea(parts: _Parts) -> RepositoryAddress:
+    if len(parts.path) < 2:
+        raise WrongAddress("must name owner and repository, such as https://git.example.com/acme/web")
+    *base, owner, name = parts.path
+    return _address(parts, base=base, owner=owner, name=name)
+
+
+def _gitlab(parts: _Parts) -> RepositoryAddress:
+    if len(parts.path) == 1 and parts.path[0].isascii() and parts.path[0].isdigit():
+        return _address(parts, project_id=int(parts.path[0][:18]))
+    if len(parts.path) < 2:
+        raise WrongAddress("must name group and project, or the project's number, such as https://gitlab.com/1234")
+    return _address(parts, owner="/".join(parts.path[:-1]), name=parts.path[-1])
+
+
+def _data_center(parts: _Parts) -> RepositoryAddress:
+    if "scm" not in parts.path:
+        raise WrongAddress("must be the HTTP address that Bitbucket shows for cloning, with /scm/ in it")
+    at = len(parts.path) - 1 - parts.path[::-1].index("scm")
+    rest = parts.path[at + 1 :]
+    if len(rest) != 2:
+        raise WrongAddress("must name project and repository after /scm/")
+    return _address(parts, base=parts.path[:at], owner=rest[0], name=rest[1])
+
+
+def _azure(parts: _Parts) -> RepositoryAddress:
+    path = parts.path
+    if parts.host == _AZURE_SSH and len(path) == 4 and path[0] == "v3":
+        return RepositoryAddress(scheme="https", host=_AZURE, organization=path[1], owner=path[2], name=path[3])
+    hosted = parts.host.endswith(_VISUAL_STUDIO)
+    if hosted:
+        organization = parts.host.removesuffix(_VISUAL_STUDIO)
+        parts = _Parts(scheme="https", host=_AZURE, path=(organization, *path))
+        path = tuple(part for part in parts.path if part != "DefaultCollection")
+    if len(path) < 4 or path[-2] != "_git":
+        raise WrongAddress("must be such as https://dev.azure.com/acme/shop/_git/web")
+    *base, organization, project = path[:-2]
+    return _address(parts, base=base, organization=organization, owner=project, name=path[-1])
+
+
+def _address(
+    parts: _Parts,
+    *,
+    base: tuple[str, ...] | list[str] = (),
+    owner: str = "",
+    name: str = "",
+    organization: str = "",
+    project_id: int | None = None,
+) -> RepositoryAddress:
+    return RepositoryAddress(
+        scheme=parts.scheme,
+        host=parts.host,
+        base_path="".join(f"/{part}" for part in base),
+        owner=owner,
+        name=name,
+        organization=organization,
+        project_id=project_id,
+    )
+
+
+_READERS: Mapping[GitProviderType, Callable[[_Parts], RepositoryAddress]] = {
+    GitProviderType.GITHUB: _owned,
+    GitProviderType.GITLAB: _gitlab,
+    GitProviderType.GITEA: _gitea,
+    GitProviderType.BITBUCKET: _owned,
+    GitProviderType.BITBUCKET_SERVER: _data_center,
+    GitProviderType.AZURE_DEVOPS: _azure,
+}

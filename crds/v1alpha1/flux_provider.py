@@ -1,0 +1,117 @@
+"""Provider: a repository and a credential by which events of Flux become commit statuses."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from crds.fields import PositiveDuration, SecretReference, Text, Time
+from crds.model import AGE, Definition, Model, PrinterColumn
+from crds.resource import ConditionedStatus, Resource
+
+
+class GitProviderType(StrEnum):
+    """The hosts, named as Flux names them."""
+
+    GITHUB = "github"
+    """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
+    GITLAB = "gitlab"
+    """GitLab, SaaS or self-managed."""
+    GITEA = "gitea"
+    """Gitea or Forgejo."""
+    BITBUCKET = "bitbucket"
+    """Bitbucket Cloud."""
+    BITBUCKET_SERVER = "bitbucketserver"
+    """Bitbucket Data Center."""
+    AZURE_DEVOPS = "azuredevops"
+    """Azure DevOps Services or Server."""
+
+
+class ProviderSpec(Model):
+    """A repository at its host, as in Flux's Provider."""
+
+    type: GitProviderType
+    """The host."""
+    address: Annotated[str, Field(min_length=1, max_length=2048)]
+    """The repository, as people clone it: such as `https://github.com/acme/web`, `ssh://git@host/acme/web.git`, or for
+    `bitbucketserver` the HTTP address with `/scm/`."""
+    username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """User name for a Secret that holds a `password` alone."""
+    secret_ref: SecretReference
+    """Secret with `token`; or `username` and `password`; or for `github` those of an App (`githubAppID`,
+    `githubAppPrivateKey`, and `githubAppInstallationID` or `githubAppInstallationOwner`). For `bitbucket`, `token` is
+    an access token, or `<user>:<app password>`."""
+    cert_secret_ref: SecretReference | None = None
+    """Secret with `ca.crt`, the authority that signed the host's certificate, and with `tls.crt` and `tls.key` for a
+    host that asks for a client's certificate."""
+    proxy_secret_ref: SecretReference | None = None
+    """Secret with `address` of an HTTP proxy, and its `username` and `password` where it asks for them."""
+    timeout: PositiveDuration = timedelta(seconds=15)
+    """How long one call to the host may take; five minutes at most."""
+    suspend: bool = False
+    """Whether events are counted and dropped. They are not posted later."""
+    commit_status_expr: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """Context of the statuses, as an expression of CEL over `event`, `provider` and `alert`; it must be a string."""
+
+
+class LastPost(Model):
+    """The newest status that the host took."""
+
+    time: Time
+    """When."""
+    commit: Annotated[str, Field(max_length=64)]
+    """The commit."""
+    context: Annotated[str, Field(max_length=255)]
+    """Context of the status, as it was sent."""
+    state: Annotated[str, Field(max_length=16)]
+    """State of the status."""
+
+
+class LastError(Model):
+    """The newest reason for which a status was not posted."""
+
+    time: Time
+    """When."""
+    message: Text
+    """Why, and what to fix."""
+    event: Annotated[str, Field(max_length=1024)] = ""
+    """Object of the event, as kind/namespace/name."""
+
+
+class PostStatus(ConditionedStatus):
+    """What was posted last, and what was not."""
+
+    last_success: LastPost | None = None
+    """The newest status that the host took."""
+    last_error: LastError | None = None
+    """The newest reason for which a status was not posted."""
+
+
+POST_COLUMNS = (
+    PrinterColumn(name="READY", json_path=".status.conditions[?(@.type=='Ready')].status"),
+    PrinterColumn(name="POSTED", json_path=".status.lastSuccess.time", type="date"),
+    PrinterColumn(name="FAILED", json_path=".status.lastError.time", type="date"),
+    PrinterColumn(name="MESSAGE", json_path=".status.conditions[?(@.type=='Ready')].message", priority=1),
+    AGE,
+)
+
+
+class Provider(Resource):
+    """A repository at its host, for commit statuses of Flux events."""
+
+    definition: ClassVar = Definition(
+        kind="Provider",
+        plural="providers",
+        short_name="pprov",
+        name_max_length=253,
+        columns=(
+            PrinterColumn(name="TYPE", json_path=".spec.type"),
+            PrinterColumn(name="ADDRESS", json_path=".spec.address", priority=1),
+            *POST_COLUMNS,
+        ),
+    )
+
+    kind: str = "Provider"
+    spec: ProviderSpec
+    status: PostStatus = PostStatus()

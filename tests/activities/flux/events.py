@@ -1,0 +1,62 @@
+"""Events and subscriptions for tests, as Flux's kustomize-controller sends them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from activities.flux.events import FluxEvent, read_event
+from activities.flux.matching import Source, Subscription
+from activities.flux.planning import Target
+
+SHA = "a" * 39 + "1"
+NOW = datetime(2026, 1, 31, 10, 0, tzinfo=UTC)
+KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Return the event of a Kustomization that was reconciled."""
+    return {
+        "involvedObject": {
+            "kind": "Kustomization",
+            "namespace": "flux-system",
+            "name": "webapp",
+            "uid": "11111111-2222-3333-4444-555555555555",
+            "apiVersion": f"{KUSTOMIZE}/v1",
+        },
+        "severity": "info",
+        "timestamp": "2026-01-31T10:00:00Z",
+        "message": "Reconciliation finished in 1.2s, next run in 10m0s",
+        "reason": "ReconciliationSucceeded",
+        "metadata": {f"{KUSTOMIZE}/revision": f"main@sha1:{SHA}", f"{KUSTOMIZE}/commit_status": "update"},
+        "reportingController": "kustomize-controller",
+        "reportingInstance": "kustomize-controller-abc",
+        **changes,
+    }
+
+
+def event(**changes: Any) -> FluxEvent:
+    return read_event(document(**changes), now=NOW)
+
+
+def subscription(**changes: Any) -> Subscription:
+    values: dict[str, Any] = {
+        "kind": "CommitStatus",
+        "namespace": "flux-system",
+        "name": "webapp",
+        "provider": "github",
+        "sources": (Source(kind="Kustomization", name="*", namespace="flux-system"),),
+        **changes,
+    }
+    return Subscription(**values)
+
+
+def target(**changes: Any) -> Target:
+    values: dict[str, Any] = {
+        "namespace": "flux-system",
+        "name": "github",
+        "uid": "0c9c2e41-d2f9-4f9b-9464-32d3ba7a25e9",
+        "type": "github",
+        "address": "https://github.com/acme/web",
+        "document": {"metadata": {"uid": "0c9c2e41-d2f9-4f9b-9464-32d3ba7a25e9", "name": "github"}, "spec": {}},
+        **changes,
+    }
+    return Target(**values)

@@ -1,0 +1,81 @@
+"""Events are read with every field checked, and bounded."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from activities.flux.events import MESSAGE_LIMIT, METADATA_LIMIT, NotAnEvent, read_event
+from activities.flux.metadata import cleaned, combined
+from tests.activities.flux.events import KUSTOMIZE, NOW, SHA, event
+
+
+def test_an_event_is_read_with_its_object_time_and_metadata() -> None:
+    found = event()
+    assert str(found.involved) == "Kustomization/flux-system/webapp"
+    assert found.involved.group == KUSTOMIZE
+    assert found.timestamp == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert found.own("commit_status") == "update"
+
+
+def test_an_event_without_any_field_is_one_that_nobody_takes() -> None:
+    found = read_event({}, now=NOW)
+    assert (found.involved.kind, found.timestamp) == ("", NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"involvedObject": "webapp"}, "involvedObject"),
+        ({"involvedObject": {"name": 7}}, "involvedObject.name"),
+        ({"severity": ["info"]}, "severity"),
+        ({"message": 1}, "message"),
+        ({"timestamp": "yesterday"}, "timestamp"),
+        ({"timestamp": "2026-01-31T10:00:00"}, "timestamp"),
+        ({"timestamp": "0001-01-01T00:00:00+23:59"}, "timestamp"),
+        ({"metadata": ["a"]}, "metadata"),
+        ({"metadata": {"a": 1}}, "metadata['a']"),
+    ],
+)
+def test_a_field_of_another_type_is_named(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(NotAnEvent) as refused:
+        event(**changes)
+    assert field in str(refused.value)
+
+
+@pytest.mark.parametrize("body", [[], "text", 7, None])
+def test_what_is_no_object_is_no_event(body: object) -> None:
+    with pytest.raises(NotAnEvent, match="JSON object"):
+        read_event(body, now=NOW)
+
+
+def test_an_event_is_bounded_where_it_enters() -> None:
+    metadata = {f"{KUSTOMIZE}/key-{index}": "v" * 100_000 for index in range(10_000)}
+    found = event(message="m" * 1_000_000, metadata=metadata)
+    assert len(found.message) == MESSAGE_LIMIT
+    assert len(found.metadata) == METADATA_LIMIT
+    assert sum(map(len, found.metadata.values())) < 1_000_000
+
+
+def test_metadata_of_others_a_checksum_and_a_digest_are_left_out() -> None:
+    metadata = {
+        f"{KUSTOMIZE}/revision": "r",
+        f"{KUSTOMIZE}/Digest": "d",
+        f"{KUSTOMIZE}/checksum": "c",
+        "event.toolkit.fluxcd.io/commit": SHA,
+        "example.com/secret": "s",
+    }
+    found = cleaned(event(metadata=metadata))
+    # Compared without case is the key as a whole: its group is in lower case already.
+    assert set(found.metadata) == {f"{KUSTOMIZE}/revision", "event.toolkit.fluxcd.io/commit"}
+
+
+def test_the_controllers_metadata_win_over_an_alerts_and_those_over_annotations() -> None:
+    metadata = {
+        f"{KUSTOMIZE}/a": "controller",
+        "event.toolkit.fluxcd.io/a": "object",
+        "event.toolkit.fluxcd.io/b": "object",
+    }
+    metadata |= {"event.toolkit.fluxcd.io/c": "object", f"{KUSTOMIZE}/token": "t"}
+    found = combined(event(metadata=metadata), added={"a": "alert", "b": "alert"}, summary="words")
+    assert found == {"a": "controller", "b": "alert", "c": "object", "summary": "words"}

@@ -1,0 +1,194 @@
+"""What is made of an event: matched, dropped with the reason, or a commit status."""
+
+from typing import Any
+
+import pytest
+
+from activities.flux.events import FluxEvent
+from activities.flux.matching import Source, Subscription, wants_labels
+from activities.flux.planning import Plan, Target, plan
+from activities.flux.verdicts import Verdict
+from crds.rules.flux_expressions import evaluate
+from tests.activities.flux.events import KUSTOMIZE, SHA, event, subscription, target
+
+FLUX_EXAMPLE = (
+    "(event.involvedObject.kind + '/' + event.involvedObject.name + '/' +"
+    " provider.metadata.uid.split('-').first().value()).lowerAscii()"
+)
+
+
+def planned(given: FluxEvent, one: Subscription | None = None, to: Target | None = None, **options: Any) -> Plan:
+    found = to or target()
+    (made,) = plan(given, [one or subscription()], targets=lambda _: found, evaluate=evaluate, **options)
+    return made
+
+
+def test_a_reconciled_kustomization_is_a_success_with_its_message() -> None:
+    wanted = planned(event()).wanted
+    assert wanted is not None
+    assert (wanted.commit, wanted.verdict) == (SHA, Verdict.SUCCESS)
+    assert wanted.context == "kustomization/webapp/0c9c2e41"
+    assert wanted.description == "Reconciliation finished in 1.2s, next run in 10m0s"
+    assert str(wanted.repository) == "github.com/acme/web"
+
+
+def test_a_prefix_makes_a_context_that_no_other_object_has() -> None:
+    wanted = planned(event(), subscription(prefix="dev", target_url="https://ui.example.com")).wanted
+    assert wanted is not None
+    assert wanted.context == "dev/kustomization/flux-system/webapp"
+    assert wanted.target_url == "https://ui.example.com"
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"severity": "error", "reason": "BuildFailed", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, Verdict.FAILURE),
+        ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, Verdict.PENDING),
+        ({"reason": "ProgressingWithRetry"}, Verdict.PENDING),
+        ({"reason": "DependencyNotReady"}, Verdict.PENDING),
+        ({"reason": "HealthCheckCanceled"}, Verdict.PENDING),
+    ],
+)
+def test_an_object_that_is_not_ready_yet_is_pending_and_an_error_a_failure(
+    changes: dict[str, Any], verdict: Verdict
+) -> None:
+    wanted = planned(event(**changes)).wanted
+    assert wanted is not None
+    assert wanted.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "fault"),
+    [
+        ({"metadata": {f"{KUSTOMIZE}/revision": SHA}, "reason": "HealthCheckPassed"}, "step on the way", False),
+        ({"severity": "trace"}, "severity `trace`", False),
+        ({"severity": "error", "metadata": {}}, "missing revision metadata", True),
+        ({"metadata": {f"{KUSTOMIZE}/revision": "main", f"{KUSTOMIZE}/commit_status": "update"}}, "'main'", True),
+    ],
+)
+def test_an_event_that_gives_no_status_says_why(changes: dict[str, Any], reason: str, fault: bool) -> None:
+    made = planned(event(**changes))
+    assert made.matched
+    assert made.wanted is None
+    assert reason in made.reason
+    assert made.fault is fault
+
+
+def test_other_kinds_need_the_annotation_that_names_a_commit() -> None:
+    release = {
+        "kind": "HelmRelease",
+        "namespace": "flux-system",
+        "name": "db",
+        "apiVersion": "helm.toolkit.fluxcd.io/v2",
+    }
+    one = subscription(sources=(Source(kind="HelmRelease", name="db", namespace="flux-system"),))
+    lacking = planned(event(involvedObject=release, metadata={"helm.toolkit.fluxcd.io/revision": "6.5.0"}), one)
+    assert lacking.wanted is None
+    assert "event.toolkit.fluxcd.io/commit" in lacking.reason
+    assert lacking.fault
+    annotated = planned(event(involvedObject=release, metadata={"event.toolkit.fluxcd.io/commit": SHA}), one)
+    assert annotated.wanted is not None
+    assert annotated.wanted.context == "helmrelease/db/0c9c2e41"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"suspended": True}, "suspended"),
+        ({"sources": (Source(kind="Kustomization", name="other", namespace="flux-system"),)}, "no event source"),
+        ({"sources": (Source(kind="Kustomization", name="web*", namespace="flux-system"),)}, "no event source"),
+        ({"sources": (Source(kind="Kustomization", name="*", namespace="*"),)}, "no event source"),
+        ({"severity": "error"}, "severity `info` is not `error`"),
+        ({"inclusions": ("failed",)}, "inclusionList"),
+        ({"exclusions": ("finished",)}, "exclusionList"),
+        ({"inclusions": ("(",)}, "inclusionList"),
+    ],
+)
+def test_an_event_that_is_not_taken_says_why(changes: dict[str, Any], reason: str) -> None:
+    made = planned(event(), subscription(**changes))
+    assert not made.matched
+    assert reason in made.reason
+
+
+def test_labels_decide_where_a_source_names_some() -> None:
+    source = Source(kind="Kustomization", name="*", namespace="flux-system", labels={"team": "a"})
+    one = subscription(sources=(source,))
+    assert wants_labels([one], event())
+    assert not wants_labels([subscription()], event())
+    assert planned(event(), one, labels={"team": "a", "other": "b"}).wanted is not None
+    assert "labels differ" in planned(event(), one, labels={"team": "b"}).reason
+    assert "cannot be read" in planned(event(), one, labels=None).reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"suspended": True}, "suspended"),
+        ({"type": "slack"}, "no commit statuses"),
+        ({"address": "https://user:secret@github.com/acme"}, "spec.address"),
+        ({"expression": "event.metadata.nothing + ''"}, "commitStatusExpr"),
+    ],
+)
+def test_a_provider_that_cannot_post_says_why_without_its_credential(changes: dict[str, Any], reason: str) -> None:
+    made = planned(event(), to=target(**changes))
+    assert made.wanted is None
+    assert reason in made.reason
+    assert "secret" not in made.reason
+
+
+def test_a_provider_that_does_not_exist_is_a_fault() -> None:
+    (made,) = plan(event(), [subscription()], targets=lambda _: None, evaluate=evaluate)
+    assert made.fault
+    assert "`github` does not exist" in made.reason
+
+
+def test_an_expression_makes_the_context() -> None:
+    wanted = planned(event(), to=target(expression=FLUX_EXAMPLE)).wanted
+    assert wanted is not None
+    assert wanted.context == "kustomization/webapp/0c9c2e41"
+
+
+def test_two_subscriptions_with_one_context_give_one_status() -> None:
+    both = [subscription(kind="Alert", name="alert"), subscription()]
+    first, second = plan(event(), both, targets=lambda _: target(), evaluate=evaluate)
+    assert first.subscription.kind == "CommitStatus"
+    assert first.wanted is not None
+    assert second.wanted is None
+    assert second.matched
+
+
+@pytest.mark.parametrize(
+    ("changes", "type_", "verdict"),
+    [
+        ({"reason": "Progressing"}, "gitea", Verdict.PENDING),
+        ({"reason": "Progressing"}, "github", None),
+        ({"reason": "DependencyNotReady"}, "github", Verdict.SUCCESS),
+        ({"severity": "trace"}, "github", Verdict.ERROR),
+        ({"reason": "Progressing", "metadata": {f"{KUSTOMIZE}/revision": SHA}}, "gitea", None),
+    ],
+)
+def test_compat_shows_what_flux_shows(changes: dict[str, Any], type_: str, verdict: Verdict | None) -> None:
+    made = planned(event(**changes), to=target(type=type_), compat=True)
+    assert (made.wanted.verdict if made.wanted else None) is verdict
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ApplySucceeded", "apply succeeded"),
+        ("InvalidCELExpression", "invalid cel expression"),
+        ("ReconciliationSucceeded", "reconciliation succeeded"),
+        ("Error2Big", "error 2 big"),
+        ("", ""),
+    ],
+)
+def test_compat_describes_by_the_words_of_the_reason(reason: str, words: str) -> None:
+    wanted = planned(event(reason=reason), compat=True).wanted
+    assert wanted is not None
+    assert wanted.description == words
+
+
+def test_a_description_holds_no_control_characters_and_one_line() -> None:
+    wanted = planned(event(message="a\x1b[31m\nb\u202ec\x00")).wanted
+    assert wanted is not None
+    assert wanted.description == "a\ufffd[31m bc\ufffd"

@@ -1,0 +1,67 @@
+"""Addresses of Providers: the forms that people clone by, and texts that name no repository."""
+
+import pytest
+
+from crds.rules.flux_addresses import WrongAddress, repository_address
+from crds.v1alpha1.flux_provider import GitProviderType as Type
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "found"),
+    [
+        (Type.GITHUB, "https://github.com/acme/web", "github.com/acme/web"),
+        (Type.GITHUB, "https://github.com/acme/web.git/", "github.com/acme/web"),
+        (Type.GITHUB, "https://GitHub.com:443/acme/web", "github.com/acme/web"),
+        (Type.GITHUB, "ssh://git@github.com:2222/acme/web.git", "github.com/acme/web"),
+        (Type.GITHUB, "git@github.com:acme/web.git", "github.com/acme/web"),
+        (Type.GITHUB, "https://user:pass@ghe.example.com:8443/acme/web", "ghe.example.com:8443/acme/web"),
+        (Type.GITLAB, "https://gitlab.com/group/sub/web", "gitlab.com/group/sub/web"),
+        (Type.GITLAB, "https://gitlab.com/1234", "gitlab.com/1234"),
+        (Type.GITEA, "https://git.example.com/sub/acme/web", "git.example.com/sub/acme/web"),
+        (Type.BITBUCKET, "https://bitbucket.org/acme/web.git", "bitbucket.org/acme/web"),
+        (Type.BITBUCKET_SERVER, "https://bb.example.com/ctx/scm/PRJ/web.git", "bb.example.com/ctx/PRJ/web"),
+        (Type.BITBUCKET_SERVER, "https://bb.example.com/scm/~jane/web.git", "bb.example.com/~jane/web"),
+        (Type.AZURE_DEVOPS, "https://dev.azure.com/org/My%20Project/_git/web", "dev.azure.com/org/My Project/web"),
+        (Type.AZURE_DEVOPS, "git@ssh.dev.azure.com:v3/org/proj/web", "dev.azure.com/org/proj/web"),
+        (Type.AZURE_DEVOPS, "https://org.visualstudio.com/proj/_git/web", "dev.azure.com/org/proj/web"),
+        (Type.AZURE_DEVOPS, "https://tfs.example.com/tfs/Main/proj/_git/web", "tfs.example.com/tfs/Main/proj/web"),
+    ],
+)
+def test_a_repository_is_found_by_every_form_that_people_clone_by(kind: Type, address: str, found: str) -> None:
+    assert str(repository_address(kind, address)) == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        (Type.GITHUB, "acme/web"),
+        (Type.GITHUB, "github.com/acme/web"),
+        (Type.GITHUB, "https://github.com/acme"),
+        (Type.GITHUB, "https://github.com/acme/web/tree/main"),
+        (Type.GITHUB, "https://%zz/acme/web"),
+        (Type.GITHUB, "https://github.com:99999999/acme/web"),
+        (Type.GITHUB, "https:///acme/web"),
+        (Type.GITHUB, "https://github.com/acme/web?x=1"),
+        (Type.GITHUB, "file:///acme/web"),
+        (Type.GITHUB, "git://github.com/acme/web"),
+        (Type.GITHUB, "https://github.com/acme/.."),
+        (Type.GITHUB, "https://github.com/%2e%2e/web"),
+        (Type.GITHUB, "https://github.com/a%2fb/web"),
+        (Type.GITHUB, "https://github.com/acme/we b"),
+        (Type.GITLAB, "https://gitlab.com/web"),
+        (Type.BITBUCKET_SERVER, "https://bb.example.com/PRJ/web"),
+        (Type.BITBUCKET_SERVER, "https://bb.example.com/scm/web"),
+        (Type.AZURE_DEVOPS, "https://dev.azure.com/org/proj/web"),
+        (Type.AZURE_DEVOPS, "https://dev.azure.com/proj/_git/web"),
+    ],
+)
+def test_a_text_that_names_no_repository_is_refused(kind: Type, address: str) -> None:
+    with pytest.raises(WrongAddress):
+        repository_address(kind, address)
+
+
+def test_a_refusal_shows_neither_user_name_nor_password() -> None:
+    with pytest.raises(WrongAddress) as refused:
+        repository_address(Type.GITHUB, "https://jane:s3cret@github.com/acme")
+    assert "jane" not in str(refused.value)
+    assert "s3cret" not in str(refused.value)

@@ -1,0 +1,44 @@
+"""Expressions of tenants are evaluated in a process of their own, which ends where one asks for too much."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from crds.rules.flux_expressions import ExpressionError, expression_error
+from worker.flux.evaluation import Expressions
+
+VALUES = {"event": {"message": "m" * 39_000, "involvedObject": {"name": "webapp"}}}
+NAME = "event.involvedObject.name + ''"
+
+
+@pytest.fixture(scope="module")
+def expressions() -> Iterator[Expressions]:
+    made = Expressions()
+    yield made
+    made.close()
+
+
+def test_an_expression_is_evaluated_as_in_this_process(expressions: Expressions) -> None:
+    assert expressions.evaluate(NAME, VALUES) == "webapp"
+
+
+def test_an_expression_without_a_value_says_why(expressions: Expressions) -> None:
+    with pytest.raises(ExpressionError, match="Key not found"):
+        expressions.evaluate("event.metadata + ''", VALUES)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "event.message.replace('m', event.message)",
+        "event.message.replace('m', event.message).replace('m', event.message)",
+        "[1, 2, 3].map(a, event.message.replace('', event.message)).join('')",
+    ],
+)
+def test_an_expression_that_asks_for_all_memory_ends_its_own_process_alone(
+    expressions: Expressions, expression: str
+) -> None:
+    assert expression_error(expression) is None
+    with pytest.raises(ExpressionError, match="too much memory"):
+        expressions.evaluate(expression, VALUES)
+    assert expressions.evaluate(NAME, VALUES) == "webapp"

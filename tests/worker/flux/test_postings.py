@@ -1,0 +1,205 @@
+"""Providers are opened as they are declared, at a host that speaks TLS: each field changes what is called, and how."""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.commit_statuses import CommitStatusPosts
+from activities.models.commit_statuses import (
+    CommitVerdict,
+    PostCommitStatusInput,
+    PostCommitStatusResult,
+    PostOutcome,
+    StatusSlot,
+)
+from deploy.local.environment.certificates import write_certificates
+from tests.activities.cluster import Cluster, shop
+from tests.workflows.commit_status.world import NOON
+from worker.opening.resources import ClusterOpener, open_clients
+from worker.settings import Settings
+
+SHA = "a" * 40
+
+
+@dataclass
+class Host:
+    """A host behind TLS that notes what it is asked."""
+
+    address: str = ""
+    authority: bytes = b""
+    certificate: bytes = b""
+    key: bytes = b""
+    asked: list[web.Request] = field(default_factory=list)
+    delay_seconds: float = 0.0
+    through_proxy: list[str] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.delay_seconds)
+        self.asked.append(request)
+        return web.json_response({"id": 1, "statuses": []}, status=200 if request.method == "GET" else 201)
+
+    def authorization(self) -> str:
+        return self.asked[-1].headers["Authorization"]
+
+
+@pytest.fixture
+async def host(tmp_path: Path) -> AsyncIterator[Host]:
+    write_certificates(tmp_path)
+    read = {name: (tmp_path / name).read_bytes() for name in ("ca.crt", "apiserver.crt", "apiserver.key")}
+    made = Host(authority=read["ca.crt"], certificate=read["apiserver.crt"], key=read["apiserver.key"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca.crt"))
+    context.load_cert_chain(tmp_path / "apiserver.crt", tmp_path / "apiserver.key")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", made.answer)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=context)
+    made.address = f"https://127.0.0.1:{server.port}"
+    yield made
+    await server.close()
+
+
+async def post(
+    cluster: Cluster, *, flux: bool = False, settings: dict[str, Any] | None = None
+) -> PostCommitStatusResult:
+    given = Settings(installation="tls", allowed_hosts=("127.0.0.1",), **(settings or {}))
+    slot = StatusSlot(
+        namespace="shop",
+        provider="host",
+        provider_uid="uid-host",
+        flux=flux,
+        repository="127.0.0.1/acme/web",
+        commit=SHA,
+        context="kustomization/webapp",
+    )
+    verdict = CommitVerdict(at=NOON, state="success", description="ok")
+    request = PostCommitStatusInput(namespace="shop", slot=slot, verdict=verdict, look_first=False)
+    async with open_clients(given) as clients:
+        opener = ClusterOpener(cluster.port(), clients, system_namespace="shop", flux_alerts=given.flux_alerts)
+        posts = CommitStatusPosts(opener)
+        return await ActivityEnvironment().run(posts.post_commit_status, request)
+
+
+def declared(host: Host, *, kind: str = "gitea", token: dict[str, bytes] | None = None, **spec: Any) -> Cluster:
+    """Return a cluster with a Provider of the host that trusts its authority."""
+    cluster = shop()
+    cluster.secrets["shop", "token"] = token or {"token": b"t-12345"}
+    cluster.secrets["shop", "ca"] = {"ca.crt": host.authority}
+    given = {"type": kind, "address": f"{host.address}/acme/web", "secretRef": {"name": "token"}}
+    cluster.add("Provider", "host", {**given, "certSecretRef": {"name": "ca"}, **spec})
+    return cluster
+
+
+async def test_a_host_is_trusted_by_the_authority_of_the_provider_alone(host: Host) -> None:
+    assert (await post(declared(host))).outcome is PostOutcome.POSTED
+    assert host.asked[-1].path == f"/api/v1/repos/acme/web/statuses/{SHA}"
+    with pytest.raises(ApplicationError, match="certificate"):
+        await post(declared(host, certSecretRef={"name": "token"}))
+
+
+async def test_a_client_proves_itself_by_the_certificate_of_the_provider(host: Host) -> None:
+    cluster = declared(host)
+    await post(cluster)
+    assert host.asked[-1].transport is not None
+    assert host.asked[-1].transport.get_extra_info("peercert") in (None, {})
+    cluster.secrets["shop", "ca"] = {"ca.crt": host.authority, "tls.crt": host.certificate, "tls.key": host.key}
+    await post(cluster)
+    assert host.asked[-1].transport is not None
+    assert host.asked[-1].transport.get_extra_info("peercert")
+
+
+@pytest.mark.parametrize(
+    ("kind", "token", "spec", "sent"),
+    [
+        ("gitea", {"token": b"t-12345"}, {}, "token t-12345"),
+        ("gitea", {"username": b"jane", "password": b"p-12345"}, {}, "Basic jane:p-12345"),
+        ("gitea", {"password": b"p-12345"}, {"username": "jane"}, "Basic jane:p-12345"),
+        ("gitea", {"password": b"p-12345"}, {}, "token p-12345"),
+        ("github", {"token": b"t-12345"}, {}, "Bearer t-12345"),
+        ("bitbucket", {"token": b"t-12345"}, {}, "Bearer t-12345"),
+        ("bitbucket", {"token": b"jane:p-12345"}, {}, "Basic jane:p-12345"),
+        ("bitbucketserver", {"username": b"jane", "password": b"p-12345"}, {}, "Basic jane:p-12345"),
+        ("bitbucketserver", {"password": b"p-12345"}, {"username": "jane"}, "Basic jane:p-12345"),
+        ("azuredevops", {"token": b"t-12345"}, {}, "Basic :t-12345"),
+    ],
+)
+async def test_a_secret_is_read_by_the_keys_of_flux(
+    host: Host, kind: str, token: dict[str, bytes], spec: dict[str, Any], sent: str
+) -> None:
+    addresses = {
+        "bitbucketserver": f"{host.address}/scm/ACME/web.git",
+        "azuredevops": f"{host.address}/umbrella/acme/_git/web",
+    }
+    cluster = declared(
+        host, kind=kind, token=token, **spec, **({"address": addresses[kind]} if kind in addresses else {})
+    )
+    assert (await post(cluster)).outcome is PostOutcome.POSTED
+    scheme, _, credential = host.authorization().partition(" ")
+    assert f"{scheme} {base64.b64decode(credential).decode() if scheme == 'Basic' else credential}" == sent
+
+
+async def test_a_call_takes_no_longer_than_the_provider_says(host: Host) -> None:
+    host.delay_seconds = 3.0
+    with pytest.raises(ApplicationError, match=r"no answer within 1 s, spec\.timeout"):
+        await post(declared(host, timeout="1s"))
+
+
+async def test_a_suspended_provider_and_another_one_of_its_name_post_nothing(host: Host) -> None:
+    assert (await post(declared(host, suspend=True))).outcome is PostOutcome.SUSPENDED
+    cluster = declared(host)
+    cluster.remove("Provider", "host")
+    assert (await post(cluster)).outcome is PostOutcome.GONE
+    assert host.asked == []
+
+
+async def test_a_proxy_is_what_is_connected_to(host: Host) -> None:
+    seen: list[str] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        seen.append(head)
+        name, _, port = head.split()[1].rpartition(":")
+        upstream, down = await asyncio.open_connection(name, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                target.write(data)
+            target.close()
+
+        await asyncio.gather(copy(reader, down), copy(upstream, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    cluster = declared(host, proxySecretRef={"name": "proxy"})
+    cluster.secrets["shop", "proxy"] = {"address": proxy.encode(), "username": b"jane", "password": b"p-54321"}
+    assert (await post(cluster)).outcome is PostOutcome.POSTED
+    assert seen[0].startswith(f"CONNECT {host.address.removeprefix('https://')}")
+    assert base64.b64encode(b"jane:p-54321").decode() in seen[0]
+    server.close()
+
+
+async def test_a_secret_without_consent_posts_nothing(host: Host) -> None:
+    cluster = declared(host)
+    cluster.without_consent.add(("shop", "token"))
+    with pytest.raises(ApplicationError, match="does not consent"):
+        await post(cluster)
+    assert host.asked == []
+
+
+async def test_providers_of_flux_need_no_label_where_the_operator_serves_them(host: Host) -> None:
+    cluster = declared(host)
+    cluster.without_consent |= {("shop", "token"), ("shop", "ca")}
+    with pytest.raises(ApplicationError, match="PILOTAGE_FLUX_ALERTS"):
+        await post(cluster, flux=True)
+    assert (await post(cluster, flux=True, settings={"flux_alerts": True})).outcome is PostOutcome.POSTED

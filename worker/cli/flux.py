@@ -1,0 +1,44 @@
+"""`pilotage flux explain`: what would become of an event, with nothing sent."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.options import Output, OutputOption
+
+app = typer.Typer(name="flux", no_args_is_help=True, help="Commit statuses of Flux events.")
+
+FilesOption = Annotated[
+    list[Path],
+    typer.Option(
+        "-f",
+        "--filename",
+        help="Files, folders or -: one event as JSON, and CommitStatus, Provider or Flux's Alert and Provider.",
+        allow_dash=True,
+    ),
+]
+CompatOption = Annotated[
+    bool, typer.Option("--compat", help="By the rules of Flux's notification-controller, to compare both.")
+]
+
+
+@app.command()
+def explain(files: FilesOption, compat: CompatOption = False, output: OutputOption = Output.TABLE) -> None:
+    """Show what each subscription makes of an event: the commit status, or why there is none. Sends nothing."""
+    import asyncio
+
+    from worker.cli.output import documents, line
+    from worker.flux.explanation import explain_files
+
+    explained = asyncio.run(explain_files(files, compat=compat))
+    if output is not Output.TABLE:
+        documents(list(explained), output)
+        return
+    for one in explained:
+        verdict = f"{one['state']}  {one['context']}" if one["url"] else one["reason"]
+        line(f"{one['subscription']}: {verdict}")
+        if one["url"]:
+            line(f"  {one['repository']}@{one['commit']}")
+            line(f"  {one['description']}")
+            line(f"  {one['method']} {one['url']}")

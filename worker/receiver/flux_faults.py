@@ -1,0 +1,63 @@
+"""Show why events give no status: the newest fault of each CommitStatus, every few seconds at most.
+
+What is not sent is lost with the process: the next event says the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from activities.flux.events import FluxEvent
+from activities.flux.planning import Plan
+from activities.flux.subscriptions import COMMIT_STATUS
+from activities.models.commit_statuses import SubscriptionFault
+from worker.temporal.outcomes import WorkflowsUnavailable
+
+logger = logging.getLogger(__name__)
+
+GAP_SECONDS = 10.0
+LIMIT = 1000
+"""CommitStatuses whose faults wait; more than a cluster has that are wrong at the same time."""
+
+Send = Callable[[str, str, SubscriptionFault], Awaitable[None]]
+
+
+class Faults:
+    """Send faults by namespace and name of their CommitStatus."""
+
+    def __init__(self, send: Send, *, gap_seconds: float = GAP_SECONDS) -> None:
+        self._send = send
+        self._gap_seconds = gap_seconds
+        self._newest: dict[tuple[str, str], SubscriptionFault] = {}
+        self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def add(self, event: FluxEvent, plans: Sequence[Plan]) -> None:
+        """Have the faults of an event shown."""
+        for made in plans:
+            key = (made.subscription.namespace, made.subscription.name)
+            if not made.fault or made.subscription.kind != COMMIT_STATUS:
+                continue
+            if key not in self._at_work and len(self._at_work) >= LIMIT:
+                continue
+            self._newest[key] = SubscriptionFault(at=event.timestamp, message=made.reason, object=str(event.involved))
+            if key not in self._at_work:
+                self._at_work[key] = asyncio.create_task(self._serve(key), name="fault")
+
+    async def close(self) -> None:
+        """Stop; what was not sent is given up."""
+        tasks = list(self._at_work.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, key: tuple[str, str]) -> None:
+        try:
+            while (fault := self._newest.pop(key, None)) is not None:
+                try:
+                    await self._send(*key, fault)
+                except WorkflowsUnavailable as error:
+                    logger.warning("a fault of %s/%s cannot be shown: %s", *key, error)
+                await asyncio.sleep(self._gap_seconds)
+        finally:
+            # With no await since the last look: what comes from here on begins a task of its own.
+            del self._at_work[key]

@@ -1,0 +1,134 @@
+"""Mirror what events of Flux are matched with: CommitStatus and Provider, and Flux's own Alert and Provider."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from activities.flux.matching import Subscription
+from activities.flux.planning import Target
+from activities.flux.subscriptions import (
+    ALERT,
+    FLUX_ALERTS,
+    FLUX_PROVIDERS,
+    from_alert,
+    from_commit_status,
+    from_flux_provider,
+    from_provider,
+)
+from crds.api.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
+from crds.api.reflector import Key, Reflector
+from crds.v1alpha1.commit_status import CommitStatus
+from crds.v1alpha1.flux_provider import Provider
+
+T = TypeVar("T")
+_logger = structlog.get_logger(__name__)
+
+
+class Subscriptions(Protocol):
+    """What an event is matched with."""
+
+    @property
+    def has_synced(self) -> bool: ...
+
+    def of(self, namespace: str) -> Iterator[Subscription]:
+        """Yield the subscriptions of a namespace; of all for an empty one."""
+        ...
+
+    def target(self, subscription: Subscription) -> Target | None:
+        """Return the Provider of a subscription; None where it does not exist."""
+        ...
+
+
+class FluxMirrors:
+    """Keep each object as it is matched, of all namespaces or of those given."""
+
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        *,
+        namespaces: Sequence[str] = (),
+        flux_alerts: bool = False,
+        on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._on_watch_restart = on_watch_restart
+        self._flux_alerts = flux_alerts
+        self._looked_for_flux = not flux_alerts
+        self._statuses = self._mirror(resource_of(CommitStatus.definition), _commit_status)
+        self._providers = self._mirror(resource_of(Provider.definition), _provider)
+        self._alerts: list[Reflector[Subscription]] = []
+        self._flux_providers: list[Reflector[Target]] = []
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether every kind was listed completely at least once, as far as the cluster has it."""
+        return self._looked_for_flux and all(mirror.has_synced for mirror in self._all())
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for mirror in self._all():
+                tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
+            if self._flux_alerts and await self._has_flux():
+                self._alerts = self._mirror(FLUX_ALERTS, from_alert)
+                self._flux_providers = self._mirror(FLUX_PROVIDERS, from_flux_provider)
+                for flux in self._of_flux():
+                    tasks.create_task(flux.run(), name=f"mirror {flux.resource.plural} of Flux")
+            self._looked_for_flux = True
+
+    def of(self, namespace: str) -> Iterator[Subscription]:
+        """Yield the subscriptions of a namespace; of all for an empty one."""
+        for mirror in (*self._statuses, *self._alerts):
+            yield from (one for key, one in mirror.objects.items() if namespace in ("", key.namespace))
+
+    def target(self, subscription: Subscription) -> Target | None:
+        """Return the Provider of a subscription; None where it does not exist."""
+        mirrors = self._flux_providers if subscription.kind == ALERT else self._providers
+        key = Key(subscription.namespace, subscription.provider)
+        return next((found for mirror in mirrors if (found := mirror.objects.get(key)) is not None), None)
+
+    async def _has_flux(self) -> bool:
+        while True:
+            try:
+                await self._kubernetes.list_page(FLUX_ALERTS, self._namespaces[0], limit=1)
+            except ApiNotFound:
+                _logger.warning("Flux's Alerts are not served: the cluster has no such kind")
+                return False
+            except ApiError as error:
+                _logger.warning("Flux's Alerts cannot be listed", error=str(error))
+                await asyncio.sleep(1)
+            else:
+                return True
+
+    def _all(self) -> Iterator[Reflector[Any]]:
+        yield from self._statuses
+        yield from self._providers
+        yield from self._of_flux()
+
+    def _of_flux(self) -> Iterator[Reflector[Any]]:
+        yield from self._alerts
+        yield from self._flux_providers
+
+    def _mirror(self, resource: ApiResource, project: Callable[[Document], T]) -> list[Reflector[T]]:
+        return [
+            Reflector(
+                kubernetes=self._kubernetes,
+                resource=resource,
+                namespace=namespace,
+                project=project,
+                on_change=lambda change: None,
+                on_restart=lambda reason: self._on_watch_restart(resource.plural, reason),
+            )
+            for namespace in self._namespaces
+        ]
+
+
+def _commit_status(document: Mapping[str, Any]) -> Subscription:
+    return from_commit_status(CommitStatus.from_wire(document))
+
+
+def _provider(document: Mapping[str, Any]) -> Target:
+    return from_provider(Provider.from_wire(document))

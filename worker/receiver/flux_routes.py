@@ -1,0 +1,225 @@
+"""Where Flux's controllers send events: each is durable before it is accepted.
+
+`/` and `/flux/events` are for controllers with `--events-addr`, which sign nothing: they are refused unless the
+operator accepts that. `/flux/<namespace>/<name>` is for a Provider of Flux with the type `generic-hmac`; the Secret at
+that place proves the sender, and its events reach the subscriptions of its namespace alone.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+
+from activities.flux.events import FluxEvent, NotAnEvent, read_event
+from activities.flux.matching import wants_labels
+from activities.flux.metadata import cleaned
+from activities.flux.planning import Evaluate, Plan, plan
+from activities.models.commit_statuses import CommitVerdict, StatusSlot
+from crds.api.ports import ApiError
+from providers.documents import parsed
+from providers.errors import ProviderMalformed
+from providers.reading import beside, read
+from worker.receiver.bodies import Answer, Places, Refused, read_body, respond
+from worker.receiver.flux_faults import Faults
+from worker.receiver.flux_mirrors import Subscriptions
+from worker.receiver.flux_repeats import Repeats
+from worker.receiver.flux_senders import UNPROVEN, FluxSenders, NotProven
+from worker.receiver.metrics import FluxMetrics
+from worker.temporal.outcomes import WorkflowsUnavailable
+
+_logger = structlog.get_logger(__name__)
+
+BODY_LIMIT_BYTES = 3 * 1024 * 1024
+"""As Flux's own receiver takes them."""
+READ_SECONDS = 3.0
+ANSWER_SECONDS = 4.5
+"""Flux's controllers wait for 5 s, then send the event again."""
+BODIES_AT_ONCE, BODIES_OF_SENDER = 64, 48
+"""Events at work, so that bodies take 192 MiB at most."""
+LOG_AGAIN_SECONDS = 60.0
+ANYBODY = ""
+REPEATED = "this event was accepted before"
+
+Labels = Callable[[FluxEvent], Awaitable[Mapping[str, str] | None]]
+Send = Callable[[StatusSlot, CommitVerdict], Awaitable[None]]
+
+
+class FluxRoutes:
+    """Take events and signal the workflows of the commits that they are about."""
+
+    def __init__(
+        self,
+        *,
+        senders: FluxSenders,
+        subscriptions: Subscriptions,
+        labels: Labels,
+        evaluate: Evaluate,
+        send: Send,
+        faults: Faults,
+        metrics: FluxMetrics,
+        insecure: bool = False,
+        repeats: Repeats | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._senders = senders
+        self._subscriptions = subscriptions
+        self._labels = labels
+        self._evaluate = evaluate
+        self._send = send
+        self._faults = faults
+        self._metrics = metrics
+        self._insecure = insecure
+        self._repeats = repeats or Repeats()
+        self._clock = clock
+        self._places = Places(in_all=BODIES_AT_ONCE, each=BODIES_OF_SENDER)
+        self._noted = -LOG_AGAIN_SECONDS
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what an application serves."""
+        return [
+            web.post("/", self.receive),
+            web.post("/flux/events", self.receive),
+            web.post("/flux/{namespace}/{name}", self.receive),
+        ]
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer one event."""
+        began = time.monotonic()
+        headers: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._accept(request)
+        except Refused as refused:
+            answer = refused.answer
+            if answer.status is HTTPStatus.TOO_MANY_REQUESTS and answer.reason == REPEATED:
+                headers = _rate_headers(self._clock() + timedelta(seconds=answer.seconds))
+        except TimeoutError:
+            answer = Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, reason="the receiver is busy: send it again")
+        self._metrics.answered(int(answer.status), time.monotonic() - began)
+        response = respond(answer)
+        response.headers.update(headers)
+        return response
+
+    async def _accept(self, request: web.Request) -> Answer:
+        namespace, name = request.match_info.get("namespace", ANYBODY), request.match_info.get("name", "")
+        if not name and not self._insecure:
+            text = "events without a signature are refused: send them to /flux/<namespace>/<Secret> by a Provider of"
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"{text} Flux with the type generic-hmac")
+        if not self._subscriptions.has_synced:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
+        with self._places.held(namespace or "-"):
+            body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS)
+            if name:
+                await self._prove(namespace, name, request, body)
+            return await self._take(namespace, f"{namespace}/{name}", body)
+
+    async def _prove(self, namespace: str, name: str, request: web.Request, body: bytes) -> None:
+        headers = {key.lower(): value for key, value in request.headers.items()}
+        try:
+            await self._senders.verify(namespace, name, headers, body)
+        except NotProven as error:
+            self._note(f"{namespace}/{name}", str(error))
+            raise Refused(HTTPStatus.UNAUTHORIZED, UNPROVEN) from None
+        except ApiError as error:
+            self._note(f"{namespace}/{name}", str(error))
+            text = "the Secret of this address cannot be read now: send it again"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
+
+    async def _take(self, namespace: str, sender: str, body: bytes) -> Answer:
+        event = await self._event(body)
+        if seconds := self._repeats.left(sender, event):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, REPEATED, seconds=seconds)
+        plans = await self._plans(namespace, event)
+        try:
+            sent = await self._post(event, plans)
+        except WorkflowsUnavailable as error:
+            self._note(sender, str(error))
+            text = "Temporal cannot be reached, so the event would be lost: send it again"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
+        self._repeats.add(sender, event)
+        self._faults.add(event, plans)
+        for made in plans:
+            self._metrics.planned(made)
+        _logger.info("event of Flux", object=str(event.involved), reason=event.reason, statuses=sent)
+        return Answer(status=HTTPStatus.ACCEPTED, reason=f"{sent} commit status{'' if sent == 1 else 'es'}")
+
+    async def _event(self, body: bytes) -> FluxEvent:
+        try:
+            return await read(body, lambda: read_event(parsed(body), now=self._clock()))
+        except ProviderMalformed:
+            raise Refused(HTTPStatus.BAD_REQUEST, "the body is no JSON, or holds too many values") from None
+        except NotAnEvent as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+
+    async def _plans(self, namespace: str, event: FluxEvent) -> tuple[Plan, ...]:
+        subscriptions = tuple(self._subscriptions.of(namespace))
+        labels = await self._labels(event) if wants_labels(subscriptions, cleaned(event)) else None
+        return await beside(
+            partial(
+                plan,
+                event,
+                subscriptions,
+                targets=self._subscriptions.target,
+                labels=labels,
+                evaluate=self._evaluate,
+            )
+        )
+
+    async def _post(self, event: FluxEvent, plans: Sequence[Plan]) -> int:
+        """Signal every workflow; return how many. Raises WorkflowsUnavailable where one was not reached."""
+        sends = [self._send(*found) for made in plans if (found := signal_of(event, made)) is not None]
+        answers = await asyncio.gather(*sends, return_exceptions=True)
+        for one in answers:
+            if isinstance(one, BaseException):
+                raise one
+        return len(answers)
+
+    def _note(self, sender: str, reason: str) -> None:
+        """Log why an event is refused, not each time: anybody can send another one."""
+        now = time.monotonic()
+        if now - self._noted >= LOG_AGAIN_SECONDS:
+            self._noted = now
+            _logger.warning("an event of Flux is refused", sender=sender, reason=reason)
+
+
+def signal_of(event: FluxEvent, made: Plan) -> tuple[StatusSlot, CommitVerdict] | None:
+    """Return the workflow that a plan concerns, and what it is signalled; None where nothing is to be posted."""
+    wanted, target = made.wanted, made.target
+    if wanted is None or target is None:
+        return None
+    slot = StatusSlot(
+        namespace=target.namespace,
+        provider=target.name,
+        provider_uid=target.uid,
+        flux=target.is_flux,
+        repository=str(wanted.repository),
+        commit=wanted.commit,
+        context=wanted.context,
+    )
+    verdict = CommitVerdict(
+        at=event.timestamp,
+        state=wanted.verdict.value,
+        description=wanted.description,
+        target_url=wanted.target_url,
+        subscription=str(made.subscription),
+        object=str(event.involved),
+        closes_superseded=made.subscription.closes_superseded,
+    )
+    return slot, verdict
+
+
+def _rate_headers(until: datetime) -> dict[str, str]:
+    """Return the headers by which Flux's own receiver tells that an event is a repetition."""
+    moment = format_datetime(until, usegmt=True)
+    return {
+        "X-RateLimit-Limit": "1",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": moment,
+        "Retry-After": moment,
+    }

@@ -1,0 +1,112 @@
+"""The way to CommitStatusWorkflows, over a Temporal client."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+
+from activities.models.commit_statuses import (
+    CommitStatusInput,
+    CommitVerdict,
+    StatusSlot,
+    SubscriptionFault,
+    SubscriptionFaultInput,
+)
+from activities.models.tracking import Timings
+from worker.temporal.calls import CALL_TIMEOUT, reaching, starting
+from workflows.identity import (
+    COMMIT_STATUS_WORKFLOW,
+    FAULT_SIGNAL,
+    SEARCH_NAMESPACE,
+    SUBSCRIPTION_FAULT_WORKFLOW,
+    VERDICT_SIGNAL,
+    Queues,
+    commit_status_prefix,
+    fairness_key,
+    subscription_fault_workflow_id,
+)
+
+_SHORT_COMMIT = 7
+_BEHIND_PROMOTIONS = 4
+"""Of five, the first being served first: what moves changes has three."""
+
+
+class TemporalCommitStatuses:
+    """Implement activities.ports.CommitStatusWorkflows, and what a receiver needs. Raises WorkflowsUnavailable."""
+
+    def __init__(
+        self, *, client: Client, installation: str, timings: Timings, timeout: timedelta = CALL_TIMEOUT
+    ) -> None:
+        self._client = client
+        self._installation = installation
+        self._timings = timings
+        self._timeout = timeout
+        self._queue = Queues(installation=installation).promotions
+
+    async def signal(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
+        """Signal a verdict, starting the workflow if it does not run; once this returns, it is durable."""
+        await starting(
+            lambda: self._client.start_workflow(
+                COMMIT_STATUS_WORKFLOW,
+                CommitStatusInput(installation=self._installation, slot=slot, timings=self._timings),
+                id=self._prefix(slot) + slot.commit,
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal=VERDICT_SIGNAL,
+                start_signal_args=[verdict],
+                static_summary=f"{slot.repository}@{slot.commit[:_SHORT_COMMIT]} {slot.context}",
+                search_attributes=_attributes(slot.namespace),
+                priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(slot.namespace)),
+                rpc_timeout=self._timeout,
+            )
+        )
+
+    async def fault(self, *, namespace: str, name: str, fault: SubscriptionFault) -> None:
+        """Signal why an event gives no status, to be shown on a CommitStatus."""
+        request = SubscriptionFaultInput(
+            installation=self._installation, namespace=namespace, name=name, timings=self._timings
+        )
+        await starting(
+            lambda: self._client.start_workflow(
+                SUBSCRIPTION_FAULT_WORKFLOW,
+                request,
+                id=subscription_fault_workflow_id(self._installation, namespace, name),
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal=FAULT_SIGNAL,
+                start_signal_args=[fault],
+                static_summary=f"CommitStatus {namespace}/{name}",
+                search_attributes=_attributes(namespace),
+                priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(namespace)),
+                rpc_timeout=self._timeout,
+            )
+        )
+
+    async def others(self, slot: StatusSlot, *, limit: int) -> tuple[str, ...]:
+        """Return the other commits of a slot's context that had events lately, newest first."""
+        prefix = self._prefix(slot)
+
+        async def listed() -> tuple[str, ...]:
+            # What is quoted holds a namespace, a uid and hexadecimal digits alone.
+            query = f"WorkflowId STARTS_WITH '{prefix}'"
+            found: dict[str, None] = {}
+            async for one in self._client.list_workflows(query, page_size=limit * 2, limit=limit * 4):
+                found[one.id.removeprefix(prefix)] = None
+            return tuple(commit for commit in found if commit != slot.commit)[:limit]
+
+        return await reaching(listed)
+
+    def _prefix(self, slot: StatusSlot) -> str:
+        return commit_status_prefix(
+            self._installation, slot.namespace, slot.provider_uid, slot.repository, slot.context
+        )
+
+
+def _attributes(namespace: str) -> TypedSearchAttributes:
+    return TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_keyword(SEARCH_NAMESPACE), namespace)])
