@@ -18,6 +18,7 @@ from activities.models.tracking import Component, RepositoryView, TrackerRef
 from activities.ports import Lack, ReferenceMissing, Repository
 from activities.record_sinks import RecordLine
 from activities.targets import target_of
+from crds.v1alpha1.git_repository import RepositoryMode
 from providers.argocd import targets
 from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
 from providers.models import (
@@ -472,11 +473,12 @@ class FakeConnections:
     argocd: Deployments | None = None
     view: RepositoryView = WEB
     label_prefix: str = "pilotage/"
+    mode: RepositoryMode = RepositoryMode.ACT
 
     async def repository(self, namespace: str, name: str) -> Repository:
         if self.scm is None:
             raise _missing(f"GitRepository/{name}")
-        return Repository(view=self.view, host=self.scm, label_prefix=self.label_prefix)
+        return Repository(view=self.view, host=self.scm, label_prefix=self.label_prefix, mode=self.mode)
 
     async def repository_check(self, namespace: str, name: str) -> Checkable:
         return (await self.repository(namespace, name)).host

@@ -71,6 +71,15 @@ async def test_a_policy_is_found_with_all_places_ahead() -> None:
     assert (found.policy.timeout, found.policy.tests[0].parameters) == (timedelta(hours=2), {"R": "${revision}"})
 
 
+async def test_an_observed_repository_follows_no_policy_and_its_deployments_are_written_by_nobody() -> None:
+    cluster = shop()
+    cluster.objects["GitRepository", "shop", "web"]["spec"]["mode"] = "Observe"
+    assert (await find(cluster)).outcome is PolicyOutcome.OBSERVING
+    place = (await read_place(cluster)).environment
+    assert place is not None
+    assert [one.write for one in place.deployments] == [None]
+
+
 async def test_no_policy_is_an_answer() -> None:
     assert (await find(shop(), source="prod")).outcome is PolicyOutcome.NOT_FOUND
 

@@ -21,7 +21,7 @@ from activities.models.revisions import (
 from activities.presentation import present as present_parts
 from activities.presentation import summary_marker
 from activities.pull_requests import ScmHostActivities
-from crds.v1alpha1.git_repository import Show
+from crds.v1alpha1.git_repository import RepositoryMode, Show
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -69,6 +69,14 @@ async def test_a_label_of_our_prefix_that_stands_for_no_state_is_left_alone(
     scm.label_names = ["pilotage/synced", "pilotage/skip-e2e"]
     await present(scm, WANTED, environment)
     assert scm.label_names == ["pilotage/skip-e2e", "pilotage/testing", "promoted/staging"]
+
+
+async def test_on_the_pull_request_of_an_observed_repository_nothing_is_read_or_written(
+    scm: FakeScm, environment: ActivityEnvironment
+) -> None:
+    activities = ScmHostActivities(FakeConnections(scm=scm, mode=RepositoryMode.OBSERVE))
+    result = await environment.run(activities.present_on_pull_request, WANTED)
+    assert (result.withheld, result.writes, scm.calls) == (True, 0, [])
 
 
 async def test_the_same_presentation_again_writes_nothing(scm: FakeScm, environment: ActivityEnvironment) -> None:

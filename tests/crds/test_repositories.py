@@ -1,0 +1,50 @@
+"""Two GitRepositories of one repository: the older one has its pull requests."""
+
+from typing import Any
+
+import pytest
+
+from crds.conditions import ConditionReason
+from crds.rules.repositories import conflict_errors
+from crds.v1alpha1.git_repository import GitRepository
+
+WEB: dict[str, Any] = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
+
+
+def repository(name: str, spec: dict[str, Any], *, day: int, namespace: str = "shop") -> GitRepository:
+    created = f"2026-01-{day:02d}T00:00:00Z"
+    metadata = {"name": name, "namespace": namespace, "uid": f"{namespace}-{name}", "creationTimestamp": created}
+    return GitRepository.from_wire({"metadata": metadata, "spec": spec})
+
+
+OLDER = repository("web", WEB, day=1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "conflicts"),
+    [
+        (WEB, True),
+        ({**WEB, "github": {"owner": "Acme", "name": "WEB"}}, True),
+        ({**WEB, "github": {"owner": "acme", "name": "api"}}, False),
+        ({**WEB, "scmProviderRef": {"name": "enterprise"}}, False),
+        ({**WEB, "scmProviderRef": {"kind": "ClusterScmProvider", "name": "github"}}, False),
+    ],
+    ids=["same", "case", "other", "provider", "kind"],
+)
+def test_the_younger_of_two_that_name_one_repository_is_in_conflict(spec: dict[str, Any], *, conflicts: bool) -> None:
+    younger = repository("shop", spec, day=2)
+    found = conflict_errors(younger, (OLDER, younger))
+    assert [(one.path, one.reason) for one in found] == [("spec.github", ConditionReason.CONFLICT)] * conflicts
+    assert conflict_errors(OLDER, (OLDER, younger)) == []
+
+
+def test_a_project_is_the_same_by_its_number_whatever_it_is_called() -> None:
+    by_number = {"scmProviderRef": {"name": "gitlab"}, "gitlab": {"namespace": "acme", "name": "web", "projectId": 7}}
+    renamed = {**by_number, "gitlab": {"namespace": "acme", "name": "shop", "projectId": 7}}
+    older, younger = repository("web", by_number, day=1), repository("shop", renamed, day=2)
+    assert [one.reason for one in conflict_errors(younger, (older, younger))] == [ConditionReason.CONFLICT]
+
+
+def test_another_namespace_is_another_tenant_and_is_not_named() -> None:
+    younger = repository("web", WEB, day=2, namespace="docs")
+    assert conflict_errors(younger, (OLDER, younger)) == []
