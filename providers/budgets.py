@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from providers.host_clock import seconds_until
+
 RESERVE = 0.1
 """The part of a window that is kept for what promotions need: triggers, writes, and what people are shown."""
 _PREFIXES = ("x-ratelimit", "ratelimit")
@@ -18,7 +20,7 @@ class Budget:
     limit: float | None = None
     remaining: float | None = None
     resets_at: float | None = None
-    """Seconds since the epoch."""
+    """Seconds since the epoch, by our clock."""
 
     @property
     def scarce(self) -> bool:
@@ -35,8 +37,8 @@ class Budget:
 def budget_of(headers: Mapping[str, str]) -> Budget:
     """Read the headers of GitHub, GitLab, Bitbucket and Azure DevOps, which name the same three things alike."""
     reset = _number(headers, "reset")
-    if reset is not None and reset < _OLDEST_EPOCH:
-        reset += time.time()
+    if reset is not None:
+        reset = time.time() + (reset if reset < _OLDEST_EPOCH else seconds_until(reset, headers))
     return Budget(limit=_number(headers, "limit"), remaining=_number(headers, "remaining"), resets_at=reset)
 
 

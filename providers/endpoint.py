@@ -102,11 +102,10 @@ class Endpoint:
 
     def error(self, request: Request, reply: Reply) -> ProviderError:
         """Make the error that an answer means, its text redacted and bounded."""
-        what = self._name(request)
+        what, url = self._name(request), f"{self._base_url.strip().rstrip('/')}{request.path}"
+        found: ProviderError = refusal(reply, what, url=url)
         if reply.redirects and not request.reads:
-            found: ProviderError = moved(reply, what, url=f"{self._base_url.strip().rstrip('/')}{request.path}")
-        else:
-            found = refusal(reply, what)
+            found = moved(reply, what, url=url)
         if self._refine is not None:
             found = self._refine(request, reply, found)
         return type(found)(self.shown(str(found)), status=found.status, retry_after=found.retry_after)

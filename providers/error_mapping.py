@@ -1,9 +1,8 @@
 """Which outcome error an HTTP answer means, and how long it asks us to wait."""
 
 import re
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from urllib.parse import urljoin, urlsplit
 
@@ -19,6 +18,7 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
+from providers.host_clock import seconds_until
 from providers.messages import Reply
 
 # A host that asks for more is asked again after this long; nobody's budget window is longer.
@@ -49,9 +49,9 @@ _WORDS_KEPT = 20
 _DEPTH = 5
 
 
-def refusal(reply: Reply, what: str) -> ProviderError:
+def refusal(reply: Reply, what: str, *, url: str = "") -> ProviderError:
     """Turn an answer that is no success into the error it means; `what` names the call. Not redacted yet."""
-    said = message_of(reply)
+    said = f"leads to {_place(url, reply.headers.get('location', ''))}" if reply.redirects else message_of(reply)
     text = f"{what} answered {reply.status}" + (f": {said}" if said else "")
     wait = retry_after(reply.headers)
     if is_rate_limited(reply, said):
@@ -106,13 +106,13 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """Read how long to wait from Retry-After, else from a spent budget's reset time; None when nothing is said."""
     said = headers.get("retry-after", "").strip()
     if said:
-        seconds = _seconds_until(said)
+        seconds = _seconds_named(said, headers)
         if seconds is not None:
             return _bounded(seconds)
     for prefix in ("x-ratelimit", "ratelimit"):
         if headers.get(f"{prefix}-remaining") == "0":
             try:
-                return _bounded(float(headers[f"{prefix}-reset"]) - time.time())
+                return _bounded(seconds_until(float(headers[f"{prefix}-reset"]), headers))
             except (KeyError, ValueError):
                 continue
     return None
@@ -168,13 +168,13 @@ def _words(value: object, depth: int = _DEPTH) -> list[str]:
     return found[:_WORDS_KEPT]
 
 
-def _seconds_until(said: str) -> float | None:
+def _seconds_named(said: str, headers: Mapping[str, str]) -> float | None:
     try:
         return float(said)
     except ValueError:
         pass
     moment = http_date(said)
-    return None if moment is None else (moment - datetime.now(UTC)).total_seconds()
+    return None if moment is None else seconds_until(moment.timestamp(), headers)
 
 
 def _bounded(seconds: float) -> timedelta:

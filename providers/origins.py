@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, product
 
-from providers.documents import http_date
-from providers.messages import Reply
 from providers.models import Origin, Run
 
 _RESOLUTION = timedelta(seconds=2)
@@ -97,11 +95,6 @@ def foreign_note(runs: Sequence[Run]) -> str:
 
 def _is_foreign(run: Run) -> bool:
     return bool(run.foreign)
-
-
-def clock_of(reply: Reply) -> datetime | None:
-    """Return the host's time when it answered (RFC 9110, Date); None where it does not tell."""
-    return http_date(reply.headers.get("date", ""))
 
 
 def _of_time(facts: Facts, origin: Origin | None) -> str:

@@ -12,10 +12,17 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from providers.credentials import fingerprint, optional_secret
 from providers.documents import Document, moment, required_text, sendable_text
 from providers.endpoint import Endpoint
-from providers.errors import ProviderMalformed, ProviderMisconfigured, ProviderNotFound
+from providers.errors import (
+    ProviderError,
+    ProviderMalformed,
+    ProviderMisconfigured,
+    ProviderNotFound,
+    ProviderUnauthorized,
+)
 from providers.github import rights, wire
+from providers.host_clock import seconds_ahead
 from providers.http import HttpClients
-from providers.messages import Request, segment
+from providers.messages import Reply, Request, segment
 from providers.metrics import Recorder
 from providers.models import Credential
 from providers.tokens import KeptToken
@@ -65,6 +72,15 @@ class AppKey:
         return self._key
 
 
+def _refine(_request: Request, reply: Reply, error: ProviderError) -> ProviderError:
+    """Name a clock that is wrong: GitHub refuses what is signed in its future, or too far in its past."""
+    ahead = seconds_ahead(reply.headers)
+    if error.status != 401 or abs(ahead) <= _ISSUED_AGO_SECONDS:
+        return error
+    text = f"this worker's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the host's: set it"
+    return ProviderUnauthorized(f"{error}; {text}", status=error.status)
+
+
 class GitHubAuth:
     """Answer with the Authorization header of one credential for one repository."""
 
@@ -92,6 +108,7 @@ class GitHubAuth:
             record=record,
             authorize=self.app_headers,
             headers=wire.HEADERS,
+            refine=_refine,
         )
         scope = self._installation_id or f"{owner}/{repository}"
         key = (base_url, self._app_id, scope, fingerprint(credential))

@@ -20,10 +20,11 @@ from providers.errors import (
 from providers.github.calls import GitHubCalls
 from providers.github_actions import run_names, wire
 from providers.github_actions.inputs import to_inputs
+from providers.host_clock import clock_of
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.models import Origin, Run, RunPhase, RunReading
-from providers.origins import Facts, Ours, clock_of, foreign_note, judged, own
+from providers.origins import Facts, Ours, foreign_note, judged, own
 from providers.reading import beside, read
 from providers.runs import by_number
 
@@ -69,7 +70,7 @@ class GitHubActionsTestRuns:
         for page in range(1, wire.PAGE_LIMIT + 1):
             request = wire.list_runs(self._calls.repository, workflow, page=page, now=datetime.now(UTC))
             reply = bound.take(await self._call(request))
-            found.extend(await read(reply, partial(wire.read_runs, reply.document(), key, clock_of(reply))))
+            found.extend(await read(reply, partial(wire.read_runs, reply.document(), key, clock_of(reply.headers))))
             if not has_next_page(reply):
                 break
         ours = Ours(

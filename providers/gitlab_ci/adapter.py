@@ -17,10 +17,11 @@ from providers.gitlab import wire as gitlab
 from providers.gitlab.calls import GitLabCalls
 from providers.gitlab_ci import starting, wire
 from providers.gitlab_ci.starting import ParametersAs
+from providers.host_clock import clock_of
 from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request
 from providers.models import Origin, Run, RunPhase, RunReading
-from providers.origins import Ours, clock_of, foreign_note, judged, own
+from providers.origins import Ours, foreign_note, judged, own
 from providers.reading import read
 from providers.runs import by_number
 
@@ -150,7 +151,8 @@ class GitLabTestRuns:
             except ProviderNotFound:
                 continue
             parameters = await self._variables_of(run.id, origin)
-            facts = replace(wire.read_facts(reply.document(), clock_of(reply)), parameters=parameters, complete=True)
+            facts = wire.read_facts(reply.document(), clock_of(reply.headers))
+            facts = replace(facts, parameters=parameters, complete=True)
             # A trigger token acts for its owner, whom nobody but its owner may ask for.
             account = None if by_trigger or facts.accounts is None else await self._calls.username()
             means = "trigger" if by_trigger else "api"

@@ -18,12 +18,13 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
+from providers.host_clock import clock_of
 from providers.http import HttpClients
 from providers.jenkins import wire
 from providers.messages import Reply, Request
 from providers.metrics import Recorder
 from providers.models import Credential, Origin, Run, RunPhase, RunReading
-from providers.origins import Ours, clock_of, foreign_note, own
+from providers.origins import Ours, foreign_note, own
 from providers.reading import read
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
@@ -75,7 +76,7 @@ class JenkinsTestRuns:
         if not own(started) and await self._is_busy(newest):
             older = await self._endpoint.call(wire.list_older_builds(job))
             started = await self._started(older, wire.as_builds(older.document()), key, ours) + started
-        now = clock_of(queue)
+        now = clock_of(queue.headers)
         waiting = await read(queue, lambda: self._shown(wire.read_queue(queue.document(), key, now=now, ours=ours)))
         left = {wire.read_place(run.id).queue for run in started}
         return started + tuple(run for run in waiting if wire.read_place(run.id).queue not in left)
@@ -156,7 +157,7 @@ class JenkinsTestRuns:
         return build
 
     async def _started(self, reply: Reply, builds: Document, key: str, ours: Ours) -> tuple[Run, ...]:
-        now = clock_of(reply)
+        now = clock_of(reply.headers)
         return await read(reply, lambda: self._shown(wire.read_builds(builds, key, now=now, ours=ours)))
 
     async def _is_busy(self, newest: Reply) -> bool:

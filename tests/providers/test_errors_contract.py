@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from providers.errors import (
     ProviderConflict,
     ProviderError,
     ProviderMalformed,
+    ProviderMisconfigured,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderRejected,
@@ -266,6 +269,26 @@ async def test_an_answer_that_is_not_the_promised_json_is_malformed(
 async def test_an_answer_beyond_the_limit_is_not_read_to_its_end(host: FakeHost, operation: Operation) -> None:
     host.always(httpx.Response(200, content=b"x" * (BODY_LIMIT_BYTES + 1)))
     assert isinstance(await fails(host, operation), ProviderMalformed)
+
+
+@ALL
+async def test_no_credential_is_taken_to_another_host_by_a_redirect(host: FakeHost, operation: Operation) -> None:
+    host.always(answer(status=302, location="https://elsewhere.example.com/acme/web"))
+    error = await fails(host, operation)
+    if operation is not OPERATIONS["jenkins create"]:  # Whose answer is a redirect, to what is read by its path alone.
+        assert isinstance(error, ProviderMalformed | ProviderMisconfigured)
+        assert "elsewhere.example.com" in str(error)
+    assert not [request for request in host.requests if request.url.host == "elsewhere.example.com"]
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name.endswith(" get")])
+@pytest.mark.parametrize("hours", [-2, 2])
+async def test_a_time_to_wait_is_by_the_clock_of_the_host(host: FakeHost, name: str, hours: int) -> None:
+    theirs = datetime.now(UTC) + timedelta(hours=hours)
+    until = format_datetime(theirs + timedelta(seconds=40), usegmt=True)
+    host.always(answer({}, 429, date=format_datetime(theirs, usegmt=True), retry_after=until))
+    error = await fails(host, OPERATIONS[name])
+    assert error.retry_after == timedelta(seconds=40)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """GitHub Apps: tokens are minted once, kept, renewed early and after a refusal."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import httpx
 import jwt
@@ -156,6 +158,22 @@ async def test_an_unusable_app_secret_says_what_to_mend(
     with pytest.raises(ProviderMisconfigured, match=said):
         await github(host.http(), data={**secret, **change}).check()
     assert host.requests == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(30, "clock is 1800 s behind"), (-30, "clock is 1800 s ahead of"), (0, "")]
+)
+async def test_a_clock_that_is_wrong_is_named_where_a_claim_is_refused(
+    host: FakeHost, secret: Mapping[str, str], minutes: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time())
+    monkeypatch.setattr(time, "time", lambda: now)
+    theirs = formatdate(now + 60 * minutes, usegmt=True)
+    host.on("POST", MINT, answer({"message": "'Issued at' claim ('iat') is in the future"}, 401, date=theirs))
+    with pytest.raises(ProviderUnauthorized) as refused:
+        await github(host.http(), data=secret).check()
+    assert said in str(refused.value)
+    assert ("clock" in str(refused.value)) is bool(said)
 
 
 async def test_an_app_without_installation_and_repository_is_told_to_name_one(

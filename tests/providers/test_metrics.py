@@ -1,11 +1,13 @@
 """One record per round trip, under the names that dashboards know."""
 
 import time
+from email.utils import formatdate
 
 import pytest
 import structlog
 from prometheus_client import REGISTRY
 
+from providers.budgets import budget_of
 from providers.errors import ProviderError
 from providers.metrics import Call, record_scm_call
 from providers.models import ScmIdentity
@@ -60,6 +62,15 @@ async def test_the_budget_left_is_shown_and_its_reset_counts_down(monkeypatch: p
     assert 30 < value("scm_calls_rate_limit_reset_remaining_seconds", **provider) <= 40
     monkeypatch.setattr(time, "time", lambda: now + 600)
     assert value("scm_calls_rate_limit_reset_remaining_seconds", **provider) == 0
+
+
+@pytest.mark.parametrize("prefix", ["x-ratelimit", "ratelimit"])
+@pytest.mark.parametrize("ahead", [-7200, 0, 7200])
+def test_a_reset_is_counted_by_the_clock_of_the_host(prefix: str, ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = int(time.time())
+    monkeypatch.setattr(time, "time", lambda: now)
+    theirs = {"date": formatdate(now + ahead, usegmt=True), f"{prefix}-reset": str(now + ahead + 600)}
+    assert budget_of(theirs).left(now) == budget_of({**theirs, f"{prefix}-reset": "600"}).left(now) == 600
 
 
 async def test_a_nonsense_budget_is_left_out() -> None:

@@ -1,0 +1,24 @@
+"""Times that a host names are by its own clock, which its answers tell: ours may be hours off, and so may its own."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+
+from providers.documents import http_date
+
+
+def clock_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the host's time when it answered (RFC 9110, Date); None where it does not tell."""
+    return http_date(headers.get("date", ""))
+
+
+def seconds_until(moment: float, headers: Mapping[str, str]) -> float:
+    """Return how long it is until a moment that the host names, as seconds since the epoch; negative once over."""
+    theirs = clock_of(headers)
+    return moment - (time.time() if theirs is None else theirs.timestamp())
+
+
+def seconds_ahead(headers: Mapping[str, str]) -> float:
+    """Return how far our clock is ahead of the host's, negative where it is behind; 0 where the host does not tell."""
+    theirs = clock_of(headers)
+    return 0.0 if theirs is None else time.time() - theirs.timestamp()
