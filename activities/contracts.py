@@ -30,6 +30,17 @@ from activities.models.delivery import (
     WatchDeploymentsInput,
     WriteResult,
 )
+from activities.models.drift import (
+    CreateDriftMonitorsInput,
+    CreateDriftMonitorsResult,
+    LookForDriftInput,
+    LookForDriftResult,
+    PresentDriftInput,
+    PresentDriftResult,
+    PublishDriftInput,
+    PublishDriftResult,
+    SyncDriftedInput,
+)
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
     OpenHopInput,
@@ -131,6 +142,36 @@ class ConnectionActivities(ABC):
     @abstractmethod
     async def check_connection(self, request: CheckConnectionInput) -> CheckConnectionResult:
         """Prove address and credential of one resource by one cheap call. A refusal is an answer. Safe to retry."""
+
+
+class DriftActivities(ABC):
+    """Watch that what was promoted stays in place (queue `checks`): nothing of a promotion ever waits for it."""
+
+    @activity.defn
+    @abstractmethod
+    async def create_drift_monitors(self, request: CreateDriftMonitorsInput) -> CreateDriftMonitorsResult:
+        """Make or take over one DriftMonitor for each deployment that a change arrived in. Safe to retry.
+
+        One that watches a later promotion is left alone, however late this one comes.
+        """
+
+    @activity.defn
+    @abstractmethod
+    async def look_for_drift(self, request: LookForDriftInput) -> LookForDriftResult:
+        """Tell which monitors of an ArgoCDInstance say what is not so any more. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def sync_drifted(self, request: SyncDriftedInput) -> WriteResult:
+        """Start one sync of an application that got out of sync, as for a promotion. Safe to retry."""
+
+    @activity.defn
+    @abstractmethod
+    async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
+        """Show on a pull request what the monitors of its tracker say. Safe to retry.
+
+        While its promotion goes on, that shows it: it is the answer then.
+        """
 
 
 class ScmActivities(ABC):
@@ -293,3 +334,15 @@ class PostRecordActivities(ABC):
     @abstractmethod
     async def publish_post(self, request: PublishPostInput) -> PublishStatusResult:
         """Write what was posted last, or why not, to a Provider and a CommitStatus; a newer record stays."""
+
+
+class DriftStatusActivities(ABC):
+    """Write what was seen of promoted changes back to Kubernetes (queue `kubernetes`, served by the watcher)."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_drift(self, request: PublishDriftInput) -> PublishDriftResult:
+        """Write statuses and events of monitors unless uid or generation say that they are about another promotion.
+
+        Safe to retry.
+        """

@@ -243,6 +243,22 @@ class EnvironmentReader:
         return ReferenceMissing(f"Environment/{self._request.environment}", lack, message)
 
 
+def deployment_named(
+    environment: Environment, repository: GitRepository, name: str, application: str
+) -> DeploymentSpec | None:
+    """Return one deployment as it is declared now; None where the environment has no such one of this repository.
+
+    One that a selector stands for is named `deployment/application`.
+    """
+    view = view_repository(repository)
+    for one in environment.spec.deployments:
+        if one.name != name.partition("/")[0] or one.repository_ref.name != repository.metadata.name:
+            continue
+        component = next((each for each in view.components if each.name == one.component), view.components[0])
+        return _to_spec(one, view, component, to_write_spec(environment.write_of(one)), application)
+    return None
+
+
 def to_write_spec(write: Write | None) -> WriteSpec | None:
     """Map how a deployment is written; None means observed only."""
     if write is None:

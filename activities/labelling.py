@@ -80,6 +80,15 @@ class LabelManager:
         writes = bool(added) + len(plan.remove)
         return Synced(result=result, left=plan.left, shown=plan.wanted, writes=writes)
 
+    async def add(self, number: int, label: str) -> None:
+        """Have one label of ours there, beside whatever is."""
+        name = self.names.at_host(label)
+        await self._labels.add(number, [name], self._looks([name]))
+
+    async def remove(self, number: int, label: str) -> None:
+        """Take one label of ours off; its absence is fine."""
+        await self._labels.remove(number, self.names.at_host(label))
+
     def _looks(self, names: Sequence[str]) -> dict[str, LabelLook]:
         found = {name: look_of(self.names.ours(name)) for name in names}
         return {name: look for name, look in found.items() if look is not None}

@@ -9,6 +9,7 @@ from functools import partial
 from activities.labelling import LabelManager
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
+from activities.models.drift import DRIFT_HEADING, DriftNotice
 from activities.models.revisions import (
     DesiredDeployment,
     DesiredStatus,
@@ -17,7 +18,7 @@ from activities.models.revisions import (
     PresentResult,
     Shown,
 )
-from activities.models.state_labels import PREFIX, SyncResult
+from activities.models.state_labels import DRIFTED, PREFIX, SyncResult
 from activities.state_labels import WantedLabels
 from crds.v1alpha1.git_repository import Show
 from providers.errors import (
@@ -72,6 +73,24 @@ def summary_marker(marker: str, proof: str = "", *, html: bool = True) -> str:
 def mention_marker(marker: str, key: str, proof: str = "", *, html: bool = True) -> str:
     """Return the hidden line by which a mention is known to be posted; the proof binds it to the comment's text."""
     return summary_marker(f"{marker}:mention:{key}", proof, html=html)
+
+
+async def show_drift(
+    host: ScmHost, number: int, marker: str, notice: DriftNotice, show: Show = EVERYTHING, *, prefix: str = PREFIX
+) -> None:
+    """Show what drifted on a pull request whose promotion is over, beside whatever stands there.
+
+    Where nobody can tell, the label stays as it is.
+    """
+    if show.labels and host.capabilities.labels:
+        manager = LabelManager(host, prefix=prefix)
+        if notice.drifted:
+            await manager.add(number, DRIFTED)
+        elif notice.drifted is not None:
+            await manager.remove(number, DRIFTED)
+    if show.comment:
+        request = PresentInput(namespace="", repository="", number=number, marker=marker, state_label="")
+        await _Presenter(host, request, None, show, prefix).replace_drift(notice.section)
 
 
 class _Presenter:
@@ -205,6 +224,18 @@ class _Presenter:
             self._writes += 1
         self._comment = (found.id, digest)
 
+    async def replace_drift(self, section: str) -> None:
+        """Put a section at the end of our summary in place of the one there; without a summary there is nothing."""
+        found = self._summary(await self._read_comments())
+        if found is None:
+            return
+        body = self._signed(_with_section(self._unsigned(found.body), section))
+        if body != found.body.strip():
+            await self._host.comments.update(found, body)
+
+    def _unsigned(self, body: str) -> str:
+        return self._ending.sub("", body.rstrip()).rstrip()
+
     def _signed(self, text: str) -> str:
         text = self._fitting(text.rstrip())
         proof = self._host.comments.proof(f"{self._request.marker}\n{text}")
@@ -225,14 +256,19 @@ class _Presenter:
     def _html(self) -> bool:
         return self._host.capabilities.html
 
+    @property
+    def _ending(self) -> re.Pattern[str]:
+        """What our summary ends with."""
+        opening, closing = map(re.escape, _MARKS[self._html])
+        return re.compile(rf"{opening}{re.escape(self._request.marker)}( [0-9a-f]+)?{closing}\Z")
+
     def _summary(self, comments: Sequence[Comment]) -> Comment | None:
         """Return our summary among the account's comments: one with a proof, else the first with our marker.
 
         Without a proof it was made with an earlier credential, or edited. The account alone does not decide, since
         others may make a shared account quote what they wrote. Where it is not known a proof alone does.
         """
-        opening, closing = map(re.escape, _MARKS[self._html])
-        ending = re.compile(rf"{opening}{re.escape(self._request.marker)}( [0-9a-f]+)?{closing}\Z")
+        ending = self._ending
         marked = [comment for comment in comments if ending.search(comment.body.rstrip()[-_MARKER_LENGTH:])]
         proved = [
             comment for comment in marked if self._signed(ending.sub("", comment.body.rstrip())) == comment.body.strip()
@@ -267,6 +303,12 @@ class _Presenter:
         if self._comments is None:
             self._comments = await self._host.comments.own(self._request.number)
         return self._comments
+
+
+def _with_section(text: str, section: str) -> str:
+    """Return a summary with another last section; nothing of others begins a line with our heading."""
+    before = text.partition(f"\n\n{DRIFT_HEADING}\n")[0]
+    return f"{before}\n\n{section}" if section else before
 
 
 def _to_record(wanted: DesiredDeployment) -> DeploymentRecord:

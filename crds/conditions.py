@@ -52,6 +52,9 @@ class ConditionType(StrEnum):
     """The labels on the pull request say what the tracker does. On trackers, once the labels were looked at."""
     WRITABLE = "Writable"
     """Every deployment of the environment that is to be written can be."""
+    IN_PLACE = "InPlace"
+    """The promoted change, or what contains it, still runs as it was promoted; False names the kind of drift. On drift
+    monitors."""
     STATUS_TRUSTED = "StatusTrusted"
     """Only Pilotage wrote the status's order. Written as False where somebody else did, and gone from the first write
     after a day. On trackers and environments."""
@@ -160,6 +163,22 @@ class ConditionReason(StrEnum):
     NAME_TOO_LONG = "NameTooLong"
     """The host has no room for a label's name, which is left out: shorten `spec.labels.prefix` of the GitRepository,
     the name of the Environment, or `spec.label` of the policy."""
+    IN_PLACE = "InPlace"
+    """The application runs what was promoted to it, or what contains it."""
+    APPLICATION_MISSING = "ApplicationMissing"
+    """Argo CD has no such application any more: create it again, or delete the monitor."""
+    REVISION_MOVED = "RevisionMoved"
+    """Another revision runs, or is asked for, that does not contain the promoted one."""
+    ARTIFACT_CHANGED = "ArtifactChanged"
+    """An image of another revision runs, that does not contain the promoted one."""
+    PARAMETERS_CHANGED = "ParametersChanged"
+    """Helm parameters or Kustomize images of the application are others than after the promotion."""
+    OUT_OF_SYNC = "OutOfSync"
+    """The live state differs from what the application's sources say."""
+    UNHEALTHY = "Unhealthy"
+    """Argo CD calls the application Degraded, or Missing."""
+    UNKNOWN = "Unknown"
+    """Nobody can tell whether the change is in place; the message says why."""
     SEQUENCE_FORGED = "SequenceForged"
     """A sequence far ahead of the clock was replaced: see who may update the status of this kind."""
 

@@ -35,6 +35,7 @@ _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
     "ArgoCDInstance": (ConditionType.REACHABLE,),
     "Provider": (ConditionType.VALID, ConditionType.REACHABLE),
     "CommitStatus": (ConditionType.VALID,),
+    "DriftMonitor": (ConditionType.IN_PLACE,),
 }
 """What makes a kind Ready; the first that is not True gives its reason."""
 
@@ -45,10 +46,15 @@ _WHERE_PRESENT: Mapping[str, tuple[ConditionType, ...]] = {
 """What counts only once somebody has written it: a place that no change was on its way to was not looked at, and a
 repository without `discovery` has nothing to find."""
 
-_OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE)
+_OF_GENERATION = (ConditionType.VALID, ConditionType.REACHABLE, ConditionType.IN_PLACE)
 """What says nothing of a spec that is newer than the one looked at."""
 
-_PASSING = (ConditionReason.RATE_LIMITED, ConditionReason.UNAVAILABLE)
+_PASSING = (
+    ConditionReason.RATE_LIMITED,
+    ConditionReason.UNAVAILABLE,
+    ConditionReason.OUT_OF_SYNC,
+    ConditionReason.UNHEALTHY,
+)
 """What may end by itself."""
 
 _FAILED_STATES = ("TestsFailed", "PromotionFailed", "AwaitingPolicy")

@@ -330,6 +330,14 @@ class Deployments(Protocol):
         """Return the names of a project's applications as references have them, in order; costs little."""
         ...
 
+    async def fingerprints(self, project: str) -> Mapping[str, str]:
+        """Return a digest of each of a project's applications, by its name as references have it, in one call.
+
+        It changes whenever another revision, image, health or sync status is shown, or an operation ends. Of what is
+        written to the spec it tells nothing until Argo CD has compared that.
+        """
+        ...
+
     async def list(self, project: str) -> tuple[ApplicationState, ...]:
         """Read all applications of a project at once; ProviderMalformed where that is more than is read."""
         ...

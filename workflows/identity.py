@@ -7,6 +7,7 @@ PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
 CREDENTIAL_CHECK_WORKFLOW = "CredentialCheckWorkflow"
 REPOSITORY_SYNC_WORKFLOW = "RepositorySyncWorkflow"
+DRIFT_WORKFLOW = "DriftWorkflow"
 INSTALLATION_WORKFLOW = "InstallationWorkflow"
 COMMIT_STATUS_WORKFLOW = "CommitStatusWorkflow"
 SUBSCRIPTION_FAULT_WORKFLOW = "SubscriptionFaultWorkflow"
@@ -20,6 +21,7 @@ SEEN_SIGNAL = "seen"
 DELETED_SIGNAL = "deleted"
 VERDICT_SIGNAL = "verdict"
 FAULT_SIGNAL = "fault"
+DRIFT_SIGNAL = "drift"
 PROGRESS_QUERY = "progress"
 
 SEARCH_STATE = "PilotageState"
@@ -63,6 +65,11 @@ def commit_status_prefix(installation: str, namespace: str, provider_uid: str, r
 def subscription_fault_workflow_id(installation: str, namespace: str, name: str) -> str:
     """Return the id of the workflow that shows the faults of one CommitStatus."""
     return f"commit-status-fault/{installation}/{namespace}/{name}"
+
+
+def drift_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:
+    """Return the id of the one workflow that looks for drift at an ArgoCDInstance."""
+    return f"drift/{installation}/{namespace}/{name}/{uid}"
 
 
 def fairness_key(namespace: str) -> str:

@@ -26,6 +26,12 @@ worker that died is noticed by its heartbeat long before."""
 
 UNLIMITED = 0
 
+DRIFT_LOOK = timedelta(minutes=3)
+"""Lists and reads of one look, each of which ends by itself after a minute."""
+
+DRIFT_CREATE = timedelta(hours=1)
+"""An API server that is away is back by then."""
+
 AWAITED_WITHIN = timedelta(minutes=6)
 """What a step awaits ends by then, also where no worker takes it: commands and deadlines wait meanwhile. All attempts
 of a policy with their pauses are shorter."""
@@ -65,6 +71,25 @@ def tell_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConf
 def connection_check(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Prove a credential: whatever the host answers is an outcome, so that only an outage of ours is retried."""
     return _config(queues.checks, timings, _backoff(initial=1, maximum=30), summary)
+
+
+def drift_look(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Look at what was promoted: what does not answer is an answer, and the workflow's timer looks again."""
+    config = _config(queues.checks, timings, _backoff(initial=2, maximum=30, attempts=3), summary)
+    config["start_to_close_timeout"] = DRIFT_LOOK
+    return config
+
+
+def drift_create(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Have what arrived watched: until it is, as nothing waits for it; not forever, since a workflow ends with it."""
+    config = _config(queues.checks, timings, _backoff(initial=1, maximum=60), summary)
+    config["schedule_to_close_timeout"] = min(DRIFT_CREATE, timings.present_deadline)
+    return config
+
+
+def drift_tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+    """Show drift, or request a sync for it: few attempts, since the workflow tries again after its next look."""
+    return _config(queues.checks, timings, _backoff(initial=2, maximum=30, attempts=2), summary)
 
 
 def scm_read(queues: Queues, timings: Timings, *, summary: str, attempts: int = 3) -> ActivityConfig:

@@ -57,3 +57,15 @@ EVENTS_BYTES = 60_000
 
 TRACKERS_LISTED = 500
 """Live trackers of one page: a place carries them until each has answered, beside all that it carries anyway."""
+
+DRIFT_READINGS = 150
+"""Applications that one look for drift reads and answers with; the others have their turn at the next one."""
+
+DRIFT_SILENCES = 50
+"""Projects of one Argo CD that give no answer."""
+
+DRIFT_LINES = 20
+"""Applications that a pull request's comment names."""
+
+DRIFT_OWED = 500
+"""Trackers, and syncs, that wait for a host to answer."""

@@ -141,3 +141,7 @@ class Timings:
     check_initial: timedelta = timedelta(seconds=30)
     check_maximum: timedelta = timedelta(minutes=5)
     """Pauses between two checks of a credential or server that failed."""
+    drift_interval: timedelta = timedelta(minutes=5)
+    """How long what was promoted is believed to be in place, ± 20 %; a notification of Argo CD cuts it short."""
+    drift_confirm: timedelta = timedelta(seconds=30)
+    """How long after a look that found something a second one follows: what comes and goes is not shown."""

@@ -35,6 +35,7 @@ from crds.api.ports import (
     Page,
     SecretData,
     WatchEvent,
+    delete_options,
     event_document,
 )
 from crds.texts.json_document import to_json
@@ -258,12 +259,17 @@ class KubernetesApi:
         path = resource.path(namespace, name, subresource)
         return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY_PATCH)
 
-    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
-        """Delete one object; with a uid only that very one (else ApiConflict)."""
-        options: Document = {"apiVersion": "v1", "kind": "DeleteOptions"}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
-        await self._call("DELETE", resource.path(namespace, name), body=options)
+    async def delete(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
+        """Delete one object; with a uid, or a version, only that very one (else ApiConflict)."""
+        await self._call("DELETE", resource.path(namespace, name), body=delete_options(uid, resource_version))
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         """Read one Secret. The values belong in no log, error or status."""

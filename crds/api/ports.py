@@ -139,6 +139,13 @@ class EventTarget:
     uid: str
 
 
+def delete_options(uid: str | None, resource_version: str | None) -> Document:
+    """Write the body of a deletion that only an object with these is meant for."""
+    named = {"uid": uid, "resourceVersion": resource_version}
+    wanted = {field: value for field, value in named.items() if value is not None}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", **({"preconditions": wanted} if wanted else {})}
+
+
 def event_document(
     target: EventTarget,
     *,
@@ -257,8 +264,16 @@ class Kubernetes(Protocol):
     ) -> Document:
         """Apply server-side the fields that the manager owns; `metadata.resourceVersion` makes it a compare-and-set."""
 
-    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
-        """Delete one object; with a uid only that very one (else ApiConflict)."""
+    async def delete(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
+        """Delete one object; with a uid, or a version, only that very one (else ApiConflict)."""
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         """Read one Secret. The values belong in no log, error or status."""

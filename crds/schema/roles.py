@@ -20,6 +20,7 @@ _ALL_KINDS = tuple(sorted(model.definition.plural for model in KINDS))
 _CONFIGURATION = (
     "argocdinstances",
     "commitstatuses",
+    "driftmonitors",
     "environments",
     "gitrepositories",
     "promotionpolicies",
@@ -90,6 +91,8 @@ WORKER: tuple[dict[str, Any], ...] = (
     _rule(tuple(plural for plural in _ALL_KINDS if plural != "promotioncommands"), _READ),
     # Made for pull requests that `discovery` matches, and removed some time after they have ended. Never their status.
     _rule(("pullrequesttrackers",), ("create", "delete")),
+    # Made where a promotion arrives, and taken over by the next one. Never their status.
+    _rule(("driftmonitors",), ("create", "patch")),
     # Named by resources, one by one: it lists none.
     _rule(("secrets",), ("get",), group=""),
     _rule(("namespaces",), ("get",), group=""),

@@ -4,6 +4,7 @@ from crds.resource import Resource
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.commit_status import CommitStatus
+from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
@@ -25,6 +26,7 @@ KINDS: tuple[type[Resource], ...] = (
     PromotionCommand,
     Provider,
     CommitStatus,
+    DriftMonitor,
 )
 
 CONNECTED: frozenset[type[Resource]] = frozenset(

@@ -67,6 +67,13 @@ class ArgoCDDeployments:
             await self._find_control_plane(project, listed)
         return tuple(sorted(wire.referred(one, self._control_plane.namespace) for one in listed))
 
+    async def fingerprints(self, project: str) -> Mapping[str, str]:
+        reply = await self._endpoint.call(wire.list_fingerprints(project))
+        found = await read(reply, partial(wire.read_fingerprints, reply.document()))
+        if not self._control_plane.namespace:
+            await self._find_control_plane(project, tuple(listed for listed, _ in found))
+        return {wire.referred(listed, self._control_plane.namespace): digest for listed, digest in found}
+
     async def list(self, project: str) -> tuple[ApplicationState, ...]:
         try:
             reply = await self._endpoint.call(wire.list_applications(project))

@@ -1,12 +1,13 @@
 """Argo CD's REST shapes as pure functions, held against recordings of 3.5.7 (https://argo-cd.readthedocs.io)."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from providers.argocd.applications import KEY_INFO, read_application
-from providers.documents import Document, at, document, documents, number, parsed, required_text, text
+from providers.documents import Document, at, document, documents, number, parsed, required_text, text, texts
 from providers.errors import (
     ProviderBlocked,
     ProviderConflict,
@@ -25,7 +26,20 @@ _WRITES: Mapping[str, str] = {"Content-Type": "application/json"}
 _LOST_PATCH = re.compile(r"error applying patch:", re.IGNORECASE)
 _BAD_PATCH = re.compile(r"error (?:decoding|calculating|unmarshaling) (?:\w+ )?(?:json |merge )?patch", re.IGNORECASE)
 _IN_PROGRESS = re.compile(r"another operation is already in progress", re.IGNORECASE)
+_DIGEST_LENGTH = 16
 _NAME_FIELDS = "items.metadata.name,items.metadata.namespace"
+_FINGERPRINT_FIELDS = ",".join(
+    f"items.{field}"
+    for field in (
+        "metadata.name",
+        "metadata.namespace",
+        "status.sync.status",
+        "status.health",
+        "status.summary",
+        "status.operationState.phase",
+        "status.operationState.finishedAt",
+    )
+)
 _SYNC_WINDOW = re.compile(r"sync window", re.IGNORECASE)
 # grpc-gateway's codes as they appear within a stream, where no HTTP status can follow any more.
 _STATUS_OF_CODE: Mapping[int, int] = {3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 10: 409, 14: 503, 16: 401}
@@ -83,6 +97,30 @@ def list_names(project: str, selector: str = "") -> Request:
     """
     whole = list_applications(project, selector)
     return replace(whole, query={**whole.query, "fields": _NAME_FIELDS}, operation="list-names")
+
+
+def list_fingerprints(project: str) -> Request:
+    """List what changes whenever an application moves: some hundred bytes of each, whatever it deploys."""
+    whole = list_applications(project)
+    return replace(whole, query={**whole.query, "fields": _FINGERPRINT_FIELDS}, operation="list-fingerprints")
+
+
+def read_fingerprints(value: Document) -> tuple[tuple[Listed, str], ...]:
+    """Read where each application is, with a digest of all that was listed of it but the times of its health."""
+    return tuple(
+        (listed, _digest(item)) for listed, item in zip(read_names(value), documents(value, "items"), strict=True)
+    )
+
+
+def _digest(item: Document) -> str:
+    parts = (
+        text(item, "status", "sync", "status"),
+        text(item, "status", "health", "status"),
+        text(item, "status", "operationState", "phase"),
+        text(item, "status", "operationState", "finishedAt"),
+        *sorted(texts(item, "status", "summary", "images")),
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def read_list(value: Document, server: str) -> tuple[ApplicationState, ...]:

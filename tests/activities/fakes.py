@@ -385,6 +385,11 @@ class FakeDeployments(Failing):
         self.note("names")
         return tuple(sorted(state.name for state in self.applications.values() if state.project == project))
 
+    async def fingerprints(self, project: str) -> Mapping[str, str]:
+        self.note("fingerprints")
+        found = (state for state in self.applications.values() if state.project == project)
+        return {one.name: hashlib.sha256(repr(one).encode()).hexdigest()[:16] for one in found}
+
     async def list(self, project: str) -> tuple[ApplicationState, ...]:
         self.note("list")
         return tuple(state for state in self.applications.values() if state.project == project)

@@ -13,17 +13,27 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from activities.models.bounds import Bytes, First, Last
-from activities.models.budgets import EVENTS_KEPT, FIELDS_KEPT, MOVES_KEPT, TRACKERS_LISTED, VIEW_BYTES
+from activities.models.budgets import (
+    DRIFT_READINGS,
+    DRIFT_SILENCES,
+    EVENTS_KEPT,
+    FIELDS_KEPT,
+    MOVES_KEPT,
+    TRACKERS_LISTED,
+    VIEW_BYTES,
+)
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
 from crds.fields import NAME_MAX_LENGTH
 from crds.rules.policies import MAX_TESTS_BYTES
 from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, GitEdit, GitWrite
+from crds.v1alpha1.drift_monitor import MAX_PARAMETERS, MONITOR_NAME_MAX_LENGTH
 from crds.v1alpha1.environment import EnvironmentSpec
 from crds.v1alpha1.environment_status import MAX_HISTORY, MAX_MEMBERS
 from crds.v1alpha1.git_repository import Component, GitRepositorySpec
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicySpec
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 from workflows.environment.members import DEPARTED_KEPT
+from workflows.promotion.monitoring import KEPT as UNWATCHED_KEPT
 from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, SUPERSEDED_KEPT
 from workflows.runtime.ancestry import PAIRS_PER_CALL
 
@@ -94,6 +104,10 @@ TEXTS: dict[str, int] = {
     "reason": 64,
     "number": 20,
     "state": 16,
+    "monitor": MONITOR_NAME_MAX_LENGTH,
+    "cursor": MONITOR_NAME_MAX_LENGTH,
+    "seen": 16,
+    "shown_tracker": NAME + 11,
     "label": most(PromotionPolicySpec, "label"),
 }
 """Bytes of texts that name something and are never cut, by field; a field that is not here must be bounded by type."""
@@ -224,6 +238,11 @@ LENGTHS: dict[str, int] = {
     "DesiredStatus.context": 255,
     "DesiredStatus.description": 140 * 4,
     "DesiredStatus.url": 512,
+    "CreateDriftMonitorsResult.monitors": MONITOR_NAME_MAX_LENGTH,
+    "DriftChange.parameters[]": 16,
+    "DriftReading.parameters[]": 16,
+    "LookForDriftInput.first": MONITOR_NAME_MAX_LENGTH,
+    "LookForDriftInput.projects": most(ArgoCDDeployment, "project"),
     "FindPolicyResult.nonce": 64,
     "AwaitedPullRequest.repository": NAME,
     "HopStatus.diverged[]": 3 * 64,
@@ -342,6 +361,15 @@ COUNTS: dict[str, int] = {
     "Component.paths": 1,
     "HopStatus.diverged": MAX_APPLICATIONS,
     "ListTrackersResult.trackers": TRACKERS_LISTED,
+    "CreateDriftMonitorsInput.clusters": most(EnvironmentSpec, "deployments"),
+    "CreateDriftMonitorsResult.monitors": MAX_APPLICATIONS,
+    "DriftChange.parameters": MAX_PARAMETERS,
+    "DriftReading.parameters": MAX_PARAMETERS,
+    "LookForDriftInput.first": DRIFT_READINGS,
+    "LookForDriftInput.projects": DRIFT_SILENCES,
+    "PublishDriftInput.changes": DRIFT_READINGS,
+    "PublishDriftInput.silent": DRIFT_SILENCES,
+    "PromotionState.unwatched": UNWATCHED_KEPT,
     "labels": 100,
     "mentions": 100,
     "PresentInput.words": 3,

@@ -12,6 +12,7 @@ import activities.contracts
 from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
+from activities.drift.publishing import DriftStatuses
 from activities.failures import tenant_of
 from activities.models.credential_checks import CheckedResource
 from activities.models.tracking import TrackerRef
@@ -23,6 +24,7 @@ from worker.serving.registry import WORKFLOWS, Dependencies, build_activities
 from workflows.identity import (
     COMMIT_STATUS_WORKFLOW,
     CREDENTIAL_CHECK_WORKFLOW,
+    DRIFT_WORKFLOW,
     ENVIRONMENT_WORKFLOW,
     INSTALLATION_WORKFLOW,
     PROMOTION_WORKFLOW,
@@ -45,6 +47,8 @@ QUEUES = {
     "CommitStatusActivities": "scm",
     "SupersessionActivities": "config",
     "PostRecordActivities": "kubernetes",
+    "DriftActivities": "checks",
+    "DriftStatusActivities": "kubernetes",
 }
 PARTS: dict[str, object] = {
     "tracker": TrackerRef(namespace="shop", name="web-1", uid="u", attempt=1),
@@ -78,12 +82,14 @@ def registered() -> dict[str, list[str]]:
     resources = KubernetesResources(kubernetes=shop().port(), observer=Mock())
     conditions = CredentialConditions(shop().port())
     discovery = DiscoveryConditions(shop().port())
+    drift = DriftStatuses(kubernetes=shop().port(), observer=Mock())
     served["kubernetes"] = [
         resources.publish_status,
         resources.publish_place,
         conditions.publish_connection,
         discovery.publish_discovery,
         PostRecords(shop().port()).publish_post,
+        drift.publish_drift,
     ]
     return {queue: [_wire_name(function) for function in functions] for queue, functions in served.items()}
 
@@ -138,6 +144,7 @@ def test_workflows_carry_the_names_by_which_they_are_started() -> None:
         ENVIRONMENT_WORKFLOW,
         CREDENTIAL_CHECK_WORKFLOW,
         REPOSITORY_SYNC_WORKFLOW,
+        DRIFT_WORKFLOW,
         INSTALLATION_WORKFLOW,
         COMMIT_STATUS_WORKFLOW,
         SUBSCRIPTION_FAULT_WORKFLOW,

@@ -21,6 +21,7 @@ SHORT_NAMES = {
     "ScmProvider": "pscm",
     "ClusterScmProvider": "pcscm",
     "PromotionCommand": "pcmd",
+    "DriftMonitor": "pdrift",
 }
 # https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 STRUCTURAL = {

@@ -96,6 +96,7 @@ TRUE = {
     "ClusterScmProvider": (ConditionType.REACHABLE,),
     "TestRunner": (ConditionType.REACHABLE,),
     "ArgoCDInstance": (ConditionType.REACHABLE,),
+    "DriftMonitor": (ConditionType.IN_PLACE,),
     "PullRequestTracker": (
         ConditionType.ACCEPTED,
         ConditionType.WORKFLOW_AVAILABLE,

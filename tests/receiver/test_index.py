@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.models.drift import InstanceRef
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from providers.webhooks.events import (
@@ -40,9 +41,9 @@ RUN = RunNotice(url=f"{RUN_URL}/", keys=(KEY,))
 def named(world: World, hook: Hook, notice: Notice) -> list[str]:
     """Return the trackers and places that are found; `followed` returns the repositories."""
     return [
-        f"{one.namespace}/{one.name}" if isinstance(one, TrackerRef) else f"{one.namespace}/{one.environment}"
+        f"{one.namespace}/{one.environment}" if isinstance(one, Place) else f"{one.namespace}/{one.name}"
         for one in world.index.targets(hook, (notice,))
-        if not isinstance(one, RepositoryRef)
+        if not isinstance(one, RepositoryRef | InstanceRef)
     ]
 
 
@@ -208,6 +209,16 @@ def test_a_place_that_nobody_is_on_the_way_to_is_not_poked() -> None:
     world = shop()
     world.apply(tracker(412, status={"state": "Completed"}))
     assert named(world, ARGOCD, ApplicationNotice(name="web-dev")) == []
+
+
+@pytest.mark.parametrize(("application", "looks"), [("web-dev", 1), ("other", 0)])
+def test_drift_is_looked_for_where_a_deployed_application_changed_whether_or_not_anybody_is_on_the_way(
+    application: str, looks: int
+) -> None:
+    world = shop()
+    world.apply(tracker(412, status={"state": "Completed"}))
+    found = world.index.targets(ARGOCD, (ApplicationNotice(name=application),))
+    assert list(found) == [InstanceRef(namespace="shop", name="argocd", uid="uid-argocd")] * looks
 
 
 async def test_a_run_that_ended_before_its_tracker_showed_it_is_poked_for_once_shown() -> None:

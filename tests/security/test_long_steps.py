@@ -153,7 +153,7 @@ RECEIVED: Mapping[str, Callable[[Document], object]] = {
     "ScmProvider": received.read_provider,
     "TestRunner": received.read_runner,
     "Environment": received.read_environment,
-    "ArgoCDInstance": received.read_existence,
+    "ArgoCDInstance": received.read_uid,
 }
 
 

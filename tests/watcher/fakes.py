@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models.credential_checks import CheckedResource
+from activities.models.drift import InstanceRef
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef, TrackerSpec
@@ -149,6 +150,29 @@ class FakeRepositorySyncs:
         return True
 
 
+class FakeDriftObserver:
+    """Remember which kinds of drift were shown, in order."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def drift_shown(self, namespace: str, kind: str) -> None:
+        self.shown.append(kind)
+
+
+class FakeDriftLooks:
+    """Remember which instances were to be looked at, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, InstanceRef]] = []
+
+    async def ensure(self, instance: InstanceRef) -> None:
+        self.told.append(("ensure", instance))
+
+    async def poke(self, instance: InstanceRef) -> None:
+        self.told.append(("poke", instance))
+
+
 class FakeKubernetes:
     """Keep objects, count versions, refuse stale writes; server-side apply replaces fields and merges conditions."""
 
@@ -160,6 +184,8 @@ class FakeKubernetes:
         """How many of the next applies meet a conflict."""
         self.refuse_events = False
         self._versions = itertools.count(100)
+        self._owned: dict[tuple[str, str, str, str], set[str]] = {}
+        """Fields of a status by who applied them."""
 
     @property
     def default_namespace(self) -> str:
@@ -184,7 +210,7 @@ class FakeKubernetes:
         found = [
             copy.deepcopy(one)
             for (plural, where, _), one in self.objects.items()
-            if plural == resource.plural and namespace in (None, where)
+            if plural == resource.plural and namespace in (None, where) and _is_selected(one, label_selector)
         ]
         return Page(items=tuple(found), resource_version="1")
 
@@ -196,7 +222,7 @@ class FakeKubernetes:
         label_selector: str | None = None,
         field_selector: str | None = None,
     ) -> Page:
-        return await self.list_page(resource, namespace)
+        return await self.list_page(resource, namespace, label_selector=label_selector)
 
     def watch(
         self,
@@ -216,7 +242,12 @@ class FakeKubernetes:
         return copy.deepcopy(found)
 
     async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
-        return copy.deepcopy(self.put(resource, copy.deepcopy(dict(document))))
+        metadata = document["metadata"]
+        if (resource.plural, namespace or "", metadata["name"]) in self.objects:
+            raise ApiConflict(f"{metadata['name']} already exists", status=409)
+        made = {**copy.deepcopy(dict(document))}
+        made["metadata"] = {"uid": f"uid-{metadata['name']}", "generation": 1, **made["metadata"]}
+        return copy.deepcopy(self.put(resource, made))
 
     async def merge(
         self,
@@ -229,7 +260,10 @@ class FakeKubernetes:
     ) -> Document:
         current = await self._current(resource, namespace, name, changes)
         self.writes.append((name, "merge"))
-        return copy.deepcopy(self.put(resource, _merged(current, changes)))
+        changed = _merged(current, changes)
+        if changed.get("spec") != current.get("spec"):
+            changed["metadata"]["generation"] = int(current["metadata"].get("generation") or 0) + 1
+        return copy.deepcopy(self.put(resource, changed))
 
     async def patch(
         self,
@@ -279,12 +313,24 @@ class FakeKubernetes:
         present = {one["type"]: one for one in current.get("status", {}).get("conditions", ())}
         for condition in status.pop("conditions", ()):
             present[condition["type"]] = condition
-        merged = {**current.get("status", {}), **status}
+        # What its manager applied before and leaves out now goes.
+        owned = self._owned.get((resource.plural, namespace or "", name, field_manager), set()) - status.keys()
+        self._owned[resource.plural, namespace or "", name, field_manager] = set(status)
+        kept = {key: value for key, value in current.get("status", {}).items() if key not in owned}
+        merged = {**kept, **status}
         if present:
             merged["conditions"] = list(present.values())
         return copy.deepcopy(self.put(resource, {**current, "status": merged}))
 
-    async def delete(self, resource: ApiResource, namespace: str | None, name: str, *, uid: str | None = None) -> None:
+    async def delete(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
         self.objects.pop((resource.plural, namespace or "", name), None)
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
@@ -307,6 +353,14 @@ class FakeKubernetes:
         if version is not None and version != current["metadata"]["resourceVersion"]:
             raise ApiConflict("the object has been modified", status=409)
         return current
+
+
+def _is_selected(document: Document, label_selector: str | None) -> bool:
+    """Tell whether an object has the one label that is selected, if any is."""
+    if label_selector is None:
+        return True
+    name, _, value = label_selector.partition("=")
+    return bool((document["metadata"].get("labels") or {}).get(name) == value)
 
 
 def _merged(current: Any, change: Any) -> Any:

@@ -8,12 +8,15 @@ from datetime import timedelta
 
 import pytest
 
+from activities.drift.publishing import DriftStatuses
 from activities.models.tracking import TrackerRef
 from crds.api.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, resource_of
 from crds.conditions import ConditionReason
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import (
     FakeCredentialChecks,
+    FakeDriftLooks,
+    FakeDriftObserver,
     FakeKubernetes,
     FakePromotions,
     FakeRepositorySyncs,
@@ -81,6 +84,8 @@ class Scene:
             promotions=self.promotions,
             connections=FakeCredentialChecks(),
             repositories=FakeRepositorySyncs(),
+            drift=FakeDriftLooks(),
+            drift_statuses=DriftStatuses(kubernetes=self.kubernetes, observer=FakeDriftObserver()),
             # No API server, which would verify who commands.
             commands_unverified=True,
         )

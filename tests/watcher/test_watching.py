@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from activities.drift.publishing import DriftStatuses
 from activities.models.status import (
     PublishStatusInput,
 )
@@ -18,7 +19,15 @@ from crds.api.ports import (
 from crds.model import GROUP, Scope
 from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
-from tests.watcher.fakes import FakeCredentialChecks, FakePromotions, FakeRepositorySyncs, become, until
+from tests.watcher.fakes import (
+    FakeCredentialChecks,
+    FakeDriftLooks,
+    FakeDriftObserver,
+    FakePromotions,
+    FakeRepositorySyncs,
+    become,
+    until,
+)
 from tests.watcher.samples import POLICIES, Quiet, command, conditions, full_status, ref_of, tracker
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.commands import COMMANDS
@@ -53,6 +62,8 @@ async def watching(
                     promotions=promotions,
                     connections=connections or FakeCredentialChecks(),
                     repositories=FakeRepositorySyncs(),
+                    drift=FakeDriftLooks(),
+                    drift_statuses=DriftStatuses(kubernetes=api, observer=FakeDriftObserver()),
                     namespaces=(namespace,),
                 )
             )

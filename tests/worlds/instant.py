@@ -49,6 +49,7 @@ from activities.models.delivery import (
     WriteOutcome,
     WriteResult,
 )
+from activities.models.drift import CreateDriftMonitorsInput, CreateDriftMonitorsResult
 from activities.models.failures import Failure, FailureKind
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
 from activities.models.memberships import (
@@ -134,6 +135,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     presented: list[PresentInput] = field(default_factory=list)
     members: list[tuple[str, MemberSignal]] = field(default_factory=list)
     grants: bool = True
+    watched: list[CreateDriftMonitorsInput] = field(default_factory=list)
     blocked_by: str = ""
     epoch: int = 1
     counter: int = 0
@@ -291,6 +293,11 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         await self.tell_environment(request.view)
         read = await self._read_beside(request.read)
         return TakeLaneResult(observations=read.observations if read is not None else None)
+
+    @activity.defn
+    async def create_drift_monitors(self, request: CreateDriftMonitorsInput) -> CreateDriftMonitorsResult:
+        self.watched.append(request)
+        return CreateDriftMonitorsResult(monitors=tuple(one.deployment for one in request.deployments))
 
     @activity.defn
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:

@@ -32,6 +32,7 @@ SERVED: Mapping[str, tuple[str, ...]] = {
         "deliver_files",
         "present_on_pull_request",
     ),
+    "checks": ("create_drift_monitors",),
     "ci": ("trigger_round", "trigger_test", "poll_tests", "cancel_tests"),
     "delivery": ("read_deployments", "deliver_application", "sync_application"),
     "observation": ("watch_deployments",),

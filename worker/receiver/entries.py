@@ -157,6 +157,6 @@ def read_environment(document: Document) -> Deployments:
     return found
 
 
-def read_existence(_document: Document) -> bool:
-    """Keep that an object exists."""
-    return True
+def read_uid(document: Document) -> str:
+    """Keep which one an object is."""
+    return str(document["metadata"]["uid"])

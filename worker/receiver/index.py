@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from activities.models.drift import InstanceRef
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from crds.api.reflector import Key, ObjectChange
@@ -47,7 +48,7 @@ class Place:
     repository: str
 
 
-Target: TypeAlias = TrackerRef | Place | RepositoryRef
+Target: TypeAlias = TrackerRef | Place | RepositoryRef | InstanceRef
 """A workflow that can be poked."""
 
 
@@ -119,8 +120,14 @@ class Index:
                     yield tracker.ref
 
     def _of_application(self, hook: Hook, notice: ApplicationNotice) -> Iterator[Target]:
+        uid = self._mirrors.instance(Key(hook.namespace, hook.name))
         for key, one in self._mirrors.deployments(hook.namespace, hook.name, notice.name):
-            if notice.project in ("", one.project) and self._on_the_way.at((hook.namespace, one.repository)):
+            if notice.project not in ("", one.project):
+                continue
+            if uid is not None:
+                # Looks for drift, where anything that was promoted there is watched.
+                yield InstanceRef(namespace=hook.namespace, name=hook.name, uid=uid)
+            if self._on_the_way.at((hook.namespace, one.repository)):
                 yield Place(namespace=key.namespace, environment=key.name, repository=one.repository)
 
     def _repositories(self, hook: Hook, named: RepositoryName) -> Iterator[tuple[Key, RepositoryEntry]]:

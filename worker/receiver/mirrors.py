@@ -23,11 +23,11 @@ from worker.receiver.entries import (
     RunnerEntry,
     TrackerEntry,
     read_environment,
-    read_existence,
     read_provider,
     read_repository,
     read_runner,
     read_tracker,
+    read_uid,
 )
 from worker.receiver.marked import Marked
 
@@ -56,7 +56,7 @@ class Mirrors:
         self._providers = self._mirror(ScmProvider, read_provider)
         self._shared_providers = [] if namespaces else self._mirror(ClusterScmProvider, read_provider)
         self._runners = self._mirror(TestRunner, read_runner)
-        self._instances = self._mirror(ArgoCDInstance, read_existence)
+        self._instances = self._mirror(ArgoCDInstance, read_uid)
         self._environments = self._mirror(Environment, read_environment, self._deployed.follow)
 
     @property
@@ -87,8 +87,9 @@ class Mirrors:
     def runner(self, key: Key) -> RunnerEntry | None:
         return _find(self._runners, key)
 
-    def has_instance(self, key: Key) -> bool:
-        return _find(self._instances, key) is not None
+    def instance(self, key: Key) -> str | None:
+        """Return the uid of an instance."""
+        return _find(self._instances, key)
 
     def repositories(self, named: RepositoryName) -> Iterator[tuple[Key, RepositoryEntry]]:
         """Yield the repositories that have this name, or this number, wherever they are."""

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 
 from activities.models.commit_statuses import CommitVerdict, StatusSlot, SubscriptionFault
+from activities.models.drift import InstanceRef
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from crds.api.backoff import STANDARD
@@ -170,6 +171,8 @@ class Workflows:
             return await self._repositories.poke(target)
         if isinstance(target, TrackerRef):
             return await self._promotions.poke(target)
+        if isinstance(target, InstanceRef):
+            return await self._promotions.poke_drift(target)
         return await self._promotions.poke_place(
             namespace=target.namespace, environment=target.environment, repository=target.repository
         )

@@ -54,7 +54,7 @@ class WebhookSecrets:
                 runner = self._mirrors.runner(key)
                 return RUNNERS[runner.type] if runner is not None else None
             case _:
-                return ARGOCD if self._mirrors.has_instance(key) else None
+                return ARGOCD if self._mirrors.instance(key) is not None else None
 
     async def read(self, hook: Hook) -> str:
         """Return the secret. Raises NoSecret, and ApiError where the API server does not answer."""

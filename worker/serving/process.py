@@ -15,6 +15,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.record_sinks import EventSink, FileSink, RecordSink
 from crds.api.mirror import DeclarationMirror, MirroredReads
 from crds.api.ports import ApiUnavailable, Kubernetes, resource_of
+from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.kinds import KINDS
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -50,8 +51,11 @@ WORKFLOW_TASKS = 8
 """How many workflow tasks are worked on at the same time. They share one interpreter lock: with the SDK's 100, those
 that come together after a restart would all end late, run into their ten seconds or be taken for deadlocks. The others
 wait at the server, where another worker may take them."""
-DECLARED = tuple(resource_of(kind.definition) for kind in KINDS if kind not in (PullRequestTracker, PromotionCommand))
-"""The kinds that activities read again and again; trackers and commands are many, and nothing reads one twice."""
+DECLARED = tuple(
+    resource_of(kind.definition) for kind in KINDS if kind not in (PullRequestTracker, PromotionCommand, DriftMonitor)
+)
+"""The kinds that activities read again and again; trackers, commands and monitors are many, and what is decided of one
+stands in its status, which is not kept."""
 
 
 def versioning() -> WorkerDeploymentConfig | None:

@@ -8,6 +8,7 @@ from activities.commit_statuses import CommitStatusPosts, Supersession
 from activities.configuration import ResourceConfigActivities
 from activities.credential_checks import CredentialProofs
 from activities.deployments import ArgoCDActivities
+from activities.drift.activity import PromotedChanges
 from activities.observations import StreamActivities
 from activities.ports import CommitStatusWorkflows, NewsReceivers, Places, PostingOpener, ResourceOpener
 from activities.pull_requests import ScmHostActivities
@@ -18,6 +19,7 @@ from crds.api.ports import Kubernetes
 from workflows.commit_status.faults import SubscriptionFaultWorkflow
 from workflows.commit_status.workflow import CommitStatusWorkflow
 from workflows.credential_check.workflow import CredentialCheckWorkflow
+from workflows.drift.workflow import DriftWorkflow
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.installation.workflow import InstallationWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
@@ -31,6 +33,7 @@ WORKFLOWS: tuple[type, ...] = (
     EnvironmentWorkflow,
     CredentialCheckWorkflow,
     RepositorySyncWorkflow,
+    DriftWorkflow,
     InstallationWorkflow,
     CommitStatusWorkflow,
     SubscriptionFaultWorkflow,
@@ -63,6 +66,8 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
     posts = CommitStatusPosts(dependencies.postings)
     proofs = CredentialProofs(dependencies.kubernetes, connections, postings=dependencies.postings)
     check = proofs.check_connection
+    drift = PromotedChanges(dependencies.kubernetes, connections)
+    check = CredentialProofs(dependencies.kubernetes, connections).check_connection
     return {
         "config": (
             config.find_policy,
@@ -77,7 +82,13 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             # For those that were asked for before `checks` existed: they wait in this queue until somebody serves them.
             check,
         ),
-        "checks": (check,),
+        "checks": (
+            check,
+            drift.create_drift_monitors,
+            drift.look_for_drift,
+            drift.sync_drifted,
+            drift.present_drift,
+        ),
         "scm": (
             scm.read_pull_request,
             scm.list_changed_files,
@@ -89,6 +100,10 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             posts.post_commit_status,
         ),
         "ci": (ci.trigger_round, ci.trigger_test, ci.poll_tests, ci.cancel_tests),
-        "delivery": (delivery.read_deployments, delivery.deliver_application, delivery.sync_application),
+        "delivery": (
+            delivery.read_deployments,
+            delivery.deliver_application,
+            delivery.sync_application,
+        ),
         "observation": (StreamActivities(connections).watch_deployments,),
     }

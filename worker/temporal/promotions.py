@@ -21,6 +21,7 @@ from temporalio.common import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from activities.models.drift import InstanceRef
 from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
@@ -35,6 +36,7 @@ from workflows.identity import (
     SEARCH_PULL_REQUEST,
     SEARCH_REPOSITORY,
     Queues,
+    drift_workflow_id,
     environment_workflow_id,
     fairness_key,
     promotion_workflow_id,
@@ -150,6 +152,11 @@ class TemporalPromotions:
         if not self._ui_url:
             return ""
         return f"{self._ui_url}/namespaces/{quote(self._client.namespace)}/workflows/{quote(workflow_id, safe='')}"
+
+    async def poke_drift(self, instance: InstanceRef) -> bool:
+        """Have what was promoted through an instance looked at soon; False where nothing of it is watched."""
+        workflow_id = drift_workflow_id(self._installation, instance.namespace, instance.name, instance.uid)
+        return await self._signal(workflow_id, POKE_SIGNAL)
 
     async def _signal(self, workflow_id: str, signal: str, *said: object) -> bool:
         async def send() -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from activities.drift.publishing import DriftStatuses
 from crds.api.ports import Kubernetes, resource_of
 from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
@@ -21,7 +22,15 @@ from crds.v1alpha1.kinds import CONNECTED
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.credential_checks import CredentialCheckController, CredentialChecks
 from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
-from worker.watcher.entries import CommandEntry, TrackerEntry, read_command, read_tracker
+from worker.watcher.drift import MONITORS, DriftController, DriftLooks
+from worker.watcher.entries import (
+    CommandEntry,
+    MonitorEntry,
+    TrackerEntry,
+    read_command,
+    read_monitor,
+    read_tracker,
+)
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 from worker.watcher.repository_syncs import RepositorySyncController, RepositorySyncs
@@ -46,6 +55,8 @@ class Watcher:
         promotions: Promotions,
         connections: CredentialChecks,
         repositories: RepositorySyncs,
+        drift: DriftLooks,
+        drift_statuses: DriftStatuses,
         namespaces: Sequence[str] = (),
         on_watch_restart: Callable[[str, str], None] = lambda resource, reason: None,
         resync: timedelta = RESYNC,
@@ -58,6 +69,7 @@ class Watcher:
         self._looked_for_all: float | None = None
         self._trackers: list[Reflector[TrackerEntry]] = []
         self._commands: list[Reflector[CommandEntry]] = []
+        self._monitors: list[Reflector[MonitorEntry]] = []
         self._declared: dict[type[Resource], list[Reflector[Resource]]] = {}
         self.trackers = TrackerController(
             kubernetes=kubernetes, promotions=promotions, find=self.find_tracker, on_lost=self._lost
@@ -83,6 +95,9 @@ class Watcher:
             checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
         )
         self.repositories = RepositorySyncController(syncs=repositories, declared=self.declared)
+        self.drift = DriftController(
+            looks=drift, statuses=drift_statuses, declared=self.declared, has_synced=lambda: self.has_synced
+        )
         self._build()
 
     @property
@@ -94,6 +109,7 @@ class Watcher:
             self.declarations.queue,
             self.connections.queue,
             self.repositories.queue,
+            self.drift.queue,
         )
 
     @property
@@ -134,7 +150,12 @@ class Watcher:
         return ChainMap(*(dict(mirror.objects) for mirror in self._declared.get(kind, ())))
 
     def _mirrors(self) -> list[Reflector[Any]]:
-        return [*self._trackers, *self._commands, *(mirror for kind in self._declared.values() for mirror in kind)]
+        return [
+            *self._trackers,
+            *self._commands,
+            *self._monitors,
+            *(mirror for kind in self._declared.values() for mirror in kind),
+        ]
 
     def _lost(self) -> None:
         now = time.monotonic()
@@ -171,6 +192,17 @@ class Watcher:
                     resync=self._resync,
                 )
             )
+            self._monitors.append(
+                Reflector(
+                    kubernetes=self._kubernetes,
+                    resource=MONITORS,
+                    namespace=namespace,
+                    project=read_monitor,
+                    on_change=self.drift.follow,
+                    on_restart=self._restarted(MONITORS.plural),
+                    resync=self._resync,
+                )
+            )
             for kind in WAITS:
                 if namespace is None or kind.definition.scope is Scope.NAMESPACED:
                     self._declared.setdefault(kind, []).append(self._mirror_declarations(kind, namespace))
@@ -180,6 +212,7 @@ class Watcher:
             self.declarations.follow(kind, change)
             self.connections.follow(kind, change)
             self.repositories.follow(kind, change)
+            self.drift.follow_instance(kind, change)
 
         resource = resource_of(kind.definition)
         return Reflector(

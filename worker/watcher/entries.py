@@ -144,5 +144,24 @@ def read_command(document: Document) -> CommandEntry:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonitorEntry:
+    """Keep of a DriftMonitor whose workflow looks at it, and what it says."""
+
+    uid: str
+    instance: str
+    kind: str
+    """How it drifted; empty where it did not, or nobody looked yet."""
+
+
+def read_monitor(document: Document) -> MonitorEntry:
+    """Keep what the controller needs of a monitor."""
+    return MonitorEntry(
+        uid=document["metadata"]["uid"],
+        instance=intern(document["spec"]["instanceRef"]["name"]),
+        kind=intern(str(status_of(document).get("kind") or "")),
+    )
+
+
 def _time(text: object) -> datetime | None:
     return datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -1,6 +1,6 @@
 """What the watcher counts: promotions, tests and states as they are published, and its own watches and queues."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from activities.models.status import TrackerStatus
 from activities.models.testing import RunState
 from activities.models.tracking import TrackerRef
+from crds.v1alpha1.drift_monitor import DriftKind
 from providers.series import Names
 from worker.watcher.queue import KeyedQueue
 
@@ -55,6 +56,15 @@ class WatcherMetrics:
             ("kind", "namespace"),
             registry=registry,
         )
+        self._drifts = Counter(
+            "pilotage_drifts",
+            "Times that a monitor said another kind of drift, or InPlace at the end of one.",
+            ("namespace", "kind"),
+            registry=registry,
+        )
+        self._drifted = Gauge(
+            "pilotage_drift_monitors", "Monitors that say this kind of drift now.", ("kind",), registry=registry
+        )
         self._depth = Gauge(
             "pilotage_queue_depth", "Keys that wait to be reconciled now.", ("queue",), registry=registry
         )
@@ -70,6 +80,15 @@ class WatcherMetrics:
     def status_forged(self, kind: str, namespace: str) -> None:
         """Count a status of others that was replaced."""
         self._forged.labels(kind, namespace).inc()
+
+    def drift_shown(self, namespace: str, kind: str) -> None:
+        """Count what a monitor says newly."""
+        self._drifts.labels(namespace, kind).inc()
+
+    def follow_drift(self, count: Callable[[str], int]) -> None:
+        """Read how many monitors say each kind at each scrape."""
+        for kind in DriftKind:
+            self._drifted.labels(kind.value).set_function(partial(count, kind.value))
 
     def follow_queues(self, queues: Iterable[KeyedQueue[Any]]) -> None:
         """Read the depth of these queues at each scrape."""

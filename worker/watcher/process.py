@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 from activities.commit_statuses import PostRecords
 from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
+from activities.drift.publishing import DriftStatuses
 from activities.resources import KubernetesResources
 from crds.api.backoff import STANDARD
 from crds.api.ports import Kubernetes
@@ -26,6 +27,7 @@ from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
+from worker.temporal.drift import TemporalDriftLooks
 from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.repository_syncs import TemporalRepositorySyncs
 from worker.tracing import configure_tracing
@@ -79,6 +81,7 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         client = await _connect_patiently(runtime)
         await claim_patiently(client, kubernetes, settings.installation)
         metrics = WatcherMetrics()
+        drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics)
         watcher = Watcher(
             kubernetes=kubernetes,
             promotions=TemporalPromotions(
@@ -93,11 +96,14 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             repositories=TemporalRepositorySyncs(
                 client=client, installation=settings.installation, timings=settings.timings
             ),
+            drift=TemporalDriftLooks(client=client, installation=settings.installation, timings=settings.timings),
+            drift_statuses=drift_statuses,
             namespaces=settings.namespaces,
             on_watch_restart=metrics.watch_restarted,
             commands_unverified=settings.commands_unverified,
         )
         metrics.follow_queues(watcher.queues)
+        metrics.follow_drift(watcher.drift.count)
         worker = build_worker(settings, client, kubernetes, metrics)
         health.ready = {"kubernetes": lambda: watcher.has_synced}
         health.details["commands refused"] = lambda: watcher.verification.refusal
@@ -130,6 +136,7 @@ def build_worker(settings: Settings, client: Client, kubernetes: Kubernetes, met
             CredentialConditions(kubernetes).publish_connection,
             DiscoveryConditions(kubernetes).publish_discovery,
             PostRecords(kubernetes).publish_post,
+            DriftStatuses(kubernetes=kubernetes, observer=metrics).publish_drift,
         ],
         max_concurrent_activities=settings.activity_slots,
         interceptors=[SharedSlots(settings.activity_slots)],

@@ -12,12 +12,14 @@ Commands are carried out by `commands.py`; the status comes from the workflow th
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, EventTarget, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionReason, ConditionType
+from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
@@ -28,6 +30,7 @@ from worker.watcher.queue import KeyedQueue
 logger = logging.getLogger(__name__)
 
 TRACKERS = resource_of(PullRequestTracker.definition)
+MONITORS = resource_of(DriftMonitor.definition)
 
 DELETION_LIMIT = timedelta(minutes=10)
 """How long the finalizer waits for the workflow to cancel its runs."""
@@ -218,7 +221,27 @@ class TrackerController:
             if not late:
                 return DELETION_LOOK
             await self._warn_of_rest(entry, what)
+        await self._delete_monitors(entry)
         return None if await self._remove_finalizer(entry) else CONFLICT_PAUSE
+
+    async def _delete_monitors(self, entry: TrackerEntry) -> None:
+        """Delete what watches the tracker's change, before it goes: a cluster may collect orphans much later.
+
+        One that a newer promotion takes over meanwhile is left to it.
+        """
+        page = await self._kubernetes.list_all(
+            MONITORS, entry.namespace, label_selector=f"{MonitorLabel.TRACKER}={entry.uid}"
+        )
+        for one in page.items:
+            metadata = one["metadata"]
+            with suppress(ApiNotFound, ApiConflict):
+                await self._kubernetes.delete(
+                    MONITORS,
+                    entry.namespace,
+                    metadata["name"],
+                    uid=metadata["uid"],
+                    resource_version=metadata["resourceVersion"],
+                )
 
     async def _ended(self, entry: TrackerEntry) -> bool:
         """Tell the workflows of a deleted tracker, and whether none of them runs any more."""

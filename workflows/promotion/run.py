@@ -33,6 +33,7 @@ from workflows.identity import Queues
 from workflows.promotion.cancelling import Cancelling
 from workflows.promotion.environments import Environments
 from workflows.promotion.membership import Membership
+from workflows.promotion.monitoring import Monitoring
 from workflows.promotion.rules import commands, comparison
 from workflows.promotion.state import RELATIONS_KEPT, SUPERSEDED_KEPT, PromotionState
 from workflows.runtime import lifetime
@@ -122,6 +123,7 @@ class PromotionRun:
         self.pokes_at_poll = 0
         """How many pokes had come when the last poll began: it answers these."""
         self.cancelling = Cancelling(self)
+        self.monitoring = Monitoring(self)
         self._asking = Asking(self, story)
         self.environments = Environments(request, story, self._asking, fresh=lambda: self.fresh)
         self._read_with_lane: ReadWithLane | None = None

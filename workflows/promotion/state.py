@@ -6,6 +6,7 @@ from enum import IntFlag, StrEnum
 
 from activities.models.configuration import EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.delivery import Observation
+from activities.models.drift import CreateDriftMonitorsInput, DriftNotice
 from activities.models.failures import Failure
 from activities.models.git_delivery import Proposal
 from activities.models.places import Phase, PlaceSignal
@@ -268,6 +269,10 @@ class PromotionState:
     superseded: list[str] = field(default_factory=list)
     """The last accepted commands that could not be carried out any more, with the reason."""
     cancels: list[OpenCancel] = field(default_factory=list)
+    unwatched: list[CreateDriftMonitorsInput] = field(default_factory=list)
+    """Where the change arrived, and monitors are still to be made."""
+    drift: DriftNotice = field(default_factory=DriftNotice)
+    """What the monitors of this tracker say."""
     hop: Hop | None = None
     hold: Hold | None = None
     hold_untold: bool = False

@@ -18,6 +18,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
+from activities.models.drift import DriftNotice
 from activities.models.places import PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.pull_requests_news import PullRequestNews
@@ -116,6 +117,7 @@ class PromotionWorkflow:
         ctx, story = self._ctx, self._story
         self._presenting.stop()
         ctx.cancelling.stop()
+        ctx.monitoring.stop()
         ctx.flush()
         await self._presenting.drain()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -125,6 +127,7 @@ class PromotionWorkflow:
         if ctx.ended is not None:
             self._end_by(ctx.ended)
             ctx.cancelling.resume()
+            ctx.monitoring.resume()
             return
         story.sequence = self._publisher.sequence
         ctx.hand_over()
@@ -135,6 +138,7 @@ class PromotionWorkflow:
         if not self._resumed:
             return
         self._ctx.cancelling.resume()
+        self._ctx.monitoring.resume()
         hop = self._story.hop
         if hop is not None and hop.view is not None:
             self._ctx.views[hop.view.name] = hop.view
@@ -172,8 +176,10 @@ class PromotionWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _drain(self) -> None:
-        while not (self._presenting.idle and self._publisher.idle and self._ctx.cancelling.idle):
+        beside = (self._ctx.cancelling, self._ctx.monitoring)
+        while not (self._presenting.idle and self._publisher.idle and all(one.idle for one in beside)):
             await self._ctx.cancelling.drain()
+            await self._ctx.monitoring.drain()
             await self._presenting.drain()
             await self._publisher.drain()
 
@@ -213,6 +219,7 @@ class PromotionWorkflow:
         self._ctx.ended = self._ctx.ended or Ended(State.ABORTED, "Deleted", message)
         self._presenting.give_up()
         self._ctx.cancelling.hurry()
+        self._ctx.monitoring.give_up()
 
     @workflow.signal(description="A place's whole view")
     def place(self, signal: PlaceSignal) -> None:
@@ -232,6 +239,13 @@ class PromotionWorkflow:
     def pull_request_changed(self, news: PullRequestNews) -> None:
         """Take news of the pull request; who waits for it goes on."""
         if take_news(self._story, news):
+            self._ctx.changed()
+
+    @workflow.signal(description="What the monitors of this tracker say")
+    def drift(self, notice: DriftNotice) -> None:
+        """Show on the pull request what drifted, or that nothing does any more."""
+        if notice.order > self._story.drift.order:
+            self._story.drift = notice
             self._ctx.changed()
 
     @workflow.signal(description="The tracker was deleted")

@@ -21,6 +21,7 @@ from activities.models.configuration import (
     TrackersCursor,
 )
 from activities.models.delivery import DeploymentRuns, ReadDeploymentsInput
+from activities.models.drift import CreateDriftMonitorsInput, CreateDriftMonitorsResult
 from activities.models.memberships import (
     OpenHopInput,
     OpenHopResult,
@@ -217,6 +218,10 @@ class World:
         late = not self.calm and self.dice("read with the lane").random() < 0.1
         observations = None if late else self.applications.read_deployments(request.read).observations
         return TakeLaneResult(observations=observations)
+
+    def create_drift_monitors(self, _request: CreateDriftMonitorsInput) -> CreateDriftMonitorsResult:
+        """Have what arrived watched, which changes nothing here."""
+        return CreateDriftMonitorsResult()
 
     def _start_place(self, environment: str) -> Run:
         start = EnvironmentStart(

@@ -141,9 +141,11 @@ _STEPS: tuple[Callable[[PromotionState], PromotionState], ...] = (
     _with_hop(_lighter),
     lambda story: replace(story, pending_events=[], events_dropped=story.events_dropped + len(story.pending_events)),
     lambda story: replace(story, shown=None, label_sync=None),
+    lambda story: replace(story, unwatched=story.unwatched[-1:]),
     lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 5)),
     lambda story: replace(story, cancels=_newest_cancels(story.cancels)),
     lambda story: replace(story, answers=dict(list(story.answers.items())[-ANSWERS_AT_LEAST:])),
+    lambda story: replace(story, unwatched=[]),
     _with_hop(_bare),
     lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 25)),
 )

@@ -47,6 +47,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     view = await ctx.environments.get(story.environment)
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
+        _watch(ctx, story.environment)
     if view.final:
         return State.COMPLETED
     opened = ctx.take_opened() or await open_hop(ctx)
@@ -253,6 +254,7 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     if label not in story.labels:
         story.labels.append(label)
     story.arrived.append(target)
+    _watch(ctx, target, record.artifacts if record.result == "Promoted" else None)
     view = ctx.views.get(target)
     final = record.result == "Promoted" and view is not None and view.final
     story.environment, story.hop = target, None
@@ -270,6 +272,12 @@ async def end_hop(ctx: PromotionRun, record: PromotionRecord) -> State:
     if final or not await _leave_and_open(ctx, leaving):
         await ctx.membership.send_views(*leaving)
     return state
+
+
+def _watch(ctx: PromotionRun, environment: str, promoted: Sequence[Artifact] | None = None) -> None:
+    """Have the change watched where it arrived; without what was promoted there, what its place observed counts."""
+    place = ctx.membership.view(environment)
+    ctx.monitoring.begin(ctx.views.get(environment), place.observed if place is not None else (), promoted)
 
 
 async def _leave_and_open(ctx: PromotionRun, leaving: Sequence[tuple[str, str, Phase]]) -> bool:

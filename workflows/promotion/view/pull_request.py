@@ -17,7 +17,7 @@ from activities.models.revisions import (
     RefusedPart,
     Shown,
 )
-from activities.models.state_labels import place_label, state_label
+from activities.models.state_labels import DRIFTED, place_label, state_label
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from crds.texts.markdown import cell, inline, link
@@ -73,7 +73,7 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
     Steps that pass in moments are not shown: entering Testing, waiting, failing and ending are.
     """
     hop = story.hop
-    place = (shown, story.hops, len(story.records), story.problem)
+    place = (shown, story.hops, len(story.records), story.problem, story.drift)
     lasts = until_lasting(story, now) <= timedelta(0)
     match shown:
         case State.PENDING | State.SYNCED:
@@ -113,13 +113,14 @@ def present_input(
 ) -> PresentInput:
     """Return the whole wanted presentation on the pull request."""
     tracker = request.tracker
-    workflow = [f"\n{link('Workflow', request.ui_url)}"] if request.ui_url else []
+    ending = [f"\n{link('Workflow', request.ui_url)}"] if request.ui_url else []
+    ending += ["", story.drift.section] if story.drift.section else []
     # The tests of a hop that ended are with its record.
     tests = tests_of(story) if story.hop is not None else ()
     body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
     body += _records(story)
-    body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *workflow])))
-    body += workflow
+    body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *ending])))
+    body += ending
     return PresentInput(
         namespace=tracker.namespace,
         repository=request.spec.repository,
@@ -127,6 +128,9 @@ def present_input(
         marker=f"{request.installation}/{tracker.namespace}/{tracker.name}",
         state_label=state_label(shown),
         place_label=place_label(story.environment) if story.environment in story.arrived else "",
+        # Where nobody can tell, the label stays as it is.
+        words=(DRIFTED,) if story.drift.drifted else (),
+        cleared=(DRIFTED,) if story.drift.drifted is False else (),
         labels_left=story.labels_left,
         labels=tuple(story.labels),
         statuses=_statuses(story, shown, waiting, request.ui_url),

@@ -1,0 +1,85 @@
+"""DriftActivities: watch that what was promoted stays in place."""
+
+from dataclasses import replace
+
+from temporalio import activity
+
+from activities.contracts import DriftActivities
+from activities.delivery.argocd import ArgoCDWriter
+from activities.delivery.seam import Order
+from activities.drift import presenting
+from activities.drift.looks import MONITORS, DriftLooks
+from activities.drift.monitors import create_monitors
+from activities.drift.reading import declared_deployment
+from activities.failures import reported
+from activities.models.configuration import WriteKind
+from activities.models.delivery import WriteOutcome, WriteResult
+from activities.models.drift import (
+    CreateDriftMonitorsInput,
+    CreateDriftMonitorsResult,
+    LookForDriftInput,
+    LookForDriftResult,
+    PresentDriftInput,
+    PresentDriftResult,
+    SyncDriftedInput,
+)
+from activities.models.tracking import Artifact
+from activities.ports import ReferenceMissing, ResourceOpener
+from activities.reading import reference
+from activities.shared_applications import SharedApplications
+from crds.api.ports import ApiNotFound, Kubernetes
+from crds.v1alpha1.drift_monitor import DriftMonitor
+
+
+class PromotedChanges(DriftActivities):
+    """Watch applications of named Argo CD instances."""
+
+    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+        self._kubernetes = kubernetes
+        self._connections = connections
+        self._looks = DriftLooks(kubernetes, connections)
+        self._shared = SharedApplications(kubernetes)
+        self._writer = ArgoCDWriter(connections)
+
+    @activity.defn
+    @reported
+    async def create_drift_monitors(self, request: CreateDriftMonitorsInput) -> CreateDriftMonitorsResult:
+        """Make or take over one DriftMonitor for each deployment that a change arrived in."""
+        return CreateDriftMonitorsResult(monitors=await create_monitors(self._kubernetes, request))
+
+    @activity.defn
+    @reported
+    async def look_for_drift(self, request: LookForDriftInput) -> LookForDriftResult:
+        """Tell which monitors of an ArgoCDInstance say what is not so any more."""
+        return await self._looks.look(request)
+
+    @activity.defn
+    @reported
+    async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
+        """Show on a pull request what the monitors of its tracker say."""
+        return await presenting.present(self._kubernetes, self._connections, request)
+
+    @activity.defn
+    @reported
+    async def sync_drifted(self, request: SyncDriftedInput) -> WriteResult:
+        """Start one sync of an application that is still out of sync and still holds what was promoted.
+
+        Nothing is written, so that nothing is ever rolled back; windows, owners and prune rules count as for a
+        promotion.
+        """
+        try:
+            monitor = DriftMonitor.from_wire(await self._kubernetes.get(MONITORS, request.namespace, request.monitor))
+            environment, deployment = await declared_deployment(self._kubernetes, monitor)
+        except (ApiNotFound, ReferenceMissing) as missing:
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=str(missing))
+        [deployment] = await self._shared.mark(environment, [deployment])
+        if deployment.write is not None and deployment.write.kind is WriteKind.GIT:
+            # Its files are written, not the application.
+            deployment = replace(deployment, write=None)
+        port = await self._connections.deployments(request.namespace, deployment.instance)
+        if (await port.get(reference(deployment))).sync_status == "Synced":
+            return WriteResult(outcome=WriteOutcome.ALREADY)
+        spec = monitor.spec
+        artifact = Artifact(component=deployment.component, revision=spec.revision, tag=spec.tag)
+        order = Order(namespace=request.namespace, deployments=(deployment,), artifacts=(artifact,), key=request.key)
+        return (await self._writer.start(order)).results[deployment.name]

@@ -1,0 +1,201 @@
+"""Look at the applications of all monitors of one ArgoCDInstance: one list per project says which of them changed, and
+only those are read.
+
+A list holds a digest of each application (`Deployments.fingerprints`), and a monitor's status keeps the one of the last
+look that led to it: where both are the same, nothing changed, and nothing is read. What a look finds otherwise is
+answered, a bounded number of readings at a time; the next look goes on behind the last one.
+
+What does not answer is told from what is not there: a project that cannot be listed, or whose server is silent, is a
+`Silence` of all its monitors, never a word about one application.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from activities.drift.judging import Judgement
+from activities.drift.reading import Reader, as_reading
+from activities.failures import failure_from, last_attempt
+from activities.models.budgets import DRIFT_READINGS
+from activities.models.drift import (
+    Drift,
+    DriftReading,
+    InstanceRef,
+    LookForDriftInput,
+    LookForDriftResult,
+    Silence,
+    Verdict,
+)
+from activities.ports import ReferenceMissing, ResourceOpener
+from crds.api.pauses import giving_way
+from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor
+from providers.errors import ProviderBusy, ProviderError, ProviderUnavailable
+from providers.ports import Deployments
+
+MONITORS = resource_of(DriftMonitor.definition)
+INSTANCES = resource_of(ArgoCDInstance.definition)
+ABSENT = "absent"
+"""Stands for the digest of an application that no list shows."""
+RENEWED_AFTER = timedelta(hours=1)
+"""How old `lastCheckedAt` may become: to write it at each look would cost more than the looks."""
+PAGE = 500
+LISTING = timedelta(seconds=60)
+"""What all lists of one look may take together; a project that is slower gives no answer."""
+_PROJECTS_AT_ONCE = 4
+
+
+class DriftLooks:
+    """Look for drift, for the activity."""
+
+    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+        self._kubernetes = kubernetes
+        self._connections = connections
+        self._reader = Reader(kubernetes, connections)
+
+    async def look(self, request: LookForDriftInput) -> LookForDriftResult:
+        """Return what differs from what the monitors' statuses say."""
+        instance = request.instance
+        if not await self._exists(instance):
+            return LookForDriftResult(gone=True)
+        monitors = await self._monitors(request)
+        try:
+            port = await self._connections.deployments(instance.namespace, instance.name)
+        except (ReferenceMissing, ProviderError) as error:
+            return LookForDriftResult(monitors=len(monitors), silent=(_silence("", instance, error),))
+        projects = request.projects if request.again else {one.spec.project for one in monitors}
+        listed = await _list_all(port, sorted({*projects} - {""}))
+        silent = [_silence(name, instance, one) for name, one in listed.items() if isinstance(one, Exception)]
+        if request.again:
+            digests = {one.metadata.name: "" for one in monitors}
+        else:
+            digests = {one.metadata.name: _digest(listed[one.spec.project], one) for one in monitors}
+        unread = {one.project for one in silent}
+        answered = [one for one in monitors if one.spec.project not in unread]
+        now = datetime.now(UTC)
+        changed = {
+            one.metadata.name: request.again or _has_changed(one, digests[one.metadata.name]) for one in answered
+        }
+        wanted = [one for one in answered if changed[one.metadata.name]]
+        turns = _in_turn(wanted, request)
+        found = await self._reader.read(port, turns[:DRIFT_READINGS])
+        readings = [as_reading(one, digests[one.metadata.name], judged) for one, judged in found.judged]
+        renewed = [one for one in answered if not changed[one.metadata.name] and _is_old(one, now)]
+        room = DRIFT_READINGS - len(readings)
+        readings += [_renewal(one) for one in renewed[:room]]
+        silent += [_silence(name, instance, error) for name, error in found.silent.items()]
+        more = len(turns) > DRIFT_READINGS
+        return LookForDriftResult(
+            monitors=len(monitors),
+            readings=tuple(readings),
+            silent=tuple(silent),
+            left=max(len(turns) - DRIFT_READINGS, 0),
+            cursor=turns[DRIFT_READINGS - 1].metadata.name if more else "",
+        )
+
+    async def _exists(self, instance: InstanceRef) -> bool:
+        try:
+            found = await self._kubernetes.get(INSTANCES, instance.namespace, instance.name)
+        except ApiNotFound:
+            return False
+        return bool(found["metadata"].get("uid") == instance.uid)
+
+    async def _monitors(self, request: LookForDriftInput) -> list[DriftMonitor]:
+        """Return the instance's monitors by name; at a second look those that are looked at again."""
+        instance = request.instance
+        if request.again:
+            documents = [await self._find(instance.namespace, name) for name in request.first]
+            return list(_readable(one for one in documents if one is not None))
+        found: list[DriftMonitor] = []
+        token: str | None = None
+        while True:
+            page = await self._kubernetes.list_page(MONITORS, instance.namespace, limit=PAGE, continue_token=token)
+            async for item in giving_way(page.items):
+                if item["spec"]["instanceRef"]["name"] == instance.name:
+                    found += _readable([item])
+            token = page.continue_token
+            if token is None:
+                return sorted(found, key=lambda one: one.metadata.name)
+
+    async def _find(self, namespace: str, name: str) -> Document | None:
+        try:
+            return await self._kubernetes.get(MONITORS, namespace, name)
+        except ApiNotFound:
+            return None
+
+
+async def _list_all(port: Deployments, projects: Sequence[str]) -> dict[str, dict[str, str] | ProviderError]:
+    """List the projects side by side, each once; one that fails hides no other."""
+    gate = asyncio.Semaphore(_PROJECTS_AT_ONCE)
+    until = asyncio.get_running_loop().time() + LISTING.total_seconds()
+
+    async def ask(project: str) -> dict[str, str] | ProviderError:
+        try:
+            async with asyncio.timeout_at(until), gate:
+                return dict(await port.fingerprints(project))
+        except TimeoutError:
+            return ProviderUnavailable(f"project {project} was not listed in time", status=504)
+        except ProviderError as error:
+            if isinstance(error, ProviderBusy) and not last_attempt():
+                # Our own busyness says nothing of a project.
+                raise
+            return error
+
+    return dict(zip(projects, await asyncio.gather(*map(ask, projects)), strict=True))
+
+
+def _readable(documents: Iterable[Document]) -> Iterable[DriftMonitor]:
+    """Read monitors that are not being deleted; one that an older schema let in must not hide the others."""
+    for document in documents:
+        if document["metadata"].get("deletionTimestamp"):
+            continue
+        with suppress(ValidationError):
+            yield DriftMonitor.from_wire(document)
+
+
+def _digest(listed: dict[str, str] | ProviderError, monitor: DriftMonitor) -> str:
+    return listed.get(monitor.spec.application, ABSENT) if isinstance(listed, dict) else ""
+
+
+def _has_changed(monitor: DriftMonitor, digest: str) -> bool:
+    status = monitor.status
+    current = status.observed_generation == monitor.metadata.generation
+    return not current or status.kind is DriftKind.UNKNOWN or status.seen != digest
+
+
+def _is_old(monitor: DriftMonitor, now: datetime) -> bool:
+    at = monitor.status.last_checked_at
+    return at is None or now - at >= RENEWED_AFTER
+
+
+def _in_turn(monitors: Sequence[DriftMonitor], request: LookForDriftInput) -> list[DriftMonitor]:
+    """Put what is suspicious first, then what follows the monitor at which the last look ended."""
+    first = set(request.first)
+
+    def turn(one: DriftMonitor) -> tuple[bool, bool, str]:
+        name = one.metadata.name
+        return (name not in first, name <= request.cursor, name)
+
+    return sorted(monitors, key=turn)
+
+
+def _renewal(monitor: DriftMonitor) -> DriftReading:
+    """Say once more what stands there, so that its time is written."""
+    status = monitor.status
+    verdict = Verdict(
+        kind=Drift(status.kind) if status.kind is not None else None,
+        expected=status.expected or "",
+        observed=status.observed or "",
+    )
+    return replace(as_reading(monitor, status.seen or "", Judgement(verdict=verdict)), renewed=True)
+
+
+def _silence(project: str, instance: InstanceRef, error: Exception) -> Silence:
+    found = failure_from(error)
+    named = replace(found, object=found.object or f"ArgoCDInstance/{instance.name}")
+    return Silence(project=project, failure=named.brief())

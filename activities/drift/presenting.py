@@ -1,0 +1,76 @@
+"""Show on a pull request what the monitors of its tracker say: a label, and a part of the summary comment."""
+
+from activities.models.bounds import cut
+from activities.models.budgets import DRIFT_LINES, LINE_BYTES
+from activities.models.drift import DriftNotice, PresentDriftInput, PresentDriftResult
+from activities.models.tracking import TrackerRef
+from activities.ports import ResourceOpener
+from activities.presentation import show_drift
+from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.publishing import status_of
+from crds.texts.markdown import inline
+from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor, MonitorLabel
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.v1alpha1.tracker_status import TERMINAL_STATES
+
+MONITORS = resource_of(DriftMonitor.definition)
+TRACKERS = resource_of(PullRequestTracker.definition)
+_TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
+
+
+async def present(
+    kubernetes: Kubernetes, connections: ResourceOpener, request: PresentDriftInput
+) -> PresentDriftResult:
+    """Show it, or return what the promotion is to show."""
+    try:
+        tracker = await kubernetes.get(TRACKERS, request.namespace, request.tracker)
+    except ApiNotFound:
+        return PresentDriftResult()
+    metadata, spec, status = tracker["metadata"], tracker["spec"], status_of(tracker)
+    attempt = int(spec.get("attempt", 1))
+    page = await kubernetes.list_all(
+        MONITORS, request.namespace, label_selector=f"{MonitorLabel.TRACKER}={metadata['uid']}"
+    )
+    notice = notice_of(page.items)
+    over = status.get("attempt") == attempt and status.get("state") in _TERMINAL
+    if not (over or request.ended):
+        ref = TrackerRef(namespace=request.namespace, name=request.tracker, uid=metadata["uid"], attempt=attempt)
+        return PresentDriftResult(promotion=ref, notice=notice)
+    repository = await connections.repository(request.namespace, spec["repositoryRef"]["name"])
+    marker = f"{request.installation}/{request.namespace}/{request.tracker}"
+    await show_drift(
+        repository.host, int(spec["number"]), marker, notice, repository.show, prefix=repository.label_prefix
+    )
+    return PresentDriftResult(notice=notice)
+
+
+def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:
+    """Sum up what monitors say: one that drifted is enough, and only where all can tell nothing drifted."""
+    drifted: list[Document] = []
+    unknown: list[Document] = []
+    for one in monitors:
+        kind = status_of(one).get("kind")
+        if kind == DriftKind.UNKNOWN:
+            unknown.append(one)
+        elif kind is not None:
+            drifted.append(one)
+    shown = sorted((*drifted, *unknown), key=lambda one: str(one["metadata"]["name"]))
+    lines = [cut(_line(one), LINE_BYTES) for one in shown]
+    if len(lines) > DRIFT_LINES:
+        lines = [*lines[: DRIFT_LINES - 1], f"- and {len(lines) - DRIFT_LINES + 1} more"]
+    versions = (str(one["metadata"].get("resourceVersion") or "") for one in monitors)
+    return DriftNotice(
+        order=max((int(version) for version in versions if version.isdecimal()), default=0),
+        drifted=True if drifted else None if unknown else False,
+        lines=tuple(lines),
+    )
+
+
+def _line(monitor: Document) -> str:
+    spec, status = monitor["spec"], status_of(monitor)
+    expected = f": expected {inline(status['expected'])}," if status.get("expected") else ":"
+    since = f" since {status['since']}" if status.get("since") else ""
+    return (
+        f"- **{status['kind']}** {inline(spec['environment'])}/{inline(spec['deployment'])}{since}{expected} "
+        f"observed {inline(status.get('observed') or '')}"
+    )

@@ -1,0 +1,200 @@
+"""Read the applications of some monitors, and judge each; a server that is silent is told from one application."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+from activities.drift.judging import Judgement, Promoted, judge
+from activities.environments import deployment_named, read_resource
+from activities.failures import bounded, failure_from, last_attempt
+from activities.full_revisions import FullRevisions
+from activities.models.configuration import DeploymentSpec
+from activities.models.delivery import Observation
+from activities.models.drift import Drift, DriftReading, Verdict
+from activities.observing import observe
+from activities.ports import Lack, ReferenceMissing, ResourceOpener
+from activities.reading import NO_ANSWER, SILENT_AFTER, explain, reference
+from activities.targets import target_of
+from crds.api.ports import Kubernetes
+from crds.resource import Resource
+from crds.v1alpha1.drift_monitor import AutoRemediate, DriftMonitor
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.git_repository import GitRepository
+from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderUnavailable
+from providers.models import ApplicationState
+from providers.ports import Deployments
+
+READING = timedelta(seconds=60)
+"""What all reads of one look may take together; what was not read by then has its turn at a later one."""
+Kind = TypeVar("Kind", bound=Resource)
+
+_AT_ONCE = 8
+"""Reads at one Argo CD at a time, as for promotions."""
+
+
+@dataclass(kw_only=True)
+class Found:
+    """What was read."""
+
+    judged: list[tuple[DriftMonitor, Judgement]] = field(default_factory=list)
+    """Of each monitor that anything can be said of now."""
+    silent: dict[str, ProviderError] = field(default_factory=dict)
+    """Projects whose server answered not several times, with the last of its failures."""
+
+
+@dataclass(kw_only=True)
+class _Application:
+    monitor: DriftMonitor
+    deployment: DeploymentSpec
+    state: ApplicationState
+    seen: Observation
+
+
+class Reader:
+    """Read and judge applications."""
+
+    def __init__(self, kubernetes: Kubernetes, connections: ResourceOpener) -> None:
+        self._kubernetes = kubernetes
+        self._revisions = FullRevisions(connections)
+
+    async def read(self, port: Deployments, monitors: Sequence[DriftMonitor]) -> Found:
+        """Read the application of each monitor once."""
+        found, gate = Found(), asyncio.Semaphore(_AT_ONCE)
+        declared = _Declared(self._kubernetes)
+        unanswered: dict[str, int] = defaultdict(int)
+        applications: list[_Application] = []
+
+        async def one(monitor: DriftMonitor) -> None:
+            try:
+                _, deployment = await declared.deployment(monitor)
+            except ReferenceMissing as missing:
+                found.judged.append((monitor, _unknown(failure_from(missing).text)))
+                return
+            async with gate:
+                await ask(monitor, deployment)
+
+        async def ask(monitor: DriftMonitor, deployment: DeploymentSpec) -> None:
+            project = monitor.spec.project
+            if project in found.silent:
+                return
+            try:
+                state = await port.get(reference(deployment))
+            except ProviderNotFound as error:
+                missing = Verdict(
+                    kind=Drift.APPLICATION_MISSING, expected=monitor.spec.application, observed=bounded(str(error))
+                )
+                found.judged.append((monitor, Judgement(verdict=missing)))
+            except ProviderError as error:
+                if isinstance(error, ProviderBusy) and not last_attempt():
+                    raise
+                if isinstance(error, ProviderUnavailable) and error.status in NO_ANSWER:
+                    unanswered[project] += 1
+                    if unanswered[project] >= SILENT_AFTER:
+                        found.silent[project] = error
+                found.judged.append((monitor, _unknown(explain(deployment, error))))
+            else:
+                seen = observe(deployment, state, port.locate(target_of(deployment), state))
+                applications.append(_Application(monitor=monitor, deployment=deployment, state=state, seen=seen))
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READING.total_seconds()):
+                await asyncio.gather(*map(one, monitors))
+        found.judged += await self._judged(applications)
+        return found
+
+    async def _judged(self, applications: Sequence[_Application]) -> list[tuple[DriftMonitor, Judgement]]:
+        """Judge what was read, once abbreviated hashes are whole."""
+        by_repository: defaultdict[tuple[str, str], list[_Application]] = defaultdict(list)
+        for one in applications:
+            namespace, repository = one.monitor.metadata.namespace or "", one.monitor.spec.repository_ref.name
+            by_repository[namespace, repository].append(one)
+        judged: list[tuple[DriftMonitor, Judgement]] = []
+        for (namespace, repository), ours in by_repository.items():
+            seen = await self._revisions.complete_all(namespace, repository, [one.seen for one in ours])
+            for one, whole in zip(ours, seen, strict=True):
+                found = judge(promoted(one.monitor), one.deployment, one.state, whole)
+                if found is not None:
+                    judged.append((one.monitor, found))
+        return judged
+
+
+class _Declared:
+    """Read what monitors name, each resource once."""
+
+    def __init__(self, kubernetes: Kubernetes) -> None:
+        self._kubernetes = kubernetes
+        self._known: dict[tuple[str, str, str], Resource | ReferenceMissing] = {}
+
+    async def deployment(self, monitor: DriftMonitor) -> tuple[Environment, DeploymentSpec]:
+        """Return a monitor's environment, and its deployment as it is declared now. Raises ReferenceMissing."""
+        namespace, spec = monitor.metadata.namespace or "", monitor.spec
+        environment = await self._read(Environment, namespace, spec.environment)
+        repository = await self._read(GitRepository, namespace, spec.repository_ref.name)
+        found = deployment_named(environment, repository, spec.deployment, spec.application)
+        if found is None:
+            message = f"Environment `{spec.environment}` has no deployment `{spec.deployment}` any more: delete the "
+            message += f"DriftMonitor `{monitor.metadata.name}`, or declare the deployment again"
+            raise ReferenceMissing(f"Environment/{spec.environment}", Lack.NOTHING_DEPLOYED, message)
+        return environment, found
+
+    async def _read(self, kind: type[Kind], namespace: str, name: str) -> Kind:
+        key = (kind.definition.kind, namespace, name)
+        if key not in self._known:
+            try:
+                self._known[key] = await read_resource(self._kubernetes, kind, namespace, name)
+            except ReferenceMissing as missing:
+                self._known[key] = missing
+        found = self._known[key]
+        if isinstance(found, kind):
+            return found
+        raise found if isinstance(found, ReferenceMissing) else TypeError(f"{key} is another kind")
+
+
+async def declared_deployment(kubernetes: Kubernetes, monitor: DriftMonitor) -> tuple[Environment, DeploymentSpec]:
+    """Return a monitor's environment, and its deployment as it is declared now. Raises ReferenceMissing."""
+    return await _Declared(kubernetes).deployment(monitor)
+
+
+def promoted(monitor: DriftMonitor) -> Promoted:
+    """Return what a monitor compares with; a baseline of an earlier promotion is none."""
+    baseline = monitor.status.baseline
+    ours = baseline is not None and baseline.promoted_at == monitor.spec.promoted_at
+    return Promoted(
+        uid=monitor.metadata.uid or "",
+        revision=monitor.spec.revision,
+        parameters=_by_name(baseline.parameters) if baseline is not None and ours else None,
+    )
+
+
+def as_reading(monitor: DriftMonitor, seen: str, judged: Judgement) -> DriftReading:
+    """Return what a workflow needs to decide on it."""
+    spec, status = monitor.spec, monitor.status
+    return DriftReading(
+        monitor=monitor.metadata.name,
+        uid=monitor.metadata.uid or "",
+        generation=monitor.metadata.generation,
+        tracker=spec.tracker_ref.name,
+        repository=spec.repository_ref.name,
+        seen=seen,
+        verdict=judged.verdict,
+        moved=judged.moved,
+        pair=judged.pair,
+        shown=Drift(status.kind) if status.kind is not None else None,
+        shown_tracker=status.tracker or "",
+        current=status.observed_generation == monitor.metadata.generation,
+        parameters=judged.parameters,
+        promoted_at=spec.promoted_at,
+        syncs=spec.auto_remediate is AutoRemediate.SYNC,
+    )
+
+
+def _by_name(parameters: Sequence[str]) -> dict[str, str]:
+    return {name: digest for name, _, digest in (one.rpartition("=") for one in parameters)}
+
+
+def _unknown(why: str) -> Judgement:
+    return Judgement(verdict=Verdict(kind=Drift.UNKNOWN, observed=why))

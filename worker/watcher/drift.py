@@ -1,0 +1,119 @@
+"""Have a DriftWorkflow run for each ArgoCDInstance whose applications are watched, as long as any is."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from activities.drift.publishing import DriftStatuses
+from activities.models.drift import InstanceRef, PublishDriftInput, Silence
+from activities.models.failures import BriefFailure, FailureKind
+from crds.api.ports import resource_of
+from crds.api.reflector import Key, ObjectChange
+from crds.resource import Resource
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.drift_monitor import DriftMonitor
+from worker.watcher.entries import MonitorEntry
+from worker.watcher.queue import KeyedQueue
+
+MONITORS = resource_of(DriftMonitor.definition)
+SYNCING = timedelta(seconds=1)
+"""How long until all kinds are looked for once more, while not all of them were listed."""
+
+
+class DriftLooks(Protocol):
+    """Have instances looked at. Every method may be repeated and raises WorkflowsUnavailable, nothing else."""
+
+    async def ensure(self, instance: InstanceRef) -> None:
+        """Start the workflow where none runs; a running one gets no signal."""
+
+    async def poke(self, instance: InstanceRef) -> None:
+        """Have it look soon; start the workflow where none runs."""
+
+
+class DriftController:
+    """Keep one workflow per instance with monitors. Two controllers may share a cluster: all of it may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        looks: DriftLooks,
+        statuses: DriftStatuses,
+        declared: Callable[[type[Resource]], Mapping[Key, Resource]],
+        has_synced: Callable[[], bool],
+    ) -> None:
+        self._looks = looks
+        self._statuses = statuses
+        self._declared = declared
+        self._has_synced = has_synced
+        self._monitors: dict[Key, set[Key]] = {}
+        """Keys of monitors by that of their instance."""
+        self._kinds: Counter[str] = Counter()
+        self._news: set[Key] = set()
+        """Instances with a monitor that nobody was told of."""
+        self.queue: KeyedQueue[Key] = KeyedQueue(
+            name="drift", handle=self.handle, namespace_of=lambda key: key.namespace
+        )
+
+    def count(self, kind: str) -> int:
+        """Return how many monitors say this kind of drift."""
+        return self._kinds[kind]
+
+    def follow(self, change: ObjectChange[MonitorEntry]) -> None:
+        """Take note of a changed monitor; at a resync its instance is looked at once more."""
+        old, new = change.old, change.new
+        if old is not None:
+            self._kinds[old.kind] -= 1
+        if new is not None:
+            self._kinds[new.kind] += 1
+        if old is not None and (new is None or new.instance != old.instance):
+            self._monitors.get(Key(change.key.namespace, old.instance), set()).discard(change.key)
+        if new is None:
+            return
+        instance = Key(change.key.namespace, new.instance)
+        self._monitors.setdefault(instance, set()).add(change.key)
+        if old is None or old.uid != new.uid or old.instance != new.instance:
+            self._news.add(instance)
+            self.queue.add(instance)
+        elif old is new:
+            self.queue.add(instance)
+
+    def follow_instance(self, kind: type[Resource], change: ObjectChange[Resource]) -> None:
+        """Take note of an instance that came, went or changed."""
+        if kind is ArgoCDInstance and change.old != change.new:
+            self._news.add(change.key)
+            self.queue.add(change.key)
+
+    async def handle(self, key: Key) -> timedelta | None:
+        """Have one instance looked at, or say of its monitors that there is none."""
+        if not self._monitors.get(key):
+            self._monitors.pop(key, None)
+            self._news.discard(key)
+            return None
+        if not self._has_synced():
+            return SYNCING
+        found = self._declared(ArgoCDInstance).get(key)
+        if found is None:
+            await self._statuses.write(_missing(key))
+            return None
+        instance = InstanceRef(namespace=key.namespace, name=key.name, uid=found.metadata.uid or "")
+        if key in self._news:
+            await self._looks.poke(instance)
+            self._news.discard(key)
+        else:
+            await self._looks.ensure(instance)
+        return None
+
+
+def _missing(key: Key) -> PublishDriftInput:
+    """Say of all monitors of an instance that it does not exist."""
+    what = f"ArgoCDInstance/{key.name}"
+    message = (
+        f"ArgoCDInstance `{key.name}` does not exist in namespace {key.namespace}: create it, or delete the monitor"
+    )
+    failure = BriefFailure(kind=FailureKind.REFERENCE_MISSING, object=what, message=message)
+    return PublishDriftInput(
+        instance=InstanceRef(namespace=key.namespace, name=key.name, uid=""),
+        at=datetime.now(UTC),
+        silent=(Silence(project="", failure=failure, shown=True),),
+    )

@@ -1,0 +1,138 @@
+"""What of a look is shown: whatever differs from what stands there, once two looks in a row have found it. Pure.
+
+A verdict of the same kind as the one that is shown is written at once, and so is the first one that finds a change in
+place: neither has people do anything. Everything else is a suspicion until the next look finds the same kind; what that
+look does not find any more was never there, for people.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from activities.models.drift import Drift, DriftChange, DriftReading, LookForDriftResult, Silence, Suspicion, Verdict
+from activities.models.revisions import Relation, RevisionPair
+from workflows.runtime.ancestry import CONTAINING, Ancestry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A reading with what is to be said of it."""
+
+    reading: DriftReading
+    verdict: Verdict
+
+    @property
+    def needs_second_look(self) -> bool:
+        """Whether one look is too little to show it."""
+        reading = self.reading
+        if not reading.current and not reading.shown:
+            return self.verdict.kind is not None
+        return self.verdict.kind is not reading.shown
+
+    @property
+    def transition(self) -> bool:
+        """Whether people see another state than before, or one of another promotion."""
+        reading = self.reading
+        return self.verdict.kind is not reading.shown or reading.shown_tracker not in ("", reading.tracker)
+
+    def change(self, seen: str) -> DriftChange:
+        """Return what is to be written."""
+        reading = self.reading
+        return DriftChange(
+            monitor=reading.monitor,
+            uid=reading.uid,
+            generation=reading.generation,
+            tracker=reading.tracker,
+            seen=seen,
+            verdict=self.verdict,
+            promoted_at=reading.promoted_at,
+            parameters=reading.parameters,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damped:
+    """What is shown now, and what awaits a second look."""
+
+    shown: tuple[Decided, ...]
+    changes: tuple[DriftChange, ...]
+    """Of those that are shown, in the same order."""
+    suspicions: tuple[Suspicion, ...]
+
+
+def pairs_of(readings: Iterable[DriftReading], ancestry: Ancestry) -> dict[str, list[RevisionPair]]:
+    """Return the pairs of commits that are still to be compared, by repository."""
+    lacking: dict[str, dict[RevisionPair, None]] = {}
+    for one in readings:
+        if one.pair is not None and ancestry(one.pair.base, one.pair.head) is None:
+            lacking.setdefault(one.repository, {})[one.pair] = None
+    return {repository: list(pairs) for repository, pairs in lacking.items()}
+
+
+def decide(readings: Iterable[DriftReading], ancestry: Ancestry) -> tuple[Decided, ...]:
+    """Say what is to be said of each; one whose commits could not be compared is left to a later look."""
+    found = ((one, _verdict(one, ancestry)) for one in readings)
+    return tuple(Decided(reading=one, verdict=verdict) for one, verdict in found if verdict is not None)
+
+
+def _verdict(reading: DriftReading, ancestry: Ancestry) -> Verdict | None:
+    if reading.pair is None or reading.moved is None:
+        return reading.verdict
+    relation = ancestry(reading.pair.base, reading.pair.head)
+    if relation is None:
+        return None
+    if relation not in CONTAINING:
+        why = "" if relation is not Relation.UNKNOWN else ", which the repository does not know"
+        return replace(reading.moved, observed=f"{reading.moved.observed}{why}")
+    if reading.verdict.kind is not None:
+        return reading.verdict
+    return replace(reading.verdict, observed=reading.moved.observed)
+
+
+def damp(suspicions: Mapping[str, Suspicion], found: Sequence[Decided]) -> Damped:
+    """Show what needs no second look and what this look found again; suspect the rest."""
+    shown: list[Decided] = []
+    changes: list[DriftChange] = []
+    suspected: list[Suspicion] = []
+    for one in found:
+        before = suspicions.get(one.reading.monitor)
+        confirmed = before is not None and before.verdict.kind is one.verdict.kind
+        if one.needs_second_look and not confirmed:
+            suspected.append(Suspicion(monitor=one.reading.monitor, verdict=one.verdict, seen=one.reading.seen))
+        else:
+            shown.append(one)
+            # A second look lists nothing: what it reads belongs to the digest of the first.
+            changes.append(one.change(one.reading.seen or (before.seen if before is not None else "")))
+    return Damped(shown=tuple(shown), changes=tuple(changes), suspicions=tuple(suspected))
+
+
+def silences(before: Sequence[Silence], look: LookForDriftResult, asked: Sequence[str] | None) -> tuple[Silence, ...]:
+    """Return what gives no answer, marked as to be shown once it was silent at two looks in a row.
+
+    `asked` names the projects of a second look, which says nothing of others; None = all of them.
+    """
+    known = {one.project: one for one in before}
+    now = {one.project: replace(one, shown=one.project in known) for one in look.silent}
+    if asked is None:
+        return tuple(now.values())
+    return (*now.values(), *(one for one in before if one.project not in now and one.project not in asked))
+
+
+def syncs_wanted(shown: Iterable[Decided]) -> tuple[DriftReading, ...]:
+    """Return those of which one sync is to be requested: they got out of sync, and people want that."""
+    return tuple(
+        one.reading
+        for one in shown
+        if one.reading.syncs and one.verdict.kind is Drift.OUT_OF_SYNC and one.reading.shown is not Drift.OUT_OF_SYNC
+    )
+
+
+def trackers_to_present(shown: Iterable[Decided]) -> tuple[str, ...]:
+    """Return the trackers whose pull requests show something else now, or what drifted long ago once more."""
+    names: dict[str, None] = {}
+    for one in shown:
+        reading = one.reading
+        first = not reading.shown_tracker and one.verdict.kind is None
+        if first or not (one.transition or one.verdict.kind is not None):
+            continue
+        names.update(dict.fromkeys(name for name in (reading.tracker, reading.shown_tracker) if name))
+    return tuple(names)

@@ -1,0 +1,247 @@
+"""DriftWorkflow: what was promoted through one ArgoCDInstance is looked at again and again, while it is watched."""
+
+from dataclasses import replace
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.contracts import DriftActivities, DriftStatusActivities
+from activities.models.budgets import DRIFT_OWED
+from activities.models.delivery import WriteOutcome
+from activities.models.drift import (
+    DriftWorkflowInput,
+    LookForDriftInput,
+    LookForDriftResult,
+    OpenSync,
+    PresentDriftInput,
+    PublishDriftInput,
+    SyncDriftedInput,
+)
+from workflows import policies
+from workflows.drift import pacing, rules
+from workflows.drift.presentation import DriftProgress, details
+from workflows.identity import (
+    DRIFT_SIGNAL,
+    DRIFT_WORKFLOW,
+    POKE_SIGNAL,
+    PROGRESS_QUERY,
+    Queues,
+    promotion_workflow_id,
+)
+from workflows.runtime import lifetime
+from workflows.runtime.ancestry import PAIRS_PER_CALL, KnownAncestry, compare_revisions
+from workflows.runtime.snapshot import Snapshot
+
+_ASKED_LATER = (WriteOutcome.BUSY, WriteOutcome.BLOCKED)
+"""Outcomes of a sync that is requested again: somebody else's operation ends, and so does a sync window."""
+
+
+@workflow.defn(name=DRIFT_WORKFLOW)
+class DriftWorkflow:
+    """Look, look again at what was found, write and show what both looks found; end with the last monitor."""
+
+    @workflow.init
+    def __init__(self, start: DriftWorkflowInput) -> None:
+        self._start = start
+        self._queues = Queues(installation=start.installation)
+        self._suspicions = {one.monitor: one for one in start.pending}
+        self._silent = start.silent
+        self._owed = list(start.owed)
+        self._syncs = list(start.syncs)
+        self._cursor = start.cursor
+        self._ancestry = KnownAncestry()
+        self._poked = False
+        self._monitors = 0
+        self._looked: pacing.Looked | None = None
+
+    @workflow.run
+    async def run(self, start: DriftWorkflowInput) -> None:
+        """Look until nothing is watched any more."""
+        again = False
+        while True:
+            if not again:
+                self._poked = False
+            look = await self._look(again)
+            if look is not None and (look.gone or not (again or look.monitors or self._poked)):
+                return
+            if look is not None:
+                await self._take(look, again)
+            await self._request_syncs()
+            await self._present()
+            self._note(look, again)
+            workflow.set_current_details(details(self.progress()))
+            again = await self._wait()
+            # What was found once is looked at again before anything is handed over.
+            if not again and lifetime.due(start.history_limit):
+                lifetime.hand_over(self._carried())
+
+    @workflow.signal(name=POKE_SIGNAL, description="Something may have changed: look soon")
+    def poke(self) -> None:
+        """Look soon."""
+        self._poked = True
+
+    @workflow.query(name=PROGRESS_QUERY, description="What the last look found")
+    def progress(self) -> DriftProgress:
+        """Return what the last look found."""
+        return DriftProgress(
+            instance=self._start.instance,
+            monitors=self._monitors,
+            looked_at=self._looked.at if self._looked is not None else None,
+            suspicions=tuple(self._suspicions.values()),
+            silent=self._silent,
+        )
+
+    async def _look(self, again: bool) -> LookForDriftResult | None:
+        """Look at all, or at what was found once more; None where nothing can be said of any."""
+        request = LookForDriftInput(
+            instance=self._start.instance,
+            first=tuple(self._suspicions),
+            again=again,
+            projects=self._unconfirmed() if again else (),
+            cursor=self._cursor,
+        )
+        what = f"{len(self._suspicions)} applications again" if again else "all applications"
+        config = policies.drift_look(self._queues, self._start.timings, summary=f"look at {what}")
+        try:
+            return await workflow.execute_activity_method(DriftActivities.look_for_drift, request, **config)
+        except ActivityError as error:
+            # An outage of ours says nothing of what was promoted; the timer looks again.
+            workflow.logger.warning("drift cannot be looked for", exc_info=error)
+            return None
+
+    async def _take(self, look: LookForDriftResult, again: bool) -> None:
+        """Decide on what was found, and write what is to be shown."""
+        await self._compare(look)
+        found = rules.damp(self._suspicions, rules.decide(look.readings, self._ancestry))
+        self._ancestry.decided()
+        known = {one.project for one in self._silent if one.shown}
+        self._silent = rules.silences(self._silent, look, self._unconfirmed() if again else None)
+        news = tuple(one for one in self._silent if one.shown and one.project not in known)
+        self._suspicions = {one.monitor: one for one in found.suspicions}
+        if not again:
+            self._monitors, self._cursor = look.monitors, look.cursor
+        self._syncs += [
+            OpenSync(monitor=one.monitor, key=f"drift-{one.uid}-{int(workflow.now().timestamp())}")
+            for one in rules.syncs_wanted(found.shown)
+        ]
+        self._owed = list(dict.fromkeys((*self._owed, *rules.trackers_to_present(found.shown))))[-DRIFT_OWED:]
+        if not found.changes and not news:
+            return
+        request = PublishDriftInput(
+            instance=self._start.instance, at=workflow.now(), changes=found.changes, silent=news
+        )
+        summary = f"publish {len(found.changes)} monitors" + (f", {len(news)} projects without answer" if news else "")
+        config = policies.kubernetes_publish(self._queues, self._start.timings, summary=summary)
+        try:
+            await workflow.execute_activity_method(DriftStatusActivities.publish_drift, request, **config)
+        except ActivityError as refusal:
+            # Only a refusal that no retry fixes gets here; the next look finds the same again.
+            workflow.logger.warning("what monitors found was refused", exc_info=refusal)
+
+    async def _compare(self, look: LookForDriftResult) -> None:
+        """Have the repositories' hosts tell whether what runs contains what was promoted."""
+        for repository, pairs in rules.pairs_of(look.readings, self._ancestry).items():
+            for begin in range(0, len(pairs), PAIRS_PER_CALL):
+                some = pairs[begin : begin + PAIRS_PER_CALL]
+                try:
+                    answer = await compare_revisions(
+                        self._queues,
+                        self._start.timings,
+                        namespace=self._start.instance.namespace,
+                        repository=repository,
+                        pairs=some,
+                    )
+                except ActivityError as error:
+                    workflow.logger.warning("revisions of %s cannot be compared", repository, exc_info=error)
+                    break
+                for pair, relation in zip(some, answer, strict=True):
+                    self._ancestry.learn(pair.base, pair.head, relation)
+
+    async def _request_syncs(self) -> None:
+        """Request each sync that is wanted; one that something is in the way of is tried again after a later look."""
+        later: list[OpenSync] = []
+        for one in self._syncs:
+            request = SyncDriftedInput(namespace=self._start.instance.namespace, monitor=one.monitor, key=one.key)
+            config = policies.drift_tell(self._queues, self._start.timings, summary=f"sync for {one.monitor}")
+            try:
+                result = await workflow.execute_activity_method(DriftActivities.sync_drifted, request, **config)
+            except ActivityError as error:
+                workflow.logger.warning("a sync cannot be requested", exc_info=error)
+                later.append(one)
+                continue
+            if result.outcome in _ASKED_LATER:
+                later.append(one)
+        self._syncs = later[-DRIFT_OWED:]
+
+    async def _present(self) -> None:
+        """Show on pull requests what changed; a host that does not answer is tried again after the next look."""
+        owed, self._owed = self._owed, []
+        for tracker in owed:
+            try:
+                await self._present_one(tracker)
+            except ActivityError as error:
+                workflow.logger.warning("drift of %s cannot be shown", tracker, exc_info=error)
+                self._owed.append(tracker)
+
+    async def _present_one(self, tracker: str) -> None:
+        """Show it on the pull request, or have the promotion show it as long as that goes on."""
+        config = policies.drift_tell(self._queues, self._start.timings, summary=f"show drift of {tracker}")
+        request = PresentDriftInput(
+            installation=self._start.installation, namespace=self._start.instance.namespace, tracker=tracker
+        )
+        answer = await workflow.execute_activity_method(DriftActivities.present_drift, request, **config)
+        one = answer.promotion
+        if one is None:
+            return
+        promotion = promotion_workflow_id(self._start.installation, one.namespace, one.name, one.uid, one.attempt)
+        try:
+            await workflow.get_external_workflow_handle(promotion).signal(DRIFT_SIGNAL, answer.notice)
+        except ApplicationError:
+            # It ended meanwhile.
+            ended = replace(request, ended=True)
+            await workflow.execute_activity_method(DriftActivities.present_drift, ended, **config)
+
+    def _note(self, look: LookForDriftResult | None, again: bool) -> None:
+        """Note when this look ended, and what it leaves."""
+        now, before = workflow.now(), self._looked
+        found = bool(self._suspicions or self._unconfirmed())
+        if again and before is not None:
+            # What is still suspicious after a second look waits for a whole one.
+            self._looked = replace(before, at=now, confirms=False)
+            return
+        self._looked = pacing.Looked(
+            at=now,
+            whole_at=now,
+            next_whole=pacing.next_whole(now, self._start.timings, workflow.random().random()),
+            confirms=found,
+            left=look is not None and look.left > 0,
+        )
+
+    async def _wait(self) -> bool:
+        """Wait for the next look; return whether it is one at what was found alone."""
+        while True:
+            looked = self._looked
+            if looked is None:
+                return False
+            following = pacing.next_look(looked, self._start.timings, poked=self._poked)
+            left = pacing.left_until(following.at, workflow.now())
+            why = "look again at what was found" if following.again else "look at all that was promoted"
+            seen = Snapshot(lambda: self._poked)
+            try:
+                await workflow.wait_condition(seen.changed, timeout=left, timeout_summary=why)
+            except TimeoutError:
+                return following.again
+
+    def _unconfirmed(self) -> tuple[str, ...]:
+        """Name the projects that were silent at one look only."""
+        return tuple(one.project for one in self._silent if not one.shown)
+
+    def _carried(self) -> DriftWorkflowInput:
+        return replace(
+            self._start,
+            pending=tuple(self._suspicions.values()),
+            silent=self._silent,
+            owed=tuple(self._owed),
+            syncs=tuple(self._syncs),
+            cursor=self._cursor,
+        )
