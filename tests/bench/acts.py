@@ -11,6 +11,7 @@ from temporalio.client import Client
 from deploy.local.environment.assembly import LocalEnvironment
 from tests.bench import scaling, tenants, waiting
 from tests.bench.costs import measure_costs
+from tests.bench.drifting import measure_drift
 from tests.bench.killing import measure_kill
 from tests.bench.latency import measure_latencies
 from tests.bench.returning import measure_return
@@ -100,6 +101,12 @@ async def _tenants(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
+async def _drift(_plan: Plan, _directory: Path, _say: Say) -> AsyncIterator[Row]:
+    """Need no server: many monitors and one Argo CD are played in a process of their own."""
+    for row in await measure_drift():
+        yield row
+
+
 ACTS: Mapping[str, Act] = {
     "alone": _alone,
     "returning": _returning,
@@ -107,6 +114,7 @@ ACTS: Mapping[str, Act] = {
     "waiting": _waiting,
     "scaling": _scaling,
     "tenants": _tenants,
+    "drift": _drift,
 }
 """In the order in which they are played."""
 

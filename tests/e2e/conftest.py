@@ -32,6 +32,8 @@ TIMINGS = {
     "publish_gap": 0.2,
     "publish_within": 1.0,
     "compare_initial": 0.3,
+    "drift_interval": 3.0,
+    "drift_confirm": 0.5,
 }
 # Lists lag as the real ones do, but less than Pilotage is told.
 SANDBOX_ARGUMENTS = ("--list-lag", "1", "--run-seconds", "0.8", "--argocd-sync-seconds", "0.3")

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from worker.cli.commands import add_commands
+from worker.cli.drifting import drift
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.explaining import why
 from worker.cli.flux import app as flux
@@ -74,7 +75,7 @@ def _root(
     invocation.obj = Target(namespace=namespace, kubeconfig=kubeconfig, context=context)
 
 
-for look in (get, show, why, watch):
+for look in (get, show, why, watch, drift):
     app.command()(look)
 add_commands(app)
 for begin in (init, track):

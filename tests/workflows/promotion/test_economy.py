@@ -12,7 +12,7 @@ from tests.workflows.promotion.world import World, a_test, promotion_in
 
 AWAITED_PER_HOP = 7
 """Activities that steps await, from the triggers on: each costs six events."""
-BESIDE_THE_STEPS = ("publish_status", "present_on_pull_request")
+BESIDE_THE_STEPS = ("publish_status", "present_on_pull_request", "create_drift_monitors")
 
 
 @dataclass

@@ -1,0 +1,118 @@
+"""`pilotage drift`: whether what was promoted is still in place."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    choose,
+)
+
+if TYPE_CHECKING:
+    from crds.api.ports import Document
+    from crds.v1alpha1.drift_monitor import DriftMonitor
+
+MonitorArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One monitor; all if none is named.")]
+EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Monitors of every namespace.")]
+COLUMNS = ("NAME", "TRACKER", "ENV", "APPLICATION", "DRIFTED", "KIND", "SINCE", "OBSERVED")
+
+
+def drift(
+    invocation: typer.Context,
+    name: MonitorArgument = None,
+    everywhere: EverywhereOption = False,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Show whether what was promoted is still in place."""
+    from crds.v1alpha1.drift_monitor import DriftMonitor
+    from worker.cli.output import as_list, documents, note, table
+    from worker.cli.session import Session, parse, with_session
+
+    if name and everywhere:
+        raise typer.BadParameter("a name and --all-namespaces exclude each other", param_hint="--all-namespaces")
+
+    async def read(session: Session) -> "tuple[str, list[Document]]":
+        if name:
+            return session.namespace, [await session.document(DriftMonitor, name)]
+        return session.namespace, await session.documents(DriftMonitor, everywhere=everywhere)
+
+    searched, found = with_session(choose(invocation, namespace, kubeconfig, context), read)
+    if output is not Output.TABLE:
+        documents(found[0] if name else as_list(found), output)
+        return
+    if not found:
+        note("No drift monitors found." if everywhere else f"No drift monitors found in namespace {searched}.")
+        return
+    monitors = sorted((parse(DriftMonitor, one) for one in found), key=_order)
+    if name:
+        _print_one(monitors[0])
+        return
+    rows = [_row(one) for one in monitors]
+    if everywhere:
+        rows = [[one.metadata.namespace or "", *cells] for one, cells in zip(monitors, rows, strict=True)]
+    table(("NAMESPACE", *COLUMNS) if everywhere else COLUMNS, rows)
+
+
+def _order(monitor: "DriftMonitor") -> tuple[int, str, str]:
+    """Put what drifted first, then what nobody can tell."""
+    status = monitor.status
+    rank = 0 if status.drifted else 1 if status.drifted is None else 2
+    return (rank, monitor.metadata.namespace or "", monitor.metadata.name)
+
+
+def _row(monitor: "DriftMonitor") -> list[str]:
+    from worker.cli.trackers import age, now
+
+    spec, status = monitor.spec, monitor.status
+    return [
+        monitor.metadata.name,
+        spec.tracker_ref.name,
+        spec.environment,
+        spec.application,
+        _drifted(monitor),
+        status.kind or "",
+        age(status.since, now()),
+        status.observed or "",
+    ]
+
+
+def _print_one(monitor: "DriftMonitor") -> None:
+    from worker.cli import trackers
+    from worker.cli.output import line, table
+
+    spec, status, at = monitor.spec, monitor.status, trackers.now()
+    facts = (
+        ("Monitor", f"{monitor.metadata.namespace or ''}/{monitor.metadata.name}"),
+        ("Tracker", spec.tracker_ref.name),
+        ("Deployment", f"{spec.environment}/{spec.deployment}"),
+        ("Application", f"{spec.application} in project {spec.project} of ArgoCDInstance/{spec.instance_ref.name}"),
+        ("Promoted", f"{spec.tag or trackers.short(spec.revision)}, {trackers.age(spec.promoted_at, at)} ago"),
+        ("Drifted", _drifted(monitor)),
+        ("Kind", status.kind or ""),
+        ("Expected", status.expected or ""),
+        ("Observed", status.observed or ""),
+        ("Since", trackers.age(status.since, at)),
+        ("Last checked", f"{trackers.age(status.last_checked_at, at)} ago" if status.last_checked_at else ""),
+        ("Remediation", spec.auto_remediate or ""),
+    )
+    for label, value in facts:
+        if value:
+            line(f"{label + ':':<14}{value}")
+    if status.conditions:
+        line()
+        table(trackers.CONDITION_COLUMNS, [trackers.condition_row(one, at) for one in status.conditions])
+
+
+def _drifted(monitor: "DriftMonitor") -> str:
+    status = monitor.status
+    if status.last_checked_at is None:
+        return "not looked at yet"
+    return "unknown" if status.drifted is None else "yes" if status.drifted else "no"
