@@ -36,6 +36,21 @@ def until_labelled(shop: Shop, labelled: bool) -> None:
     )
 
 
+def looks(shop: Shop) -> int:
+    """Count the reads of staging's application alone."""
+    return sum(one["path"].endswith(f"/applications/{shop.name}-staging") for one in shop.journal("argocd"))
+
+
+def kill_between_observation_and_status(shop: Shop) -> None:
+    """Kill who writes what was seen, and one who saw it, once it was seen twice; start both again."""
+    seen = looks(shop)
+    until(lambda: looks(shop), lambda now: now >= seen + 2, "staging was looked at twice", DEADLINE_SECONDS)
+    shop.environment.kill("worker-1")
+    assert (monitor(shop).get("status") or {}).get("drifted") is False
+    for name in ("worker-1", "watcher-1"):
+        shop.environment.restart(name)
+
+
 def test_a_moved_revision_is_shown_and_cleared_and_a_silent_argo_cd_is_unknown(shop: OpenShop) -> None:
     drifting = shop("drifting").open().apply_all()
     drifting.until_waiting("PromoteCommand")
@@ -43,7 +58,9 @@ def test_a_moved_revision_is_shown_and_cleared_and_a_silent_argo_cd_is_unknown(s
     assert monitor(drifting)["spec"]["revision"] == MERGE_SHA
     assert monitor(drifting, "dev")["spec"]["revision"] == MERGE_SHA
 
+    drifting.environment.kill("watcher-1")
     drifting.deploy("staging", PREVIOUS_SHA)
+    kill_between_observation_and_status(drifting)
     moved = until_said(drifting, drifted=True, kind="RevisionMoved")
     until_labelled(drifting, True)
     assert (moved["expected"], moved["observed"]) == (MERGE_SHA[:12], PREVIOUS_SHA[:12])
