@@ -381,9 +381,9 @@ async def test_a_write_that_is_repeated_after_a_lost_answer_changes_nothing_that
     world = World()
     await world.watched(health="Degraded")
     found = await world.look()
-    await world.show(found)
+    await world.show(found, at=NOON)
     before = dict(world.status)
-    await world.show(found)
+    await world.show(found, at=NOON)
     assert world.status == before
     assert (len(world.kubernetes.events), world.observer.shown) == (1, ["Unhealthy"])
 
