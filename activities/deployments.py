@@ -6,10 +6,11 @@ from temporalio import activity
 
 from activities.contracts import DeliveryActivities
 from activities.delivery.argocd import ArgoCDWriter
-from activities.delivery.seam import Order, Writer, Written
+from activities.delivery.seam import Order, Writer, Written, observed_only
 from activities.deployment_reads import DeploymentReads
 from activities.failures import carried, last_attempt, refusal_of, reported
 from activities.metrics import Count, count
+from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import (
     DeliverApplicationInput,
     DeliverApplicationResult,
@@ -29,6 +30,7 @@ class ArgoCDActivities(DeliveryActivities):
     """Move applications of named Argo CD instances."""
 
     def __init__(self, connections: ResourceOpener) -> None:
+        self._connections = connections
         self._reads = DeploymentReads(connections)
         self._writer: Writer = ArgoCDWriter(connections)
 
@@ -46,6 +48,8 @@ class ArgoCDActivities(DeliveryActivities):
         Safe to retry: a write that is there already is known by its value, or by the word of the attempt that made it,
         and a sync by its key. What became of the write is told also where the sync fails for good.
         """
+        if (refused := await self._refused(request.namespace, request.deployment)) is not None:
+            return DeliverApplicationResult(written=refused)
         order = order_of(request.sync, expected=request.expected)
         written = _counted("update", order, await self._writer.write(order))
         if not written.stands:
@@ -67,8 +71,15 @@ class ArgoCDActivities(DeliveryActivities):
     @reported
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         """Start one sync after a re-read that still shows our write and nothing that the artifact lacks."""
+        if (refused := await self._refused(request.namespace, request.deployment)) is not None:
+            return refused
         order = order_of(request)
         return _counted("sync", order, await self._writer.start(order))
+
+    async def _refused(self, namespace: str, deployment: DeploymentSpec) -> WriteResult | None:
+        """Return why nothing is written, or synced, of a repository that is only observed by now."""
+        named = deployment.repository and await self._connections.observed(namespace, deployment.repository)
+        return observed_only(deployment.name, named) if named else None
 
 
 def order_of(request: SyncApplicationInput, *, expected: str = "") -> Order:

@@ -94,6 +94,13 @@ class ResourceOpener(Protocol):
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         ...
 
+    async def observed(self, namespace: str, named: str) -> str:
+        """Return the GitRepository of that name, or of that name at its host, where it has `mode: Observe`; else empty.
+
+        Asked before each write and each trigger: the mode may have become another one since a hop began.
+        """
+        ...
+
     async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         """Open a TestRunner."""
         ...

@@ -13,8 +13,9 @@ from temporalio import activity
 
 from activities.contracts import ScmActivities
 from activities.delivery.git import GitDelivery
+from activities.delivery.seam import observed_only
 from activities.failures import attempts_bounded, failure_from, lasts, reported
-from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
+from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -94,6 +95,13 @@ class ScmHostActivities(ScmActivities):
     @reported
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
         """Write files of a Git repository that something else deploys from."""
+        if name := await self._connections.observed(request.namespace, request.repository):
+            return DeliverFilesResult(
+                written=tuple(
+                    FilesWritten(deployment=one.name, result=observed_only(one.name, name))
+                    for one in request.deployments
+                )
+            )
         return await self._git.deliver(request)
 
     @activity.defn

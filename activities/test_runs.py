@@ -41,7 +41,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.parts import Parts
-from activities.ports import ResourceOpener
+from activities.ports import Lack, ReferenceMissing, ResourceOpener
 from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
 from crds.rules.substitution import SubstitutionError, render
 from providers.callers import polling
@@ -201,6 +201,9 @@ class CiActivities(TestRunActivities):
     async def _find_or_create(
         self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
+        if request.repository and (name := await self._connections.observed(request.namespace, request.repository)):
+            text = "it has `mode: Observe`, so that no test is started: set `mode: Act`"
+            raise ReferenceMissing(f"GitRepository/{name}", Lack.INVALID, text)
         parameters = _rendered(request)
         if hidden := sending.hidden_for(request.listing_lag):
             # The look would find nothing yet, and the wait for it must not hold a slot that others need.

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from activities.models.configuration import DeploymentSpec
-from activities.models.delivery import ReadDeploymentsResult, WriteResult
+from activities.models.delivery import ReadDeploymentsResult, WriteOutcome, WriteResult
 from activities.models.git_delivery import Gate, Proposal
 from activities.models.tracking import Artifact
 
@@ -85,3 +85,9 @@ class Writer(Protocol):
     async def start(self, order: Order) -> Written:
         """Start what brings the written artifacts to the deployments."""
         ...
+
+
+def observed_only(deployment: str, repository: str) -> WriteResult:
+    """Refuse to write for a repository that is only observed."""
+    message = f"deployment {deployment} is only observed: GitRepository {repository} has `mode: Observe`"
+    return WriteResult(outcome=WriteOutcome.REFUSED, message=message)

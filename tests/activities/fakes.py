@@ -493,6 +493,9 @@ class FakeConnections:
             raise _missing(f"ScmProvider/{name}")
         return self.scm
 
+    async def observed(self, namespace: str, named: str) -> str:
+        return self.view.name if self.mode is RepositoryMode.OBSERVE else ""
+
     async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.runs is None:
             raise _missing(f"TestRunner/{runner}")

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
 from activities.ports import Lack, PostingProvider, ReferenceMissing, Repository
-from crds.api.ports import Kubernetes
+from crds.api.ports import Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
-from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.git_repository import GitRepository, GitRepositorySpec, RepositoryMode
 from crds.v1alpha1.scm_host import GitHubHost, GitLabHost, ScmHost
 from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, JenkinsRunner, RunnerType, TestRunner
 from providers import ports
@@ -38,6 +38,8 @@ from worker.settings import Settings
 from worker.tracing import trace_call
 
 Options = TypeVar("Options")
+
+_REPOSITORIES = resource_of(GitRepository.definition)
 
 
 @asynccontextmanager
@@ -104,6 +106,12 @@ class ClusterOpener:
         """Open the host of an ScmProvider to be checked, or with no namespace that of a ClusterScmProvider."""
         scm = await self._credentials.provider(namespace, name)
         return self._check(f"{scm.provider_kind}/{name}", scm, namespace, "", None)
+
+    async def observed(self, namespace: str, named: str) -> str:
+        """Return the GitRepository of that name, or of that name at its host, where it is only observed; else empty."""
+        page = await self._kubernetes.list_all(_REPOSITORIES, namespace)
+        observing = [one for one in page.items if one["spec"].get("mode") == RepositoryMode.OBSERVE]
+        return next((one["metadata"]["name"] for one in observing if _is_called(one, named)), "")
 
     async def ci_runs(self, namespace: str, runner: str) -> ports.TestRuns:
         """Open a TestRunner."""
@@ -176,6 +184,16 @@ class ClusterOpener:
     ) -> ports.TestRuns:
         opened = partial(open_test_runs, options, self._access(credential))
         return self._kept.get(what, opened, namespace, repr(options), fingerprint(credential), *key)
+
+
+def _is_called(document: Document, named: str) -> bool:
+    if document["metadata"]["name"] == named:
+        return True
+    try:
+        return GitRepositorySpec.from_wire(document["spec"]).hosted.full_name == named
+    except ValueError:
+        # What cannot be understood names no repository.
+        return False
 
 
 def _identity(scm: ScmAccess, namespace: str, name: str) -> ScmIdentity:
