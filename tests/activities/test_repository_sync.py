@@ -178,6 +178,16 @@ async def test_a_merge_is_signalled_to_its_tracker_once(scene: Scene) -> None:
     assert len(scene.receivers.news) == 1
 
 
+async def test_a_thousand_trackers_that_wait_cost_one_call_a_look(scene: Scene) -> None:
+    numbers = range(1, 1001)
+    scene.track(*numbers)
+    scene.show(*(listed(number, ChangeState.OPEN, ago=DAY + number * timedelta(minutes=1)) for number in numbers))
+    assert [(await scene.look()).calls for _ in range(3)] == [1, 1, 1]
+    scene.show(listed(700, ago=timedelta(0)))
+    result = await scene.look()
+    assert (result.calls, result.signalled, scene.told) == (1, 1, [("web-700", PullRequestState.MERGED)])
+
+
 async def test_nothing_is_read_of_trackers_and_pull_requests_while_the_list_is_as_it_was(scene: Scene) -> None:
     scene.track(7)
     scene.discover()
