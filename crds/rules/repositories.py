@@ -15,7 +15,7 @@ def older_rival(repository: GitRepository, all_: Iterable[GitRepository]) -> Git
     mine = identity(repository)
     if mine is None:
         return None
-    rivals = [one for one in all_ if one.metadata.uid != repository.metadata.uid and identity(one) == mine]
+    rivals = [one for one in all_ if one.metadata.name != repository.metadata.name and identity(one) == mine]
     oldest = min(rivals, key=_age, default=None)
     return oldest if oldest is not None and _age(oldest) < _age(repository) else None
 
@@ -46,6 +46,6 @@ def identity(repository: GitRepository) -> tuple[str, ...] | None:
 
 
 def _age(repository: GitRepository) -> tuple[str, str]:
-    """Return what orders resources by age; the name decides within a second."""
+    """Return what orders resources by age; the name decides within a second, and before they were created."""
     created = repository.metadata.creation_timestamp
     return (created.isoformat() if created is not None else "9999", repository.metadata.name)

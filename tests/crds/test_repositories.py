@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from crds.conditions import ConditionReason
+from crds.model import API_VERSION
+from crds.rules.documents import validate_documents
 from crds.rules.repositories import conflict_errors
 from crds.v1alpha1.git_repository import GitRepository
 
@@ -43,6 +45,15 @@ def test_a_project_is_the_same_by_its_number_whatever_it_is_called() -> None:
     renamed = {**by_number, "gitlab": {"namespace": "acme", "name": "shop", "projectId": 7}}
     older, younger = repository("web", by_number, day=1), repository("shop", renamed, day=2)
     assert [one.reason for one in conflict_errors(younger, (older, younger))] == [ConditionReason.CONFLICT]
+
+
+def test_before_they_are_applied_the_name_decides() -> None:
+    documents = [
+        {"apiVersion": API_VERSION, "kind": "GitRepository", "metadata": {"name": name}, "spec": WEB}
+        for name in ("web", "shop")
+    ]
+    [found] = [one for one in validate_documents(documents) if one.kind == "GitRepository"]
+    assert (found.name, found.error.reason, "`shop`" in found.error.message) == ("web", ConditionReason.CONFLICT, True)
 
 
 def test_another_namespace_is_another_tenant_and_is_not_named() -> None:
