@@ -3,18 +3,31 @@
 from dataclasses import replace
 
 from activities.models.pull_requests_news import PullRequestNews
+from activities.models.state_labels import PLACE_PREFIX, STATES_BY_LABEL, place_label, state_label
 from activities.models.tracking import PullRequest, PullRequestState
 from workflows.promotion.state import PromotionState
 
 
 def take_news(story: PromotionState, news: PullRequestNews) -> bool:
-    """Take news unless newer ones were taken, since signals may cross; return whether anything changed."""
+    """Take news unless newer ones were taken, since signals may cross; return whether people are to see them.
+
+    Labels that we put there ourselves are no news: each would cost a status that says what the one before it said.
+    """
     if story.listed_at is not None and news.listed_at <= story.listed_at:
         return False
     found = with_news(story.pull_request, news)
-    changed = found != story.pull_request
-    story.pull_request, story.listed_at = found, news.listed_at
-    return changed
+    before, story.pull_request, story.listed_at = story.pull_request, found, news.listed_at
+    return found != before and not (before is not None and differs_by_ours(story, before, found))
+
+
+def differs_by_ours(story: PromotionState, before: PullRequest, after: PullRequest) -> bool:
+    """Tell whether a pull request differs by labels alone that show where the promotion is."""
+    if replace(after, labels=before.labels) != before:
+        return False
+    was, now = ({label.lower() for label in one.labels} for one in (before, after))
+    ours = {label.lower() for label in (state_label(story.state), place_label(story.environment), *story.labels)}
+    former = {label for label in was - now if label in STATES_BY_LABEL or label.startswith(PLACE_PREFIX)}
+    return now - was <= ours and was - now == former - ours
 
 
 def with_news(known: PullRequest | None, news: PullRequestNews) -> PullRequest:

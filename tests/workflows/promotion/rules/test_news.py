@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.models.pull_requests_news import PullRequestNews
+from activities.models.status import State
 from activities.models.tracking import PullRequest, PullRequestState
 from workflows.promotion.rules.news import lacks_merge, take_news, with_news
 from workflows.promotion.state import PromotionState
@@ -68,6 +69,28 @@ def test_labels_that_the_host_does_not_list_are_not_taken_for_removed() -> None:
     listed = replace(OPEN, head_sha="c" * 40, labels=())
     assert with_news(OPEN, news(listed, labels_listed=False)) == replace(listed, labels=OPEN.labels)
     assert with_news(OPEN, news(listed)).labels == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (("urgent", "pilotage/testing", "pilotage/env/dev", "promoted/dev"), False),
+        (("urgent", "Pilotage/Testing"), False),
+        (("urgent", "pilotage/testing", "pilotage/hold"), True),
+        (("urgent", "pilotage/testing", "pilotage/synced"), True),
+        (("pilotage/testing",), True),
+        (("urgent",), True),
+    ],
+    ids=["ours", "case", "steering", "another state", "foreign removed", "ours removed"],
+)
+def test_labels_that_we_put_there_are_taken_and_shown_to_nobody(labels: tuple[str, ...], *, shown: bool) -> None:
+    before = replace(OPEN, labels=("urgent", "pilotage/synced") if "pilotage/synced" not in labels else ("urgent",))
+    if labels == ("urgent",):
+        before = replace(OPEN, labels=("urgent", "pilotage/testing"))
+    story = knowing(before)
+    story.state, story.environment, story.labels = State.TESTING, "dev", ["promoted/dev"]
+    assert take_news(story, news(replace(OPEN, labels=labels))) is shown
+    assert story.pull_request == replace(OPEN, labels=labels)
 
 
 def test_a_merge_without_its_commit_is_to_be_read() -> None:
