@@ -138,6 +138,9 @@ class ScmProviderSpec(Model):
     none of their own; if not given, the one of `secretRef`."""
     ca_secret_ref: SecretReference | None = None
     """Secret with `ca.crt`, the authority that signed the host's certificate."""
+    proxy_secret_ref: SecretReference | None = None
+    """Secret with `address` of an HTTP proxy through which the host is called, and its `username` and `password` where
+    it asks for them."""
 
     @property
     def host(self) -> ScmHost:

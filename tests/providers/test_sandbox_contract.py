@@ -158,7 +158,8 @@ def _github_app(url: str, http: HttpClients, valid: bool) -> ScmHost:
 
 def _github_app_looked_up(url: str, http: HttpClients, valid: bool) -> ScmHost:
     secret = github_app("pilotage" if valid else "stranger").secret
-    return github(http, base=f"{url}/github", data={"privateKey": secret["privateKey"]}, app_id=secret["appID"])
+    # At the address of an Enterprise Server.
+    return github(http, base=f"{url}/github/api/v3", data={"privateKey": secret["privateKey"]}, app_id=secret["appID"])
 
 
 def _github_check_runs(url: str, http: HttpClients, valid: bool) -> ScmHost:
@@ -218,7 +219,7 @@ def _bitbucket_data_center(url: str, http: HttpClients, valid: bool) -> ScmHost:
 SCM_HOSTS: Mapping[str, Callable[[str, HttpClients, bool], ScmHost]] = {
     "github": _github_token,
     "github by app": _github_app,
-    "github by app whose installation is looked up": _github_app_looked_up,
+    "github enterprise server by app whose installation is looked up": _github_app_looked_up,
     "gitlab": _gitlab_host,
     "gitea": _gitea,
     "gitea by password": _gitea_password,

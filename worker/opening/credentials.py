@@ -15,10 +15,11 @@ from crds.v1alpha1.git_repository import GitRepository, ProviderKind
 from crds.v1alpha1.scm_host import ScmHost, ScmProviderSpec
 from crds.v1alpha1.scm_provider import ScmProvider
 from providers.credentials import fingerprint
-from providers.models import Credential, Route
+from providers.models import Credential, Proxy, Route
 from worker.opening.shared_reads import SharedReads
 
 CA_KEY = "ca.crt"
+ADDRESS_KEY = "address"
 _PUBLIC_KEYS = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", CA_KEY})
 SECRET_LIMIT_BYTES = 16 * 1024
 """Of all values beside the CA; each text that is shown is searched for every one of them."""
@@ -59,17 +60,31 @@ class Credentials:
         return data, hosts
 
     async def read(
-        self, namespace: str, reference: SecretReference, *, user: str, ca: SecretReference | None = None
+        self,
+        namespace: str,
+        reference: SecretReference,
+        *,
+        user: str,
+        ca: SecretReference | None = None,
+        proxy: SecretReference | None = None,
     ) -> Credential:
-        """Read a Secret, and the CA that its user trusts. From here on its values are cut out of every text."""
+        """Read a Secret, the CA that its user trusts, and the proxy. From here on its values are cut out of texts."""
         data, hosts = await self._secret(namespace, reference.name, user)
-        ca_pem = None
-        if ca is not None:
-            ca_pem = (await self._secret(namespace, ca.name, user))[0].get(CA_KEY)
-            if not ca_pem:
-                raise _missing(ca.name, Lack.NO_KEY, f"Secret `{ca.name}`, which {user} names, has no key `{CA_KEY}`")
+        ca_pem = (await self._with_key(namespace, ca, CA_KEY, user))[CA_KEY] if ca is not None else None
+        through = None
+        if proxy is not None:
+            through = proxy_of(await self._with_key(namespace, proxy, ADDRESS_KEY, user))
+            _keep_out_of_texts(proxy.name, user, {"password": through.password})
         _keep_out_of_texts(reference.name, user, data)
-        return Credential(data=data, route=Route(ca_pem=ca_pem), name=reference.name, hosts=hosts)
+        return Credential(data=data, route=Route(ca_pem=ca_pem, proxy=through), name=reference.name, hosts=hosts)
+
+    async def _with_key(self, namespace: str, reference: SecretReference, key: str, user: str) -> dict[str, str]:
+        """Return the entries of a Secret beside the credential's own, which holds nothing without this key."""
+        found, _ = await self._secret(namespace, reference.name, user)
+        if not found.get(key):
+            message = f"Secret `{reference.name}`, which {user} names, has no key `{key}`"
+            raise _missing(reference.name, Lack.NO_KEY, message)
+        return found
 
     async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
         """Read the provider of a repository with its credential."""
@@ -105,7 +120,9 @@ class Credentials:
                 raise ValueError(f"{what} is a {host.value} host, but the repository is described under `{wanted}`")
         except ValueError as error:
             raise ReferenceMissing(what, Lack.INVALID, str(error)) from None
-        credential = await self.read(home, spec.secret_ref, ca=spec.ca_secret_ref, user=what)
+        credential = await self.read(
+            home, spec.secret_ref, ca=spec.ca_secret_ref, proxy=spec.proxy_secret_ref, user=what
+        )
         provider_kind, _, provider = what.partition("/")
         return ScmAccess(
             host=host,
@@ -149,6 +166,13 @@ class Credentials:
 
     async def _read_namespace(self, _nowhere: str, name: str) -> Document:
         return await self._kubernetes.get(NAMESPACES, None, name)
+
+
+def proxy_of(entries: Mapping[str, str]) -> Proxy:
+    """Return the proxy that a Secret names."""
+    return Proxy(
+        address=entries.get(ADDRESS_KEY, ""), username=entries.get("username", ""), password=entries.get("password", "")
+    )
 
 
 def _keep_out_of_texts(name: str, user: str, data: Mapping[str, str]) -> None:

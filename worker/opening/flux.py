@@ -23,7 +23,6 @@ _APP_KEYS: Mapping[str, str] = {
     "githubAppPrivateKey": "privateKey",
     "githubAppInstallationID": "installationID",
 }
-ADDRESS_KEY = "address"
 _PUBLIC_HOSTS: Mapping[GitProviderType, tuple[str, ...]] = {
     GitProviderType.GITHUB: ("github.com", "www.github.com"),
     GitProviderType.GITLAB: ("gitlab.com",),

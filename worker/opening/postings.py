@@ -14,10 +14,10 @@ from crds.rules.flux_addresses import WrongAddress, repository_address
 from crds.v1alpha1.flux_provider import Provider, ProviderSpec
 from providers.credentials import fingerprint
 from providers.http import HttpClients
-from providers.models import Credential, Proxy, Route, ScmIdentity
+from providers.models import Credential, Route, ScmIdentity
 from providers.registry import Access, open_scm_host
-from worker.opening.credentials import CA_KEY, Credentials
-from worker.opening.flux import ADDRESS_KEY, credential_of, host_options
+from worker.opening.credentials import ADDRESS_KEY, CA_KEY, Credentials, proxy_of
+from worker.opening.flux import credential_of, host_options
 from worker.opening.kept import Kept
 
 CERTIFICATE_KEY, KEY_KEY = "tls.crt", "tls.key"
@@ -94,11 +94,5 @@ def _route(tls: Mapping[str, str], proxy: Mapping[str, str] | None) -> Route:
         ca_pem=ca,
         certificate_pem=certificate,
         key_pem=key,
-        proxy=_proxy(proxy) if proxy is not None else None,
-    )
-
-
-def _proxy(found: Mapping[str, str]) -> Proxy:
-    return Proxy(
-        address=found.get(ADDRESS_KEY, ""), username=found.get("username", ""), password=found.get("password", "")
+        proxy=proxy_of(proxy) if proxy is not None else None,
     )
