@@ -14,11 +14,11 @@ from deploy.local.environment import ports
 
 BUDGET_SECONDS: Mapping[str, int] = {
     "tests/conformance": 30,
-    "tests/crash": 300,
+    "tests/crash": 240,
     "tests/e2e": 600,
     "tests/upgrade": 120,
-    "tests/workflows/environment": 240,
     "tests/watcher": 180,
+    "tests/workflows/environment": 150,
     "tests/workflows/promotion": 120,
     "tests/workflows/journeys": 60,
     "tests/workflows/credential_check": 30,

@@ -7,7 +7,7 @@ way to a server, activities are retried as their policies say, and whatever wait
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,12 +17,18 @@ from typing import Any, TypeAlias, cast, get_type_hints
 
 from temporalio import workflow
 from temporalio.api.failure.v1 import Failure as WireFailure
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, CancelledError, FailureError, TimeoutType
 from temporalio.exceptions import TimeoutError as TimedOut
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
+from temporalio.workflow import ActivityCancellationType
 
 from tests.worlds.serving import Activity, serving
 from tests.worlds.stage import ContinuedAsNew, Run, Stage, VirtualTime, failed_activity, playing
@@ -101,7 +107,7 @@ class Played(Stage):
         """Start a workflow, or find the one that runs under its id."""
         known = self.executions.get(workflow_id)
         if known is None or known.result.done():
-            run = self.start(workflow_id, kind, converted(start, *(_definition(kind).arg_types or ())))
+            run = self.start(workflow_id, kind, start and converted(start, *_definition(kind).arg_types))
             known = self.executions[workflow_id] = Execution(run=run, result=self.loop.create_future())
         return known
 
@@ -130,11 +136,17 @@ class Played(Stage):
             return self._kinds[named]
         return workflow._Definition.must_from_run_fn(named).cls
 
+    def known(self, workflow_id: str) -> Execution:
+        """Return what runs or ran under an id. Raises the server's error where nothing did."""
+        if workflow_id not in self.executions:
+            raise RPCError("workflow not found", RPCStatusCode.NOT_FOUND, b"")
+        return self.executions[workflow_id]
+
     def execution(self, workflow_id: str) -> Execution:
         """Return what runs under an id. Raises the server's error where nothing does."""
-        known = self.executions.get(workflow_id)
-        if known is None or known.result.done():
-            raise RPCError("workflow not found or already completed", RPCStatusCode.NOT_FOUND, b"")
+        known = self.known(workflow_id)
+        if known.result.done():
+            raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
         return known
 
     def deliver(self, workflow_id: str, name: str, *arguments: Any) -> None:
@@ -170,9 +182,17 @@ class Played(Stage):
         try:
             answer = await answered
         except asyncio.CancelledError:
+            self.stirred.add(run)
             if config.get("heartbeat_timeout") is not None:
                 activity.cancel()
-            raise failed_activity(name, CancelledError("Cancelled")) from None
+            if config.get("cancellation_type") is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
+                while not task.done():
+                    # To cancel what is being cancelled already changes nothing.
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([task])
+                self.stirred.add(run)
+            cancelled = CancelledError("Cancelled")
+            raise failed_activity(name, cancelled) from cancelled
         if isinstance(answer, BaseException):
             raise failed_activity(name, answer)
         return answer
@@ -261,12 +281,24 @@ class _PlayedClient:
     def __init__(self, played: Played) -> None:
         self._played = played
 
-    async def start_workflow(self, kind: Any, start: Any, *, id: str, **options: Any) -> "_PlayedHandle":  # noqa: A002 - the SDK's name
+    async def start_workflow(self, kind: Any, start: Any = None, *, id: str, **options: Any) -> "_PlayedHandle":  # noqa: A002 - the SDK's name
         self._played.begin(id, self._played.kind(kind), start)
         if (signal := options.get("start_signal")) is not None:
             self._played.deliver(id, signal, *options.get("start_signal_args", ()))
         await asyncio.sleep(LATENCY_SECONDS)
         return _PlayedHandle(self._played, id)
+
+    async def execute_update_with_start_workflow(
+        self,
+        name: str,
+        argument: Any,
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[Any, Any],
+        **_options: Any,
+    ) -> Any:
+        start = start_workflow_operation._start_workflow_input
+        handle = await self.start_workflow(start.workflow, *start.args, id=start.id)
+        return await handle.execute_update(name, argument, id=f"update-{self._played.count()}")
 
     def get_workflow_handle(self, workflow_id: str) -> "_PlayedHandle":
         return _PlayedHandle(self._played, workflow_id)
@@ -303,18 +335,18 @@ class _PlayedHandle:
         return await asyncio.shield(execution.updates[id])
 
     async def query(self, named: Any, *, result_type: Any = None) -> Any:
-        run = self.played.executions[self.id].run
+        run = self.played.known(self.id).run
         queries = _definition(run.kind).queries
         query = next(one for one in queries.values() if named in (one.name, one.fn))
         return converted(run.call(query.fn.__name__), result_type or query.ret_type)
 
     async def describe(self) -> SimpleNamespace:
-        execution = self.played.executions[self.id]
+        execution = self.played.known(self.id)
         run = execution.run
         return SimpleNamespace(run_id=run.info.run_id, status=execution.status, history_length=run.events)
 
     async def result(self) -> Any:
-        return await asyncio.shield(self.played.executions[self.id].result)
+        return await asyncio.shield(self.played.known(self.id).result)
 
     async def terminate(self, _reason: str = "") -> None:
         self.played.terminate(self.id)

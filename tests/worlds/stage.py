@@ -139,13 +139,14 @@ class Run:
         self.random = random.Random(self.info.run_id)
         self._variables: Variables = copy_context()
         self._variables.run(_playing.set, self)
-        self.workflow: Any = self._variables.run(kind, start)
-        self.task = stage.loop.create_task(self._play(start), context=self._variables)
+        arguments = () if start is None else (start,)
+        self.workflow: Any = self._variables.run(kind, *arguments)
+        self.task = stage.loop.create_task(self._play(*arguments), context=self._variables)
         stage.stirred.add(self)
 
-    async def _play(self, start: Any) -> None:
+    async def _play(self, *arguments: Any) -> None:
         try:
-            self.result = await self.workflow.run(start)
+            self.result = await self.workflow.run(*arguments)
         except ContinuedAsNew as successor:
             self.end()
             self.stage.start(self.workflow_id, self.kind, copy.deepcopy(successor.start))

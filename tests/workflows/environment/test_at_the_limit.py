@@ -13,6 +13,7 @@ from activities.models.revisions import Relation
 from tests.workflows.environment import world as worlds
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.world import CALM, World, place
+from tests.worlds.played import Played
 from tests.worlds.refusals import missing
 
 
@@ -31,11 +32,11 @@ class Away(World):
 
 
 async def test_a_place_at_its_history_limit_decides_while_the_api_server_is_away(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worlds, "World", Away)
     timings = replace(CALM, activity_start_to_close=timedelta(seconds=60))
-    async with place(temporal_server, history_limit=40, timings=timings) as world:
+    async with place(played, history_limit=40, timings=timings) as world:
         assert isinstance(world, Away)
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
@@ -53,7 +54,7 @@ async def test_a_place_at_its_history_limit_decides_while_the_api_server_is_away
         world.back.set()
 
 
-async def test_forty_ready_members_get_the_lane(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_forty_ready_members_get_the_lane(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     line = [f"{one:040x}" for one in range(1, 41)]
 
     def relation(base: str, head: str) -> Relation:
@@ -61,7 +62,7 @@ async def test_forty_ready_members_get_the_lane(temporal_server: str, monkeypatc
         return Relation.IDENTICAL if base == head else Relation.AHEAD if places[1] > places[0] else Relation.BEHIND
 
     monkeypatch.setattr(worlds, "relation", relation)
-    async with place(temporal_server) as world:
+    async with place(played) as world:
         world.failure = missing("ArgoCDInstance/argocd")
         trackers = [await world.tracker(number, revision) for number, revision in enumerate(line, start=1)]
         world.live.clear()

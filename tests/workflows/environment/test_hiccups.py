@@ -11,6 +11,7 @@ from activities.models.places import Phase, PlaceSignal
 from providers.errors import ProviderBusy, ProviderRateLimited, ProviderUnauthorized
 from tests.workflows.environment.puppets import MAIN, eventually
 from tests.workflows.environment.world import CALM, World, place
+from tests.worlds.played import Played
 
 SOON = timedelta(milliseconds=200)
 HASTY = replace(CALM, observe_initial=SOON, observe_maximum=timedelta(seconds=1), passing=timedelta(minutes=3))
@@ -31,9 +32,9 @@ def is_a_reason(said: PlaceSignal) -> bool:
 
 @pytest.mark.parametrize("error", PASSING, ids=["busy", "rate limit"])
 async def test_a_place_that_cannot_be_read_for_a_moment_gives_no_reason_and_no_lane(
-    temporal_server: str, error: Callable[[], Exception]
+    played: Played, error: Callable[[], Exception]
 ) -> None:
-    async with place(temporal_server, timings=HASTY) as world:
+    async with place(played, timings=HASTY) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
@@ -51,9 +52,9 @@ async def test_a_place_that_cannot_be_read_for_a_moment_gives_no_reason_and_no_l
 
 
 async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for_and_when_that_ends(
-    temporal_server: str,
+    played: Played,
 ) -> None:
-    async with place(temporal_server, timings=HASTY) as world:
+    async with place(played, timings=HASTY) as world:
         held, late = [await world.tracker(number, MAIN[number]) for number in (1, 2)]
         for one in (held, late):
             await one.tell(Phase.WORKING)
@@ -74,8 +75,8 @@ async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for
         await late.hears(lambda said: said.grant is not None)
 
 
-async def test_what_only_a_person_can_fix_is_told_at_once(temporal_server: str) -> None:
-    async with place(temporal_server, timings=HASTY) as world:
+async def test_what_only_a_person_can_fix_is_told_at_once(played: Played) -> None:
+    async with place(played, timings=HASTY) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
@@ -85,8 +86,8 @@ async def test_what_only_a_person_can_fix_is_told_at_once(temporal_server: str) 
         assert "bad token" in told.problem
 
 
-async def test_while_nobody_may_list_the_live_trackers_who_is_ready_learns_that(temporal_server: str) -> None:
-    async with place(temporal_server, timings=replace(HASTY, reference_initial=SOON, reference_maximum=SOON)) as world:
+async def test_while_nobody_may_list_the_live_trackers_who_is_ready_learns_that(played: Played) -> None:
+    async with place(played, timings=replace(HASTY, reference_initial=SOON, reference_maximum=SOON)) as world:
         world.forbidden = "pullrequesttrackers is forbidden"
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)

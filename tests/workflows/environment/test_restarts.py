@@ -13,6 +13,7 @@ from activities.models.tracking import TrackerSpec
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.test_with_promotions import Together, together_in
 from tests.workflows.promotion.world import FAST, MINE, NEWER
+from tests.worlds.played import Played
 from workflows.identity import Queues, promotion_workflow_id
 from workflows.promotion.state import PromotionStart
 from workflows.promotion.workflow import PromotionWorkflow
@@ -70,9 +71,9 @@ class SlowFirstAttempt(Together):
 
 @pytest.mark.parametrize("how", ["terminated", "deleted"])
 async def test_a_restarted_tracker_and_the_one_behind_it_wait_for_the_write_of_the_attempt_before(
-    how: str, temporal_server: str
+    how: str, played: Played
 ) -> None:
-    async with together_in(SlowFirstAttempt, temporal_server, dev=MINE) as world:
+    async with together_in(SlowFirstAttempt, played, dev=MINE) as world:
         await world.track(411, timings=TIMINGS)
         await eventually(lambda: world.at_work)
         first = world.handles["web-411"]

@@ -15,6 +15,7 @@ from tests.workflows.environment import world as worlds
 from tests.workflows.environment.puppets import MAIN
 from tests.workflows.environment.test_lane import member
 from tests.workflows.environment.world import World, place
+from tests.worlds.played import Played
 from workflows.environment import observation
 from workflows.environment.carrying import fitting
 from workflows.environment.members import Roster
@@ -131,10 +132,10 @@ class Ill(World):
 
 
 async def test_two_hundred_members_hear_of_a_hundred_applications_that_turn_ill(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worlds, "World", Ill)
-    async with place(temporal_server) as world:
+    async with place(played) as world:
         assert isinstance(world, Ill)
         names = [f"web/cluster-{one:03d}" for one in range(100)]
         world.runs, world.components = dict.fromkeys(names, MAIN[0]), dict.fromkeys(names, "web")

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from temporalio import activity
@@ -22,10 +21,10 @@ from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from tests.workflows.environment.puppets import eventually
 from tests.workflows.environment.world import stop_workflows
 from tests.workflows.promotion.world import FAST, MINE, NEWER, OLD, World, a_test
-from tests.worlds.serving import activities_of, serving
+from tests.worlds.played import Server, connected, served
+from tests.worlds.serving import activities_of
+from tests.worlds.stage import now
 from worker.temporal.connect import TemporalPlaces
-from worker.temporal.conversion import DATA_CONVERTER
-from worker.temporal.sandbox import workflow_runner
 from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.identity import (
     Queues,
@@ -88,7 +87,7 @@ class Together(World, ObservationActivities):
             if seen.observations != request.known:
                 return seen
             await asyncio.sleep(0.05)
-        return ReadDeploymentsResult(observations=request.known, read_at=datetime.now(UTC))
+        return ReadDeploymentsResult(observations=request.known, read_at=now())
 
     @activity.defn
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
@@ -153,15 +152,15 @@ class Together(World, ObservationActivities):
 AnyWorld = TypeVar("AnyWorld", bound=Together)
 
 
-def together(address: str, *, dev: str) -> AbstractAsyncContextManager[Together]:
+def together(server: Server, *, dev: str) -> AbstractAsyncContextManager[Together]:
     """Serve a world of dev → staging → prod, in which OLD runs everywhere but in dev."""
-    return together_in(Together, address, dev=dev)
+    return together_in(Together, server, dev=dev)
 
 
 @asynccontextmanager
-async def together_in(kind: type[AnyWorld], address: str, *, dev: str) -> AsyncIterator[AnyWorld]:
+async def together_in(kind: type[AnyWorld], server: Server, *, dev: str) -> AsyncIterator[AnyWorld]:
     """Serve such a world of a given kind."""
-    client = await Client.connect(address, data_converter=DATA_CONVERTER)
+    client = await connected(server)
     world = kind(client=client, installation=f"t{uuid.uuid4().hex[:8]}")
     world.environment("dev", dev)
     world.environment("staging", OLD)
@@ -170,11 +169,12 @@ async def together_in(kind: type[AnyWorld], address: str, *, dev: str) -> AsyncI
     world.policy("staging", "prod", tests=(a_test("smoke"),))
     world.policies["dev"] = replace(world.policies["dev"], ahead=("staging", "prod"))
     workflows = [PromotionWorkflow, EnvironmentWorkflow]
-    async with serving(client, world.installation, workflows, activities_of(world), workflow_runner()):
+    async with served(server, client, world.installation, workflows, activities_of(world)):
         try:
             yield world
         finally:
-            await stop_workflows(client, Queues(installation=world.installation).promotions)
+            if isinstance(server, str):
+                await stop_workflows(client, Queues(installation=world.installation).promotions)
 
 
 async def test_a_change_goes_through_all_places_and_each_is_written_once(temporal_server: str) -> None:

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.models.places import Phase
 from tests.workflows.environment.puppets import MAIN, Tracker, eventually
 from tests.workflows.environment.world import CALM, place
+from tests.worlds.played import Played
 from tests.worlds.refusals import missing
 from workflows.environment.workflow import EnvironmentWorkflow
 
@@ -73,8 +74,8 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         assert await world.replays()
 
 
-async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_signal(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_signal(played: Played) -> None:
+    async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
@@ -88,16 +89,16 @@ async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_s
         assert (await one.hears(lambda said: said.grant is not None)).grant == first.grant
 
 
-async def test_a_call_before_the_first_look_is_answered_by_a_signal(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_a_call_before_the_first_look_is_answered_by_a_signal(played: Played) -> None:
+    async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         assert await one.calls(Phase.WORKING) is None
         await one.hears(lambda said: said.observed_at is not None)
 
 
-async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(temporal_server: str) -> None:
+async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(played: Played) -> None:
     timings = replace(CALM, observe_initial=timedelta(seconds=1))
-    async with place(temporal_server, timings=timings) as world:
+    async with place(played, timings=timings) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
@@ -128,8 +129,8 @@ async def test_a_place_whose_members_only_test_looks_seldom_and_soon_again_for_o
         await eventually(lambda: world.calls.count("read_deployments") >= 3)
 
 
-async def test_another_holder_is_followed_by_a_watch_of_its_own(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_another_holder_is_followed_by_a_watch_of_its_own(played: Played) -> None:
+    async with place(played) as world:
         one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         for member in (one, other):
             await member.tell(Phase.WORKING)
@@ -145,8 +146,8 @@ async def test_another_holder_is_followed_by_a_watch_of_its_own(temporal_server:
         assert one.view.artifacts != other.view.artifacts
 
 
-async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_it_waits(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_it_waits(played: Played) -> None:
+    async with place(played) as world:
         older, newer, late = [await world.tracker(number, MAIN[number]) for number in (1, 2, 3)]
         for one in (older, newer, late):
             await one.tell(Phase.WORKING)
@@ -165,8 +166,8 @@ async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_
         assert all(said.grant is None for said in await older.heard())
 
 
-async def test_a_held_change_stops_a_newer_one_that_contains_it(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) -> None:
+    async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await held.tell(Phase.WORKING, role="ahead", held=True)
         await newer.tell(Phase.WORKING)
@@ -181,8 +182,8 @@ async def test_a_held_change_stops_a_newer_one_that_contains_it(temporal_server:
         await newer.hears(lambda said: said.grant is not None)
 
 
-async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(played: Played) -> None:
+    async with place(played) as world:
         # The held change is the newer one, so that its hold does not concern the older once the host knows it.
         held, older = await world.tracker(2, MAIN[2]), await world.tracker(1, MAIN[1])
         world.unknown = {MAIN[2]}
@@ -197,8 +198,8 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
         assert granted.blocked_by is None
 
 
-async def test_the_hold_of_a_vanished_tracker_ends_at_once(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_the_hold_of_a_vanished_tracker_ends_at_once(played: Played) -> None:
+    async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await held.tell(Phase.WORKING, role="ahead", held=True)
         await newer.tell(Phase.WORKING)
@@ -210,9 +211,9 @@ async def test_the_hold_of_a_vanished_tracker_ends_at_once(temporal_server: str)
         assert granted.blocked_by is None
 
 
-async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_have_ended(temporal_server: str) -> None:
+async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_have_ended(played: Played) -> None:
     timings = replace(CALM, activity_start_to_close=timedelta(seconds=4))
-    async with place(temporal_server, timings=timings) as world:
+    async with place(played, timings=timings) as world:
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await holder.tell(Phase.WORKING)
         await waiting.tell(Phase.WORKING)
@@ -227,8 +228,8 @@ async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_h
         assert granted.counter.n - blocked.counter.n >= 3500
 
 
-async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(played: Played) -> None:
+    async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await held.tell(Phase.WORKING, held=True)
         first = await held.hears(lambda said: said.observed_at is not None)
@@ -240,8 +241,8 @@ async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(t
         assert all(said.grant is None for said in await newer.heard())
 
 
-async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name(played: Played) -> None:
+    async with place(played) as world:
         silent, ready = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         await ready.tell(Phase.READY)
         blocked = await ready.hears(lambda said: said.blocked_by is not None and said.blocked_by.tracker == silent.name)
@@ -250,8 +251,8 @@ async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name
         assert (await silent.hears(lambda said: said.asks)).environment == "staging"
 
 
-async def test_older_and_repeated_member_signals_change_nothing(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_older_and_repeated_member_signals_change_nothing(played: Played) -> None:
+    async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
@@ -290,10 +291,10 @@ async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str)
 
 
 async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
-    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflows.runtime.publishing.GRACE", timedelta(seconds=0.5))
-    async with place(temporal_server, history_limit=40) as world:
+    async with place(played, history_limit=40) as world:
         world.watcher_is_there.clear()
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
@@ -311,9 +312,9 @@ async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
         await eventually(lambda: world.statuses)
 
 
-async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_there(temporal_server: str) -> None:
+async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_there(played: Played) -> None:
     timings = replace(CALM, reference_initial=timedelta(milliseconds=200), reference_maximum=timedelta(seconds=1))
-    async with place(temporal_server, timings=timings) as world:
+    async with place(played, timings=timings) as world:
         world.failure = missing("ArgoCDInstance/argocd")
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING)
@@ -324,10 +325,10 @@ async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_ther
         assert seen.observed[0].runs == MAIN[0]
 
 
-async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(temporal_server: str) -> None:
+async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(played: Played) -> None:
     soon, lasting = timedelta(milliseconds=200), timedelta(seconds=3)
     timings = replace(CALM, observe_initial=soon, observe_maximum=timedelta(seconds=1), passing=lasting)
-    async with place(temporal_server, timings=timings) as world:
+    async with place(played, timings=timings) as world:
         world.runs["api"] = MAIN[0]
         world.components["api"] = "web"
         one = await world.tracker(1, MAIN[1])
@@ -344,8 +345,8 @@ async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(te
         await one.hears(lambda said: not any(found.problem for found in said.observed))
 
 
-async def test_a_poke_has_the_place_look_again(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_a_poke_has_the_place_look_again(played: Played) -> None:
+    async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING, role="source")
         await one.hears(lambda said: said.observed_at is not None)
@@ -361,10 +362,10 @@ async def hears_of(one: Tracker, revision: str) -> None:
     await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == revision)
 
 
-async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks(temporal_server: str) -> None:
+async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks(played: Played) -> None:
     hours = timedelta(hours=4)
     rare = replace(CALM, observe_initial=hours, observe_maximum=hours, poll_gap=hours, poke_gap=timedelta(0))
-    async with place(temporal_server, timings=rare) as world:
+    async with place(played, timings=rare) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING, role="source")
         await one.hears(lambda said: said.observed_at is not None)
@@ -375,8 +376,8 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
         assert world.calls.count("read_deployments") >= 3
 
 
-async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(temporal_server: str) -> None:
-    async with place(temporal_server, linger=timedelta(seconds=1)) as world:
+async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(played: Played) -> None:
+    async with place(played, linger=timedelta(seconds=1)) as world:
         one = await world.tracker(1, MAIN[1])
         await one.tell(Phase.WORKING, role="source")
         await one.hears(lambda said: said.observed_at is not None)
@@ -392,8 +393,8 @@ async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(te
         await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
 
 
-async def test_the_page_of_a_place_names_members_and_what_they_wait_for(temporal_server: str) -> None:
-    async with place(temporal_server) as world:
+async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: Played) -> None:
+    async with place(played) as world:
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         for one in (holder, waiting):
             await one.tell(Phase.WORKING)

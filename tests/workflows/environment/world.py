@@ -6,7 +6,7 @@ from collections import Counter as Tally
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -73,8 +73,10 @@ from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared
+from tests.worlds.played import Server, connected, served
 from tests.worlds.refusals import unread
-from tests.worlds.serving import activities_of, serving
+from tests.worlds.serving import activities_of
+from tests.worlds.stage import now
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
@@ -250,7 +252,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         self._refuse()
         self.calls.append("read_deployments")
-        return ReadDeploymentsResult(observations=self.observations(), read_at=datetime.now(UTC))
+        return ReadDeploymentsResult(observations=self.observations(), read_at=now())
 
     @activity.defn
     async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
@@ -270,7 +272,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
             self.watchers.remove(changed)
             self.watches.remove(request)
             beats.cancel()
-        return ReadDeploymentsResult(observations=self.observations(), read_at=datetime.now(UTC))
+        return ReadDeploymentsResult(observations=self.observations(), read_at=now())
 
     @activity.defn
     async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:
@@ -376,14 +378,15 @@ async def stop_workflows(client: Client, queue: str) -> None:
 
 
 @asynccontextmanager
-async def place(address: str, **changes: Any) -> AsyncIterator[World]:
+async def place(server: Server, **changes: Any) -> AsyncIterator[World]:
     """Run workers of one installation over a fresh world."""
-    client = await Client.connect(address, data_converter=DATA_CONVERTER)
+    client = await connected(server)
     installation = f"test-{uuid.uuid4()}"
     world = World(client=client, installation=installation, **changes)
     workflows = [EnvironmentWorkflow, Puppet]
-    async with serving(client, installation, workflows, activities_of(world), workflow_runner()):
+    async with served(server, client, installation, workflows, activities_of(world)):
         try:
             yield world
         finally:
-            await stop_workflows(client, Queues(installation=installation).promotions)
+            if isinstance(server, str):
+                await stop_workflows(client, Queues(installation=installation).promotions)
