@@ -255,7 +255,9 @@ def deployment_named(
         if one.name != name.partition("/")[0] or one.repository_ref.name != repository.metadata.name:
             continue
         component = next((each for each in view.components if each.name == one.component), view.components[0])
-        return _to_spec(one, view, component, to_write_spec(environment.write_of(one)), application)
+        # What nobody writes is observed.
+        acts = repository.spec.mode is RepositoryMode.ACT
+        return _to_spec(one, view, component, to_write_spec(environment.write_of(one)) if acts else None, application)
     return None
 
 

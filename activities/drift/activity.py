@@ -1,7 +1,5 @@
 """DriftActivities: watch that what was promoted stays in place."""
 
-from dataclasses import replace
-
 from temporalio import activity
 
 from activities.contracts import DriftActivities
@@ -73,9 +71,11 @@ class PromotedChanges(DriftActivities):
         except (ApiNotFound, ReferenceMissing) as missing:
             return WriteResult(outcome=WriteOutcome.REFUSED, message=str(missing))
         [deployment] = await self._shared.mark(environment, [deployment])
-        if deployment.write is not None and deployment.write.kind is WriteKind.GIT:
-            # Its files are written, not the application.
-            deployment = replace(deployment, write=None)
+        if deployment.write is None or deployment.write.kind is WriteKind.GIT:
+            message = (
+                f"deployment {deployment.name} is only observed: no promotion syncs {deployment.application} either"
+            )
+            return WriteResult(outcome=WriteOutcome.REFUSED, message=message)
         port = await self._connections.deployments(request.namespace, deployment.instance)
         if (await port.get(reference(deployment))).sync_status == "Synced":
             return WriteResult(outcome=WriteOutcome.ALREADY)

@@ -10,6 +10,7 @@ from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import status_of
 from crds.texts.markdown import inline
 from crds.v1alpha1.drift_monitor import DriftKind, DriftMonitor, MonitorLabel
+from crds.v1alpha1.git_repository import RepositoryMode
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
@@ -37,6 +38,8 @@ async def present(
         ref = TrackerRef(namespace=request.namespace, name=request.tracker, uid=metadata["uid"], attempt=attempt)
         return PresentDriftResult(promotion=ref, notice=notice)
     repository = await connections.repository(request.namespace, spec["repositoryRef"]["name"])
+    if repository.mode is RepositoryMode.OBSERVE:
+        return PresentDriftResult(notice=notice)
     marker = f"{request.installation}/{request.namespace}/{request.tracker}"
     await show_drift(
         repository.host, int(spec["number"]), marker, notice, repository.show, prefix=repository.label_prefix

@@ -29,6 +29,7 @@ from activities.models.tracking import TrackerRef
 from activities.presentation import summary_marker
 from crds.api.ports import Document, resource_of
 from crds.v1alpha1.drift_monitor import DriftMonitor
+from crds.v1alpha1.git_repository import RepositoryMode
 from crds.v1alpha1.kinds import BY_KIND
 from providers.errors import ProviderBlocked, ProviderError, ProviderMalformed, ProviderUnavailable
 from providers.models import Comment, HelmParameter
@@ -493,6 +494,20 @@ async def test_what_a_promotion_wrote_as_a_tag_is_synced_as_long_as_it_stands_th
     assert (await sync(world)).outcome is WriteOutcome.DONE
     world.change(helm_parameters=(replace(tag, value="v2"),), operation_pending=False)
     assert (await sync(world)).outcome is WriteOutcome.CONFLICT
+
+
+async def test_an_observed_repository_shows_nothing_on_its_pull_request_and_requests_no_sync() -> None:
+    world = World()
+    finished(world)
+    world.connections.mode = RepositoryMode.OBSERVE
+    repository = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
+    world.apply("GitRepository", "web", {**repository, "mode": "Observe"})
+    await world.watched(sync_status="OutOfSync")
+    await world.show()
+    await present(world)
+    assert (world.status["kind"], world.scm.label_names) == ("OutOfSync", [])
+    assert (await sync(world)).outcome is WriteOutcome.REFUSED
+    assert world.argocd.syncs == []
 
 
 async def test_a_sync_window_is_waited_for_and_what_is_in_sync_by_then_is_left_alone() -> None:
