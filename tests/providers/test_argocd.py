@@ -1,11 +1,14 @@
 """Argo CD beyond the recordings: owners, sources, streams, namespaces."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
+from deploy.local.sandbox.argocd_http import select_fields
 from providers.argocd.applications import read_application
 from providers.bodies import BODY_LIMIT_BYTES
 from providers.errors import (
@@ -239,6 +242,48 @@ async def test_a_list_that_proved_to_be_too_large_is_favoured_no_more(host: Fake
     with pytest.raises(ProviderMalformed):
         await argocd(http).list("shop")
     assert not await argocd(http).favours_list("shop", 5)
+
+
+LARGE_BYTES = 18_000
+
+
+def large_project(**changed: object) -> list[dict[str, Any]]:
+    """Return 900 applications whose lists of resources make them large; `changed` is of the first one's status."""
+    found = []
+    for number in range(900):
+        status: dict[str, Any] = {"sync": {"status": "Synced", "revision": "a" * 40}, "health": {"status": "Healthy"}}
+        status |= {"resources": [{"name": "x" * LARGE_BYTES}], "summary": {"images": ["web:1", "proxy:2"]}}
+        status |= {"operationState": {"phase": "Succeeded", "finishedAt": "2026-01-01T12:00:00Z"}}
+        metadata = {"name": f"web-{number}", "namespace": "argocd"}
+        found.append({"metadata": metadata, "spec": {}, "status": status | (changed if number == 0 else {})})
+    return found
+
+
+async def fingerprints(**changed: object) -> Mapping[str, str]:
+    """Ask a server that knows the fields that it is asked for."""
+    host = FakeHost()
+
+    def listed(request: httpx.Request) -> httpx.Response:
+        return answer({"items": [select_fields(one, request.url.params["fields"]) for one in large_project(**changed)]})
+
+    host.on("GET", r"/api/v1/applications\?.*projects=shop.*", listed)
+    control_plane(host, "argocd", "web-0")
+    return await argocd(host.http()).fingerprints("shop")
+
+
+async def test_of_a_project_too_large_to_be_listed_each_application_shows_whether_it_changed() -> None:
+    assert len(json.dumps(large_project())) > BODY_LIMIT_BYTES
+    before = await fingerprints()
+    assert len(before) == 900
+    for changed in (
+        {"sync": {"status": "OutOfSync"}},
+        {"health": {"status": "Degraded"}},
+        {"summary": {"images": ["web:2"]}},
+        {"operationState": {"phase": "Succeeded", "finishedAt": "2026-01-01T13:00:00Z"}},
+    ):
+        now = await fingerprints(**changed)
+        assert [name for name, digest in now.items() if digest != before[name]] == ["web-0"]
+    assert await fingerprints(summary={"images": ["proxy:2", "web:1"]}) == before
 
 
 async def test_a_sync_without_a_revision_takes_what_the_spec_wants(host: FakeHost) -> None:

@@ -1,0 +1,119 @@
+"""Instances whose applications are watched are looked at, and monitors go with their tracker."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from activities.drift.publishing import DriftStatuses
+from activities.models.drift import InstanceRef
+from crds.api.ports import resource_of
+from crds.api.reflector import Key, ObjectChange
+from crds.resource import Resource
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
+from tests.watcher.fakes import FakeDriftLooks, FakeDriftObserver, FakeKubernetes, FakePromotions, tracker_document
+from worker.watcher.drift import DriftController
+from worker.watcher.entries import MonitorEntry, read_monitor, read_tracker
+from worker.watcher.trackers import TRACKERS, TrackerController
+
+MONITORS = resource_of(DriftMonitor.definition)
+ARGOCD = Key("shop", "argocd")
+INSTANCE = InstanceRef(namespace="shop", name="argocd", uid="uid-argocd")
+
+
+def document(name: str, *, tracker_uid: str = "uid-1", instance: str = "argocd", **status: Any) -> dict[str, Any]:
+    spec = {
+        "trackerRef": {"name": "web-412"},
+        "environment": "staging",
+        "deployment": "web",
+        "application": "web-staging",
+        "project": "shop",
+        "instanceRef": {"name": instance},
+        "repositoryRef": {"name": "web"},
+        "revision": "a" * 40,
+        "promotedAt": "2026-01-01T12:00:00Z",
+    }
+    labels = {MonitorLabel.TRACKER.value: tracker_uid}
+    metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1, "labels": labels}
+    return {"metadata": metadata, "spec": spec, "status": status}
+
+
+@dataclass
+class Scene:
+    """One controller over one namespace."""
+
+    kubernetes: FakeKubernetes = field(default_factory=FakeKubernetes)
+    looks: FakeDriftLooks = field(default_factory=FakeDriftLooks)
+    declared: dict[Key, Resource] = field(default_factory=dict)
+    controller: DriftController = field(init=False)
+
+    def __post_init__(self) -> None:
+        spec = {"server": "https://cd.example", "secretRef": {"name": "token"}}
+        metadata = {"name": "argocd", "namespace": "shop", "uid": INSTANCE.uid}
+        self.declared[ARGOCD] = ArgoCDInstance.from_wire({"metadata": metadata, "spec": spec})
+        self.controller = DriftController(
+            looks=self.looks,
+            statuses=DriftStatuses(kubernetes=self.kubernetes, observer=FakeDriftObserver()),
+            declared=lambda _kind: self.declared,
+            has_synced=lambda: True,
+        )
+
+    def see(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        """Follow a change of a monitor."""
+        name = (new or old or {})["metadata"]["name"]
+        entries: list[MonitorEntry | None] = [None if one is None else read_monitor(one) for one in (old, new)]
+        if new is not None:
+            self.kubernetes.put(MONITORS, new)
+        self.controller.follow(ObjectChange(key=Key("shop", name), old=entries[0], new=entries[1]))
+
+
+async def test_a_new_monitor_has_its_instance_looked_at_and_a_resync_only_looks_after_the_workflow() -> None:
+    scene = Scene()
+    scene.see(None, document("one"))
+    await scene.controller.handle(ARGOCD)
+    await scene.controller.handle(ARGOCD)
+    assert scene.looks.told == [("poke", INSTANCE), ("ensure", INSTANCE)]
+
+
+async def test_an_instance_without_monitors_is_left_alone() -> None:
+    scene = Scene()
+    first = document("one")
+    scene.see(None, first)
+    scene.see(first, None)
+    await scene.controller.handle(ARGOCD)
+    assert scene.looks.told == []
+
+
+async def test_monitors_of_an_instance_that_does_not_exist_say_so_and_others_are_looked_at() -> None:
+    scene = Scene()
+    scene.see(None, document("lost", instance="gone"))
+    scene.see(None, document("found"))
+    await scene.controller.handle(Key("shop", "gone"))
+    await scene.controller.handle(ARGOCD)
+    lost, found = (scene.kubernetes.objects[MONITORS.plural, "shop", name]["status"] for name in ("lost", "found"))
+    assert (lost["kind"], "ArgoCDInstance `gone` does not exist" in lost["observed"]) == ("Unknown", True)
+    assert found == {}
+    assert scene.looks.told == [("poke", INSTANCE)]
+
+
+def test_monitors_are_counted_by_what_they_say() -> None:
+    scene = Scene()
+    before, after = document("one"), document("one", kind="OutOfSync")
+    scene.see(None, before)
+    scene.see(before, after)
+    assert (scene.controller.count("OutOfSync"), scene.controller.count("Unhealthy")) == (1, 0)
+    scene.see(after, None)
+    assert scene.controller.count("OutOfSync") == 0
+
+
+async def test_a_tracker_takes_its_own_monitors_with_it() -> None:
+    kubernetes = FakeKubernetes()
+    deleting = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
+    kubernetes.put(TRACKERS, deleting)
+    kubernetes.put(MONITORS, document("own"))
+    kubernetes.put(MONITORS, document("taken-over", tracker_uid="uid-2"))
+    entry = read_tracker(deleting)
+    controller = TrackerController(kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry)
+    await controller.reconcile(Key("shop", "web-412"))
+    left = [name for (plural, _, name) in kubernetes.objects if plural == MONITORS.plural]
+    assert left == ["taken-over"]
