@@ -9,15 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Self
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from activities.models.tracking import Timings
-from providers.endpoint import Endpoint, unanswered
+from providers.endpoint import Endpoint, _join, unanswered
 from providers.errors import (
     ProviderBusy,
     ProviderMalformed,
@@ -75,6 +78,17 @@ async def test_an_encoded_path_arrives_byte_by_byte(host: FakeHost) -> None:
     path = f"/job/{segment('a%2Fb')}/{segment('x/y z')}"
     await endpoint(host.http()).call(Request(method="GET", path=path, operation="get", query={"q": "a b+c", "r": "[]"}))
     assert host.paths() == ["GET /ctx/job/a%252Fb/x%2Fy%20z?q=a%20b%2Bc&r=%5B%5D"]
+
+
+@given(name=st.text(min_size=1), value=st.text())
+def test_any_text_in_an_address_stays_one_segment_or_one_value(name: str, value: str) -> None:
+    assume(name not in (".", ".."))
+    request = Request(method="GET", path=f"/job/{segment(name)}/x", operation="get", query={"q": value})
+    sent = _join(httpx.URL("https://host.example.com/ctx"), request.target)
+    path, _, query = sent.raw_path.decode("ascii").partition("?")
+    assert [unquote(part) for part in path.split("/")] == ["", "ctx", "job", name, "x"]
+    assert parse_qsl(query, keep_blank_values=True) == [("q", value)]
+    assert (sent.host, sent.fragment) == ("host.example.com", "")
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])

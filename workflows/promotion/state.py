@@ -26,6 +26,14 @@ SOURCE_MOVES_ALLOWED = 5
 """How many new rounds a moving source may cause in one hop before the tracker waits and says so."""
 
 
+class Lack(StrEnum):
+    """What a run waits for that only people can give it."""
+
+    NOTHING = ""
+    APPROVAL = "approval"
+    RUNNER = "runner"
+
+
 @dataclass(kw_only=True)
 class TestProgress:
     """Follow one run of one test; a retry is a new run with its own key and timeout."""
@@ -49,6 +57,7 @@ class TestProgress:
     url: str = ""
     number: str = ""
     message: str = ""
+    lack: Lack = Lack.NOTHING
     summary: str = ""
     failure: Failure | None = None
     """Why the last trigger or poll failed; not a verdict."""

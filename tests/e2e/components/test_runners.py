@@ -99,7 +99,8 @@ def test_a_run_that_a_person_runs_again_before_its_end_was_read_counts_by_its_ne
 def test_a_workflow_that_waits_for_approval_says_so_and_goes_on_when_approved(story: OpenStory) -> None:
     shop = at(story("waves", "approval"), "actions", "e2e.yml")
     shop.seed["github"]["repos"]["acme/approval"]["workflows"]["e2e.yml"]["approval"] = True
-    shop.begin().until(lambda seen: "approval" in str(seen.get("tests")), "the approval is shown")
+    asked = shop.begin().until_waiting("Verdict", "waits for an approval")["unblockWith"]
+    assert asked.startswith("approve the run of job `e2e.yml`")
     [run] = runs(shop)
     shop.sandbox.post("/_github/result", {"repo": "acme/approval", "run": run["id"]})
     shop.until_state("Completed")

@@ -1,6 +1,6 @@
 """Pure: what a tracker waits for, always true and always with a way out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from activities.models.bounds import together
@@ -12,7 +12,7 @@ from workflows.promotion.rules.aggregate import verdict
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
-from workflows.promotion.state import Hold, Hop, PromotionState, Refusal
+from workflows.promotion.state import Hold, Hop, Lack, PromotionState, Refusal, TestProgress
 from workflows.promotion.view.obstacles import Obstacle
 
 ASKED_AGAIN = "nothing; it is asked for until it is there"
@@ -216,8 +216,20 @@ def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle |
         ),
         since=story.since,
         until=until,
-        unblock_with=obstacle.unblock_with if obstacle else "nothing; the CI systems are at work",
+        unblock_with=obstacle.unblock_with if obstacle else _asked_of_people(open_tests),
     )
+
+
+def _asked_of_people(tests: Sequence[TestProgress]) -> str:
+    """Say what runs wait for that only people can give them."""
+    found: list[str] = []
+    for test in tests:
+        runner, job = f"TestRunner/{test.spec.runner}", f"job `{test.spec.job}`"
+        if test.lack is Lack.APPROVAL:
+            found.append(f"approve the run of {job} at {runner}")
+        elif test.lack is Lack.RUNNER:
+            found.append(f"give {job} at {runner} an agent that takes it")
+    return together(found) if found else "nothing; the CI systems are at work"
 
 
 def _unknown(story: PromotionState, target: PlaceSignal | None) -> str:

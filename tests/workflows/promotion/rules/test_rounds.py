@@ -6,6 +6,7 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.failures import Failure, FailureKind
+from activities.models.status import State
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
 from workflows.promotion.rules.rounds import (
@@ -22,7 +23,8 @@ from workflows.promotion.rules.rounds import (
     until_shown,
     variables,
 )
-from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
+from workflows.promotion.state import Hop, Lack, PromotionState, Round, TestProgress
+from workflows.promotion.view.waiting import waiting_for
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -45,6 +47,30 @@ def test_a_run_that_stays_in_the_queue_says_that_no_runner_takes_it() -> None:
 def test_one_that_runs_or_waits_for_a_person_lacks_no_runner() -> None:
     assert progress(RunState.RUNNING, QUEUED_LONG * 2).message == "pending"
     assert progress(RunState.QUEUED, QUEUED_LONG * 2, approval=True).message == "pending"
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "approval", "asked"),
+    [
+        (RunState.QUEUED, QUEUED_LONG / 2, False, "nothing; the CI systems are at work"),
+        (RunState.QUEUED, QUEUED_LONG, False, "give job `e2e` at TestRunner/ci an agent that takes it"),
+        (RunState.QUEUED, QUEUED_LONG, True, "approve the run of job `e2e` at TestRunner/ci"),
+        (RunState.RUNNING, QUEUED_LONG, False, "nothing; the CI systems are at work"),
+    ],
+)
+def test_what_a_run_waits_for_that_only_people_can_give_it_is_asked_of_them(
+    state: RunState, after: timedelta, approval: bool, asked: str
+) -> None:
+    test = progress(state, after, approval=approval)
+    policy = PolicySnapshot(
+        name="p", generation=1, source="dev", target="prod", auto_promote=True, timeout=timedelta(hours=1), tests=()
+    )
+    round_ = Round(number=1, artifacts=(), tests=[test], started_at=NOON)
+    story = PromotionState(started_at=NOON, state=State.TESTING, hop=Hop(number=0, policy=policy, round=round_))
+    waiting = waiting_for(story, source=None, target=None, say=str)
+    assert waiting is not None
+    assert waiting.unblock_with == asked
+    assert progress(RunState.PASSED, after).lack is Lack.NOTHING
 
 
 @pytest.mark.parametrize(("component", "deployment"), [("web", "web-eu"), ("api", "api-eu"), ("docs", "")])
