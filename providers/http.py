@@ -20,6 +20,7 @@ from providers.addresses import AddressRules, CheckedTransport, Endpoint, host_o
 from providers.admission import Admission
 from providers.bodies import ACCEPTED_CODING
 from providers.errors import ProviderMisconfigured
+from providers.learned import Learned
 from providers.models import Proxy, Route
 from providers.shares import Shares
 from providers.tracing import Trace, untraced
@@ -29,7 +30,6 @@ _CONNECT_TIMEOUT_SECONDS = 5.0
 _HIGHEST_PORT = 65_535
 _CLIENTS_KEPT = 32
 """One per CA; each holds a trust store of about 1 MB and its open connections."""
-_REMEMBERED = 10_000
 # Longer than the longest pause between two polls, so that a poll costs no handshake; hosts close earlier if they wish.
 KEPT_ALIVE_SECONDS = 150.0
 
@@ -99,7 +99,7 @@ class HttpClients:
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._admissions: dict[tuple[str, ...], Admission] = {}
         self._calls, self._streams = Shares(self.options.calls_in_all), Shares(self.options.streams_in_all)
-        self._memory: OrderedDict[tuple[object, ...], object] = OrderedDict()
+        self._learned = Learned()
 
     def keep_from(self, endpoints: Iterable[Endpoint]) -> None:
         """Take where the API server of the cluster listens: it is called only where the operator names it."""
@@ -152,13 +152,7 @@ class HttpClients:
 
     def memory(self, kind: type[T], *key: str) -> T:
         """Return what this process keeps under a key, such as a token cache; made by `kind()` at first."""
-        whole = (kind, *key)
-        if whole not in self._memory:
-            self._memory[whole] = kind()
-            if len(self._memory) > _REMEMBERED:
-                self._memory.popitem(last=False)
-        self._memory.move_to_end(whole)
-        return cast(T, self._memory[whole])
+        return self._learned.get(kind, (kind, *key))
 
     def address(self, base_url: str) -> httpx.URL:
         """Check a base address against the operator's rules. Raises ProviderMisconfigured."""

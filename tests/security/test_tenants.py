@@ -29,6 +29,7 @@ from providers.admission import Admission
 from providers.callers import calling_for
 from providers.errors import ProviderBusy
 from providers.http import HttpClients, HttpOptions
+from providers.learned import Learned
 from tests.activities.cluster import Cluster, policy, shop
 from tests.activities.fakes import FakeConnections, FakePlaces, FakeRuns
 from tests.worlds.serving import Crowd, serving
@@ -101,6 +102,27 @@ async def test_to_hold_every_call_of_a_worker_with_a_host_for_each_runner(hangin
     refused = [task for task in hanging.tasks if task.done()]
     assert {type(task.exception()) for task in refused} == {ProviderBusy}
     assert len(refused) == DEAD - before
+
+
+def test_to_have_forgotten_what_was_learned_for_another_tenant() -> None:
+    learned, made = Learned(limit=100), list[str]()
+
+    def token(tenant: str, key: str) -> None:
+        with calling_for(tenant):
+            learned.get(lambda: made.append(key), (key,))
+
+    token("shop/web", "shop")
+    token("", "ours")
+    for number in range(DEAD):
+        token(f"attacker/runner-{number}", f"dead-{number}")
+    token("shop/web", "shop")
+    token("", "ours")
+    # What is in use by several is theirs who brought it, and stays while it is used.
+    assert (made.count("shop"), made.count("ours"), len(learned)) == (1, 1, 100)
+    token("attacker/runner", f"dead-{DEAD - 1}")
+    assert made.count(f"dead-{DEAD - 1}") == 1
+    token("attacker/runner", "dead-0")
+    assert made.count("dead-0") == 2
 
 
 def test_to_hold_every_slot_of_a_queue() -> None:

@@ -80,8 +80,7 @@ class SharedClients(HttpClients):
         self._admissions.clear()
         if memory:
             # Reading a key takes longer than a hundred inputs, and no answer changes it.
-            for key in [key for key in self._memory if key[0] is not AppKey]:
-                del self._memory[key]
+            self._learned.forget(lambda key: key[0] is not AppKey)
 
     @asynccontextmanager
     async def client(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
