@@ -30,17 +30,27 @@ def optional_secret(credential: Credential, key: str) -> str:
 
 
 def check_destination(credential: Credential, host: str, port: int) -> None:
-    """Raise ProviderMisconfigured where the Secret's owner did not name this host."""
-    if credential.hosts is None:
+    """Raise ProviderMisconfigured where the owner of a Secret that is used there did not name this host."""
+    _check_named(credential.hosts, f"Secret `{credential.name}`", host, port)
+    _check_named(credential.route.hosts, "the Secret of the client's certificate", host, port)
+
+
+def check_proxy(credential: Credential, host: str, port: int) -> None:
+    """Raise the same for a proxy: who names it, and the authority that is trusted, reads what goes through it."""
+    _check_named(credential.hosts, f"Secret `{credential.name}`", host, port)
+
+
+def _check_named(hosts: tuple[str, ...] | None, secret: str, host: str, port: int) -> None:
+    if hosts is None:
         return
-    for entry in credential.hosts:
+    for entry in hosts:
         try:
             if HostPattern.parse(entry).matches(host, port):
                 return
         except ValueError as error:
-            text = f"the annotation {HOSTS_ANNOTATION} of Secret `{credential.name}` cannot be read: {error}"
+            text = f"the annotation {HOSTS_ANNOTATION} of {secret} cannot be read: {error}"
             raise ProviderMisconfigured(text) from None
-    text = f"Secret `{credential.name}` may not be sent to {host}:{port}: fix the spec's address"
+    text = f"{secret} may not be sent to {host}:{port}: fix the spec's address"
     raise ProviderMisconfigured(f"{text}, or add `{host}:{port}` to its annotation {HOSTS_ANNOTATION}")
 
 

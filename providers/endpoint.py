@@ -11,7 +11,7 @@ import httpx
 from providers.addresses import host_of, port_of
 from providers.bodies import read_body, read_lines
 from providers.budgets import budget_of
-from providers.credentials import check_destination, fingerprint
+from providers.credentials import check_destination, check_proxy, fingerprint
 from providers.decoding import decoded, decoded_in_steps, is_crowded
 from providers.error_mapping import asked_wait, moved, refusal
 from providers.errors import (
@@ -118,6 +118,9 @@ class Endpoint:
         """Check where the credential is about to go, by the operator's rules and by those of the Secret."""
         url = self._http.address(self._base_url)
         check_destination(self._credential, host_of(url), port_of(url))
+        if self._credential.route.proxy is not None:
+            proxy = self._http.proxy(self._credential.route.proxy).url
+            check_proxy(self._credential, host_of(proxy), port_of(proxy))
         return url
 
     def _malformed(self, request: Request, error: ProviderMalformed, code: int) -> ProviderMalformed:

@@ -113,7 +113,7 @@ class HttpClients:
         """
         key = hashlib.sha256(json.dumps(asdict(route)).encode()).hexdigest()
         if key not in self._clients:
-            proxy = self._proxy(route.proxy) if route.proxy is not None else None
+            proxy = self.proxy(route.proxy) if route.proxy is not None else None
             trusted = await self._trust(route)
             # Somebody else may have opened it meanwhile.
             if key not in self._clients:
@@ -177,7 +177,7 @@ class HttpClients:
         for client in clients:
             await client.client.aclose()
 
-    def _proxy(self, proxy: Proxy) -> httpx.Proxy:
+    def proxy(self, proxy: Proxy) -> httpx.Proxy:
         """Check a proxy as any other host that is connected to. Raises ProviderMisconfigured."""
         what = "key `address` of the Secret that `proxySecretRef` names"
         try:

@@ -452,6 +452,8 @@ class Route:
     certificate_pem: str | None = None
     """Of the client, for a host that asks for one; with `key_pem`."""
     key_pem: str | None = None
+    hosts: tuple[str, ...] | None = None
+    """Hosts that the Secret of the certificate may be used for; None = any."""
     proxy: Proxy | None = None
 
 

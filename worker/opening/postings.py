@@ -82,17 +82,18 @@ class PostingProviders:
             return await self._credentials.entries(namespace, name, user=what, consented=flux)
 
         data, hosts = await entries(spec.secret_ref.name)
-        tls = data if spec.cert_secret_ref is None else (await entries(spec.cert_secret_ref.name))[0]
+        tls, shown_to = (data, hosts) if spec.cert_secret_ref is None else await entries(spec.cert_secret_ref.name)
         proxy = None if spec.proxy_secret_ref is None else (await entries(spec.proxy_secret_ref.name))[0]
-        found = Credential(data=data, route=_route(tls, proxy), name=spec.secret_ref.name, hosts=hosts)
+        found = Credential(data=data, route=_route(tls, shown_to, proxy), name=spec.secret_ref.name, hosts=hosts)
         return credential_of(spec.type, found, username=spec.username or ""), data.get(ADDRESS_KEY) or spec.address
 
 
-def _route(tls: Mapping[str, str], proxy: Mapping[str, str] | None) -> Route:
+def _route(tls: Mapping[str, str], hosts: tuple[str, ...] | None, proxy: Mapping[str, str] | None) -> Route:
     ca, certificate, key = (tls.get(name) or tls.get(_OLD_KEYS[name]) for name in (CA_KEY, CERTIFICATE_KEY, KEY_KEY))
     return Route(
         ca_pem=ca,
         certificate_pem=certificate,
         key_pem=key,
+        hosts=hosts,
         proxy=proxy_of(proxy) if proxy is not None else None,
     )

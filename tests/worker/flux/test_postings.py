@@ -189,6 +189,38 @@ async def test_a_proxy_is_what_is_connected_to(host: Host) -> None:
     server.close()
 
 
+async def test_to_read_a_secret_for_one_host_by_a_proxy_and_an_authority_of_ones_own(host: Host) -> None:
+    """What a proxy answers for any host is trusted where the authority is its owner's as well."""
+    reached: list[str] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append("the proxy")
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    proxy = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    cluster = declared(host, proxySecretRef={"name": "proxy"})
+    cluster.secrets["shop", "proxy"] = {"address": f"http://{proxy}".encode()}
+    cluster.secret_hosts["shop", "token"] = host.address.removeprefix("https://")
+    with pytest.raises(ApplicationError, match=rf"add `{proxy}` to its annotation pilotage\.dev/hosts"):
+        await post(cluster)
+    assert (reached, host.asked) == ([], [])
+    cluster.secret_hosts["shop", "token"] += f",{proxy}"
+    with pytest.raises(ApplicationError, match=r"no complete answer|no connection"):
+        await post(cluster)
+    assert reached
+    server.close()
+
+
+async def test_to_prove_oneself_by_a_certificate_that_is_for_another_host(host: Host) -> None:
+    cluster = declared(host)
+    cluster.secrets["shop", "ca"] = {"ca.crt": host.authority, "tls.crt": host.certificate, "tls.key": host.key}
+    cluster.secret_hosts["shop", "ca"] = "git.example.com"
+    with pytest.raises(ApplicationError, match="the Secret of the client's certificate may not be sent"):
+        await post(cluster)
+    assert host.asked == []
+
+
 async def test_a_secret_without_consent_posts_nothing(host: Host) -> None:
     cluster = declared(host)
     cluster.without_consent.add(("shop", "token"))
