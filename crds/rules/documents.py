@@ -14,7 +14,7 @@ from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError, errors_of
 from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import validate_policy
-from crds.rules.repositories import conflict_errors
+from crds.rules.repositories import conflict_errors, discovery_errors
 from crds.rules.secrets import consent_errors
 from crds.schema.cel import rule_errors
 from crds.schema.definitions import object_schema
@@ -179,6 +179,7 @@ def _errors_among(namespace: _Namespace) -> list[DocumentError]:
             case GitRepository():
                 others = namespace.of(GitRepository).values()
                 found = [*validate_repository(resource), *conflict_errors(resource, others)]
+                found += discovery_errors(resource, environments)
             case Provider():
                 found = validate_provider(resource)
             case CommitStatus():

@@ -1,6 +1,6 @@
 """Which GitRepositories name the same repository at the same host."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from crds.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
@@ -28,6 +28,22 @@ def conflict_errors(repository: GitRepository, all_: Iterable[GitRepository]) ->
     field = repository.spec.host.value
     message = f"GitRepository `{rival.metadata.name}` names the same repository, and is older: delete one of the two"
     return [FieldError(path=f"spec.{field}", message=message, reason=ConditionReason.CONFLICT)]
+
+
+def discovery_errors(repository: GitRepository, environments: Collection[str] | None) -> list[FieldError]:
+    """Name the environments of `discovery` that are not there; None judges none."""
+    discovery = repository.spec.discovery
+    if discovery is None or environments is None:
+        return []
+    return [
+        FieldError(
+            path=f"spec.discovery.baseBranches[{position}].environment",
+            message=f"Environment `{one.environment}` does not exist",
+            reason=ConditionReason.REFERENCE_NOT_FOUND,
+        )
+        for position, one in enumerate(discovery.base_branches)
+        if one.environment not in environments
+    ]
 
 
 def identity(repository: GitRepository) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ import pytest
 from crds.conditions import ConditionReason
 from crds.model import API_VERSION
 from crds.rules.documents import validate_documents
-from crds.rules.repositories import conflict_errors
+from crds.rules.repositories import conflict_errors, discovery_errors
 from crds.v1alpha1.git_repository import GitRepository
 
 WEB: dict[str, Any] = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
@@ -45,6 +45,17 @@ def test_a_project_is_the_same_by_its_number_whatever_it_is_called() -> None:
     renamed = {**by_number, "gitlab": {"namespace": "acme", "name": "shop", "projectId": 7}}
     older, younger = repository("web", by_number, day=1), repository("shop", renamed, day=2)
     assert [one.reason for one in conflict_errors(younger, (older, younger))] == [ConditionReason.CONFLICT]
+
+
+def test_discovery_names_environments_that_are_there() -> None:
+    branches = [{"baseBranch": name, "environment": place} for name, place in (("main", "dev"), ("next", "qa"))]
+    discovering = repository("web", {**WEB, "discovery": {"baseBranches": branches}}, day=1)
+    [error] = discovery_errors(discovering, {"dev"})
+    assert (error.path, error.reason) == (
+        "spec.discovery.baseBranches[1].environment",
+        ConditionReason.REFERENCE_NOT_FOUND,
+    )
+    assert discovery_errors(discovering, None) == discovery_errors(OLDER, {"dev"}) == []
 
 
 def test_before_they_are_applied_the_name_decides() -> None:
