@@ -49,6 +49,7 @@ TOLD_IN = {
     "place": ("tests.workflows.environment.test_workflow",),
     "together": ("tests.workflows.environment.test_with_promotions",),
     "connection": ("tests.workflows.credential_check.test_workflow",),
+    "commit-status": ("tests.workflows.commit_status.test_workflow",),
 }
 """Prefix of a story -> the modules whose tests are such stories, if they need nothing but a server."""
 END_TO_END = "end-to-end"

@@ -3,8 +3,13 @@
 import hashlib
 import hmac
 import json
+import random
+import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -60,15 +65,18 @@ class Place:
         """Seed the hosts, and apply a Provider and a CommitStatus for each of them."""
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         self._secret("cluster-dev", {"token": SIGNING})
-        host = self.environment.sandbox_url.removeprefix("http://")
-        for kind, (address, token, _) in TYPES.items():
+        for kind, (_, token, _) in TYPES.items():
             # A repository of its own: at another host the same commit would show the statuses of this one.
-            name = f"{NAME}-{kind}"
-            self.sandbox.post("/_seed", world(name))
+            self.sandbox.post("/_seed", world(f"{NAME}-{kind}"))
             self._secret(kind, {"token": token})
-            provider = {"type": kind, "address": address.format(host=host, name=name), "secretRef": {"name": kind}}
-            self.apply("Provider", kind, provider)
+            self.apply("Provider", kind, self.provider(kind))
             self.apply("CommitStatus", kind, subscription(kind))
+
+    def provider(self, kind: str) -> Document:
+        """Return the spec of a Provider of some type."""
+        host = self.environment.sandbox_url.removeprefix("http://")
+        address = TYPES[kind][0].format(host=host, name=f"{NAME}-{kind}")
+        return {"type": kind, "address": address, "secretRef": {"name": kind}}
 
     def apply(self, kind: str, name: str, spec: Document) -> None:
         self.cluster.apply(
@@ -92,6 +100,26 @@ class Place:
         where = f"{self.receiver}{path or f'/flux/{NAMESPACE}/cluster-dev'}"
         return httpx.post(where, content=data, headers=headers, trust_env=False)
 
+    def send_until_accepted(self, body: Document) -> int:
+        """Send an event as Flux does where nobody answers, or 503 is: again."""
+        deadline = time.monotonic() + 90
+        while True:
+            with suppress(httpx.TransportError):
+                if (code := self.send(body).status_code) != 503:
+                    return code
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    def accepted(self, system: str, context: str) -> dict[str, list[str]]:
+        """Return what a host took of contexts that begin so, by the name of the object, in order."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for one in self.sandbox.journal():
+            if one["system"] == system and one["method"] == "POST" and one["accepted"]:
+                body = one["body"]
+                if str(body.get("context", "")).startswith(context):
+                    found[body["context"].rpartition("/")[2]].append(body["description"])
+        return found
+
     def status(self, kind: str, name: str) -> Document:
         return dict(self.cluster.get(kind, NAMESPACE, name).get("status") or {})
 
@@ -99,6 +127,35 @@ class Place:
         """Return the bodies of statuses that were sent to a host, in order."""
         sent = [one for one in self.sandbox.journal() if one["system"] == system and one["method"] == "POST"]
         return [one["body"] for one in sent if "/status" in one["path"] or "/builds" in one["path"]]
+
+
+FAILURES = [
+    {"system": "github", "match": {"method": "POST"}, "action": "status", "status": 429, "probability": 0.05,
+     "headers": {"Retry-After": "1"}},
+    {"system": "github", "match": {"method": "POST"}, "action": "status", "status": 500, "probability": 0.1},
+    {"system": "github", "match": {"method": "POST"}, "action": "hang", "seconds": 3, "probability": 0.02},
+]  # fmt: skip
+
+
+class Killing(Thread):
+    """Kill the receiver and the worker, one after the other, until ended; both run then."""
+
+    def __init__(self, environment: LocalEnvironment, chance: random.Random) -> None:
+        super().__init__(daemon=True)
+        self._environment = environment
+        self._chance = chance
+        self._over = Event()
+
+    def run(self) -> None:
+        while not self._over.wait(self._chance.uniform(2, 5)):
+            name = self._chance.choice(("receiver-1", "worker-1"))
+            self._environment.kill(name)
+            self._environment.restart(name)
+
+    def end(self) -> None:
+        self._over.set()
+        self.join(60)
+        assert not self.is_alive()
 
 
 def subscription(kind: str) -> Document:
@@ -123,6 +180,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         tmp_path_factory.mktemp("flux"),
         temporal_in_memory=True,
         temporal_arguments=ONE_PARTITION,
+        # How soon an attempt counts as lost whose worker was killed.
+        process_environment={"PILOTAGE_TIMINGS": json.dumps({"activity_start_to_close": 8.0})},
     ) as environment:
         environment.start(*PIECES, workers=1, watchers=1, receivers=1)
         with closing(Cluster(environment.kubernetes)) as cluster:
@@ -208,3 +267,47 @@ def test_an_event_without_a_commit_shows_on_its_commit_status(place: Place) -> N
 def ready(status: Document) -> str:
     conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
     return str(conditions.get("Ready", ""))
+
+
+def test_no_event_is_lost_or_overtaken_while_hosts_fail_and_processes_die(place: Place) -> None:
+    contexts, each = 50, 20
+    place.apply("Provider", "storm", {**place.provider("github"), "timeout": "1s"})
+    names = [f"storm-{number}" for number in range(contexts)]
+    sources = [{"kind": "Kustomization", "name": name} for name in names]
+    place.apply("CommitStatus", "storm", {"providerRef": {"name": "storm"}, "prefix": "storm", "eventSources": sources})
+    until(
+        lambda: place.send(about(names[0], at="00:00:00", message="begins")).json()["reason"],
+        lambda said: said == "1 commit status",
+        "the subscription",
+        30,
+    )
+    chance = random.Random(13)
+    events = [
+        about(
+            name,
+            at=f"09:{minute:02}:00",
+            message=f"{name} at {minute}",
+            severity=chance.choice(("info", "error")),
+            reason="Reconciled",
+        )
+        for name in names
+        for minute in range(each)
+    ]
+    chance.shuffle(events)
+    place.sandbox.post("/_script", FAILURES)
+    killing = Killing(place.environment, chance)
+    killing.start()
+    with ThreadPoolExecutor(16) as senders:
+        assert set(senders.map(place.send_until_accepted, events)) <= {202, 429}
+    killing.end()
+    shown = until(
+        lambda: place.accepted("github", "storm/"),
+        lambda seen: all(seen[name] and seen[name][-1].endswith(f" at {each - 1}") for name in names),
+        "the newest event of each context",
+        120,
+    )
+    httpx.delete(f"{place.environment.sandbox_url}/_script", trust_env=False)
+    for name in names:
+        written = [int(text.rpartition(" ")[2]) for text in shown[name] if " at " in text]
+        assert written == sorted(written), name
+        assert len(written) - len(set(written)) <= 1, name

@@ -37,6 +37,8 @@ IDLE = timedelta(hours=1)
 GIVE_UP = timedelta(hours=24)
 """How long a verdict is tried: who was away for a day looks at newer commits."""
 RETRY_INITIAL, RETRY_MAXIMUM = timedelta(seconds=5), timedelta(minutes=10)
+SPREAD = timedelta(seconds=2)
+"""Within which those come back that a host asked to wait for the same time."""
 PUBLISH_GAP = timedelta(minutes=1)
 """Between two writes of the same kind of record: a Provider posts for many commits."""
 _NEVER_ACCEPTED = frozenset({FailureKind.REJECTED, FailureKind.CONFLICT})
@@ -154,7 +156,9 @@ class CommitStatusWorkflow:
         """Keep why it was not posted, and when it is tried again; what the host never accepts is dropped."""
         now = workflow.now()
         self._error = failure.named
-        self._failures += 1
+        if not failure.kind.asks_to_wait:
+            # Who asks for quiet is well; the next attempt comes when it may.
+            self._failures += 1
         self._refused_since = self._refused_since or now
         if not failure.kind.began_nothing:
             # The answer was lost, not the write: what the host shows is unknown.
@@ -164,8 +168,14 @@ class CommitStatusWorkflow:
             self._slot.dropped(verdict)
             self._failures, self._refused_since, self._not_before = 0, None, None
             return
+        self._not_before = now + self._pause(failure)
+
+    def _pause(self, failure: Failure) -> timedelta:
+        """Return how long to wait: never less than was asked, and not as long as others that were refused with it."""
+        if failure.kind.asks_to_wait and failure.wait:
+            return failure.wait + workflow.random().random() * SPREAD
         pause = backoff.pause_after(self._failures, initial=RETRY_INITIAL, maximum=RETRY_MAXIMUM)
-        self._not_before = now + max(backoff.jittered(pause), failure.wait)
+        return max(backoff.jittered(pause), failure.wait)
 
     async def _close_superseded(self, verdict: CommitVerdict) -> None:
         """Close what older commits still show as pending in this context; brief, since it holds up the next post."""
