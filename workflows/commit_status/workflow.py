@@ -73,7 +73,8 @@ class CommitStatusWorkflow:
             if self._slot.wanted is not None:
                 await self._wait_for_host()
                 # The newest at the end of the pause, whatever began it.
-                await self._post(self._slot.wanted)
+                if (verdict := self._slot.begin()) is not None:
+                    await self._post(verdict)
             elif not await self._event_within(IDLE):
                 await self._publisher.drain()
                 if self._slot.wanted is None:
@@ -145,12 +146,13 @@ class CommitStatusWorkflow:
         self._failures, self._refused_since, self._not_before, self._error = 0, None, None, ""
         match outcome:
             case PostOutcome.POSTED | PostOutcome.UNCHANGED:
-                self._slot.shown(verdict)
+                self._slot.shown()
                 self._publisher.offer(record(self._start.slot, verdict, at=workflow.now()))
             case PostOutcome.OVERTAKEN:
-                self._slot.overtaken(verdict)
+                # What the host shows no event of ours describes.
+                self._slot.dropped(unknown=True)
             case PostOutcome.SUSPENDED | PostOutcome.GONE:
-                self._slot.dropped(verdict)
+                self._slot.dropped()
 
     def _refused(self, failure: Failure, verdict: CommitVerdict) -> None:
         """Keep why it was not posted, and when it is tried again; what the host never accepts is dropped."""
@@ -160,14 +162,14 @@ class CommitStatusWorkflow:
             # Who asks for quiet is well; the next attempt comes when it may.
             self._failures += 1
         self._refused_since = self._refused_since or now
-        if not failure.kind.began_nothing:
-            # The answer was lost, not the write: what the host shows is unknown.
-            self._slot.posted = None
         self._publisher.offer(record(self._start.slot, verdict, at=now, error=failure.named))
+        # Where the answer was lost and not the write, what the host shows is unknown.
+        unknown = not failure.kind.began_nothing
         if failure.kind in _NEVER_ACCEPTED or now - self._refused_since >= GIVE_UP:
-            self._slot.dropped(verdict)
+            self._slot.dropped(unknown=unknown)
             self._failures, self._refused_since, self._not_before = 0, None, None
             return
+        self._slot.failed(unknown=unknown)
         self._not_before = now + self._pause(failure)
 
     def _pause(self, failure: Failure) -> timedelta:

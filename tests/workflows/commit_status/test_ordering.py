@@ -1,0 +1,50 @@
+"""Which verdict counts: played over every order in which events may arrive, with posts at work meanwhile."""
+
+import itertools
+import random
+
+import pytest
+
+from activities.models.commit_statuses import CommitVerdict
+from tests.workflows.commit_status.world import verdict
+from workflows.commit_status.ordering import Slot
+
+STATES = ("pending", "success", "failure")
+
+
+def test_in_whatever_order_events_arrive_the_newest_is_shown_and_nothing_is_sent_twice() -> None:
+    for seed in range(3000):
+        chance = random.Random(seed)
+        events = [verdict(chance.choice(STATES), at=at, description=chance.choice("ab")) for at in range(8)]
+        newest = events[-1]
+        arriving = [*events, *chance.choices(events, k=4)]
+        chance.shuffle(arriving)
+        slot, sent = Slot(), list[CommitVerdict]()
+        while arriving or slot.wanted is not None:
+            if slot.at_work is None and slot.wanted is not None and chance.random() < 0.5:
+                slot.begin()
+            elif slot.at_work is not None and chance.random() < 0.5:
+                if chance.random() < 0.2:
+                    slot.failed(unknown=False)
+                else:
+                    sent.append(slot.at_work)
+                    slot.shown()
+            elif arriving:
+                slot.take(arriving.pop())
+        assert newest.says_the_same(slot.posted), seed
+        assert [one.at for one in sent] == sorted(one.at for one in sent), seed
+        assert not any(one.says_the_same(two) for one, two in itertools.pairwise(sent)), seed
+
+
+@pytest.mark.parametrize(("state", "taken"), [("pending", True), ("success", False), ("failure", False)])
+def test_what_may_replace_pending_alone_replaces_nothing_else(state: str, taken: bool) -> None:
+    slot = Slot(posted=verdict(state))
+    closing = CommitVerdict(at=verdict(state, at=9).at, state="error", description="superseded", over_pending=True)
+    assert slot.take(closing) is taken
+
+
+def test_a_verdict_that_the_host_overtook_is_forgotten_with_what_was_known() -> None:
+    slot = Slot(posted=verdict("success"), wanted=verdict("failure", at=1))
+    slot.begin()
+    slot.dropped(unknown=True)
+    assert (slot.posted, slot.wanted) == (None, None)
