@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from activities.failures import describe, failure_from, kind_of
 from activities.models.budgets import VIEW_BYTES
 from activities.models.configuration import (
+    BranchWriteSpec,
     DeploymentSpec,
     EnvironmentView,
     GitEditSpec,
@@ -28,7 +29,7 @@ from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.shared_applications import split_name
-from crds.v1alpha1.deployment import ArgoCDWrite, Deployment, GitWrite, Write
+from crds.v1alpha1.deployment import ArgoCDWrite, BranchWrite, Deployment, GitWrite, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
@@ -267,6 +268,8 @@ def to_write_spec(write: Write | None) -> WriteSpec | None:
         return None
     if write.git is not None:
         return WriteSpec(kind=WriteKind.GIT, git=_git_write_spec(write.git))
+    if write.branch is not None:
+        return WriteSpec(kind=WriteKind.BRANCH, branch=_branch_write_spec(write.branch))
     argocd = write.argocd or ArgoCDWrite()
     return WriteSpec(
         kind=WriteKind(argocd.set),
@@ -296,6 +299,19 @@ def _git_write_spec(git: GitWrite) -> GitWriteSpec:
             )
             for edit in git.edits
         ),
+    )
+
+
+def _branch_write_spec(branch: BranchWrite) -> BranchWriteSpec:
+    return BranchWriteSpec(
+        repository=branch.repository_ref.name,
+        source=branch.source,
+        target=branch.target,
+        auto_merge=branch.auto_merge,
+        merge_method=MergeMethod(branch.merge_method),
+        title=branch.title or "",
+        body=branch.body or "",
+        labels=branch.labels,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from activities.models.configuration import DeploymentSpec, WriteKind
+from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.ports import ReferenceMissing, ResourceOpener
 from activities.reading import reference
@@ -26,7 +26,7 @@ async def with_rights(
         deployment = declared.get(one.deployment)
         if deployment is None or deployment.write is None or one.writable or one.problem:
             return one
-        if deployment.write.kind is WriteKind.GIT:
+        if deployment.write.kind.in_git:
             return one
         async with gate:
             missing = [verb for verb in VERBS if await _is_denied(connections, namespace, deployment, verb)]

@@ -214,6 +214,8 @@ class TrackerReason(StrEnum):
     """ReadyToPromote: what the target runs cannot be read."""
     PARTIAL = "Partial"
     """PromotionFailed: a wave failed after others had arrived."""
+    HEAD_MOVED = "HeadMoved"
+    """PromotionFailed: the branch that was to be merged holds others' commits since it was tested."""
     WAVE_FAILED = "WaveFailed"
     """PromotionFailed: a wave failed before anything arrived."""
     DELETED = "Deleted"

@@ -5,45 +5,33 @@ closes the pull request decides: neither is done again.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from activities.delivery.file_edits import Edit, commit_message, marked
 from activities.delivery.file_plans import LOG, Plan, holds_nothing_else
+from activities.delivery.proposals import Proposed, awaited, led_elsewhere, merge, not_merged, refused, show_gates
 from activities.delivery.seam import Order
-from activities.failures import describe
 from activities.models.configuration import GitWriteSpec
-from activities.models.delivery import WriteOutcome, WriteResult
-from activities.models.git_delivery import Gate, Proposal
-from providers.errors import ProviderBusy, ProviderNotFound, ProviderRejected, ProviderUnauthorized
+from activities.models.delivery import WriteResult
+from activities.models.git_delivery import Proposal
 from providers.models import (
     ChangeState,
-    CommitStatus,
     HostPullRequest,
     Merge,
     MergeMethod,
     NewCommit,
     NewPullRequest,
-    StatusState,
 )
-from providers.ports import Branches, PullRequestChanges, ScmHost
+from providers.ports import Branches, ScmHost
 
 _KEY_CHARACTERS = 16
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proposed:
-    """What became of it, and the pull request as it is now."""
-
-    result: WriteResult
-    proposal: Proposal | None = None
-
-
 async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> Proposed:
-    """Bring the edits that `base` lacks into a pull order. Raises ProviderConflict where a branch moved meanwhile."""
+    """Bring the edits that `base` lacks into a pull request. Raises ProviderConflict where a branch moved meanwhile."""
     branches, changes = host.branches, host.changes
     if branches is None or changes is None or not host.capabilities.begins_branches:
-        return Proposed(result=_refused(f"GitRepository {git.repository} is at a host where none is opened yet"))
+        return Proposed(result=refused(f"GitRepository {git.repository} is at a host where none is opened yet"))
     known = order.proposal
     opened = await host.pull_requests.get(known.number) if known is not None else None
     if opened is not None and (ended := _ended(opened, git)) is not None:
@@ -56,12 +44,12 @@ async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequenc
         if found is not None and not await _changes_only(host, opened.number, edits):
             head = ""
         if head:
-            await _show(host, order, head)
+            await show_gates(host, order, head)
         known = Proposal(key=order.key, number=opened.number, head_sha=head)
     if (changed := _changed(opened, known, git)) is not None:
         return Proposed(result=changed, proposal=known)
-    merge = replace(_merge_of(order, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
-    return Proposed(result=await _merged(changes, git, opened, merge), proposal=known)
+    wanted = replace(_merge_of(order, edits), head_sha=known.head_sha, method=MergeMethod(git.merge_method))
+    return Proposed(result=await merge(changes, opened, wanted, auto=git.auto_merge), proposal=known)
 
 
 def branch_of(order: Order) -> str:
@@ -97,59 +85,19 @@ async def _changes_only(host: ScmHost, number: int, edits: Sequence[Edit]) -> bo
     return changed.complete and set(changed.paths) <= {edit.file for edit in edits}
 
 
-async def _merged(changes: PullRequestChanges, git: GitWriteSpec, opened: HostPullRequest, merge: Merge) -> WriteResult:
-    if not git.auto_merge:
-        return _awaited(f"pull request {opened.url} waits to be merged")
-    try:
-        made = await changes.merge(opened.number, merge)
-    except ProviderBusy as error:
-        # The host computes or merges still, or our own calls wait for their turn, which says nothing of the host.
-        return _awaited(f"pull request {opened.url} is not merged yet: {describe(error)}")
-    except ProviderRejected as error:
-        return _awaited(f"pull request {opened.url} may not be merged yet: {describe(error)}")
-    return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {made[:12]} of {git.branch}")
-
-
-async def _show(host: ScmHost, order: Order, head: str) -> None:
-    """Show the tests of the round on the head."""
-    if not host.capabilities.commit_statuses:
-        return
-    # A credential that may not show them may deliver all the same.
-    with suppress(ProviderUnauthorized, ProviderNotFound, ProviderRejected):
-        for gate in order.gates:
-            await host.commit_statuses.set(head, _status(order, gate))
-
-
-def _status(order: Order, gate: Gate) -> CommitStatus:
-    return CommitStatus(
-        context=f"pilotage/{order.variables.get('sourceEnvironment', '')}/{gate.name}",
-        state=StatusState.SUCCESS if gate.passed else StatusState.FAILURE,
-        description=gate.message,
-        url=gate.url,
-    )
-
-
 def _ended(found: HostPullRequest, git: GitWriteSpec) -> WriteResult | None:
     """Say what a person decided; the branch that is to be written lacks the edits all the same."""
-    if found.state is ChangeState.CLOSED:
-        return _refused(f"pull request {found.url} was closed without being merged: `retry` opens another one")
-    if found.state is ChangeState.MERGED and found.base_branch != git.branch:
-        text = f"pull request {found.url} was merged into `{found.base_branch}`, and not into `{git.branch}`"
-        return _refused(f"{text}: `retry` opens another one")
-    if found.state is ChangeState.MERGED:
-        return _refused(f"pull request {found.url} was merged, and what it wrote was set back since")
-    return None
+    if found.state is ChangeState.MERGED and found.base_branch == git.branch:
+        return refused(f"pull request {found.url} was merged, and what it wrote was set back since")
+    return not_merged(found, git.branch)
 
 
 def _changed(found: HostPullRequest, known: Proposal, git: GitWriteSpec) -> WriteResult | None:
     """Say what others made of it: who may push, or lead it elsewhere, could else have us merge what they may not."""
     if found.head_sha != known.head_sha:
         text = f"pull request {found.url} holds commits of others, so that it is neither merged nor shown as tested: "
-        return _awaited(f"{text}merge it, or close it and `retry`")
-    if found.base_branch != git.branch:
-        text = f"pull request {found.url} leads to `{found.base_branch}` by now, so that it is not merged: "
-        return _awaited(f"{text}lead it to `{git.branch}` again, or close it and `retry`")
-    return None
+        return awaited(f"{text}merge it, or close it and `retry`")
+    return led_elsewhere(found, git.branch)
 
 
 def _wanted(order: Order, git: GitWriteSpec, edits: Sequence[Edit]) -> NewPullRequest:
@@ -160,11 +108,3 @@ def _wanted(order: Order, git: GitWriteSpec, edits: Sequence[Edit]) -> NewPullRe
 def _merge_of(order: Order, edits: Sequence[Edit]) -> Merge:
     title, _, message = commit_message(edits, order.variables, order.key).partition("\n")
     return Merge(head_sha="", title=title, message=message.strip())
-
-
-def _awaited(message: str) -> WriteResult:
-    return WriteResult(outcome=WriteOutcome.AWAITED, message=message)
-
-
-def _refused(message: str) -> WriteResult:
-    return WriteResult(outcome=WriteOutcome.REFUSED, message=message)

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from activities.delivery.file_edits import Edit, EditRefused, Held, commit_message, edits_of
 from activities.delivery.file_plans import Plan, plan
-from activities.delivery.file_proposals import Proposed, propose
+from activities.delivery.file_proposals import propose
+from activities.delivery.proposals import Proposed, answered, refused
 from activities.delivery.refreshing import refresh
 from activities.delivery.seam import Order, Written
 from activities.failures import describe
@@ -43,23 +44,23 @@ class FileWriter:
         git = _git_of(order.deployments)
         try:
             found = await self._written(order, git)
-        except EditRefused as refused:
-            return _answer(order, Proposed(result=_refused(str(refused))), only=refused.deployment)
+        except EditRefused as error:
+            return answered(order, Proposed(result=refused(str(error))), only=error.deployment)
         except _REFUSALS as error:
-            found = Proposed(result=_refused(f"{_where(git)} cannot be written: {describe(error)}"))
-        return _answer(order, found)
+            found = Proposed(result=refused(f"{_where(git)} cannot be written: {describe(error)}"))
+        return answered(order, found)
 
     async def start(self, order: Order) -> Written:
         """Have Argo CD look at the branch now rather than at its next poll."""
         await refresh(self._connections, order)
-        return _answer(order, Proposed(result=WriteResult(outcome=WriteOutcome.DONE)))
+        return answered(order, Proposed(result=WriteResult(outcome=WriteOutcome.DONE)))
 
     async def _written(self, order: Order, git: GitWriteSpec) -> Proposed:
         edits = edits_of(order.deployments, order.artifacts, order.variables)
         host = (await self._connections.repository(order.namespace, git.repository)).host
         if host.branches is None:
             return Proposed(
-                result=_refused(f"GitRepository {git.repository} is at a host where this version writes no files")
+                result=refused(f"GitRepository {git.repository} is at a host where this version writes no files")
             )
         for _ in range(TRIES):
             with suppress(ProviderConflict):
@@ -78,7 +79,7 @@ class FileWriter:
         if base.made is not None:
             made = base.made.sha[:12]
             return Proposed(
-                result=_refused(f"commit {made} of {git.branch}, which wrote it, was set back since by another one")
+                result=refused(f"commit {made} of {git.branch}, which wrote it, was set back since by another one")
             )
         if git.via is GitVia.PULL_REQUEST:
             return await propose(host, order, git, edits, base)
@@ -128,14 +129,3 @@ def _stands(base: Plan, order: Order) -> WriteResult:
 
 def _done(sha: str, branch: str) -> WriteResult:
     return WriteResult(outcome=WriteOutcome.DONE, message=f"commit {sha[:12]} of {branch}")
-
-
-def _refused(message: str) -> WriteResult:
-    return WriteResult(outcome=WriteOutcome.REFUSED, message=message)
-
-
-def _answer(order: Order, found: Proposed, *, only: str = "") -> Written:
-    """Give each deployment its result; beside the `only` one that is refused the others wait."""
-    waits = WriteResult(outcome=WriteOutcome.BUSY, message=f"nothing is written, since {only} cannot be")
-    results = {one.name: found.result if only in ("", one.name) else waits for one in order.deployments}
-    return Written(results=results, proposal=found.proposal)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from activities.delivery.branches import BranchWriter
 from activities.delivery.files import FileWriter
 from activities.delivery.seam import Order, Writer, Written
 from activities.metrics import Count, count
@@ -15,7 +16,10 @@ class GitDelivery:
     """Write to branches of named repositories."""
 
     def __init__(self, connections: ResourceOpener) -> None:
-        self._writers: Mapping[WriteKind, Writer] = {WriteKind.GIT: FileWriter(connections)}
+        self._writers: Mapping[WriteKind, Writer] = {
+            WriteKind.GIT: FileWriter(connections),
+            WriteKind.BRANCH: BranchWriter(connections),
+        }
 
     async def deliver(self, request: DeliverFilesInput) -> DeliverFilesResult:
         """Write all deployments of one branch, and have what deploys from it look at it once that stands."""
@@ -29,6 +33,8 @@ class GitDelivery:
             variables=request.variables,
             proposal=request.proposal,
             gates=request.gates,
+            retried=request.retried,
+            prepares=request.prepares,
         )
         writer = self._writers[_kind_of(request.deployments)]
         written = await writer.write(order)

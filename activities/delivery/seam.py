@@ -1,8 +1,9 @@
 """The seam of delivery: who shows what a deployment runs, and who writes what it is to run.
 
 The two are apart. Who deploys, which is Argo CD, shows a deployment however it is written. Who writes follows from the
-Environment's `write`: the Application's own spec (`argocd.py`), or files of a Git repository (`files.py`). Each writer
-finds what is there before it writes, and is asked with the same key again until its answer came through.
+Environment's `write`: the Application's own spec (`argocd.py`), files of a Git repository (`files.py`), or a branch
+that is merged into another (`branches.py`). Each writer finds what is there before it writes, and is asked with the
+same key again until its answer came through.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,10 @@ class Order:
     """The pull request that was opened for it, where one is."""
     gates: tuple[Gate, ...] = ()
     """What is shown on that."""
+    retried: bool = False
+    """Whether a person said `retry`, who takes a branch as it is then."""
+    prepares: bool = False
+    """Only open the pull request, and show the gates: nothing may be merged yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

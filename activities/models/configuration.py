@@ -88,6 +88,13 @@ class WriteKind(StrEnum):
     HELM_PARAMETER = "HelmParameter"
     GIT = "Git"
     """Files in a Git repository; the application itself is only observed."""
+    BRANCH = "Branch"
+    """A branch of a Git repository that is merged into another; the application itself is only observed."""
+
+    @property
+    def in_git(self) -> bool:
+        """Whether it is Git that is written, so that the application shows nothing of the write."""
+        return self in (WriteKind.GIT, WriteKind.BRANCH)
 
 
 class GitVia(StrEnum):
@@ -129,6 +136,24 @@ class GitWriteSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BranchWriteSpec:
+    """Say which branch is merged into which, and how its pull request looks."""
+
+    repository: str
+    """GitRepository name."""
+    source: str
+    target: str
+    auto_merge: bool = False
+    """Whether we merge the pull request as soon as the host allows it."""
+    merge_method: MergeMethod = MergeMethod.MERGE
+    title: str = ""
+    """Template; empty leaves the title to people."""
+    body: str = ""
+    """Template; empty leaves the text to people."""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class WriteSpec:
     """Say how a deployment is moved."""
 
@@ -146,6 +171,15 @@ class WriteSpec:
     """Whether our syncs prune; where auto-sync is on, its own setting counts."""
     git: GitWriteSpec | None = None
     """What is written, where the kind is GIT."""
+    branch: BranchWriteSpec | None = None
+    """What is merged, where the kind is BRANCH."""
+
+    @property
+    def destination(self) -> tuple[str, str] | None:
+        """GitRepository and branch that are written; None where no branch is."""
+        if self.git is not None:
+            return self.git.repository, self.git.branch
+        return (self.branch.repository, self.branch.target) if self.branch is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)

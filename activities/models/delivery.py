@@ -145,6 +145,8 @@ class WriteOutcome(StrEnum):
     """A sync window forbids the sync for now; `until` says when it ends, where that is known."""
     AWAITED = "Awaited"
     """A pull request of ours waits to be merged: ask again later."""
+    HEAD_MOVED = "HeadMoved"
+    """The branch that is to be merged holds others' commits since it was tested."""
     REFUSED = "Refused"
     """Argo CD refuses for a reason that a person must fix; `message` says which."""
 

@@ -1,4 +1,4 @@
-"""Deployments that are written through files of a Git repository."""
+"""Deployments that are written through a Git repository: files of a branch, or a branch that is merged into another."""
 
 from dataclasses import dataclass
 
@@ -16,23 +16,27 @@ class Proposal:
     """Under which it was opened."""
     number: int
     head_sha: str
+    shown: str = ""
+    """Digest of the gates that it shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gate(Bounded):
-    """Say how a test of the round ended, to be shown on a pull request of ours."""
+    """Say how a test of the round stands, to be shown on a pull request of ours."""
 
     name: str
     passed: bool
+    pending: bool = False
+    """Whether it has not ended."""
     message: Line = ""
     url: Link = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeliverFilesInput:
-    """Write the artifacts to the files of several deployments, all in one commit that `key` marks.
+    """Write the artifacts of several deployments, which are all written to one branch of one repository in one way.
 
-    All of them are written to the same branch of the same repository.
+    Files are written in one commit that `key` marks.
     """
 
     namespace: str
@@ -49,6 +53,10 @@ class DeliverFilesInput:
     """The pull request that was opened for this key, where one is."""
     gates: tuple[Gate, ...] = ()
     """What is shown on it."""
+    retried: bool = False
+    """Whether a person said `retry`, who takes a branch as it is then."""
+    prepares: bool = False
+    """Only open the pull request, and show the gates: nothing may be merged yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Validation of delivery by Git: paths, templates, and whether what is written can be recognised again. Pure."""
+"""Validation of delivery by Git: branches, paths, templates, and whether what is written is recognised again. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from crds.rules.field_errors import FieldError
 from crds.rules.policies import repository_errors, template_errors
 from crds.rules.substitution import SubstitutionError, names_in, render
 from crds.rules.yaml_paths import YamlPathError, parse_path
-from crds.v1alpha1.deployment import Deployment, GitEdit, GitWrite, Write
+from crds.v1alpha1.deployment import BranchWrite, Deployment, GitEdit, GitWrite, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import WRITES_NO_FILES
@@ -25,6 +25,7 @@ _PLACE_VARIABLES = frozenset(
     }
 )
 _OWN_VARIABLES = "target.vars."
+_OF_ONE_DEPLOYMENT = frozenset({"component.name", "deployment.name", "revision", "artifact.image", "artifact.tag"})
 _RECOGNISED_BY = frozenset({"revision", "artifact.tag"})
 _STANDS_FOR_ANY = "x"
 # git check-ref-format, as far as hosts take it.
@@ -41,6 +42,8 @@ def git_write_errors(
     for path, write in _writes(environment):
         if write.git is not None:
             errors += _write_errors(environment, f"{path}.git", write.git, repositories)
+        if write.branch is not None:
+            errors += _merge_errors(environment, f"{path}.branch", write.branch, repositories)
     for index, deployment in enumerate(environment.spec.deployments):
         write_of = environment.write_of(deployment)
         if write_of is not None and write_of.git is not None and repositories is not None:
@@ -75,8 +78,7 @@ def _write_errors(
     errors: list[FieldError] = []
     if repositories is not None:
         errors += _repository_errors(f"{path}.repositoryRef.name", write.repository_ref.name, repositories)
-    if _BRANCH.fullmatch(write.branch) is None:
-        errors.append(FieldError(path=f"{path}.branch", message="is no name of a branch"))
+    errors += _branch_errors(f"{path}.branch", write.branch)
     for index, edit in enumerate(write.edits):
         errors += _edit_errors(environment, f"{path}.edits[{index}]", edit)
     if not any(one.kustomize_image or _RECOGNISED_BY & set(_names(one.value or "")) for one in write.edits):
@@ -86,6 +88,32 @@ def _write_errors(
         )
         errors.append(FieldError(path=f"{path}.edits", message=message))
     return errors
+
+
+def _merge_errors(
+    environment: Environment, path: str, write: BranchWrite, repositories: Mapping[str, GitRepository] | None
+) -> list[FieldError]:
+    errors = repository_errors(f"{path}.repositoryRef.name", write.repository_ref.name, repositories)
+    errors += _branch_errors(f"{path}.source", write.source) + _branch_errors(f"{path}.target", write.target)
+    for name, template in (("title", write.title or ""), ("body", write.body or "")):
+        errors += _text_errors(environment, f"{path}.{name}", template)
+    return errors
+
+
+def _branch_errors(path: str, branch: str) -> list[FieldError]:
+    return [] if _BRANCH.fullmatch(branch) else [FieldError(path=path, message="is no name of a branch")]
+
+
+def _text_errors(environment: Environment, path: str, template: str) -> list[FieldError]:
+    """Check a template about all deployments of a branch: what only one of them has is none of its variables."""
+    if errors := template_errors(path, template):
+        return errors
+    if refused := [name for name in names_in(template) if name in _OF_ONE_DEPLOYMENT]:
+        listed = ", ".join(f"`${{{name}}}`" for name in refused)
+        return [
+            FieldError(path=path, message=f"{listed} cannot be part of it: the pull request is about all deployments")
+        ]
+    return _lacking(environment, path, template)
 
 
 def _repository_errors(path: str, name: str, repositories: Mapping[str, GitRepository]) -> list[FieldError]:

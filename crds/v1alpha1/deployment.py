@@ -142,15 +142,55 @@ class GitWrite(Model):
     `value`: from it what the branch holds is recognised."""
 
 
+class BranchWrite(Model):
+    """Merge one branch of a Git repository into another one that Argo CD deploys from, by a pull request."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="self.source != self.target",
+            message="source must be another branch than target",
+            field_path=".source",
+        ),
+        Rule(
+            rule="!has(self.mergeMethod) || self.mergeMethod == 'Merge' || (has(self.autoMerge) && self.autoMerge)",
+            message="mergeMethod must be set only when autoMerge is",
+            field_path=".mergeMethod",
+        ),
+    )
+
+    repository_ref: NameReference
+    """GitRepository of both branches."""
+    source: Annotated[str, Field(min_length=1, max_length=255)]
+    """Branch that holds what is promoted: one that a hydrator pushes, or the source environment's own branch."""
+    target: Annotated[str, Field(min_length=1, max_length=255)]
+    """Branch that Argo CD deploys from."""
+    auto_merge: bool = False
+    """Whether Pilotage merges the pull request as soon as the host allows it; else a person does."""
+    merge_method: MergeMethod = MergeMethod.MERGE
+    """How Pilotage merges it; one that the repository allows."""
+    title: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Title of the pull request, with variables; kept so while it is delivered. If not given it is `Promote <source> to
+    <target>`, and people may change it."""
+    body: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Text of the pull request, with variables; kept so while it is delivered."""
+    labels: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=50)], ...],
+        Field(max_length=10, json_schema_extra=extra(list_type="set")),
+    ] = ()
+    """Labels that the pull request has besides those that people give it, where the host has labels."""
+
+
 class Write(Model):
     """How a deployment is written: exactly one way."""
 
-    rules: ClassVar = (exactly_one_of("argocd", "git"),)
+    rules: ClassVar = (exactly_one_of("argocd", "git", "branch"),)
 
     argocd: ArgoCDWrite | None = None
     """Write to the Argo CD Application itself."""
     git: GitWrite | None = None
     """Write files in a Git repository; Argo CD picks them up."""
+    branch: BranchWrite | None = None
+    """Merge one branch of a Git repository into another; Argo CD picks it up."""
 
 
 class ArgoCDDeployment(Model):

@@ -25,7 +25,7 @@ from activities.models.budgets import (
 from activities.models.configuration import DeploymentSpec, EnvironmentView, TestSpec
 from crds.fields import NAME_MAX_LENGTH
 from crds.rules.policies import MAX_TESTS_BYTES
-from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, GitEdit, GitWrite
+from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, BranchWrite, GitEdit, GitWrite
 from crds.v1alpha1.drift_monitor import MAX_PARAMETERS, MONITOR_NAME_MAX_LENGTH
 from crds.v1alpha1.environment import EnvironmentSpec
 from crds.v1alpha1.environment_status import MAX_HISTORY, MAX_MEMBERS
@@ -35,6 +35,7 @@ from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 from workflows.environment.members import DEPARTED_KEPT
 from workflows.promotion.monitoring import KEPT as UNWATCHED_KEPT
 from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, SUPERSEDED_KEPT
+from workflows.promotion.steps.proposing import SHOWN_AT_MOST
 from workflows.runtime.ancestry import PAIRS_PER_CALL
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -224,6 +225,12 @@ LENGTHS: dict[str, int] = {
     "GitEditSpec.yaml_path": 4 * most(GitEdit, "yaml_path"),
     "GitEditSpec.value": 4 * most(GitEdit, "value"),
     "GitWriteSpec.branch": 4 * most(GitWrite, "branch"),
+    "BranchWriteSpec.source": 4 * most(BranchWrite, "source"),
+    "BranchWriteSpec.target": 4 * most(BranchWrite, "target"),
+    "BranchWriteSpec.title": 4 * most(BranchWrite, "title"),
+    "BranchWriteSpec.body": 4 * most(BranchWrite, "body"),
+    "BranchWriteSpec.labels": 4 * 50,
+    "Proposal.shown": 16,
     "RunRef.digests[]": 16,
     "SyncApplicationInput.allowed": 64,
     "TestProgress.foreign": 300,
@@ -347,6 +354,8 @@ COUNTS: dict[str, int] = {
     "DeliverFilesInput.gates": TESTS,
     # Each deployment may be written to a branch of its own.
     "Hop.proposals": most(EnvironmentSpec, "deployments"),
+    "Round.proposals": SHOWN_AT_MOST,
+    "BranchWriteSpec.labels": most(BranchWrite, "labels"),
     "GitWriteSpec.edits": most(GitWrite, "edits"),
     "override": MAX_APPLICATIONS,
     "refused": MAX_APPLICATIONS,

@@ -40,6 +40,11 @@ def _edit(**fields: object) -> Document:
     return environment_document("dev", deployment(write={"git": {**_GIT, "edits": [fields]}}))
 
 
+def _merge(**fields: object) -> Document:
+    branch = {"repositoryRef": {"name": "config"}, "source": "next", "target": "staging", **fields}
+    return environment_document("dev", deployment(write={"branch": branch}))
+
+
 def _write(**fields: object) -> Document:
     return environment_document("dev", deployment(write={"argocd": fields}))
 
@@ -60,7 +65,7 @@ _NAME_RULE = "the name of a tracker must be <repository>-<number>, such as web-4
 _GITHUB = {"owner": "acme", "name": "web"}
 _JENKINS = {"url": "https://ci.example"}
 _ONE_RUNNER = "exactly one of jenkins, githubActions, gitlabCI must be set"
-_ONE_WRITE = "exactly one of argocd, git must be set"
+_ONE_WRITE = "exactly one of argocd, git, branch must be set"
 _ONE_EDIT = "exactly one of kustomizeImage, yamlPath must be set"
 _VALUE = "value must be set exactly when yamlPath is"
 _GIT = {
@@ -203,6 +208,18 @@ BAD_DOCUMENTS = (
         "way to merge what a person merges",
         environment_document("dev", deployment(write={"git": {**_GIT, "via": "PullRequest", "mergeMethod": "Squash"}})),
         "spec.deployments[0].write.git.mergeMethod",
+        "mergeMethod must be set only when autoMerge is",
+    ),
+    bad(
+        "branch that is merged into itself",
+        _merge(target="next"),
+        "spec.deployments[0].write.branch.source",
+        "source must be another branch than target",
+    ),
+    bad(
+        "way to merge a branch that a person merges",
+        _merge(mergeMethod="Squash"),
+        "spec.deployments[0].write.branch.mergeMethod",
         "mergeMethod must be set only when autoMerge is",
     ),
     bad("edit of nothing", _edit(file="a.yaml"), "spec.deployments[0].write.git.edits[0]", _ONE_EDIT),

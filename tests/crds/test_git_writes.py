@@ -99,3 +99,36 @@ def test_a_component_without_a_tag_cannot_be_written_as_one() -> None:
     assert "declares none" in message
     by_revision = {"file": "a.yaml", "yamlPath": "spec.source.targetRevision", "value": "${revision}"}
     assert problems(environment(by_revision), repositories()) == []
+
+
+def merging(**branch: Any) -> Environment:
+    """Declare an environment whose branch another one is merged into."""
+    place = environment()
+    declared = {"repositoryRef": {"name": "config"}, "source": "next", "target": "prod", **branch}
+    return Environment.from_wire(
+        {**place.to_wire(), "spec": {**place.to_wire()["spec"], "write": {"branch": declared}}}
+    )
+
+
+def test_a_branch_is_merged_at_every_host() -> None:
+    known = repositories(web=[])
+    block = {"scmProviderRef": {"name": "bitbucket"}, "bitbucketDataCenter": {"project": "ACME", "name": "config"}}
+    known["config"] = GitRepository.from_wire({"metadata": {"name": "config", "namespace": "shop"}, "spec": block})
+    title = "${pullRequest.title} to ${targetEnvironment} in ${target.vars.cluster}"
+    assert problems(merging(title=title, body=title, labels=["a"]), known) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "words"),
+    [
+        ("source", "a..b", "no name of a branch"),
+        ("target", "a b", "no name of a branch"),
+        ("title", "${component.name}", "about all deployments"),
+        ("body", "${target.vars.none}", "no such entry"),
+        ("body", "${nonsense}", "unknown variable"),
+    ],
+)
+def test_what_is_wrong_with_a_merge_is_told_by_its_field(field: str, given: str, words: str) -> None:
+    [(path, message)] = problems(merging(**{field: given}))
+    assert path == f"spec.write.branch.{field}"
+    assert words in message

@@ -128,6 +128,10 @@ class Round:
     """Whether the round's own time is up."""
     confirmed: bool = False
     """Whether the source was read after the newest trigger and still ran the artifacts."""
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    """Branch -> the pull request to it whose head shows the tests: that head is the tested one."""
+    proposed: bool = False
+    """Whether such pull requests were looked for."""
 
 
 class Refusal(StrEnum):
@@ -224,6 +228,9 @@ class Hop:
         """Forget what belongs to one attempt."""
         self.touched = {name: int(Touch.MOVED) for name in self.touched if self.has(name, Touch.MOVED)}
         self.proposals = {}
+        if self.round is not None:
+            # What a person says `retry` to is what the branches hold then.
+            self.round.proposals = {}
 
 
 @dataclass(kw_only=True)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from deploy.local.sandbox.clock import Clock, timestamp
 from deploy.local.sandbox.commits import CommitGraph
+from deploy.local.sandbox.git_graph import GitGraph
 from deploy.local.sandbox.github_runs import Workflow, WorkflowRun
 from deploy.local.sandbox.replies import Json
 
@@ -146,7 +148,8 @@ class GitHubState:
             owner, _, name = full_name.partition("/")
             repository = self.repository(full_name)
             if repository is None:
-                repository = Repository(owner=owner, name=name, identifier=self.next_number())
+                graph = GitGraph(Path(wanted["git"])) if "git" in wanted else CommitGraph()
+                repository = Repository(owner=owner, name=name, identifier=self.next_number(), graph=graph)
                 self.repositories[full_name.lower()] = repository
             self._load_repository(repository, wanted)
 

@@ -14,6 +14,7 @@ from deploy.local.sandbox import (
     bitbucket_cloud,
     bitbucket_data_center,
     control,
+    git_server,
     gitea,
     github,
     gitlab,
@@ -42,6 +43,7 @@ def build_app(state: SandboxState) -> web.Application:
     app[STATE] = state
     for routes in (
         control,
+        git_server,
         github,
         gitea,
         jenkins,

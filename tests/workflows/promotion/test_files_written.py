@@ -15,6 +15,7 @@ from tests.worlds.played import Played
 from tests.worlds.stage import now
 
 GIT = GitWriteSpec(repository="config", branch="main", edits=(GitEditSpec(file="a.yaml", image="acme/web"),))
+FILES = WriteSpec(kind=WriteKind.GIT, git=GIT)
 OPENED = Proposal(key="opened", number=7, head_sha="e" * 40)
 WAITS = "pull request https://example.com/7 waits to be merged"
 
@@ -27,19 +28,22 @@ class Filed(World):
     answers: list[WriteResult | ApplicationError] = field(default_factory=list)
     """Answers to come; the last one stays, none means that all is written."""
     proposal: Proposal | None = None
+    prepared: list[DeliverFilesInput] = field(default_factory=list)
+    """What was to be shown while tests ran."""
 
-    def filed(self, count: int, *, seconds: float = 20) -> None:
+    def filed(self, count: int, *, seconds: float = 20, write: WriteSpec = FILES) -> None:
         """Declare so many deployments of one wave, and how long they may take."""
         self.environment("staging", OLD, waves=count)
         view = self.environments["staging"]
-        deployments = tuple(
-            replace(one, wave=0, write=WriteSpec(kind=WriteKind.GIT, git=GIT)) for one in view.deployments
-        )
+        deployments = tuple(replace(one, wave=0, write=write) for one in view.deployments)
         timeout = timedelta(seconds=seconds)
         self.environments["staging"] = replace(view, deployments=deployments, delivery_timeout=timeout)
 
     @activity.defn
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
+        if request.prepares:
+            self.prepared.append(request)
+            return DeliverFilesResult(written=(), proposal=self.proposal)
         self.asked.append(request)
         answer: WriteResult | ApplicationError = WriteResult(outcome=WriteOutcome.DONE)
         if self.answers:

@@ -22,8 +22,8 @@ BLOCKED_AT_MOST = timedelta(minutes=5)
 
 
 def by_git(one: DeploymentSpec) -> bool:
-    """Tell whether a deployment is written through files, so that Argo CD's own objects show nothing of our write."""
-    return one.write is not None and one.write.kind is WriteKind.GIT
+    """Tell whether a deployment is written through Git, so that Argo CD's own objects show nothing of our write."""
+    return one.write is not None and one.write.kind.in_git
 
 
 def wanted_raw(one: DeploymentSpec, artifact: Artifact) -> str:

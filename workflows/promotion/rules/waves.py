@@ -59,6 +59,8 @@ class Act:
     """What is known of each deployment that did not arrive."""
     error: str = ""
     """Why the wave failed."""
+    reason: str = ""
+    """The kind of that, where people can tell it from others by it."""
     failed: Collection[str] = ()
     """The deployments whose failures end the wave; none where time ran out."""
     diverged: Sequence[Comparison] = ()
@@ -163,10 +165,19 @@ def failed(
     lines: Mapping[str, str],
     arrived: Mapping[str, ApplicationResult] | None = None,
     lost: Sequence[Loss] = (),
+    reason: str = "",
 ) -> Act:
     """Return the end of a wave by failures: deployment -> what failed there. `lines` are of all that did not arrive."""
     error = together(failures.values())
-    return Act(step=Step.FAIL, arrived=arrived or {}, lost=lost, lines=lines, error=error, failed=tuple(failures))
+    return Act(
+        step=Step.FAIL,
+        arrived=arrived or {},
+        lost=lost,
+        lines=lines,
+        error=error,
+        reason=reason,
+        failed=tuple(failures),
+    )
 
 
 def _arrived(

@@ -11,6 +11,7 @@ nor forgets one. After a write of ours only observations that are newer count.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -35,7 +36,7 @@ from workflows.promotion.steps.hop import brought_by, end_hop, note_record
 from workflows.promotion.steps.pausing import between_waves, note_window, pause
 from workflows.promotion.steps.runs import look_once_more
 from workflows.promotion.steps.testing import void_round
-from workflows.promotion.steps.writing import write, write_files
+from workflows.promotion.steps.writing import write, write_to_git
 from workflows.runtime.backoff import Backoff
 from workflows.runtime.snapshot import Snapshot
 
@@ -169,7 +170,13 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         if act.step is Step.WRITE:
             if refused := await _write_all(ctx, hop, act.behind, observed, requested, hindered):
                 missing = [one for one in wave if one.name not in hop.results]
-                return waves.failed(refused, lines=following.lines(missing, observed, hindered) | refused)
+                why = {name: result.message for name, result in refused.items()}
+                moved = any(one.outcome is WriteOutcome.HEAD_MOVED for one in refused.values())
+                return waves.failed(
+                    why,
+                    lines=following.lines(missing, observed, hindered) | why,
+                    reason=WriteOutcome.HEAD_MOVED if moved else "",
+                )
             again = any(one.name in hindered for one in act.behind)
         if act.step is Step.WRITE or since is None:
             # What the place saw before our newest write tells nothing of it, whenever its signal comes.
@@ -245,7 +252,7 @@ async def _write_all(
     observed: Mapping[str, Observation],
     requested: dict[str, datetime],
     hindered: dict[str, WriteResult],
-) -> dict[str, str]:
+) -> dict[str, WriteResult]:
     """Write and sync; what could not be is hindered, and to be tried again soon. Return what was refused for good.
 
     Deployment -> why; the rest is not written then.
@@ -264,20 +271,20 @@ async def _write_all(
         hop.untouched, ctx.writing = False, True
         try:
             if following.by_git(batch[0]):
-                outcomes = await write_files(ctx, hop, batch, observed)
+                outcomes = await write_to_git(ctx, hop, batch, observed)
             else:
                 outcomes = await asyncio.gather(*(_write(ctx, hop, one, observed[one.name]) for one in batch))
         finally:
             ctx.writing = False
-        refused: dict[str, str] = {}
+        refused: dict[str, WriteResult] = {}
         for one, outcome in zip(batch, outcomes, strict=True):
             hindered.pop(one.name, None)
             if outcome.outcome in (WriteOutcome.DONE, WriteOutcome.ALREADY):
                 requested[one.name] = workflow.now()
                 forget_write_failure(hop)
                 hop.touch(one.name, Touch.REQUESTED | Touch.MOVED)
-            elif outcome.outcome is WriteOutcome.REFUSED:
-                refused[one.name] = f"{one.name} ({one.application}): {outcome.message}"
+            elif outcome.outcome in (WriteOutcome.REFUSED, WriteOutcome.HEAD_MOVED):
+                refused[one.name] = replace(outcome, message=f"{one.name} ({one.application}): {outcome.message}")
             else:
                 hindered[one.name] = outcome
         if refused:
@@ -290,11 +297,11 @@ def _batches(behind: Sequence[DeploymentSpec]) -> list[Sequence[DeploymentSpec]]
     branches: dict[tuple[str, str], list[DeploymentSpec]] = {}
     others: list[DeploymentSpec] = []
     for one in behind:
-        git = one.write.git if one.write else None
-        if git is None:
+        destination = one.write.destination if one.write else None
+        if destination is None:
             others.append(one)
         else:
-            branches.setdefault((git.repository, git.branch), []).append(one)
+            branches.setdefault(destination, []).append(one)
     chunks = [others[start : start + WRITES_AT_ONCE] for start in range(0, len(others), WRITES_AT_ONCE)]
     return [*branches.values(), *chunks]
 
@@ -331,6 +338,7 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
     hop.error = error
     end_wave(hop)
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
-    state = ctx.enter(State.PROMOTION_FAILED, reason="Partial" if moved else "WaveFailed", message=message)
+    reason = failure.reason or ("Partial" if moved else "WaveFailed")
+    state = ctx.enter(State.PROMOTION_FAILED, reason=reason, message=message)
     await ctx.membership.set_phase(Phase.FAILED)
     return state

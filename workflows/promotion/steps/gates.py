@@ -22,6 +22,7 @@ from workflows.promotion.rules.gates import judge_fit
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Refusal
 from workflows.promotion.steps.hop import ended_by_others, judge_target, lacking_components
+from workflows.promotion.steps.proposing import propose
 from workflows.promotion.steps.runs import poll_tests
 from workflows.promotion.steps.testing import keep_deadlines, void_round
 from workflows.runtime.ancestry import revisions_of
@@ -30,6 +31,9 @@ from workflows.runtime.snapshot import Snapshot
 
 async def await_retest(ctx: PromotionRun) -> State:
     """Wait for `retest`, or until another change brings this one along."""
+    hop = ctx.story.hop
+    if hop is not None and hop.round is not None and hop.round.proposals:
+        await propose(ctx, hop, hop.round)
     while True:
         seen = _look(ctx)
         if ctx.command_waits:

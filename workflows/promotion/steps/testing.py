@@ -20,13 +20,14 @@ from activities.models.status import State
 from activities.models.tracking import Artifact
 from workflows.promotion.rules import rounds
 from workflows.promotion.rules import testing as rules
-from workflows.promotion.rules.aggregate import aggregate, may_retry, verdict
+from workflows.promotion.rules.aggregate import aggregate, may_retry, round_over, verdict
 from workflows.promotion.rules.commands import outdated_approval
 from workflows.promotion.rules.testing import Act, Facts, Step
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import SOURCE_MOVES_ALLOWED, Hop, Refusal, Round, TestProgress
 from workflows.promotion.steps.hop import ended_by_others
 from workflows.promotion.steps.intake import source_artifacts, source_with_change
+from workflows.promotion.steps.proposing import propose
 from workflows.promotion.steps.runs import cancel_round, poll_tests, reveal_failures, trigger_due
 from workflows.promotion.steps.source import SourceReader, move
 from workflows.runtime.backoff import Backoff, jittered
@@ -95,6 +96,8 @@ async def run_tests(ctx: PromotionRun) -> State:
             return state
         if hop.round is None:
             polling.begin_again()
+        elif round_.confirmed and not round_.proposed and not round_over(round_.tests):
+            await propose(ctx, hop, round_)
         elif act.step in (Step.WAIT, Step.POLL):
             _note_move(ctx, hop, round_, source_artifacts(ctx))
 

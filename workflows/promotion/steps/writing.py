@@ -1,4 +1,4 @@
-"""The compare-and-set write of artifacts: to one application with the sync that follows, or to files in one commit."""
+"""The write of artifacts: to one application with the sync that follows, or to a branch for all that follow it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -60,49 +60,25 @@ async def write(
     return _try_again(ctx, hop, failure, one.application, host=f"ArgoCDInstance/{one.instance}")
 
 
-async def write_files(
+async def write_to_git(
     ctx: PromotionRun, hop: Hop, ones: Sequence[DeploymentSpec], observed: Mapping[str, Observation]
 ) -> list[WriteResult]:
-    """Write the files of deployments of one branch in one commit; `Busy` where that is to be tried again."""
-    git = ones[0].write.git if ones[0].write else None
-    where = f"{git.repository} {git.branch}" if git else ""
-    # While a pull request is open its key stands, also where less or more is to be written by now.
-    proposal = hop.proposals.get(where)
-    key = proposal.key if proposal is not None else waves.commit_key(ctx.request, hop, ones)
-    artifacts = hop.round.artifacts if hop.round else ()
-    variables = rounds.variables(
-        ctx.story,
-        hop,
-        number=ctx.request.spec.number,
-        key=key,
-        artifacts=artifacts,
-        source=ctx.views.get(hop.policy.source),
-        target=ctx.views.get(hop.policy.target),
-    )
+    """Write deployments of one branch, files in one commit; `Busy` where that is to be tried again."""
+    where = where_of(ones)
     allowed: dict[str, None] = {}
     for one in ones:
         artifact = waves.artifact_of(hop, one)
         if artifact is not None and one.name in observed:
             allowed |= dict.fromkeys(_allowed(ctx, hop, artifact, observed[one.name]))
-    request = DeliverFilesInput(
-        namespace=ctx.request.tracker.namespace,
-        repository=ctx.request.spec.repository,
-        deployments=tuple(ones),
-        artifacts=artifacts,
-        key=key,
-        variables=variables,
-        allowed=tuple(allowed),
-        proposal=proposal,
-        gates=_gates(hop),
-    )
-    config = policies.scm_write(ctx.queues, ctx.timings, summary=f"commit to {where}")
+    request = replace(order(ctx, hop, ones), allowed=tuple(allowed))
+    config = policies.scm_write(ctx.queues, ctx.timings, summary=f"write {where}")
     try:
         answer = await workflow.execute_activity_method(ScmActivities.deliver_files, request, **config)
     except ActivityError as refusal:
         failure = failure_of(refusal)
         if failure.began:
             await workflow.sleep(ctx.timings.activity_start_to_close, summary=f"see the end of writes to {where}")
-        host = f"GitRepository/{git.repository}" if git else ""
+        host = f"GitRepository/{where.partition(' ')[0]}"
         return [_try_again(ctx, hop, failure, where, host=host)] * len(ones)
     if answer.proposal is not None:
         hop.proposals[where] = answer.proposal
@@ -118,17 +94,53 @@ async def write_files(
     return [found.get(one.name, lacking) for one in ones]
 
 
-def _gates(hop: Hop) -> tuple[Gate, ...]:
-    """Return how the tests of the round ended."""
+def where_of(ones: Sequence[DeploymentSpec]) -> str:
+    """Name the branch that deployments are written to."""
+    destination = ones[0].write.destination if ones[0].write else None
+    return " ".join(destination) if destination else ""
+
+
+def order(ctx: PromotionRun, hop: Hop, ones: Sequence[DeploymentSpec]) -> DeliverFilesInput:
+    """Return what is to be written to the branch of these deployments."""
+    where, round_ = where_of(ones), hop.round
+    # While a pull request is open its key stands, also where less or more is to be written by now.
+    proposal = hop.proposals.get(where) or (round_.proposals.get(where) if round_ else None)
+    key = proposal.key if proposal is not None else waves.commit_key(ctx.request, hop, ones)
+    artifacts = round_.artifacts if round_ else ()
+    variables = rounds.variables(
+        ctx.story,
+        hop,
+        number=ctx.request.spec.number,
+        key=key,
+        artifacts=artifacts,
+        source=ctx.views.get(hop.policy.source),
+        target=ctx.views.get(hop.policy.target),
+    )
+    return DeliverFilesInput(
+        namespace=ctx.request.tracker.namespace,
+        repository=ctx.request.spec.repository,
+        deployments=tuple(ones),
+        artifacts=artifacts,
+        key=key,
+        variables=variables,
+        proposal=proposal,
+        # One that still runs may end when nobody shows it any more.
+        gates=tuple(one for one in gates(hop) if not one.pending),
+        retried=hop.attempt > 0,
+    )
+
+
+def gates(hop: Hop) -> tuple[Gate, ...]:
+    """Return how the tests of the round stand."""
     return tuple(
         Gate(
             name=test.spec.name,
             passed=test.state is RunState.PASSED,
-            message=test.message or test.summary or str(test.state),
+            pending=test.state is None or not test.state.final,
+            message=test.message or test.summary or str(test.state or "Pending"),
             url=test.url,
         )
         for test in (hop.round.tests if hop.round else ())
-        if test.state is not None and test.state.final
     )
 
 
