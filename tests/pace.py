@@ -22,6 +22,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/workflows/promotion": 120,
     "tests/workflows/journeys": 60,
     "tests/workflows/credential_check": 30,
+    "tests/workflows/drift": 20,
     "tests/workflows/repository": 30,
     "tests/workflows/commit_status": 30,
     "tests/workflows/runtime": 5,

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from activities.models.bounds import Bytes, First, Last
 from activities.models.budgets import (
+    DRIFT_OWED,
     DRIFT_READINGS,
     DRIFT_SILENCES,
     EVENTS_KEPT,
@@ -247,6 +248,7 @@ LENGTHS: dict[str, int] = {
     "DesiredStatus.url": 512,
     "CreateDriftMonitorsResult.monitors": MONITOR_NAME_MAX_LENGTH,
     "DriftChange.parameters[]": 16,
+    "DriftWorkflowInput.owed": NAME + 11,
     "DriftReading.parameters[]": 16,
     "LookForDriftInput.first": MONITOR_NAME_MAX_LENGTH,
     "LookForDriftInput.projects": most(ArgoCDDeployment, "project"),
@@ -378,6 +380,10 @@ COUNTS: dict[str, int] = {
     "LookForDriftInput.projects": DRIFT_SILENCES,
     "PublishDriftInput.changes": DRIFT_READINGS,
     "PublishDriftInput.silent": DRIFT_SILENCES,
+    "DriftWorkflowInput.pending": DRIFT_READINGS,
+    "DriftWorkflowInput.silent": DRIFT_SILENCES,
+    "DriftWorkflowInput.owed": DRIFT_OWED,
+    "DriftWorkflowInput.syncs": DRIFT_OWED,
     "PromotionState.unwatched": UNWATCHED_KEPT,
     "labels": 100,
     "mentions": 100,

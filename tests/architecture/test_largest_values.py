@@ -10,6 +10,7 @@ import pytest
 from activities import contracts, memberships
 from activities.models.budgets import STATUS_BYTES, VALUE_BYTES
 from activities.models.delivery import WatchDeploymentsInput
+from activities.models.drift import DriftNotice, DriftWorkflowInput
 from activities.models.memberships import OpenHopResult
 from activities.models.places import MemberSignal, PlaceSignal
 from activities.models.pull_requests_news import PullRequestNews
@@ -32,7 +33,7 @@ BUDGETED = (OpenHopResult, PublishPlaceInput, PublishStatusInput, WatchDeploymen
 
 def wire_types() -> Iterator[Any]:
     """Name what activities take and answer, and what places and promotions send each other."""
-    yield from (MemberSignal, PlaceSignal, PullRequestNews)
+    yield from (MemberSignal, PlaceSignal, PullRequestNews, DriftNotice)
     for _, contract in inspect.getmembers(contracts, inspect.isclass):
         if contract.__module__ == contracts.__name__:
             for name, method in vars(contract).items():
@@ -100,3 +101,7 @@ def test_the_largest_state_of_a_place_is_carried_below_a_megabyte() -> None:
     state = place_carrying.fitting(start.carried)
     assert encoded_size(replace(start, carried=state)) < VALUE_BYTES + 2_000
     assert len(state.roster.members) + len(state.roster.awaited) >= len(members)
+
+
+def test_the_largest_state_of_what_looks_for_drift_is_carried_below_a_megabyte() -> None:
+    assert encoded_size(largest(DriftWorkflowInput)) < VALUE_BYTES
