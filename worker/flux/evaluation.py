@@ -6,7 +6,9 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crds.rules.flux_expressions import ExpressionError
@@ -15,21 +17,35 @@ SECONDS = 1.0
 """Of one evaluation; one takes a millisecond."""
 START_SECONDS = 20.0
 """Of the first one in a new process, which imports the library."""
+ENDS_LIMIT = 3
+"""So often in a row one is ended before it is refused: it held up all others for a second and a new process. Once may
+be the machine's fault."""
+REFUSED_SECONDS = 600.0
+_ENDED_KEPT = 1000
 _CONTEXT_BYTES = 64 * 1024
 
 
 class Expressions:
     """Evaluate one expression after the other; blocks, so call it beside the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        """Expressions that were ended: how often in a row, and when last."""
 
     def evaluate(self, expression: str, values: Mapping[str, Any]) -> str:
         """Return the context that an expression makes. Raises ExpressionError."""
         request = json.dumps({"expression": expression, "values": values}).encode() + b"\n"
         with self._lock:
-            answer = self._ask(request)
+            self._refuse_ended(expression)
+            try:
+                answer = self._ask(request)
+            except ExpressionError:
+                self._note_end(expression)
+                raise
+            self._ended.pop(expression, None)
         if "error" in answer:
             raise ExpressionError(answer["error"])
         return answer["context"]
@@ -38,6 +54,18 @@ class Expressions:
         """End the process."""
         with self._lock:
             self._end()
+
+    def _refuse_ended(self, expression: str) -> None:
+        times, at = self._ended.get(expression, (0, 0.0))
+        if times >= ENDS_LIMIT and self._clock() - at < REFUSED_SECONDS:
+            minutes = round(REFUSED_SECONDS / 60)
+            raise ExpressionError(f"took too long, or too much memory, {times} times within the last {minutes} minutes")
+
+    def _note_end(self, expression: str) -> None:
+        times, _ = self._ended.pop(expression, (0, 0.0))
+        self._ended[expression] = times + 1, self._clock()
+        if len(self._ended) > _ENDED_KEPT:
+            self._ended.popitem(last=False)
 
     def _ask(self, request: bytes) -> dict[str, str]:
         seconds = SECONDS if self._process is not None and self._process.poll() is None else START_SECONDS

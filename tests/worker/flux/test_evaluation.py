@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from crds.rules.flux_expressions import ExpressionError, expression_error
-from worker.flux.evaluation import Expressions
+from worker.flux.evaluation import ENDS_LIMIT, REFUSED_SECONDS, Expressions
 
 VALUES = {"event": {"message": "m" * 39_000, "involvedObject": {"name": "webapp"}}}
 NAME = "event.involvedObject.name + ''"
@@ -42,3 +42,24 @@ def test_an_expression_that_asks_for_all_memory_ends_its_own_process_alone(
     with pytest.raises(ExpressionError, match="too much memory"):
         expressions.evaluate(expression, VALUES)
     assert expressions.evaluate(NAME, VALUES) == "webapp"
+
+
+def test_to_hold_up_the_expressions_of_others_with_one_that_is_ended_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [0.0], list[bytes]()
+    expressions = Expressions(clock=lambda: now[0])
+
+    def ask(request: bytes) -> dict[str, str]:
+        asked.append(request)
+        if b"slow" in request:
+            raise ExpressionError("takes too long, or too much memory")
+        return {"context": "webapp"}
+
+    monkeypatch.setattr(expressions, "_ask", ask)
+    for _ in range(2 * ENDS_LIMIT):
+        with pytest.raises(ExpressionError, match="too long"):
+            expressions.evaluate("'slow'", VALUES)
+        assert expressions.evaluate(NAME, VALUES) == "webapp"
+    assert sum(b"slow" in request for request in asked) == ENDS_LIMIT
+    now[0] = REFUSED_SECONDS + 1
+    with pytest.raises(ExpressionError, match="takes too long"):
+        expressions.evaluate("'slow'", VALUES)
