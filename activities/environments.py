@@ -33,6 +33,7 @@ from crds.v1alpha1.deployment import ArgoCDWrite, BranchWrite, Deployment, GitWr
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
+from providers.application_models import ApplicationRef
 from providers.errors import (
     ProviderError,
     ProviderMisconfigured,
@@ -40,7 +41,6 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import ApplicationRef
 
 Kind = TypeVar("Kind", bound=Resource)
 

@@ -21,8 +21,8 @@ from activities.reading import ArgoCDObserver, reference
 from activities.rights import with_rights
 from activities.targets import target_of
 from crds.api.ports import ApiError
+from providers.application_models import ApplicationState
 from providers.errors import ProviderError
-from providers.models import ApplicationState
 
 HEARTBEAT = timedelta(seconds=5)
 READ_EACH = timedelta(seconds=15)

@@ -12,7 +12,7 @@ from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.models.tracking import Artifact
 from activities.running import at, operation_under_way, revision_of_tag, running, running_revisions
 from activities.targets import not_writable
-from providers.models import ApplicationPlace, ApplicationState
+from providers.application_models import ApplicationPlace, ApplicationState
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _PHASES = {phase.value: phase for phase in OperationPhase}

@@ -14,6 +14,7 @@ from activities.models.failures import Failure, FailureKind
 from activities.observing import instance_of, needs_refresh, observe, unreadable
 from activities.ports import ReferenceMissing, ResourceOpener
 from activities.targets import target_of
+from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -23,7 +24,6 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
 
 LISTED_FROM = 5

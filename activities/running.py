@@ -12,8 +12,8 @@ import re2
 
 from activities.models.configuration import DeploymentSpec, WriteKind
 from crds.rules.substitution import SubstitutionError, Variable, parse
+from providers.application_models import ApplicationPlace, ApplicationState
 from providers.images import split_image
-from providers.models import ApplicationPlace, ApplicationState
 
 _UNDER_WAY = ("Running", "Terminating")
 _REVISION = "revision"

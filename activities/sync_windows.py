@@ -7,8 +7,8 @@ from activities.failures import describe
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.reading import reference
+from providers.application_models import SyncWindow
 from providers.errors import ProviderBlocked, ProviderError
-from providers.models import SyncWindow
 from providers.ports import Deployments
 
 

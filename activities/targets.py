@@ -2,7 +2,7 @@
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.tracking import Artifact
-from providers.models import ApplicationField, ApplicationPlace, ApplicationTarget
+from providers.application_models import ApplicationField, ApplicationPlace, ApplicationTarget
 
 _FIELDS = {
     WriteKind.TARGET_REVISION: ApplicationField.TARGET_REVISION,

@@ -5,12 +5,15 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from providers.models import (
-    Ancestry,
+from providers.application_models import (
     ApplicationPlace,
     ApplicationRef,
     ApplicationState,
     ApplicationTarget,
+    SyncWindow,
+)
+from providers.models import (
+    Ancestry,
     BranchCommit,
     Capabilities,
     ChangedFiles,
@@ -28,7 +31,6 @@ from providers.models import (
     Remarks,
     Run,
     RunReading,
-    SyncWindow,
 )
 from providers.pull_request_lists import PullRequestPage
 

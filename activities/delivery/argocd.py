@@ -11,6 +11,7 @@ from activities.reading import explain, reference
 from activities.running import operation_under_way
 from activities.sync_windows import blocked
 from activities.targets import not_writable, taken, target_of, wanted_raw
+from providers.application_models import ApplicationPlace, ApplicationState
 from providers.errors import (
     ProviderBlocked,
     ProviderConflict,
@@ -20,7 +21,6 @@ from providers.errors import (
     ProviderRejected,
     ProviderUnauthorized,
 )
-from providers.models import ApplicationPlace, ApplicationState
 
 _REFUSALS = (ProviderUnauthorized, ProviderNotFound, ProviderRejected, ProviderMisconfigured)
 

@@ -14,8 +14,8 @@ from activities.models.drift import Drift, Verdict
 from activities.models.revisions import RevisionPair
 from activities.running import operation_under_way
 from crds.v1alpha1.drift_monitor import MAX_PARAMETERS
+from providers.application_models import ApplicationState
 from providers.images import split_image
-from providers.models import ApplicationState
 
 _ILL = (Health.DEGRADED, Health.MISSING)
 _OTHERS = "*"

@@ -24,8 +24,8 @@ from crds.resource import Resource
 from crds.v1alpha1.drift_monitor import AutoRemediate, DriftMonitor
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
+from providers.application_models import ApplicationState
 from providers.errors import ProviderBusy, ProviderError, ProviderNotFound, ProviderUnavailable
-from providers.models import ApplicationState
 from providers.ports import Deployments
 
 READING = timedelta(seconds=60)

@@ -6,6 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from providers.application_models import (
+    ApplicationPlace,
+    ApplicationRef,
+    ApplicationState,
+    ApplicationTarget,
+    SyncWindow,
+)
 from providers.argocd import targets, windows, wire
 from providers.argocd.applications import read_application
 from providers.argocd.projects import ProjectSizes
@@ -16,14 +23,7 @@ from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound,
 from providers.http import HttpClients
 from providers.messages import Request
 from providers.metrics import Recorder
-from providers.models import (
-    ApplicationPlace,
-    ApplicationRef,
-    ApplicationState,
-    ApplicationTarget,
-    Credential,
-    SyncWindow,
-)
+from providers.models import Credential
 from providers.reading import read
 
 # Asked for first where several namespaces are listed, so that one call mostly suffices.

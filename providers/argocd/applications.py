@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TypeVar
 
+from providers.application_models import ApplicationState, HelmParameter
 from providers.documents import (
     Document,
     at,
@@ -17,7 +18,6 @@ from providers.documents import (
     texts,
 )
 from providers.errors import ProviderMalformed
-from providers.models import ApplicationState, HelmParameter
 from providers.redaction import shown
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from providers.application_models import ApplicationField, ApplicationPlace, ApplicationState, ApplicationTarget
 from providers.images import split_image
-from providers.models import ApplicationField, ApplicationPlace, ApplicationState, ApplicationTarget
 
 _NAME_IT = "name one in `write.argocd.source`"
 

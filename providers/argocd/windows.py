@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from providers.application_models import SyncWindow
 from providers.documents import Document, documents, text
-from providers.models import SyncWindow
 
 _LONGEST = timedelta(days=8)
 """How far a schedule is followed: longer windows are named without an end."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from providers.application_models import ApplicationRef, ApplicationState
 from providers.argocd.applications import KEY_INFO, read_application
 from providers.documents import Document, at, document, documents, number, parsed, required_text, text, texts
 from providers.errors import (
@@ -18,7 +19,6 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.messages import Reply, Request, segment
-from providers.models import ApplicationRef, ApplicationState
 
 # Anything else, even with a charset, is answered with 415; a body-less DELETE needs it as well.
 _WRITES: Mapping[str, str] = {"Content-Type": "application/json"}

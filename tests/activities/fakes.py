@@ -19,14 +19,17 @@ from activities.ports import Lack, ReferenceMissing, Repository
 from activities.record_sinks import RecordLine
 from activities.targets import target_of
 from crds.v1alpha1.git_repository import RepositoryMode
-from providers.argocd import targets
-from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
-from providers.models import (
-    Ancestry,
+from providers.application_models import (
     ApplicationPlace,
     ApplicationRef,
     ApplicationState,
     ApplicationTarget,
+    SyncWindow,
+)
+from providers.argocd import targets
+from providers.errors import ProviderBusy, ProviderConflict, ProviderError, ProviderNotFound
+from providers.models import (
+    Ancestry,
     Capabilities,
     ChangedFiles,
     ChangeState,
@@ -38,7 +41,6 @@ from providers.models import (
     Run,
     RunPhase,
     RunReading,
-    SyncWindow,
 )
 from providers.ports import (
     NO_LOOKS,

@@ -14,8 +14,9 @@ from activities.models.tracking import Artifact
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.github_state import Repository
 from deploy.local.sandbox.server import Sandbox, running_sandbox
+from providers.application_models import ApplicationRef
 from providers.http import HttpClients, HttpOptions
-from providers.models import ApplicationRef, ChangeState, Merge, NewPullRequest
+from providers.models import ChangeState, Merge, NewPullRequest
 from providers.ports import PullRequestChanges, ScmHost
 from tests.activities.test_git_delivery import NEW, deployment
 from tests.providers.test_sandbox_contract import CHANGING_AT, SCM_HOSTS

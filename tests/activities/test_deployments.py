@@ -20,6 +20,7 @@ from activities.models.delivery import (
 )
 from activities.models.failures import FailureKind
 from activities.models.tracking import Artifact
+from providers.application_models import HelmParameter, SyncWindow
 from providers.errors import (
     ProviderBlocked,
     ProviderConflict,
@@ -28,7 +29,6 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import HelmParameter, SyncWindow
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NEW, NOON, OLD, OTHER, FakeConnections, FakeDeployments, application, observe
 

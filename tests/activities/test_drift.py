@@ -31,8 +31,9 @@ from crds.api.ports import Document, resource_of
 from crds.v1alpha1.drift_monitor import DriftMonitor
 from crds.v1alpha1.git_repository import RepositoryMode
 from crds.v1alpha1.kinds import BY_KIND
+from providers.application_models import HelmParameter
 from providers.errors import ProviderBlocked, ProviderError, ProviderMalformed, ProviderUnavailable
-from providers.models import Comment, HelmParameter
+from providers.models import Comment
 from tests.activities.cluster import environment, shop
 from tests.activities.fakes import NEW, OLD, OTHER, FakeConnections, FakeDeployments, FakeScm, application
 from tests.watcher.fakes import FakeDriftObserver, FakeKubernetes

@@ -14,6 +14,7 @@ from activities.models.configuration import MergeMethod as SpecMergeMethod
 from activities.models.delivery import WriteOutcome, WriteResult
 from activities.models.git_delivery import DeliverFilesInput, Gate, Proposal
 from activities.models.tracking import Artifact
+from providers.application_models import ApplicationRef
 from providers.errors import (
     ProviderBusy,
     ProviderConflict,
@@ -24,7 +25,6 @@ from providers.errors import (
 )
 from providers.models import (
     Ancestry,
-    ApplicationRef,
     BranchCommit,
     Capabilities,
     ChangedFiles,

@@ -14,8 +14,9 @@ from activities.models.tracking import Artifact
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.github_state import Repository
 from deploy.local.sandbox.server import running_sandbox
+from providers.application_models import ApplicationRef
 from providers.http import HttpClients, HttpOptions
-from providers.models import ApplicationRef, ChangeState
+from providers.models import ChangeState
 from providers.ports import ScmHost
 from tests.activities.test_git_delivery import KUSTOMIZATION, NEW, OLD, VARIABLES, deployment
 from tests.providers.test_sandbox_contract import SCM_HOSTS, WRITING_AT

@@ -14,7 +14,7 @@ from activities.models.delivery import ReadDeploymentsInput
 from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
 from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
 from activities.models.tracking import Timings, TrackerRef
-from providers.models import ApplicationRef, ApplicationState
+from providers.application_models import ApplicationRef, ApplicationState
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import FakeConnections, FakeDeployments, application
 

@@ -12,8 +12,8 @@ from activities.models.delivery import ReadDeploymentsResult, WatchDeploymentsIn
 from activities.models.tracking import Artifact
 from activities.observations import StreamActivities
 from activities.observing import differs
+from providers.application_models import ApplicationState
 from providers.errors import ProviderUnavailable
-from providers.models import ApplicationState
 from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeDeployments, application, observe
 from tests.activities.test_deployments import ARTIFACT, SPEC
 from tests.workflows.environment.puppets import eventually

@@ -14,8 +14,8 @@ from activities.models.delivery import Observation, WatchDeploymentsInput
 from activities.observations import StreamActivities
 from activities.observing import unreadable
 from activities.reading import LISTED_FROM, SILENT_AFTER, ArgoCDObserver
+from providers.application_models import ApplicationRef, ApplicationState
 from providers.errors import ProviderBusy, ProviderError, ProviderMalformed, ProviderNotFound, ProviderUnavailable
-from providers.models import ApplicationRef, ApplicationState
 from providers.ports import Deployments
 from tests.activities.conftest import bounded_environment
 from tests.activities.fakes import NOON, FakeConnections, FakeDeployments, application, observe

@@ -8,8 +8,8 @@ import pytest
 from activities import targets as declared
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.targets import target_of
+from providers.application_models import ApplicationState, HelmParameter
 from providers.argocd.targets import patch_operations, values, with_tag
-from providers.models import ApplicationState, HelmParameter
 from tests.activities.fakes import NEW, OLD, OTHER, application, observe, place_of
 
 SPEC = DeploymentSpec(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from deploy.local.sandbox.argocd_http import select_fields
+from providers.application_models import ApplicationRef, ApplicationState, HelmParameter
 from providers.argocd.applications import read_application
 from providers.bodies import BODY_LIMIT_BYTES
 from providers.errors import (
@@ -19,7 +20,6 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import ApplicationRef, ApplicationState, HelmParameter
 from tests.providers.hosts import TOKEN, FakeHost, answer, argocd
 
 REF = ApplicationRef(project="shop", name="web")

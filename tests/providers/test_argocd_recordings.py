@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from providers.application_models import ApplicationRef, ApplicationState, ApplicationTarget
 from providers.argocd.applications import read_application
 from providers.errors import (
     ProviderConflict,
@@ -17,7 +18,6 @@ from providers.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from providers.models import ApplicationRef, ApplicationState, ApplicationTarget
 from tests.activities.fakes import application
 from tests.providers.hosts import FakeHost, argocd
 

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
+from providers.application_models import ApplicationRef, ApplicationState, ApplicationTarget
 from providers.bodies import BODY_LIMIT_BYTES
 from providers.errors import (
     ProviderConflict,
@@ -21,15 +22,7 @@ from providers.errors import (
     ProviderUnavailable,
 )
 from providers.http import HttpClients
-from providers.models import (
-    ApplicationRef,
-    ApplicationState,
-    ApplicationTarget,
-    Comment,
-    CommitStatus,
-    Run,
-    StatusState,
-)
+from providers.models import Comment, CommitStatus, Run, StatusState
 from tests.activities.fakes import application
 from tests.providers.hosts import (
     TOKEN,

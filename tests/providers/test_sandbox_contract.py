@@ -14,15 +14,13 @@ from deploy.local.sandbox import seed
 from deploy.local.sandbox.azure_devops import ENTRA_PATH
 from deploy.local.sandbox.options import Options
 from deploy.local.sandbox.server import Sandbox, running_sandbox
+from providers.application_models import ApplicationRef, ApplicationState, ApplicationTarget
 from providers.errors import ProviderConflict, ProviderError, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.gitea.options import ForgejoOptions
 from providers.github.options import StatusesAs
 from providers.http import HttpClients, HttpOptions
 from providers.models import (
     Ancestry,
-    ApplicationRef,
-    ApplicationState,
-    ApplicationTarget,
     ChangeState,
     CommitStatus,
     DeploymentRecord,

@@ -53,11 +53,12 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.promotion_policy import PromotionPolicy
+from providers.application_models import ApplicationState, SyncWindow
 from providers.argocd.applications import read_application
 from providers.argocd.targets import locate, patch_operations
 from providers.documents import TEXT_LIMIT_BYTES
 from providers.errors import ProviderUnauthorized
-from providers.models import ApplicationState, ChangeState, HostPullRequest, SyncWindow
+from providers.models import ChangeState, HostPullRequest
 from tests.architecture.largest import largest
 from tests.crds.resources import document
 from tests.providers.fuzzing.answers import APPLICATION, SHA

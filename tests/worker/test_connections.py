@@ -9,9 +9,9 @@ import pytest
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
 from crds.api.ports import ApiForbidden, ApiUnavailable, SecretData
+from providers.application_models import ApplicationRef
 from providers.errors import ProviderUnauthorized
 from providers.github_actions.at_ref import RunsAtRef
-from providers.models import ApplicationRef
 from tests.activities.cluster import Cluster, shop
 from tests.worker.conftest import Opener
 from worker.opening.resources import ClusterOpener

@@ -5,13 +5,11 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from providers.application_models import ApplicationRef, ApplicationState, ApplicationTarget
 from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
 from providers.github.options import StatusesAs
 from providers.http import HttpClients
 from providers.models import (
-    ApplicationRef,
-    ApplicationState,
-    ApplicationTarget,
     Comment,
     CommitStatus,
     DeploymentRecord,

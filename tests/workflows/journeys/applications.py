@@ -21,7 +21,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.observing import differs, unreadable
-from providers.models import ApplicationState
+from providers.application_models import ApplicationState
 from tests.activities.fakes import observe, place_of
 from tests.worlds.refusals import unread
 from tests.worlds.stage import Stage
