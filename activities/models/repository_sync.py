@@ -68,7 +68,6 @@ class SyncRepositoryInput:
     uid: str
     cursor: ListCursor
     remembered: Remembered
-    installation: str
 
 
 @dataclass(frozen=True, kw_only=True)

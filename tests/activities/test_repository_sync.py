@@ -136,7 +136,6 @@ class Scene:
             uid="uid-web",
             cursor=self.cursor,
             remembered=self.remembered,
-            installation="test",
         )
         result: SyncRepositoryResult = await ActivityEnvironment().run(syncs.sync_repository, request)
         if keep:

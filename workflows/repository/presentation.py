@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.models.failures import Failure
+from activities.models.failures import BriefFailure, Failure
 from activities.models.repository_sync import RepositoryRef, SyncRepositoryResult
 from crds.texts.markdown import inline
 
@@ -18,6 +18,8 @@ class RepositorySyncProgress:
     """Looks of this run."""
     last: SyncRepositoryResult | None
     failure: Failure | None
+    unremoved: tuple[BriefFailure, ...] = ()
+    """Why trackers that ended long ago are still there."""
 
 
 def name_of(repository: RepositoryRef) -> str:
@@ -38,6 +40,8 @@ def details(progress: RepositorySyncProgress) -> str:
         lines.append("nothing has changed")
     elif last is not None:
         lines.append(f"{last.listed} pull requests listed, {last.signalled} trackers sent news")
+    lines += [f"to be tried again: {inline(one.named)}" for one in (last.failures if last is not None else ())]
+    lines += [f"not removed: {inline(one.named)}" for one in progress.unremoved]
     if last is not None and last.made:
         lines.append(f"trackers made: {inline(', '.join(last.made))}")
     if last is not None and last.discovered is not None and not last.discovered.complete:

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.contracts import DiscoveryActivities, RepositorySyncActivities
-from activities.models.failures import Failure
+from activities.models.failures import BriefFailure, Failure
 from activities.models.repository_sync import (
     Discovered,
     PublishDiscoveryInput,
@@ -42,6 +42,7 @@ class RepositorySyncWorkflow:
         self._looked_at: datetime | None = None
         self._last: SyncRepositoryResult | None = None
         self._failure: Failure | None = None
+        self._unremoved: tuple[BriefFailure, ...] = ()
         self._poked = False
 
     @workflow.run
@@ -76,6 +77,7 @@ class RepositorySyncWorkflow:
             looks=self._looks,
             last=self._last,
             failure=self._failure,
+            unremoved=self._unremoved,
         )
 
     async def _look(self) -> SyncRepositoryResult | None:
@@ -86,7 +88,6 @@ class RepositorySyncWorkflow:
             uid=repository.uid,
             cursor=self._cursor,
             remembered=self._remembered,
-            installation=self._start.installation,
         )
         config = policies.list_pull_requests(self._queues, self._start.timings, summary=f"list {self._name}")
         try:
@@ -134,6 +135,7 @@ class RepositorySyncWorkflow:
         except ActivityError as error:
             workflow.logger.warning("trackers cannot be listed", exc_info=error)
             return True
+        self._unremoved = result.failures
         # Who was just poked is needed: a tracker may have come since they were listed.
         return not result.gone and (result.needed or self._poked)
 
