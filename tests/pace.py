@@ -26,7 +26,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/workflows/repository": 30,
     "tests/workflows/commit_status": 30,
     "tests/workflows/runtime": 5,
-    "tests/workflows": 5,
+    "tests/workflows": 10,
     "tests/worker": 90,
     "tests/cli": 120,
     "tests/local": 120,
