@@ -69,6 +69,7 @@ from activities.models.revisions import (
     ReadPullRequestResult,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
+from activities.models.steering import ReadWordsInput, ReadWordsResult
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -199,6 +200,11 @@ class ScmActivities(ABC):
 
         A commit whose reply was lost is found by its key, and what is there already by the values.
         """
+
+    @activity.defn
+    @abstractmethod
+    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+        """Read what people said on a pull request by labels and comments, and whether they may. Safe to retry."""
 
     @activity.defn
     @abstractmethod

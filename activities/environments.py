@@ -143,6 +143,7 @@ class EnvironmentReader:
             wave_pause=spec.wave_pause,
             generation=environment.metadata.generation,
             url=spec.url or "",
+            teams={str(one.verb): one.scm_team for one in spec.commands},
         )
         self._bound(view)
         return view

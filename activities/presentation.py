@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +11,7 @@ from activities.labelling import LabelManager
 from activities.models.bounds import cut
 from activities.models.budgets import LINE_BYTES
 from activities.models.drift import DRIFT_HEADING, DriftNotice
+from activities.models.label_sync import SyncResult
 from activities.models.revisions import (
     DesiredDeployment,
     DesiredStatus,
@@ -18,7 +20,8 @@ from activities.models.revisions import (
     PresentResult,
     Shown,
 )
-from activities.models.state_labels import DRIFTED, PREFIX, SyncResult
+from activities.models.state_labels import DRIFTED, HOLD, PREFIX
+from activities.models.steering import Reaction
 from activities.state_labels import WantedLabels
 from crds.v1alpha1.git_repository import Show
 from providers.errors import (
@@ -123,6 +126,8 @@ class _Presenter:
             await self._try("comment", self._show_comment)
             for mention in self._request.mentions:
                 await self._try("mention", partial(self._post_once, mention))
+            for reaction in self._request.reactions:
+                await self._try("reaction", partial(self._react, reaction))
         comment_id, digest = self._comment
         shown = Shown(
             labels=self._labels,
@@ -157,7 +162,7 @@ class _Presenter:
             WantedLabels(
                 state=request.state_label,
                 place=request.place_label,
-                words=request.words,
+                words=tuple(one for one in request.words if one != HOLD or self._hears_labels),
                 cleared=request.cleared,
                 stay=request.labels,
             ),
@@ -166,6 +171,11 @@ class _Presenter:
         )
         self._writes += done.writes
         self._labels, self._labels_left, self._label_sync = done.shown, done.left, done.result
+
+    @property
+    def _hears_labels(self) -> bool:
+        """Whether people steer by labels here: one that nobody hears would promise too much."""
+        return self._host.steering is not None and self._host.steering.names_who_labels
 
     async def _show_statuses(self, shown: Shown | None) -> None:
         self._statuses = []
@@ -285,6 +295,14 @@ class _Presenter:
             await self._host.comments.create(self._request.number, f"{text}\n\n{marker}")
             self._writes += 1
         self._mentions.append(mention.key)
+
+    async def _react(self, reaction: Reaction, _shown: Shown | None) -> None:
+        """Answer a comment; one that is gone needs no answer any more."""
+        if self._host.steering is None:
+            return
+        with suppress(ProviderNotFound):
+            await self._host.steering.react(reaction.comment, agreed=reaction.agreed)
+            self._writes += 1
 
     def _mention_marker(self, mention: Mention, text: str) -> str:
         proof = self._host.comments.proof(f"{self._request.marker}:mention:{mention.key}\n{text}")

@@ -12,10 +12,13 @@ from functools import partial
 from temporalio import activity
 
 from activities.contracts import ScmActivities
+from activities.coordinator import Coordinator, KnownRights
 from activities.delivery.git import GitDelivery
 from activities.delivery.seam import observed_only
 from activities.failures import attempts_bounded, failure_from, lasts, reported
+from activities.metrics import Count, count
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten
+from activities.models.label_sync import LabelsReason, SyncResult
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -29,9 +32,9 @@ from activities.models.revisions import (
     Relation,
     RevisionPair,
 )
+from activities.models.steering import ReadWordsInput, ReadWordsResult
 from activities.models.tracking import Component, PullRequest, PullRequestState
 from activities.ports import ResourceOpener
-from activities.presentation import present
 from crds.paths import Globs
 from crds.v1alpha1.git_repository import RepositoryMode
 from providers.callers import polling
@@ -54,6 +57,7 @@ class ScmHostActivities(ScmActivities):
         self._connections = connections
         self._relations: OrderedDict[tuple[str, str, RevisionPair], Relation] = OrderedDict()
         self._git = GitDelivery(connections)
+        self._rights = KnownRights()
 
     @activity.defn
     @reported
@@ -106,23 +110,41 @@ class ScmHostActivities(ScmActivities):
 
     @activity.defn
     @reported
+    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+        """Read what people said since the cursors; nothing is written, and the cursors count once they are kept."""
+        coordinator = await self._coordinator(request.namespace, request.repository)
+        with polling():
+            found = await coordinator.sync_scm_to_tracker(request)
+        for word in found.words:
+            by, outcome = "label" if word.label else "comment", "allowed" if word.allowed else "refused"
+            count(Count.WORDS, namespace=request.namespace, by=by, outcome=outcome)
+        return found
+
+    @activity.defn
+    @reported
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
         """Send the differences between what is wanted and what is shown, each part by itself.
 
         Parts that are refused until a person fixes something are returned beside those that are shown; with unlimited
         attempts, and where a part failed of what passes, the attempt fails and the next one finds what is there.
         """
-        repository = await self._connections.repository(request.namespace, request.repository)
-        if repository.mode is RepositoryMode.OBSERVE:
+        coordinator = await self._coordinator(request.namespace, request.repository)
+        if coordinator.repository.mode is RepositoryMode.OBSERVE:
             return PresentResult(shown=request.shown, withheld=True)
         # A reply may have been lost in an earlier attempt: what was shown then is not known any more.
         trusted = request.shown if activity.info().attempt == 1 else None
-        presented = await present(repository.host, request, trusted, repository.show, prefix=repository.label_prefix)
+        presented = await coordinator.sync_tracker_to_scm(request, trusted)
         again = [error for _, error in presented.errors if not attempts_bounded() or not lasts(error)]
         if again:
             raise again[0]
+        if presented.result.labels is not None:
+            count(Count.LABEL_SYNCS, namespace=request.namespace, outcome=_outcome(presented.result.labels))
         refused = tuple(RefusedPart(part=part, failure=failure_from(error)) for part, error in presented.errors)
         return replace(presented.result, refused=refused)
+
+    async def _coordinator(self, namespace: str, name: str) -> Coordinator:
+        repository = await self._connections.repository(namespace, name)
+        return Coordinator(repository=repository, namespace=namespace, rights=self._rights)
 
     async def _compare(self, host: ScmHost, scope: tuple[str, str], pair: RevisionPair) -> Relation:
         if pair.base == pair.head:
@@ -137,6 +159,13 @@ class ScmHostActivities(ScmActivities):
             if len(self._relations) > _REMEMBERED_RELATIONS:
                 self._relations.popitem(last=False)
         return relation
+
+
+def _outcome(found: SyncResult) -> str:
+    """Return what a look at labels came to, as one of a few words."""
+    if found.consistent:
+        return "consistent"
+    return "repaired" if found.reason is LabelsReason.IN_SYNC else str(found.reason)
 
 
 def to_pull_request(change: HostPullRequest) -> PullRequest:

@@ -7,16 +7,8 @@ back once; taken off again it stays off until the state changes, and the conditi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from activities.models.state_labels import (
-    DRIFTED,
-    HOLD,
-    PLACE_PREFIX,
-    PREFIX,
-    RETEST,
-    STATES_BY_LABEL,
-    LabelsLeft,
-    LabelsReason,
-)
+from activities.models.label_sync import LabelsLeft, LabelsReason
+from activities.models.state_labels import DRIFTED, HOLD, PLACE_PREFIX, PREFIX, RETEST, STATES_BY_LABEL
 from activities.models.status import State
 
 REMOVALS_UNDERSTOOD = 2

@@ -57,7 +57,7 @@ def remark_cursor(text: str, since: datetime) -> RemarkCursor:
     return RemarkCursor(since=max(seen, since) if seen.tzinfo else since, newest=_number(newest))
 
 
-def newer(found: Iterable[Remark], begun: datetime, at: RemarkCursor) -> Remarks:
+def newer(found: Iterable[Remark], begun: datetime, at: RemarkCursor, own: str) -> Remarks:
     """Return what was written after a moment and is newer than what was seen.
 
     What was edited is passed over, whether it was seen or not: nobody is known to have said it.
@@ -67,7 +67,7 @@ def newer(found: Iterable[Remark], begun: datetime, at: RemarkCursor) -> Remarks
     ]
     if fresh:
         at = RemarkCursor(since=max(at.since, fresh[-1].at), newest=remark_number(fresh[-1]))
-    return Remarks(remarks=tuple(one for one in fresh if not one.edited), cursor=str(at))
+    return Remarks(remarks=tuple(one for one in fresh if not one.edited), cursor=str(at), account=own)
 
 
 def was_edited(made: datetime, changed: datetime | None) -> bool:

@@ -215,6 +215,8 @@ class Remarks:
     remarks: tuple[Remark, ...]
     cursor: str
     """Where the next look begins."""
+    account: str
+    """Our own account's name, in lower case."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What activities of the `config` queue answer: policies, environments, repositories and the live trackers of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -236,6 +236,8 @@ class EnvironmentView:
     generation: int = 0
     url: str = ""
     """Where people see what runs there."""
+    teams: dict[str, str] = field(default_factory=dict)
+    """Verb -> team of the SCM host whose members may say it by a comment (`spec.commands`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

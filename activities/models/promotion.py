@@ -28,6 +28,7 @@ class Verb(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     ABORT = "abort"
+    SYNC = "sync"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from activities.models.failures import Failure
-from activities.models.state_labels import LabelsLeft, SyncResult
+from activities.models.label_sync import LabelsLeft, SyncResult
+from activities.models.steering import Reaction
 from activities.models.tracking import PullRequest
 
 
@@ -156,6 +157,8 @@ class PresentInput:
     statuses: tuple[DesiredStatus, ...] = ()
     comment: str = ""
     mentions: tuple[Mention, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
+    """Answers to comments by which people steered."""
     deployments: tuple[DesiredDeployment, ...] = ()
     shown: Shown | None = None
 
@@ -165,7 +168,7 @@ class RefusedPart:
     """A part of the presentation that the host refuses until a person fixes something; the others are shown."""
 
     part: str
-    """`labels`, `commit statuses`, `deployments`, `comment` or `mention`."""
+    """`labels`, `commit statuses`, `deployments`, `comment`, `mention` or `reaction`."""
     failure: Failure
 
 

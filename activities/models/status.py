@@ -7,6 +7,7 @@ from typing import Annotated
 
 from activities.models import budgets
 from activities.models.bounds import Bounded, First, Last, Line, Link, Short, Text
+from activities.models.label_sync import SyncResult
 from activities.models.tracking import Artifact, PullRequest, TrackerRef
 
 
@@ -202,6 +203,8 @@ class TrackerStatus(Bounded):
     promotions: tuple[PromotionRecord, ...] = ()
     superseded: tuple[Line, ...] = ()
     """The last commands that were accepted and could not be carried out any more, `uid: why`."""
+    label_sync: SyncResult | None = None
+    """What the newest `sync` found and changed."""
     workflow: WorkflowStatus | None = None
     conditions: tuple[ConditionStatus, ...] = ()
 

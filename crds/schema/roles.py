@@ -13,7 +13,9 @@ from crds.v1alpha1.promotion_command import CommandVerb
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "update", "patch", "delete")
 _COMMANDS = tuple(verb.value for verb in CommandVerb)
-_AUTHOR_COMMANDS = (CommandVerb.RETEST.value, CommandVerb.HOLD.value, CommandVerb.RELEASE.value)
+_AUTHOR_COMMANDS = tuple(
+    verb.value for verb in (CommandVerb.RETEST, CommandVerb.HOLD, CommandVerb.RELEASE, CommandVerb.SYNC)
+)
 CONFIGURE = "configure"
 
 _ALL_KINDS = tuple(sorted(model.definition.plural for model in KINDS))

@@ -1,6 +1,7 @@
 """Environment: a place that changes move through."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -39,6 +40,22 @@ class Gates(Model):
     """Whether a person must approve each hop: a policy with `autoPromote: true` is not valid."""
 
 
+class ScmVerb(StrEnum):
+    """What people may say by a comment on a pull request only where the Environment lets them."""
+
+    PROMOTE = "promote"
+
+
+class ScmCommand(Model):
+    """Who may say a verb by a comment on a pull request, beside those whom Kubernetes lets say it."""
+
+    verb: ScmVerb
+    """What may be said there: `/pilotage promote`."""
+    scm_team: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+    """Team of the SCM host whose members may: the slug of a team of the repository's organization at GitHub, the full
+    path of a group at GitLab. Other hosts cannot be asked."""
+
+
 class EnvironmentSpec(Model):
     """What is deployed there, and how Pilotage writes to it."""
 
@@ -60,6 +77,8 @@ class EnvironmentSpec(Model):
     """Where people see what runs here; the host links it from its deployments."""
     gates: Gates = Gates()
     """What every policy into this environment must contain; its author cannot remove it."""
+    commands: Annotated[tuple[ScmCommand, ...], Field(max_length=5, json_schema_extra=extra(keys=("verb",)))] = ()
+    """Who may promote into this environment by a comment on the pull request; none means nobody."""
 
 
 class EnvironmentStatus(ConditionedStatus):

@@ -21,6 +21,7 @@ class CommandVerb(StrEnum):
     RELEASE = "release"
     ABORT = "abort"
     RESTART = "restart"
+    SYNC = "sync"
 
 
 class TrackerReference(Model):

@@ -14,6 +14,7 @@ from crds.v1alpha1.tests_status import TestAggregateResult, TestStatus
 
 MAX_PROMOTIONS = 20
 MAX_SUPERSEDED = 5
+MAX_LABELS_CHANGED = 10
 MAX_TESTS = 50
 MAX_APPLICATIONS = 200
 MAX_AWAITED = 10
@@ -212,6 +213,38 @@ class PromotionRecord(Model):
     """Tests that are left out for the same reason."""
 
 
+LabelList = Annotated[tuple[ShortText, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)]
+
+
+class LabelSync(Model):
+    """What a `sync` found and changed of the labels on the pull request."""
+
+    request: ShortText | None = None
+    """Uid of the PromotionCommand that asked for it."""
+    initial_state: ShortText | None = None
+    """State that the labels showed before; none where they showed none."""
+    final_state: ShortText | None = None
+    """State that they show now."""
+    labels_added: Annotated[
+        tuple[ShortText, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)
+    ] = ()
+    """Labels that were added."""
+    labels_removed: Annotated[
+        tuple[ShortText, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)
+    ] = ()
+    """Labels that were removed."""
+    errors: Annotated[tuple[Text, ...], Field(max_length=MAX_LABELS_CHANGED), keep_first(MAX_LABELS_CHANGED)] = ()
+    """Why they could not be read or changed."""
+    sync_time: Time | None = None
+    """When it was done."""
+    reason: ShortText | None = None
+    """Why labels and tracker agree, or do not: the reason of the condition `LabelsInSync`."""
+    ignored: LabelList = ()
+    """Labels of Pilotage's prefix that mean nothing."""
+    too_long: LabelList = ()
+    """Labels that the host has no room for."""
+
+
 class PullRequestTrackerStatus(ConditionedStatus):
     """Everything that is known about the promotion; written by its workflow, through the watcher."""
 
@@ -259,6 +292,8 @@ class PullRequestTrackerStatus(ConditionedStatus):
         keep_last(MAX_SUPERSEDED),
     ] = ()
     """Commands that were accepted and could not be carried out any more: uid of the PromotionCommand, and why."""
+    label_sync: LabelSync | None = None
+    """What the newest `sync` found and changed."""
     workflow: WorkflowInfo | None = None
     """The workflow of the current attempt."""
     uid: ShortText | None = None

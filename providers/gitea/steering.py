@@ -37,7 +37,7 @@ class GiteaSteering:
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         own, at = await self._own(), remark_cursor(cursor, since)
         reply = await self._calls.call(wire_steering.list_remarks(self._calls.repository, number, at.since))
-        return newer(await read(reply, partial(wire_steering.read_remarks, own, reply)), since, at)
+        return newer(await read(reply, partial(wire_steering.read_remarks, own, reply)), since, at, own)
 
     async def may_write(self, person: Person) -> bool:
         try:

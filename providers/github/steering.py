@@ -40,7 +40,7 @@ class GitHubSteering:
             found += await read(reply, partial(wire_steering.read_remarks, own, reply))
             if items_on(reply) < PAGE_SIZE:
                 break
-        return newer(found, since, at)
+        return newer(found, since, at, own)
 
     async def _own(self) -> str:
         return known(await self._calls.login())

@@ -42,7 +42,7 @@ class GitLabSteering:
             older = any(remark_number(one) <= at.newest or one.at < since for one in listed)
             if older or not wire.has_more(reply):
                 break
-        return newer(found, since, at)
+        return newer(found, since, at, own)
 
     async def may_write(self, person: Person) -> bool:
         reply = await self._calls.call(wire_steering.get_member(self._calls.project, person.id))

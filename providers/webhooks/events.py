@@ -8,6 +8,7 @@ from typing import TypeAlias
 from providers.documents import Document, at, text
 
 KEY_LIMIT = 4
+COMMAND = "/pilotage"
 _PROMOTION_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 """As workflows/promotion/rules/rounds.py makes them: people put the key into names of runs."""
 _ID_CHARACTERS = 200
@@ -43,6 +44,16 @@ class RepositoryNotice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordNotice:
+    """Somebody labelled a pull request, or wrote a command on it."""
+
+    repository: RepositoryName
+    number: int
+    by: str
+    """As the host names the account; empty where it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunNotice:
     """A run of a CI system is said to have ended."""
 
@@ -60,7 +71,7 @@ class ApplicationNotice:
     """Empty where the sender tells none."""
 
 
-Notice: TypeAlias = PullRequestNotice | RepositoryNotice | RunNotice | ApplicationNotice
+Notice: TypeAlias = PullRequestNotice | WordNotice | RepositoryNotice | RunNotice | ApplicationNotice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +126,11 @@ def repository_notices(value: object, *path: str, project_id: int = 0) -> tuple[
     """Name a repository by its full name; none where an event, such as a test of the webhook, has no such name."""
     name = said(value, *path)
     return (RepositoryNotice(repository=RepositoryName(full_name=name, project_id=project_id)),) if name else ()
+
+
+def is_command(body: str) -> bool:
+    """Say whether a comment may be a command to Pilotage; what it means is read at the host."""
+    return body.lstrip().startswith(COMMAND)
 
 
 def run_notice(url: str, names: Iterable[str]) -> RunNotice:

@@ -5,7 +5,7 @@ Both send GitHub's headers as well: what they mean there is not looked at.
 
 from datetime import datetime
 
-from providers.documents import Document
+from providers.documents import Document, flag
 from providers.webhooks.events import (
     Event,
     Headers,
@@ -13,13 +13,18 @@ from providers.webhooks.events import (
     Notice,
     PullRequestNotice,
     RepositoryName,
+    WordNotice,
     header,
+    is_command,
     name_of,
     positive,
     repository_notices,
     said,
 )
 from providers.webhooks.signatures import require_hmac
+
+_LABELLED = "pull_request_label"
+_COMMENTED = frozenset({"issue_comment", "pull_request_comment"})
 
 
 def verify(headers: Headers, body: bytes, secret: str, _now: datetime) -> None:
@@ -48,6 +53,18 @@ def read(headers: Headers, body: Document) -> Event:
                 ended=said(body, "action") == "closed",
             ),
         )
+        if header(headers, "x-gitea-event-type") == _LABELLED or header(headers, "x-forgejo-event-type") == _LABELLED:
+            about = (*about, _word(body, positive(body, "pull_request", "number")))
+    elif name in _COMMENTED and said(body, "action") == "created" and is_command(said(body, "comment", "body")):
+        about = (_word(body, positive(body, "issue", "number")),) if flag(body, "is_pull") else ()
     elif name in ("push", "repository"):
         about = repository_notices(body, "repository", "full_name")
     return Event(name=name, about=about)
+
+
+def _word(body: Document, number: int) -> WordNotice:
+    return WordNotice(
+        repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
+        number=number,
+        by=said(body, "sender", "login"),
+    )

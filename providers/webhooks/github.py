@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
-from providers.documents import Document
+from providers.documents import Document, at
 from providers.webhooks.events import (
     Event,
     Headers,
     Notice,
     PullRequestNotice,
     RepositoryName,
+    WordNotice,
     header,
+    is_command,
     name_of,
     positive,
     repository_notices,
@@ -18,6 +20,8 @@ from providers.webhooks.events import (
     said,
 )
 from providers.webhooks.signatures import require_hmac
+
+_LABELLED = frozenset({"labeled", "unlabeled"})
 
 
 def verify(headers: Headers, body: bytes, secret: str, _now: datetime) -> None:
@@ -45,9 +49,26 @@ def read(headers: Headers, body: Document) -> Event:
                 ended=said(body, "action") == "closed",
             ),
         )
+        if said(body, "action") in _LABELLED:
+            about = (*about, _word(body, positive(body, "pull_request", "number")))
+    elif name == "issue_comment" and _is_command_on_pull_request(body):
+        about = (_word(body, positive(body, "issue", "number")),)
     elif name == "workflow_run" and said(body, "action") == "completed":
         titles = (said(body, "workflow_run", "display_title"), said(body, "workflow_run", "name"))
         about = (run_notice(name_of(body, "workflow_run", "html_url"), titles),)
     elif name in ("push", "repository"):
         about = repository_notices(body, "repository", "full_name")
     return Event(name=name, about=about)
+
+
+def _is_command_on_pull_request(body: Document) -> bool:
+    written = said(body, "action") == "created" and is_command(said(body, "comment", "body"))
+    return written and at(body, "issue", "pull_request") is not None
+
+
+def _word(body: Document, number: int) -> WordNotice:
+    return WordNotice(
+        repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
+        number=number,
+        by=said(body, "sender", "login"),
+    )

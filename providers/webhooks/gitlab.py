@@ -12,7 +12,9 @@ from providers.webhooks.events import (
     PullRequestNotice,
     RepositoryName,
     RunNotice,
+    WordNotice,
     header,
+    is_command,
     name_of,
     positive,
     repository_notices,
@@ -61,6 +63,12 @@ def read(headers: Headers, body: Document) -> Event:
                 ended=said(body, "object_attributes", "action") in _ENDED,
             ),
         )
+        if at(body, "changes", "labels") is not None:
+            about = (*about, _word(body, positive(body, "object_attributes", "iid")))
+    elif name == "note" and is_command(said(body, "object_attributes", "note")):
+        # Notes on issues and commits come without a merge request.
+        merge_request = at(body, "merge_request", "iid")
+        about = (_word(body, positive(body, "merge_request", "iid")),) if merge_request is not None else ()
     elif name == "push":
         about = repository_notices(body, "project", "path_with_namespace", project_id=_project_id(body))
     elif name == "pipeline" and said(body, "object_attributes", "status") in _FINAL:
@@ -71,6 +79,17 @@ def read(headers: Headers, body: Document) -> Event:
 def _project_id(body: Document) -> int:
     """Return the project's number; 0 where an instance's own hooks send none."""
     return positive(body, "project", "id") if at(body, "project", "id") is not None else 0
+
+
+def _word(body: Document, number: int) -> WordNotice:
+    return WordNotice(
+        repository=RepositoryName(
+            full_name=name_of(body, "project", "path_with_namespace"),
+            project_id=_project_id(body),
+        ),
+        number=number,
+        by=said(body, "user", "username"),
+    )
 
 
 def _pipeline(body: Document) -> RunNotice:

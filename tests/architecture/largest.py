@@ -35,7 +35,7 @@ from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicySpec
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 from workflows.environment.members import DEPARTED_KEPT
 from workflows.promotion.monitoring import KEPT as UNWATCHED_KEPT
-from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, SUPERSEDED_KEPT
+from workflows.promotion.state import ANSWERS_KEPT, RECORDS_KEPT, STEERING_LABELS_KEPT, SUPERSEDED_KEPT, WORDS_SHOWN
 from workflows.promotion.steps.proposing import SHOWN_AT_MOST
 from workflows.runtime.ancestry import PAIRS_PER_CALL
 
@@ -179,7 +179,18 @@ WORDS = {
 """Texts that are one of a few words; the longest."""
 
 LENGTHS: dict[str, int] = {
-    "Command.request_id": 36,
+    "Command.request_id": 128,
+    "ReadWordsInput.label_cursor": 128,
+    "ReadWordsInput.comment_cursor": 128,
+    "ReadWordsInput.teams[]": 255,
+    "PromotionState.label_cursor": 128,
+    "PromotionState.comment_cursor": 128,
+    "PromotionState.steering_labels": 128,
+    "PromotionState.scm_account": 128,
+    "PromotionState.words_problem": 1000,
+    "PromotionState.words_unsupported": 300,
+    "PromotionState.cleared": 50,
+    "PromotionState.sync_request": 128,
     "Command.target_environment": NAME,
     "Command.seen[]": 3 * 64,
     "ObserverState.environment_object": 300,
@@ -388,6 +399,12 @@ COUNTS: dict[str, int] = {
     "labels": 100,
     "mentions": 100,
     "PresentInput.words": 3,
+    "PresentInput.reactions": WORDS_SHOWN,
+    "PromotionState.reactions": WORDS_SHOWN,
+    "PromotionState.words": WORDS_SHOWN,
+    "PromotionState.cleared": 3,
+    "PromotionState.steering_labels": STEERING_LABELS_KEPT,
+    "ReadWordsInput.teams": 1,
     "PresentInput.cleared": 3,
     "statuses": 100,
     "TriggerTestInput.parameters": most(PolicyTest, "parameters"),

@@ -12,6 +12,7 @@ from providers.webhooks.events import (
     RepositoryName,
     RepositoryNotice,
     RunNotice,
+    WordNotice,
 )
 from tests.receiver.world import (
     KEY,
@@ -26,7 +27,7 @@ from tests.receiver.world import (
 )
 from tests.watcher.fakes import until
 from worker.receiver.hooks import Hook
-from worker.receiver.index import EARLY_LIMIT, EARLY_OF_NAMESPACE, Place
+from worker.receiver.index import EARLY_LIMIT, EARLY_OF_NAMESPACE, Place, Said
 
 REPOSITORY = Hook(namespace="shop", kind="GitRepository", name="web")
 PROVIDER = Hook(namespace="shop", kind="ScmProvider", name="github")
@@ -38,10 +39,14 @@ MERGE = PullRequestNotice(repository=RepositoryName(full_name="Acme/Web"), numbe
 RUN = RunNotice(url=f"{RUN_URL}/", keys=(KEY,))
 
 
+def _tracker(one: TrackerRef | RepositoryRef | InstanceRef | Said) -> str:
+    return f"{one.tracker.name} by {one.by}" if isinstance(one, Said) else one.name
+
+
 def named(world: World, hook: Hook, notice: Notice) -> list[str]:
     """Return the trackers and places that are found; `followed` returns the repositories."""
     return [
-        f"{one.namespace}/{one.environment}" if isinstance(one, Place) else f"{one.namespace}/{one.name}"
+        f"{one.namespace}/{one.environment}" if isinstance(one, Place) else f"{one.namespace}/{_tracker(one)}"
         for one in world.index.targets(hook, (notice,))
         if not isinstance(one, RepositoryRef | InstanceRef)
     ]
@@ -229,7 +234,7 @@ async def test_a_run_that_ended_before_its_tracker_showed_it_is_poked_for_once_s
     await until(lambda: bool(world.poked), seconds=10)
     world.apply(tracker(412, status=waiting_for_run()))
     # The address is news, and was told as well; the two are one poke, or two of the same workflow.
-    assert {one.name for one in world.poked if not isinstance(one, Place)} == {"web-412"}
+    assert {_tracker(one) for one in world.poked if not isinstance(one, Place)} == {"web-412"}
     await world.pokes.close()
 
 
@@ -280,3 +285,11 @@ def test_what_cannot_be_read_hides_nothing_else() -> None:
     world.apply(declared("TestRunner", "broken", {}))
     world.apply(declared("Environment", "empty", {}))
     assert named(world, PROVIDER, MERGE) == ["shop/web-412"]
+
+
+def test_who_labelled_or_wrote_concerns_the_tracker_also_once_it_is_merged() -> None:
+    world = shop()
+    world.apply(tracker(412, status={"attempt": 1, "pullRequest": {"state": "Merged"}}))
+    word = WordNotice(repository=RepositoryName(full_name="Acme/Web"), number=412, by="grace")
+    assert named(world, PROVIDER, MERGE) == []
+    assert named(world, PROVIDER, word) == ["shop/web-412 by grace"]

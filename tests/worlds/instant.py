@@ -73,6 +73,7 @@ from activities.models.revisions import (
     Shown,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, TrackerStatus
+from activities.models.steering import ReadWordsInput, ReadWordsResult, Word
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -133,6 +134,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     statuses: list[TrackerStatus] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     presented: list[PresentInput] = field(default_factory=list)
+    words_said: list[Word] = field(default_factory=list)
+    """What people said on the pull request since the last look."""
+    asked_for_words: list[ReadWordsInput] = field(default_factory=list)
     members: list[tuple[str, MemberSignal]] = field(default_factory=list)
     grants: bool = True
     watched: list[CreateDriftMonitorsInput] = field(default_factory=list)
@@ -316,6 +320,12 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     @activity.defn
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
         raise AssertionError("the worlds declare no files")
+
+    @activity.defn
+    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+        self.asked_for_words.append(request)
+        said, self.words_said = self.words_said, []
+        return ReadWordsResult(words=tuple(said), label_cursor="1:9", comment_cursor="9:x", account="pilotage-bot")
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:

@@ -30,6 +30,7 @@ SERVED: Mapping[str, tuple[str, ...]] = {
         "list_changed_files",
         "compare_revisions",
         "deliver_files",
+        "read_words",
         "present_on_pull_request",
     ),
     "checks": ("create_drift_monitors",),

@@ -16,6 +16,7 @@ from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption,
 from worker.cli.output import line, note
 from worker.cli.processes import receiver, watcher, worker
 from worker.cli.repositories import init, track
+from worker.cli.syncing import add_sync
 from worker.cli.watching import watch
 
 
@@ -80,6 +81,7 @@ for look in (get, show, why, watch, drift):
 add_commands(app)
 for begin in (init, track):
     app.command()(begin)
+add_sync(app)
 for run in (worker, watcher, receiver, validate, crds):
     app.command()(run)
 app.add_typer(flux)

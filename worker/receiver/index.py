@@ -23,6 +23,7 @@ from providers.webhooks.events import (
     RepositoryName,
     RepositoryNotice,
     RunNotice,
+    WordNotice,
 )
 from worker.receiver import hooks
 from worker.receiver.entries import OpenRun, RepositoryEntry, TrackerEntry, plain_url
@@ -48,7 +49,20 @@ class Place:
     repository: str
 
 
-Target: TypeAlias = TrackerRef | Place | RepositoryRef | InstanceRef
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """Name a tracker on whose pull request somebody labelled or wrote."""
+
+    tracker: TrackerRef
+    by: str
+    """As the host names the account."""
+
+    @property
+    def namespace(self) -> str:
+        return self.tracker.namespace
+
+
+Target: TypeAlias = TrackerRef | Place | RepositoryRef | InstanceRef | Said
 """A workflow that can be poked."""
 
 
@@ -92,6 +106,8 @@ class Index:
                 yield from self._of_pull_request(hook, notice)
             case RepositoryNotice():
                 yield from self._of_repository(hook, notice)
+            case WordNotice():
+                yield from self._of_word(hook, notice)
             case RunNotice():
                 yield from self._of_run(hook, notice)
             case ApplicationNotice():
@@ -112,6 +128,11 @@ class Index:
         for key, one in self._repositories(hook, notice.repository):
             if one.discovers or self._on_the_way.at((key.namespace, key.name)):
                 yield _followed(key, one)
+
+    def _of_word(self, hook: Hook, notice: WordNotice) -> Iterator[Target]:
+        for key, _ in self._repositories(hook, notice.repository):
+            for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
+                yield Said(tracker=tracker.ref, by=notice.by)
 
     def _of_run(self, hook: Hook, notice: RunNotice) -> Iterator[Target]:
         for mark in _marks_of(notice):

@@ -29,7 +29,7 @@ from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_mirrors import FluxMirrors
 from worker.receiver.flux_routes import FluxRoutes
 from worker.receiver.flux_senders import FluxSenders
-from worker.receiver.index import Index, Target
+from worker.receiver.index import Index, Said, Target
 from worker.receiver.metrics import FluxMetrics, ReceiverMetrics
 from worker.receiver.mirrors import Mirrors
 from worker.receiver.pokes import Pokes
@@ -173,6 +173,8 @@ class Workflows:
             return await self._promotions.poke(target)
         if isinstance(target, InstanceRef):
             return await self._promotions.poke_drift(target)
+        if isinstance(target, Said):
+            return await self._promotions.poke_about_words(target.tracker, by=target.by)
         return await self._promotions.poke_place(
             namespace=target.namespace, environment=target.environment, repository=target.repository
         )

@@ -94,6 +94,7 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
             scm.list_changed_files,
             scm.compare_revisions,
             scm.deliver_files,
+            scm.read_words,
             scm.present_on_pull_request,
             syncs.sync_repository,
             syncs.tidy_repository,

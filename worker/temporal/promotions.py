@@ -31,6 +31,7 @@ from workflows.identity import (
     DELETED_SIGNAL,
     POKE_SIGNAL,
     PROMOTION_WORKFLOW,
+    PULL_REQUEST_POKE_SIGNAL,
     PULL_REQUEST_SIGNAL,
     SEARCH_NAMESPACE,
     SEARCH_PULL_REQUEST,
@@ -122,6 +123,10 @@ class TemporalPromotions:
     async def send_news(self, attempt: TrackerRef, news: PullRequestNews) -> bool:
         """Signal news of its pull request to the workflow; False where it does not run."""
         return await self._signal(self.identify(attempt), PULL_REQUEST_SIGNAL, news)
+
+    async def poke_about_words(self, attempt: TrackerRef, *, by: str) -> bool:
+        """Have the workflow look at what people said on the pull request; False where it does not run."""
+        return await self._signal(self.identify(attempt), PULL_REQUEST_POKE_SIGNAL, by)
 
     async def poke_place(self, *, namespace: str, environment: str, repository: str) -> bool:
         """Have a place look again at once; False where it does not run."""

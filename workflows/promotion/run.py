@@ -86,7 +86,7 @@ class ReadWithLane:
     observations: tuple[Observation, ...]
     at: datetime
     seen: Snapshot
-    """Pokes and the target's view before it was read: a look taken later would miss what changed them."""
+    """Taken before it was read: a look taken later would miss what changed meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +131,10 @@ class PromotionRun:
         self.dirty = False
         self._flushing: asyncio.Task[None] | None = None
         self._publish = publish
+        self.on_backstop: Callable[[], None] = lambda: None
 
     def changed(self) -> None:
-        """Note that the story is to be published at the next wait: steps that pass in moments cost no write.
-
-        Whatever else the step awaits first, such as an activity that is tried for minutes, delays it for moments only.
-        """
+        """Note that the story is to be published at the next wait, or in moments: steps that pass cost no write."""
         self.dirty = True
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
@@ -290,6 +288,7 @@ class PromotionRun:
             await workflow.wait_condition(lambda: self._woken() or ready(), timeout=limit, timeout_summary=why)
         except TimeoutError:
             if neglects:
+                self.on_backstop()
                 await self.membership.tell_again()
             return False
         self.stop_if_ended()

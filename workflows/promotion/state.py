@@ -9,11 +9,12 @@ from activities.models.delivery import Observation
 from activities.models.drift import CreateDriftMonitorsInput, DriftNotice
 from activities.models.failures import Failure
 from activities.models.git_delivery import Proposal
+from activities.models.label_sync import LabelsLeft, SyncResult
 from activities.models.places import Phase, PlaceSignal
 from activities.models.promotion import CommandAnswer, PromotionInput
 from activities.models.revisions import Shown
-from activities.models.state_labels import LabelsLeft, SyncResult
 from activities.models.status import ApplicationResult, EventNote, PromotionRecord, State
+from activities.models.steering import Answered, Reaction
 from activities.models.testing import RunRef, RunState
 from activities.models.tracking import Artifact, PullRequest, RepositoryView
 from workflows.runtime.inbox import Inbox
@@ -21,6 +22,8 @@ from workflows.runtime.inbox import Inbox
 RECORDS_KEPT = 20
 ANSWERS_KEPT = 100
 SUPERSEDED_KEPT = 5
+WORDS_SHOWN = 5
+STEERING_LABELS_KEPT = 10
 RELATIONS_KEPT = 300
 SOURCE_MOVES_ALLOWED = 5
 """How many new rounds a moving source may cause in one hop before the tracker waits and says so."""
@@ -294,6 +297,23 @@ class PromotionState:
     hold_untold: bool = False
     """Whether the places ahead have yet to hear of the last hold or release."""
     records: list[PromotionRecord] = field(default_factory=list)
+    label_cursor: str = ""
+    """Up to where the host's list of what happened to labels was looked at."""
+    comment_cursor: str = ""
+    steering_labels: tuple[str, ...] = ()
+    """Labels of the pull request by which people steer, as they were when it was looked at last."""
+    scm_account: str = ""
+    """Our own account at the host, in lower case; empty until it was looked at."""
+    words: list[Answered] = field(default_factory=list)
+    """The last words that people said on the pull request."""
+    words_problem: str = ""
+    """Why they cannot be read."""
+    words_unsupported: str = ""
+    """What people cannot steer by at the host."""
+    reactions: list[Reaction] = field(default_factory=list)
+    """Answers to comments that are not shown yet."""
+    cleared: list[str] = field(default_factory=list)
+    """Labels by which people steered that are answered, and still to be taken off."""
     labels: list[str] = field(default_factory=list)
     """Labels that stay on the pull request."""
     arrived: list[str] = field(default_factory=list)
@@ -302,6 +322,10 @@ class PromotionState:
     labels_left: LabelsLeft = field(default_factory=LabelsLeft)
     label_sync: SyncResult | None = None
     """What the last look at the pull request's labels found and changed."""
+    sync_request: str = ""
+    """The `sync` that is to be answered."""
+    sync_result: SyncResult | None = None
+    """What the newest `sync` found and changed."""
     presented: bool | None = None
     """Whether the pull request shows the state; None before it was tried."""
     presentation_error: str = ""

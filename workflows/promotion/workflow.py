@@ -22,6 +22,7 @@ from activities.models.drift import DriftNotice
 from activities.models.places import PlaceSignal
 from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.pull_requests_news import PullRequestNews
+from activities.models.state_labels import HOLD
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion.rules import commands
@@ -34,6 +35,7 @@ from workflows.promotion.steps.hop import await_policy, choose_hop
 from workflows.promotion.steps.presenting import Presenting
 from workflows.promotion.steps.publishing import newest_events, status_publisher
 from workflows.promotion.steps.runs import cancel_open
+from workflows.promotion.steps.steering import Steering
 from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view import status as status_view
 from workflows.runtime import lifetime
@@ -74,6 +76,8 @@ class PromotionWorkflow:
             self._ctx.queues, self._ctx.timings, sequence=self._story.sequence, answered=self._published
         )
         self._presenting = Presenting(self._ctx)
+        self._steering = Steering(self._ctx, carry_out=self._execute, answer=self._presenting.again)
+        self._ctx.on_backstop = self._steering.look
         self._searched: tuple[str, str] = ("", "")
         self._resumed = request.carried is not None
 
@@ -116,10 +120,12 @@ class PromotionWorkflow:
         """
         ctx, story = self._ctx, self._story
         self._presenting.stop()
+        self._steering.stop()
         ctx.cancelling.stop()
         ctx.monitoring.stop()
         ctx.flush()
         await self._presenting.drain()
+        await self._steering.drain()
         await workflow.wait_condition(workflow.all_handlers_finished)
         unwritten = await self._publisher.give_up()
         story.pending_events = list(unwritten.events) if unwritten else []
@@ -148,7 +154,9 @@ class PromotionWorkflow:
         """Cancel what still runs, leave all environments, and wait for the last status and presentation."""
         ctx, story = self._ctx, self._story
         ctx.supersede(f"the tracker is {story.state}", *Verb)
+        self._steering.stop()
         if story.hold is not None:
+            story.cleared = [*dict.fromkeys((*story.cleared, HOLD))]
             ctx.event("HoldEnded", f"the hold of {story.hold.by} ends: the tracker is {story.state}")
         if story.state is State.COMPLETED:
             ctx.event("Completed", story.message or f"{story.environment} is final")
@@ -209,6 +217,7 @@ class PromotionWorkflow:
                 ]
             )
         self._presenting.offer(view.state)
+        self._steering.offer()
 
     def _published(self, answer: PublishStatusResult) -> None:
         """End when the tracker is gone or at another attempt: no watcher may have known of this one to tell it."""
@@ -247,6 +256,11 @@ class PromotionWorkflow:
         if notice.order > self._story.drift.order:
             self._story.drift = notice
             self._ctx.changed()
+
+    @workflow.signal(description="Somebody labelled the pull request, or wrote on it")
+    def pull_request_poked(self, by: str) -> None:
+        """Look at what people said; what that is is read, never taken from the poke."""
+        self._steering.look(by)
 
     @workflow.signal(description="The tracker was deleted")
     def deleted(self) -> None:
@@ -294,6 +308,11 @@ class PromotionWorkflow:
         """Abort the attempt."""
         return self._execute(Verb.ABORT, command)
 
+    @workflow.update(description="Look at the pull request, and show it what is true")
+    def sync(self, command: Command) -> CommandAnswer:
+        """Have labels and tracker brought to agree; what was found and changed is published."""
+        return self._execute(Verb.SYNC, command)
+
     @retest.validator
     def _check_retest(self, command: Command) -> None:
         self._check(Verb.RETEST, command)
@@ -317,6 +336,10 @@ class PromotionWorkflow:
     @abort.validator
     def _check_abort(self, command: Command) -> None:
         self._check(Verb.ABORT, command)
+
+    @sync.validator
+    def _check_sync(self, command: Command) -> None:
+        self._check(Verb.SYNC, command)
 
     def _check(self, verb: Verb, command: Command) -> None:
         """Refuse a command that does not fit, before it enters the history; a repeated one passes to its answer."""
@@ -350,6 +373,10 @@ class PromotionWorkflow:
             ctx.news_at = workflow.now()
         if verb in (Verb.HOLD, Verb.RELEASE):
             ctx.membership.hold_changed()
+        if verb is Verb.SYNC:
+            story.sync_request = command.request_id
+            self._steering.look()
+            self._presenting.again()
         answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
         why = f": {command.reason}" if command.reason else ""
         ctx.event(f"Command{verb.capitalize()}", f"{command.actor}{why}")

@@ -69,6 +69,7 @@ from activities.models.revisions import (
     Relation,
 )
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
+from activities.models.steering import ReadWordsInput, ReadWordsResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
@@ -243,6 +244,10 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     @activity.defn
     async def deliver_files(self, request: DeliverFilesInput) -> DeliverFilesResult:
         raise AssertionError("a place writes nothing")
+
+    @activity.defn
+    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+        raise AssertionError("nobody steers a place")
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:

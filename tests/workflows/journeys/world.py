@@ -43,6 +43,7 @@ from activities.models.revisions import (
     Shown,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
+from activities.models.steering import ReadWordsInput, ReadWordsResult
 from activities.models.testing import PollTestsInput, PollTestsResult, TriggerRoundInput, TriggerRoundResult
 from activities.models.tracking import Component, RepositoryView, Timings, TrackerRef
 from activities.parts import runs_of
@@ -335,6 +336,9 @@ class World:
         return CompareRevisionsResult(
             relations=tuple(self.commits.relation(pair.base, pair.head) for pair in request.pairs)
         )
+
+    def read_words(self, _request: ReadWordsInput) -> ReadWordsResult:
+        return ReadWordsResult(unsupported="nobody steers here")
 
     def present_on_pull_request(self, _request: PresentInput) -> PresentResult:
         return PresentResult(shown=Shown())

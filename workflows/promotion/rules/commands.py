@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from activities.models.promotion import Command, Verb
+from activities.models.state_labels import HOLD
 from activities.models.status import State
 from activities.models.tracking import TrackerRef
 from workflows.promotion.rules import comparison, rounds
@@ -20,6 +21,7 @@ ACCEPTED = {
     Verb.HOLD: "held at the next boundary",
     Verb.RELEASE: "goes on",
     Verb.ABORT: "aborted; nothing further is written",
+    Verb.SYNC: "the pull request is looked at, and shown what is true",
 }
 
 
@@ -135,11 +137,14 @@ def carry_out(story: PromotionState, verb: Verb, command: Command, *, now: datet
             story.inbox.offer(verb, Accepted(command=command, artifacts=artifacts))
         case Verb.HOLD:
             story.hold = Hold(by=command.actor, since=now, reason=command.reason)
+            story.cleared = [label for label in story.cleared if label != HOLD]
         case Verb.RELEASE if story.hold is not None:
             if hop is not None and hop.round is not None:
                 # A round may have begun while held.
                 rounds.shift(hop.round, now - max(story.hold.since, hop.round.started_at))
             story.hold = None
+            # It stands while the change is held, whoever released it.
+            story.cleared = [*story.cleared, HOLD]
         case _:
             pass
 

@@ -9,6 +9,7 @@ call (`stop`), and what is owed is carried as `presentation_owed`. The activity 
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -16,7 +17,8 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from temporalio.workflow import ActivityConfig
 
 from activities.contracts import ScmActivities
-from activities.models.revisions import PresentResult
+from activities.models.label_sync import SyncResult
+from activities.models.revisions import PresentInput, PresentResult
 from activities.models.status import State
 from workflows import policies
 from workflows.failures import failure_of
@@ -30,6 +32,8 @@ INITIAL_PAUSE, LONGEST_PAUSE = 12, 15
 """Of `reference_initial` and `reference_maximum`: from one minute to half an hour. A try costs calls to a host that is
 down or refuses, and eleven events; a person who fixed the cause can poke."""
 
+LABELS = "labels"
+NO_LABELS = "no labels are shown: the host has none, or the GitRepository turns them off or is only observed"
 GIVEN_UP = "given up: the tracker was deleted, or a newer attempt took over"
 
 
@@ -86,6 +90,11 @@ class Presenting:
         self._owed, self._wanted = False, True
         if self._task is None:
             self._task = asyncio.create_task(self._present())
+
+    def again(self) -> None:
+        """Have the state presented whether or not it changed: there is something to answer."""
+        self._owed = True
+        self.offer(status_view.view(self._ctx).state)
 
     def finish(self) -> None:
         """Take what is offered next for the last word: it is sent in any case, and patiently."""
@@ -177,7 +186,7 @@ class Presenting:
     async def _show(self) -> bool:
         """Present what is true now; False, and noted for people, where that failed."""
         ctx, story = self._ctx, self._ctx.story
-        self._wanted, pokes = False, ctx.pokes
+        self._wanted, pokes, sync = False, ctx.pokes, story.sync_request
         view = status_view.view(ctx)
         state, waiting = view.state, view.waiting
         self._moment = pull_request_view.moment(story, state, workflow.now())
@@ -199,12 +208,15 @@ class Presenting:
             failure = failure_of(refusal, "pull request")
             story.present_after = workflow.now() + failure.wait if failure.wait and not cancelled else None
             self._quiet_pokes = pokes
+            self._answer_sync(sync, None, failure.text)
             self._note_failure(GIVEN_UP if cancelled else failure.text, passing=failure.kind.passing and not cancelled)
             return False
         finally:
             self._at_work = None
         before, story.shown = story.shown, answer.shown
-        self._note_labels(answer)
+        self._note_labels(answer, wanted)
+        lacking = next((one.failure.text for one in answer.refused if one.part == LABELS), NO_LABELS)
+        self._answer_sync(sync, answer.labels, lacking)
         refused = answer.shown.deployments_refused if answer.shown else ""
         if refused and not (before and before.deployments_refused):
             # Said once: what the host shows of its own beside label, status and comment fails nothing.
@@ -233,15 +245,29 @@ class Presenting:
                 ctx.flush()
         return True
 
-    def _note_labels(self, answer: PresentResult) -> None:
+    def _note_labels(self, answer: PresentResult, wanted: PresentInput) -> None:
         """Keep what the look at the labels found; the condition `LabelsInSync` travels with the next status."""
         story = self._ctx.story
+        # What came while the host was at work is for the next try.
+        story.reactions = [one for one in story.reactions if one not in wanted.reactions]
+        story.cleared = [one for one in story.cleared if one not in wanted.cleared]
         if answer.labels is None:
             return
         before = story.label_sync
         story.label_sync, story.labels_left = answer.labels, answer.labels_left
         if before is None or labels_condition(answer.labels) != labels_condition(before):
             self._ctx.dirty = True
+
+    def _answer_sync(self, request: str, found: SyncResult | None, lacking: str) -> None:
+        """Publish what the look at the labels found and changed, where somebody asked for it with `sync`."""
+        story = self._ctx.story
+        if not request or story.sync_request != request:
+            return
+        state = str(status_view.view(self._ctx).state)
+        nothing = SyncResult(final_state=state, errors=(lacking,), sync_time=workflow.now())
+        story.sync_request, story.sync_result = "", replace(found or nothing, request=request)
+        self._ctx.changed()
+        self._ctx.flush()
 
     def _config(self, label: str) -> ActivityConfig:
         queues, timings, summary = self._ctx.queues, self._ctx.timings, f"present {label}"

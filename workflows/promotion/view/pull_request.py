@@ -17,7 +17,7 @@ from activities.models.revisions import (
     RefusedPart,
     Shown,
 )
-from activities.models.state_labels import DRIFTED, place_label, state_label
+from activities.models.state_labels import DRIFTED, HOLD, place_label, state_label
 from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
 from activities.models.tracking import PullRequestState
 from crds.texts.markdown import cell, inline, link
@@ -119,6 +119,7 @@ def present_input(
     tests = tests_of(story) if story.hop is not None else ()
     body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
     body += _records(story)
+    body += _words(story)
     body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *ending])))
     body += ending
     return PresentInput(
@@ -128,10 +129,10 @@ def present_input(
         marker=f"{request.installation}/{tracker.namespace}/{tracker.name}",
         state_label=state_label(shown),
         place_label=place_label(story.environment) if story.environment in story.arrived else "",
-        # Where nobody can tell, the label stays as it is.
-        words=(DRIFTED,) if story.drift.drifted else (),
-        cleared=(DRIFTED,) if story.drift.drifted is False else (),
+        words=_standing(story),
+        cleared=(*story.cleared, *((DRIFTED,) if story.drift.drifted is False else ())),
         labels_left=story.labels_left,
+        reactions=tuple(story.reactions),
         labels=tuple(story.labels),
         statuses=_statuses(story, shown, waiting, request.ui_url),
         comment="\n".join(body),
@@ -139,6 +140,12 @@ def present_input(
         deployments=_deployments(story, shown, request.ui_url),
         shown=story.shown or _seen(story),
     )
+
+
+def _standing(story: PromotionState) -> tuple[str, ...]:
+    """Return the labels beside state and place that are to be there; where nobody can tell of drift, its own stays."""
+    held = story.hold is not None and not story.state.terminal
+    return (*((HOLD,) if held else ()), *((DRIFTED,) if story.drift.drifted else ()))
 
 
 def refused(parts: Sequence[RefusedPart], repository: str) -> str:
@@ -195,6 +202,15 @@ def _records(story: PromotionState) -> list[str]:
     if not story.records:
         return []
     return ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
+
+
+def _words(story: PromotionState) -> list[str]:
+    """Return what people said on the pull request, and what became of it."""
+    if not story.words:
+        return []
+    marks = {True: "✅", False: "❌"}
+    rows = [f"| {cell(one.verb)} | {cell(one.by)} | {marks[one.accepted]} {cell(one.message)} |" for one in story.words]
+    return ["", "| Said here | By | Answer |", "|---|---|---|", *rows]
 
 
 def _tests_of_records(story: PromotionState, room: int) -> list[str]:

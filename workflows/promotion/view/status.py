@@ -132,6 +132,7 @@ def status(ctx: Run, now: View, workflow: WorkflowStatus) -> TrackerStatus:
         aggregate=aggregate(round_.tests) if round_ else (last.aggregate if last and story.state.terminal else None),
         promotions=tuple(story.records),
         superseded=tuple(story.superseded),
+        label_sync=story.sync_result,
         workflow=workflow,
         conditions=_conditions(ctx, now),
     )
@@ -191,7 +192,7 @@ def _conditions(ctx: Run, now: View) -> tuple[ConditionStatus, ...]:
             )
         )
     if story.label_sync is not None:
-        found.append(labels_condition(story.label_sync))
+        found.append(labels_condition(story.label_sync, problem=story.words_problem or story.words_unsupported))
     return tuple(found)
 
 

@@ -1,0 +1,137 @@
+"""Coordinator: bring a pull request and its tracker to say the same, the host first."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from activities.labelling import LabelManager
+from activities.models.label_sync import LabelsLeft
+from activities.models.promotion import Verb
+from activities.models.revisions import PresentInput, Shown
+from activities.models.steering import PROMOTE, STATE, WORDS_KEPT, ReadWordsInput, ReadWordsResult, Word
+from activities.ports import Repository
+from activities.presentation import Presented, present
+from activities.state_labels import WantedLabels
+from activities.words import BY_COMMENT, Saying, said_by_comments, said_by_labels
+from crds.v1alpha1.git_repository import RepositoryMode
+from providers.models import Person
+from providers.ports import Steering
+
+BELIEVED = timedelta(minutes=1)
+"""How long a right that was looked up is believed."""
+_REMEMBERED = 10_000
+NO_WORDS = "people cannot steer by labels or comments at this host: use `pilotage hold`, `release`, `retest`"
+OBSERVED = "the repository is only observed (`spec.mode`): nothing that people say on its pull requests is carried out"
+NO_LABELS = "the host does not say who sets a label: steer by comments, such as `/pilotage hold`"
+NOT_WRITER = "only people with the right to write to the repository steer its changes"
+
+
+class KnownRights:
+    """Remember for a moment who may write where, so that a person who says much costs few calls."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, ...], tuple[bool, float]] = OrderedDict()
+
+    def get(self, *key: str) -> bool | None:
+        """Return what was looked up lately; None where nothing was."""
+        found = self._known.get(key)
+        if found is None or time.monotonic() - found[1] > BELIEVED.total_seconds():
+            return None
+        return found[0]
+
+    def put(self, right: bool, *key: str) -> bool:
+        """Remember a right and return it."""
+        self._known[key] = (right, time.monotonic())
+        self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coordinator:
+    """Coordinate one repository's pull requests with their trackers."""
+
+    repository: Repository
+    namespace: str
+    rights: KnownRights
+
+    @property
+    def labels(self) -> LabelManager:
+        """The repository's labels."""
+        return LabelManager(self.repository.host, prefix=self.repository.label_prefix)
+
+    async def sync_scm_to_tracker(self, request: ReadWordsInput) -> ReadWordsResult:
+        """Return what people said on the pull request since the last look, each word with whether they may."""
+        steering = self.repository.host.steering
+        if self.repository.mode is RepositoryMode.OBSERVE:
+            return ReadWordsResult(unsupported=OBSERVED)
+        if steering is None:
+            return ReadWordsResult(unsupported=NO_WORDS)
+        sayings, label_cursor = list[Saying](), request.label_cursor
+        if steering.names_who_labels:
+            happened = await steering.label_events(request.number, request.label_cursor)
+            sayings += said_by_labels(self.labels.names, happened.events, request.begun)
+            label_cursor = happened.cursor
+        written = await steering.remarks(request.number, request.begun, request.comment_cursor)
+        sayings += said_by_comments(written.remarks)
+        words = [await self._judge(steering, saying, request.teams) for saying in sayings]
+        # Who may not steer must not keep who may from being heard.
+        kept = sorted(range(len(words)), key=lambda place: (not words[place].allowed, place))[:WORDS_KEPT]
+        return ReadWordsResult(
+            words=tuple(words[place] for place in sorted(kept)),
+            label_cursor=label_cursor,
+            comment_cursor=written.cursor,
+            left_out=len(words) - len(kept),
+            account=written.account,
+            unsupported="" if steering.names_who_labels else NO_LABELS,
+        )
+
+    async def sync_tracker_to_scm(self, request: PresentInput, trusted: Shown | None) -> Presented:
+        """Make the pull request show what the tracker says."""
+        repository = self.repository
+        return await present(repository.host, request, trusted, repository.show, prefix=repository.label_prefix)
+
+    async def ensure_consistency(self, number: int, wanted: WantedLabels, left: LabelsLeft) -> bool:
+        """Return whether the labels agreed with the tracker; where they did not, they do now."""
+        return (await self.labels.sync_to_scm(number, wanted, left=left)).result.consistent
+
+    async def _judge(self, steering: Steering, saying: Saying, teams: Mapping[str, str]) -> Word:
+        why_not = await self._why_not(steering, saying, teams)
+        return Word(
+            id=saying.id,
+            verb=saying.verb,
+            by=saying.by.name,
+            allowed=not why_not,
+            why_not=why_not,
+            label=saying.label,
+            comment=saying.comment,
+            reason=saying.reason,
+        )
+
+    async def _why_not(self, steering: Steering, saying: Saying, teams: Mapping[str, str]) -> str:
+        """Return why somebody may not say that; empty where they may."""
+        if saying.verb != STATE and saying.verb not in tuple(map(str, BY_COMMENT)):
+            known = ", ".join(verb for verb in map(str, BY_COMMENT) if verb != PROMOTE)
+            return f"`{saying.verb}` is no command: {known}"
+        if not await self._may_write(steering, saying.by):
+            return NOT_WRITER
+        return await self._no_member(steering, saying.by, teams) if saying.verb == Verb.PROMOTE else ""
+
+    async def _may_write(self, steering: Steering, person: Person) -> bool:
+        key = (self.namespace, self.repository.view.full_name, person.id)
+        known = self.rights.get(*key)
+        if known is None:
+            known = self.rights.put(bool(person.id) and await steering.may_write(person), *key)
+        return known
+
+    async def _no_member(self, steering: Steering, person: Person, teams: Mapping[str, str]) -> str:
+        """Return why somebody may not promote by a comment; that needs a team which the Environment names."""
+        team = teams.get(PROMOTE, "")
+        if not team:
+            return "a comment promotes nothing here: use `pilotage promote`, or name a team in Environment `commands`"
+        if not steering.has_teams:
+            return "the host cannot be asked for a team's members: use `pilotage promote`"
+        return "" if await steering.is_member(team, person) else f"only members of `{team}` promote by a comment"

@@ -1,0 +1,73 @@
+"""What labels and comments of people mean. Pure: what the host tells of them in, words out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.models.promotion import Verb
+from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL
+from activities.models.status import State
+from activities.models.steering import STATE
+from activities.state_labels import LabelNames
+from providers.models import LabelEvent, Person, Remark
+
+COMMAND = "/pilotage"
+BY_COMMENT = (Verb.HOLD, Verb.RELEASE, Verb.RETEST, Verb.PROMOTE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saying:
+    """What somebody said, before anybody asks whether they may."""
+
+    id: str
+    verb: str
+    by: Person
+    label: str = ""
+    comment: str = ""
+    reason: str = ""
+
+
+def said_by_labels(names: LabelNames, events: Iterable[LabelEvent], begun: datetime) -> tuple[Saying, ...]:
+    """Return what people said by labels, oldest first; our own changes say nothing.
+
+    Of what happened before the attempt began only a hold counts that nobody took off since: it stands there.
+    """
+    standing, since = list[Saying](), list[Saying]()
+    for event in events:
+        saying = _of_label(names.ours(event.label), event)
+        if saying is None:
+            continue
+        if event.at < begun:
+            # Also one that our own account took off, or put there for a person who said it elsewhere.
+            if saying.label == HOLD:
+                standing = [saying] if saying.verb == Verb.HOLD and not event.own else []
+        elif not event.own:
+            since.append(saying)
+    return (*standing, *since)
+
+
+def _of_label(label: str, event: LabelEvent) -> Saying | None:
+    if label == HOLD:
+        verb = str(Verb.HOLD if event.added else Verb.RELEASE)
+    elif label == RETEST and event.added:
+        verb = str(Verb.RETEST)
+    elif label in STATES_BY_LABEL and event.added:
+        # Nobody moves a change by a label; to ask for its tests again is what the one of Testing can mean.
+        verb = STATE if STATES_BY_LABEL[label] is not State.TESTING else str(Verb.RETEST)
+    else:
+        return None
+    return Saying(id=f"label-{event.id}", verb=verb, by=event.by, label=label)
+
+
+def said_by_comments(remarks: Iterable[Remark]) -> tuple[Saying, ...]:
+    """Return what people said by comments that begin with `/pilotage`, oldest first."""
+    return tuple(_sayings(remarks))
+
+
+def _sayings(remarks: Iterable[Remark]) -> Iterator[Saying]:
+    for remark in remarks:
+        command, _, rest = remark.body.lstrip().partition("\n")[0].strip().partition(" ")
+        if remark.own or command != COMMAND:
+            continue
+        verb, _, reason = rest.strip().partition(" ")
+        yield Saying(id=f"comment-{remark.id}", verb=verb, by=remark.by, comment=remark.id, reason=reason.strip())

@@ -1,0 +1,92 @@
+"""`pilotage sync NAME`: have labels and tracker brought to agree, and print what was found and changed."""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from worker.cli.commands import DEFAULT_TIMEOUT_SECONDS, TimeoutOption
+from worker.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    TrackerArgument,
+    choose,
+)
+
+if TYPE_CHECKING:
+    from crds.v1alpha1.tracker_status import LabelSync
+    from worker.cli.session import Session
+
+POLL_SECONDS = 0.3
+
+
+def add_sync(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("sync")(sync)
+
+
+def sync(
+    invocation: typer.Context,
+    name: TrackerArgument,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_SECONDS,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Read labels and comments now, and have the pull request show what is true."""
+    from worker.cli.exits import ExitCode
+    from worker.cli.output import documents, line, note
+    from worker.cli.session import Session, with_session
+    from worker.cli.speaking import Answer, Word, speak
+
+    async def act(session: Session) -> tuple[Answer, "LabelSync | None"]:
+        answer = await speak(session, name, Word(verb="sync"), timeout_seconds=timeout)
+        if answer.code is not ExitCode.OK:
+            return answer, None
+        return answer, await _await_result(session, name, answer.document["metadata"]["uid"], timeout)
+
+    answer, result = with_session(choose(invocation, namespace, kubeconfig, context), act)
+    if result is None:
+        line(answer.text)
+        note(answer.advice or f"no result after {timeout:g} s; `pilotage show {name}` shows it once it is there")
+        raise typer.Exit(answer.code if answer.code is not ExitCode.OK else ExitCode.TIMEOUT)
+    if output is Output.TABLE:
+        line(_told(name, result))
+    else:
+        documents(_document(result), output)
+    if result.errors:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _await_result(session: "Session", name: str, request: str, timeout_seconds: float) -> "LabelSync | None":
+    """Return what the sync found and changed, once the tracker's status shows it."""
+    from crds.api.ports import ApiUnavailable
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_seconds
+    while loop.time() < deadline:
+        with suppress(ApiUnavailable):
+            found = (await session.read(PullRequestTracker, name)).status.label_sync
+            if found is not None and found.request == request:
+                return found
+        await asyncio.sleep(POLL_SECONDS)
+    return None
+
+
+def _told(name: str, result: "LabelSync") -> str:
+    changed = [*(f"+{one}" for one in result.labels_added), *(f"-{one}" for one in result.labels_removed)]
+    found = "consistent" if not changed and not result.errors else ", ".join([*changed, *result.errors])
+    return f"{name}: {result.initial_state or 'no state'} -> {result.final_state or 'no state'}: {found}"
+
+
+def _document(result: "LabelSync") -> dict[str, Any]:
+    """Return the result with every field, so that scripts need not ask which are there."""
+    wire = result.to_wire()
+    lists = {field: wire.get(field, []) for field in ("labelsAdded", "labelsRemoved", "errors")}
+    return {"initialState": "", "finalState": "", **wire, **lists}

@@ -1,0 +1,53 @@
+"""What a word that somebody said on the pull request does: a command, or nothing, with the reason. Pure."""
+
+from dataclasses import dataclass
+
+from activities.models.promotion import Command, Verb
+from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL
+from activities.models.status import State
+from activities.models.steering import STATE, Word
+from workflows.promotion.state import PromotionState
+
+MOVES_NOTHING = "a label moves no change; its tracker's state is put back"
+RETESTED = (State.TESTS_FAILED, State.READY_TO_PROMOTE)
+"""States in which the label of Testing, set by a person, asks for the tests again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a word does."""
+
+    verb: Verb | None = None
+    """The command that it gives; None for none."""
+    why_not: str = ""
+
+
+def meaning(story: PromotionState, word: Word) -> Meaning:
+    """Return what a word does in the state at hand; whether the command fits is judged like any other."""
+    if not word.allowed:
+        return Meaning(why_not=word.why_not)
+    if word.verb == STATE or (word.label in STATES_BY_LABEL and story.state not in RETESTED):
+        return Meaning(why_not=MOVES_NOTHING)
+    return Meaning(verb=Verb(word.verb))
+
+
+def command(story: PromotionState, word: Word) -> Command:
+    """Return a word as a command for the hop at hand: who said it saw no other."""
+    target = story.hop.policy.target if story.hop is not None else ""
+    return Command(
+        request_id=word.id,
+        actor=word.by,
+        target_environment=target,
+        revision="",
+        reason=word.reason,
+        keep_refusal=True,
+    )
+
+
+def outdated(story: PromotionState, word: Word, *, accepted: bool) -> str:
+    """Return the label that a word leaves behind and that is to go; empty where it may stay.
+
+    `pilotage/hold` stands exactly while the change is held, whoever held it.
+    """
+    refused_hold = word.label == HOLD and not accepted and story.hold is None
+    return word.label if word.label == RETEST or refused_hold else ""
