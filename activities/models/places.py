@@ -75,6 +75,8 @@ class BlockedBy(Bounded):
     tracker: str
     """Name of the tracker in the way; empty where no single one is."""
     reason: Line
+    passes: bool = False
+    """Whether it ends by itself, such as the writes of a tracker that vanished: nobody is to do anything about it."""
 
 
 @dataclass(frozen=True, kw_only=True)

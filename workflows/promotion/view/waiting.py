@@ -281,7 +281,9 @@ def _ready(
         return _plain(story, Waiting.TARGET, name, observed, unblock, "a target that can be read")
     blocked = target.blocked_by if target else None
     observed = f"{blocked.tracker} {blocked.reason}".strip() if blocked else "asked for the lane"
-    if blocked and blocked.tracker:
+    if blocked and blocked.passes:
+        unblock = "nothing; the lane is handed on once that is over"
+    elif blocked and blocked.tracker:
         unblock = f"the end, release or abort of {blocked.tracker}"
     else:
         unblock = obstacle.unblock_with if obstacle else "nothing; the lane is handed on"
