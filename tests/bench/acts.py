@@ -14,6 +14,7 @@ from tests.bench.costs import measure_costs
 from tests.bench.drifting import measure_drift
 from tests.bench.killing import measure_kill
 from tests.bench.latency import measure_latencies
+from tests.bench.merging import measure_merging
 from tests.bench.returning import measure_return
 from tests.bench.rows import Row
 from tests.bench.scene import Scene
@@ -48,6 +49,8 @@ async def _alone(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
         yield await measure_throughput(environment.temporal_address, promotions=plan.promotions)
         client = await Client.connect(environment.temporal_address, data_converter=DATA_CONVERTER)
         for row in await measure_ticks(client):
+            yield row
+        for row in await measure_merging(client):
             yield row
 
 

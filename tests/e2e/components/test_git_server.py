@@ -10,7 +10,7 @@ from typing import Any
 from deploy.local.sandbox.git_graph import variables
 from tests.e2e.components.conftest import OpenStory
 from tests.e2e.components.stories import MERGE_SHA, PREVIOUS_SHA, StoryShop
-from tests.e2e.components.test_git import EACH, KUSTOMIZATION, config, config_repository, pulls, write
+from tests.e2e.components.test_git import CONFIGURED, EACH, KUSTOMIZATION, config, config_repository, pulls, write
 from tests.e2e.components.test_waves import results
 
 BEFORE = {"api": f"sha-{PREVIOUS_SHA}", "site": f"v-{PREVIOUS_SHA[:8]}"}
@@ -70,6 +70,9 @@ def served(story: OpenStory, name: str, folder: Path, branch: str) -> tuple[Stor
     clone.folder.mkdir()
     clone.git("init", "--quiet", f"--initial-branch={branch}")
     begun = clone.push(branch, BEFORE)
+    # All other applications stay at what there is now.
+    pinned = json.dumps(shop.seed["argocd"]).replace('"targetRevision": "main"', f'"targetRevision": "{begun}"')
+    shop.seed["argocd"] = json.loads(pinned.replace(CONFIGURED, begun))
     for component in BEFORE:
         app = shop.app(f"{component}-staging")
         app.pop("sources", None)
