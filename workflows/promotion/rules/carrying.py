@@ -145,7 +145,7 @@ _STEPS: tuple[Callable[[PromotionState], PromotionState], ...] = (
     lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 5)),
     lambda story: replace(story, cancels=_newest_cancels(story.cancels)),
     lambda story: replace(story, answers=dict(list(story.answers.items())[-ANSWERS_AT_LEAST:])),
-    lambda story: replace(story, unwatched=[]),
+    lambda story: replace(story, unwatched=[], drift=replace(story.drift, lines=story.drift.lines[:1])),
     _with_hop(_bare),
     lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 25)),
 )
