@@ -46,7 +46,7 @@ def only_host(spec: Model) -> ScmHost:
 
 
 class GitHubHost(Model):
-    """GitHub. The Secret holds `token`, or `privateKey` of the App that `appID` names."""
+    """GitHub."""
 
     rules: ClassVar = (
         Rule(
@@ -66,45 +66,42 @@ class GitHubHost(Model):
 
 
 class GitLabHost(Model):
-    """GitLab. The Secret holds `token` of scope `api`, an access token or an OAuth one, of a user whose role is
-    Developer or higher."""
+    """GitLab."""
 
     domain: Domain | None = None
     """Host name or base URL, with its port and sub-path; gitlab.com if not given."""
 
 
 class GiteaHost(Model):
-    """Gitea. The Secret holds `token`, or `username` and `password`."""
+    """Gitea."""
 
     domain: Domain
     """Host name, or URL of the host with the path below which it is served; its API is at `/api/v1` there."""
 
 
 class ForgejoHost(Model):
-    """Forgejo. The Secret holds `token`, or `username` and `password`."""
+    """Forgejo."""
 
     domain: Domain
     """Host name, or URL of the host with the path below which it is served; its API is at `/api/v1` there."""
 
 
 class BitbucketCloudHost(Model):
-    """Bitbucket Cloud. The Secret holds `token`, an access token; or `username`, an account's e-mail address, and
-    `token`, its API token."""
+    """Bitbucket Cloud."""
 
     domain: Domain | None = None
     """Base URL of the REST API; https://api.bitbucket.org if not given."""
 
 
 class BitbucketDataCenterHost(Model):
-    """Bitbucket Data Center. The Secret holds `token`, an HTTP access token; or `username` and `password`."""
+    """Bitbucket Data Center."""
 
     domain: Domain
     """Host name or base URL, with its context path."""
 
 
 class AzureDevOpsHost(Model):
-    """Azure DevOps. The Secret holds `token`, or `clientID`, `clientSecret` and `tenantID` of an application of Entra;
-    `authority` beside these is the address of an Entra other than https://login.microsoftonline.com."""
+    """Azure DevOps."""
 
     organization: Annotated[str, Field(min_length=1, max_length=255)]
     """Organization, or collection of a server."""
@@ -118,19 +115,24 @@ class ScmProviderSpec(Model):
     rules: ClassVar = (exactly_one_of(*HOST_FIELDS),)
 
     github: GitHubHost | None = None
-    """GitHub, GitHub Enterprise Server, or GitHub with data residency."""
+    """GitHub, GitHub Enterprise Server, or GitHub with data residency. The Secret holds `token`; or `privateKey` of a
+    GitHub App, with its `appID` and `installationID` where these are not given here."""
     gitlab: GitLabHost | None = None
-    """GitLab, SaaS or self-managed."""
+    """GitLab, SaaS or self-managed. The Secret holds `token` of scope `api`, an access token or an OAuth one, of a user
+    whose role is Developer or higher."""
     gitea: GiteaHost | None = None
-    """Gitea, 1.20 or newer."""
+    """Gitea, 1.20 or newer. The Secret holds `token`, or `username` and `password`."""
     forgejo: ForgejoHost | None = None
-    """Forgejo."""
+    """Forgejo. The Secret holds `token`, or `username` and `password`."""
     bitbucket_cloud: BitbucketCloudHost | None = None
-    """Bitbucket Cloud."""
+    """Bitbucket Cloud. The Secret holds `token`, an access token; or `username`, an account's e-mail address, and
+    `token`, its API token."""
     bitbucket_data_center: BitbucketDataCenterHost | None = None
-    """Bitbucket Data Center; for pull requests only: it cannot write several files in one commit."""
+    """Bitbucket Data Center; for pull requests only: it cannot write several files in one commit. The Secret holds
+    `token`, an HTTP access token; or `username` and `password`."""
     azure_dev_ops: AzureDevOpsHost | None = None
-    """Azure DevOps Services, or Server 2022 and later."""
+    """Azure DevOps Services, or Server 2022 and later. The Secret holds `token`; or `clientID`, `clientSecret` and
+    `tenantID` of an application of Entra, and `authority` for an Entra other than https://login.microsoftonline.com."""
     secret_ref: SecretReference
     """Secret with the credential; which keys it needs, each host block says."""
     webhook_secret_ref: SecretReference | None = None

@@ -52,7 +52,7 @@ class ParametersAs(StrEnum):
 
 
 class JenkinsRunner(Model):
-    """A Jenkins controller. The Secret holds `username` and `token` (an API token)."""
+    """A Jenkins controller."""
 
     url: Endpoint
     """Root URL of the controller, with its context path."""
@@ -76,7 +76,6 @@ class GitHubActionsRunner(Model):
 class GitLabCIRunner(Model):
     """GitLab CI of a project. A test's job is the branch or tag whose pipeline runs.
 
-    The Secret holds `token` of scope `api`, or a trigger token (`triggerToken`) beside a `token` of scope `read_api`.
     A pipeline whose start was not confirmed is found by its name, or by its variables where the token may read them.
     """
 
@@ -104,11 +103,13 @@ class TestRunnerSpec(Model):
     rules: ClassVar = (exactly_one_of("jenkins", "githubActions", "gitlabCI"),)
 
     jenkins: JenkinsRunner | None = None
-    """A Jenkins controller."""
+    """A Jenkins controller. The Secret holds `username` with `token`, an API token, or `password`."""
     github_actions: GitHubActionsRunner | None = None
-    """GitHub Actions of a repository."""
+    """GitHub Actions of a repository; the workflow's `run-name` must show the promotion key. A Secret of the runner's
+    own holds `token`; or `privateKey` of a GitHub App, with `appID` where the provider does not name the App."""
     gitlab_ci: GitLabCIRunner | None = None
-    """GitLab CI of a project."""
+    """GitLab CI of a project; a test's job is the branch or tag whose pipeline runs. The Secret holds `token` of scope
+    `api`; or `triggerToken`, a trigger token, beside a `token` of scope `read_api`."""
     secret_ref: SecretReference | None = None
     """Secret with the credential."""
     webhook_secret_ref: SecretReference | None = None
