@@ -1,0 +1,71 @@
+"""Webhooks that say that somebody labelled a pull request, or wrote a command on it; they never say what that means."""
+
+from typing import Any
+
+import pytest
+
+from providers.webhooks import gitea, github, gitlab
+from providers.webhooks.events import WordNotice
+
+REPOSITORY = {"full_name": "acme/web"}
+PULL = {"number": 412, "merged": False}
+ASKED = {"body": "/pilotage hold please"}
+ON_PULL = {"number": 412, "pull_request": {}}
+GITHUB: dict[str, tuple[str, dict[str, Any]]] = {
+    "labelled": ("pull_request", {"action": "labeled", "pull_request": PULL}),
+    "label taken off": ("pull_request", {"action": "unlabeled", "pull_request": PULL}),
+    "commented": (
+        "issue_comment",
+        {"action": "created", "issue": ON_PULL, "comment": ASKED},
+    ),
+}
+SILENT: dict[str, tuple[str, dict[str, Any]]] = {
+    "pushed": ("pull_request", {"action": "synchronize", "pull_request": PULL}),
+    "comment edited": (
+        "issue_comment",
+        {"action": "edited", "issue": ON_PULL, "comment": ASKED},
+    ),
+    "comment on an issue": ("issue_comment", {"action": "created", "issue": {"number": 412}, "comment": ASKED}),
+    "talk": (
+        "issue_comment",
+        {"action": "created", "issue": ON_PULL, "comment": {"body": "nice"}},
+    ),
+}
+NOTE = {"noteable_type": "MergeRequest", "note": ASKED["body"]}
+PROJECT = {"id": 7, "path_with_namespace": "acme/web"}
+
+
+def words(about: tuple[object, ...]) -> list[tuple[str, int, str]]:
+    return [(one.repository.full_name, one.number, one.by) for one in about if isinstance(one, WordNotice)]
+
+
+@pytest.mark.parametrize(("name", "body"), GITHUB.values(), ids=GITHUB.keys())
+def test_a_label_and_a_command_at_github_are_words(name: str, body: dict[str, Any]) -> None:
+    event = github.read({"x-github-event": name}, {**body, "repository": REPOSITORY, "sender": {"login": "grace"}})
+    assert words(event.about) == [("acme/web", 412, "grace")]
+
+
+@pytest.mark.parametrize(("name", "body"), SILENT.values(), ids=SILENT.keys())
+def test_other_events_at_github_are_no_words(name: str, body: dict[str, Any]) -> None:
+    event = github.read({"x-github-event": name}, {**body, "repository": REPOSITORY, "sender": {"login": "grace"}})
+    assert words(event.about) == []
+
+
+def test_labels_and_commands_at_gitlab_are_words() -> None:
+    by = {"project": PROJECT, "user": {"username": "grace"}}
+    labelled = {"object_kind": "merge_request", "object_attributes": {"iid": 412}, "changes": {"labels": {}}, **by}
+    noted = {"object_kind": "note", "object_attributes": NOTE, "merge_request": {"iid": 412}, **by}
+    on_an_issue = {"object_kind": "note", "object_attributes": NOTE, **by}
+    found = [words(gitlab.read({"x-gitlab-event": "hook"}, body).about) for body in (labelled, noted, on_an_issue)]
+    assert found == [[("acme/web", 412, "grace")], [("acme/web", 412, "grace")], []]
+
+
+def test_labels_and_commands_at_gitea_are_words() -> None:
+    by = {"repository": REPOSITORY, "sender": {"login": "grace"}}
+    headers = {"x-gitea-event": "pull_request", "x-gitea-event-type": "pull_request_label"}
+    labelled = gitea.read(headers, {"action": "label_updated", "pull_request": PULL, **by})
+    commented = gitea.read(
+        {"x-gitea-event": "issue_comment"},
+        {"action": "created", "is_pull": True, "issue": {"number": 412}, "comment": ASKED, **by},
+    )
+    assert words(labelled.about) == words(commented.about) == [("acme/web", 412, "grace")]
