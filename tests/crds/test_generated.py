@@ -22,6 +22,8 @@ SHORT_NAMES = {
     "ClusterScmProvider": "pcscm",
     "PromotionCommand": "pcmd",
     "DriftMonitor": "pdrift",
+    "CommitStatus": "pcs",
+    "Provider": "pprov",
 }
 # https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 STRUCTURAL = {
