@@ -338,7 +338,8 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
     hop.error = error
     end_wave(hop)
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
-    reason = failure.reason or ("Partial" if moved else "WaveFailed")
-    state = ctx.enter(State.PROMOTION_FAILED, reason=reason, message=message)
+    state = ctx.enter(
+        State.PROMOTION_FAILED, reason=failure.reason or ("Partial" if moved else "WaveFailed"), message=message
+    )
     await ctx.membership.set_phase(Phase.FAILED)
     return state
