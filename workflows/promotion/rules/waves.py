@@ -59,8 +59,8 @@ class Act:
     """What is known of each deployment that did not arrive."""
     error: str = ""
     """Why the wave failed."""
-    reason: str = ""
-    """The kind of that, where people can tell it from others by it."""
+    head_moved: bool = False
+    """Whether it failed since a branch that was to be merged is no longer as it was tested."""
     failed: Collection[str] = ()
     """The deployments whose failures end the wave; none where time ran out."""
     diverged: Sequence[Comparison] = ()
@@ -165,7 +165,7 @@ def failed(
     lines: Mapping[str, str],
     arrived: Mapping[str, ApplicationResult] | None = None,
     lost: Sequence[Loss] = (),
-    reason: str = "",
+    head_moved: bool = False,
 ) -> Act:
     """Return the end of a wave by failures: deployment -> what failed there. `lines` are of all that did not arrive."""
     error = together(failures.values())
@@ -175,7 +175,7 @@ def failed(
         lost=lost,
         lines=lines,
         error=error,
-        reason=reason,
+        head_moved=head_moved,
         failed=tuple(failures),
     )
 

@@ -175,7 +175,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
                 return waves.failed(
                     why,
                     lines=following.lines(missing, observed, hindered) | why,
-                    reason=WriteOutcome.HEAD_MOVED if moved else "",
+                    head_moved=moved,
                 )
             again = any(one.name in hindered for one in act.behind)
         if act.step is Step.WRITE or since is None:
@@ -339,7 +339,9 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
     end_wave(hop)
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
     state = ctx.enter(
-        State.PROMOTION_FAILED, reason=failure.reason or ("Partial" if moved else "WaveFailed"), message=message
+        State.PROMOTION_FAILED,
+        reason="HeadMoved" if failure.head_moved else "Partial" if moved else "WaveFailed",
+        message=message,
     )
     await ctx.membership.set_phase(Phase.FAILED)
     return state
