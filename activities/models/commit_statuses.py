@@ -36,7 +36,7 @@ class CommitVerdict(Bounded):
     """`pending`, `success`, `failure` or `error`."""
     description: Text
     target_url: Link = ""
-    subscription: Short = ""
+    subscription: str = ""
     """Who asked for it, such as `CommitStatus/flux-system/webapp`."""
     object: Line = ""
     """The event's object, such as `Kustomization/flux-system/webapp`."""
@@ -135,8 +135,8 @@ class PublishPostInput:
     provider: str = ""
     """Empty where it is no Provider of ours."""
     provider_uid: str = ""
-    subscription: Short = ""
-    """Empty where it is no CommitStatus."""
+    subscription: str = ""
+    """Name of the CommitStatus that asked; empty where none did."""
     record: PostRecord
 
 

@@ -111,6 +111,11 @@ TEXTS: dict[str, int] = {
     "seen": 16,
     "shown_tracker": NAME + 11,
     "label": most(PromotionPolicySpec, "label"),
+    "provider": APPLICATION,
+    "provider_uid": 36,
+    "commit": 64,
+    "context": 4 * 255,
+    "subscription": len("CommitStatus//") + NAME + APPLICATION,
 }
 """Bytes of texts that name something and are never cut, by field; a field that is not here must be bounded by type."""
 

@@ -16,7 +16,6 @@ from activities.record_sinks import RecordSink
 from activities.repository_sync import RepositorySyncs
 from activities.test_runs import CiActivities
 from crds.api.ports import Kubernetes
-from workflows.commit_status.faults import SubscriptionFaultWorkflow
 from workflows.commit_status.workflow import CommitStatusWorkflow
 from workflows.credential_check.workflow import CredentialCheckWorkflow
 from workflows.drift.workflow import DriftWorkflow
@@ -24,6 +23,7 @@ from workflows.environment.workflow import EnvironmentWorkflow
 from workflows.installation.workflow import InstallationWorkflow
 from workflows.promotion.workflow import PromotionWorkflow
 from workflows.repository.workflow import RepositorySyncWorkflow
+from workflows.subscription_fault.workflow import SubscriptionFaultWorkflow
 
 PROMOTIONS = "promotions"
 """The queue of workflows; the only one whose workers are versioned."""

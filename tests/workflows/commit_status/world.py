@@ -29,10 +29,10 @@ from providers import models
 from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.sandbox import workflow_runner
-from workflows.commit_status.faults import SubscriptionFaultWorkflow
 from workflows.commit_status.presentation import CommitStatusProgress
 from workflows.commit_status.workflow import CommitStatusWorkflow
 from workflows.identity import PROGRESS_QUERY, Queues, commit_status_prefix
+from workflows.subscription_fault.workflow import SubscriptionFaultWorkflow
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SLOT = StatusSlot(

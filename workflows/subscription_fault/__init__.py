@@ -1,0 +1,1 @@
+"""Why events of Flux give no commit status, shown on the CommitStatus that takes them."""
