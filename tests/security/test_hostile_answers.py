@@ -68,7 +68,7 @@ async def _play(http: SharedClients, name: str, calls: int, seed: int | str) -> 
     random = Random(seed)
     http.forget()
     host = http.host = OddHost(
-        kind=kind_of(name), random=random, odd_at=random.randrange(calls), goes_on=random.random() < 0.2
+        kind=kind_of(name), random=random, odd_at=random.randrange(max(calls, 1)), goes_on=random.random() < 0.2
     )
     signal.setitimer(signal.ITIMER_VIRTUAL, _CPU_SECONDS)
     try:
