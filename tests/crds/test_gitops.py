@@ -97,6 +97,8 @@ TRUE = {
     "TestRunner": (ConditionType.REACHABLE,),
     "ArgoCDInstance": (ConditionType.REACHABLE,),
     "DriftMonitor": (ConditionType.IN_PLACE,),
+    "Provider": (ConditionType.VALID, ConditionType.REACHABLE),
+    "CommitStatus": (ConditionType.VALID,),
     "PullRequestTracker": (
         ConditionType.ACCEPTED,
         ConditionType.WORKFLOW_AVAILABLE,

@@ -1,11 +1,11 @@
-"""The shipped ClusterRole of the worker: it makes and removes trackers, and writes no status."""
+"""The shipped ClusterRole of the worker: it makes trackers and monitors, and writes no status."""
 
 from crds.schema.roles import worker_documents
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection", "*"}
 
 
-def test_a_worker_makes_and_removes_trackers_and_writes_nothing_else_but_events() -> None:
+def test_a_worker_makes_trackers_and_monitors_and_writes_nothing_else_but_events() -> None:
     [role] = worker_documents()
     written = {
         (resource, verb)
@@ -14,4 +14,10 @@ def test_a_worker_makes_and_removes_trackers_and_writes_nothing_else_but_events(
         for verb in rule["verbs"]
         if verb in WRITES
     }
-    assert written == {("pullrequesttrackers", "create"), ("pullrequesttrackers", "delete"), ("events", "create")}
+    assert written == {
+        ("pullrequesttrackers", "create"),
+        ("pullrequesttrackers", "delete"),
+        ("driftmonitors", "create"),
+        ("driftmonitors", "patch"),
+        ("events", "create"),
+    }
