@@ -45,13 +45,19 @@ TOLD_IN = {
         "tests.workflows.promotion.test_interruptions",
         "tests.workflows.promotion.test_corners",
         "tests.workflows.promotion.test_files_written",
+        "tests.workflows.promotion.test_branch_merged",
+        "tests.workflows.promotion.test_steering",
     ),
     "place": ("tests.workflows.environment.test_workflow",),
     "together": ("tests.workflows.environment.test_with_promotions",),
     "connection": ("tests.workflows.credential_check.test_workflow",),
+    "list": ("tests.workflows.repository.test_workflow",),
+    "drift": ("tests.workflows.drift.test_workflow",),
     "commit-status": ("tests.workflows.commit_status.test_workflow",),
 }
 """Prefix of a story -> the modules whose tests are such stories, if they need nothing but a server."""
+SERVED = (("temporal_server",), ("played",))
+"""What a story may need: a server, or what stands for one, for which a server does as well."""
 END_TO_END = "end-to-end"
 OURS = frozenset(WorkflowDefinition.must_from_class(workflow).name for workflow in WORKFLOWS)
 AT_ONCE = 6
@@ -70,7 +76,7 @@ def stories() -> dict[str, Story]:
     for prefix, modules in TOLD_IN.items():
         for module in modules:
             for name, told in vars(import_module(module)).items():
-                if name.startswith("test_") and tuple(inspect.signature(told).parameters) == ("temporal_server",):
+                if name.startswith("test_") and tuple(inspect.signature(told).parameters) in SERVED:
                     found[f"{prefix}-{name.removeprefix('test_').replace('_', '-')}"] = told
     return found
 
