@@ -67,7 +67,6 @@ def build_activities(dependencies: Dependencies) -> Mapping[str, Sequence[Activi
     proofs = CredentialProofs(dependencies.kubernetes, connections, postings=dependencies.postings)
     check = proofs.check_connection
     drift = PromotedChanges(dependencies.kubernetes, connections)
-    check = CredentialProofs(dependencies.kubernetes, connections).check_connection
     return {
         "config": (
             config.find_policy,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from activities.models.promotion import Verb
 from activities.models.state_labels import HOLD, RETEST
 from activities.models.status import State
 from activities.models.steering import STATE, Word
@@ -68,3 +69,9 @@ async def test_people_hold_release_and_retest_from_the_pull_request_and_each_wor
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         await world.eventually(lambda: any(RETEST in one.cleared for one in world.presented))
         assert world.status.promotions[0].promoted
+
+        # The command reads the labels at once.
+        looks = len(world.asked_for_words)
+        assert (await run.say(Verb.SYNC)).accepted
+        await world.eventually(lambda: len(world.asked_for_words) > looks)
+        assert world.status.state is State.READY_TO_PROMOTE
