@@ -74,4 +74,4 @@ async def test_people_hold_release_and_retest_from_the_pull_request_and_each_wor
         looks = len(world.asked_for_words)
         assert (await run.say(Verb.SYNC)).accepted
         await world.eventually(lambda: len(world.asked_for_words) > looks)
-        assert (await world.until(State.READY_TO_PROMOTE)).environment == "dev"
+        assert (await world.until(State.READY_TO_PROMOTE)).reason == "AwaitingPromote"
