@@ -147,7 +147,7 @@ class Killing(Thread):
         self._over = Event()
 
     def run(self) -> None:
-        while not self._over.wait(self._chance.uniform(2, 5)):
+        while not self._over.wait(self._chance.uniform(4, 8)):
             name = self._chance.choice(("receiver-1", "worker-1"))
             self._environment.kill(name)
             self._environment.restart(name)
@@ -304,7 +304,7 @@ def test_no_event_is_lost_or_overtaken_while_hosts_fail_and_processes_die(place:
         lambda: place.accepted("github", "storm/"),
         lambda seen: all(seen[name] and seen[name][-1].endswith(f" at {each - 1}") for name in names),
         "the newest event of each context",
-        120,
+        180,
     )
     httpx.delete(f"{place.environment.sandbox_url}/_script", trust_env=False)
     for name in names:

@@ -158,8 +158,8 @@ class CommitStatusWorkflow:
         """Keep why it was not posted, and when it is tried again; what the host never accepts is dropped."""
         now = workflow.now()
         self._error = failure.named
-        if not failure.kind.asks_to_wait:
-            # Who asks for quiet is well; the next attempt comes when it may.
+        if not (failure.kind.asks_to_wait or failure.kind.ours):
+            # A host that asks for quiet is well, and an attempt that was lost here says nothing of it.
             self._failures += 1
         self._refused_since = self._refused_since or now
         self._publisher.offer(record(self._start.slot, verdict, at=now, error=failure.named))
