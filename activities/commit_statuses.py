@@ -61,7 +61,7 @@ class CommitStatusPosts(CommitStatusActivities):
         if request.look_first:
             async with _within(provider.timeout):
                 newest = await statuses.newest(slot.commit)
-            if (outcome := judge(wanted, verdict, _of_context(newest, slot.context))) is not None:
+            if (outcome := judge(request, wanted, _of_context(newest, slot.context))) is not None:
                 return PostCommitStatusResult(outcome=outcome)
         async with _within(provider.timeout):
             await statuses.set(slot.commit, wanted)
@@ -141,15 +141,18 @@ def _of_context(newest: Mapping[str, models.CommitStatus], context: str) -> mode
     return next((one for name, one in newest.items() if name.casefold() == context.casefold()), None)
 
 
-def judge(wanted: models.CommitStatus, verdict: CommitVerdict, shown: models.CommitStatus | None) -> PostOutcome | None:
+def judge(
+    request: PostCommitStatusInput, wanted: models.CommitStatus, shown: models.CommitStatus | None
+) -> PostOutcome | None:
     """Say why a status that may overwrite another one is not posted; None where it is."""
+    verdict = request.verdict
     if shown is None:
         return PostOutcome.OVERTAKEN if verdict.over_pending else None
     if (shown.state, shown.url) == (wanted.state, wanted.url) and reads_as(shown.description, wanted.description):
         return PostOutcome.UNCHANGED
     if verdict.over_pending:
         return None if shown.state.value == PENDING else PostOutcome.OVERTAKEN
-    # The host's clock and that of the cluster may differ by seconds; runs that know nothing come an hour apart.
-    if shown.posted_at is not None and verdict.at < shown.posted_at:
+    # The host's clock and that of the cluster may differ by seconds; fresh runs come an hour after the last event.
+    if request.fresh and shown.posted_at is not None and verdict.at < shown.posted_at:
         return PostOutcome.OVERTAKEN
     return None

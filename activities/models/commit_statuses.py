@@ -63,6 +63,8 @@ class CommitStatusInput:
     wanted: CommitVerdict | None = None
     posted: CommitVerdict | None = None
     """What the host shows for certain; None where a run does not know."""
+    fresh: bool = True
+    """Whether nothing was posted yet."""
     refused_since: datetime | None = None
     failures: int = 0
     not_before: datetime | None = None
@@ -94,6 +96,9 @@ class PostCommitStatusInput:
     verdict: CommitVerdict
     look_first: bool
     """Whether what the host shows is unknown, and is to be read before anything is written."""
+    fresh: bool = False
+    """Whether it is unknown because nothing was posted yet by who asks: then what the host took after the event counts
+    as newer. Where an answer was lost, it may be the very post whose answer that was."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ class CommitStatusWorkflow:
         self._failures = start.failures
         self._refused_since = start.refused_since
         self._not_before = start.not_before
+        self._fresh = start.fresh
         self._error = ""
         self._poked = False
         self._publisher = self._make_publisher()
@@ -128,7 +129,11 @@ class CommitStatusWorkflow:
     async def _post(self, verdict: CommitVerdict) -> None:
         start, slot = self._start, self._slot
         request = PostCommitStatusInput(
-            namespace=start.slot.namespace, slot=start.slot, verdict=verdict, look_first=slot.posted is None
+            namespace=start.slot.namespace,
+            slot=start.slot,
+            verdict=verdict,
+            look_first=slot.posted is None,
+            fresh=self._fresh,
         )
         config = policies.scm_post(self._queues, start.timings, summary=f"{verdict.state}: {title(start.slot)}")
         try:
@@ -146,6 +151,7 @@ class CommitStatusWorkflow:
         self._failures, self._refused_since, self._not_before, self._error = 0, None, None, ""
         match outcome:
             case PostOutcome.POSTED | PostOutcome.UNCHANGED:
+                self._fresh = False
                 self._slot.shown()
                 self._publisher.offer(record(self._start.slot, verdict, at=workflow.now()))
             case PostOutcome.OVERTAKEN:
@@ -165,6 +171,7 @@ class CommitStatusWorkflow:
         self._publisher.offer(record(self._start.slot, verdict, at=now, error=failure.named))
         # Where the answer was lost and not the write, what the host shows is unknown.
         unknown = not failure.kind.began_nothing
+        self._fresh = self._fresh and not unknown
         if failure.kind in _NEVER_ACCEPTED or now - self._refused_since >= GIVE_UP:
             self._slot.dropped(unknown=unknown)
             self._failures, self._refused_since, self._not_before = 0, None, None
@@ -206,6 +213,7 @@ class CommitStatusWorkflow:
                 self._start,
                 wanted=self._slot.wanted,
                 posted=self._slot.posted,
+                fresh=self._fresh,
                 failures=self._failures,
                 refused_since=self._refused_since,
                 not_before=self._not_before,

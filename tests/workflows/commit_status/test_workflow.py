@@ -65,6 +65,18 @@ async def test_a_lost_answer_writes_nothing_twice(temporal_server: str) -> None:
         assert world.descriptions == ["success at 0"]
 
 
+async def test_after_a_lost_answer_a_newer_event_is_posted_whatever_the_clock_of_the_host(temporal_server: str) -> None:
+    async with playing(temporal_server) as world:
+        world.lost_answers = 1
+        await world.send(verdict("failure"))
+        await world.until(lambda: bool(world.writes))
+        # The host took the first one long after the second event, by its own clock.
+        await world.send(verdict("success", at=1))
+        await world.handle.signal("poke")
+        await world.until(lambda: world.descriptions == ["failure at 0", "success at 1"])
+        assert (await world.settled()).last_post is not None
+
+
 async def test_the_same_words_again_are_no_call_and_a_recovery_is_one(temporal_server: str) -> None:
     async with playing(temporal_server) as world:
         await world.send(verdict("success", description="ok"))

@@ -96,7 +96,7 @@ class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities
         )
         if request.look_first:
             self.reads += 1
-            if (found := judge(status, wanted, self.shown.get(commit))) is not None:
+            if (found := judge(request, status, self.shown.get(commit))) is not None:
                 return PostCommitStatusResult(outcome=found)
         self.writes.append((commit, wanted.description))
         self.shown[commit] = replace(status, posted_at=NOON + timedelta(hours=1))
