@@ -30,7 +30,7 @@ class PageCursor:
 
 
 def page_cursor(text: str) -> PageCursor:
-    """Read a cursor; one that is none begins anew."""
+    """Read a cursor; one that is none begins from the start."""
     page, _, newest = text.partition(":")
     return PageCursor(page=max(_number(page), 1), newest=_number(newest))
 

@@ -1,4 +1,4 @@
-"""What a list of a repository's pull requests shows of one of them, sent to whoever promotes it."""
+"""What a list of a repository's pull requests shows of one of them, sent to the workflow that promotes it."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -14,7 +14,7 @@ from providers.reading import read
 
 
 class GitHubCheckRuns:
-    """Keep each context as one check run, begun again once it ended and waits anew."""
+    """Keep each context as one check run, begun again where one that ended is pending again."""
 
     def __init__(self, calls: GitHubCalls) -> None:
         self._calls = calls

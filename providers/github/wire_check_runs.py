@@ -36,7 +36,7 @@ def app_of(login: str) -> str:
 
 
 def list_runs(repository: str, sha: str, name: str, page: int) -> Request:
-    """Ask for the newest check runs of each name, or of one name, whoever made them."""
+    """Ask for the newest check runs of each name, or of one name, of all Apps."""
     query = {"filter": "latest", "per_page": str(wire.PAGE_SIZE), "page": str(page)}
     return Request(
         method="GET",

@@ -1,4 +1,4 @@
-"""GitHub's check runs: one per context, of our App alone, begun again where one that ended waits anew."""
+"""GitHub's check runs: one per context, of our App alone, begun again where one that ended is pending again."""
 
 from collections.abc import Mapping
 

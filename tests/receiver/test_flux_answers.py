@@ -109,7 +109,7 @@ async def test_a_sender_is_proved_by_the_secret_of_its_address() -> None:
     async with serving(Played(insecure=True)) as played:
         for name, key in (("cluster", "another"), ("cluster", ""), ("silent", KEY), ("empty", ""), ("absent", KEY)):
             code, reason = await played.post(document(), path=f"/flux/flux-system/{name}", key=key)
-            # Whoever cannot prove it learns neither whether a Secret exists nor what is wrong with it.
+            # A sender that cannot prove it learns neither whether a Secret exists nor what is wrong with it.
             assert (code, "no signature of this address fits" in reason) == (401, True)
         assert played.sent == []
         assert (await played.post(document()))[0] == 202

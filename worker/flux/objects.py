@@ -28,7 +28,7 @@ _GROUPS = ".toolkit.fluxcd.io"
 
 
 class FluxObjects:
-    """Read labels of objects, each time anew: they decide and may have changed."""
+    """Read labels of objects at each event: they decide, and may have changed."""
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes

@@ -77,6 +77,8 @@ class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities
     outcome: PostOutcome | None = None
     """What is answered instead of posting, where set."""
     published: list[PublishPostInput] = field(default_factory=list)
+    closed: list[CloseSupersededInput] = field(default_factory=list)
+    """Asked for where no activity of a test does it."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -107,7 +109,7 @@ class World(CommitStatusActivities, PostRecordActivities, SupersessionActivities
 
     @activity.defn
     async def close_superseded(self, request: CloseSupersededInput) -> None:
-        raise NotImplementedError
+        self.closed.append(request)
 
     @activity.defn
     async def publish_post(self, request: PublishPostInput) -> PublishStatusResult:
