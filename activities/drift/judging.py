@@ -1,7 +1,7 @@
 """Judge what an application runs by what was promoted to it. Pure.
 
-What contains the promoted revision keeps the change in place, no matter who brought it: only the repository's host knows
-that, so that a revision which moved is a verdict with a pair to be compared (`Judgement.moved`).
+What contains the promoted revision keeps the change in place, by what way it ever came: only the repository's host
+knows that, so that a revision which moved is a verdict with a pair to be compared (`Judgement.moved`).
 """
 
 import hashlib
