@@ -1,10 +1,13 @@
 """Cursors of lists that grow at their end: what a caller carries from one look to the next without reading it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from providers.messages import Reply
 from providers.models import Remark, Remarks
+from providers.reading import read
 
 LOOK_PAGES = 5
 """Pages of a list that one look reads; the next one goes on behind them."""
@@ -57,17 +60,35 @@ def remark_cursor(text: str, since: datetime) -> RemarkCursor:
     return RemarkCursor(since=max(seen, since) if seen.tzinfo else since, newest=_number(newest))
 
 
-def newer(found: Iterable[Remark], begun: datetime, at: RemarkCursor, own: str) -> Remarks:
-    """Return what was written after a moment and is newer than what was seen.
+class RemarkLook:
+    """Take the comments of one look page by page, and keep the oldest of those that are news."""
 
-    What was edited is passed over, whether it was seen or not: nobody is known to have said it.
-    """
-    fresh = sorted((one for one in found if one.at >= begun and remark_number(one) > at.newest), key=remark_number)[
-        :LOOK_REMARKS
-    ]
-    if fresh:
-        at = RemarkCursor(since=max(at.since, fresh[-1].at), newest=remark_number(fresh[-1]))
-    return Remarks(remarks=tuple(one for one in fresh if not one.edited), cursor=str(at), account=own)
+    def __init__(self, begun: datetime, cursor: str, own: str) -> None:
+        self.at = remark_cursor(cursor, begun)
+        self._begun = begun
+        self._own = own
+        self._kept: list[Remark] = []
+
+    async def take(self, reply: Reply, reader: Callable[[], Iterable[Remark]]) -> bool:
+        """Read a page, and say whether it goes back to what is no news."""
+        return await read(reply, partial(self._take, reader))
+
+    def remarks(self) -> Remarks:
+        """Return what was written after the look's moment and is newer than what was seen.
+
+        What was edited is passed over, whether it was seen or not: nobody is known to have said it.
+        """
+        at = self.at
+        if self._kept:
+            newest = self._kept[-1]
+            at = RemarkCursor(since=max(at.since, newest.at), newest=remark_number(newest))
+        return Remarks(remarks=tuple(one for one in self._kept if not one.edited), cursor=str(at), account=self._own)
+
+    def _take(self, reader: Callable[[], Iterable[Remark]]) -> bool:
+        listed = list(reader())
+        fresh = [one for one in listed if one.at >= self._begun and remark_number(one) > self.at.newest]
+        self._kept = sorted((*self._kept, *fresh), key=remark_number)[:LOOK_REMARKS]
+        return len(fresh) < len(listed)
 
 
 def was_edited(made: datetime, changed: datetime | None) -> bool:

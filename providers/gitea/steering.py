@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import known
-from providers.cursors import BEGINNING, LOOK_PAGES, RemarkCursor, newer, remark_cursor
+from providers.cursors import BEGINNING, LOOK_PAGES, RemarkCursor, RemarkLook, remark_cursor
 from providers.errors import ProviderUnauthorized
 from providers.gitea import wire, wire_steering
 from providers.gitea.calls import GiteaCalls
@@ -35,9 +35,11 @@ class GiteaSteering:
         return LabelEvents(events=tuple(found), cursor=str(at))
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
-        own, at = await self._own(), remark_cursor(cursor, since)
-        reply = await self._calls.call(wire_steering.list_remarks(self._calls.repository, number, at.since))
-        return newer(await read(reply, partial(wire_steering.read_remarks, own, reply)), since, at, own)
+        own = await self._own()
+        look = RemarkLook(since, cursor, own)
+        reply = await self._calls.call(wire_steering.list_remarks(self._calls.repository, number, look.at.since))
+        await look.take(reply, partial(wire_steering.read_remarks, own, reply))
+        return look.remarks()
 
     async def may_write(self, person: Person) -> bool:
         try:

@@ -4,11 +4,11 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import known
-from providers.cursors import LOOK_PAGES, PageCursor, newer, page_cursor, remark_cursor
+from providers.cursors import LOOK_PAGES, PageCursor, RemarkLook, page_cursor
 from providers.github import wire_steering
 from providers.github.calls import GitHubCalls
 from providers.github.wire import PAGE_SIZE, items_on
-from providers.models import LabelEvent, LabelEvents, Person, Remark, Remarks
+from providers.models import LabelEvent, LabelEvents, Person, Remarks
 from providers.reading import read
 
 
@@ -33,14 +33,15 @@ class GitHubSteering:
         return LabelEvents(events=tuple(found), cursor=str(at))
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
-        own, at = await self._own(), remark_cursor(cursor, since)
-        found: list[Remark] = []
+        own = await self._own()
+        look = RemarkLook(since, cursor, own)
         for page in range(1, LOOK_PAGES + 1):
-            reply = await self._calls.call(wire_steering.list_remarks(self._calls.repository, number, at.since, page))
-            found += await read(reply, partial(wire_steering.read_remarks, own, reply))
+            request = wire_steering.list_remarks(self._calls.repository, number, look.at.since, page)
+            reply = await self._calls.call(request)
+            await look.take(reply, partial(wire_steering.read_remarks, own, reply))
             if items_on(reply) < PAGE_SIZE:
                 break
-        return newer(found, since, at, own)
+        return look.remarks()
 
     async def _own(self) -> str:
         return known(await self._calls.login())

@@ -4,10 +4,10 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import known
-from providers.cursors import LOOK_PAGES, PageCursor, newer, page_cursor, remark_cursor, remark_number
+from providers.cursors import LOOK_PAGES, PageCursor, RemarkLook, page_cursor
 from providers.gitlab import wire, wire_steering
 from providers.gitlab.calls import GitLabCalls
-from providers.models import LabelEvent, LabelEvents, Person, Remark, Remarks
+from providers.models import LabelEvent, LabelEvents, Person, Remarks
 from providers.reading import read
 
 
@@ -33,16 +33,14 @@ class GitLabSteering:
         return LabelEvents(events=tuple(found), cursor=str(at))
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
-        own, at = await self._own(), remark_cursor(cursor, since)
-        found: list[Remark] = []
+        own = await self._own()
+        look = RemarkLook(since, cursor, own)
         for page in range(1, LOOK_PAGES + 1):
             reply = await self._calls.call(wire_steering.list_newest_notes(self._calls.project, number, page))
-            listed = await read(reply, partial(wire_steering.read_remarks, number, own, reply))
-            found += listed
-            older = any(remark_number(one) <= at.newest or one.at < since for one in listed)
+            older = await look.take(reply, partial(wire_steering.read_remarks, number, own, reply))
             if older or not wire.has_more(reply):
                 break
-        return newer(found, since, at, own)
+        return look.remarks()
 
     async def may_write(self, person: Person) -> bool:
         reply = await self._calls.call(wire_steering.get_member(self._calls.project, person.id))
