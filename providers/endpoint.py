@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import httpx
@@ -32,6 +32,8 @@ from providers.redaction import shown, variants
 _REDIRECT_LIMIT = 3
 # Parts of a Secret that are names rather than secrets, and needed in messages.
 _NAMES = frozenset({"username", "appID", "installationID", "clientID", "tenantID", "authority", "ca.crt"})
+# Headers of single calls that prove nothing.
+_OPEN_HEADERS = frozenset({"accept", "if-none-match"})
 # A stream that says nothing for so long was probably cut by a proxy; the caller reads again.
 _STREAM_SILENCE_SECONDS = 90.0
 
@@ -108,7 +110,8 @@ class Endpoint:
             found = moved(reply, what, url=url)
         if self._refine is not None:
             found = self._refine(request, reply, found)
-        return type(found)(self.shown(str(found)), status=found.status, retry_after=found.retry_after)
+        text = shown(str(found), (*variants(_minted(request)), *self._secrets))
+        return type(found)(text, status=found.status, retry_after=found.retry_after)
 
     def shown(self, text: str) -> str:
         """Make a host's text fit to be shown."""
@@ -232,6 +235,15 @@ class Endpoint:
             raise failure from None
         finally:
             self._record(_call(request, code, started, {}))
+
+
+def _minted(request: Request) -> Iterator[str]:
+    """Yield what the headers of one call may hold: minted tokens, crumbs and sessions, which a host may echo."""
+    for name, value in request.headers.items():
+        if name.lower() not in _OPEN_HEADERS:
+            for part in value.split("; "):
+                yield part.rpartition(" ")[2]
+                yield part.partition("=")[2]
 
 
 def unanswered(error: Exception, what: str, secrets: tuple[str, ...] = ()) -> ProviderError:

@@ -47,11 +47,12 @@ _SCANNED_BYTES = 64 * 1024
 _SAID_CHARACTERS = 2_000
 _WORDS_KEPT = 20
 _DEPTH = 5
+_NO_URL = "no URL"
 
 
 def refusal(reply: Reply, what: str, *, url: str = "") -> ProviderError:
     """Turn an answer that is no success into the error it means; `what` names the call. Not redacted yet."""
-    said = f"leads to {_place(url, reply.headers.get('location', ''))}" if reply.redirects else message_of(reply)
+    said = f"leads to {_origin(url, reply.headers.get('location', ''))}" if reply.redirects else message_of(reply)
     text = f"{what} answered {reply.status}" + (f": {said}" if said else "")
     wait = retry_after(reply.headers)
     if is_rate_limited(reply, said):
@@ -142,12 +143,18 @@ def _title(page: str) -> str:
 
 def _place(url: str, location: str) -> str:
     """Return origin and path of a redirect; a query may hold what nobody should see."""
+    origin = _origin(url, location)
+    return f"{origin}{urlsplit(urljoin(url, location)).path}" if origin != _NO_URL else _NO_URL
+
+
+def _origin(url: str, location: str) -> str:
+    """Return scheme, host and port of a redirect: a page to sign in at may be named with what signs in."""
     try:
         place = urlsplit(urljoin(url, location))
         port = f":{place.port}" if place.port else ""
     except ValueError:
-        return "no URL"
-    return f"{place.scheme}://{place.hostname}{port}{place.path}" if location and place.hostname else "no URL"
+        return _NO_URL
+    return f"{place.scheme}://{place.hostname}{port}" if location and place.hostname else _NO_URL
 
 
 def _words(value: object, depth: int = _DEPTH) -> list[str]:

@@ -67,7 +67,7 @@ class AzureDevOpsCalls:
         asked = replace(request, headers={**request.headers, **headers}, accepts=request.accepts | _SEEN)
         reply = await self._endpoint.call(asked)
         if reply.status in _SEEN or wire.is_sign_in(reply):
-            raise self._endpoint.error(request, reply)
+            raise self._endpoint.error(asked, reply)
         return reply
 
     async def account(self) -> str:

@@ -161,6 +161,29 @@ async def test_a_redirect_of_a_write_is_never_followed_and_says_where_it_leads(
     assert "abc" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": "Bearer minted/1=="}, {"Jenkins-Crumb": "minted/1=="}, {"Cookie": "a=b; session=minted/1=="}],
+    ids=lambda headers: next(iter(headers)),
+)
+@pytest.mark.parametrize("echoed", ["/minted/1==", "/login-minted%2F1%3D%3D?to=minted/1=="])
+async def test_a_redirect_of_a_write_shows_no_token_that_one_call_was_sent_with(
+    host: FakeHost, headers: dict[str, str], echoed: str
+) -> None:
+    host.always(answer(status=302, location=f"/moved{echoed}"))
+    with pytest.raises(ProviderMisconfigured, match=r"moved to https://host\.example\.com/moved/") as caught:
+        await endpoint(host.http()).call(Request(method="POST", path="/x", operation="trigger", headers=headers))
+    assert "minted" not in str(caught.value)
+
+
+async def test_a_refused_read_names_no_more_than_the_origin_that_it_leads_to(host: FakeHost) -> None:
+    host.always(answer(status=302, location="https://user:abc@login.example.com:8443/abc?abc#abc"))
+    request = Request(method="GET", path="/x", operation="get", accepts=frozenset({302}))
+    called = endpoint(host.http())
+    error = called.error(request, await called.call(request))
+    assert str(error).endswith("answered 302: leads to https://login.example.com:8443")
+
+
 async def test_a_redirect_that_a_write_expects_is_its_answer(host: FakeHost) -> None:
     host.always(answer(status=303, location="/ctx/y"))
     request = Request(method="POST", path="/x", operation="trigger", accepts=frozenset({303}))
