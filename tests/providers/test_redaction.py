@@ -2,7 +2,7 @@
 
 import base64
 import json
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import example, given
@@ -91,6 +91,11 @@ def test_words_too_short_to_be_secrets_are_left_alone() -> None:
 def test_a_secret_quoted_as_json_is_hidden() -> None:
     secret = 'pass"word\\123'
     assert "word" not in shown(json.dumps({"echo": secret}), variants([secret]))
+
+
+@given(st.text(alphabet=st.sampled_from("/ %+&2F0é-x"), min_size=4, max_size=40))
+def test_a_secret_quoted_for_a_path_a_query_or_a_form_is_known(secret: str) -> None:
+    assert {quote(secret), quote(secret, safe=""), quote_plus(secret)} <= set(variants([secret]))
 
 
 def test_a_cut_text_ends_with_an_ellipsis_and_fits() -> None:
