@@ -136,7 +136,7 @@ PORTS: Mapping[str, Mapping[str, type]] = {
         "revisions": ports.Revisions, "commit_statuses": ports.CommitStatuses,
         "labels": ports.Labels, "comments": ports.Comments, "": ports.Checkable,
         "changes": ports.PullRequestChanges, "branches": ports.Branches,
-        "deployment_records": ports.DeploymentRecords,
+        "deployment_records": ports.DeploymentRecords, "steering": ports.Steering,
     },
     "ci": {"": ports.TestRuns},
     "deployments": {"": ports.Deployments},
@@ -168,9 +168,14 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
         "bitbucketCloud",
         "azureDevOps",
     ),
+    "steering": (
+        "github",
+        "gitlab",
+        "gitea",
+    ),
 }
 # Read no answer of a host: an HMAC of our own text, and what is known of the kind of host.
-_ASKS_NOTHING = {"comments.proof", "pull_request_lists.by_update"}
+_ASKS_NOTHING = {"comments.proof", "pull_request_lists.by_update", "steering.names_who_labels", "steering.has_teams"}
 # Hosts whose pull requests have no labels are asked for none.
 _ASK_NO_LABELS = {"bitbucketCloud", "bitbucketDataCenter"}
 

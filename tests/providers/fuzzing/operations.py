@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from providers.application_models import ApplicationRef, ApplicationState, ApplicationTarget
+from providers.application_models import ApplicationPlace, ApplicationRef, ApplicationState, ApplicationTarget
 from providers.errors import ProviderBusy, ProviderConflict, ProviderRejected
 from providers.github.options import StatusesAs
 from providers.http import HttpClients
@@ -123,6 +123,10 @@ def branches(host: ScmHost) -> Branches:
 async def _stream(http: HttpClients) -> tuple[ApplicationState, ...]:
     async with aclosing(argocd(http).stream(REF)) as states:  # type: ignore[type-var]
         return tuple([state async for state in states])
+
+
+async def _locate(http: HttpClients) -> ApplicationPlace:
+    return argocd(http).locate(ApplicationTarget(), await argocd(http).get(REF))
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -401,9 +405,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "argocd.get": lambda http: argocd(http).get(REF),
     "argocd.get.tracked": lambda http: argocd(http).get(TRACKED, refresh=True),
     "argocd.names": lambda http: argocd(http).names("shop", selector="a=b"),
+    "argocd.fingerprints": lambda http: argocd(http).fingerprints("shop"),
     "argocd.list": lambda http: argocd(http).list("shop"),
     "argocd.favours_list": lambda http: argocd(http).favours_list("shop", 2),
-    "argocd.patch": lambda http: argocd(http).write(REF, ApplicationTarget(), application("web"), SHA),
+    "argocd.locate": _locate,
+    "argocd.write": lambda http: argocd(http).write(REF, ApplicationTarget(), application("web"), SHA),
     "argocd.sync": lambda http: argocd(http).sync(REF, revisions=[SHA], key=KEY),
     "argocd.sync_windows": lambda http: argocd(http).sync_windows(REF),
     "argocd.sync_windows.allowed": lambda http: argocd(http).sync_windows(ALLOWED),
