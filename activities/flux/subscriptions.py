@@ -10,10 +10,19 @@ from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import Provider
 
 FLUX_GROUP = "notification.toolkit.fluxcd.io"
-FLUX_VERSION = "v1beta3"
-FLUX_PROVIDERS = ApiResource(group=FLUX_GROUP, version=FLUX_VERSION, plural="providers", kind="Provider")
-FLUX_ALERTS = ApiResource(group=FLUX_GROUP, version=FLUX_VERSION, plural="alerts", kind="Alert")
+FLUX_VERSIONS = ("v1beta3", "v1beta2")
+"""Newest first; the fields that count here are the same in both."""
 COMMIT_STATUS, ALERT = "CommitStatus", "Alert"
+
+
+def flux_providers(version: str) -> ApiResource:
+    """Return Flux's Provider in one of its versions."""
+    return ApiResource(group=FLUX_GROUP, version=version, plural="providers", kind="Provider")
+
+
+def flux_alerts(version: str) -> ApiResource:
+    """Return Flux's Alert in one of its versions."""
+    return ApiResource(group=FLUX_GROUP, version=version, plural="alerts", kind=ALERT)
 
 
 def from_commit_status(declared: CommitStatus) -> Subscription:

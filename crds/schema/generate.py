@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from crds.schema.admission import ADMISSIONS, admission_documents
 from crds.schema.definitions import custom_resource_definition
 from crds.schema.reference import reference_pages
-from crds.schema.roles import receiver_documents, role_documents, worker_documents
+from crds.schema.roles import flux_documents, receiver_documents, role_documents, worker_documents
 from crds.v1alpha1.kinds import KINDS
 
 CRD_FOLDER = "deploy/crds"
@@ -34,6 +34,10 @@ _ROLES_HEADER = (
 )
 _RECEIVER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; docs/webhooks.md says what it is for.\n"
+)
+_FLUX_HEADER = (
+    "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
+    "docs/flux-events.md says what they are for.\n"
 )
 _WORKER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
@@ -76,6 +80,7 @@ def generated_files() -> dict[str, str]:
     }
     files[f"{ROLES_FOLDER}/people.yaml"] = _ROLES_HEADER + to_yaml(role_documents())
     files[f"{ROLES_FOLDER}/receiver.yaml"] = _RECEIVER_HEADER + to_yaml(receiver_documents())
+    files[f"{ROLES_FOLDER}/flux.yaml"] = _FLUX_HEADER + to_yaml(flux_documents())
     files[f"{ROLES_FOLDER}/worker.yaml"] = _WORKER_HEADER + to_yaml(worker_documents())
     files |= {f"{REFERENCE_FOLDER}/{name}": text for name, text in reference_pages().items()}
     return files

@@ -102,6 +102,25 @@ WORKER: tuple[dict[str, Any], ...] = (
 )
 
 
+_FLUX = "notification.toolkit.fluxcd.io"
+FLUX: dict[str, tuple[dict[str, Any], ...]] = {
+    # With `--flux-alerts`; what else of Flux's kinds may be read is for `matchLabels` alone.
+    "receiver-flux": (
+        _rule(("alerts", "providers"), _READ, group=_FLUX),
+        *(
+            _rule(("*",), ("get",), group=f"{name}.toolkit.fluxcd.io")
+            for name in ("helm", "image", "kustomize", "source")
+        ),
+    ),
+    "worker-flux": (_rule(("providers",), ("get",), group=_FLUX),),
+}
+
+
+def flux_documents() -> tuple[dict[str, Any], ...]:
+    """Build the ClusterRoles `pilotage-receiver-flux` and `pilotage-worker-flux`."""
+    return tuple(_cluster_role(name, rules) for name, rules in FLUX.items())
+
+
 def worker_documents() -> tuple[dict[str, Any], ...]:
     """Build the ClusterRole `pilotage-worker`."""
     return (_cluster_role("worker", WORKER),)

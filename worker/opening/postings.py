@@ -6,9 +6,9 @@ from functools import partial
 from pydantic import ValidationError
 
 from activities.environments import read_resource
-from activities.flux.subscriptions import FLUX_PROVIDERS
+from activities.flux.subscriptions import FLUX_VERSIONS, flux_providers
 from activities.ports import Lack, PostingProvider, ReferenceMissing
-from crds.api.ports import ApiNotFound, Kubernetes
+from crds.api.ports import ApiNotFound, Document, Kubernetes
 from crds.rules.field_errors import errors_of
 from crds.rules.flux_addresses import WrongAddress, repository_address
 from crds.v1alpha1.flux_provider import Provider, ProviderSpec
@@ -64,16 +64,25 @@ class PostingProviders:
         if not self._flux_alerts:
             text = "Providers of Flux are not served: set PILOTAGE_FLUX_ALERTS for Pilotage's workers"
             raise ReferenceMissing(what, Lack.INVALID, text)
-        try:
-            document = await self._kubernetes.get(FLUX_PROVIDERS, namespace, name)
-        except ApiNotFound:
-            raise ReferenceMissing(what, Lack.NOT_FOUND, f"it does not exist in namespace {namespace}") from None
+        document = await self._of_flux(namespace, name)
+        if document is None:
+            raise ReferenceMissing(what, Lack.NOT_FOUND, f"it does not exist in namespace {namespace}")
         try:
             spec = ProviderSpec.from_wire(document.get("spec") or {})
         except ValidationError as invalid:
             fields = tuple(str(one) for one in errors_of(invalid))
             raise ReferenceMissing(what, Lack.INVALID, "it cannot be used", fields=fields) from None
         return str(document["metadata"].get("uid") or ""), spec
+
+    async def _of_flux(self, namespace: str, name: str) -> Document | None:
+        """Read a Provider of Flux in the newest version that the cluster has."""
+        for version in FLUX_VERSIONS:
+            try:
+                return await self._kubernetes.get(flux_providers(version), namespace, name)
+            except ApiNotFound as error:
+                if not error.of_kind:
+                    return None
+        return None
 
     async def _credential(self, namespace: str, what: str, spec: ProviderSpec, *, flux: bool) -> tuple[Credential, str]:
         """Read the Secrets of a Provider. Flux asks for no label: who serves its Alerts consents to what it does."""

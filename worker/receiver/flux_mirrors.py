@@ -10,8 +10,9 @@ from activities.flux.matching import Subscription
 from activities.flux.planning import Target
 from activities.flux.subscriptions import (
     ALERT,
-    FLUX_ALERTS,
-    FLUX_PROVIDERS,
+    FLUX_VERSIONS,
+    flux_alerts,
+    flux_providers,
     from_alert,
     from_commit_status,
     from_flux_provider,
@@ -72,9 +73,9 @@ class FluxMirrors:
         async with asyncio.TaskGroup() as tasks:
             for mirror in self._all():
                 tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
-            if self._flux_alerts and await self._has_flux():
-                self._alerts = self._mirror(FLUX_ALERTS, from_alert)
-                self._flux_providers = self._mirror(FLUX_PROVIDERS, from_flux_provider)
+            if self._flux_alerts and (version := await self._flux_version()) is not None:
+                self._alerts = self._mirror(flux_alerts(version), from_alert)
+                self._flux_providers = self._mirror(flux_providers(version), from_flux_provider)
                 for flux in self._of_flux():
                     tasks.create_task(flux.run(), name=f"mirror {flux.resource.plural} of Flux")
             self._looked_for_flux = True
@@ -90,12 +91,19 @@ class FluxMirrors:
         key = Key(subscription.namespace, subscription.provider)
         return next((found for mirror in mirrors if (found := mirror.objects.get(key)) is not None), None)
 
-    async def _has_flux(self) -> bool:
+    async def _flux_version(self) -> str | None:
+        """Return the newest version of Flux's Alerts that the cluster has; None where it has none."""
+        for version in FLUX_VERSIONS:
+            if await self._serves(version):
+                return version
+        _logger.warning("Flux's Alerts are not served: the cluster has no such kind")
+        return None
+
+    async def _serves(self, version: str) -> bool:
         while True:
             try:
-                await self._kubernetes.list_page(FLUX_ALERTS, self._namespaces[0], limit=1)
+                await self._kubernetes.list_page(flux_alerts(version), self._namespaces[0], limit=1)
             except ApiNotFound:
-                _logger.warning("Flux's Alerts are not served: the cluster has no such kind")
                 return False
             except ApiError as error:
                 _logger.warning("Flux's Alerts cannot be listed", error=str(error))

@@ -1,0 +1,107 @@
+"""Flux's own Alerts and Providers are served as they are, on a real API server that has kinds of their names."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from activities.flux.planning import plan
+from activities.flux.subscriptions import FLUX_GROUP, flux_alerts, flux_providers
+from crds.api.kubernetes import KubernetesApi
+from crds.api.ports import NAMESPACES, ApiNotFound, ApiResource
+from crds.rules.flux_expressions import evaluate
+from deploy.local.environment.kubernetes_server import KubernetesAccess
+from tests.activities.flux.events import event
+from worker.receiver.flux_mirrors import FluxMirrors
+
+DEFINITIONS = ApiResource(
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    kind="CustomResourceDefinition",
+    namespaced=False,
+)
+SPECS: dict[str, dict[str, Any]] = {
+    "Provider": {"type": "github", "address": "https://github.com/acme/web", "secretRef": {"name": "token"}},
+    "Alert": {
+        "providerRef": {"name": "host"},
+        "eventMetadata": {"cluster": "dev"},
+        "eventSources": [{"kind": "Kustomization", "name": "*", "namespace": "flux-system"}],
+    },
+}
+
+
+def definition(kind: str, plural: str) -> dict[str, Any]:
+    """Return a kind with Flux's name that takes any fields: Flux's own definitions are none of ours."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}}
+    names = {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"}
+    version = {"name": "v1beta2", "served": True, "storage": True, "schema": schema}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{FLUX_GROUP}"},
+        "spec": {"group": FLUX_GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+
+
+@asynccontextmanager
+async def mirrored(api: KubernetesApi, namespace: str) -> AsyncIterator[FluxMirrors]:
+    mirrors = FluxMirrors(api, namespaces=(namespace,), flux_alerts=True)
+    following = asyncio.create_task(mirrors.run())
+    try:
+        await until(lambda: mirrors.has_synced)
+        yield mirrors
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def until(wanted: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not wanted():  # noqa: ASYNC110 -- what changes it is a watch
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def api(kubernetes_api: KubernetesAccess) -> AsyncIterator[KubernetesApi]:
+    async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as connected:
+        yield connected
+
+
+async def test_a_cluster_without_flux_serves_what_it_has_and_one_with_flux_its_alerts(api: KubernetesApi) -> None:
+    namespace = "flux-alerts"
+    await api.create(NAMESPACES, None, {"metadata": {"name": namespace}})
+    async with mirrored(api, namespace) as mirrors:
+        assert list(mirrors.of("")) == []
+
+    for kind, plural in (("Alert", "alerts"), ("Provider", "providers")):
+        await api.create(DEFINITIONS, None, definition(kind, plural))
+    for kind, name, resource in (
+        ("Provider", "host", flux_providers("v1beta2")),
+        ("Alert", "all", flux_alerts("v1beta2")),
+    ):
+        metadata = {"name": name, "namespace": namespace}
+        wanted = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata, "spec": SPECS[kind]}
+        await _create(api, resource, namespace, wanted)
+
+    async with mirrored(api, namespace) as mirrors:
+        await until(lambda: bool(list(mirrors.of(namespace))))
+        (made,) = plan(event(), mirrors.of(namespace), targets=mirrors.target, evaluate=evaluate)
+        assert made.target is not None
+        assert made.target.is_flux
+        assert made.wanted is not None
+        assert made.wanted.context == f"kustomization/webapp/{made.target.uid.partition('-')[0]}"
+
+
+async def _create(api: KubernetesApi, resource: ApiResource, namespace: str, wanted: dict[str, Any]) -> None:
+    """Create an object of a kind that the server may need a moment to serve."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await api.create(resource, namespace, wanted)
+                return
+            except ApiNotFound:
+                await asyncio.sleep(0.2)
