@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any, get_args, get_type_hints
 
@@ -20,13 +21,16 @@ from crds.paths import path_error
 from crds.resource import Resource
 from crds.rules.documents import validate_document
 from crds.rules.environments import validate_environment, validate_repository
+from crds.rules.flux import pattern_error, validate_provider
 from crds.rules.policies import validate_policy
+from crds.rules.repositories import conflict_errors, discovery_errors
 from crds.rules.secrets import consent_errors
 from crds.rules.selection import PolicyIndex, chains_from, environments_ahead, select_policy
 from crds.rules.shared_applications import claimant, names_of, owners_of, server_of, taken_errors
 from crds.schema.definitions import object_schema
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.flux_provider import Provider
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import BY_KIND
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -126,6 +130,61 @@ def _of_repository() -> Work:
     return lambda: validate_repository(read)
 
 
+def _of_repositories() -> Work:
+    """Compare one with others of its namespace, the youngest of which names the same."""
+    branches = [{"baseBranch": f"b{number}", "environment": f"e{number}"} for number in range(50)]
+    spec = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
+    mine = GitRepository.from_wire(document("GitRepository", "web", {**spec, "discovery": {"baseBranches": branches}}))
+    others = [repository(name=f"r{number}") for number in range(1000)]
+    others.append(GitRepository.from_wire(document("GitRepository", "a", spec)))
+
+    def work() -> None:
+        assert len(conflict_errors(mine, others)) == 1
+        assert len(discovery_errors(mine, {})) == 50
+
+    return work
+
+
+ADDRESSES = {
+    "github": f"https://github.com/{'/' * 2000}",
+    "gitlab": f"https://gitlab.com/{'a/' * 1000}web",
+    "gitea": f"git@{'a.-' * 500}:{'a/' * 250}",
+    "bitbucketserver": f"https://bitbucket.example/{'scm/' * 500}",
+    "azuredevops": f"https://dev.azure.com/{'DefaultCollection/' * 100}_git/web",
+    "bitbucket": f"https://bitbucket.org/{'%2f' * 600}",
+}
+EXPRESSIONS = (
+    "'x'+" * 500 + "'x'",
+    "(" * 1000,
+    "[1].map(a," * 60 + "'x'" + ")" * 60,
+    "[" + "1," * 1000 + "1].size()==1 ? 'a' : 'b'",
+    "event" + ".map(x,x)" * 200,
+    "true ? 'a' : " * 150 + "'b'",
+)
+"""Each way of CEL to be long, nested or expanded."""
+PATTERNS = (
+    "(?i)" + "\\pL" * 340,
+    "\\PL" * 340,
+    "(a{1000})" * 113,
+    "(" * 512 + ")" * 512,
+    "(a|b)*" * 170,
+    "\\pL{500}" * 110,
+)
+"""Each way of RE2 to be large, at the length of a field. A CommitStatus has forty, one step each."""
+
+
+def _of_providers() -> Work:
+    def provider(kind: str, expression: str) -> Provider:
+        spec = {
+            "type": kind, "address": ADDRESSES[kind][:2048], "secretRef": {"name": "s"},
+            "commitStatusExpr": expression,
+        }  # fmt: skip
+        return Provider.from_wire(document("Provider", "git", spec))
+
+    read = [provider(kind, expression) for kind, expression in zip(ADDRESSES, EXPRESSIONS, strict=True)]
+    return lambda: [validate_provider(one) for one in read]
+
+
 def _resource(made: dict[str, Any]) -> Work:
     """Read it as processes do; the rules of its schema are for the API server and for `pilotage validate`."""
     assert len(json.dumps(made)) <= OBJECT_BYTES
@@ -149,6 +208,9 @@ RULES: Mapping[str, Callable[[], Work]] = {
     "the applications of an environment": _of_applications,
     "an environment, read": lambda: _resource(_environment()),
     "an environment, judged": _of_environment,
+    "a repository, compared with others": _of_repositories,
+    "providers of commit statuses, judged": _of_providers,
+    **{f"a pattern, judged ({number})": partial(_with, pattern_error, one) for number, one in enumerate(PATTERNS)},
     "a repository, read": lambda: _resource(large_repository()),
 }
 
@@ -180,8 +242,10 @@ def _rules() -> set[str]:
     return found
 
 
-BESIDE = {f"crds.rules.shared_files.{name}" for name in ("file_errors", "values_of", "writers_of", "writes_files")}
-"""What may take longer, and runs in a thread (tests/security/test_shared_applications.py)."""
+BESIDE = {"crds.rules.flux.validate_commit_status"} | {
+    f"crds.rules.shared_files.{name}" for name in ("file_errors", "values_of", "writers_of", "writes_files")
+}
+"""What may take longer, and runs in a thread: files (tests/security/test_shared_applications.py), forty patterns."""
 
 
 def test_every_rule_over_what_people_declare_is_measured() -> None:

@@ -142,6 +142,7 @@ def _of_declarations() -> Iterator[Work]:
     for kind, model in BY_KIND.items():
         spec = largest_of_schema(object_schema(model)["properties"]["spec"], OBJECT_BYTES, True)
         made = {**document(kind, "x", {}), "spec": spec}
+        made["metadata"]["uid"] = "u"
         yield partial(_read_declaration, model, made)
         if kind in RECEIVED:
             yield partial(_receive, RECEIVED[kind], made)
