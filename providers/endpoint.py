@@ -110,7 +110,9 @@ class Endpoint:
             found = moved(reply, what, url=url)
         if self._refine is not None:
             found = self._refine(request, reply, found)
-        text = shown(str(found), (*variants(_minted(request)), *self._secrets))
+        # Longest first, as in `variants`: a form that holds another one is hidden as a whole.
+        hidden = sorted({*variants(_minted(request)), *self._secrets}, key=len, reverse=True)
+        text = shown(str(found), hidden)
         return type(found)(text, status=found.status, retry_after=found.retry_after)
 
     def shown(self, text: str) -> str:

@@ -176,6 +176,14 @@ async def test_a_redirect_of_a_write_shows_no_token_that_one_call_was_sent_with(
     assert "minted" not in str(caught.value)
 
 
+async def test_a_secret_that_begins_as_a_token_of_one_call_is_hidden_as_a_whole(host: FakeHost) -> None:
+    host.always(answer(status=302, location=f"/moved/{TOKEN}"))
+    headers = {"Authorization": f"Bearer {TOKEN[:6]}"}
+    with pytest.raises(ProviderMisconfigured) as caught:
+        await endpoint(host.http()).call(Request(method="POST", path="/x", operation="trigger", headers=headers))
+    assert TOKEN[6:] not in str(caught.value)
+
+
 async def test_a_refused_read_names_no_more_than_the_origin_that_it_leads_to(host: FakeHost) -> None:
     host.always(answer(status=302, location="https://user:abc@login.example.com:8443/abc?abc#abc"))
     request = Request(method="GET", path="/x", operation="get", accepts=frozenset({302}))
