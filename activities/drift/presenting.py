@@ -58,9 +58,10 @@ def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:
         elif kind is not None:
             drifted.append(one)
     shown = sorted((*drifted, *unknown), key=lambda one: str(one["metadata"]["name"]))
-    lines = [cut(_line(one), LINE_BYTES) for one in shown]
-    if len(lines) > DRIFT_LINES:
-        lines = [*lines[: DRIFT_LINES - 1], f"- and {len(lines) - DRIFT_LINES + 1} more"]
+    named = shown if len(shown) <= DRIFT_LINES else shown[: DRIFT_LINES - 1]
+    lines = [cut(_line(one), LINE_BYTES) for one in named]
+    if len(named) < len(shown):
+        lines.append(f"- and {len(shown) - len(named)} more")
     versions = (str(one["metadata"].get("resourceVersion") or "") for one in monitors)
     return DriftNotice(
         order=max((int(version) for version in versions if version.isdecimal()), default=0),

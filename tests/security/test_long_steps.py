@@ -62,6 +62,7 @@ from providers.models import ChangeState, HostPullRequest
 from tests.architecture.largest import largest
 from tests.crds.resources import document
 from tests.providers.fuzzing.answers import APPLICATION, SHA
+from tests.security import largest_inputs
 from tests.security.measuring import Work, is_short, seconds
 from tests.security.test_large_resources import OBJECT_BYTES, large_policy, large_repository, largest_of_schema
 from worker.receiver import entries as received
@@ -185,6 +186,8 @@ def _of_statuses() -> Iterator[Work]:
     yield partial(reduced_status.with_past, whole["status"], whole)
     yield partial(entries.read_tracker, whole)
     yield partial(received.read_tracker, whole)
+    yield from largest_inputs.of_ended(whole)
+    yield from largest_inputs.of_monitors()
     forged = {
         "conditions": [{"type": "x", "status": "True", "message": "x" * OBJECT_BYTES}],
         "waitingFor": {"what": "x"},
@@ -212,6 +215,9 @@ def _of_hosts() -> Iterator[Work]:
         branch=text, base_branch=text, labels=(text,) * 100,
     )  # fmt: skip
     yield partial(pull_requests.to_pull_request, change)
+    yield from largest_inputs.of_repositories(change)
+    yield from largest_inputs.of_steering()
+    yield from largest_inputs.of_posting()
     windows = (SyncWindow(kind="deny", schedule="* * * * *", duration="1h", until=NOW),) * 20_000
     yield partial(sync_windows.ends_at, windows)
     connection = CheckedResource(kind="TestRunner", namespace="shop", name="ci", uid="u")
