@@ -29,7 +29,7 @@ from activities.record_sinks import RecordSink
 from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
 from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
 from crds.conditions import ConditionReason
-from crds.rules.repositories import older_rival
+from crds.rules.repositories import older_rival, oldest_of
 from crds.v1alpha1.git_repository import Discovery, GitRepository
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from providers.callers import polling
@@ -112,7 +112,7 @@ class RepositorySyncs(RepositorySyncActivities):
 
     async def _rival(self, declared: GitRepository) -> GitRepository | None:
         page = await self._kubernetes.list_all(_REPOSITORIES, declared.metadata.namespace)
-        return older_rival(declared, _readable(page.items))
+        return older_rival(declared, oldest_of(_readable(page.items)))
 
 
 def _readable(documents: Iterable[Mapping[str, object]]) -> Iterable[GitRepository]:

@@ -14,7 +14,7 @@ from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError, errors_of
 from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import validate_policy
-from crds.rules.repositories import conflict_errors, discovery_errors
+from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors
 from crds.schema.cel import rule_errors
 from crds.schema.definitions import object_schema
@@ -177,8 +177,8 @@ def _errors_among(namespace: _Namespace) -> list[DocumentError]:
             case Environment():
                 found = validate_environment(resource, instances=instances, repositories=repositories)
             case GitRepository():
-                others = namespace.of(GitRepository).values()
-                found = [*validate_repository(resource), *conflict_errors(resource, others)]
+                oldest = oldest_of(namespace.of(GitRepository).values())
+                found = [*validate_repository(resource), *conflict_errors(resource, oldest)]
                 found += discovery_errors(resource, environments)
             case Provider():
                 found = validate_provider(resource)

@@ -1,13 +1,23 @@
 """Which GitRepositories name the same repository at the same host."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeAlias
 
 from crds.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.v1alpha1.git_repository import GitRepository
 
+Oldest: TypeAlias = Mapping[tuple[str, ...], GitRepository]
+"""The oldest GitRepository of each repository, by `identity`."""
 
-def older_rival(repository: GitRepository, all_: Iterable[GitRepository]) -> GitRepository | None:
+
+def oldest_of(all_: Iterable[GitRepository]) -> Oldest:
+    """Find the oldest of each repository, once for all that are compared with it."""
+    youngest_first = sorted(all_, key=_age, reverse=True)
+    return {named: one for one in youngest_first if (named := identity(one)) is not None}
+
+
+def older_rival(repository: GitRepository, oldest: Oldest) -> GitRepository | None:
     """Return the oldest other GitRepository of the namespace that names the same repository, if it is older.
 
     Those of other namespaces are tenants of their own: they have their own credentials, and are none of ours to name.
@@ -15,14 +25,13 @@ def older_rival(repository: GitRepository, all_: Iterable[GitRepository]) -> Git
     mine = identity(repository)
     if mine is None:
         return None
-    rivals = [one for one in all_ if one.metadata.name != repository.metadata.name and identity(one) == mine]
-    oldest = min(rivals, key=_age, default=None)
-    return oldest if oldest is not None and _age(oldest) < _age(repository) else None
+    found = oldest.get(mine)
+    return found if found is not None and _age(found) < _age(repository) else None
 
 
-def conflict_errors(repository: GitRepository, all_: Iterable[GitRepository]) -> list[FieldError]:
+def conflict_errors(repository: GitRepository, oldest: Oldest) -> list[FieldError]:
     """Name the older GitRepository whose pull requests are these."""
-    rival = older_rival(repository, all_)
+    rival = older_rival(repository, oldest)
     if rival is None:
         return []
     field = repository.spec.host.value

@@ -7,7 +7,7 @@ import pytest
 from crds.conditions import ConditionReason
 from crds.model import API_VERSION
 from crds.rules.documents import validate_documents
-from crds.rules.repositories import conflict_errors, discovery_errors
+from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.v1alpha1.git_repository import GitRepository
 
 WEB: dict[str, Any] = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "web"}}
@@ -35,16 +35,16 @@ OLDER = repository("web", WEB, day=1)
 )
 def test_the_younger_of_two_that_name_one_repository_is_in_conflict(spec: dict[str, Any], *, conflicts: bool) -> None:
     younger = repository("shop", spec, day=2)
-    found = conflict_errors(younger, (OLDER, younger))
+    found = conflict_errors(younger, oldest_of((OLDER, younger)))
     assert [(one.path, one.reason) for one in found] == [("spec.github", ConditionReason.CONFLICT)] * conflicts
-    assert conflict_errors(OLDER, (OLDER, younger)) == []
+    assert conflict_errors(OLDER, oldest_of((OLDER, younger))) == []
 
 
 def test_a_project_is_the_same_by_its_number_whatever_it_is_called() -> None:
     by_number = {"scmProviderRef": {"name": "gitlab"}, "gitlab": {"namespace": "acme", "name": "web", "projectId": 7}}
     renamed = {**by_number, "gitlab": {"namespace": "acme", "name": "shop", "projectId": 7}}
     older, younger = repository("web", by_number, day=1), repository("shop", renamed, day=2)
-    assert [one.reason for one in conflict_errors(younger, (older, younger))] == [ConditionReason.CONFLICT]
+    assert [one.reason for one in conflict_errors(younger, oldest_of((older, younger)))] == [ConditionReason.CONFLICT]
 
 
 def test_discovery_names_environments_that_are_there() -> None:
@@ -69,4 +69,4 @@ def test_before_they_are_applied_the_name_decides() -> None:
 
 def test_another_namespace_is_another_tenant_and_is_not_named() -> None:
     younger = repository("web", WEB, day=2, namespace="docs")
-    assert conflict_errors(younger, (OLDER, younger)) == []
+    assert conflict_errors(younger, oldest_of((OLDER, younger))) == []

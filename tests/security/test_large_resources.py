@@ -23,7 +23,7 @@ from crds.rules.documents import validate_document
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.flux import pattern_error, validate_provider
 from crds.rules.policies import validate_policy
-from crds.rules.repositories import conflict_errors, discovery_errors
+from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors
 from crds.rules.selection import PolicyIndex, chains_from, environments_ahead, select_policy
 from crds.rules.shared_applications import claimant, names_of, owners_of, server_of, taken_errors
@@ -139,7 +139,7 @@ def _of_repositories() -> Work:
     others.append(GitRepository.from_wire(document("GitRepository", "a", spec)))
 
     def work() -> None:
-        assert len(conflict_errors(mine, others)) == 1
+        assert len(conflict_errors(mine, oldest_of(others))) == 1
         assert len(discovery_errors(mine, {})) == 50
 
     return work

@@ -1,7 +1,8 @@
 """Changed declarations are validated as a whole and wake exactly those who wait for them."""
 
 import asyncio
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -9,14 +10,18 @@ import pytest
 from crds.api.ports import ApiResource, Document, resource_of
 from crds.api.reflector import Key, ObjectChange
 from crds.resource import Resource
+from crds.rules.field_errors import FieldError
+from crds.rules.flux import validate_commit_status
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import FakeKubernetes, FakePromotions, running_status, tracker_document, until
+from worker.watcher import declarations
 from worker.watcher.declarations import WAITS, DeclarationController, read_declaration
 from worker.watcher.entries import TrackerEntry, read_tracker
 
@@ -131,6 +136,21 @@ async def test_a_runner_that_appears_makes_the_policy_valid(scene: Scene) -> Non
         TestRunner, {"metadata": _metadata("later"), "spec": {"jenkins": {"url": "https://ci"}, "secretRef": SECRET}}
     )
     assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "True"
+
+
+async def test_patterns_are_judged_beside_the_event_loop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def judge(declared: CommitStatus, *, providers: Collection[str] | None) -> list[FieldError]:
+        threads.append(threading.get_ident())
+        return validate_commit_status(declared, providers=providers)
+
+    monkeypatch.setattr(declarations, "validate_commit_status", judge)
+    spec = {"providerRef": {"name": "git"}, "eventSources": [{"kind": "Kustomization", "name": "web"}]}
+    await scene.change(CommitStatus, {"metadata": _metadata("web"), "spec": {**spec, "inclusionList": ["("]}})
+    assert "spec.inclusionList[0]" in scene.valid(CommitStatus, "web")["message"]
+    assert threads != []
+    assert threading.get_ident() not in threads
 
 
 async def test_what_stands_there_already_is_not_written_again(scene: Scene) -> None:

@@ -17,7 +17,7 @@ from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
 from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import valid_condition, validate_policy
-from crds.rules.repositories import conflict_errors, discovery_errors
+from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
 from crds.rules.shared_files import Writers, file_errors, writers_of, writes_files
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
@@ -211,9 +211,10 @@ class DeclarationController:
             errors = await beside(judge) if writes_files(environment) else judge()
             errors += self._places_named.errors(environment)
             await self._say(environment, errors)
+        oldest = oldest_of(repositories.values())
         for repository in repositories.values():
             errors = validate_repository(repository, providers=self._providers(namespace))
-            errors += conflict_errors(repository, repositories.values())
+            errors += conflict_errors(repository, oldest)
             await self._say(repository, [*errors, *discovery_errors(repository, environments)])
         await self._validate_posting(namespace)
 
