@@ -14,7 +14,8 @@ _OPERATION = re.compile(
 _TYPE = re.compile(r"^interface (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^    '?\"?([\w-]+)'?\"?\??: ([^\n]+);$", re.MULTILINE)
 _QUERY = re.compile(r"query\??: \{\n(.*?)\n        \}", re.DOTALL)
-_BODY = re.compile(r"\bbody: (\w+)")
+# A body whose schema is one of a path's own is named after that.
+_BODY = re.compile(r"\b(?:body|content): ([A-Z]\w+)")
 
 Types = Mapping[str, Mapping[str, str]]
 """By name, the type of each field."""
