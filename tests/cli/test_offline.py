@@ -19,8 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
 
-    looking, speaking = ["get", "show", "why", "watch"], ["retest", "retry", "promote", "hold", "release", "abort"]
-    commands = [*looking, *speaking, "restart", "worker", "watcher", "receiver", "validate", "crds", "flux"]
+    looking = ["get", "show", "why", "watch", "drift"]
+    commanding = ["retest", "retry", "promote", "hold", "release", "abort", "restart"]
+    starting = ["init", "track", "sync"]
+    commands = [*looking, *commanding, *starting, "worker", "watcher", "receiver", "validate", "crds", "flux"]
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from crds.v1alpha1.kinds import KINDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"activities", "crds", "providers", "worker", "workflows"}
 
@@ -62,7 +64,7 @@ def test_the_installed_command_prints_the_definitions(pilotage: Path, tmp_path: 
     done = run(pilotage, tmp_path, "crds")
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("kind: CustomResourceDefinition") == 9
+    assert done.stdout.count("kind: CustomResourceDefinition") == len(KINDS)
     assert "kind: ValidatingAdmissionPolicyBinding" in done.stdout
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from activities.models.drift import InstanceRef
 from activities.models.tracking import TrackerRef
 from crds.api.ports import ApiUnavailable
 from tests.providers.webhook_samples import pull_requests
@@ -275,8 +276,10 @@ async def test_a_notification_of_argo_cd_pokes_the_places_that_deploy_the_applic
     path = "/hooks/shop/ArgoCDInstance/argocd"
     assert (await world.post(path, {"application": "api-dev"}, headers))[1] == "0 workflows will look"
     assert (await world.post(path, {"application": "web-dev", "project": "shop"}, headers))[0] == 202
-    await poked(world, 1)
-    assert world.poked == [Place(namespace="shop", environment="dev", repository="web")]
+    await poked(world, 2)
+    place = Place(namespace="shop", environment="dev", repository="web")
+    # What looks for drift at the instance looks as well.
+    assert world.poked == [InstanceRef(namespace="shop", name="argocd", uid="uid-argocd"), place]
 
 
 async def test_a_repository_of_another_namespace_is_reached_through_a_shared_provider_alone(world: World) -> None:

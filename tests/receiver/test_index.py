@@ -1,5 +1,7 @@
 """Which workflows a notice concerns: those that wait for what it names, and no other."""
 
+from dataclasses import replace
+
 import pytest
 
 from activities.models.drift import InstanceRef
@@ -62,7 +64,8 @@ def test_a_list_is_looked_at_for_what_discovery_may_want_and_for_who_waits_for_n
     assert followed(world, REPOSITORY, MERGE) == []
     assert followed(world, REPOSITORY, pushed) == ["web"]
     world.apply(tracker(412, status={"state": "Testing", "pullRequest": {"state": "Merged"}}))
-    assert followed(world, REPOSITORY, MERGE) == ["web"]
+    assert followed(world, REPOSITORY, replace(MERGE, ended=False)) == ["web"]
+    assert followed(world, REPOSITORY, MERGE) == []
     world.remove("PullRequestTracker", "web-412")
     assert followed(world, REPOSITORY, MERGE) == followed(world, REPOSITORY, pushed) == []
     document = repository("web")

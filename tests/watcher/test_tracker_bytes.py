@@ -11,7 +11,7 @@ from tests.watcher.samples import Quiet, ref_of, tracker
 from tests.watcher.test_emptied_fields import recorded
 from worker.watcher.trackers import TRACKERS
 
-FINISHED_BYTES = 8_000
+FINISHED_BYTES = 8_192
 """Of a tracker with two hops of three tests each, with all that the API server keeps of who wrote what."""
 
 

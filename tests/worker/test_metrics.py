@@ -21,7 +21,7 @@ from providers import metrics as provider_metrics
 from providers.models import RunPhase
 from tests.activities.fakes import FakeConnections, FakeRuns
 from worker.health import Health, HealthServer
-from worker.receiver.metrics import ReceiverMetrics
+from worker.receiver.metrics import FluxMetrics, ReceiverMetrics
 from worker.settings import describe_settings
 from worker.temporal.connect import connect, create_telemetry
 from worker.watcher.metrics import WatcherMetrics
@@ -101,6 +101,7 @@ def ours() -> Iterable[MetricWrapperBase]:
     registry = CollectorRegistry()
     WatcherMetrics(registry)
     ReceiverMetrics(registry)
+    FluxMetrics(registry)
     for known in (registry, REGISTRY):
         for name, collector in known._names_to_collectors.items():
             if not name.startswith(("python_", "process_")):

@@ -13,6 +13,10 @@ BESIDE_STEPS = {
     "workflows/environment/observer.py",
     "workflows/environment/publishing.py",
     "workflows/credential_check/workflow.py",
+    "workflows/commit_status/workflow.py",
+    "workflows/subscription_fault/workflow.py",
+    "workflows/drift/workflow.py",
+    "workflows/repository/workflow.py",
     "workflows/promotion/steps/publishing.py",
 }
 """Awaited in the background, or by a workflow that takes no commands."""

@@ -119,8 +119,8 @@ class Index:
             for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
                 if not tracker.merged or (key.name, notice.number) in tracker.awaited:
                     yield tracker.ref
-                # What else is news of it, such as a label, is in the repository's list.
-                listed = listed or tracker.merged
+                # What else is news of it, such as a label, is in the repository's list; its end was seen already.
+                listed = listed or (tracker.merged and not notice.ended)
             if listed:
                 yield _followed(key, one)
 
