@@ -32,7 +32,6 @@ from providers.redaction import reads_as
 
 SUPERSEDED_LIMIT = 20
 """Older commits that are closed at a time: a branch is rarely further ahead of its cluster."""
-_SHORT_COMMIT = 7
 
 
 class CommitStatusPosts(CommitStatusActivities):
@@ -91,7 +90,7 @@ class Supersession(SupersessionActivities):
         verdict = CommitVerdict(
             at=request.at,
             state=StatusState.ERROR.value,
-            description=f"superseded by {slot.commit[:_SHORT_COMMIT]} before it was reconciled",
+            description=f"superseded by {slot.short_commit} before it was reconciled",
             over_pending=True,
         )
         others = await self._workflows.others(slot, limit=SUPERSEDED_LIMIT)

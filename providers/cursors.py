@@ -1,18 +1,20 @@
 """Cursors of lists that grow at their end: what a caller carries from one look to the next without reading it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from providers.messages import Reply
-from providers.models import Remark, Remarks
+from providers.models import LabelEvent, LabelEvents, Remark, Remarks
 from providers.reading import read
 
 LOOK_PAGES = 5
 """Pages of a list that one look reads; the next one goes on behind them."""
 LOOK_REMARKS = 100
 """Comments that one look takes, the oldest; the next one goes on behind them."""
+REMARK_BYTES = 2000
+"""Of a comment: a command stands at its beginning."""
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """Before any pull request."""
 _AT_ONCE = timedelta(seconds=1)
@@ -36,6 +38,29 @@ def page_cursor(text: str) -> PageCursor:
     """Read a cursor; one that is none begins from the start."""
     page, _, newest = text.partition(":")
     return PageCursor(page=max(_number(page), 1), newest=_number(newest))
+
+
+async def look_at_labels(
+    cursor: str,
+    *,
+    ask: Callable[[int], Awaitable[Reply]],
+    reader: Callable[[int, Reply], tuple[tuple[LabelEvent, ...], int]],
+    has_more: Callable[[Reply], bool],
+) -> LabelEvents:
+    """Read the label events behind a cursor, from a list that is numbered by pages.
+
+    `reader` is given the newest id that was seen, and returns the events after it and the newest id that there is.
+    """
+    at, found = page_cursor(cursor), list[LabelEvent]()
+    for _ in range(LOOK_PAGES):
+        reply = await ask(at.page)
+        events, newest = await read(reply, partial(reader, at.newest, reply))
+        found += events
+        more = has_more(reply)
+        at = PageCursor(page=at.page + more, newest=newest)
+        if not more:
+            break
+    return LabelEvents(events=tuple(found), cursor=str(at))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,6 +141,14 @@ def moment(value: object, *path: str) -> datetime | None:
         raise ProviderMalformed(f"the answer's `{_name(path)}` is no time") from None
 
 
+def required_moment(value: object, *path: str) -> datetime:
+    """Read a time that the API promises. Raises ProviderMalformed when it is missing."""
+    found = moment(value, *path)
+    if found is None:
+        raise ProviderMalformed(f"the answer lacks `{_name(path)}`")
+    return found
+
+
 def likely_moment(value: object, *path: str) -> datetime | None:
     """Read a time that nothing stands or falls with; None for what is none."""
     try:

@@ -8,6 +8,7 @@ from activities.models.bounds import Bounded, Line, Link, Short, Text
 from activities.models.tracking import Timings
 
 PENDING = "pending"
+_SHORT_COMMIT = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,16 @@ class StatusSlot:
     """Host and full name, such as `github.com/acme/web`."""
     commit: str
     context: str
+
+    @property
+    def short_commit(self) -> str:
+        """How people write the commit."""
+        return self.commit[:_SHORT_COMMIT]
+
+    @property
+    def title(self) -> str:
+        """How people call the slot."""
+        return f"{self.repository}@{self.short_commit} {self.context}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from providers.cursors import was_edited
-from providers.documents import Document, moment, required_number, required_text, text
-from providers.errors import ProviderMalformed
+from providers.cursors import REMARK_BYTES, was_edited
+from providers.documents import Document, moment, required_moment, required_number, required_text, text
 from providers.gitea.wire import PAGE_SIZE
 from providers.messages import Reply, Request, segment
 from providers.models import LabelEvent, Person, Remark
 
-REMARK_BYTES = 2000
-"""Of a comment: a command stands at its beginning."""
 _WRITERS = frozenset({"write", "admin", "owner"})
 _ADDED = "1"
 
@@ -43,7 +40,7 @@ def _label_events(own: str, after: int, rows: tuple[Document, ...]) -> Iterator[
             # The host stores nothing else of the change: `1` for a label that was put there, nothing for one taken off.
             added=text(row, "body") == _ADDED,
             by=by,
-            at=_at(row),
+            at=required_moment(row, "created_at"),
             own=by.name.lower() == own,
         )
 
@@ -61,26 +58,20 @@ def read_remarks(own: str, reply: Reply) -> tuple[Remark, ...]:
 
 def _remark(own: str, row: Document) -> Remark:
     by = person(row)
+    at = required_moment(row, "created_at")
     return Remark(
         id=required_text(row, "id"),
         body=text(row, "body", limit_bytes=REMARK_BYTES),
         by=by,
-        at=_at(row),
+        at=at,
         own=by.name.lower() == own,
-        edited=was_edited(_at(row), moment(row, "updated_at")),
+        edited=was_edited(at, moment(row, "updated_at")),
     )
 
 
 def person(row: Document) -> Person:
     name = text(row, "user", "login")
     return Person(id=name, name=name)
-
-
-def _at(row: Document) -> datetime:
-    found = moment(row, "created_at")
-    if found is None:
-        raise ProviderMalformed("the answer lacks `created_at`")
-    return found
 
 
 def get_permission(repository: str, login: str) -> Request:

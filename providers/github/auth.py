@@ -10,11 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from providers.credentials import fingerprint, optional_secret
-from providers.documents import Document, moment, required_text, sendable_text
+from providers.documents import Document, required_moment, required_text, sendable_text
 from providers.endpoint import Endpoint
 from providers.errors import (
     ProviderError,
-    ProviderMalformed,
     ProviderMisconfigured,
     ProviderNotFound,
     ProviderUnauthorized,
@@ -176,9 +175,7 @@ class GitHubAuth:
             )
         )
         value = reply.document()
-        expires_at = moment(value, "expires_at")
-        if expires_at is None:
-            raise ProviderMalformed("the answer lacks `expires_at`")
+        expires_at = required_moment(value, "expires_at")
         self._permissions.granted = rights.read_granted(value)
         return sendable_text(value, "token"), expires_at
 

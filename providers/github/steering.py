@@ -4,12 +4,11 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import known
-from providers.cursors import LOOK_PAGES, PageCursor, RemarkLook, page_cursor
+from providers.cursors import LOOK_PAGES, RemarkLook, look_at_labels
 from providers.github import wire_steering
 from providers.github.calls import GitHubCalls
 from providers.github.wire import PAGE_SIZE, items_on
-from providers.models import LabelEvent, LabelEvents, Person, Remarks
-from providers.reading import read
+from providers.models import LabelEvents, Person, Remarks
 
 
 class GitHubSteering:
@@ -20,17 +19,13 @@ class GitHubSteering:
         self._calls = calls
 
     async def label_events(self, number: int, cursor: str) -> LabelEvents:
-        own, at = await self._own(), page_cursor(cursor)
-        found: list[LabelEvent] = []
-        for _ in range(LOOK_PAGES):
-            reply = await self._calls.call(wire_steering.list_events(self._calls.repository, number, at.page))
-            events, newest = await read(reply, partial(wire_steering.read_label_events, own, at.newest, reply))
-            found += events
-            full = items_on(reply) == PAGE_SIZE
-            at = PageCursor(page=at.page + full, newest=newest)
-            if not full:
-                break
-        return LabelEvents(events=tuple(found), cursor=str(at))
+        own = await self._own()
+        return await look_at_labels(
+            cursor,
+            ask=lambda page: self._calls.call(wire_steering.list_events(self._calls.repository, number, page)),
+            reader=partial(wire_steering.read_label_events, own),
+            has_more=lambda reply: items_on(reply) == PAGE_SIZE,
+        )
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         own = await self._own()

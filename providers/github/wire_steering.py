@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from providers.cursors import was_edited
-from providers.documents import Document, moment, required_number, required_text, text
-from providers.errors import ProviderMalformed
+from providers.cursors import REMARK_BYTES, was_edited
+from providers.documents import Document, moment, required_moment, required_number, required_text, text
 from providers.github.wire import PAGE_SIZE
 from providers.messages import Reply, Request, segment
 from providers.models import LabelEvent, Person, Remark
 
-REMARK_BYTES = 2000
-"""Of a comment: a command stands at its beginning."""
 _CHANGES = {"labeled": True, "unlabeled": False}
 _WRITERS = frozenset({"admin", "maintain", "write"})
 
@@ -45,7 +42,7 @@ def _label_events(own: str, after: int, rows: tuple[Document, ...]) -> Iterator[
             label=required_text(row, "label", "name"),
             added=added,
             by=by,
-            at=_at(row),
+            at=required_moment(row, "created_at"),
             own=by.name.lower() == own,
         )
 
@@ -66,26 +63,20 @@ def read_remarks(own: str, reply: Reply) -> tuple[Remark, ...]:
 
 def _remark(own: str, row: Document) -> Remark:
     by = person(row, "user")
+    at = required_moment(row, "created_at")
     return Remark(
         id=required_text(row, "id"),
         body=text(row, "body", limit_bytes=REMARK_BYTES),
         by=by,
-        at=_at(row),
+        at=at,
         own=by.name.lower() == own,
-        edited=was_edited(_at(row), moment(row, "updated_at")),
+        edited=was_edited(at, moment(row, "updated_at")),
     )
 
 
 def person(row: Document, *path: str) -> Person:
     name = text(row, *path, "login")
     return Person(id=name, name=name)
-
-
-def _at(row: Document) -> datetime:
-    found = moment(row, "created_at")
-    if found is None:
-        raise ProviderMalformed("the answer lacks `created_at`")
-    return found
 
 
 def get_permission(repository: str, login: str) -> Request:

@@ -4,11 +4,10 @@ from datetime import datetime
 from functools import partial
 
 from providers.accounts import known
-from providers.cursors import LOOK_PAGES, PageCursor, RemarkLook, page_cursor
+from providers.cursors import LOOK_PAGES, RemarkLook, look_at_labels
 from providers.gitlab import wire, wire_steering
 from providers.gitlab.calls import GitLabCalls
-from providers.models import LabelEvent, LabelEvents, Person, Remarks
-from providers.reading import read
+from providers.models import LabelEvents, Person, Remarks
 
 
 class GitLabSteering:
@@ -19,18 +18,13 @@ class GitLabSteering:
         self._calls = calls
 
     async def label_events(self, number: int, cursor: str) -> LabelEvents:
-        own, at = await self._own(), page_cursor(cursor)
-        found: list[LabelEvent] = []
-        for _ in range(LOOK_PAGES):
-            request = wire_steering.list_label_events(self._calls.project, number, at.page)
-            reply = await self._calls.call(request)
-            events, newest = await read(reply, partial(wire_steering.read_label_events, own, at.newest, reply))
-            found += events
-            more = wire.has_more(reply)
-            at = PageCursor(page=at.page + more, newest=newest)
-            if not more:
-                break
-        return LabelEvents(events=tuple(found), cursor=str(at))
+        own = await self._own()
+        return await look_at_labels(
+            cursor,
+            ask=lambda page: self._calls.call(wire_steering.list_label_events(self._calls.project, number, page)),
+            reader=partial(wire_steering.read_label_events, own),
+            has_more=wire.has_more,
+        )
 
     async def remarks(self, number: int, since: datetime, cursor: str) -> Remarks:
         own = await self._own()

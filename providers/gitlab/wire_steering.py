@@ -1,19 +1,15 @@
 """Who labelled, wrote and may write, in GitLab's REST shapes, as pure functions."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
-from providers.cursors import was_edited
-from providers.documents import Document, flag, moment, number, required_number, required_text, text
-from providers.errors import ProviderMalformed
+from providers.cursors import REMARK_BYTES, was_edited
+from providers.documents import Document, flag, moment, number, required_moment, required_number, required_text, text
 from providers.gitlab.merge_requests import merge_request_path
 from providers.gitlab.notes import iid_of, with_commands
 from providers.gitlab.wire import API, page
 from providers.messages import Reply, Request, segment
 from providers.models import LabelEvent, Person, Remark
 
-REMARK_BYTES = 2000
-"""Of a note: a command stands at its beginning."""
 DEVELOPER = 30
 """https://docs.gitlab.com/api/access_requests/#valid-access-levels"""
 _CHANGES = {"add": True, "remove": False}
@@ -45,7 +41,7 @@ def _label_events(own: str, after: int, rows: tuple[Document, ...]) -> Iterator[
             label=label,
             added=added,
             by=by,
-            at=_at(row),
+            at=required_moment(row, "created_at"),
             own=by.name.lower() == own,
         )
 
@@ -63,25 +59,19 @@ def read_remarks(iid: int, own: str, reply: Reply) -> tuple[Remark, ...]:
 
 def _remark(iid: int, own: str, row: Document) -> Remark:
     by = person(row, "author")
+    at = required_moment(row, "created_at")
     return Remark(
         id=f"{iid}:{required_text(row, 'id')}",
         body=with_commands(text(row, "body", limit_bytes=REMARK_BYTES)),
         by=by,
-        at=_at(row),
+        at=at,
         own=by.name.lower() == own,
-        edited=was_edited(_at(row), moment(row, "updated_at")),
+        edited=was_edited(at, moment(row, "updated_at")),
     )
 
 
 def person(row: Document, *path: str) -> Person:
     return Person(id=text(row, *path, "id"), name=text(row, *path, "username"))
-
-
-def _at(row: Document) -> datetime:
-    found = moment(row, "created_at")
-    if found is None:
-        raise ProviderMalformed("the answer lacks `created_at`")
-    return found
 
 
 def get_member(project: str, user: str) -> Request:

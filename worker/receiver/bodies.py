@@ -1,9 +1,9 @@
 """Bodies of requests: how many at once, how large, how slow."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,19 +11,22 @@ from aiohttp import web
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a request is answered with; `seconds` is when to come again."""
+    """What a request is answered with; `seconds` is when to come again, unless `headers` tell it otherwise."""
 
     status: HTTPStatus
     reason: str
     seconds: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refused(Exception):
     """A request is not accepted."""
 
-    def __init__(self, status: HTTPStatus, reason: str, *, seconds: int = 0) -> None:
+    def __init__(
+        self, status: HTTPStatus, reason: str, *, seconds: int = 0, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(reason)
-        self.answer = Answer(status=status, reason=reason, seconds=seconds)
+        self.answer = Answer(status=status, reason=reason, seconds=seconds, headers=headers or {})
 
 
 class Places:
@@ -74,7 +77,7 @@ async def read_body(request: web.Request, *, limit_bytes: int, seconds: float) -
 def respond(answer: Answer) -> web.Response:
     """Return an answer as JSON with its reason."""
     headers = {"Retry-After": str(answer.seconds)} if answer.seconds else {}
-    response = web.json_response({"reason": answer.reason}, status=answer.status, headers=headers)
+    response = web.json_response({"reason": answer.reason}, status=answer.status, headers={**headers, **answer.headers})
     if answer.status != HTTPStatus.ACCEPTED:
         # What is left of a body is not read.
         response.force_close()

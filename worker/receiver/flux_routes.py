@@ -44,7 +44,6 @@ BODIES_AT_ONCE, BODIES_OF_SENDER = 64, 48
 """Events at work, so that bodies take 192 MiB at most."""
 LOG_AGAIN_SECONDS = 60.0
 ANYBODY = ""
-REPEATED = "this event was accepted before"
 
 Labels = Callable[[FluxEvent], Awaitable[Mapping[str, str] | None]]
 Send = Callable[[StatusSlot, CommitVerdict], Awaitable[None]]
@@ -91,20 +90,15 @@ class FluxRoutes:
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one event."""
         began = time.monotonic()
-        headers: dict[str, str] = {}
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._accept(request)
         except Refused as refused:
             answer = refused.answer
-            if answer.status is HTTPStatus.TOO_MANY_REQUESTS and answer.reason == REPEATED:
-                headers = _rate_headers(self._clock() + timedelta(seconds=answer.seconds))
         except TimeoutError:
             answer = Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, reason="the receiver is busy: send it again")
         self._metrics.answered(int(answer.status), time.monotonic() - began)
-        response = respond(answer)
-        response.headers.update(headers)
-        return response
+        return respond(answer)
 
     async def _accept(self, request: web.Request) -> Answer:
         namespace, name = request.match_info.get("namespace", ANYBODY), request.match_info.get("name", "")
@@ -134,7 +128,8 @@ class FluxRoutes:
     async def _take(self, namespace: str, sender: str, body: bytes) -> Answer:
         event = await self._event(body)
         if seconds := self._repeats.left(sender, event):
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, REPEATED, seconds=seconds)
+            headers = _rate_headers(self._clock() + timedelta(seconds=seconds))
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "this event was accepted before", headers=headers)
         plans = await self._plans(namespace, event)
         try:
             sent = await self._post(event, plans)

@@ -32,7 +32,6 @@ from workflows.identity import (
     subscription_fault_workflow_id,
 )
 
-_SHORT_COMMIT = 7
 _BEHIND_PROMOTIONS = 4
 """Of five, the first being served first: what moves changes has three."""
 
@@ -60,7 +59,7 @@ class TemporalCommitStatuses:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 start_signal=VERDICT_SIGNAL,
                 start_signal_args=[verdict],
-                static_summary=f"{slot.repository}@{slot.commit[:_SHORT_COMMIT]} {slot.context}",
+                static_summary=slot.title,
                 search_attributes=_attributes(slot.namespace),
                 priority=Priority(priority_key=_BEHIND_PROMOTIONS, fairness_key=fairness_key(slot.namespace)),
                 rpc_timeout=self._timeout,

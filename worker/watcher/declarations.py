@@ -61,9 +61,6 @@ WAITS: Mapping[type[Resource], frozenset[str]] = {
 ASKED_BY_POKES = frozenset({Waiting.POLICY})
 """Waits in which a workflow looks by itself every few hours only; in the others it looks every few minutes."""
 
-VALIDATED = (PromotionPolicy, Environment, GitRepository)
-
-
 _KEPT = ("name", "namespace", "uid", "generation", "labels", "creationTimestamp")
 
 

@@ -6,8 +6,6 @@ from datetime import datetime
 from activities.models.commit_statuses import CommitVerdict, PostRecord, PublishPostInput, StatusSlot
 from crds.texts.markdown import inline
 
-_SHORT_COMMIT = 7
-
 
 @dataclass(frozen=True, kw_only=True)
 class CommitStatusProgress:
@@ -24,14 +22,9 @@ class CommitStatusProgress:
     """Whether the last event is yet to be posted."""
 
 
-def title(slot: StatusSlot) -> str:
-    """Return how people call it."""
-    return f"{slot.repository}@{slot.commit[:_SHORT_COMMIT]} {slot.context}"
-
-
 def details(progress: CommitStatusProgress) -> str:
     """Return the current details as Markdown."""
-    lines = [f"**{inline(title(progress.slot))}**"]
+    lines = [f"**{inline(progress.slot.title)}**"]
     if progress.last_post is not None:
         post = progress.last_post
         lines.append(f"Shows {post.state} of {post.at:%Y-%m-%d %H:%M:%S} UTC: {inline(post.description)}")

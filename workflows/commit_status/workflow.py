@@ -26,7 +26,7 @@ from activities.models.failures import Failure, FailureKind
 from activities.models.status import PublishStatusResult
 from workflows import policies
 from workflows.commit_status.ordering import Slot
-from workflows.commit_status.presentation import CommitStatusProgress, details, record, title
+from workflows.commit_status.presentation import CommitStatusProgress, details, record
 from workflows.failures import failure_of
 from workflows.identity import COMMIT_STATUS_WORKFLOW, POKE_SIGNAL, PROGRESS_QUERY, VERDICT_SIGNAL, Queues
 from workflows.runtime import backoff, lifetime
@@ -135,7 +135,7 @@ class CommitStatusWorkflow:
             look_first=slot.posted is None,
             fresh=self._fresh,
         )
-        config = policies.scm_post(self._queues, start.timings, summary=f"{verdict.state}: {title(start.slot)}")
+        config = policies.scm_post(self._queues, start.timings, summary=f"{verdict.state}: {start.slot.title}")
         try:
             result = await workflow.execute_activity_method(
                 CommitStatusActivities.post_commit_status, request, **config
@@ -199,7 +199,7 @@ class CommitStatusWorkflow:
             timings=start.timings,
         )
         config = policies.config_read_shown(
-            self._queues, start.timings, summary=f"close what {title(start.slot)} overtook"
+            self._queues, start.timings, summary=f"close what {start.slot.title} overtook"
         )
         try:
             await workflow.execute_activity_method(SupersessionActivities.close_superseded, request, **config)

@@ -6,7 +6,6 @@ begins them again.
 A deleted tracker hurries them, since its finalizer waits.
 """
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +25,7 @@ from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import OpenCancel, PromotionState, TestProgress
 from workflows.runtime.backoff import Backoff, jittered
+from workflows.runtime.beside import Beside
 from workflows.runtime.snapshot import Snapshot
 
 CANCEL_WITHIN = timedelta(hours=2)
@@ -51,21 +51,16 @@ class Run(Protocol):
         """Offer what changed for publishing."""
 
 
-class Cancelling:
+class Cancelling(Beside):
     """Ask until the CI system has answered; what cannot be cancelled is only noted.
 
     What is open is kept in the story, so that continuing as new waits for nothing: the next run asks again.
     """
 
     def __init__(self, run: Run) -> None:
+        super().__init__()
         self._run = run
-        self._tasks: set[asyncio.Task[None]] = set()
         self._gone_at: datetime | None = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being cancelled."""
-        return not self._tasks
 
     def begin(self, tests: Sequence[TestProgress]) -> None:
         """Cancel the runs of these tests, found by key, also those whose trigger may have been accepted."""
@@ -88,30 +83,16 @@ class Cancelling:
                 perhaps = any(test.unheard if test.run is None else not test.run.id for test in mine)
                 one = OpenCancel(runner=runner, runs=refs, since=workflow.now(), perhaps=perhaps)
                 story.cancels = [*story.cancels, one][-KEPT:]
-                self._start(one)
+                self.start(self._cancel(one))
 
     def resume(self) -> None:
         """Go on with what an earlier run has left."""
         for one in self._run.story.cancels:
-            self._start(one)
-
-    def stop(self) -> None:
-        """Leave what is open to the next run."""
-        for task in self._tasks:
-            task.cancel()
+            self.start(self._cancel(one))
 
     def hurry(self) -> None:
         """Ask only briefly from now on: the tracker is gone, and its deletion waits for us."""
         self._gone_at = self._gone_at or workflow.now()
-
-    async def drain(self) -> None:
-        """Return when nothing is being cancelled any more."""
-        await workflow.wait_condition(lambda: self.idle)
-
-    def _start(self, one: OpenCancel) -> None:
-        task = asyncio.create_task(self._cancel(one))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _cancel(self, one: OpenCancel) -> None:
         run = self._run

@@ -21,6 +21,7 @@ from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import PromotionState
+from workflows.runtime.beside import Beside
 
 KEPT = 2
 """Places that are carried at most, the newest: each names all applications of its environment."""
@@ -41,18 +42,13 @@ class Run(Protocol):
         """Offer what changed for publishing."""
 
 
-class Monitoring:
+class Monitoring(Beside):
     """Ask until the monitors are there; what cannot be made is only noted."""
 
     def __init__(self, run: Run) -> None:
+        super().__init__()
         self._run = run
-        self._tasks: set[asyncio.Task[None]] = set()
         self._gone = False
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being made."""
-        return not self._tasks
 
     def begin(
         self,
@@ -73,31 +69,17 @@ class Monitoring:
             promoted_at=workflow.now(),
         )
         story.unwatched = [*story.unwatched, one][-KEPT:]
-        self._start(one)
+        self.start(self._create(one))
 
     def resume(self) -> None:
         """Go on with what an earlier run has left."""
         for one in self._run.story.unwatched:
-            self._start(one)
-
-    def stop(self) -> None:
-        """Leave what is open to the next run."""
-        for task in self._tasks:
-            task.cancel()
+            self.start(self._create(one))
 
     def give_up(self) -> None:
         """Make nothing any more: monitors go with their tracker."""
         self._gone = True
         self.stop()
-
-    async def drain(self) -> None:
-        """Return when nothing is being made any more."""
-        await workflow.wait_condition(lambda: self.idle)
-
-    def _start(self, one: CreateDriftMonitorsInput) -> None:
-        task = asyncio.create_task(self._create(one))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _create(self, one: CreateDriftMonitorsInput) -> None:
         run = self._run
