@@ -95,7 +95,7 @@ record-histories: $(STAMP) ## Record the histories that must replay, in two minu
 	@$(LOCAL) binaries >/dev/null
 	$(BIN)/python -m tests.histories.record $(STORIES)
 
-accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (docs/compatibility.md says when)
+accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (docs/operate/compatibility.md says when)
 	$(BIN)/python -m tests.architecture.command_order
 
 bench: $(STAMP) ## Measure every figure that Pilotage is designed for, in about ten minutes (N=10000 trackers waiting)
@@ -105,7 +105,7 @@ bench: $(STAMP) ## Measure every figure that Pilotage is designed for, in about 
 chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=1000 SEED=n)
 	@$(LOCAL) binaries >/dev/null
 	@$(BIN)/python -m tests.chaos $(if $(N),--promotions $(N)) $(if $(KILLS),--kills $(KILLS)) \
-	  $(if $(SEED),--seed $(SEED)) --report $(or $(REPORT),docs/reliability.md)
+	  $(if $(SEED),--seed $(SEED)) --report $(or $(REPORT),docs/operate/reliability.md)
 
 clean: ## Stop the local environment; remove it, the caches and the virtual environment
 	@if test -x $(BIN)/python && test -d .local; then $(LOCAL) down; fi

@@ -1,6 +1,6 @@
 """Metadata of an event: which keys count, and which of several values for one key wins.
 
-Source of the rules: notification-controller's event server; see docs/flux-events.md.
+Source of the rules: notification-controller's event server; see docs/guides/flux-events.md.
 """
 
 from collections.abc import Mapping

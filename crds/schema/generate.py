@@ -22,7 +22,7 @@ CRD_FOLDER = "deploy/crds"
 ADMISSION_FOLDER = "deploy/manifests/admission"
 ROLES_FOLDER = "deploy/manifests/roles"
 REFERENCE_FOLDER = "docs/reference"
-WRITTEN_BY_HAND = frozenset({f"{REFERENCE_FOLDER}/metrics.md"})
+WRITTEN_BY_HAND = frozenset(f"{REFERENCE_FOLDER}/{page}.md" for page in ("cli", "metrics"))
 """Pages there that no model makes; a test holds the metrics against what is served."""
 _HEADER = "# Generated from crds/v1alpha1 by `python -m crds.schema.generate`; edit the models, not this file.\n"
 _POLICY_HEADER = (
@@ -33,15 +33,16 @@ _ROLES_HEADER = (
     "docs/security.md says who needs which.\n"
 )
 _RECEIVER_HEADER = (
-    "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; docs/webhooks.md says what it is for.\n"
+    "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
+    "docs/guides/webhooks.md says what it is for.\n"
 )
 _FLUX_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/flux-events.md says what they are for.\n"
+    "docs/guides/flux-events.md says what they are for.\n"
 )
 _WORKER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
-    "docs/discovery.md says what it is for.\n"
+    "docs/guides/discovery.md says what it is for.\n"
 )
 
 

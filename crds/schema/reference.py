@@ -18,7 +18,7 @@ _NOTE = "<!-- Generated from the models by `python -m crds.schema.generate`; edi
 def reference_pages() -> dict[str, str]:
     """Build the text of every reference page, by file name."""
     pages = {f"{model.definition.singular}.md": _kind_page(model) for model in KINDS}
-    pages["README.md"] = _index_page()
+    pages["api.md"] = _index_page()
     pages["variables.md"] = _variables_page()
     pages["conditions.md"] = _conditions_page()
     return pages

@@ -1,7 +1,7 @@
 """Webhooks of Argo CD's notifications, whose body the installation's own template makes.
 
-https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/services/webhook/; docs/webhooks.md has the
-template that this reads.
+https://argo-cd.readthedocs.io/en/stable/operator-manual/notifications/services/webhook/; docs/guides/webhooks.md has
+the template that this reads.
 """
 
 from datetime import datetime

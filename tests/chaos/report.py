@@ -1,4 +1,4 @@
-"""The report of a chaos run: on the terminal, and as a section of docs/reliability.md."""
+"""The report of a chaos run: on the terminal, and as a section of docs/operate/reliability.md."""
 
 from collections import Counter
 from collections.abc import Iterator

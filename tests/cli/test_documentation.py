@@ -54,4 +54,4 @@ def test_every_page_is_found_from_the_readme() -> None:
 def test_the_readme_says_how_the_runs_of_each_ci_system_show_their_key(page: str) -> None:
     readme = ROOT / "README.md"
 
-    assert (ROOT / "docs" / f"{page}.md", "found-again") in set(links(readme))
+    assert (ROOT / "docs" / "guides" / f"{page}.md", "found-again") in set(links(readme))

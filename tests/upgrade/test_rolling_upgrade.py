@@ -116,7 +116,7 @@ class Upgrade:
             assert (await ask(self.client, one.id, PROGRESS_QUERY))["details"], one.id
 
     async def poke(self, build: Build) -> None:
-        """Have every run of a build look again, as docs/compatibility.md tells operators to."""
+        """Have every run of a build look again, as docs/operate/compatibility.md tells operators to."""
         for one in await open_runs(self.client, build):
             try:
                 await self.client.get_workflow_handle(one.id).signal(POKE_SIGNAL)
@@ -159,7 +159,7 @@ async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Upg
 
 
 async def _replace(played: Upgrade, old: Build, new: Build) -> None:
-    """Go from A to B, step by step as docs/compatibility.md tells operators to."""
+    """Go from A to B, step by step as docs/operate/compatibility.md tells operators to."""
     client = played.client
     await asyncio.to_thread(new.start)
     played.left |= await asyncio.to_thread(old.stop, "watcher", "activities")

@@ -27,7 +27,7 @@ from worker.temporal.connect import connect, create_telemetry
 from worker.watcher.metrics import WatcherMetrics
 
 DOCS = Path(__file__).parents[2] / "docs"
-METRICS, SETTINGS = DOCS / "reference" / "metrics.md", DOCS / "cli.md"
+METRICS, SETTINGS = DOCS / "reference" / "metrics.md", DOCS / "reference" / "cli.md"
 SOON = timedelta(seconds=20)
 
 

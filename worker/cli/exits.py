@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every `pilotage` command; documented in docs/cli.md, scripts may match them."""
+    """Exit codes of every `pilotage` command; documented in docs/reference/cli.md, scripts may match them."""
 
     OK = 0
     FAILED = 1

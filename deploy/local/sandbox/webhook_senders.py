@@ -176,7 +176,7 @@ def _jenkins(state: "SandboxState", of: str, url: str) -> list[Occurrence]:
 
 
 def _argocd(state: "SandboxState", of: str, _url: str) -> list[Occurrence]:
-    """Tell of applications by the template that docs/webhooks.md shows."""
+    """Tell of applications by the template that docs/guides/webhooks.md shows."""
     return [
         Occurrence(
             key=name,
