@@ -33,7 +33,7 @@ $(STAMP): FORCE
 
 FORCE:
 
-venv: $(STAMP) ## Create the virtual environment, or bring it to what the locks say (OLDEST_PIP=1 by the oldest pip)
+venv: $(STAMP) ## Create the virtual environment, or bring it to what the locks name (OLDEST_PIP=1 by the oldest pip)
 
 binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and temporal
 	@$(LOCAL) binaries
@@ -65,13 +65,14 @@ coverage: $(STAMP) ## Branch coverage of workflows, providers and crds, at least
 	$(BIN)/python -m pytest tests/workflows tests/providers tests/crds tests/watcher $(if $(filter-out 1,$(PROCESSES)),--numprocesses $(PROCESSES)) --cov=workflows --cov=providers --cov=crds \
 	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
 
-check: $(STAMP) ## Format, lint, types, import rules, generated files
+check: $(STAMP) ## Format, lint, types, import rules, terms, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m worker crds --check
 	$(BIN)/python -m tests.architecture.driven
+	$(BIN)/python -m tests.architecture.terms
 	$(BIN)/python -m tests.architecture.command_order --check
 	$(BIN)/python -m tests.architecture.secret_scan
 	$(BIN)/python -m tests.histories.record --check
@@ -95,7 +96,7 @@ record-histories: $(STAMP) ## Record the histories that must replay, in two minu
 	@$(LOCAL) binaries >/dev/null
 	$(BIN)/python -m tests.histories.record $(STORIES)
 
-accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (docs/operate/compatibility.md says when)
+accept-command-order: $(STAMP) ## Accept the order of workflow commands as it is (rules: docs/operate/compatibility.md)
 	$(BIN)/python -m tests.architecture.command_order
 
 bench: $(STAMP) ## Measure every figure that Pilotage is designed for, in about ten minutes (N=10000 trackers waiting)
