@@ -17,7 +17,7 @@ from crds.api.pauses import giving_way
 from crds.api.ports import ApiForbidden, ApiGone, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.shared_applications import Claimant, Named, claimant, named, owners_of, server_of, split_name
-from crds.rules.shared_files import Repositories, Writers, values_of, writers_of, writes_files
+from crds.rules.shared_branches import Repositories, Writers, values_of, writers_of, writes_branches
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
@@ -67,14 +67,14 @@ class SharedApplications:
         """
         one = claimant(environment)
         look = await self._look(one.namespace)
-        files = await beside(partial(_files_taken, environment, look)) if writes_files(environment) else {}
+        taken = await beside(partial(_branches_taken, environment, look)) if writes_branches(environment) else {}
         marked: list[DeploymentSpec] = []
         for deployment in deployments:
             server = look.servers.get((one.namespace, deployment.instance))
             owner = look.owners.get(named(server, deployment.application)) if server is not None else None
             if owner is None or not owner < one:
                 # One that a selector stands for is named `deployment/application`.
-                owner = files.get(deployment.name.partition("/")[0])
+                owner = taken.get(deployment.name.partition("/")[0])
             marked.append(deployment if owner is None else replace(deployment, taken_by=str(owner)))
         return marked
 
@@ -115,7 +115,7 @@ class SharedApplications:
         environments = await self._all(Environment, namespace)
         owners = await owners_of(environments, servers)
         look = _Look(at=at, owners=owners, servers=servers, alike=await _alike(owners))
-        if not any([writes_files(one) async for one in giving_way(environments)]):
+        if not any([writes_branches(one) async for one in giving_way(environments)]):
             return look
         found = await self._all(GitRepository, namespace)
         repositories = {(one.metadata.namespace or "", one.metadata.name): one for one in found}
@@ -169,7 +169,7 @@ def _by_namespace(environments: Iterable[Environment]) -> dict[str, tuple[str, .
     return {namespace: tuple(names) for namespace, names in found.items()}
 
 
-def _files_taken(environment: Environment, look: _Look) -> dict[str, Claimant]:
+def _branches_taken(environment: Environment, look: _Look) -> dict[str, Claimant]:
     """Return the deployments of which an older Environment writes a value, with that one."""
     one = claimant(environment)
     written = values_of(environment, look.repositories, look.names.get(one.namespace, ()))

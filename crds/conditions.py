@@ -107,6 +107,9 @@ class ConditionReason(StrEnum):
     FILE_TAKEN = "FileTaken"
     """An older Environment writes the same value of a file, here or in another namespace: it is not written from
     here."""
+    BRANCH_TAKEN = "BranchTaken"
+    """An older Environment writes the branch, or files in it, here or in another namespace: nothing is merged into it
+    from here."""
     REFERENCE_NOT_FOUND = "ReferenceNotFound"
     """A named resource does not exist."""
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 -- a reason, no secret

@@ -243,7 +243,7 @@ def _rules() -> set[str]:
 
 
 BESIDE = {"crds.rules.flux.validate_commit_status"} | {
-    f"crds.rules.shared_files.{name}" for name in ("file_errors", "values_of", "writers_of", "writes_files")
+    f"crds.rules.shared_branches.{name}" for name in ("branch_errors", "values_of", "writers_of", "writes_branches")
 }
 """What may take longer, and runs in a thread: files (tests/security/test_shared_applications.py), forty patterns."""
 

@@ -16,7 +16,7 @@ from activities.shared_applications import FRESH, SharedApplications
 from crds.api.ports import ApiForbidden, ApiResource, Page
 from crds.rules.field_errors import FieldError
 from crds.rules.shared_applications import server_of
-from crds.rules.shared_files import file_errors, writes_files
+from crds.rules.shared_branches import branch_errors, writes_branches
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
@@ -330,6 +330,42 @@ async def test_the_same_file_of_another_branch_is_another_one() -> None:
     assert staging.taken_by == ""
 
 
+def merging(cluster: Cluster, name: str, *, source: str, target: str, namespace: str = "shop") -> None:
+    """Have an Environment merge one branch into another."""
+    writing(cluster, name, namespace=namespace)
+    branch = {"repositoryRef": {"name": "config"}, "source": source, "target": target}
+    cluster.objects["Environment", namespace, name]["spec"]["write"] = {"branch": branch}
+
+
+@pytest.mark.parametrize(
+    ("target", "taken"), [("env/prod", True), ("ENV/PROD", False), ("main", False), ("env/theirs", False)]
+)
+async def test_to_merge_into_the_branch_of_another_place(target: str, taken: bool) -> None:
+    cluster = with_thief()
+    merging(cluster, "prod", source="env/staging", target="env/prod")
+    merging(cluster, "mine", source="mine", target=target, namespace="thief")
+    (mine,) = await read(cluster, "mine", namespace="thief")
+    (own,) = await read(cluster, "prod")
+    assert (mine.taken_by, own.taken_by) == ("Environment shop/prod" if taken else "", "")
+
+
+async def test_who_merges_into_a_branch_writes_all_files_of_it() -> None:
+    cluster = with_thief()
+    merging(cluster, "prod", source="env/staging", target="main")
+    writing(cluster, "mine", IMAGE, namespace="thief")
+    assert [one.taken_by for one in await read(cluster, "mine", namespace="thief")] == ["Environment shop/prod"]
+    merging(cluster, "mine", source="mine", target="main", namespace="thief")
+    writing(cluster, "prod", IMAGE)
+    assert [one.taken_by for one in await read(cluster, "mine", namespace="thief")] == ["Environment shop/prod"]
+
+
+async def test_a_branch_that_one_place_is_promoted_from_is_the_target_of_another() -> None:
+    cluster = with_thief()
+    merging(cluster, "staging", source="main", target="env/staging")
+    merging(cluster, "prod", source="env/staging", target="env/prod")
+    assert [one.taken_by for name in ("staging", "prod") for one in await read(cluster, name)] == ["", ""]
+
+
 async def test_nothing_is_committed_for_who_writes_the_file_of_another_place() -> None:
     cluster = with_thief()
     writing(cluster, "prod", IMAGE)
@@ -340,33 +376,39 @@ async def test_nothing_is_committed_for_who_writes_the_file_of_another_place() -
     assert observe(mine, application("web-thief-mine")).writable.startswith("OwnedBy Environment shop/prod")
 
 
-async def test_the_younger_one_names_the_file_in_its_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+FILES = {"branch": "main", "edits": [{**at("web.tag"), "value": "${revision}"}]}
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [({"git": FILES}, "FileTaken"), ({"branch": {"source": "env/dev", "target": "env/prod"}}, "BranchTaken")],
+)
+async def test_the_younger_one_names_what_is_taken_in_its_condition(
+    monkeypatch: pytest.MonkeyPatch, write: dict[str, dict[str, Any]], reason: str
+) -> None:
     scene, threads = Scene(), list[int]()
 
     def judged(*arguments: Any) -> list[FieldError]:
-        if writes_files(arguments[0]):
+        if writes_branches(arguments[0]):
             threads.append(threading.get_ident())
-        return file_errors(*arguments)
+        return branch_errors(*arguments)
 
-    monkeypatch.setattr("worker.watcher.declarations.file_errors", judged)
+    monkeypatch.setattr("worker.watcher.declarations.branch_errors", judged)
     config = {"scmProviderRef": {"name": "github"}, "github": {"owner": "acme", "name": "config"}}
     metadata = {"name": "config", "namespace": "shop", "uid": "uid-config", "generation": 1}
     scene.declare(GitRepository, {"metadata": metadata, "spec": config})
     for name, at_ in (("prod", OLDER), ("mine", YOUNGER)):
         made = declared(name)
         made["metadata"] |= {"name": name, "uid": f"uid-{name}", "creationTimestamp": at_}
-        edits = {
-            "repositoryRef": {"name": "config"},
-            "branch": "main",
-            "edits": [{**at("web.tag"), "value": "${revision}"}],
+        made["spec"]["write"] = {
+            way: {"repositoryRef": {"name": "config"}, **declares} for way, declares in write.items()
         }
-        made["spec"]["write"] = {"git": edits}
         for index, one in enumerate(made["spec"]["deployments"]):
             one["argocd"]["application"] = f"{name}-{index}"
         await scene.change(Environment, made)
-    assert scene.valid(Environment, "prod")["reason"] != "FileTaken"
+    assert scene.valid(Environment, "prod")["reason"] != reason
     found = scene.valid(Environment, "mine")
-    assert (found["status"], found["reason"]) == ("False", "FileTaken")
+    assert (found["status"], found["reason"]) == ("False", reason)
     assert "Environment shop/prod" in found["message"]
     assert threading.get_ident() not in threads
     assert threads

@@ -19,7 +19,7 @@ from crds.rules.flux import validate_commit_status, validate_provider
 from crds.rules.policies import valid_condition, validate_policy
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.shared_applications import Claimant, Named, names_of, owners_of, server_of, taken_errors
-from crds.rules.shared_files import Writers, file_errors, writers_of, writes_files
+from crds.rules.shared_branches import Writers, branch_errors, writers_of, writes_branches
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.commit_status import CommitStatus
@@ -200,12 +200,12 @@ class DeclarationController:
                 self.queue.add_after(other, self._debounce)
         # Those of other namespaces are compared where files are written (activities/shared_applications.py).
         writers = Writers()
-        if any(map(writes_files, environments.values())):
+        if any(map(writes_branches, environments.values())):
             writers = await beside(partial(_writers, environments, repositories))
         for environment in environments.values():
             judge = partial(_place_errors, environment, instances, repositories, writers, environments)
             # What is written to files may take a tenth of a second.
-            errors = await beside(judge) if writes_files(environment) else judge()
+            errors = await beside(judge) if writes_branches(environment) else judge()
             errors += self._places_named.errors(environment)
             await self._say(environment, errors)
         oldest = oldest_of(repositories.values())
@@ -296,7 +296,7 @@ def _place_errors(
     sources: Collection[str],
 ) -> list[FieldError]:
     errors = validate_environment(environment, instances=instances, repositories=repositories)
-    return [*errors, *file_errors(environment, writers, _by_key(repositories), sources)]
+    return [*errors, *branch_errors(environment, writers, _by_key(repositories), sources)]
 
 
 def _by_key(repositories: Mapping[str, GitRepository]) -> dict[tuple[str, str], GitRepository]:

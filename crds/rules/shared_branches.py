@@ -1,6 +1,7 @@
-"""Values in files of repositories that several Environments write: the oldest has them, the others write nothing. Pure.
+"""Branches, and values in files, that several Environments write: the oldest has them, the others write nothing. Pure.
 
-Who may configure an Environment of their own could else write the files of another one, past its gates.
+Who may configure an Environment of their own could else write what belongs to another one, past its gates. Who merges
+into a branch writes all of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from crds.rules.field_errors import FieldError
 from crds.rules.shared_applications import Claimant, claimant
 from crds.rules.substitution import SubstitutionError, names_in, render
 from crds.rules.yaml_paths import Entry, Key, Step, YamlPath, YamlPathError, parse_path
-from crds.v1alpha1.deployment import Deployment, GitEdit, GitWrite
+from crds.v1alpha1.deployment import BranchWrite, Deployment, GitEdit, GitWrite
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
 
@@ -23,12 +24,18 @@ Repositories = Mapping[tuple[str, str], GitRepository]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value in one file."""
+    """One value in one file, or a whole branch."""
 
     branch: tuple[str, str]
     """The repository as its host names it, and the branch."""
-    file: str
-    path: YamlPath
+    file: str = ""
+    """Empty for the whole branch."""
+    path: YamlPath = ()
+
+    @property
+    def place(self) -> tuple[Step, ...]:
+        """The way from the branch to the value."""
+        return (Key(name=self.file), *self.path) if self.file else ()
 
 
 def values_of(
@@ -40,10 +47,22 @@ def values_of(
     """
     known = tuple(sources)
     return {
-        deployment.name: tuple(_values(environment, deployment, write.git, repositories, known))
+        deployment.name: tuple(
+            _values(environment, deployment, write.git, repositories, known)
+            if write.git is not None
+            else _merged(environment, write.branch, repositories)
+        )
         for deployment in environment.spec.deployments
-        if (write := environment.write_of(deployment)) is not None and write.git is not None
+        if (write := environment.write_of(deployment)) is not None
     }
+
+
+def _merged(environment: Environment, merge: BranchWrite | None, repositories: Repositories) -> Iterator[Value]:
+    namespace = environment.metadata.namespace or ""
+    written = repositories.get((namespace, merge.repository_ref.name)) if merge is not None else None
+    if merge is not None and written is not None:
+        for repository in _names(written):
+            yield Value(branch=(repository, merge.target))
 
 
 def _values(
@@ -106,7 +125,7 @@ def _names(repository: GitRepository) -> Iterator[str]:
 
 
 class _Node:
-    """A place within a file: who writes it, and what is below it."""
+    """A branch, or a place within it: who writes it, and what is below it."""
 
     def __init__(self) -> None:
         self.end: Claimant | None = None
@@ -139,24 +158,24 @@ class Writers:
     """Who writes which values; of each the oldest. Looking one up costs the length of its path."""
 
     def __init__(self) -> None:
-        self._files: dict[tuple[tuple[str, str], str], _Node] = {}
+        self._branches: dict[tuple[str, str], _Node] = {}
 
     def add(self, environment: Environment, repositories: Repositories, sources: Iterable[str]) -> None:
         """Take what an Environment writes."""
         one = claimant(environment)
         for values in values_of(environment, repositories, sources).values():
             for value in values:
-                node = self._files.setdefault((value.branch, value.file), _Node())
+                node = self._branches.setdefault(value.branch, _Node())
                 node.least = min(node.least or one, one)
-                for step in value.path:
+                for step in value.place:
                     node = node.child(step, one)
                     node.least = min(node.least or one, one)
                 node.end = min(node.end or one, one)
 
     def older(self, one: Claimant, value: Value) -> Claimant | None:
         """Return an older Environment that may write the value, what is around it, or what is within it."""
-        node: _Node | None = self._files.get((value.branch, value.file))
-        for step in value.path:
+        node: _Node | None = self._branches.get(value.branch)
+        for step in value.place:
             if node is None or (node.end is not None and node.end < one):
                 break
             if isinstance(step, Key):
@@ -182,28 +201,33 @@ def writers_of(
     return found
 
 
-def writes_files(environment: Environment) -> bool:
-    """Return whether an Environment writes any file of a repository."""
+def writes_branches(environment: Environment) -> bool:
+    """Return whether an Environment writes any branch of a repository, or files in it."""
     writes = (environment.spec.write, *(one.write for one in environment.spec.deployments))
-    return any(write is not None and write.git is not None for write in writes)
+    return any(write is not None and write.argocd is None for write in writes)
 
 
-def file_errors(
+def branch_errors(
     environment: Environment, writers: Writers, repositories: Repositories, sources: Iterable[str]
 ) -> list[FieldError]:
-    """Find the deployments of which an older Environment writes a value."""
+    """Find the deployments of which an older Environment writes a value, or the branch."""
     one, errors = claimant(environment), list[FieldError]()
     written = values_of(environment, repositories, sources)
     for index, deployment in enumerate(environment.spec.deployments):
         for value in written.get(deployment.name, ()):
             owner = writers.older(one, value)
             if owner is not None:
-                message = (
-                    f"`{value.file}` on branch `{value.branch[1]}` is written by {owner} at the same place, which is "
-                )
-                message += "older: nothing is written to it from here. Write it in one Environment only"
-                errors.append(
-                    FieldError(path=f"spec.deployments[{index}]", message=message, reason=ConditionReason.FILE_TAKEN)
-                )
+                errors.append(_taken(f"spec.deployments[{index}]", value, owner))
                 break
     return errors
+
+
+def _taken(path: str, value: Value, owner: Claimant) -> FieldError:
+    branch = value.branch[1]
+    if value.file:
+        message = f"`{value.file}` on branch `{branch}` is written by {owner} at the same place, which is older"
+        message += ": nothing is written to it from here. Write it in one Environment only"
+        return FieldError(path=path, message=message, reason=ConditionReason.FILE_TAKEN)
+    message = f"branch `{branch}` is written by {owner}, which is older: nothing is merged into it from here. "
+    message += "Give each Environment a branch of its own"
+    return FieldError(path=path, message=message, reason=ConditionReason.BRANCH_TAKEN)
