@@ -60,7 +60,8 @@ class CommitStatusPosts(CommitStatusActivities):
         if request.look_first:
             async with _within(provider.timeout):
                 newest = await statuses.newest(slot.commit)
-            if (outcome := judge(request, wanted, _of_context(newest, slot.context))) is not None:
+            shown = _of_context(newest, provider.host.capabilities.listed_context(slot.context))
+            if (outcome := judge(request, wanted, shown)) is not None:
                 return PostCommitStatusResult(outcome=outcome)
         async with _within(provider.timeout):
             await statuses.set(slot.commit, wanted)

@@ -185,7 +185,8 @@ class _Presenter:
                 changed = [status for status in wanted if status not in shown.statuses]
             else:
                 newest = await self._host.commit_statuses.newest(sha)
-                changed = [status for status in wanted if not _is_shown(status, newest.get(status.context))]
+                listed = self._host.capabilities.listed_context
+                changed = [one for one in wanted if not _is_shown(one, newest.get(listed(one.context)))]
             self._statuses += [status for status in wanted if status not in changed]
             for status in changed:
                 await self._host.commit_statuses.set(sha, _to_commit_status(status))

@@ -1,6 +1,6 @@
 """Vendor-neutral values that ports take and return."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -286,6 +286,8 @@ class Capabilities:
     """Whether comments may hold HTML; where not, people see its tags."""
     comment_limit: int = 65_536
     """Characters of a comment; the host refuses, or cuts, a longer one."""
+    listed_context: Callable[[str], str] = str
+    """The context by which the host lists a commit status that was set: a long one may be cut."""
 
 
 @dataclass(frozen=True, kw_only=True)

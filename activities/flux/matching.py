@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-
-import re2
 
 from activities.flux.events import FluxEvent, Severity
-from crds.rules.flux import compiled_pattern
+from activities.flux.patterns import Patterns
 
 ANY_NAME = "*"
+_PATTERNS = Patterns()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +78,9 @@ def take(subscription: Subscription, event: FluxEvent, labels: Mapping[str, str]
         raise NotTaken(reason)
     if subscription.severity not in (Severity.INFO, event.severity):
         raise NotTaken(f"severity `{event.severity}` is not `{subscription.severity}`")
-    if subscription.inclusions and not _found(subscription.inclusions, event.message):
+    if subscription.inclusions and not _found(subscription.namespace, subscription.inclusions, event.message):
         raise NotTaken("no pattern of inclusionList is found in the message")
-    if _found(subscription.exclusions, event.message):
+    if _found(subscription.namespace, subscription.exclusions, event.message):
         raise NotTaken("a pattern of exclusionList is found in the message")
 
 
@@ -92,14 +90,6 @@ def _labelled(source: Source, labels: Mapping[str, str] | None) -> bool:
     return labels is not None and all(labels.get(key) == value for key, value in source.labels.items())
 
 
-def _found(patterns: Iterable[str], message: str) -> bool:
-    return any((pattern := _compiled(one)) is not None and pattern.search(message) is not None for one in patterns)
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> "re2._Regexp | None":
-    # As at Flux, a pattern that is none finds nothing; the subscription's condition names it.
-    try:
-        return compiled_pattern(pattern)
-    except re2.error:
-        return None
+def _found(namespace: str, patterns: Iterable[str], message: str) -> bool:
+    compiled = (_PATTERNS.compiled(namespace, one) for one in patterns)
+    return any(pattern is not None and pattern.search(message) is not None for pattern in compiled)

@@ -49,6 +49,8 @@ class CommitVerdict(Bounded):
     target_url: Link = ""
     subscription: str = ""
     """Who asked for it, such as `CommitStatus/flux-system/webapp`."""
+    commit_status: str = ""
+    """Name of the CommitStatus that asked; empty where that is an Alert of Flux."""
     object: Line = ""
     """The event's object, such as `Kustomization/flux-system/webapp`."""
     closes_superseded: bool = False

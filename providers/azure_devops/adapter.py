@@ -160,7 +160,9 @@ class AzureDevOpsHost:
 
     def __init__(self, *, credential: Credential, calls: AzureDevOpsCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(label_case=False, label_limit=wire.LABEL_LIMIT)
+        self.capabilities = Capabilities(
+            label_case=False, label_limit=wire.LABEL_LIMIT, listed_context=wire_statuses.listed_context
+        )
         self.pull_requests = AzureDevOpsPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call,

@@ -85,6 +85,14 @@ def context_parts(context: str) -> Mapping[str, str]:
     return {"genre": bounded_key(genre, KEY_LIMIT), "name": bounded_key(name, KEY_LIMIT)}
 
 
+def listed_context(context: str) -> str:
+    """Return a context as it is read back: each of its parts is cut where it is too long."""
+    return _context_of(**context_parts(context))
+
+
 def _read_context(row: Document) -> str:
-    genre, name = text(row, "context", "genre"), required_text(row, "context", "name")
+    return _context_of(genre=text(row, "context", "genre"), name=required_text(row, "context", "name"))
+
+
+def _context_of(*, genre: str, name: str) -> str:
     return name if genre in ("", _NO_GENRE) else f"{genre}/{name}"

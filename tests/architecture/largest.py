@@ -116,6 +116,7 @@ TEXTS: dict[str, int] = {
     "commit": 64,
     "context": 4 * 255,
     "subscription": len("CommitStatus//") + NAME + APPLICATION,
+    "commit_status": APPLICATION,
 }
 """Bytes of texts that name something and are never cut, by field; a field that is not here must be bounded by type."""
 

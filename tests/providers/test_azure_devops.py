@@ -256,6 +256,10 @@ async def test_texts_of_a_status_are_kept_within_the_hosts_limits(host: FakeHost
     sent = host.body()
     assert isinstance(sent, dict)
     assert len(sent["context"]["name"]) == 128
+    listing = listed({"id": 1, "state": "pending", "context": sent["context"]})
+    host.always(listing)
+    made = azure_devops(host.http())
+    assert set(await made.commit_statuses.newest(ONE)) == {made.capabilities.listed_context(long.context)}
     assert (len(sent["description"]), sent["description"][-1]) == (2048, "…")
     assert "targetUrl" not in sent
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from worker.health import Health, HealthServer
 from worker.opening.credentials import Credentials
 from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_routes import FluxRoutes
-from worker.receiver.flux_senders import FluxSenders
+from worker.receiver.flux_senders import LOOKUPS_PER_SECOND, FluxSenders
 from worker.receiver.metrics import FluxMetrics
 from worker.temporal.outcomes import WorkflowsUnavailable
 
@@ -41,10 +42,14 @@ class Played:
     sent: list[tuple[StatusSlot, CommitVerdict]] = field(default_factory=list)
     faults: list[SubscriptionFault] = field(default_factory=list)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    cluster: FakeCluster = field(default_factory=FakeCluster)
     url: str = ""
 
     def of(self, namespace: str) -> Iterator[Subscription]:
         return (one for one in self.subscriptions if namespace in ("", one.namespace))
+
+    def awaits(self, namespace: str) -> bool:
+        return any(self.of(namespace))
 
     def target(self, one: Subscription) -> Target | None:
         return target() if one.provider == "github" else None
@@ -69,14 +74,16 @@ class Played:
 
 @asynccontextmanager
 async def serving(played: Played) -> AsyncIterator[Played]:
-    cluster = FakeCluster()
+    cluster = played.cluster
     cluster.put_secret("cluster", {"token": KEY}, namespace="flux-system")
     cluster.put_secret("cluster", {"token": KEY}, namespace="tenant")
     cluster.put_secret("silent", {"token": KEY}, namespace="flux-system", consents=False)
     cluster.put_secret("empty", {"token": ""}, namespace="flux-system")
     faults = Faults(played.show, gap_seconds=0.01)
     routes = FluxRoutes(
-        senders=FluxSenders(Credentials(cluster, system_namespace="pilotage")),
+        senders=FluxSenders(
+            Credentials(cluster, system_namespace="pilotage"), awaited=played.awaits, clock=lambda: 0.0
+        ),
         subscriptions=played,
         labels=FluxObjects(cluster).labels,
         evaluate=evaluate,
@@ -116,9 +123,23 @@ async def test_a_sender_is_proved_by_the_secret_of_its_address() -> None:
 
 
 async def test_a_tenant_sends_events_to_the_subscriptions_of_its_namespace_alone() -> None:
+    own = subscription(namespace="tenant")
+    async with serving(Played(subscriptions=[subscription(prefix="dev"), own])) as played:
+        assert await played.post(document(), path="/flux/tenant/cluster") == (202, "1 commit status")
+        assert [verdict.subscription for _, verdict in played.sent] == ["CommitStatus/tenant/webapp"]
+
+
+async def test_no_secret_is_read_where_nothing_awaits_events_or_too_many_names_prove_nothing() -> None:
     async with serving(Played()) as played:
-        assert await played.post(document(), path="/flux/tenant/cluster") == (202, "0 commit statuses")
-        assert played.sent == []
+        assert (await played.post(document(), path="/flux/tenant/cluster"))[0] == 401
+        assert played.cluster.asked == []
+        assert (await played.post(document()))[0] == 202
+        names = [f"guess-{number}" for number in range(LOOKUPS_PER_SECOND + 5)]
+        codes = await asyncio.gather(*(played.post(document(), path=f"/flux/flux-system/{name}") for name in names))
+        assert Counter(code for code, _ in codes) == {401: LOOKUPS_PER_SECOND - 1, 503: 6}
+        assert len(played.cluster.asked) == LOOKUPS_PER_SECOND
+        # Who proved it before is not held up by those who guess.
+        assert (await played.post(document(message="another")))[0] == 202
 
 
 async def test_an_event_that_temporal_did_not_take_is_not_accepted_and_may_come_again() -> None:
@@ -170,4 +191,4 @@ async def test_the_slot_and_the_verdict_say_all_that_the_workflow_needs() -> Non
             "it failed",
             "https://ui.example.com",
         )
-        assert verdict.object == "Kustomization/flux-system/webapp"
+        assert (verdict.object, verdict.commit_status) == ("Kustomization/flux-system/webapp", "webapp")

@@ -19,9 +19,10 @@ from activities.flux.subscriptions import (
     from_provider,
 )
 from crds.api.ports import ApiError, ApiNotFound, ApiResource, Document, Kubernetes, resource_of
-from crds.api.reflector import Key, Reflector
+from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import Provider
+from worker.receiver.marked import Marked
 
 T = TypeVar("T")
 _logger = structlog.get_logger(__name__)
@@ -58,7 +59,9 @@ class FluxMirrors:
         self._on_watch_restart = on_watch_restart
         self._flux_alerts = flux_alerts
         self._looked_for_flux = not flux_alerts
-        self._statuses = self._mirror(resource_of(CommitStatus.definition), _commit_status)
+        self._statuses_in: Marked[Subscription] = Marked(_namespace_of)
+        self._alerts_in: Marked[Subscription] = Marked(_namespace_of)
+        self._statuses = self._mirror(resource_of(CommitStatus.definition), _commit_status, self._statuses_in.follow)
         self._providers = self._mirror(resource_of(Provider.definition), _provider)
         self._alerts: list[Reflector[Subscription]] = []
         self._flux_providers: list[Reflector[Target]] = []
@@ -74,7 +77,7 @@ class FluxMirrors:
             for mirror in self._all():
                 tasks.create_task(mirror.run(), name=f"mirror {mirror.resource.plural}")
             if self._flux_alerts and (version := await self._flux_version()) is not None:
-                self._alerts = self._mirror(flux_alerts(version), from_alert)
+                self._alerts = self._mirror(flux_alerts(version), from_alert, self._alerts_in.follow)
                 self._flux_providers = self._mirror(flux_providers(version), from_flux_provider)
                 for flux in self._of_flux():
                     tasks.create_task(flux.run(), name=f"mirror {flux.resource.plural} of Flux")
@@ -82,8 +85,16 @@ class FluxMirrors:
 
     def of(self, namespace: str) -> Iterator[Subscription]:
         """Yield the subscriptions of a namespace; of all for an empty one."""
-        for mirror in (*self._statuses, *self._alerts):
-            yield from (one for key, one in mirror.objects.items() if namespace in ("", key.namespace))
+        for mirrors, known in ((self._statuses, self._statuses_in), (self._alerts, self._alerts_in)):
+            for mirror in mirrors:
+                if not namespace:
+                    yield from mirror.objects.values()
+                else:
+                    yield from (one for key in known.at(namespace) if (one := mirror.objects.get(key)) is not None)
+
+    def has_any(self, namespace: str) -> bool:
+        """Tell whether a namespace has any subscription."""
+        return bool(self._statuses_in.at(namespace) or self._alerts_in.at(namespace))
 
     def target(self, subscription: Subscription) -> Target | None:
         """Return the Provider of a subscription; None where it does not exist."""
@@ -120,18 +131,27 @@ class FluxMirrors:
         yield from self._alerts
         yield from self._flux_providers
 
-    def _mirror(self, resource: ApiResource, project: Callable[[Document], T]) -> list[Reflector[T]]:
+    def _mirror(
+        self,
+        resource: ApiResource,
+        project: Callable[[Document], T],
+        on_change: Callable[[ObjectChange[T]], None] = lambda change: None,
+    ) -> list[Reflector[T]]:
         return [
             Reflector(
                 kubernetes=self._kubernetes,
                 resource=resource,
                 namespace=namespace,
                 project=project,
-                on_change=lambda change: None,
+                on_change=on_change,
                 on_restart=lambda reason: self._on_watch_restart(resource.plural, reason),
             )
             for namespace in self._namespaces
         ]
+
+
+def _namespace_of(key: Key, _subscription: Subscription) -> tuple[str, ...]:
+    return (key.namespace,)
 
 
 def _commit_status(document: Mapping[str, Any]) -> Subscription:

@@ -20,6 +20,7 @@ from activities.flux.events import FluxEvent, NotAnEvent, read_event
 from activities.flux.matching import wants_labels
 from activities.flux.metadata import cleaned
 from activities.flux.planning import Evaluate, Plan, plan
+from activities.flux.subscriptions import COMMIT_STATUS
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
 from crds.api.ports import ApiError
 from providers.documents import parsed
@@ -29,7 +30,7 @@ from worker.receiver.bodies import Answer, Places, Refused, read_body, respond
 from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_mirrors import Subscriptions
 from worker.receiver.flux_repeats import Repeats
-from worker.receiver.flux_senders import UNPROVEN, FluxSenders, NotProven
+from worker.receiver.flux_senders import UNPROVEN, FluxSenders, NotProven, SendersBusy
 from worker.receiver.metrics import FluxMetrics
 from worker.temporal.outcomes import WorkflowsUnavailable
 
@@ -120,7 +121,7 @@ class FluxRoutes:
         except NotProven as error:
             self._note(f"{namespace}/{name}", str(error))
             raise Refused(HTTPStatus.UNAUTHORIZED, UNPROVEN) from None
-        except ApiError as error:
+        except (ApiError, SendersBusy) as error:
             self._note(f"{namespace}/{name}", str(error))
             text = "the Secret of this address cannot be read now: send it again"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
@@ -203,6 +204,7 @@ def signal_of(event: FluxEvent, made: Plan) -> tuple[StatusSlot, CommitVerdict] 
         description=wanted.description,
         target_url=wanted.target_url,
         subscription=str(made.subscription),
+        commit_status=made.subscription.name if made.subscription.kind == COMMIT_STATUS else "",
         object=str(event.involved),
         closes_superseded=made.subscription.closes_superseded,
     )

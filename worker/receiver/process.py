@@ -106,7 +106,9 @@ async def _work(settings: Settings) -> None:
         faults = Faults(workflows.show_fault)
         stack.push_async_callback(faults.close)
         flux = FluxRoutes(
-            senders=FluxSenders(Credentials(cluster, system_namespace=settings.system_namespace)),
+            senders=FluxSenders(
+                Credentials(cluster, system_namespace=settings.system_namespace), awaited=flux_mirrors.has_any
+            ),
             subscriptions=flux_mirrors,
             labels=FluxObjects(cluster).labels,
             evaluate=expressions.evaluate,

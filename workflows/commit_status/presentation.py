@@ -37,12 +37,11 @@ def details(progress: CommitStatusProgress) -> str:
 
 def record(slot: StatusSlot, verdict: CommitVerdict, *, at: datetime, error: str = "") -> PublishPostInput:
     """Return what the Provider and the CommitStatus show of one post, or of its failure."""
-    kind, _, name = verdict.subscription.rpartition("/")
     return PublishPostInput(
         namespace=slot.namespace,
         provider="" if slot.flux else slot.provider,
         provider_uid=slot.provider_uid,
-        subscription=name if kind.startswith("CommitStatus/") else "",
+        subscription=verdict.commit_status,
         record=PostRecord(
             at=at,
             commit=slot.commit,

@@ -52,6 +52,7 @@ def verdict(state: str, *, at: int = 0, description: str = "", closes: bool = Fa
         state=state,
         description=description or f"{state} at {at}",
         subscription="CommitStatus/flux-system/webapp",
+        commit_status="webapp",
         object="Kustomization/flux-system/webapp",
         closes_superseded=closes,
     )
