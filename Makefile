@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := .docs
 STAMP := $(VENV)/.installed
 LOCAL := $(BIN)/python -m deploy.local
 SOURCES := activities crds deploy providers tests worker workflows
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Processes that the tests start would compile every module again, each of them.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test conformance coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
+.PHONY: help venv binaries demo up down status test docs conformance coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +56,12 @@ test: $(STAMP) ## Run all tests (PROCESSES=n for several processes; ARGS="..." g
 	@$(LOCAL) binaries >/dev/null
 	$(BIN)/python -m pytest --reruns $(RERUNS) $(or $(ARGS),$(if $(filter-out 1,$(PROCESSES)),--numprocesses $(PROCESSES)))
 
-conformance: $(STAMP) ## Hold requests, parsers and stand-ins against what others wrote of the hosts (fetches it once, 280 MB)
+docs: ## Build the documentation as a site in build/site; a broken link or anchor fails
+	@$(PYTHON) -m deploy.local.environment.installation --directory $(DOCS) --lock deploy/requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+conformance: $(STAMP) docs ## Build the site; hold requests, parsers and stand-ins against what others wrote of the hosts (fetches it once, 280 MB)
 	@$(BIN)/python -m tests.conformance.material
 	PILOTAGE_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
 	$(BIN)/python -m pytest -p tests.conformance.watching tests/providers/test_sandbox_contract.py -k "github"
@@ -91,6 +97,7 @@ lock: ## Write the locked requirements with uv, which must be installed
 	uv pip compile $(LOCKED) --output-file deploy/requirements/runtime.txt pyproject.toml
 	uv pip compile $(LOCKED) --group dev --constraint deploy/requirements/runtime.txt \
 	  --output-file deploy/requirements/development.txt pyproject.toml
+	uv pip compile $(LOCKED) --group pyproject.toml:docs --output-file deploy/requirements/docs.txt
 
 record-histories: $(STAMP) ## Record the histories that must replay, in two minutes (STORIES=... only some)
 	@$(LOCAL) binaries >/dev/null
@@ -110,5 +117,5 @@ chaos: $(STAMP) ## Promote under SIGKILLs and judge the result (N=1000 KILLS=100
 
 clean: ## Stop the local environment; remove it, the caches and the virtual environment
 	@if test -x $(BIN)/python && test -d .local; then $(LOCAL) down; fi
-	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build $(VENV)
+	rm -rf .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build $(DOCS) $(VENV)
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -29,6 +29,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/workflows": 10,
     "tests/worker": 90,
     "tests/cli": 120,
+    "tests/docs": 30,
     "tests/local": 120,
     "tests/crds": 90,
     "tests/sandbox": 60,

@@ -125,7 +125,7 @@ def test_the_requirements_are_read_from_the_locked_versions(file: str) -> None:
 def test_the_locks_agree_and_each_pin_names_its_hashes() -> None:
     runtime, development = ({str(pin) for pin in pins_of(file)} for file in LOCKS)
     assert runtime <= development
-    for file in (*LOCKS, "oldest-pip.txt"):
+    for file in (*LOCKS, "docs.txt", "oldest-pip.txt"):
         logical = re.sub(r"\s*\\\n\s*", " ", (REQUIREMENTS / file).read_text()).splitlines()
         pinned = [line for line in logical if "==" in line and not line.lstrip().startswith("#")]
         assert pinned

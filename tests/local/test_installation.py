@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ class Recorded:
         self.failing = ""
         monkeypatch.setattr(installation, "identity_of", lambda _python: self.identity)
         monkeypatch.setattr(installation, "_create", self._create)
-        monkeypatch.setattr(installation, "_remove_unlocked", lambda _python: None)
+        monkeypatch.setattr(installation, "_remove_unlocked", lambda _python, _lock: None)
         monkeypatch.setattr(installation, "pip", self._pip)
 
     def _create(self, directory: Path) -> None:
@@ -49,7 +50,7 @@ class Recorded:
             raise LocalEnvironmentError("no network")
         self.pip.append(arguments)
 
-    def install(self, **options: bool) -> tuple[int, int]:
+    def install(self, **options: Any) -> tuple[int, int]:
         """Install; return how many environments were created, and how many commands pip was given."""
         self.created, self.pip = 0, []
         installation.install(self.directory, **options)
@@ -139,6 +140,14 @@ def test_nothing_is_resolved_and_nothing_is_built_that_no_lock_names(recorded: R
     editable = next(command for command in recorded.pip if "--editable" in command)
     assert {"--no-deps", "--no-build-isolation"} <= set(editable)
     assert recorded.pip[-1] == ("check",)
+
+
+def test_an_environment_of_another_lock_holds_that_alone(recorded: Recorded, tmp_path: Path) -> None:
+    docs = tmp_path / "docs.txt"
+    docs.write_text("mkdocs==1.6.1\n")
+    assert recorded.install(lock=docs) == (1, len(["lock", "check"]))
+    assert any(str(docs) in command for command in recorded.pip)
+    assert recorded.install(lock=docs) == (0, 0)
 
 
 @pytest.mark.usefixtures("offline")

@@ -38,22 +38,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local.environment.installation", description=__doc__)
     parser.add_argument("--directory", type=Path, default=ROOT / ".venv", help="the virtual environment")
     parser.add_argument("--this-python", action="store_true", help="rebuild an environment of another Python release")
+    parser.add_argument("--lock", type=Path, help="install this lock alone, without Pilotage")
     parser.add_argument("--oldest-pip", action="store_true", help="install with the pip that Python 3.11.0 brings")
     arguments = parser.parse_args()
     try:
-        install(arguments.directory, this_python=arguments.this_python, oldest_pip=arguments.oldest_pip)
+        install(
+            arguments.directory,
+            lock=arguments.lock,
+            this_python=arguments.this_python,
+            oldest_pip=arguments.oldest_pip,
+        )
     except LocalEnvironmentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def install(directory: Path, *, this_python: bool = False, oldest_pip: bool = False) -> None:
-    """Bring the environment in `directory` to what the locks say; a fitting one is left alone.
+def install(directory: Path, *, lock: Path | None = None, this_python: bool = False, oldest_pip: bool = False) -> None:
+    """Bring the environment in `directory` to what the development lock says; a fitting one is left alone.
 
-    One whose interpreter is gone, was replaced, or was moved with the tree is built again. Raises
-    LocalEnvironmentError.
+    One whose interpreter is gone, was replaced, or was moved with the tree is built again. Of another `lock` it
+    holds that alone, and not Pilotage. Raises LocalEnvironmentError.
     """
+    with_pilotage, lock = lock is None, lock or LOCK
     python = directory / "bin" / "python"
     stamp = directory / STAMP
     installed = _read(stamp)
@@ -61,7 +68,7 @@ def install(directory: Path, *, this_python: bool = False, oldest_pip: bool = Fa
     if not _fits(directory, identity, installed) or (this_python and _release(identity) != sys.version_info[:2]):
         _create(directory)
         identity = identity_of(python)
-    elif installed == {"interpreter": identity, **_fingerprints()}:
+    elif installed == {"interpreter": identity, **_fingerprints(lock)}:
         return
     # From here on the environment is neither what it was nor what it is to be.
     _write(stamp, {"interpreter": identity})
@@ -69,11 +76,12 @@ def install(directory: Path, *, this_python: bool = False, oldest_pip: bool = Fa
         pip(python, "install", "--no-deps", "--require-hashes", "-r", str(OLDEST_PIP))
     print(f"installing the locked requirements into {directory}", file=sys.stderr, flush=True)
     # Complete and for every platform: nothing is resolved, and nothing is built with tools that no lock names.
-    pip(python, "install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK))
-    _remove_unlocked(python)
-    pip(python, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    pip(python, "install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock))
+    _remove_unlocked(python, lock)
+    if with_pilotage:
+        pip(python, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     pip(python, "check")
-    _write(stamp, {"interpreter": identity, **_fingerprints()})
+    _write(stamp, {"interpreter": identity, **_fingerprints(lock)})
 
 
 def identity_of(python: Path) -> str:
@@ -125,8 +133,8 @@ def _create(directory: Path) -> None:
         raise LocalEnvironmentError(f"{base} cannot create a virtual environment: {advice} ({shown[:200]})")
 
 
-def _remove_unlocked(python: Path) -> None:
-    locked = {normalized(name) for name in _PIN.findall(LOCK.read_text())}
+def _remove_unlocked(python: Path, lock: Path) -> None:
+    locked = {normalized(name) for name in _PIN.findall(lock.read_text())}
     code = "import importlib.metadata as m, json; print(json.dumps([d.name for d in m.distributions()]))"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     found = {normalized(name) for name in json.loads(done.stdout)}
@@ -139,8 +147,8 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _fingerprints() -> dict[str, str]:
-    files = {"lock": LOCK, "project": ROOT / "pyproject.toml"}
+def _fingerprints(lock: Path) -> dict[str, str]:
+    files = {"lock": lock, "project": ROOT / "pyproject.toml"}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
 
 
