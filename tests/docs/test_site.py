@@ -88,5 +88,7 @@ def test_a_page_is_read_alike_by_the_site_and_by_github(page: Path) -> None:
 
 def test_what_the_site_reads_otherwise_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text('text\n- item\n\n  - item\n\ntext\n| a |\n\n| `a \\| b` |\n\n  ```yaml\n  ```\n\n```yaml file=x\n```\n')
+    page.write_text(
+        "text\n- item\n\n  - item\n\ntext\n| a |\n\n| `a \\| b` |\n\n  ```yaml\n  ```\n\n```yaml file=x\n```\n"
+    )
     assert [one.partition(":")[0] for one in read_otherwise(page)] == ["2", "4", "7", "9", "11", "12", "14"]

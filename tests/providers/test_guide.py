@@ -29,7 +29,8 @@ from tests.providers.hosts import Answer, FakeHost, answer, recorded_round_trips
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending" / "adding-an-scm-provider.md"
 _BLOCK = re.compile(
-    r'^```(?P<language>\w+) file="(?P<file>\S+)"(?: (?P<how>adds|row)="(?P<what>\S+)")?\n(?P<code>.*?)^```$', re.M | re.S
+    r'^```(?P<language>\w+) file="(?P<file>\S+)"(?: (?P<how>adds|row)="(?P<what>\S+)")?\n(?P<code>.*?)^```$',
+    re.M | re.S,
 )
 _LINK = re.compile(r"\]\(([^)#]+)")
 TOKEN = "sandbox-codebarn-token"
