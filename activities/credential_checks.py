@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from temporalio import activity
 
@@ -22,7 +23,11 @@ from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, reso
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
 from crds.conditions import ConditionReason, ConditionType
 from crds.resource import Resource
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.kinds import CONNECTED
+from crds.v1alpha1.scm_host import HOST_FIELDS
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import RunnerType, TestRunner
 from providers.errors import (
     ProviderBusy,
     ProviderError,
@@ -35,6 +40,12 @@ from providers.errors import (
 )
 
 KINDS: Mapping[str, type[Resource]] = {kind.definition.kind: kind for kind in CONNECTED}
+_BLOCKS: Mapping[type[Resource], tuple[str, ...]] = {
+    ClusterScmProvider: HOST_FIELDS,
+    ScmProvider: HOST_FIELDS,
+    TestRunner: tuple(RunnerType),
+}
+"""Blocks of a spec of which exactly one is set, by the kinds that show it as `status.type`."""
 ANSWER_WITHIN = timedelta(seconds=15)
 """Bound of one check, its wait for a turn at the host included: it holds a slot, and one cheap call takes no longer."""
 _FORBIDDEN = 403
@@ -143,8 +154,15 @@ class CredentialConditions(ConditionActivities):
             field_manager=CONNECTION_MANAGER,
             generation=request.generation,
             fields=fields,
+            derived=partial(_type_of, kind),
         )
         return PublishStatusResult(written=written, reason="" if written else "NothingToWrite")
+
+
+def _type_of(kind: type[Resource], document: Document) -> dict[str, object]:
+    """Return `status.type` for the kinds that have it: the block that the spec sets."""
+    blocks = _BLOCKS.get(kind, ())
+    return {"type": next((one for one in blocks if one in document["spec"]), None)} if blocks else {}
 
 
 def explain(error: ProviderError, connection: CheckedResource, document: Document) -> CredentialCheckOutcome:

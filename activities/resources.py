@@ -264,6 +264,7 @@ def render_tracker_status(status: TrackerStatus, document: Document) -> Document
     """Write the workflow-owned status as the resource has it; texts and lists are cut to their limits."""
     fields = _without_empty(asdict(status))
     fields["uid"] = document["metadata"]["uid"]
+    fields["title"] = status.pull_request.title if status.pull_request else None
     fields.pop("conditions", None)
     rendered: Document = _without_empty_lists(PullRequestTrackerStatus.model_validate(fields).to_wire())
     now = datetime.now(UTC)

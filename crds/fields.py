@@ -53,6 +53,10 @@ def keep_first(limit: int) -> BeforeValidator:
     )
 
 
+HEADLINE_LENGTH = 48
+Headline = Annotated[str, Field(max_length=HEADLINE_LENGTH), BeforeValidator(_cutting(HEADLINE_LENGTH))]
+"""A text for one column of a table: at most 48 characters, cut when longer."""
+
 ShortText = Annotated[str, Field(max_length=256), BeforeValidator(_cutting(256))]
 """A status text of at most 256 characters, cut when longer."""
 

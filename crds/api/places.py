@@ -28,6 +28,7 @@ from crds.api.publishing import (
 from crds.api.recent import read_basis
 from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
 from crds.rules import status_budget
+from crds.rules.place_summary import summary_of
 from crds.sequences import is_forged
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES
@@ -220,7 +221,11 @@ class _Merged:
         found += [
             {"op": "add", "path": f"{path}/-", "value": self._entries[name]} for name in taken if name not in places
         ]
-        return [*found, {"op": "add", "path": "/status/conditions", "value": self._conditions()}]
+        return [
+            *found,
+            {"op": "add", "path": "/status/summary", "value": summary_of(self._entries.values())},
+            {"op": "add", "path": "/status/conditions", "value": self._conditions()},
+        ]
 
     def _conditions(self) -> list[Document]:
         """Return all conditions, those of other writers as they stand there."""

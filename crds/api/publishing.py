@@ -202,11 +202,13 @@ async def publish_conditions(
     field_manager: str = WATCHER_MANAGER,
     generation: int | None = None,
     fields: Mapping[str, Any] | None = None,
+    derived: Callable[[Document], Mapping[str, Any]] = lambda _document: {},
 ) -> bool:
     """Write all conditions of one field manager; nothing where they stand there or the object is another one.
 
     They speak of the object as it is, or of an older `generation`, which never replaces what speaks of a newer one.
-    `fields` of the status are written with them and belong to the manager as well; one that is None goes.
+    `fields` of the status are written with them and belong to the manager as well; one that is None goes. So are
+    those that `derived` returns from the object as it stands.
     """
     resource: ApiResource = resource_of(definition)
     for turn in range(CONFLICTS):
@@ -216,7 +218,8 @@ async def publish_conditions(
             return False
         metadata, change = document["metadata"], None
         if metadata.get("uid") == uid:
-            change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, fields or {})
+            shown = {**(fields or {}), **derived(document)}
+            change = _condition_change(definition, document, wanted, now or datetime.now(UTC), generation, shown)
         if change is None:
             if fresh:
                 return False

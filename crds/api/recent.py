@@ -53,7 +53,6 @@ class RecentWrites:
         self.list_all = kubernetes.list_all
         self.create = kubernetes.create
         self.delete = kubernetes.delete
-        self.merge = kubernetes.merge
         self.get_secret = kubernetes.get_secret
         self.post_event = kubernetes.post_event
 
@@ -85,6 +84,21 @@ class RecentWrites:
             resource, namespace, name, document, field_manager=field_manager, force=force, subresource=subresource
         )
         self._keep(resource, answer)
+        return answer
+
+    async def merge(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        name: str,
+        changes: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> Document:
+        """Apply a JSON merge patch; an object that is kept is kept as it then is."""
+        answer = await self._kubernetes.merge(resource, namespace, name, changes, subresource=subresource)
+        if _key(resource, answer) in self._kept:
+            self._keep(resource, answer)
         return answer
 
     async def patch(

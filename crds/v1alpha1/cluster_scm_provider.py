@@ -11,7 +11,7 @@ from crds.paths import matches_name
 from crds.resource import Resource
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_host import ScmProviderSpec
-from crds.v1alpha1.scm_provider import READY_COLUMNS, ScmProviderStatus
+from crds.v1alpha1.scm_provider import PROVIDER_COLUMNS, ScmProviderStatus
 
 
 class AllowedRepositories(Model):
@@ -61,7 +61,7 @@ class ClusterScmProvider(Resource):
         plural="clusterscmproviders",
         short_name="pcscm",
         scope=Scope.CLUSTER,
-        columns=READY_COLUMNS,
+        columns=PROVIDER_COLUMNS,
     )
 
     kind: str = "ClusterScmProvider"

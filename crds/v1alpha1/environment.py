@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Duration, Name, NameReference, PositiveDuration, Variables
+from crds.fields import Duration, Headline, Name, NameReference, PositiveDuration, Variables
 from crds.model import AGE, Definition, Model, PrinterColumn, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
-from crds.v1alpha1.environment_status import MAX_REPOSITORIES, RepositoryStatus
+from crds.v1alpha1.environment_status import MAX_REPOSITORIES, Health, RepositoryStatus
 
 DEFAULT_DELIVERY_TIMEOUT = timedelta(minutes=15)
 NO_PAUSE = timedelta(0)
@@ -81,8 +81,22 @@ class EnvironmentSpec(Model):
     """Who may promote into this environment by a comment on the pull request; none means nobody."""
 
 
+class PlaceSummary(Model):
+    """The environment in one row, over all its repositories."""
+
+    runs: Headline | None = None
+    """Artifact of each component, such as `api@9f3c1d2, web@1.4.0`; `?` where it is not known or differs."""
+    health: Health | None = None
+    """Worst health of its deployments."""
+    lane: Headline | None = None
+    """Trackers that may write now."""
+
+
 class EnvironmentStatus(ConditionedStatus):
     """What runs in the environment, by repository."""
+
+    summary: PlaceSummary | None = None
+    """What `kubectl get` shows; derived from `repositories`."""
 
     repositories: Annotated[
         tuple[RepositoryStatus, ...], Field(max_length=MAX_REPOSITORIES, json_schema_extra=extra(keys=("repository",)))
@@ -98,9 +112,12 @@ class Environment(Resource):
         plural="environments",
         short_name="penv",
         columns=(
-            PrinterColumn(name="FINAL", json_path=".spec.final", type="boolean"),
             PrinterColumn(name="VALID", json_path=".status.conditions[?(@.type=='Valid')].status"),
-            PrinterColumn(name="LANE", json_path=".status.repositories[*].lane.holder"),
+            PrinterColumn(name="RUNS", json_path=".status.summary.runs", description="Artifact of each component"),
+            PrinterColumn(name="HEALTH", json_path=".status.summary.health", description="Worst of its deployments"),
+            PrinterColumn(name="LANE", json_path=".status.summary.lane", description="Who may write now"),
+            PrinterColumn(name="FINAL", json_path=".spec.final", type="boolean", priority=1),
+            PrinterColumn(name="REASON", json_path=".status.conditions[?(@.type=='Valid')].message", priority=1),
             AGE,
         ),
     )

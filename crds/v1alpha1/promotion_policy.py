@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, NameReference, PositiveDuration
+from crds.fields import HEADLINE_LENGTH, Headline, Name, NameReference, PositiveDuration, truncate
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 
@@ -88,6 +88,8 @@ class PromotionPolicySpec(Model):
 class PromotionPolicyStatus(ConditionedStatus):
     """Whether the policy can be followed, and by how many trackers it is."""
 
+    tests: Headline | None = None
+    """Names of its tests, an optional one with `?`; `none` where nothing gates the hop."""
     trackers_in_flight: Annotated[int, Field(ge=0)] | None = None
     """Trackers that hold a snapshot of this policy."""
 
@@ -102,6 +104,7 @@ class PromotionPolicy(Resource):
         columns=(
             PrinterColumn(name="SOURCE", json_path=".spec.sourceEnvironment"),
             PrinterColumn(name="TARGET", json_path=".spec.targetEnvironment"),
+            PrinterColumn(name="TESTS", json_path=".status.tests", description="Tests; an optional one with `?`"),
             PrinterColumn(name="AUTO", json_path=".spec.autoPromote", type="boolean"),
             PrinterColumn(name="VALID", json_path=".status.conditions[?(@.type=='Valid')].status"),
             PrinterColumn(name="REASON", json_path=".status.conditions[?(@.type=='Valid')].message", priority=1),
@@ -112,3 +115,9 @@ class PromotionPolicy(Resource):
     kind: str = "PromotionPolicy"
     spec: PromotionPolicySpec
     status: PromotionPolicyStatus = PromotionPolicyStatus()
+
+    @property
+    def tests_line(self) -> str:
+        """The tests as `status.tests` has them."""
+        names = (one.name if one.required else f"{one.name}?" for one in self.spec.tests)
+        return truncate(", ".join(names) or "none", HEADLINE_LENGTH)

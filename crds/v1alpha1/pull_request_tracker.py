@@ -10,7 +10,7 @@ from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import Resource
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
 
-__all__ = ["PullRequestTracker", "PullRequestTrackerSpec", "TrackerAnnotation"]
+__all__ = ["PullRequestTracker", "PullRequestTrackerSpec", "TrackerAnnotation", "TrackerLabel"]
 
 
 class TrackerAnnotation(StrEnum):
@@ -18,6 +18,17 @@ class TrackerAnnotation(StrEnum):
 
     POKE = "pilotage.dev/poke"
     """A changed value wakes the tracker's workflow: it looks again at once."""
+
+
+class TrackerLabel(StrEnum):
+    """Labels that Pilotage keeps on each tracker, so that `kubectl get prt -l` selects by them."""
+
+    REPOSITORY = "pilotage.dev/repository"
+    """Name of its GitRepository."""
+    ENVIRONMENT = "pilotage.dev/environment"
+    """As `status.environment`; before there is a status, as the spec."""
+    STATE = "pilotage.dev/state"
+    """As `status.state`; absent before there is a status."""
 
 
 class PullRequestTrackerSpec(Model):
@@ -61,7 +72,7 @@ class PullRequestTracker(Resource):
         selectable=(".spec.repositoryRef.name",),
         columns=(
             PrinterColumn(name="PR", json_path=".spec.number", type="integer", description="Pull request"),
-            PrinterColumn(name="TITLE", json_path=".status.pullRequest.title", description="Title of the pull request"),
+            PrinterColumn(name="REPO", json_path=".spec.repositoryRef.name", description="GitRepository"),
             PrinterColumn(name="ENV", json_path=".status.environment", description="Where the change is now"),
             PrinterColumn(name="STATE", json_path=".status.state", description="State of the promotion"),
             PrinterColumn(name="WAITING-FOR", json_path=".status.waitingFor.what", description="What it waits for"),
@@ -71,6 +82,7 @@ class PullRequestTracker(Resource):
             ),
             PrinterColumn(name="REVISION", json_path=".status.revision", priority=1, description="Merged revision"),
             AGE,
+            PrinterColumn(name="TITLE", json_path=".status.title", description="Title of the pull request, shortened"),
         ),
     )
     rules: ClassVar = (

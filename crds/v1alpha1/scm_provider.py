@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from crds.model import AGE, Definition, PrinterColumn
 from crds.resource import ConditionedStatus, Resource
-from crds.v1alpha1.scm_host import ScmProviderSpec
+from crds.v1alpha1.scm_host import ScmHost, ScmProviderSpec
 
-READY_COLUMNS = (
+PROVIDER_COLUMNS = (
+    PrinterColumn(name="TYPE", json_path=".status.type", description="The host"),
     PrinterColumn(name="READY", json_path=".status.conditions[?(@.type=='Ready')].status"),
     PrinterColumn(name="MESSAGE", json_path=".status.conditions[?(@.type=='Ready')].message", priority=1),
     AGE,
@@ -16,12 +17,15 @@ READY_COLUMNS = (
 class ScmProviderStatus(ConditionedStatus):
     """Whether the host accepts the credential."""
 
+    type: ScmHost | None = None
+    """The host, named as its block in the spec."""
+
 
 class ScmProvider(Resource):
     """An SCM host and a credential, for repositories of its namespace."""
 
     definition: ClassVar = Definition(
-        kind="ScmProvider", plural="scmproviders", short_name="pscm", columns=READY_COLUMNS
+        kind="ScmProvider", plural="scmproviders", short_name="pscm", columns=PROVIDER_COLUMNS
     )
 
     kind: str = "ScmProvider"

@@ -135,6 +135,9 @@ class TestRunnerStatus(ConditionedStatus):
 
     __test__: ClassVar[bool] = False
 
+    type: RunnerType | None = None
+    """The CI system, named as its block in the spec."""
+
 
 class TestRunner(Resource):
     """A CI system that runs the tests of policies."""
@@ -146,6 +149,7 @@ class TestRunner(Resource):
         plural="testrunners",
         short_name="prunner",
         columns=(
+            PrinterColumn(name="TYPE", json_path=".status.type", description="The CI system"),
             PrinterColumn(name="REACHABLE", json_path=".status.conditions[?(@.type=='Reachable')].status"),
             PrinterColumn(name="MESSAGE", json_path=".status.conditions[?(@.type=='Reachable')].message", priority=1),
             AGE,

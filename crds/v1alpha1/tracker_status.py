@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Link, Name, ShortText, Text, Time, keep_first, keep_last
+from crds.fields import Headline, Link, Name, ShortText, Text, Time, keep_first, keep_last
 from crds.model import Model, extra
 from crds.resource import ConditionedStatus
 from crds.sequences import Sequence, sequence_rule
@@ -270,6 +270,8 @@ class PullRequestTrackerStatus(ConditionedStatus):
     """What is promoted, by component."""
     pull_request: PullRequestInfo | None = None
     """The pull request as last read."""
+    title: Headline | None = None
+    """Title of the pull request, shortened for tables."""
     hop: Hop | None = None
     """The hop at hand."""
     tests: Annotated[

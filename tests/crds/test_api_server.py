@@ -106,16 +106,16 @@ def test_the_trackers_read_like_a_dashboard(api: Api) -> None:
     status = {
         "state": "ReadyToPromote",
         "environment": "staging",
-        "pullRequest": {"title": "Add a cart"},
+        "title": "Add a cart",
         "waitingFor": {"what": "PromoteCommand", "object": "a person"},
     }
     assert api.patch(shown, {"status": status}, status=True).status_code == 200
     header, row = api.kubectl("-n", "crds", "get", "prt", "web-412").splitlines()
-    assert header.split() == ["NAME", "PR", "TITLE", "ENV", "STATE", "WAITING-FOR", "AGE"]
-    name, number, *_, environment, state, waiting, _age = row.split()
-    assert (name, number, environment) == ("web-412", "412", "staging")
+    assert header.split() == ["NAME", "PR", "REPO", "ENV", "STATE", "WAITING-FOR", "AGE", "TITLE"]
+    name, number, repository, environment, state, waiting, _age, *title = row.split()
+    assert (name, number, repository, environment) == ("web-412", "412", "web", "staging")
     assert (state, waiting) == ("ReadyToPromote", "PromoteCommand")
-    assert row[header.index("TITLE") :].startswith("Add a cart")
+    assert title == ["Add", "a", "cart"]
 
 
 def test_all_kinds_list_under_the_category_with_their_columns(api: Api) -> None:
@@ -124,8 +124,14 @@ def test_all_kinds_list_under_the_category_with_their_columns(api: Api) -> None:
     assert "pullrequesttracker.pilotage.dev/web-412" in listed
     assert "promotionpolicy.pilotage.dev/staging-to-prod" in listed
     header, row, *_ = api.kubectl("-n", "shop", "get", "pp", "dev-to-staging").splitlines()
-    assert header.split() == ["NAME", "SOURCE", "TARGET", "AUTO", "VALID", "AGE"]
+    assert header.split() == ["NAME", "SOURCE", "TARGET", "TESTS", "AUTO", "VALID", "AGE"]
     assert row.split()[:4] == ["dev-to-staging", "dev", "staging", "true"]
+    for kind, columns in (
+        ("penv", ["NAME", "VALID", "RUNS", "HEALTH", "LANE", "AGE"]),
+        ("prunner", ["NAME", "TYPE", "REACHABLE", "AGE"]),
+        ("pscm", ["NAME", "TYPE", "READY", "AGE"]),
+    ):
+        assert api.kubectl("-n", "shop", "get", kind).splitlines()[0].split() == columns
 
 
 def test_defaults_are_filled_in_by_the_api_server(api: Api) -> None:

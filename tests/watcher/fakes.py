@@ -389,7 +389,10 @@ def tracker_document(
         "creationTimestamp": "2026-03-01T11:00:00Z",
         "finalizers": [FINALIZER] if finalizer else [],
         "annotations": {"pilotage.dev/poke": poke} if poke else {},
+        "labels": {"pilotage.dev/repository": "web", "pilotage.dev/environment": "dev"},
     }
+    if status and status.get("state"):
+        metadata["labels"]["pilotage.dev/state"] = status["state"]
     if deleting is not None:
         metadata["deletionTimestamp"] = deleting.isoformat()
     spec = {"repositoryRef": {"name": "web"}, "number": number, "environment": "dev", "attempt": attempt}

@@ -70,6 +70,9 @@ async def test_the_condition_stands_on_each_kind_and_is_written_only_when_it_cha
     status = (await read(api, ref))["status"]
     assert conditions({"status": status})[SPECS[kind][0]]["status"] == "True"
     assert status["observedGeneration"] == 1
+    assert status.get("type") == {"TestRunner": "jenkins", "ScmProvider": "github", "ClusterScmProvider": "github"}.get(
+        kind
+    )
 
 
 async def test_the_version_of_argo_cd_comes_and_goes_with_the_proof(api: KubernetesApi, namespace: str) -> None:

@@ -191,7 +191,8 @@ class DeclarationController:
                 all_policies=policies.values(),
                 repositories=repositories,
             )
-            await self._say(policy, errors, {"trackersInFlight": in_flight[policy.metadata.name]})
+            shown = {"tests": policy.tests_line, "trackersInFlight": in_flight[policy.metadata.name]}
+            await self._say(policy, errors, shown)
         if only is not None:
             return
         for other in await self._places_named.look(self._declared(Environment), self._declared(ArgoCDInstance)):

@@ -1,5 +1,6 @@
 """What the watcher keeps of each object: little enough for tens of thousands of trackers."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from sys import intern
@@ -9,13 +10,14 @@ from crds.api.ports import Document
 from crds.api.publishing import conditions_of, status_of
 from crds.conditions import ConditionType
 from crds.v1alpha1.promotion_command import PromotionCommandSpec
-from crds.v1alpha1.pull_request_tracker import TrackerAnnotation
+from crds.v1alpha1.pull_request_tracker import TrackerAnnotation, TrackerLabel
 from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 FINALIZER = "pilotage.dev/promotion"
 RESTARTS = "pilotage.dev/restarts"
 """Annotation with the uids of the last restart commands, so that none raises the attempt twice."""
 
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
 
 
@@ -53,6 +55,8 @@ class TrackerEntry:
     environment: str
     policy: str
     """The policy whose snapshot the hop at hand holds; empty between hops and at the end."""
+    relabel: tuple[tuple[str, str | None], ...]
+    """Labels that differ from what the tracker says, as they should be; None for one that should be absent."""
 
     @property
     def current(self) -> TrackerRef:
@@ -108,8 +112,24 @@ def read_tracker(document: Document) -> TrackerEntry:
         repository=intern(spec["repositoryRef"]["name"]),
         number=int(spec["number"]),
         environment=intern(spec["environment"]),
+        relabel=_relabel(document),
         policy=intern(str((((status.get("hop") or {}).get("policy")) or {}).get("name") or "")),
     )
+
+
+def _relabel(document: Document) -> tuple[tuple[str, str | None], ...]:
+    """Compare the labels of a tracker with its spec and status. What is no label value is shown by none."""
+    spec, status = document["spec"], status_of(document)
+    wanted = {
+        TrackerLabel.REPOSITORY: spec["repositoryRef"]["name"],
+        TrackerLabel.ENVIRONMENT: status.get("environment") or spec["environment"],
+        TrackerLabel.STATE: status.get("state"),
+    }
+    present = document["metadata"].get("labels") or {}
+    values = {
+        label.value: value if _LABEL_VALUE.fullmatch(str(value or "")) else None for label, value in wanted.items()
+    }
+    return tuple((label, value) for label, value in values.items() if present.get(label) != value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, EventTarget, Kubernetes, resource_of
+from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionReason, ConditionType
@@ -110,6 +110,8 @@ class TrackerController:
             self._poked.discard(key)
             self._due.discard(key)
             return None
+        if entry.finalizer or entry.terminal:
+            await self._keep_labels(entry)
         if entry.terminal:
             self._poked.discard(key)
             self._due.discard(key)
@@ -134,6 +136,17 @@ class TrackerController:
             await self._report_gone(entry, state)
         self._due.discard(key)
         return None
+
+    async def _keep_labels(self, entry: TrackerEntry) -> None:
+        """Have the labels show what spec and status say. A status cannot carry them: its subresource keeps metadata.
+
+        Written as a compare-and-set of what was seen; whatever changed meanwhile brings the tracker back here.
+        """
+        if not entry.relabel:
+            return
+        metadata = {"uid": entry.uid, "resourceVersion": entry.resource_version, "labels": dict(entry.relabel)}
+        with suppress(ApiNotFound, ApiConflict):
+            await self._kubernetes.merge(TRACKERS, entry.namespace, entry.name, {"metadata": metadata})
 
     async def _ensure_workflow(self, entry: TrackerEntry) -> WorkflowState:
         # A workflow that was started once is missed, never silently started again: only a person may decide that.
@@ -298,12 +311,10 @@ class TrackerController:
             if FINALIZER in wanted and metadata.get("deletionTimestamp"):
                 # The API server forbids new finalizers on what is being deleted.
                 return False
-            await self._kubernetes.merge(
-                TRACKERS,
-                entry.namespace,
-                entry.name,
-                {"metadata": {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}},
-            )
+            changed: Document = {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}
+            if FINALIZER in wanted and entry.relabel:
+                changed["labels"] = dict(entry.relabel)
+            await self._kubernetes.merge(TRACKERS, entry.namespace, entry.name, {"metadata": changed})
         except ApiNotFound:
             return True
         except ApiConflict:
