@@ -95,8 +95,12 @@ mutants: $(STAMP) ## Change each condition of workflow rules and see whether a t
 
 lock: ## Write the locked requirements with uv, which must be installed
 	uv pip compile $(LOCKED) --output-file deploy/requirements/runtime.txt pyproject.toml
-	uv pip compile $(LOCKED) --group dev --constraint deploy/requirements/runtime.txt \
-	  --output-file deploy/requirements/development.txt pyproject.toml
+	uv pip compile $(LOCKED) --extra cli --constraint deploy/requirements/runtime.txt \
+	  --output-file deploy/requirements/cli.txt pyproject.toml
+	uv pip compile $(LOCKED) --group pyproject.toml:build --constraint deploy/requirements/cli.txt \
+	  --output-file deploy/requirements/build.txt
+	uv pip compile $(LOCKED) --extra cli --group dev --constraint deploy/requirements/cli.txt \
+	  --constraint deploy/requirements/build.txt --output-file deploy/requirements/development.txt pyproject.toml
 	uv pip compile $(LOCKED) --group pyproject.toml:docs --output-file deploy/requirements/docs.txt
 
 record-histories: $(STAMP) ## Record the histories that must replay, in two minutes (STORIES=... only some)

@@ -1,6 +1,6 @@
 """`python -m worker`: the same as the installed `pilotage`."""
 
-from worker.cli.main import main
+from worker.launching import main
 
 if __name__ == "__main__":
     main()

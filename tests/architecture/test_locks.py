@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "deploy" / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("runtime.txt", "development.txt")
+LOCKS = ("runtime.txt", "cli.txt", "build.txt", "development.txt")
 RELEASES = ("3.11.0", "3.11.14", "3.12.0", "3.13.0", "3.14.0")
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "x86_64"), ("darwin", "arm64"))
 
@@ -100,10 +100,15 @@ def lock_for(pins: tuple[Requirement, ...], place: dict[str, str]) -> Lock:
 
 
 def roots_of(file: str) -> tuple[Requirement, ...]:
-    groups: list[Any] = [*PROJECT["project"]["dependencies"]]
-    if file == "development.txt":
-        groups += [*PROJECT["dependency-groups"]["dev"], *PROJECT["build-system"]["requires"]]
-    return tuple(Requirement(text) for text in groups)
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    runtime, cli, build = project["dependencies"], project["optional-dependencies"]["cli"], groups["build"]
+    demanded: Mapping[str, list[Any]] = {
+        "runtime.txt": runtime,
+        "cli.txt": [*runtime, *cli],
+        "build.txt": [*build, *PROJECT["build-system"]["requires"]],
+        "development.txt": [*runtime, *cli, *groups["dev"], *PROJECT["build-system"]["requires"]],
+    }
+    return tuple(Requirement(text) for text in demanded[file])
 
 
 @pytest.mark.parametrize("file", LOCKS)
@@ -123,8 +128,9 @@ def test_the_requirements_are_read_from_the_locked_versions(file: str) -> None:
 
 
 def test_the_locks_agree_and_each_pin_names_its_hashes() -> None:
-    runtime, development = ({str(pin) for pin in pins_of(file)} for file in LOCKS)
-    assert runtime <= development
+    runtime, cli, build, development = ({str(pin) for pin in pins_of(file)} for file in LOCKS)
+    assert runtime < cli < development
+    assert build < development
     for file in (*LOCKS, "docs.txt", "oldest-pip.txt"):
         logical = re.sub(r"\s*\\\n\s*", " ", (REQUIREMENTS / file).read_text()).splitlines()
         pinned = [line for line in logical if "==" in line and not line.lstrip().startswith("#")]

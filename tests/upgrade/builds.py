@@ -20,7 +20,7 @@ from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.environment.ports import answers_http
 from deploy.local.environment.processes import Processes, ProcessSpec
 from tests.workflows.environment.puppets import eventually
-from worker.cli.processes import QUEUES
+from worker.launching import QUEUES
 from worker.serving.registry import PROMOTIONS
 
 DEPLOYMENT = "pilotage"

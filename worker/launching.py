@@ -1,0 +1,133 @@
+"""Start a process of Pilotage; and `pilotage` itself where the packages of the command line are not installed.
+
+Images of worker, watcher and receiver lack typer, rich and what `validate` needs (the extra `cli` of pyproject.toml).
+There this module's parser, of the standard library, knows the processes alone, by the same names and options.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+QUEUES = ("promotions", "config", "checks", "scm", "ci", "delivery", "observation")
+QUEUES_HELP = f"Queues to serve, separated by commas: {', '.join(QUEUES)}. All if not given."
+NAMESPACES_HELP = "Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
+FLUX_ALERTS_HELP = "Serve Flux's own Alerts and Providers too; also PILOTAGE_FLUX_ALERTS, which workers need."
+FLUX_INSECURE_EVENTS_HELP = "Accept events of Flux without a signature; also PILOTAGE_FLUX_INSECURE_EVENTS."
+
+
+def main() -> None:
+    """Run the command line where it is installed, else the processes alone; the entry point of the package."""
+    if find_spec("typer") is None:
+        launch(sys.argv[1:])
+    from worker.cli.main import main as command_line
+
+    command_line()
+
+
+def launch(arguments: Sequence[str]) -> NoReturn:
+    """Run the process that the arguments name. Exits with 2 where one of them or a setting is wrong."""
+    options = vars(_parser().parse_args(arguments))
+    start = options.pop("start")
+    from worker.settings import EXIT_CODE, InvalidSettings
+
+    try:
+        start(**options)
+    except InvalidSettings as error:
+        sys.stderr.write("".join(f"error: {line}\n" for line in error.lines))
+    sys.exit(EXIT_CODE)
+
+
+def start_worker(queues: Sequence[str] = QUEUES) -> NoReturn:
+    """Run workflows and activities."""
+    settings = _settings()
+    from worker.serving.process import run_worker
+
+    _run_to_the_end(run_worker(settings, queues))
+
+
+def start_watcher(**options: Any) -> NoReturn:
+    """Turn resources into workflows and write results back."""
+    settings = _settings(**options)
+    from worker.watcher.process import run_watcher
+
+    _run_to_the_end(run_watcher(settings))
+
+
+def start_receiver(**options: Any) -> NoReturn:
+    """Take webhooks of hosts, CI systems and Argo CD, and events of Flux."""
+    settings = _settings(**options)
+    from worker.receiver.process import run_receiver
+
+    _run_to_the_end(run_receiver(settings))
+
+
+def read_queues(text: str) -> tuple[str, ...]:
+    """Read `a,b` as names of queues. Raises ValueError, which says what is wrong."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if unknown := [name for name in names if name not in QUEUES]:
+        raise ValueError(f"`{unknown[0]}` is no queue; queues are {', '.join(QUEUES)}")
+    if not names:
+        raise ValueError("name at least one queue")
+    return names
+
+
+def _settings(**options: Any) -> "Settings":
+    """Read the settings before what they are for is loaded, which takes seconds. Raises InvalidSettings."""
+    from worker.settings import load_settings
+
+    return load_settings(**options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pilotage", description="The processes of Pilotage. Every other command is in the package pilotage[cli]."
+    )
+    commands = parser.add_subparsers(required=True, metavar="PROCESS")
+    worker = commands.add_parser("worker", help=start_worker.__doc__)
+    worker.add_argument("--queues", metavar="NAMES", type=_queues, default=QUEUES, help=QUEUES_HELP)
+    worker.set_defaults(start=start_worker)
+    watcher = commands.add_parser("watcher", help=start_watcher.__doc__)
+    watcher.set_defaults(start=start_watcher)
+    receiver = commands.add_parser("receiver", help=start_receiver.__doc__)
+    receiver.set_defaults(start=start_receiver)
+    for process in (watcher, receiver):
+        process.add_argument("--namespaces", metavar="NAMES", help=NAMESPACES_HELP)
+    for name, meaning in (
+        ("--flux-alerts", FLUX_ALERTS_HELP),
+        ("--flux-insecure-events", FLUX_INSECURE_EVENTS_HELP),
+    ):
+        receiver.add_argument(name, action="store_true", default=None, help=meaning)
+    return parser
+
+
+def _queues(text: str) -> tuple[str, ...]:
+    try:
+        return read_queues(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:
+    """Run a process, and leave without taking the interpreter down.
+
+    Threads of the Temporal SDK may still call into Python then, which aborts the process with SIGABRT
+    (temporalio/sdk-python issue 300): a pod that ended well would look crashed.
+    """
+    from worker.tracing import flush_traces
+
+    code: object = 0
+    try:
+        asyncio.run(work)
+    except SystemExit as leaving:
+        code = leaving.code
+    flush_traces()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
