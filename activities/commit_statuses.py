@@ -20,7 +20,7 @@ from activities.models.commit_statuses import (
     PublishPostInput,
 )
 from activities.models.status import PublishStatusResult
-from activities.ports import CommitStatusWorkflows, Lack, PostingOpener, PostingProvider, ReferenceMissing
+from activities.ports import CommitStatusWorkflows, MissingReason, PostingOpener, PostingProvider, ReferenceMissing
 from crds.api.ports import Kubernetes
 from crds.api.posts import publish_post
 from crds.v1alpha1.commit_status import CommitStatus
@@ -72,7 +72,7 @@ class CommitStatusPosts(CommitStatusActivities):
         try:
             return await self._connections.posting_provider(slot.namespace, slot.provider, flux=slot.flux)
         except ReferenceMissing as error:
-            if error.lack is Lack.NOT_FOUND:
+            if error.reason is MissingReason.NOT_FOUND:
                 return None
             raise
 

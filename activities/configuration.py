@@ -38,9 +38,9 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.tracking import RepositoryView, TrackerRef
-from activities.ports import Lack, Places, ReferenceMissing, ResourceOpener
+from activities.ports import MissingReason, Places, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.live_trackers import Begin, live_trackers
 from crds.api.mirror import read_through
@@ -65,7 +65,9 @@ from crds.v1alpha1.test_runner import TestRunner
 Answer = TypeVar("Answer")
 Kind = TypeVar("Kind", bound=Resource)
 _NONCE_BYTES = 16
-_DECLARED_WRONG = frozenset({Lack.NOT_FOUND, Lack.SECRET_NOT_FOUND, Lack.INVALID, Lack.NOTHING_DEPLOYED})
+_DECLARED_WRONG = frozenset(
+    {MissingReason.NOT_FOUND, MissingReason.SECRET_NOT_FOUND, MissingReason.INVALID, MissingReason.NOTHING_DEPLOYED}
+)
 """What is declared; what a host refuses would be no better at a second try."""
 
 
@@ -186,9 +188,9 @@ class ResourceConfigActivities(ConfigActivities):
 
     @activity.defn
     @reported
-    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         """Pass the member's view on to the place, and return its answer if it has one."""
-        return await self._places.tell(request)
+        return await self._places.send(request)
 
     @activity.defn
     @reported
@@ -200,7 +202,7 @@ class ResourceConfigActivities(ConfigActivities):
     @reported
     async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
         """Choose the policy, and meet the target that it names."""
-        return await memberships.open_hop(request, find=self._find, read=self._read_environment, send=self._places.tell)
+        return await memberships.open_hop(request, find=self._find, read=self._read_environment, send=self._places.send)
 
     @activity.defn
     @reported
@@ -232,7 +234,7 @@ async def _confirmed(read: Callable[[], Awaitable[Answer]], *, fresh: bool) -> A
         try:
             return await read()
         except ReferenceMissing as missing:
-            if missing.lack not in _DECLARED_WRONG:
+            if missing.reason not in _DECLARED_WRONG:
                 raise
     with read_through():
         return await read()
@@ -269,7 +271,7 @@ def to_snapshot(policy: PromotionPolicy) -> PolicySnapshot:
 def _invalid(repository: str, errors: Sequence[FieldError]) -> ReferenceMissing:
     return ReferenceMissing(
         f"GitRepository/{repository}",
-        Lack.INVALID,
+        MissingReason.INVALID,
         f"GitRepository `{repository}` contradicts itself",
         fields=tuple(bounded(str(error)) for error in errors),
     )

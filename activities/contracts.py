@@ -50,7 +50,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.repository_sync import (
     PublishDiscoveryInput,
     SyncRepositoryInput,
@@ -69,7 +69,7 @@ from activities.models.revisions import (
     ReadPullRequestResult,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
-from activities.models.steering import ReadWordsInput, ReadWordsResult
+from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -107,7 +107,7 @@ class ConfigActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         """Send a member's view to a place, starting its workflow if needed, and return the place's. Safe to retry.
 
         None where the place has nothing to answer yet, or no worker answered in time: its answer follows by signal.
@@ -116,7 +116,7 @@ class ConfigActivities(ABC):
     @activity.defn
     @abstractmethod
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
-        """Send a member's views to several places, as `tell_environment` does. Safe to retry."""
+        """Send a member's views to several places, as `send_view` does. Safe to retry."""
 
     @activity.defn
     @abstractmethod
@@ -203,7 +203,7 @@ class ScmActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+    async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
         """Read what people said on a pull request by labels and comments, and whether they may. Safe to retry."""
 
     @activity.defn

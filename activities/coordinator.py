@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from activities.instructions import BY_COMMENT, UnjudgedInstruction, by_comments, by_labels
 from activities.labelling import LabelManager
 from activities.models.label_sync import LabelsLeft
 from activities.models.promotion import Verb
 from activities.models.revisions import PresentInput, Shown
-from activities.models.steering import PROMOTE, STATE, WORDS_KEPT, ReadWordsInput, ReadWordsResult, Word
+from activities.models.steering import (
+    INSTRUCTIONS_KEPT,
+    PROMOTE,
+    STATE,
+    Instruction,
+    ReadInstructionsInput,
+    ReadInstructionsResult,
+)
 from activities.ports import Repository
 from activities.presentation import Presented, present
 from activities.state_labels import WantedLabels
-from activities.words import BY_COMMENT, Saying, said_by_comments, said_by_labels
 from crds.v1alpha1.git_repository import RepositoryMode
 from providers.models import Person
 from providers.ports import Steering
@@ -22,7 +29,7 @@ from providers.ports import Steering
 BELIEVED = timedelta(minutes=1)
 """How long a right that was looked up is believed."""
 _REMEMBERED = 10_000
-NO_WORDS = "people cannot steer by labels or comments at this host: use `pilotage hold`, `release`, `retest`"
+NO_STEERING = "people cannot steer by labels or comments at this host: use `pilotage hold`, `release`, `retest`"
 OBSERVED = "the repository is only observed (`spec.mode`): nothing that people say on its pull requests is carried out"
 NO_LABELS = "the host does not say who sets a label: steer by comments, such as `/pilotage hold`"
 NOT_WRITER = "only people with the right to write to the repository steer its changes"
@@ -63,28 +70,28 @@ class Coordinator:
         """The repository's labels."""
         return LabelManager(self.repository.host, prefix=self.repository.label_prefix)
 
-    async def sync_scm_to_tracker(self, request: ReadWordsInput) -> ReadWordsResult:
+    async def sync_scm_to_tracker(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
         """Return what people said on the pull request since the last look, each word with whether they may."""
         steering = self.repository.host.steering
         if self.repository.mode is RepositoryMode.OBSERVE:
-            return ReadWordsResult(unsupported=OBSERVED)
+            return ReadInstructionsResult(unsupported=OBSERVED)
         if steering is None:
-            return ReadWordsResult(unsupported=NO_WORDS)
-        sayings, label_cursor = list[Saying](), request.label_cursor
+            return ReadInstructionsResult(unsupported=NO_STEERING)
+        instructions, label_cursor = list[UnjudgedInstruction](), request.label_cursor
         if steering.names_who_labels:
             happened = await steering.label_events(request.number, request.label_cursor)
-            sayings += said_by_labels(self.labels.names, happened.events, request.begun)
+            instructions += by_labels(self.labels.names, happened.events, request.begun)
             label_cursor = happened.cursor
         written = await steering.remarks(request.number, request.begun, request.comment_cursor)
-        sayings += said_by_comments(written.remarks)
-        words = [await self._judge(steering, saying, request.teams) for saying in sayings]
+        instructions += by_comments(written.remarks)
+        judged = [await self._judge(steering, instruction, request.teams) for instruction in instructions]
         # Who may not steer must not keep who may from being heard.
-        kept = sorted(range(len(words)), key=lambda place: (not words[place].allowed, place))[:WORDS_KEPT]
-        return ReadWordsResult(
-            words=tuple(words[place] for place in sorted(kept)),
+        kept = sorted(range(len(judged)), key=lambda place: (not judged[place].allowed, place))[:INSTRUCTIONS_KEPT]
+        return ReadInstructionsResult(
+            instructions=tuple(judged[place] for place in sorted(kept)),
             label_cursor=label_cursor,
             comment_cursor=written.cursor,
-            left_out=len(words) - len(kept),
+            left_out=len(judged) - len(kept),
             account=written.account,
             unsupported="" if steering.names_who_labels else NO_LABELS,
         )
@@ -98,27 +105,29 @@ class Coordinator:
         """Return whether the labels agreed with the tracker; where they did not, they do now."""
         return (await self.labels.sync_to_scm(number, wanted, left=left)).result.consistent
 
-    async def _judge(self, steering: Steering, saying: Saying, teams: Mapping[str, str]) -> Word:
-        why_not = await self._why_not(steering, saying, teams)
-        return Word(
-            id=saying.id,
-            verb=saying.verb,
-            by=saying.by.name,
+    async def _judge(
+        self, steering: Steering, instruction: UnjudgedInstruction, teams: Mapping[str, str]
+    ) -> Instruction:
+        why_not = await self._why_not(steering, instruction, teams)
+        return Instruction(
+            id=instruction.id,
+            verb=instruction.verb,
+            by=instruction.by.name,
             allowed=not why_not,
             why_not=why_not,
-            label=saying.label,
-            comment=saying.comment,
-            reason=saying.reason,
+            label=instruction.label,
+            comment=instruction.comment,
+            reason=instruction.reason,
         )
 
-    async def _why_not(self, steering: Steering, saying: Saying, teams: Mapping[str, str]) -> str:
+    async def _why_not(self, steering: Steering, instruction: UnjudgedInstruction, teams: Mapping[str, str]) -> str:
         """Return why somebody may not say that; empty where they may."""
-        if saying.verb != STATE and saying.verb not in tuple(map(str, BY_COMMENT)):
+        if instruction.verb != STATE and instruction.verb not in tuple(map(str, BY_COMMENT)):
             known = ", ".join(verb for verb in map(str, BY_COMMENT) if verb != PROMOTE)
-            return f"`{saying.verb}` is no command: {known}"
-        if not await self._may_write(steering, saying.by):
+            return f"`{instruction.verb}` is no command: {known}"
+        if not await self._may_write(steering, instruction.by):
             return NOT_WRITER
-        return await self._no_member(steering, saying.by, teams) if saying.verb == Verb.PROMOTE else ""
+        return await self._no_member(steering, instruction.by, teams) if instruction.verb == Verb.PROMOTE else ""
 
     async def _may_write(self, steering: Steering, person: Person) -> bool:
         key = (self.namespace, self.repository.view.full_name, person.id)

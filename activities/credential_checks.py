@@ -17,7 +17,7 @@ from activities.models.credential_checks import (
     PublishConnectionInput,
 )
 from activities.models.status import PublishStatusResult
-from activities.ports import Lack, PostingOpener, ReferenceMissing, ResourceOpener
+from activities.ports import MissingReason, PostingOpener, ReferenceMissing, ResourceOpener
 from crds.api.mirror import read_through
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
@@ -167,38 +167,38 @@ def _type_of(kind: type[Resource], document: Document) -> dict[str, object]:
 
 def explain(error: ProviderError, connection: CheckedResource, document: Document) -> CredentialCheckOutcome:
     """Turn a host's refusal into a reason and what a person can do about it."""
-    said = describe(error)
+    message = describe(error)
     secret = _secret_of(connection, document)
     if isinstance(error, ProviderUnauthorized) and error.status == _FORBIDDEN:
         text = f"the server knows the credential but refuses it a right: grant it, or name another in {secret}"
-        return _refused(ConditionReason.FORBIDDEN, f"{text} ({said})")
+        return _refused(ConditionReason.FORBIDDEN, f"{text} ({message})")
     if isinstance(error, ProviderUnauthorized):
         text = f"the server does not accept the credential: put a valid one into {secret}"
-        return _refused(ConditionReason.UNAUTHORIZED, f"{text} ({said})")
+        return _refused(ConditionReason.UNAUTHORIZED, f"{text} ({message})")
     if isinstance(error, ProviderMisconfigured):
         # Nothing was sent, and the message names the field or setting: no word on credentials belongs here.
-        return _refused(ConditionReason.INVALID, said)
+        return _refused(ConditionReason.INVALID, message)
     if isinstance(error, ProviderNotFound):
         what = "the address" if connection.kind.endswith(("Instance", "Provider")) else "the address or name"
         text = f"the server shows nothing there: fix {what} in the spec, or let the credential of {secret} see it"
-        return _refused(ConditionReason.NOT_FOUND, f"{text} ({said})")
+        return _refused(ConditionReason.NOT_FOUND, f"{text} ({message})")
     if isinstance(error, ProviderRateLimited):
-        text = f"the host asks to wait, which says nothing about the credential; it is checked again ({said})"
+        text = f"the host asks to wait, which says nothing about the credential; it is checked again ({message})"
         return CredentialCheckOutcome(accepted=None, reason=ConditionReason.RATE_LIMITED.value, message=bounded(text))
     if isinstance(error, ProviderRejected):
-        return _refused(ConditionReason.INVALID, f"the check was refused: fix the spec or the Secret ({said})")
+        return _refused(ConditionReason.INVALID, f"the check was refused: fix the spec or the Secret ({message})")
     text = "the server gives no usable answer: see to its address, its certificate (`caSecretRef`) and itself"
-    return _refused(ConditionReason.UNAVAILABLE, f"{text} ({said})")
+    return _refused(ConditionReason.UNAVAILABLE, f"{text} ({message})")
 
 
-_REASONS: Mapping[Lack, ConditionReason] = {
-    Lack.NOT_FOUND: ConditionReason.REFERENCE_NOT_FOUND,
-    Lack.SECRET_NOT_FOUND: ConditionReason.SECRET_NOT_FOUND,
-    Lack.NO_KEY: ConditionReason.SECRET_NOT_FOUND,
-    Lack.NO_CONSENT: ConditionReason.NO_CONSENT,
-    Lack.FORBIDDEN: ConditionReason.FORBIDDEN,
-    Lack.NAMESPACE_NOT_ALLOWED: ConditionReason.NAMESPACE_NOT_ALLOWED,
-    Lack.REPOSITORY_NOT_ALLOWED: ConditionReason.REPOSITORY_NOT_ALLOWED,
+_REASONS: Mapping[MissingReason, ConditionReason] = {
+    MissingReason.NOT_FOUND: ConditionReason.REFERENCE_NOT_FOUND,
+    MissingReason.SECRET_NOT_FOUND: ConditionReason.SECRET_NOT_FOUND,
+    MissingReason.NO_KEY: ConditionReason.SECRET_NOT_FOUND,
+    MissingReason.NO_CONSENT: ConditionReason.NO_CONSENT,
+    MissingReason.FORBIDDEN: ConditionReason.FORBIDDEN,
+    MissingReason.NAMESPACE_NOT_ALLOWED: ConditionReason.NAMESPACE_NOT_ALLOWED,
+    MissingReason.REPOSITORY_NOT_ALLOWED: ConditionReason.REPOSITORY_NOT_ALLOWED,
 }
 """Reason of the condition; what is not named is invalid."""
 
@@ -206,7 +206,7 @@ _REASONS: Mapping[Lack, ConditionReason] = {
 def explain_missing(error: ReferenceMissing) -> CredentialCheckOutcome:
     """Turn a missing or unusable reference into a reason; its message says already what to provide."""
     fields = "".join(f"; {one}" for one in error.fields)
-    return _refused(_REASONS.get(error.lack, ConditionReason.INVALID), f"{error.message}{fields}")
+    return _refused(_REASONS.get(error.reason, ConditionReason.INVALID), f"{error.message}{fields}")
 
 
 def _secret_of(connection: CheckedResource, document: Document) -> str:

@@ -72,9 +72,9 @@ def is_open(listed: ListedPullRequest) -> bool:
 
 def digest(change: HostPullRequest) -> str:
     """Return what differs where there is news of a pull request; an open one is marked."""
-    said = (change.state, change.head_sha, change.merge_sha, change.title, change.base_branch, sorted(change.labels))
+    shown = (change.state, change.head_sha, change.merge_sha, change.title, change.base_branch, sorted(change.labels))
     mark = OPEN_MARK if change.state is ChangeState.OPEN else "-"
-    return mark + _short(repr(said))
+    return mark + _short(repr(shown))
 
 
 def _short(text: str) -> str:
@@ -95,7 +95,7 @@ class Memory:
     def of(cls, remembered: Remembered) -> "Memory":
         pairs = (one.partition(":") for one in remembered.seen)
         return cls(
-            seen={int(number): said for number, _, said in pairs},
+            seen={int(number): shown for number, _, shown in pairs},
             made=set(remembered.made),
             floor=remembered.floor,
             later=set(remembered.later),
@@ -112,7 +112,9 @@ class Memory:
 
     def vanished(self, open_now: Collection[int]) -> list[int]:
         """Return what was open and is not listed as open any more, oldest first."""
-        return sorted(number for number, said in self.seen.items() if said[:1] == OPEN_MARK and number not in open_now)
+        return sorted(
+            number for number, shown in self.seen.items() if shown[:1] == OPEN_MARK and number not in open_now
+        )
 
     def kept(self, *, seen: Collection[int]) -> Remembered:
         """Return what the next look is to know; of what was sent only these."""
@@ -120,7 +122,7 @@ class Memory:
         # The lowest go first, and then nothing below them is made: rather none than one that was deleted.
         dropped = made[:-MADE_KEPT]
         return Remembered(
-            seen=tuple(f"{number}:{said}" for number, said in self.seen.items() if number in seen),
+            seen=tuple(f"{number}:{shown}" for number, shown in self.seen.items() if number in seen),
             made=tuple(made[-MADE_KEPT:]),
             later=tuple(later[:LATER_KEPT]),
             read_again=self.read_again or len(later) > LATER_KEPT,

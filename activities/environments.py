@@ -24,7 +24,7 @@ from activities.models.configuration import (
     WriteSpec,
 )
 from activities.models.tracking import Component, RepositoryView
-from activities.ports import Lack, ReferenceMissing, ResourceOpener
+from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
@@ -56,11 +56,11 @@ async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str
         return kind.from_wire(await kubernetes.get(resource_of(kind.definition), namespace, name))
     except ApiNotFound:
         message = f"{kind.definition.kind} `{name}` does not exist{where}: create it, or fix the name that refers to it"
-        raise ReferenceMissing(what, Lack.NOT_FOUND, message) from None
+        raise ReferenceMissing(what, MissingReason.NOT_FOUND, message) from None
     except ValidationError as error:
         fields = tuple(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
         message = f"{kind.definition.kind} `{name}`{where} is not valid"
-        raise ReferenceMissing(what, Lack.INVALID, message, fields=fields) from None
+        raise ReferenceMissing(what, MissingReason.INVALID, message, fields=fields) from None
 
 
 def view_repository(repository: GitRepository) -> RepositoryView:
@@ -69,7 +69,7 @@ def view_repository(repository: GitRepository) -> RepositoryView:
     try:
         hosted = repository.spec.hosted
     except ValueError as error:
-        raise ReferenceMissing(f"GitRepository/{name}", Lack.INVALID, str(error)) from None
+        raise ReferenceMissing(f"GitRepository/{name}", MissingReason.INVALID, str(error)) from None
     components = tuple(
         Component(name=component.name, paths=component.paths, image=component.image, tag=component.tag)
         for component in repository.spec.components
@@ -83,10 +83,10 @@ def view_repository(repository: GitRepository) -> RepositoryView:
     )
 
 
-_LISTING_LACKS = {
-    ProviderUnauthorized: Lack.REFUSED,
-    ProviderNotFound: Lack.NOT_FOUND,
-    ProviderMisconfigured: Lack.INVALID,
+_LISTING_REASONS = {
+    ProviderUnauthorized: MissingReason.REFUSED,
+    ProviderNotFound: MissingReason.NOT_FOUND,
+    ProviderMisconfigured: MissingReason.INVALID,
 }
 
 
@@ -115,7 +115,7 @@ class EnvironmentReader:
         ours = [one for one in environment.spec.deployments if one.repository_ref.name == request.repository]
         if not ours:
             message = f"it has no deployment of GitRepository `{request.repository}`: add one to spec.deployments"
-            raise self._lacks(Lack.NOTHING_DEPLOYED, message)
+            raise self._missing(MissingReason.NOTHING_DEPLOYED, message)
         declared = await read_resource(self._kubernetes, GitRepository, request.namespace, request.repository)
         repository, acts = view_repository(declared), declared.spec.mode is RepositoryMode.ACT
         components = [self._component(repository, one) for one in ours]
@@ -132,7 +132,7 @@ class EnvironmentReader:
                 found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, names))
             else:
                 found += [_to_spec(deployment, repository, component, write, name) for name in names]
-        found = [await self._told_apart(environment, one) for one in await self._shared.mark(environment, found)]
+        found = [await self._with_own_project(environment, one) for one in await self._shared.mark(environment, found)]
         spec = environment.spec
         view = EnvironmentView(
             name=environment.metadata.name,
@@ -148,7 +148,7 @@ class EnvironmentReader:
         self._bound(view)
         return view
 
-    async def _told_apart(self, environment: Environment, one: DeploymentSpec) -> DeploymentSpec:
+    async def _with_own_project(self, environment: Environment, one: DeploymentSpec) -> DeploymentSpec:
         """Ask Argo CD where only it knows whether an older Environment names the same application in another way."""
         if one.write is None or one.taken_by or one.unresolved:
             return one
@@ -173,12 +173,12 @@ class EnvironmentReader:
         if count > MAX_APPLICATIONS:
             message = f"it has {count} applications of GitRepository `{self._request.repository}`, and at most "
             message += f"{MAX_APPLICATIONS} are allowed: divide it into several Environments"
-            raise self._lacks(Lack.TOO_LARGE, message)
+            raise self._missing(MissingReason.TOO_LARGE, message)
         if size > VIEW_BYTES:
             message = f"its variables, and the names and images of its {count} applications of GitRepository "
             message += f"`{self._request.repository}`, have {size} bytes, and at most {VIEW_BYTES} are allowed: "
             message += "divide it into several Environments, or shorten them"
-            raise self._lacks(Lack.TOO_LARGE, message)
+            raise self._missing(MissingReason.TOO_LARGE, message)
 
     def _component(self, repository: RepositoryView, deployment: Deployment) -> Component:
         named = {component.name: component for component in repository.components}
@@ -188,7 +188,7 @@ class EnvironmentReader:
             return named[deployment.component]
         given = f"names component `{deployment.component}`" if deployment.component else "names no component"
         message = f"deployment `{deployment.name}` {given}; GitRepository `{repository.name}` has {', '.join(named)}"
-        raise self._lacks(Lack.INVALID, message)
+        raise self._missing(MissingReason.INVALID, message)
 
     async def _resolved(
         self, deployments: Sequence[Deployment]
@@ -235,14 +235,14 @@ class EnvironmentReader:
         except (ProviderUnauthorized, ProviderNotFound, ProviderMisconfigured) as error:
             what = f"ArgoCDInstance/{argocd.instance_ref.name}"
             message = f"its applications cannot be listed in project {argocd.project}: {describe(error)}"
-            raise ReferenceMissing(what, _LISTING_LACKS[type(error)], message) from None
+            raise ReferenceMissing(what, _LISTING_REASONS[type(error)], message) from None
         if not names:
             message = f"the selector `{selector}` of deployment `{deployment.name}` matches no application"
-            raise self._lacks(Lack.NOTHING_SELECTED, f"{message} in project {argocd.project}")
+            raise self._missing(MissingReason.NOTHING_SELECTED, f"{message} in project {argocd.project}")
         return names
 
-    def _lacks(self, lack: Lack, message: str) -> ReferenceMissing:
-        return ReferenceMissing(f"Environment/{self._request.environment}", lack, message)
+    def _missing(self, reason: MissingReason, message: str) -> ReferenceMissing:
+        return ReferenceMissing(f"Environment/{self._request.environment}", reason, message)
 
 
 def deployment_named(

@@ -24,7 +24,7 @@ _STATES: Mapping[State, tuple[str, str]] = {
     State.CLOSED: (_GREY, "Pilotage: closed without a merge"),
     State.ABORTED: (_GREY, "Pilotage: ended by a person"),
 }
-_WORDS: Mapping[str, tuple[str, str]] = {
+_OTHERS: Mapping[str, tuple[str, str]] = {
     HOLD: (_PURPLE, "Pilotage: add it to hold the change, remove it to release"),
     RETEST: (_PURPLE, "Pilotage: add it to run the tests again"),
     DRIFTED: (_RED, "Pilotage: an environment does not run what was promoted"),
@@ -40,4 +40,4 @@ def look_of(label: str) -> LabelLook | None:
     return LabelLook(colour=found[0], description=found[1]) if found is not None else None
 
 
-_LOOKS = {**{state_label(state): look for state, look in _STATES.items()}, **_WORDS}
+_LOOKS = {**{state_label(state): look for state, look in _STATES.items()}, **_OTHERS}

@@ -54,7 +54,7 @@ class LabelManager:
         done = await self.apply_state(number, wanted, there, left=left)
         fresh = {names.key(name) for name in new}
         before = read_labels(names, [name for name in there if names.key(name) not in fresh])
-        result = replace(done.result, initial_state=_word(before.state), labels_added=tuple(new))
+        result = replace(done.result, initial_state=_name_of(before.state), labels_added=tuple(new))
         return replace(done, result=result, writes=done.writes + 1)
 
     async def apply_state(self, number: int, wanted: WantedLabels, there: Sequence[str], *, left: LabelsLeft) -> Synced:
@@ -69,8 +69,8 @@ class LabelManager:
             await self._labels.remove(number, name)
         after = read_labels(self.names, [name for name in there if name not in plan.remove])
         result = SyncResult(
-            initial_state=_word(before.state),
-            final_state=_word(after.state),
+            initial_state=_name_of(before.state),
+            final_state=_name_of(after.state),
             labels_added=added,
             labels_removed=plan.remove,
             sync_time=datetime.now(UTC),
@@ -95,5 +95,5 @@ class LabelManager:
         return {name: look for name, look in found.items() if look is not None}
 
 
-def _word(state: State | None) -> str:
+def _name_of(state: State | None) -> str:
     return str(state) if state is not None else ""

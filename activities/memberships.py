@@ -27,7 +27,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.places import PlaceSignal, SendViewInput
 from activities.parts import Parts
 from activities.ports import Places
 
@@ -35,18 +35,18 @@ from activities.ports import Places
 async def take_lane(places: Places, reads: DeploymentReads, request: TakeLaneInput) -> TakeLaneResult:
     """Send the view, then read: what is read after the grant was taken is changed by no other promotion."""
     parts = Parts()
-    await places.tell(request.view)
+    await places.send(request.view)
     read = await parts.read(reads, request.read)
     return TakeLaneResult(observations=read.observations if read is not None else None)
 
 
 async def send_views(places: Places, request: SendViewsInput) -> SendViewsResult:
     """Send all views in each attempt, so that a place that does not get its own keeps no other one waiting."""
-    return await _all_sent(places.tell, request.views)
+    return await _all_sent(places.send, request.views)
 
 
 async def _all_sent(
-    send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]], views: Sequence[TellEnvironmentInput]
+    send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]], views: Sequence[SendViewInput]
 ) -> SendViewsResult:
     answers = await asyncio.gather(*map(send, views), return_exceptions=True)
     for one in answers:
@@ -60,7 +60,7 @@ async def open_hop(
     *,
     find: Callable[[FindPolicyInput], Awaitable[FindPolicyResult]],
     read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
-    send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]],
+    send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]],
 ) -> OpenHopResult:
     """End the hop before, and find the policy; where there is one, read its target and send that the view.
 
@@ -81,17 +81,17 @@ async def _opened(
     found: FindPolicyResult,
     *,
     read: Callable[[ReadEnvironmentInput], Awaitable[ReadEnvironmentResult]],
-    send: Callable[[TellEnvironmentInput], Awaitable[PlaceSignal | None]],
+    send: Callable[[SendViewInput], Awaitable[PlaceSignal | None]],
 ) -> OpenHopResult:
     asked = request.find
     if found.policy is None:
         return OpenHopResult(found=found)
     target = found.policy.target
-    view = TellEnvironmentInput(
+    view = SendViewInput(
         namespace=asked.namespace,
         environment=target,
         repository=asked.repository,
-        signal=replace(request.view, heard=(request.heard or {}).get(target)),
+        signal=replace(request.view, received=(request.received or {}).get(target)),
         timings=request.timings,
     )
     reading = ReadEnvironmentInput(

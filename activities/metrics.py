@@ -15,7 +15,7 @@ class Count(StrEnum):
     POLLS = "pilotage_test_polls"
     DELIVERIES = "pilotage_delivery_calls"
     LABEL_SYNCS = "pilotage_label_syncs"
-    WORDS = "pilotage_words"
+    INSTRUCTIONS = "pilotage_instructions"
 
 
 MEANINGS = {
@@ -23,7 +23,7 @@ MEANINGS = {
     Count.DUPLICATE_RUNS: "Runs that carried a key for the second time, and were cancelled.",
     Count.POLLS: "Runs read at CI systems; state is the run's, or error.",
     Count.LABEL_SYNCS: "Looks at a pull request's labels; outcome is consistent, repaired, or why they disagree.",
-    Count.WORDS: "Words of people on pull requests; outcome says whether they may say them.",
+    Count.INSTRUCTIONS: "Words of people on pull requests; outcome says whether they may say them.",
     Count.DELIVERIES: "Writes and syncs of deployments; outcome says how each ended.",
 }
 

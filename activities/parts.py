@@ -18,7 +18,7 @@ from activities.models.failures import Failure, FailureKind
 
 PARTS = 0.8
 """What the parts get of an attempt's time; the rest covers a busy event loop and the way to the server."""
-BESIDE = timedelta(seconds=10)
+ALONGSIDE = timedelta(seconds=10)
 """What a read beside the parts gets at most: a place that is slower is read by an activity of its own, whose slot it
 holds then."""
 
@@ -45,7 +45,7 @@ class Parts:
                 raise application_error(Failure(kind=FailureKind.EXPIRED, message=text)) from None
             raise refusal_of(error) from None
 
-    async def beside(
+    async def alongside(
         self, reads: DeploymentReads, request: ReadDeploymentsInput | None
     ) -> tuple[DeploymentRuns, ...] | None:
         """Read what deployments run in what is left of the time; None where that fails: then it is read alone."""
@@ -53,12 +53,12 @@ class Parts:
         return None if answer is None else runs_of(answer)
 
     async def read(self, reads: DeploymentReads, request: ReadDeploymentsInput | None) -> ReadDeploymentsResult | None:
-        """Read deployments beside the parts, as `beside` does, with all that is known of them."""
+        """Read deployments beside the parts, as `alongside` does, with all that is known of them."""
         return None if request is None else await self.attempt(reads.read(request))
 
     async def attempt(self, asked: Awaitable[Answer]) -> Answer | None:
         """Return the answer of what is asked beside the parts; None where it fails: then it is asked for alone."""
-        until = asyncio.get_running_loop().time() + BESIDE.total_seconds()
+        until = asyncio.get_running_loop().time() + ALONGSIDE.total_seconds()
         try:
             async with asyncio.timeout_at(until if self._until is None else min(until, self._until)):
                 return await asked

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
-from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import PREFIX
 from activities.models.tracking import RepositoryView, TrackerRef
@@ -14,7 +14,7 @@ from crds.v1alpha1.git_repository import RepositoryMode, Show
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
 
-class Lack(StrEnum):
+class MissingReason(StrEnum):
     """Name what is wrong with what is declared."""
 
     NOT_FOUND = "NotFound"
@@ -42,10 +42,10 @@ class ReferenceMissing(Exception):
     validation failed.
     """
 
-    def __init__(self, what: str, lack: Lack, message: str, *, fields: tuple[str, ...] = ()) -> None:
+    def __init__(self, what: str, reason: MissingReason, message: str, *, fields: tuple[str, ...] = ()) -> None:
         super().__init__(f"{what}: {message}")
         self.what = what
-        self.lack = lack
+        self.reason = reason
         self.message = message
         self.fields = fields
 
@@ -141,6 +141,6 @@ class CommitStatusWorkflows(Protocol):
 class Places(Protocol):
     """Reach EnvironmentWorkflows."""
 
-    async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send(self, request: SendViewInput) -> PlaceSignal | None:
         """Signal the place with a member's view, starting its workflow if it does not run."""
         ...

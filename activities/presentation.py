@@ -162,7 +162,7 @@ class _Presenter:
             WantedLabels(
                 state=request.state_label,
                 place=request.place_label,
-                words=tuple(one for one in request.words if one != HOLD or self._hears_labels),
+                steering_labels=tuple(one for one in request.steering_labels if one != HOLD or self._reads_labels),
                 cleared=request.cleared,
                 stay=request.labels,
             ),
@@ -173,7 +173,7 @@ class _Presenter:
         self._labels, self._labels_left, self._label_sync = done.shown, done.left, done.result
 
     @property
-    def _hears_labels(self) -> bool:
+    def _reads_labels(self) -> bool:
         """Whether people steer by labels here: one that nobody hears would promise too much."""
         return self._host.steering is not None and self._host.steering.names_who_labels
 

@@ -32,7 +32,7 @@ from activities.models.revisions import (
     Relation,
     RevisionPair,
 )
-from activities.models.steering import ReadWordsInput, ReadWordsResult
+from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Component, PullRequest, PullRequestState
 from activities.ports import ResourceOpener
 from crds.paths import Globs
@@ -40,7 +40,7 @@ from crds.v1alpha1.git_repository import RepositoryMode
 from providers.callers import polling
 from providers.models import ChangedFiles, HostPullRequest
 from providers.ports import ScmHost
-from providers.reading import beside
+from providers.reading import in_thread
 
 _FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REMEMBERED_RELATIONS = 10_000
@@ -78,7 +78,7 @@ class ScmHostActivities(ScmActivities):
         """
         repository = await self._connections.repository(request.namespace, request.repository)
         changed = await repository.host.pull_requests.changed_files(request.number)
-        touched = await beside(partial(_touched, repository.view.components, changed))
+        touched = await in_thread(partial(_touched, repository.view.components, changed))
         return ListChangedFilesResult(components=touched, files=len(changed.paths))
 
     @activity.defn
@@ -110,14 +110,14 @@ class ScmHostActivities(ScmActivities):
 
     @activity.defn
     @reported
-    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+    async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
         """Read what people said since the cursors; nothing is written, and the cursors count once they are kept."""
         coordinator = await self._coordinator(request.namespace, request.repository)
         with polling():
             found = await coordinator.sync_scm_to_tracker(request)
-        for word in found.words:
-            by, outcome = "label" if word.label else "comment", "allowed" if word.allowed else "refused"
-            count(Count.WORDS, namespace=request.namespace, by=by, outcome=outcome)
+        for instruction in found.instructions:
+            by, outcome = "label" if instruction.label else "comment", "allowed" if instruction.allowed else "refused"
+            count(Count.INSTRUCTIONS, namespace=request.namespace, by=by, outcome=outcome)
         return found
 
     @activity.defn

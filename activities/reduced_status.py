@@ -32,8 +32,8 @@ def reduced_tracker_statuses(status: TrackerStatus, refusal: str) -> tuple[Track
     All say where the promotion stands and what it waits for. What is refused is rarely known by its name, so that the
     tests at hand go first, then the details of the records, then all that may stand in the resource already.
     """
-    said = f"{cut(status.message, _SHARE_BYTES)}; " if status.message else ""
-    message = f"{said}the whole status was refused, this is a part of it: {cut(refusal, _SHARE_BYTES)}"
+    message = f"{cut(status.message, _SHARE_BYTES)}; " if status.message else ""
+    message = f"{message}the whole status was refused, this is a part of it: {cut(refusal, _SHARE_BYTES)}"
     without_tests = replace(status, message=message, tests=(), aggregate=None)
     brief = tuple(replace(one, tests=(), aggregate=None, applications=(), source_moved=()) for one in status.promotions)
     bare = replace(without_tests, pull_request=None, artifacts=(), promotions=(), hop=None, superseded=())

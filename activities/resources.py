@@ -49,7 +49,7 @@ from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tracker_status import PullRequestTrackerStatus
-from providers.reading import beside
+from providers.reading import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ async def _rendered(status: TrackerStatus, document: Document) -> Document:
     """Render a status; the largest takes 0.3 s, in which nothing else would run."""
     render = partial(render_tracker_status, status, document)
     details = sum(len(one.tests) + len(one.applications) for one in status.promotions) + len(status.tests)
-    return await beside(render) if details > _RENDERED_AT_ONCE else render()
+    return await in_thread(render) if details > _RENDERED_AT_ONCE else render()
 
 
 def render_tracker_status(status: TrackerStatus, document: Document) -> Document:

@@ -21,7 +21,7 @@ from crds.rules.shared_branches import Repositories, Writers, values_of, writers
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository
-from providers.reading import beside
+from providers.reading import in_thread
 
 Kind = TypeVar("Kind", bound=Resource)
 
@@ -67,7 +67,7 @@ class SharedApplications:
         """
         one = claimant(environment)
         look = await self._look(one.namespace)
-        taken = await beside(partial(_branches_taken, environment, look)) if writes_branches(environment) else {}
+        taken = await in_thread(partial(_branches_taken, environment, look)) if writes_branches(environment) else {}
         marked: list[DeploymentSpec] = []
         for deployment in deployments:
             server = look.servers.get((one.namespace, deployment.instance))
@@ -120,7 +120,7 @@ class SharedApplications:
         found = await self._all(GitRepository, namespace)
         repositories = {(one.metadata.namespace or "", one.metadata.name): one for one in found}
         names = _by_namespace(environments)
-        writers = await beside(partial(writers_of, environments, repositories, names))
+        writers = await in_thread(partial(writers_of, environments, repositories, names))
         return replace(look, writers=writers, repositories=repositories, names=names)
 
     async def _list_here(self, namespace: str, refused: ApiForbidden) -> _Look:

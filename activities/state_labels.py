@@ -13,7 +13,7 @@ from activities.models.status import State
 
 REMOVALS_UNDERSTOOD = 2
 """A label that was taken off so often while its state lasted is not wanted there."""
-_WORDS = (HOLD, RETEST, DRIFTED)
+_OTHERS = (HOLD, RETEST, DRIFTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class WantedLabels:
     state: str
     """Empty for none."""
     place: str = ""
-    words: tuple[str, ...] = ()
+    steering_labels: tuple[str, ...] = ()
     """Labels by which people steer, such as `pilotage/hold` while held."""
     cleared: tuple[str, ...] = ()
     """Labels by which people steered and that were answered."""
@@ -105,12 +105,12 @@ def read_labels(names: LabelNames, there: Iterable[str]) -> LabelReading:
 
 
 def _means_nothing(ours: str) -> bool:
-    return ours not in STATES_BY_LABEL and ours not in _WORDS and not ours.startswith(PLACE_PREFIX)
+    return ours not in STATES_BY_LABEL and ours not in _OTHERS and not ours.startswith(PLACE_PREFIX)
 
 
 def names_of(names: LabelNames, wanted: WantedLabels) -> tuple[str, ...]:
     """Return all that are wanted as the host has them, the state label first; each once, the too long ones as well."""
-    own = [names.at_host(label) for label in (wanted.state, wanted.place, *wanted.words) if label]
+    own = [names.at_host(label) for label in (wanted.state, wanted.place, *wanted.steering_labels) if label]
     found = {names.key(name): name for name in reversed((*own, *wanted.stay))}
     return tuple(reversed(found.values()))
 

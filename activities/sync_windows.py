@@ -18,9 +18,9 @@ async def blocked(port: Deployments, deployment: DeploymentSpec, error: Provider
     with suppress(ProviderError):
         found = await port.sync_windows(reference(deployment))
     until = ends_at(found) if found else None
-    said = " and ".join(f"{one.kind} window `{one.schedule}` of {one.duration}" for one in found) or describe(error)
+    message = " and ".join(f"{one.kind} window `{one.schedule}` of {one.duration}" for one in found) or describe(error)
     end = f", until {until:%Y-%m-%d %H:%M} UTC unless it has a time zone of its own" if until else ""
-    message = f"the sync of {deployment.application} is forbidden by a sync window: {said}{end}"
+    message = f"the sync of {deployment.application} is forbidden by a sync window: {message}{end}"
     return WriteResult(outcome=WriteOutcome.BLOCKED, message=message, until=until)
 
 

@@ -41,7 +41,7 @@ from activities.models.testing import (
     TriggerTestResult,
 )
 from activities.parts import Parts
-from activities.ports import Lack, ReferenceMissing, ResourceOpener
+from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
 from crds.rules.substitution import SubstitutionError, render
 from providers.callers import polling
@@ -132,7 +132,7 @@ class CiActivities(TestRunActivities):
         over = all(report.state.final for report in reports.values())
         return PollTestsResult(
             reports=tuple(reports[ref.key] for ref in request.runs),
-            source=await parts.beside(self._reads, request.source) if over else None,
+            source=await parts.alongside(self._reads, request.source) if over else None,
         )
 
     @activity.defn
@@ -190,7 +190,7 @@ class CiActivities(TestRunActivities):
             for one in triggering:
                 one.cancel()
         tests = tuple(one.result() for one in triggering)
-        return TriggerRoundResult(tests=tests, source=await parts.beside(self._reads, request.source))
+        return TriggerRoundResult(tests=tests, source=await parts.alongside(self._reads, request.source))
 
     @reported
     async def _found_or_created(
@@ -203,7 +203,7 @@ class CiActivities(TestRunActivities):
     ) -> TriggerTestResult:
         if request.repository and (name := await self._connections.observed(request.namespace, request.repository)):
             text = "it has `mode: Observe`, so that no test is started: set `mode: Act`"
-            raise ReferenceMissing(f"GitRepository/{name}", Lack.INVALID, text)
+            raise ReferenceMissing(f"GitRepository/{name}", MissingReason.INVALID, text)
         parameters = _rendered(request)
         if hidden := sending.hidden_for(request.listing_lag):
             # The look would find nothing yet, and the wait for it must not hold a slot that others need.

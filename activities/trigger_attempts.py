@@ -48,16 +48,16 @@ class TriggerAttempts:
     the attempts: no clock of a worker's machine counts.
     """
 
-    def __init__(self, words: Sequence[object] | None = None) -> None:
-        """Follow a trigger that is an activity, or a part of one: then `words` are what was left behind for it."""
+    def __init__(self, details: Sequence[object] | None = None) -> None:
+        """Follow a trigger that is an activity, or a part of one: then `details` are what was left behind for it."""
         info = activity.info()
         self._attempt = info.attempt
         self._clock = ServerClock()
-        self._words = tuple(info.heartbeat_details if words is None else words)
-        self._sent_at = _sent_at(self._words)
+        self._details = tuple(info.heartbeat_details if details is None else details)
+        self._sent_at = _sent_at(self._details)
         self.begun = False
         """Whether this attempt has asked the CI system for a run."""
-        self.repeats = info.attempt > 1 and list(self._words) != [UNSENT, info.attempt - 1]
+        self.repeats = info.attempt > 1 and list(self._details) != [UNSENT, info.attempt - 1]
         """Whether an attempt before this one may have begun a run."""
 
     def judged(self, failure: ApplicationError) -> ApplicationError:
@@ -82,16 +82,16 @@ class TriggerAttempts:
             return timedelta(0)
         return max(self._sent_at + lag - self._clock.now(), timedelta(0))
 
-    def words(self) -> tuple[object, ...]:
+    def details(self) -> tuple[object, ...]:
         """Return what the next attempt is to know: when a run may have begun, or that none so far has."""
         if self.begun:
             return SENT, self._clock.now().isoformat()
-        return self._words if self.repeats else (UNSENT, self._attempt)
+        return self._details if self.repeats else (UNSENT, self._attempt)
 
     def note(self) -> None:
         """Leave word to the next attempt; what one before has left stays."""
         if self.begun or not self.repeats:
-            activity.heartbeat(*self.words())
+            activity.heartbeat(*self.details())
 
 
 class RoundSending:
@@ -122,13 +122,13 @@ class RoundSending:
     def note(self) -> None:
         """Leave word to the next attempt about every key."""
         activity.heartbeat(
-            {key: (DONE, self._done[key]) if key in self._done else part.words() for key, part in self._parts.items()}
+            {key: (DONE, self._done[key]) if key in self._done else part.details() for key, part in self._parts.items()}
         )
 
 
-def _done(words: Sequence[object]) -> TriggerTestResult | None:
-    match list(words):
-        case [word, dict(result)] if word == DONE:
+def _done(details: Sequence[object]) -> TriggerTestResult | None:
+    match list(details):
+        case [state, dict(result)] if state == DONE:
             converter = activity.payload_converter()
             found: TriggerTestResult = converter.from_payload(converter.to_payload(result), TriggerTestResult)
             return found
@@ -138,7 +138,7 @@ def _done(words: Sequence[object]) -> TriggerTestResult | None:
 
 def _sent_at(details: Sequence[object]) -> datetime | None:
     match list(details):
-        case [word, str(moment)] if word == SENT:
+        case [state, str(moment)] if state == SENT:
             return datetime.fromisoformat(moment)
         case _:
             return None

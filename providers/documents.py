@@ -166,12 +166,12 @@ def likely_milliseconds(value: object, *path: str) -> datetime | None:
         return None
 
 
-def http_date(said: str) -> datetime | None:
+def http_date(given: str) -> datetime | None:
     """Read the date of a header as UTC; None for what is none."""
-    if len(said) > _HTTP_DATE_CHARACTERS:
+    if len(given) > _HTTP_DATE_CHARACTERS:
         return None
     try:
-        read = parsedate_to_datetime(said)
+        read = parsedate_to_datetime(given)
         return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         # The standard library promises the first alone, and raises each of them for some text.

@@ -39,23 +39,23 @@ _KINDS: Mapping[int, type[ProviderError]] = {
     429: ProviderRateLimited,
 }
 _ERROR_KEYS = ("message", "error", "error_description", "errors")
-_RATE_LIMIT_WORDS = re.compile(r"rate limit|abuse detection|too many requests", re.IGNORECASE)
+_RATE_LIMIT = re.compile(r"rate limit|abuse detection|too many requests", re.IGNORECASE)
 _TITLE = re.compile("<title", re.IGNORECASE)
 _TITLE_END = re.compile("</title", re.IGNORECASE)
 # Of an answer that is no success so much is looked at, and of what it says so much is kept.
 _SCANNED_BYTES = 64 * 1024
-_SAID_CHARACTERS = 2_000
-_WORDS_KEPT = 20
+_MESSAGE_CHARACTERS = 2_000
+_MESSAGES_KEPT = 20
 _DEPTH = 5
 _NO_URL = "no URL"
 
 
 def refusal(reply: Reply, what: str, *, url: str = "") -> ProviderError:
     """Turn an answer that is no success into the error it means; `what` names the call. Not redacted yet."""
-    said = f"leads to {_origin(url, reply.headers.get('location', ''))}" if reply.redirects else message_of(reply)
-    text = f"{what} answered {reply.status}" + (f": {said}" if said else "")
+    message = f"leads to {_origin(url, reply.headers.get('location', ''))}" if reply.redirects else message_of(reply)
+    text = f"{what} answered {reply.status}" + (f": {message}" if message else "")
     wait = retry_after(reply.headers)
-    if is_rate_limited(reply, said):
+    if is_rate_limited(reply, message):
         return ProviderRateLimited(text, status=reply.status, retry_after=wait or _UNNAMED_WAIT)
     kind = _KINDS.get(reply.status)
     if kind is None:
@@ -87,7 +87,7 @@ def asked_wait(reply: Reply) -> timedelta | None:
     return None
 
 
-def is_rate_limited(reply: Reply, said: str) -> bool:
+def is_rate_limited(reply: Reply, message: str) -> bool:
     """Tell a limit from a missing right: GitHub answers both with 403.
 
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -99,15 +99,15 @@ def is_rate_limited(reply: Reply, said: str) -> bool:
     return (
         reply.headers.get("x-ratelimit-remaining") == "0"
         or "retry-after" in reply.headers
-        or _RATE_LIMIT_WORDS.search(said) is not None
+        or _RATE_LIMIT.search(message) is not None
     )
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """Read how long to wait from Retry-After, else from a spent budget's reset time; None when nothing is said."""
-    said = headers.get("retry-after", "").strip()
-    if said:
-        seconds = _seconds_named(said, headers)
+    message = headers.get("retry-after", "").strip()
+    if message:
+        seconds = _seconds_named(message, headers)
         if seconds is not None:
             return _bounded(seconds)
     for prefix in ("x-ratelimit", "ratelimit"):
@@ -129,8 +129,8 @@ def message_of(reply: Reply) -> str:
     except ProviderMalformed:
         value = None
     if value is None and kind.startswith("text/plain"):
-        return reply.body[: 4 * _SAID_CHARACTERS].decode(errors="replace")[:_SAID_CHARACTERS].strip()
-    return "; ".join(dict.fromkeys(_words(value)))[:_SAID_CHARACTERS]
+        return reply.body[: 4 * _MESSAGE_CHARACTERS].decode(errors="replace")[:_MESSAGE_CHARACTERS].strip()
+    return "; ".join(dict.fromkeys(_messages(value)))[:_MESSAGE_CHARACTERS]
 
 
 def _title(page: str) -> str:
@@ -138,7 +138,7 @@ def _title(page: str) -> str:
     opening = _TITLE.search(page)
     begin = page.find(">", opening.end()) + 1 if opening else 0
     closing = _TITLE_END.search(page, begin) if begin else None
-    return page[begin : closing.start()].strip()[:_SAID_CHARACTERS] if closing else ""
+    return page[begin : closing.start()].strip()[:_MESSAGE_CHARACTERS] if closing else ""
 
 
 def _place(url: str, location: str) -> str:
@@ -157,30 +157,30 @@ def _origin(url: str, location: str) -> str:
     return f"{place.scheme}://{place.hostname}{port}" if location and place.hostname else _NO_URL
 
 
-def _words(value: object, depth: int = _DEPTH) -> list[str]:
+def _messages(value: object, depth: int = _DEPTH) -> list[str]:
     """Collect texts under the keys that hosts use for errors, else under any key; a few, and not from any depth."""
     if isinstance(value, str):
-        return [value[:_SAID_CHARACTERS]]
+        return [value[:_MESSAGE_CHARACTERS]]
     if depth == 0:
         return []
     if isinstance(value, list):
-        return [word for item in value[:10] for word in _words(item, depth - 1)][:_WORDS_KEPT]
+        return [message for item in value[:10] for message in _messages(item, depth - 1)][:_MESSAGES_KEPT]
     if not isinstance(value, Mapping):
         return []
-    found = [word for key in _ERROR_KEYS if key in value for word in _words(value[key], depth - 1)]
+    found = [message for key in _ERROR_KEYS if key in value for message in _messages(value[key], depth - 1)]
     if not found:
         # GitLab: {"message": {"base": ["…"]}}; GitHub: {"errors": [{"resource", "field", "code"}]}.
         first = list(islice(value.items(), 10))
-        found = [f"{key[:100]}: {word}" for key, item in first for word in _words(item, depth - 1)]
-    return found[:_WORDS_KEPT]
+        found = [f"{key[:100]}: {message}" for key, item in first for message in _messages(item, depth - 1)]
+    return found[:_MESSAGES_KEPT]
 
 
-def _seconds_named(said: str, headers: Mapping[str, str]) -> float | None:
+def _seconds_named(message: str, headers: Mapping[str, str]) -> float | None:
     try:
-        return float(said)
+        return float(message)
     except ValueError:
         pass
-    moment = http_date(said)
+    moment = http_date(message)
     return None if moment is None else seconds_until(moment.timestamp(), headers)
 
 

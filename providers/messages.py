@@ -79,8 +79,8 @@ class Reply:
         try:
             return parsed(self.body)
         except ProviderMalformed:
-            said = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-            kind = said if said in _NAMED_TYPES else "another content type" if said else "no content type"
+            given = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+            kind = given if given in _NAMED_TYPES else "another content type" if given else "no content type"
             raise ProviderMalformed(
                 f"the answer ({kind}, {len(self.body)} bytes) is not the JSON that the API promises", status=self.status
             ) from None

@@ -23,9 +23,9 @@ async def read(answer: Reply | bytes, reader: Callable[[], T]) -> T:
     """Return what a reader makes of this answer; raises what it raises."""
     if len(answer.body if isinstance(answer, Reply) else answer) <= AT_ONCE_BYTES:
         return reader()
-    return await beside(reader)
+    return await in_thread(reader)
 
 
-async def beside(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T]) -> T:
     """Return what takes long also for a little input, beside the event loop; raises what it raises."""
     return await _READING.run(work)

@@ -53,17 +53,17 @@ def config_read_shown(queues: Queues, timings: Timings, *, summary: str) -> Acti
     return config_read(queues, timings, summary=summary, attempts=3)
 
 
-def tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+def send_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Tell a place a member's view: what it was not told within this activity it is told at the step's next wait.
 
     A place that never receives it would keep others waiting; a step that never gets back would receive no command.
     """
-    config = tell_last(queues, timings, summary=summary)
+    config = send_last_view(queues, timings, summary=summary)
     config["schedule_to_close_timeout"] = AWAITED_WITHIN
     return config
 
 
-def tell_last(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+def send_last_view(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Tell places the last word of a promotion that ended: no step awaits it, and nobody would repeat it."""
     return _config(queues.config, timings, _backoff(initial=1, maximum=30), summary)
 
@@ -87,7 +87,7 @@ def drift_create(queues: Queues, timings: Timings, *, summary: str) -> ActivityC
     return config
 
 
-def drift_tell(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
+def drift_signal(queues: Queues, timings: Timings, *, summary: str) -> ActivityConfig:
     """Show drift, or request a sync for it: few attempts, since the workflow tries again after its next look."""
     return _config(queues.checks, timings, _backoff(initial=2, maximum=30, attempts=2), summary)
 

@@ -11,7 +11,7 @@ from activities.failures import describe
 from providers.errors import ProviderMalformed, ProviderNotFound, ProviderRejected
 from providers.models import BranchCommit, FileEdit
 from providers.ports import Branches
-from providers.reading import beside
+from providers.reading import in_thread
 
 LOG = 50
 """Commits that are looked through for our key: others made fewer while a reply was lost."""
@@ -45,7 +45,7 @@ async def plan(branches: Branches, branch: str, where: str, edits: Sequence[Edit
         raise ProviderNotFound("it has no commit")
     contents = await _read(branches, where, edits, log[0].sha)
     # It takes seconds where files are large.
-    held, texts = await beside(partial(_edited, edits, contents))
+    held, texts = await in_thread(partial(_edited, edits, contents))
     return Plan(
         branch=branch,
         head=log[0].sha,
@@ -58,7 +58,7 @@ async def plan(branches: Branches, branch: str, where: str, edits: Sequence[Edit
 async def holds_nothing_else(branches: Branches, where: str, edits: Sequence[Edit], head: str, *, on: str) -> bool:
     """Return whether the files of a commit are those of the one that it is made on, with the edits and nothing else."""
     before, after = [await _read(branches, where, edits, revision) for revision in (on, head)]
-    _, texts = await beside(partial(_edited, edits, before))
+    _, texts = await in_thread(partial(_edited, edits, before))
     return texts == after
 
 

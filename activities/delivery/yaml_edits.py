@@ -23,7 +23,7 @@ BRACKETS_LIMIT = 32
 _INTEGER = "tag:yaml.org,2002:int"
 # Read as this very text by YAML 1.1 and 1.2 alike, wherever it stands.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@-]*(?::[A-Za-z0-9_./+@-]+)*")
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _DIGITS = re.compile(r"0|-?[1-9][0-9]*")
 
 
@@ -158,6 +158,6 @@ def _scalar(value: str, old: ScalarNode | None) -> str:
         return "'" + value.replace("'", "''") + "'"
     if old is None or old.style is None:
         number = old is not None and str(old.tag) == _INTEGER and _DIGITS.fullmatch(value)
-        if number or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS):
+        if number or (_PLAIN.fullmatch(value) and value.lower() not in _RESERVED):
             return value
     return to_json(value).decode()

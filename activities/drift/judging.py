@@ -111,15 +111,15 @@ def _entry_name(entry: str) -> str:
 
 def _changed(before: dict[str, str], now: dict[str, str]) -> str:
     parts = [
-        (word, names)
-        for word, names in (
+        (what, names)
+        for what, names in (
             ("changed", [name for name in before if name in now and before[name] != now[name]]),
             ("added", [name for name in now if name not in before]),
             ("removed", [name for name in before if name not in now]),
         )
         if names
     ]
-    return "; ".join(f"{word}: {', '.join(names)}" for word, names in parts)
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts)
 
 
 def _digest(uid: str, *values: str) -> str:

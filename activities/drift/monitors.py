@@ -22,8 +22,8 @@ _DIGEST_LENGTH = 10
 def monitor_name(environment: str, deployment: str, application: str) -> str:
     """Return the one name of what watches an application in an environment; people recognise its beginning."""
     digest = hashlib.sha256("\0".join((environment, deployment, application)).encode()).hexdigest()[:_DIGEST_LENGTH]
-    words = re.sub(r"[^a-z0-9]+", "-", f"{environment}-{deployment}".lower())
-    return f"{words[: MONITOR_NAME_MAX_LENGTH - _DIGEST_LENGTH - 1].strip('-')}-{digest}"
+    readable = re.sub(r"[^a-z0-9]+", "-", f"{environment}-{deployment}".lower())
+    return f"{readable[: MONITOR_NAME_MAX_LENGTH - _DIGEST_LENGTH - 1].strip('-')}-{digest}"
 
 
 async def create_monitors(kubernetes: Kubernetes, request: CreateDriftMonitorsInput) -> tuple[str, ...]:

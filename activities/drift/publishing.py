@@ -114,11 +114,11 @@ class DriftStatuses(DriftStatusActivities):
                 continue
             except ApiNotFound:
                 return False
-            await self._tell(document, status)
+            await self._signal(document, status)
             return True
         raise ApiConflict(f"DriftMonitor {namespace}/{name} kept changing", status=409)
 
-    async def _tell(self, document: Document, status: Document) -> None:
+    async def _signal(self, document: Document, status: Document) -> None:
         before, now = status_of(document).get("kind"), status.get("kind")
         metadata = document["metadata"]
         if before == now:

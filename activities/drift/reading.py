@@ -16,7 +16,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.models.drift import Drift, DriftReading, Verdict
 from activities.observing import observe
-from activities.ports import Lack, ReferenceMissing, ResourceOpener
+from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from activities.reading import NO_ANSWER, SILENT_AFTER, explain, reference
 from activities.targets import target_of
 from crds.api.ports import Kubernetes
@@ -138,7 +138,7 @@ class _Declared:
         if found is None:
             message = f"Environment `{spec.environment}` has no deployment `{spec.deployment}` any more: delete the "
             message += f"DriftMonitor `{monitor.metadata.name}`, or declare the deployment again"
-            raise ReferenceMissing(f"Environment/{spec.environment}", Lack.NOTHING_DEPLOYED, message)
+            raise ReferenceMissing(f"Environment/{spec.environment}", MissingReason.NOTHING_DEPLOYED, message)
         return environment, found
 
     async def _read(self, kind: type[Kind], namespace: str, name: str) -> Kind:

@@ -33,17 +33,17 @@ def description(event: FluxEvent) -> str:
 
 def flux_description(event: FluxEvent) -> str:
     """Return the words of the event's reason in lower case, as Flux does: `ApplySucceeded` is `apply succeeded`."""
-    words: list[str] = []
+    parts: list[str] = []
     for character in event.reason:
-        if words and _class(words[-1][-1]) == _class(character):
-            words[-1] += character
-        elif words and _class(character) == "lower" and _class(words[-1][-1]) == "upper":
+        if parts and _class(parts[-1][-1]) == _class(character):
+            parts[-1] += character
+        elif parts and _class(character) == "lower" and _class(parts[-1][-1]) == "upper":
             # An upper run gives its last letter to the word that follows: `CELExpression` is two words.
-            head, last = words[-1][:-1], words[-1][-1]
-            words[-1:] = [*([head] if head else []), last + character]
+            head, last = parts[-1][:-1], parts[-1][-1]
+            parts[-1:] = [*([head] if head else []), last + character]
         else:
-            words.append(character)
-    return " ".join(words).lower()
+            parts.append(character)
+    return " ".join(parts).lower()
 
 
 def _class(character: str) -> str:

@@ -57,7 +57,7 @@ class CommitVerdict(Bounded):
     over_pending: bool = False
     """Whether it may replace `pending` alone: a newer commit was reconciled before this one."""
 
-    def says_the_same(self, other: "CommitVerdict | None") -> bool:
+    def posts_the_same(self, other: "CommitVerdict | None") -> bool:
         """Tell whether people would see no difference."""
         return other is not None and (self.state, self.description, self.target_url) == (
             other.state,

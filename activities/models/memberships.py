@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from activities.models.configuration import EnvironmentView, FindPolicyInput, FindPolicyResult
 from activities.models.delivery import Observation, ReadDeploymentsInput
-from activities.models.places import Counter, MemberSignal, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.tracking import Timings
 
 
@@ -14,7 +14,7 @@ class TakeLaneInput:
 
     namespace: str
     repository: str
-    view: TellEnvironmentInput
+    view: SendViewInput
     read: ReadDeploymentsInput
 
 
@@ -32,7 +32,7 @@ class SendViewsInput:
 
     namespace: str
     repository: str
-    views: tuple[TellEnvironmentInput, ...]
+    views: tuple[SendViewInput, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +51,11 @@ class OpenHopInput:
     repository: str
     find: FindPolicyInput
     view: MemberSignal
-    """As the target is to get it but for `heard`, which the target's name decides."""
+    """As the target is to get it but for `received`, which the target's name decides."""
     timings: Timings
-    heard: dict[str, Counter] | None = None
+    received: dict[str, Counter] | None = None
     """Environment -> the newest counter that the member has of it."""
-    farewells: tuple[TellEnvironmentInput, ...] = ()
+    farewells: tuple[SendViewInput, ...] = ()
     """What ends the hop before: views of the places that it was about, one of which awaits an answer at most."""
 
 

@@ -51,7 +51,7 @@ class MemberSignal:
     components: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     """What the hop promotes, once its round has begun."""
-    heard: Counter | None = None
+    received: Counter | None = None
     """The newest counter heard of this place: a place without memory waits until it is named here."""
 
     @property
@@ -96,7 +96,7 @@ class PlaceSignal(Bounded):
     moved_by: dict[str, str] | None = None
     """Deployment -> name of the tracker that the place knows to have brought what runs there."""
     asks: bool = False
-    """The receiver must answer with its view, `heard` naming this counter; phase Gone where it is no member."""
+    """The receiver must answer with its view, `received` naming this counter; phase Gone where it is no member."""
 
     @property
     def problem(self) -> str:
@@ -105,7 +105,7 @@ class PlaceSignal(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TellEnvironmentInput:
+class SendViewInput:
     """Send a member's view to a place, which is started where it does not run."""
 
     namespace: str

@@ -146,7 +146,7 @@ class PresentInput:
     """The one label of the state, such as `pilotage/testing`; those of other states are removed. Empty for none."""
     place_label: str = ""
     """The label of the environment that the change is in; others of its prefix are removed. Empty for none."""
-    words: tuple[str, ...] = ()
+    steering_labels: tuple[str, ...] = ()
     """Labels by which people steer that are to be there, such as `pilotage/hold` while held."""
     cleared: tuple[str, ...] = ()
     """Labels by which people steered that were answered, and are to go."""

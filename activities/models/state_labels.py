@@ -17,8 +17,8 @@ PLACE_PREFIX = f"{PREFIX}env/"
 
 def state_label(state: State) -> str:
     """Return the label of a state, such as `pilotage/tests-failed`."""
-    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in state.value).lstrip("-")
-    return f"{PREFIX}{words}"
+    parts = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in state.value).lstrip("-")
+    return f"{PREFIX}{parts}"
 
 
 def place_label(environment: str) -> str:

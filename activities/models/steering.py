@@ -6,7 +6,7 @@ from typing import Annotated
 
 from activities.models.bounds import Bounded, First, Line, Short
 
-WORDS_KEPT = 20
+INSTRUCTIONS_KEPT = 20
 """Words that one look returns; those of people who may steer come before the others."""
 PROMOTE = "promote"
 STATE = "state"
@@ -14,7 +14,7 @@ STATE = "state"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Word(Bounded):
+class Instruction(Bounded):
     """One word of one person. Its id is that of the label's event or of the comment, so that it counts once."""
 
     id: Short
@@ -32,7 +32,7 @@ class Word(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadWordsInput:
+class ReadInstructionsInput:
     namespace: str
     repository: str
     number: int
@@ -45,8 +45,8 @@ class ReadWordsInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadWordsResult(Bounded):
-    words: Annotated[tuple[Word, ...], First(WORDS_KEPT)] = ()
+class ReadInstructionsResult(Bounded):
+    instructions: Annotated[tuple[Instruction, ...], First(INSTRUCTIONS_KEPT)] = ()
     """Oldest first."""
     label_cursor: Short = ""
     comment_cursor: Short = ""

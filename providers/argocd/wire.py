@@ -206,11 +206,11 @@ def read_event(line: bytes, server: str) -> ApplicationState:
     """Read one line of a stream. Raises ProviderNotFound when the application was deleted."""
     value = _event(line)
     if at(value, "error") is not None:
-        said = text(value, "error", "message") or text(value, "error", "error")
+        message = text(value, "error", "message") or text(value, "error", "error")
         status = _STATUS_OF_CODE.get(number(value, "error", "grpc_code", default=number(value, "error", "code")), 500)
         if status == 404:
-            raise ProviderNotFound(f"the stream ended: {said}", status=status)
-        raise ProviderUnavailable(f"the stream ended: {said}", status=status)
+            raise ProviderNotFound(f"the stream ended: {message}", status=status)
+        raise ProviderUnavailable(f"the stream ended: {message}", status=status)
     if text(value, "result", "type") == "DELETED":
         raise ProviderNotFound("the application was deleted", status=404)
     return read_application(document(value, "result", "application"), server)
@@ -234,18 +234,18 @@ def read_version(value: Document) -> str:
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
     """Tell what generic statuses hide: lost patches (500), operations in progress (400), sync windows (403)."""
-    said = str(error)
+    message = str(error)
     kind: type[ProviderError] | None = None
-    if request.operation == "patch" and _LOST_PATCH.search(said):
+    if request.operation == "patch" and _LOST_PATCH.search(message):
         kind = ProviderConflict
-    elif request.operation == "patch" and _BAD_PATCH.search(said):
+    elif request.operation == "patch" and _BAD_PATCH.search(message):
         kind = ProviderRejected
-    elif request.operation == "sync" and reply.status == 400 and _IN_PROGRESS.search(said):
+    elif request.operation == "sync" and reply.status == 400 and _IN_PROGRESS.search(message):
         kind = ProviderConflict
-    elif request.operation == "sync" and reply.status in (400, 403) and _SYNC_WINDOW.search(said):
+    elif request.operation == "sync" and reply.status in (400, 403) and _SYNC_WINDOW.search(message):
         # A window passes by itself; nobody needs to fix a right.
         kind = ProviderBlocked
-    return kind(said, status=error.status, retry_after=error.retry_after) if kind else error
+    return kind(message, status=error.status, retry_after=error.retry_after) if kind else error
 
 
 def _event(line: bytes) -> Document:

@@ -301,12 +301,12 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
     if reply.status != 403:
         return error
     try:
-        lacking = _scopes(reply.value())
+        missing = _scopes(reply.value())
     except ProviderMalformed:
         return error
-    if not lacking:
+    if not missing:
         return error
-    named = ", ".join(f"`{scope}`" for scope in lacking)
+    named = ", ".join(f"`{scope}`" for scope in missing)
     return type(error)(f"{error}: give the credential the scope {named}", status=error.status)
 
 

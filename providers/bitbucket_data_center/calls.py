@@ -99,5 +99,5 @@ class BitbucketDataCenterCalls:
 
 def _basic(credential: Credential) -> str:
     data = credential.data
-    word = data.get("token", "").strip() or data.get("password", "").strip()
-    return base64.b64encode(f"{data.get('username', '').strip()}:{word}".encode()).decode("ascii")
+    secret = data.get("token", "").strip() or data.get("password", "").strip()
+    return base64.b64encode(f"{data.get('username', '').strip()}:{secret}".encode()).decode("ascii")

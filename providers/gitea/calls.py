@@ -69,7 +69,7 @@ class GiteaCalls:
         try:
             reply = await self.call(wire.check_account())
         except ProviderUnauthorized as error:
-            if not wire.lacks_scope(str(error)):
+            if not wire.misses_scope(str(error)):
                 raise
             return ""
         return wire.read_login(reply.document())

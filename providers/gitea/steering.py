@@ -45,7 +45,7 @@ class GiteaSteering:
         try:
             reply = await self._calls.call(wire_steering.get_permission(self._calls.repository, person.id))
         except ProviderUnauthorized as error:
-            if error.status == 401 or wire.lacks_scope(str(error)):
+            if error.status == 401 or wire.misses_scope(str(error)):
                 raise
             text = f"{error}; make the account an administrator of the repository: only one may ask who may write"
             raise ProviderUnauthorized(text, status=error.status) from None

@@ -315,14 +315,14 @@ def may_write(repository: Document) -> bool:
     return at(repository, "permissions", "push") is not False
 
 
-def lacks_scope(said: str) -> bool:
+def misses_scope(message: str) -> bool:
     """Say whether a 403 is about what a token may do: the host knows the token then."""
-    return "required scope" in said
+    return "required scope" in message
 
 
 def refine(_request: Request, _reply: Reply, error: ProviderError) -> ProviderError:
     """Name all scopes that Pilotage needs where the host names one that a token lacks."""
-    if not isinstance(error, ProviderUnauthorized) or not lacks_scope(str(error)):
+    if not isinstance(error, ProviderUnauthorized) or not misses_scope(str(error)):
         return error
     text = f"{error}; Pilotage needs a token with {' and '.join(f'`{scope}`' for scope in SCOPES)}"
     return ProviderUnauthorized(text, status=error.status)

@@ -113,12 +113,12 @@ def judged(pull: Document, merge: Merge, error: ProviderError | None) -> Provide
         return found.merge_sha or ProviderUnavailable("the host does not show the merge commit yet")
     if error is None:
         return ProviderUnavailable("the host does not show the merge yet")
-    said = str(error)
+    message = str(error)
     if found.state is ChangeState.CLOSED:
-        return ProviderRejected(f"it is closed ({said})", status=error.status)
+        return ProviderRejected(f"it is closed ({message})", status=error.status)
     if found.head_sha != merge.head_sha:
         return ProviderConflict(f"its head is {found.head_sha[:40]}, not {merge.head_sha}", status=409)
-    if any(words in said.lower() for words in _PASSING):
+    if any(phrase in message.lower() for phrase in _PASSING):
         # Of some versions the first words also mean a conflict of the branches: nobody is told apart by them.
-        return ProviderBusy(said, status=error.status)
-    return ProviderRejected(said, status=error.status)
+        return ProviderBusy(message, status=error.status)
+    return ProviderRejected(message, status=error.status)

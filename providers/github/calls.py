@@ -109,10 +109,10 @@ class GitHubCalls:
         name = wire.read_account(repository)
         archived = wire.is_archived(repository)
         prove_writable(called=self.full_name, name=name, archived=archived, host="GitHub", shown=self.shown)
-        if lacking := rights.lacking(reply, self._needs, self.auth.granted if self.auth.is_app else None):
+        if missing := rights.missing(reply, self._needs, self.auth.granted if self.auth.is_app else None):
             # The next proof has a token that may do what was granted meanwhile.
             self.auth.renew(await self.auth.headers())
-            raise ProviderUnauthorized(self.shown(lacking), status=403)
+            raise ProviderUnauthorized(self.shown(missing), status=403)
         return name
 
     async def prove_seen(self) -> None:

@@ -20,6 +20,6 @@ class GitHubDeploymentRecords:
             deployment = wire.read_id(await calls.call(wire.create(calls.repository, wanted)))
         else:
             newest = await calls.call(wire.newest_status(calls.repository, deployment))
-            if await read(newest, partial(wire.says, newest, wanted)):
+            if await read(newest, partial(wire.shows, newest, wanted)):
                 return
         await calls.call(wire.create_status(calls.repository, deployment, wanted))

@@ -17,7 +17,7 @@ def read_granted(token: Document) -> Mapping[str, str] | None:
     return {name: text(token, "permissions", name) for name in _KNOWN}
 
 
-def lacking(reply: Reply, needs: Mapping[str, str], granted: Mapping[str, str] | None) -> str:
+def missing(reply: Reply, needs: Mapping[str, str], granted: Mapping[str, str] | None) -> str:
     """Say what the credential lacks for the repository that was read; empty where nothing is known to be missing.
 
     An App is granted permissions, which its token names. A classic token has scopes, which each answer names, and does

@@ -333,9 +333,9 @@ def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderErro
     return ProviderRejected(f"{text} ({error})", status=error.status)
 
 
-def is_unrelated(said: str) -> bool:
+def is_unrelated(message: str) -> bool:
     """Tell commits without a common ancestor from unknown ones; both are 404."""
-    return "no common ancestor" in said.lower()
+    return "no common ancestor" in message.lower()
 
 
 def _page(path: str, page: int, *, api: str, operation: str) -> Request:

@@ -102,9 +102,9 @@ def read_file(reply: Reply) -> bytes:
         raise ProviderMalformed("the answer's `content` is not the Base64 that the API promises") from None
 
 
-def knows_no_commit(said: str) -> bool:
+def knows_no_commit(message: str) -> bool:
     """Tell an unknown commit from a missing file; both are 404."""
-    return "no commit found for the ref" in said.lower()
+    return "no commit found for the ref" in message.lower()
 
 
 def create_branch(repository: str, branch: str, sha: str) -> Request:
@@ -119,9 +119,9 @@ def create_branch(repository: str, branch: str, sha: str) -> Request:
     )
 
 
-def exists_already(said: str) -> bool:
+def exists_already(message: str) -> bool:
     """Tell a branch that exists from other reasons of a 422."""
-    return "reference already exists" in said.lower()
+    return "reference already exists" in message.lower()
 
 
 def create_commit(full_name: str, wanted: NewCommit) -> Request:
@@ -159,16 +159,16 @@ def read_new_commit(reply: Reply) -> str:
 
 
 def _error(errors: list[Document]) -> ProviderError:
-    said = "; ".join(text(one, "message") for one in errors) or "an error without a text"
+    message = "; ".join(text(one, "message") for one in errors) or "an error without a text"
     kinds = [_KINDS[kind] for one in errors if (kind := text(one, "type")) in _KINDS]
     if kinds and kinds[0] is ProviderRateLimited:
-        return ProviderRateLimited(said, retry_after=_UNNAMED_WAIT)
+        return ProviderRateLimited(message, retry_after=_UNNAMED_WAIT)
     if kinds:
-        return kinds[0](said, status=403 if kinds[0] is ProviderUnauthorized else None)
+        return kinds[0](message, status=403 if kinds[0] is ProviderUnauthorized else None)
     # Timeouts of the host itself begin so, and only they do.
-    if said.lower().startswith("something went wrong"):
-        return ProviderUnavailable(said)
-    return ProviderRejected(said)
+    if message.lower().startswith("something went wrong"):
+        return ProviderUnavailable(message)
+    return ProviderRejected(message)
 
 
 def _path(name: str) -> str:

@@ -141,15 +141,15 @@ def unmerged(pull: Document, merge: Merge, error: ProviderError) -> ProviderErro
     405 is answered for what passes (mergeability is still being computed, the base branch moved meanwhile) and for what
     does not; the text alone tells some of them apart.
     """
-    found, said = wire.read_pull(pull), str(error)
+    found, message = wire.read_pull(pull), str(error)
     if found.head_sha != merge.head_sha:
         return ProviderConflict(f"its head is {found.head_sha[:40]}, not {merge.head_sha}", status=409)
     if found.state is ChangeState.MERGED:
         return found.merge_sha or ProviderUnavailable("the host does not show the merge commit yet")
     if found.state is ChangeState.CLOSED:
-        return ProviderRejected(f"it is closed ({said})", status=error.status)
+        return ProviderRejected(f"it is closed ({message})", status=error.status)
     computing = at(pull, "mergeable") is None and not flag(pull, "draft")
-    passing = "base branch was modified" in said.lower() or "merge already in progress" in said.lower()
+    passing = "base branch was modified" in message.lower() or "merge already in progress" in message.lower()
     if computing or passing or error.status == 409:
-        return ProviderBusy(said, status=error.status)
-    return ProviderRejected(said, status=error.status)
+        return ProviderBusy(message, status=error.status)
+    return ProviderRejected(message, status=error.status)

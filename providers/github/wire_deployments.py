@@ -73,7 +73,7 @@ def newest_status(repository: str, deployment: int) -> Request:
     )
 
 
-def says(reply: Reply, wanted: DeploymentRecord) -> bool:
+def shows(reply: Reply, wanted: DeploymentRecord) -> bool:
     """Tell whether the newest status says what is wanted."""
     body = status_of(wanted)
     return any(

@@ -25,7 +25,7 @@ from providers.http import HttpClients
 from providers.messages import ListBound, Reply, Request, has_next_page
 from providers.models import Origin, Run, RunPhase, RunReading
 from providers.origins import Facts, Ours, foreign_note, judged, own
-from providers.reading import beside, read
+from providers.reading import in_thread, read
 from providers.runs import by_number
 
 _ACTIVE = (RunPhase.QUEUED, RunPhase.RUNNING)
@@ -222,7 +222,7 @@ class GitHubActionsTestRuns:
                 return False
             raise
         # Parsing takes a while for a long file; other activities go on meanwhile.
-        return await beside(partial(run_names.shows_key, reply.text))
+        return await in_thread(partial(run_names.shows_key, reply.text))
 
     async def _call(self, request: Request) -> Reply:
         reply = await self._calls.call(request)

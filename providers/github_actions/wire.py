@@ -27,7 +27,7 @@ _CONCLUSIONS: Mapping[str, RunPhase] = {
     "timed_out": RunPhase.TIMED_OUT,
 }
 _KNOBS = frozenset({"neutral", "skipped"})
-_DETAILS_WORDS = re.compile(r"return_run_details")
+_DETAILS = re.compile(r"return_run_details")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,9 @@ def dispatch(repository: str, job: Job, *, ref: str, inputs: Mapping[str, str], 
     return Request(method="POST", path=f"{_workflow(repository, job)}/dispatches", json=body, operation="trigger")
 
 
-def refuses_details(said: str) -> bool:
+def refuses_details(message: str) -> bool:
     """Say whether a refusal names the field that only newer hosts know."""
-    return _DETAILS_WORDS.search(said) is not None
+    return _DETAILS.search(message) is not None
 
 
 def read_dispatch(reply: Reply, key: str) -> Run | None:

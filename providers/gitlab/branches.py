@@ -35,7 +35,7 @@ class GitLabBranches:
         reply = await self._calls.call(request)
         if reply.ok:
             return wire_branches.read_content(reply)
-        if not wire_branches.lacks_file(reply):
+        if not wire_branches.misses_file(reply):
             raise self._calls.error(request, reply)
         return None
 
@@ -75,6 +75,6 @@ class GitLabBranches:
         reply = await self._calls.call(request)
         if reply.ok:
             return await read(reply, lambda: wire_branches.read_file(reply.document()))
-        if not wire_branches.lacks_file(reply):
+        if not wire_branches.misses_file(reply):
             raise self._calls.error(request, reply)
         return None

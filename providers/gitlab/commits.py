@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from providers.documents import Document, required_text
-from providers.gitlab.wire import API, said_in
+from providers.gitlab.wire import API, message_in
 from providers.messages import Reply, Request, segment
 from providers.models import Ancestry
 
@@ -37,10 +37,10 @@ def read_ancestry(reply: Reply, base: str, head: str) -> Ancestry | None:
     if reply.ok:
         shared = required_text(reply.document(), "id")
         return _ANCESTRIES[shared.startswith(base), shared.startswith(head)]
-    said = said_in(reply).lower()
-    if reply.status == 404 and "merge base" in said:
+    message = message_in(reply).lower()
+    if reply.status == 404 and "merge base" in message:
         return Ancestry.DIVERGED
-    return Ancestry.UNKNOWN if reply.status == 400 and "could not find" in said else None
+    return Ancestry.UNKNOWN if reply.status == 400 and "could not find" in message else None
 
 
 def get_commit(project: str, revision: str) -> Request:

@@ -34,11 +34,11 @@ def get_merge_request(project: str, iid: int) -> Request:
 
 def read_merge_request(value: Document) -> HostPullRequest:
     """Read a merge request. Raises ProviderUnavailable where the host has not yet found out its head."""
-    iid, said = required_number(value, "iid"), required_text(value, "state")
+    iid, message = required_number(value, "iid"), required_text(value, "state")
     head = _head(value)
     if not head:
         raise ProviderUnavailable(f"merge request !{iid} has no commit yet: the host is still preparing it")
-    state = _STATES.get(said, ChangeState.CLOSED)
+    state = _STATES.get(message, ChangeState.CLOSED)
     return HostPullRequest(
         number=iid,
         title=text(value, "title"),

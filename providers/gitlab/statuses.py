@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from providers.documents import Document, likely_moment, required_number, required_text, text
-from providers.gitlab.wire import STATUS_API, page, said_in
+from providers.gitlab.wire import STATUS_API, message_in, page
 from providers.messages import Reply, Request, segment
 from providers.models import CommitStatus, StatusState
 from providers.redaction import shortened
@@ -85,5 +85,5 @@ def create_status(project: str, sha: str, status: CommitStatus, *, state: str = 
 
 def detour(status: CommitStatus, refused: Reply) -> tuple[str, ...]:
     """Return through which states a status gets its new text, as the refusal tells; empty for none."""
-    held = _HELD.search(said_in(refused))
+    held = _HELD.search(message_in(refused))
     return _DETOURS.get(held[1], ()) if held and status.state is StatusState.PENDING else ()

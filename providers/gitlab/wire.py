@@ -115,28 +115,28 @@ def read_missing_rights(reply: Reply) -> tuple[str, ...]:
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
     """Name what a refusal means where GitLab's own words or its status say something else."""
-    said = str(error)
+    message = str(error)
     if reply.redirects and not request.reads and "/projects/" in reply.headers.get("location", ""):
         # https://docs.gitlab.com/api/rest/#redirects: reads go on as if nothing had happened.
         hint = "the project was renamed or moved: name it in the GitRepository as it is called now, or by `projectId`"
-        return ProviderRejected(f"{hint} ({said})", status=reply.status)
+        return ProviderRejected(f"{hint} ({message})", status=reply.status)
     if request.api == STATUS_API and not request.reads:
-        return _refused_status(said, reply.status) or error
+        return _refused_status(message, reply.status) or error
     return error
 
 
-def _refused_status(said: str, status: int) -> ProviderError | None:
+def _refused_status(message: str, status: int) -> ProviderError | None:
     """Read a refusal of a commit status (https://docs.gitlab.com/api/commits/#set-the-pipeline-status-of-a-commit)."""
     if status == 409:
         # The host locks the statuses of one commit against each other.
-        return ProviderUnavailable(said, status=status)
+        return ProviderUnavailable(message, status=status)
     if status == 403:
         hint = "a status needs the role Developer, and CI/CD among the features of the project"
-        return ProviderUnauthorized(f"{said}; {hint}", status=status)
+        return ProviderUnauthorized(f"{message}; {hint}", status=status)
     return None
 
 
-def said_in(reply: Reply) -> str:
+def message_in(reply: Reply) -> str:
     """Return the message of a refusal where it is one text; lists and fields are left to `error_mapping`."""
     try:
         found = reply.document()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from providers.documents import Document, at, required_text, text
 from providers.errors import ProviderConflict, ProviderError, ProviderMalformed
-from providers.gitlab.wire import API, PAGE_SIZE, page, said_in
+from providers.gitlab.wire import API, PAGE_SIZE, message_in, page
 from providers.messages import Reply, Request, segment
 from providers.models import BranchCommit, FileEdit, NewCommit
 
@@ -68,9 +68,9 @@ def get_file(project: str, path: str, revision: str) -> Request:
     return _file(project, path, revision, "")
 
 
-def lacks_file(reply: Reply) -> bool:
+def misses_file(reply: Reply) -> bool:
     """Tell a missing file from a missing commit or project; all are 404."""
-    return "file not found" in said_in(reply).lower()
+    return "file not found" in message_in(reply).lower()
 
 
 def read_content(reply: Reply) -> bytes:
@@ -121,8 +121,8 @@ def read_commit_id(value: Document) -> str:
 
 def refused_commit(error: ProviderError) -> ProviderError:
     """Say what a 400 means: files that changed meanwhile, or exist by now, are told by words alone."""
-    said = str(error).lower()
-    if any(words in said for words in ("has changed since", "already exists", "doesn't exist", "does not exist")):
+    message = str(error).lower()
+    if any(phrase in message for phrase in ("has changed since", "already exists", "doesn't exist", "does not exist")):
         return ProviderConflict(str(error), status=error.status)
     return error
 

@@ -164,13 +164,13 @@ def is_merging(value: Document) -> bool:
 
 
 def _refused(error: ProviderError, status: str) -> ProviderError:
-    said = f"{error}{f' ({status})' if status else ''}"
+    message = f"{error}{f' ({status})' if status else ''}"
     if error.status == 401:
         # The credential is accepted: its user may not merge.
-        return ProviderUnauthorized(f"{said}; merging needs the right to merge into the target branch", status=403)
+        return ProviderUnauthorized(f"{message}; merging needs the right to merge into the target branch", status=403)
     if error.status == 409:
-        return ProviderBusy(said, status=409)
-    return ProviderRejected(said, status=error.status)
+        return ProviderBusy(message, status=409)
+    return ProviderRejected(message, status=error.status)
 
 
 def _message(value: Document, wanted: Merge) -> str:

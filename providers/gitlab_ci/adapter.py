@@ -123,8 +123,8 @@ class GitLabTestRuns:
             version = text((await self._calls.call(starting.get_version())).document(), "version")
             if not starting.takes_inputs(version):
                 wanted = ".".join(map(str, starting.INPUTS_SINCE))
-                said = self._calls.shown(f"GitLab {version}")
-                raise ProviderRejected(f"{said} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer")
+                message = self._calls.shown(f"GitLab {version}")
+                raise ProviderRejected(f"{message} ignores inputs: `parametersAs: Inputs` needs {wanted} or newer")
         return path
 
     async def traceable(self, job: str) -> bool:
@@ -260,13 +260,13 @@ def _ref(job: str) -> str:
 
 def refine(request: Request, reply: Reply, error: ProviderError) -> ProviderError:
     """Name what a refusal means: a wrong trigger token is hidden as 404, and an undeclared key as any input."""
-    said = str(error)
+    message = str(error)
     if request.operation == "trigger" and reply.status == 404:
-        return ProviderNotFound(f"no such project, or its token is wrong or lacks rights ({said})", status=404)
-    if request.operation == "trigger" and reply.status == 400 and starting.refuses_inputs(said):
+        return ProviderNotFound(f"no such project, or its token is wrong or lacks rights ({message})", status=404)
+    if request.operation == "trigger" and reply.status == 400 and starting.refuses_inputs(message):
         hint = f"declare `{starting.KEY_INPUT}` and every parameter under `spec: inputs` of the CI file"
-        return ProviderRejected(f"{said}; {hint}", status=400)
+        return ProviderRejected(f"{message}; {hint}", status=400)
     if isinstance(error, ProviderUnauthorized) and reply.status == 403 and request.operation == "check-project":
         hint = "reading pipelines needs the scope `read_api` or `api`, and at least the role Reporter"
-        return ProviderUnauthorized(f"{said}; {hint}", status=403)
+        return ProviderUnauthorized(f"{message}; {hint}", status=403)
     return error

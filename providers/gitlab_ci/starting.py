@@ -85,9 +85,9 @@ def takes_inputs(version: str) -> bool:
     return found is None or (int(found[1]), int(found[2])) >= INPUTS_SINCE
 
 
-def refuses_inputs(said: str) -> bool:
+def refuses_inputs(message: str) -> bool:
     """Say whether a refusal speaks of inputs that the CI file does not declare."""
-    return "inputs not defined in the `spec`" in said or "unknown input" in said.lower()
+    return "inputs not defined in the `spec`" in message or "unknown input" in message.lower()
 
 
 def shows_key(config: str, by: ParametersAs) -> bool:

@@ -160,8 +160,8 @@ def read_failure(jobs: Reply, bridges: Reply) -> tuple[RunPhase, str]:
     if children and not reasons and all(at(job, "downstream_pipeline", "status") == "canceled" for job in children):
         phase = RunPhase.CANCELLED
     jobs_named = named(f"{text(job, 'name')} ({text(job, 'failure_reason', default='failed')})" for job in failed)
-    said = f"failed jobs: {jobs_named}" if jobs_named else ""
-    return phase, "; ".join(filter(None, (said, named(map(_child, children)))))
+    message = f"failed jobs: {jobs_named}" if jobs_named else ""
+    return phase, "; ".join(filter(None, (message, named(map(_child, children)))))
 
 
 def _required(reply: Reply) -> tuple[Document, ...]:

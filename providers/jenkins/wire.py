@@ -29,7 +29,7 @@ _FIXED_DEFAULTS = frozenset({
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = 253_402_300_799_000
 _QUEUE_ITEM = re.compile(r"/queue/item/(\d{1,18})/?$", re.ASCII)
-_TIMEOUT_WORDS = re.compile(r"exceededtimeout|time-?d? ?out", re.IGNORECASE)
+_TIMEOUT = re.compile(r"exceededtimeout|time-?d? ?out", re.IGNORECASE)
 
 _RESULTS: Mapping[str, RunPhase] = {
     "SUCCESS": RunPhase.PASSED,
@@ -329,7 +329,7 @@ def _ends(value: Document) -> Iterator[Document]:
 def _timed_out(value: Document) -> bool:
     """Look for the cause that a `timeout` step leaves."""
     causes = (f"{text(cause, '_class')} {text(cause, 'shortDescription')}" for cause in _ends(value))
-    return any(_TIMEOUT_WORDS.search(cause) is not None for cause in causes)
+    return any(_TIMEOUT.search(cause) is not None for cause in causes)
 
 
 def _interruption(value: Document) -> str:

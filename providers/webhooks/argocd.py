@@ -7,7 +7,7 @@ the template that this reads.
 from datetime import datetime
 
 from providers.documents import Document
-from providers.webhooks.events import ApplicationNotice, Event, Headers, name_of, said
+from providers.webhooks.events import ApplicationNotice, Event, Headers, name_of, text_at
 from providers.webhooks.signatures import require_authorization
 
 
@@ -23,5 +23,5 @@ def delivery(_headers: Headers) -> str:
 
 def read(_headers: Headers, body: Document) -> Event:
     """Read which application a notification is about. Raises NotAnEvent for a body that names none."""
-    notice = ApplicationNotice(name=name_of(body, "application"), project=said(body, "project"))
+    notice = ApplicationNotice(name=name_of(body, "application"), project=text_at(body, "project"))
     return Event(name="application", about=(notice,))

@@ -3,7 +3,16 @@
 from datetime import datetime
 
 from providers.documents import Document
-from providers.webhooks.events import Event, Headers, Notice, PullRequestNotice, RepositoryName, name_of, positive, said
+from providers.webhooks.events import (
+    Event,
+    Headers,
+    Notice,
+    PullRequestNotice,
+    RepositoryName,
+    name_of,
+    positive,
+    text_at,
+)
 from providers.webhooks.signatures import require_authorization
 
 _PULL_REQUEST = "git.pullrequest."
@@ -36,7 +45,7 @@ def read(_headers: Headers, body: Document) -> Event:
                     full_name=f"{name_of(body, *where, 'project', 'name')}/{name_of(body, *where, 'name')}"
                 ),
                 number=positive(body, "resource", "pullRequestId"),
-                ended=said(body, "resource", "status") in _ENDED,
+                ended=text_at(body, "resource", "status") in _ENDED,
             ),
         )
     return Event(name=name, about=about)

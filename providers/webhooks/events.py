@@ -44,7 +44,7 @@ class RepositoryNotice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordNotice:
+class InstructionNotice:
     """Somebody labelled a pull request, or wrote a command on it."""
 
     repository: RepositoryName
@@ -71,7 +71,7 @@ class ApplicationNotice:
     """Empty where the sender tells none."""
 
 
-Notice: TypeAlias = PullRequestNotice | WordNotice | RepositoryNotice | RunNotice | ApplicationNotice
+Notice: TypeAlias = PullRequestNotice | InstructionNotice | RepositoryNotice | RunNotice | ApplicationNotice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def name_of(value: object, *path: str) -> str:
     raise NotAnEvent(f"`{'.'.join(path)}` is no text")
 
 
-def said(value: object, *path: str) -> str:
+def text_at(value: object, *path: str) -> str:
     """Return a text that may be missing; empty for anything that is none."""
     found = at(value, *path)
     return text(found, limit_bytes=_TEXT_BYTES) if isinstance(found, str) else ""
@@ -124,7 +124,7 @@ def said(value: object, *path: str) -> str:
 
 def repository_notices(value: object, *path: str, project_id: int = 0) -> tuple[RepositoryNotice, ...]:
     """Name a repository by its full name; none where an event, such as a test of the webhook, has no such name."""
-    name = said(value, *path)
+    name = text_at(value, *path)
     return (RepositoryNotice(repository=RepositoryName(full_name=name, project_id=project_id)),) if name else ()
 
 

@@ -9,17 +9,17 @@ from providers.documents import Document, flag
 from providers.webhooks.events import (
     Event,
     Headers,
+    InstructionNotice,
     NotAnEvent,
     Notice,
     PullRequestNotice,
     RepositoryName,
-    WordNotice,
     header,
     is_command,
     name_of,
     positive,
     repository_notices,
-    said,
+    text_at,
 )
 from providers.webhooks.signatures import require_hmac
 
@@ -50,21 +50,21 @@ def read(headers: Headers, body: Document) -> Event:
             PullRequestNotice(
                 repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
                 number=positive(body, "pull_request", "number"),
-                ended=said(body, "action") == "closed",
+                ended=text_at(body, "action") == "closed",
             ),
         )
         if header(headers, "x-gitea-event-type") == _LABELLED or header(headers, "x-forgejo-event-type") == _LABELLED:
-            about = (*about, _word(body, positive(body, "pull_request", "number")))
-    elif name in _COMMENTED and said(body, "action") == "created" and is_command(said(body, "comment", "body")):
-        about = (_word(body, positive(body, "issue", "number")),) if flag(body, "is_pull") else ()
+            about = (*about, _instruction(body, positive(body, "pull_request", "number")))
+    elif name in _COMMENTED and text_at(body, "action") == "created" and is_command(text_at(body, "comment", "body")):
+        about = (_instruction(body, positive(body, "issue", "number")),) if flag(body, "is_pull") else ()
     elif name in ("push", "repository"):
         about = repository_notices(body, "repository", "full_name")
     return Event(name=name, about=about)
 
 
-def _word(body: Document, number: int) -> WordNotice:
-    return WordNotice(
+def _instruction(body: Document, number: int) -> InstructionNotice:
+    return InstructionNotice(
         repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
         number=number,
-        by=said(body, "sender", "login"),
+        by=text_at(body, "sender", "login"),
     )

@@ -6,10 +6,10 @@ from providers.documents import Document, at
 from providers.webhooks.events import (
     Event,
     Headers,
+    InstructionNotice,
     Notice,
     PullRequestNotice,
     RepositoryName,
-    WordNotice,
     header,
     is_command,
     name_of,
@@ -17,7 +17,7 @@ from providers.webhooks.events import (
     repository_notices,
     required_header,
     run_notice,
-    said,
+    text_at,
 )
 from providers.webhooks.signatures import require_hmac
 
@@ -46,15 +46,15 @@ def read(headers: Headers, body: Document) -> Event:
             PullRequestNotice(
                 repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
                 number=positive(body, "pull_request", "number"),
-                ended=said(body, "action") == "closed",
+                ended=text_at(body, "action") == "closed",
             ),
         )
-        if said(body, "action") in _LABELLED:
-            about = (*about, _word(body, positive(body, "pull_request", "number")))
+        if text_at(body, "action") in _LABELLED:
+            about = (*about, _instruction(body, positive(body, "pull_request", "number")))
     elif name == "issue_comment" and _is_command_on_pull_request(body):
-        about = (_word(body, positive(body, "issue", "number")),)
-    elif name == "workflow_run" and said(body, "action") == "completed":
-        titles = (said(body, "workflow_run", "display_title"), said(body, "workflow_run", "name"))
+        about = (_instruction(body, positive(body, "issue", "number")),)
+    elif name == "workflow_run" and text_at(body, "action") == "completed":
+        titles = (text_at(body, "workflow_run", "display_title"), text_at(body, "workflow_run", "name"))
         about = (run_notice(name_of(body, "workflow_run", "html_url"), titles),)
     elif name in ("push", "repository"):
         about = repository_notices(body, "repository", "full_name")
@@ -62,13 +62,13 @@ def read(headers: Headers, body: Document) -> Event:
 
 
 def _is_command_on_pull_request(body: Document) -> bool:
-    written = said(body, "action") == "created" and is_command(said(body, "comment", "body"))
+    written = text_at(body, "action") == "created" and is_command(text_at(body, "comment", "body"))
     return written and at(body, "issue", "pull_request") is not None
 
 
-def _word(body: Document, number: int) -> WordNotice:
-    return WordNotice(
+def _instruction(body: Document, number: int) -> InstructionNotice:
+    return InstructionNotice(
         repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
         number=number,
-        by=said(body, "sender", "login"),
+        by=text_at(body, "sender", "login"),
     )

@@ -7,12 +7,12 @@ from providers.errors import ProviderMalformed
 from providers.webhooks.events import (
     Event,
     Headers,
+    InstructionNotice,
     NotAnEvent,
     Notice,
     PullRequestNotice,
     RepositoryName,
     RunNotice,
-    WordNotice,
     header,
     is_command,
     name_of,
@@ -20,7 +20,7 @@ from providers.webhooks.events import (
     repository_notices,
     required_header,
     run_notice,
-    said,
+    text_at,
 )
 from providers.webhooks.signatures import is_signing_token, require_signed_id, require_token
 
@@ -60,18 +60,18 @@ def read(headers: Headers, body: Document) -> Event:
                     project_id=_project_id(body),
                 ),
                 number=positive(body, "object_attributes", "iid"),
-                ended=said(body, "object_attributes", "action") in _ENDED,
+                ended=text_at(body, "object_attributes", "action") in _ENDED,
             ),
         )
         if at(body, "changes", "labels") is not None:
-            about = (*about, _word(body, positive(body, "object_attributes", "iid")))
-    elif name == "note" and is_command(said(body, "object_attributes", "note")):
+            about = (*about, _instruction(body, positive(body, "object_attributes", "iid")))
+    elif name == "note" and is_command(text_at(body, "object_attributes", "note")):
         # Notes on issues and commits come without a merge request.
         merge_request = at(body, "merge_request", "iid")
-        about = (_word(body, positive(body, "merge_request", "iid")),) if merge_request is not None else ()
+        about = (_instruction(body, positive(body, "merge_request", "iid")),) if merge_request is not None else ()
     elif name == "push":
         about = repository_notices(body, "project", "path_with_namespace", project_id=_project_id(body))
-    elif name == "pipeline" and said(body, "object_attributes", "status") in _FINAL:
+    elif name == "pipeline" and text_at(body, "object_attributes", "status") in _FINAL:
         about = (_pipeline(body),)
     return Event(name=name, about=about)
 
@@ -81,14 +81,14 @@ def _project_id(body: Document) -> int:
     return positive(body, "project", "id") if at(body, "project", "id") is not None else 0
 
 
-def _word(body: Document, number: int) -> WordNotice:
-    return WordNotice(
+def _instruction(body: Document, number: int) -> InstructionNotice:
+    return InstructionNotice(
         repository=RepositoryName(
             full_name=name_of(body, "project", "path_with_namespace"),
             project_id=_project_id(body),
         ),
         number=number,
-        by=said(body, "user", "username"),
+        by=text_at(body, "user", "username"),
     )
 
 
@@ -98,7 +98,7 @@ def _pipeline(body: Document) -> RunNotice:
         variables = documents(body, "object_attributes", "variables")
     except ProviderMalformed:
         raise NotAnEvent("`object_attributes.variables` is no list of objects") from None
-    keys = [said(one, "value") for one in variables if said(one, "key").upper() == _KEY_VARIABLE]
+    keys = [text_at(one, "value") for one in variables if text_at(one, "key").upper() == _KEY_VARIABLE]
     number = positive(body, "object_attributes", "id")
-    url = said(body, "object_attributes", "url") or f"{name_of(body, 'project', 'web_url')}/-/pipelines/{number}"
-    return run_notice(url, (said(body, "object_attributes", "name"), *keys))
+    url = text_at(body, "object_attributes", "url") or f"{name_of(body, 'project', 'web_url')}/-/pipelines/{number}"
+    return run_notice(url, (text_at(body, "object_attributes", "name"), *keys))

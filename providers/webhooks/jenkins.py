@@ -9,7 +9,7 @@ from datetime import datetime
 
 from providers.documents import Document, at
 from providers.jenkins.wire import KEY_PARAMETER
-from providers.webhooks.events import Event, Headers, Notice, name_of, run_notice, said
+from providers.webhooks.events import Event, Headers, Notice, name_of, run_notice, text_at
 from providers.webhooks.signatures import require_authorization
 
 _ENDED = frozenset({"COMPLETED", "FINALIZED"})
@@ -32,6 +32,6 @@ def read(_headers: Headers, body: Document) -> Event:
     about: tuple[Notice, ...] = ()
     if phase in _ENDED:
         parameters = at(body, "build", "parameters")
-        key = said(parameters, KEY_PARAMETER) if isinstance(parameters, Mapping) else ""
+        key = text_at(parameters, KEY_PARAMETER) if isinstance(parameters, Mapping) else ""
         about = (run_notice(name_of(body, "build", "full_url"), (key,)),)
     return Event(name=f"build {phase}", about=about)

@@ -12,10 +12,10 @@ from typing import Any
 from activities import observing
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
-from activities.models.places import TellEnvironmentInput
+from activities.models.places import SendViewInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.tracking import Component, RepositoryView, TrackerRef
-from activities.ports import Lack, ReferenceMissing, Repository
+from activities.ports import MissingReason, ReferenceMissing, Repository
 from activities.record_sinks import RecordLine
 from activities.targets import target_of
 from crds.v1alpha1.git_repository import RepositoryMode
@@ -513,14 +513,14 @@ class FakeConnections:
 class FakePlaces:
     """Collect what places are told."""
 
-    told: list[TellEnvironmentInput] = field(default_factory=list)
+    told: list[SendViewInput] = field(default_factory=list)
 
-    async def tell(self, request: TellEnvironmentInput) -> None:
+    async def send(self, request: SendViewInput) -> None:
         self.told.append(request)
 
 
 def _missing(what: str) -> ReferenceMissing:
-    return ReferenceMissing(what, Lack.NOT_FOUND, "it does not exist: create it")
+    return ReferenceMissing(what, MissingReason.NOT_FOUND, "it does not exist: create it")
 
 
 def text_of(value: object) -> str:

@@ -24,7 +24,7 @@ from activities.models.configuration import (
     ReadRepositoryResult,
 )
 from activities.models.failures import FailureKind
-from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from crds.api.live_trackers import PAGE
 from crds.api.ports import ApiForbidden, ApiUnavailable
@@ -318,9 +318,9 @@ async def test_thousands_of_trackers_are_listed_in_pages_between_which_the_event
             turns += 1
             await asyncio.sleep(0)
 
-    beside = asyncio.create_task(others())
+    in_thread = asyncio.create_task(others())
     found = [one async for one in pages_of(cluster)]
-    beside.cancel()
+    in_thread.cancel()
 
     assert [name for page in found for name in page] == sorted(f"web-{number}" for number in range(0, 5000, 2))
     assert max(len(page) for page in found) <= TRACKERS_LISTED
@@ -395,10 +395,8 @@ async def test_a_place_is_told() -> None:
         phase=Phase.READY,
         held=False,
     )
-    request = TellEnvironmentInput(
-        namespace="shop", environment="staging", repository="web", signal=signal, timings=Timings()
-    )
-    await ActivityEnvironment().run(configured.tell_environment, request)
+    request = SendViewInput(namespace="shop", environment="staging", repository="web", signal=signal, timings=Timings())
+    await ActivityEnvironment().run(configured.send_view, request)
     assert places.told == [request]
 
 

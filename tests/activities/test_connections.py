@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.credential_checks import CredentialProofs
 from activities.models.credential_checks import CheckConnectionInput, CheckConnectionResult, CheckedResource
-from activities.ports import Lack, ReferenceMissing, ResourceOpener
+from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
 from crds.api.ports import ApiForbidden, ApiUnavailable
 from providers.errors import (
     ProviderBusy,
@@ -140,7 +140,7 @@ async def test_a_rate_limit_is_no_verdict_and_its_pause_is_kept() -> None:
     ],
 )
 async def test_what_is_missing_has_a_reason_and_keeps_its_words(what: str, given: str, reason: str) -> None:
-    missing = ReferenceMissing(what, Lack(given), "create it", fields=("spec.jenkins: is required",))
+    missing = ReferenceMissing(what, MissingReason(given), "create it", fields=("spec.jenkins: is required",))
     outcome = (await check(Broken(missing))).outcome
     assert (outcome.accepted, outcome.reason) == (False, reason)
     assert outcome.message.startswith("create it")

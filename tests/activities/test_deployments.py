@@ -306,8 +306,8 @@ async def test_a_write_that_was_lost_or_refused_is_followed_by_no_sync() -> None
     assert (argocd.patches, argocd.syncs) == ([], [])
 
 
-@pytest.mark.parametrize("heard", [True, False], ids=["with its word", "without"])
-async def test_a_reply_lost_between_write_and_sync_repeats_neither(heard: bool) -> None:
+@pytest.mark.parametrize("received", [True, False], ids=["with its word", "without"])
+async def test_a_reply_lost_between_write_and_sync_repeats_neither(received: bool) -> None:
     argocd, words = server(), list[Any]()
     argocd.errors["sync"] = [ProviderUnavailable("late")]
     first = bounded_environment()
@@ -316,10 +316,10 @@ async def test_a_reply_lost_between_write_and_sync_repeats_neither(heard: bool) 
         await deliver(argocd, first)
     assert not caught.value.non_retryable
     second = bounded_environment(attempt=2)
-    second.info = replace(second.info, heartbeat_details=words if heard else [])
+    second.info = replace(second.info, heartbeat_details=words if received else [])
     answer = await deliver(argocd, second)
     # That the write is ours is known by the word alone; that it stands, in any case.
-    assert answer.written.outcome is (WriteOutcome.DONE if heard else WriteOutcome.ALREADY)
+    assert answer.written.outcome is (WriteOutcome.DONE if received else WriteOutcome.ALREADY)
     assert answer.synced is not None
     assert (len(argocd.patches), len(argocd.syncs)) == (1, 1)
 

@@ -22,7 +22,7 @@ from activities.models.credential_checks import CheckConnectionInput, CheckedRes
 from activities.models.failures import FailureKind
 from activities.models.revisions import ReadPullRequestInput
 from activities.models.testing import PollTestsInput
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from activities.redaction import known
 from crds.api.ports import ApiError, ApiForbidden, ApiInvalid, ApiUnavailable
 from providers.errors import (
@@ -82,7 +82,7 @@ def test_every_outcome_error_has_its_kind_and_the_kind_is_named_like_it() -> Non
 
 
 def test_a_failure_leaves_as_a_value_that_needs_no_text_to_be_understood() -> None:
-    missing = ReferenceMissing("Secret/ci", Lack.SECRET_NOT_FOUND, "create it", fields=("spec.url: bad",))
+    missing = ReferenceMissing("Secret/ci", MissingReason.SECRET_NOT_FOUND, "create it", fields=("spec.url: bad",))
     failure = carried(to_application_error(missing))
     assert (failure.kind, failure.object) == (FailureKind.REFERENCE_MISSING, "Secret/ci")
     assert failure.message == "create it (spec.url: bad)"
@@ -149,7 +149,9 @@ async def test_a_retry_after_never_undercuts_the_lag_of_the_list() -> None:
 
 
 def test_a_missing_reference_says_what_to_fix() -> None:
-    failure = to_application_error(ReferenceMissing("Secret/jenkins-token", Lack.SECRET_NOT_FOUND, "create it"))
+    failure = to_application_error(
+        ReferenceMissing("Secret/jenkins-token", MissingReason.SECRET_NOT_FOUND, "create it")
+    )
     assert failure.message == "Secret/jenkins-token: create it"
     assert failure.type == "ReferenceMissing"
 

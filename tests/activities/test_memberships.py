@@ -12,7 +12,7 @@ from activities.configuration import ResourceConfigActivities
 from activities.models.configuration import DeploymentSpec, FindPolicyInput, PolicyOutcome, WriteSpec
 from activities.models.delivery import ReadDeploymentsInput
 from activities.models.memberships import OpenHopInput, SendViewsInput, TakeLaneInput
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from providers.application_models import ApplicationRef, ApplicationState
 from tests.activities.cluster import Cluster, shop
@@ -25,9 +25,9 @@ class AnsweringPlaces:
 
     away: set[str] = field(default_factory=set)
     sent: list[str] = field(default_factory=list)
-    views: list[TellEnvironmentInput] = field(default_factory=list)
+    views: list[SendViewInput] = field(default_factory=list)
 
-    async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send(self, request: SendViewInput) -> PlaceSignal | None:
         if request.environment in self.away:
             raise ConnectionError("no route")
         self.sent.append(request.environment)
@@ -64,8 +64,8 @@ def member(phase: Phase, role: str = "target") -> MemberSignal:
     )
 
 
-def view(environment: str, phase: Phase, role: str = "target") -> TellEnvironmentInput:
-    return TellEnvironmentInput(
+def view(environment: str, phase: Phase, role: str = "target") -> SendViewInput:
+    return SendViewInput(
         namespace="shop", environment=environment, repository="web", signal=member(phase, role), timings=Timings()
     )
 
@@ -144,7 +144,7 @@ def opens(source: str = "dev") -> OpenHopInput:
         find=FindPolicyInput(namespace="shop", environment=source, repository="web"),
         view=member(Phase.WORKING),
         timings=Timings(),
-        heard={"staging": Counter(epoch=7, n=8)},
+        received={"staging": Counter(epoch=7, n=8)},
     )
 
 
@@ -156,7 +156,7 @@ async def test_a_hop_is_opened_with_its_policy_its_target_and_what_that_answers(
     assert opened.environment is not None
     assert opened.environment.name == opened.found.policy.target == "staging"
     assert (opened.sent, opened.answer and opened.answer.environment) == (True, "staging")
-    assert [view.signal.heard for view in places.views] == [Counter(epoch=7, n=8)]
+    assert [view.signal.received for view in places.views] == [Counter(epoch=7, n=8)]
 
 
 async def test_without_a_policy_nobody_is_sent_a_view() -> None:

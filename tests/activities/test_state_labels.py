@@ -55,7 +55,7 @@ def test_a_word_goes_only_once_it_was_answered() -> None:
     there = (*ALL, HOLD)
     assert plan_labels(NAMES, TESTING, there, LEFT).remove == ()
     assert plan_labels(NAMES, replace(TESTING, cleared=(HOLD,)), there, LEFT).remove == (HOLD,)
-    assert plan_labels(NAMES, replace(TESTING, words=(HOLD,)), ALL, LEFT).add == (HOLD,)
+    assert plan_labels(NAMES, replace(TESTING, steering_labels=(HOLD,)), ALL, LEFT).add == (HOLD,)
 
 
 def test_a_state_label_taken_off_comes_back_once_and_then_stays_off_until_the_state_changes() -> None:

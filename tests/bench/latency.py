@@ -104,7 +104,7 @@ def _milestones(events: Sequence[HistoryEvent], began: float) -> dict[str, float
     found = {"workflow started": events[0]}
     for said, name in (
         ("pull request asked for", "read_pull_request"),
-        ("source told", "tell_environment"),
+        ("source told", "send_view"),
         ("source heard, policy asked for", "open_hop"),
         ("target heard, revisions compared", "compare_revisions"),
         ("tests triggered", "trigger_round"),

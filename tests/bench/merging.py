@@ -17,7 +17,7 @@ from temporalio.client import Client
 from activities.delivery.git import GitDelivery
 from activities.models.configuration import BranchWriteSpec, TestSpec, WriteKind, WriteSpec
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from deploy.local.sandbox import seed
 from deploy.local.sandbox.server import Sandbox, running_sandbox
 from providers.http import HttpClients, HttpOptions
@@ -65,7 +65,7 @@ class MergingWorld(InstantWorld):
 
     async def _arrive(self, target: str) -> None:
         await asyncio.sleep(ARRIVAL_SECONDS)
-        await self.say(target)
+        await self.publish(target)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Opener:
         return self
 
     async def deployments(self, _namespace: str, instance: str) -> object:
-        raise ReferenceMissing(instance, Lack.NOT_FOUND, "there is none")
+        raise ReferenceMissing(instance, MissingReason.NOT_FOUND, "there is none")
 
 
 async def measure_merging(client: Client) -> list[Row]:

@@ -34,7 +34,7 @@ class Step:
     duration: timedelta = timedelta(0)
 
 
-SPEAKING = ("tell_environment", "send_views", "open_hop", "take_lane", "deliver_application", "sync_application")
+SPEAKING = ("send_view", "send_views", "open_hop", "take_lane", "deliver_application", "sync_application")
 
 
 def read_script(events: Iterable[HistoryEvent]) -> tuple[Step, ...]:

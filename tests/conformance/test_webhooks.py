@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from providers.webhooks import github
-from providers.webhooks.events import Event, PullRequestNotice, RunNotice, WordNotice
+from providers.webhooks.events import Event, InstructionNotice, PullRequestNotice, RunNotice
 from tests.conformance.material import package
 
 
@@ -31,7 +31,7 @@ def test_what_concerns_promotions_is_found_in_every_example(name: str) -> None:
             notice, *words = notices
             assert isinstance(notice, PullRequestNotice)
             # A label may be a word of the person who put it there.
-            assert [type(one) for one in words] == [WordNotice] * ("label" in body["action"])
+            assert [type(one) for one in words] == [InstructionNotice] * ("label" in body["action"])
             assert notice.repository.full_name == body["repository"]["full_name"]
             assert notice.number == body["pull_request"]["number"]
             assert notice.ended == (body["action"] == "closed")

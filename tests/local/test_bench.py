@@ -108,7 +108,7 @@ def test_a_script_awaits_what_the_history_awaited_in_its_order() -> None:
     told = History()
     told.add("WORKFLOW_EXECUTION_STARTED")
     read = told.activity("read_repository", "config")
-    tell = told.activity("tell_environment", "config")
+    tell = told.activity("send_view", "config")
     told.completed(tell)
     told.signal("place")
     timer = told.add("TIMER_STARTED", start_to_fire_timeout=Duration(seconds=2))
@@ -127,16 +127,16 @@ def test_a_script_awaits_what_the_history_awaited_in_its_order() -> None:
 
 def test_a_farewell_that_nobody_answered_is_silent_in_the_script() -> None:
     told = History()
-    told.activity("tell_environment", "config")
+    told.activity("send_view", "config")
     told.signal("place")
-    told.activity("tell_environment", "config")
+    told.activity("send_view", "config")
     assert [step.speaks for step in read_script(told.events) if step.do is Do.ACTIVITY] == [True, False]
 
 
 def test_a_signal_that_came_before_whatever_could_speak_is_not_awaited() -> None:
     told = History()
     told.signal("poke")
-    told.activity("tell_environment", "config")
+    told.activity("send_view", "config")
     told.activity("deliver_application", "delivery")
     told.signal("place")
     script = read_script(told.events)

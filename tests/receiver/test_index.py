@@ -9,12 +9,12 @@ from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from providers.webhooks.events import (
     ApplicationNotice,
+    InstructionNotice,
     Notice,
     PullRequestNotice,
     RepositoryName,
     RepositoryNotice,
     RunNotice,
-    WordNotice,
 )
 from tests.receiver.world import (
     KEY,
@@ -293,6 +293,6 @@ def test_what_cannot_be_read_hides_nothing_else() -> None:
 def test_who_labelled_or_wrote_concerns_the_tracker_also_once_it_is_merged() -> None:
     world = shop()
     world.apply(tracker(412, status={"attempt": 1, "pullRequest": {"state": "Merged"}}))
-    word = WordNotice(repository=RepositoryName(full_name="Acme/Web"), number=412, by="grace")
+    word = InstructionNotice(repository=RepositoryName(full_name="Acme/Web"), number=412, by="grace")
     assert named(world, PROVIDER, MERGE) == []
     assert named(world, PROVIDER, word) == ["shop/web-412 by grace"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from activities import commit_statuses, discovery, environments, finished_trackers, words
+from activities import commit_statuses, discovery, environments, finished_trackers, instructions
 from activities.delivery import proposals
 from activities.drift import presenting, publishing, reading
 from activities.drift.judging import Judgement
@@ -90,9 +90,9 @@ def of_steering() -> Iterator[Work]:
         LabelEvent(id=str(number), label="pilotage/hold", added=True, by=person, at=NOW, own=False)
         for number in range(LOOK_PAGES * 100)
     ]
-    yield partial(words.said_by_labels, LabelNames(), events, NOW)
+    yield partial(instructions.by_labels, LabelNames(), events, NOW)
     remarks = [Remark(id="9", body=REMARK, by=person, at=NOW, own=False, edited=False)] * LOOK_REMARKS
-    yield partial(words.said_by_comments, remarks)
+    yield partial(instructions.by_comments, remarks)
 
 
 def of_posting() -> Iterator[Work]:

@@ -61,17 +61,17 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
 @asynccontextmanager
 async def listener() -> AsyncIterator[tuple[int, list[bytes]]]:
     """Count what arrives at a port of this machine."""
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        received.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        yield server.sockets[0].getsockname()[1], heard
+        yield server.sockets[0].getsockname()[1], received
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_to_read_metadata_or_call_the_api_server_with_our_rights(base: str
 
 
 async def test_to_reach_this_machine_by_a_name_of_ones_own(names: dict[str, list[list[str]]]) -> None:
-    async with listener() as (port, heard):
+    async with listener() as (port, received):
         names["evil.example.com"] = [["127.0.0.1"]]
         for allowed in ((), ("*.example.com",)):
             with pytest.raises(ProviderMisconfigured, match="this machine"):
@@ -116,37 +116,37 @@ async def test_to_reach_this_machine_by_a_name_of_ones_own(names: dict[str, list
         names["evil.example.com"] = [["203.0.113.7", "127.0.0.1"]]
         with pytest.raises(ProviderMisconfigured):
             await call(f"http://evil.example.com:{port}")
-    assert heard == []
+    assert received == []
 
 
 async def test_to_rebind_a_name_between_the_check_and_the_connection(names: dict[str, list[list[str]]]) -> None:
-    async with listener() as (port, heard):
+    async with listener() as (port, received):
         # The first answer passes the check; an implementation that resolves again connects to the second.
         names["evil.example.com"] = [["192.0.2.1"], ["127.0.0.1"]]
         with pytest.raises(ProviderError) as refused:
             async with asyncio.timeout(8):
                 await call(f"http://evil.example.com:{port}")
-    assert heard == []
+    assert received == []
     assert isinstance(refused.value, ProviderUnavailable)
 
 
 async def test_a_host_that_the_operator_named_is_called_wherever_it_is(names: dict[str, list[list[str]]]) -> None:
-    async with listener() as (port, heard):
+    async with listener() as (port, received):
         names["ci.example.com"] = [["127.0.0.1"]]
         await call(f"http://ci.example.com:{port}", allowed=(f"ci.example.com:{port}",))
         with pytest.raises(ProviderMisconfigured):
             await call(f"http://ci.example.com:{port}", allowed=("ci.example.com:443",))
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 async def test_to_have_a_secret_sent_to_a_host_that_its_owner_did_not_name() -> None:
-    async with listener() as (port, heard):
+    async with listener() as (port, received):
         allowed = ("127.0.0.1",)
         for hosts in (("ci.example.com",), (), (f"127.0.0.1:{port + 1}",), ("*.0.0.1",), ("not a host/",)):
             with pytest.raises(ProviderMisconfigured, match=r"pilotage\.dev/hosts"):
                 await call(f"http://127.0.0.1:{port}", allowed=allowed, hosts=hosts)
         await call(f"http://127.0.0.1:{port}", allowed=allowed, hosts=("ci.example.com", f"127.0.0.1:{port}"))
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import ssl
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from activities.redaction import FORMS_LIMIT, known, reading_secrets, redact
 from crds.fields import SecretReference
 from providers.credentials import fingerprint, proof
@@ -68,7 +68,7 @@ async def test_to_stop_everybodys_work_by_a_secret(shape: str) -> None:
 async def test_to_have_more_kept_out_of_texts_than_is_quick(held: dict[str, bytes]) -> None:
     with reading_secrets(), pytest.raises(ReferenceMissing) as refused:
         await read(cluster_with(held), "s0")
-    assert refused.value.lack is Lack.INVALID
+    assert refused.value.reason is MissingReason.INVALID
     assert "`s0`" in refused.value.message
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository
 from tests.activities.cluster import Cluster
@@ -35,7 +35,7 @@ async def opens(made: Cluster, owner: str, name: str) -> bool:
     try:
         await Credentials(made.port(), system_namespace="pilotage").scm("shop", repository(owner, name))
     except ReferenceMissing as refused:
-        return refused.lack is not Lack.REPOSITORY_NOT_ALLOWED
+        return refused.reason is not MissingReason.REPOSITORY_NOT_ALLOWED
     return True
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import NAMESPACES, SECRETS, Document, resource_of
 from crds.fields import SecretReference
@@ -60,7 +60,7 @@ async def test_what_was_declared_is_taken_and_a_secret_says_which_label_it_lacks
         user = f"{one['kind']}/{one['metadata']['name']}"
         with pytest.raises(ReferenceMissing) as refused:
             await credentials.read(namespace, secret, user=user)
-        assert refused.value.lack is Lack.NO_CONSENT
+        assert refused.value.reason is MissingReason.NO_CONSENT
         await api.merge(SECRETS, namespace, secret.name, {"metadata": {"labels": label_in(str(refused.value))}})
         assert (await credentials.read(namespace, secret, user=user)).data
         # It is the same for the next resource that names it.

@@ -53,10 +53,10 @@ async def hold_between_waves(start: Starter) -> Run:
     world.slow_syncs = True
     run = await start()
     await world.eventually(lambda: world.writes == ["web-staging-0"])
-    assert (await run.say(Verb.HOLD)).accepted
+    assert (await run.command(Verb.HOLD)).accepted
     world.slow_syncs = False
     world.runs["staging"]["web-0"] = MINE
-    await world.say("staging")
+    await world.publish("staging")
     assert (await world.until(State.HELD)).held_state is State.PROMOTING
     return run
 
@@ -87,7 +87,7 @@ async def test_a_change_held_between_waves_moves_to_the_new_build_and_goes_on_wi
             first = (await run.handle.describe()).run_id
             await move(started, run, "b")
         assert world.writes == ["web-staging-0"]
-        assert (await run.say(Verb.RELEASE)).accepted
+        assert (await run.command(Verb.RELEASE)).accepted
         assert await run.end() is State.COMPLETED
         assert world.writes == ["web-staging-0", "web-staging-1"]
         replayer = Replayer(
@@ -105,7 +105,7 @@ async def test_a_change_moves_back_when_the_old_build_is_made_current_again(star
             run = await hold_between_waves(started)
             await move(started, run, "b")
             await move(started, run, "a")
-        assert (await run.say(Verb.RELEASE)).accepted
+        assert (await run.command(Verb.RELEASE)).accepted
         assert await run.end() is State.COMPLETED
         assert world.writes == ["web-staging-0", "web-staging-1"]
 
@@ -129,6 +129,6 @@ async def test_a_delivery_that_outgrows_its_history_continues_on_the_new_build(s
             assert (await run.handle.query(PromotionWorkflow.progress)).state is State.PROMOTING
         world.slow_syncs = False
         world.runs["staging"] = dict.fromkeys(("web-0", "web-1"), MINE)
-        await world.say("staging")
+        await world.publish("staging")
         assert await run.end() is State.COMPLETED
         assert len(set(world.writes)) == len(world.writes)

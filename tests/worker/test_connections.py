@@ -32,7 +32,7 @@ async def lacking_in(connections: ClusterOpener, kind: str) -> tuple[str, str]:
     name = {"repository": "web", "ci_runs": "jenkins", "deployments": "argocd"}[kind]
     with pytest.raises(ReferenceMissing) as caught:
         await getattr(connections, kind)("shop", name)
-    return caught.value.what, caught.value.lack
+    return caught.value.what, caught.value.reason
 
 
 async def test_a_rotated_secret_is_used_by_the_next_call(open_http: Opener) -> None:

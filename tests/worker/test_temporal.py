@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker.temporal.connect
-from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from deploy.local.environment.ports import free_port
 from worker.serving.process import versioning
@@ -122,17 +122,17 @@ async def test_telling_a_place_starts_it_once_and_again_after_its_end(client: Cl
         phase=Phase.WORKING,
         held=False,
     )
-    request = TellEnvironmentInput(
+    request = SendViewInput(
         namespace="shop", environment="staging", repository="web", signal=signal_, timings=Timings()
     )
     places = TemporalPlaces(client, installation)
     handle = client.get_workflow_handle(environment_workflow_id(installation, "shop", "staging", "web"))
-    await places.tell(request)
+    await places.send(request)
     first = await handle.describe()
-    await places.tell(request)
+    await places.send(request)
     assert (await handle.describe()).run_id == first.run_id
     await handle.terminate()
-    await places.tell(request)
+    await places.send(request)
     second = await handle.describe()
     assert (second.status, second.run_id != first.run_id) == (WorkflowExecutionStatus.RUNNING, True)
     assert second.typed_search_attributes.search_attributes[0].value in ("shop", "staging", "web")

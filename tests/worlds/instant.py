@@ -60,7 +60,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import BlockedBy, Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -73,7 +73,7 @@ from activities.models.revisions import (
     Shown,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, TrackerStatus
-from activities.models.steering import ReadWordsInput, ReadWordsResult, Word
+from activities.models.steering import Instruction, ReadInstructionsInput, ReadInstructionsResult
 from activities.models.testing import (
     CancelTestsInput,
     CancelTestsResult,
@@ -134,9 +134,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     statuses: list[TrackerStatus] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     presented: list[PresentInput] = field(default_factory=list)
-    words_said: list[Word] = field(default_factory=list)
+    instructions_given: list[Instruction] = field(default_factory=list)
     """What people said on the pull request since the last look."""
-    asked_for_words: list[ReadWordsInput] = field(default_factory=list)
+    asked_for_instructions: list[ReadInstructionsInput] = field(default_factory=list)
     members: list[tuple[str, MemberSignal]] = field(default_factory=list)
     grants: bool = True
     watched: list[CreateDriftMonitorsInput] = field(default_factory=list)
@@ -196,9 +196,9 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     async def deploy(self, environment: str, revision: str) -> None:
         """Have an environment run something, and its place say so."""
         self.runs[environment] = dict.fromkeys(self.runs[environment], revision)
-        await self.say(environment)
+        await self.publish(environment)
 
-    async def say(self, environment: str, *, answers: MemberSignal | None = None) -> None:
+    async def publish(self, environment: str, *, answers: MemberSignal | None = None) -> None:
         """Send a place's view to the workflow that this world is about."""
         signal = self.view_of(environment, answers=answers)
         if self.workflow_id:
@@ -275,26 +275,26 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         return ListTrackersResult(trackers=())
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         self.members.append((request.environment, request.signal))
         if request.signal.phase not in (Phase.GONE, Phase.ARRIVED):
-            await self.say(request.environment, answers=request.signal)
+            await self.publish(request.environment, answers=request.signal)
         return None
 
     @activity.defn
     async def send_views(self, request: SendViewsInput) -> SendViewsResult:
-        answers = await asyncio.gather(*map(self.tell_environment, request.views))
+        answers = await asyncio.gather(*map(self.send_view, request.views))
         return SendViewsResult(answer=next(filter(None, answers), None))
 
     @activity.defn
     async def open_hop(self, request: OpenHopInput) -> OpenHopResult:
         return await memberships.open_hop(
-            request, find=self.find_policy, read=self.read_environment, send=self.tell_environment
+            request, find=self.find_policy, read=self.read_environment, send=self.send_view
         )
 
     @activity.defn
     async def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
-        await self.tell_environment(request.view)
+        await self.send_view(request.view)
         read = await self._read_beside(request.read)
         return TakeLaneResult(observations=read.observations if read is not None else None)
 
@@ -322,10 +322,12 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
         raise AssertionError("the worlds declare no files")
 
     @activity.defn
-    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
-        self.asked_for_words.append(request)
-        said, self.words_said = self.words_said, []
-        return ReadWordsResult(words=tuple(said), label_cursor="1:9", comment_cursor="9:x", account="pilotage-bot")
+    async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
+        self.asked_for_instructions.append(request)
+        said, self.instructions_given = self.instructions_given, []
+        return ReadInstructionsResult(
+            instructions=tuple(said), label_cursor="1:9", comment_cursor="9:x", account="pilotage-bot"
+        )
 
     @activity.defn
     async def present_on_pull_request(self, request: PresentInput) -> PresentResult:
@@ -423,7 +425,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
             self.failed_operations.pop(application, None)
             self.keys[application] = (request.key, request.artifact.revision)
             self.runs[name][request.deployment.name] = request.artifact.revision
-        asyncio.get_running_loop().call_later(self.arrival_seconds, lambda: asyncio.ensure_future(self.say(name)))
+        asyncio.get_running_loop().call_later(self.arrival_seconds, lambda: asyncio.ensure_future(self.publish(name)))
         return WriteResult(outcome=WriteOutcome.DONE)
 
     @activity.defn

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from activities.environments import read_resource
 from activities.failures import describe
 from activities.models.budgets import TEXT_BYTES
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from crds.api.ports import ApiError, ApiResource, Document, Kubernetes
 from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.promotion_policy import PromotionPolicy
@@ -99,7 +99,7 @@ class _Runners:
             source = self.cluster
             if (await read_resource(source, TestRunner, namespace, runner)).spec != spec:
                 message = "it names a Secret, and the cluster's differs from the file's: apply it first"
-                raise ReferenceMissing(f"TestRunner/{runner}", Lack.NOT_APPLIED, message)
+                raise ReferenceMissing(f"TestRunner/{runner}", MissingReason.NOT_APPLIED, message)
         connections = ClusterOpener(source, self.http, system_namespace=self.system_namespace)
         runs = await connections.ci_runs(namespace, runner)
         return spec.type, runs
@@ -152,7 +152,7 @@ async def _judge(kind: RunnerType, runs: TestRuns, job: str) -> str:
 
 def _not_known(job: str, error: Exception) -> str:
     why = describe(error)
-    if isinstance(error, ReferenceMissing) and error.lack is Lack.FORBIDDEN:
+    if isinstance(error, ReferenceMissing) and error.reason is MissingReason.FORBIDDEN:
         why = f"you may not read {error.what}, whose credential the question needs"
     return f"not known whether runs of `{job}` show their promotion key: {why}"
 

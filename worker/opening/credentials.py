@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.environments import read_resource
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from activities.redaction import known
 from crds.api.ports import NAMESPACES, ApiForbidden, ApiNotFound, Document, Kubernetes
 from crds.fields import SecretReference
@@ -83,7 +83,7 @@ class Credentials:
         found, _ = await self._secret(namespace, reference.name, user)
         if not found.get(key):
             message = f"Secret `{reference.name}`, which {user} names, has no key `{key}`"
-            raise _missing(reference.name, Lack.NO_KEY, message)
+            raise _missing(reference.name, MissingReason.NO_KEY, message)
         return found
 
     async def scm(self, namespace: str, repository: GitRepository) -> ScmAccess:
@@ -95,7 +95,7 @@ class Credentials:
             labels = await self._labels(namespace)
             if not shared.allowed_namespaces.matches(labels):
                 message = f"{what} does not allow namespace `{namespace}`: its labels must match spec.allowedNamespaces"
-                raise ReferenceMissing(what, Lack.NAMESPACE_NOT_ALLOWED, message)
+                raise ReferenceMissing(what, MissingReason.NAMESPACE_NOT_ALLOWED, message)
             _check_allowed(what, shared, repository, labels)
             return await self._access(what, shared, self._system_namespace, repository)
         return await self._own_provider(namespace, reference.name, repository)
@@ -119,7 +119,7 @@ class Credentials:
                 wanted = repository.spec.host.value
                 raise ValueError(f"{what} is a {host.value} host, but the repository is described under `{wanted}`")
         except ValueError as error:
-            raise ReferenceMissing(what, Lack.INVALID, str(error)) from None
+            raise ReferenceMissing(what, MissingReason.INVALID, str(error)) from None
         credential = await self.read(
             home, spec.secret_ref, ca=spec.ca_secret_ref, proxy=spec.proxy_secret_ref, user=what
         )
@@ -140,24 +140,24 @@ class Credentials:
             secret = await self._secrets.get(namespace, name)
         except ApiNotFound:
             message = f"Secret `{name}`, which {user} names, does not exist in namespace {namespace}: create it"
-            raise _missing(name, Lack.SECRET_NOT_FOUND, message) from None
+            raise _missing(name, MissingReason.SECRET_NOT_FOUND, message) from None
         except ApiForbidden:
             message = f"Pilotage may not read Secret `{name}` in namespace {namespace}, which {user} names"
             raise _missing(
-                name, Lack.FORBIDDEN, f"{message}: grant `get` on it to the worker's service account"
+                name, MissingReason.FORBIDDEN, f"{message}: grant `get` on it to the worker's service account"
             ) from None
         if not (consented or consents(secret.labels)):
             # A person who may write a TestRunner may lack the right to read Secrets, and could send any of them away.
             message = f"Secret `{name}`, which {user} names, does not consent to be used"
             line = f'label it `{CONSENT_LABEL}: "true"` if it may be sent to systems that resources name'
-            raise _missing(name, Lack.NO_CONSENT, f"{message}: {line}")
+            raise _missing(name, MissingReason.NO_CONSENT, f"{message}: {line}")
         listed = secret.annotations.get(HOSTS_ANNOTATION)
         hosts = None if listed is None else tuple(one.strip() for one in listed.split(",") if one.strip())
         try:
             return {key: value.decode() for key, value in secret.data.items()}, hosts
         except UnicodeDecodeError:
             message = f"Secret `{name}`, which {user} names, holds a value that is not text"
-            raise _missing(name, Lack.INVALID, message) from None
+            raise _missing(name, MissingReason.INVALID, message) from None
 
     async def _labels(self, namespace: str) -> dict[str, str]:
         document = await self._namespaces.get("", namespace)
@@ -181,10 +181,10 @@ def _keep_out_of_texts(name: str, user: str, data: Mapping[str, str]) -> None:
     message = f"Secret `{name}`, which {user} names, holds more"
     if sum(map(len, values)) > SECRET_LIMIT_BYTES:
         message = f"{message} than {SECRET_LIMIT_BYTES} bytes beside `{CA_KEY}`: make one of what is needed there alone"
-        raise _missing(name, Lack.INVALID, message)
+        raise _missing(name, MissingReason.INVALID, message)
     if not known().remember(values):
         message = f"{message} values, with the other Secrets used beside it, than can be kept out of texts"
-        raise _missing(name, Lack.INVALID, f"{message}: remove keys that are not needed")
+        raise _missing(name, MissingReason.INVALID, f"{message}: remove keys that are not needed")
 
 
 def _check_allowed(
@@ -194,12 +194,12 @@ def _check_allowed(
     if shared.repositories and repository.spec.gitlab is not None and repository.spec.gitlab.project_id is not None:
         # The number decides which project is opened, whatever the names beside it say.
         message = f"{what} allows repositories by name: remove spec.gitlab.projectId"
-        raise ReferenceMissing(what, Lack.REPOSITORY_NOT_ALLOWED, message)
+        raise ReferenceMissing(what, MissingReason.REPOSITORY_NOT_ALLOWED, message)
     if not shared.allows(repository, labels):
         name = repository.spec.hosted.full_name
         message = f"{what} does not allow `{name}` to this namespace: its owner can add it to spec.repositories"
-        raise ReferenceMissing(what, Lack.REPOSITORY_NOT_ALLOWED, message)
+        raise ReferenceMissing(what, MissingReason.REPOSITORY_NOT_ALLOWED, message)
 
 
-def _missing(secret: str, lack: Lack, message: str) -> ReferenceMissing:
-    return ReferenceMissing(f"Secret/{secret}", lack, message)
+def _missing(secret: str, reason: MissingReason, message: str) -> ReferenceMissing:
+    return ReferenceMissing(f"Secret/{secret}", reason, message)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from activities.ports import Lack, ReferenceMissing
+from activities.ports import MissingReason, ReferenceMissing
 from providers.errors import ProviderRejected
 
 KEPT = 1000
@@ -25,7 +25,7 @@ class Kept:
             try:
                 self._open[whole] = opened()
             except ProviderRejected as error:
-                raise ReferenceMissing(what, Lack.INVALID, str(error)) from None
+                raise ReferenceMissing(what, MissingReason.INVALID, str(error)) from None
             if len(self._open) > KEPT:
                 self._open.popitem(last=False)
         self._open.move_to_end(whole)

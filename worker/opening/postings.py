@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from activities.environments import read_resource
 from activities.flux.subscriptions import FLUX_VERSIONS, flux_providers
-from activities.ports import Lack, PostingProvider, ReferenceMissing
+from activities.ports import MissingReason, PostingProvider, ReferenceMissing
 from crds.api.ports import ApiNotFound, Document, Kubernetes
 from crds.rules.field_errors import errors_of
 from crds.rules.flux_addresses import WrongAddress, repository_address
@@ -44,7 +44,7 @@ class PostingProviders:
         try:
             options = host_options(spec.type, repository_address(spec.type, address))
         except WrongAddress as error:
-            raise ReferenceMissing(what, Lack.INVALID, f"its address {error}") from None
+            raise ReferenceMissing(what, MissingReason.INVALID, f"its address {error}") from None
         identity = ScmIdentity(
             git_repository=name,
             git_repository_namespace=namespace,
@@ -63,15 +63,15 @@ class PostingProviders:
         what = f"Provider/{name}"
         if not self._flux_alerts:
             text = "Providers of Flux are not served: set PILOTAGE_FLUX_ALERTS for Pilotage's workers"
-            raise ReferenceMissing(what, Lack.INVALID, text)
+            raise ReferenceMissing(what, MissingReason.INVALID, text)
         document = await self._of_flux(namespace, name)
         if document is None:
-            raise ReferenceMissing(what, Lack.NOT_FOUND, f"it does not exist in namespace {namespace}")
+            raise ReferenceMissing(what, MissingReason.NOT_FOUND, f"it does not exist in namespace {namespace}")
         try:
             spec = ProviderSpec.from_wire(document.get("spec") or {})
         except ValidationError as invalid:
             fields = tuple(str(one) for one in errors_of(invalid))
-            raise ReferenceMissing(what, Lack.INVALID, "it cannot be used", fields=fields) from None
+            raise ReferenceMissing(what, MissingReason.INVALID, "it cannot be used", fields=fields) from None
         return str(document["metadata"].get("uid") or ""), spec
 
     async def _of_flux(self, namespace: str, name: str) -> Document | None:

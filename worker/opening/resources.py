@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
-from activities.ports import Lack, PostingProvider, ReferenceMissing, Repository
+from activities.ports import MissingReason, PostingProvider, ReferenceMissing, Repository
 from crds.api.ports import Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.git_repository import GitRepository, GitRepositorySpec, RepositoryMode
@@ -213,4 +213,4 @@ def _chosen(table: Mapping[ScmHost, Options], scm: ScmAccess, what: str) -> Opti
 
 
 def _invalid(what: str, message: str) -> ReferenceMissing:
-    return ReferenceMissing(what, Lack.INVALID, message)
+    return ReferenceMissing(what, MissingReason.INVALID, message)

@@ -25,7 +25,7 @@ from activities.models.commit_statuses import CommitVerdict, StatusSlot
 from crds.api.ports import ApiError
 from providers.documents import parsed
 from providers.errors import ProviderMalformed
-from providers.reading import beside, read
+from providers.reading import in_thread, read
 from worker.receiver.bodies import Answer, Places, Refused, read_body, respond
 from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_mirrors import Subscriptions
@@ -156,7 +156,7 @@ class FluxRoutes:
     async def _plans(self, namespace: str, event: FluxEvent) -> tuple[Plan, ...]:
         subscriptions = tuple(self._subscriptions.of(namespace))
         labels = await self._labels(event) if wants_labels(subscriptions, cleaned(event)) else None
-        return await beside(
+        return await in_thread(
             partial(
                 plan,
                 event,

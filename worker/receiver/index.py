@@ -18,12 +18,12 @@ from crds.api.reflector import Key, ObjectChange
 from crds.v1alpha1.git_repository import ProviderKind
 from providers.webhooks.events import (
     ApplicationNotice,
+    InstructionNotice,
     Notice,
     PullRequestNotice,
     RepositoryName,
     RepositoryNotice,
     RunNotice,
-    WordNotice,
 )
 from worker.receiver import hooks
 from worker.receiver.entries import OpenRun, RepositoryEntry, TrackerEntry, plain_url
@@ -106,8 +106,8 @@ class Index:
                 yield from self._of_pull_request(hook, notice)
             case RepositoryNotice():
                 yield from self._of_repository(hook, notice)
-            case WordNotice():
-                yield from self._of_word(hook, notice)
+            case InstructionNotice():
+                yield from self._of_instruction(hook, notice)
             case RunNotice():
                 yield from self._of_run(hook, notice)
             case ApplicationNotice():
@@ -129,7 +129,7 @@ class Index:
             if one.discovers or self._on_the_way.at((key.namespace, key.name)):
                 yield _followed(key, one)
 
-    def _of_word(self, hook: Hook, notice: WordNotice) -> Iterator[Target]:
+    def _of_instruction(self, hook: Hook, notice: InstructionNotice) -> Iterator[Target]:
         for key, _ in self._repositories(hook, notice.repository):
             for tracker in self._trackers(self._by_pull.at((key.namespace, key.name, notice.number))):
                 yield Said(tracker=tracker.ref, by=notice.by)

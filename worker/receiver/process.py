@@ -176,7 +176,7 @@ class Workflows:
         if isinstance(target, InstanceRef):
             return await self._promotions.poke_drift(target)
         if isinstance(target, Said):
-            return await self._promotions.poke_about_words(target.tracker, by=target.by)
+            return await self._promotions.poke_about_instructions(target.tracker, by=target.by)
         return await self._promotions.poke_place(
             namespace=target.namespace, environment=target.environment, repository=target.repository
         )

@@ -27,7 +27,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.models.places import EnvironmentInput, PlaceSignal, TellEnvironmentInput
+from activities.models.places import EnvironmentInput, PlaceSignal, SendViewInput
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.settings import unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
@@ -183,7 +183,7 @@ class TemporalPlaces:
         self._client = client
         self._queues = Queues(installation=installation)
 
-    async def tell(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send(self, request: SendViewInput) -> PlaceSignal | None:
         """Send the member's view and return the place's; None where that follows by signal, or nothing is answered.
 
         Raises RPCError, which is worth a retry.
@@ -199,7 +199,7 @@ class TemporalPlaces:
         await self._signal(request)
         return None
 
-    async def _call(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def _call(self, request: SendViewInput) -> PlaceSignal | None:
         installation = self._queues.installation
         start: WithStartWorkflowOperation[Any, None] = WithStartWorkflowOperation(
             ENVIRONMENT_WORKFLOW,
@@ -222,7 +222,7 @@ class TemporalPlaces:
             )
         return answer
 
-    def place(self, request: TellEnvironmentInput) -> EnvironmentInput:
+    def place(self, request: SendViewInput) -> EnvironmentInput:
         """Return what a place is started with."""
         return EnvironmentInput(
             installation=self._queues.installation,
@@ -232,7 +232,7 @@ class TemporalPlaces:
             timings=request.timings,
         )
 
-    async def _signal(self, request: TellEnvironmentInput) -> None:
+    async def _signal(self, request: SendViewInput) -> None:
         installation = self._queues.installation
         await self._client.start_workflow(
             ENVIRONMENT_WORKFLOW,
@@ -249,7 +249,7 @@ class TemporalPlaces:
         )
 
 
-def _place_attributes(request: TellEnvironmentInput) -> TypedSearchAttributes:
+def _place_attributes(request: SendViewInput) -> TypedSearchAttributes:
     values = {
         SEARCH_NAMESPACE: request.namespace,
         SEARCH_REPOSITORY: request.repository,

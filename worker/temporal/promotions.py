@@ -124,7 +124,7 @@ class TemporalPromotions:
         """Signal news of its pull request to the workflow; False where it does not run."""
         return await self._signal(self.identify(attempt), PULL_REQUEST_SIGNAL, news)
 
-    async def poke_about_words(self, attempt: TrackerRef, *, by: str) -> bool:
+    async def poke_about_instructions(self, attempt: TrackerRef, *, by: str) -> bool:
         """Have the workflow look at what people said on the pull request; False where it does not run."""
         return await self._signal(self.identify(attempt), PULL_REQUEST_POKE_SIGNAL, by)
 

@@ -30,7 +30,7 @@ from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from crds.v1alpha1.tracker_status import WaitingForWhat as Waiting
-from providers.reading import beside
+from providers.reading import in_thread
 from worker.watcher.entries import TrackerEntry
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
@@ -202,11 +202,11 @@ class DeclarationController:
         # Those of other namespaces are compared where files are written (activities/shared_applications.py).
         writers = Writers()
         if any(map(writes_branches, environments.values())):
-            writers = await beside(partial(_writers, environments, repositories))
+            writers = await in_thread(partial(_writers, environments, repositories))
         for environment in environments.values():
             judge = partial(_place_errors, environment, instances, repositories, writers, environments)
             # What is written to files may take a tenth of a second.
-            errors = await beside(judge) if writes_branches(environment) else judge()
+            errors = await in_thread(judge) if writes_branches(environment) else judge()
             errors += self._places_named.errors(environment)
             await self._say(environment, errors)
         oldest = oldest_of(repositories.values())
@@ -223,7 +223,7 @@ class DeclarationController:
             await self._say(provider, validate_provider(provider))
         for status in _only(CommitStatus, self._named(CommitStatus, namespace)).values():
             # To compile a pattern may take as long as anything may in one step, and there are forty.
-            await self._say(status, await beside(partial(validate_commit_status, status, providers=providers)))
+            await self._say(status, await in_thread(partial(validate_commit_status, status, providers=providers)))
 
     def _providers(self, namespace: str) -> frozenset[str] | None:
         if not self._cluster_scoped:

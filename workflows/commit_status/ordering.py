@@ -64,5 +64,5 @@ class Slot:
 
     def _settle(self) -> None:
         """Send nothing for what the host shows already; an event between the two is older all the same."""
-        if self.at_work is None and self.wanted is not None and self.wanted.says_the_same(self.posted):
+        if self.at_work is None and self.wanted is not None and self.wanted.posts_the_same(self.posted):
             self.posted, self.wanted = self.wanted, None

@@ -35,5 +35,5 @@ def details(progress: CredentialCheckProgress) -> str:
 
 def worth_publishing(outcome: CredentialCheckOutcome, generation: int) -> tuple[object, ...]:
     """Return what of an outcome deserves a write: words that differ while all is well do not."""
-    said = "" if outcome.accepted else outcome.message
-    return (outcome.accepted, outcome.reason, said, outcome.version, generation)
+    text = "" if outcome.accepted else outcome.message
+    return (outcome.accepted, outcome.reason, text, outcome.version, generation)

@@ -61,11 +61,11 @@ class Damped:
 
 def pairs_of(readings: Iterable[DriftReading], ancestry: Ancestry) -> dict[str, list[RevisionPair]]:
     """Return the pairs of commits that are still to be compared, by repository."""
-    lacking: dict[str, dict[RevisionPair, None]] = {}
+    missing: dict[str, dict[RevisionPair, None]] = {}
     for one in readings:
         if one.pair is not None and ancestry(one.pair.base, one.pair.head) is None:
-            lacking.setdefault(one.repository, {})[one.pair] = None
-    return {repository: list(pairs) for repository, pairs in lacking.items()}
+            missing.setdefault(one.repository, {})[one.pair] = None
+    return {repository: list(pairs) for repository, pairs in missing.items()}
 
 
 def decide(readings: Iterable[DriftReading], ancestry: Ancestry) -> tuple[Decided, ...]:

@@ -162,7 +162,7 @@ class DriftWorkflow:
         later: list[OpenSync] = []
         for one in self._syncs:
             request = SyncDriftedInput(namespace=self._start.instance.namespace, monitor=one.monitor, key=one.key)
-            config = policies.drift_tell(self._queues, self._start.timings, summary=f"sync for {one.monitor}")
+            config = policies.drift_signal(self._queues, self._start.timings, summary=f"sync for {one.monitor}")
             try:
                 result = await workflow.execute_activity_method(DriftActivities.sync_drifted, request, **config)
             except ActivityError as error:
@@ -185,7 +185,7 @@ class DriftWorkflow:
 
     async def _present_one(self, tracker: str) -> None:
         """Show it on the pull request, or have the promotion show it as long as that goes on."""
-        config = policies.drift_tell(self._queues, self._start.timings, summary=f"show drift of {tracker}")
+        config = policies.drift_signal(self._queues, self._start.timings, summary=f"show drift of {tracker}")
         request = PresentDriftInput(
             installation=self._start.installation, namespace=self._start.instance.namespace, tracker=tracker
         )

@@ -19,7 +19,7 @@ Lighten = Callable[[EnvironmentState], EnvironmentState]
 def fitting(state: EnvironmentState, limit: int = VALUE_BYTES) -> EnvironmentState:
     """Return the state in at most `limit` bytes: a workflow task whose payload is too large would fail for good."""
     steps: tuple[Lighten, ...] = (
-        _without_wording,
+        _without_text,
         _with_few_relations,
         _with_short_history,
         _without_relations,
@@ -33,7 +33,7 @@ def fitting(state: EnvironmentState, limit: int = VALUE_BYTES) -> EnvironmentSta
     return state
 
 
-def _without_wording(state: EnvironmentState) -> EnvironmentState:
+def _without_text(state: EnvironmentState) -> EnvironmentState:
     """Drop what Argo CD says, and keep the beginning of what is wrong: the next read brings it again."""
     observed = state.observer.observed
     bare = replace(
@@ -90,8 +90,8 @@ def _with_fewer_members(state: EnvironmentState, limit: int) -> EnvironmentState
         departed[tracker.uid] = member.signal.counter
         excess -= encoded_size(member) - encoded_size(awaited[tracker.uid]) - encoded_size(departed[tracker.uid])
     lighter = replace(roster, members=tuple(members), awaited=tuple(awaited.values()), departed=departed)
-    told = {uid: told for uid, told in state.told.items() if uid in {one.signal.tracker.uid for one in members}}
-    return replace(state, roster=lighter, told=told)
+    sent = {uid: sent for uid, sent in state.sent.items() if uid in {one.signal.tracker.uid for one in members}}
+    return replace(state, roster=lighter, sent=sent)
 
 
 def _has_lane(member: Member) -> bool:

@@ -32,7 +32,7 @@ class Holds:
             ours = [one for one in observations if one.component == component]
             # A tracker that does not know its components yet may touch any of them.
             touching = [one for one in held if not one.components or component in one.components]
-            missing = [one for one in touching if any(lacks(seen, one.revision or "", asking) for seen in ours)]
+            missing = [one for one in touching if any(misses(seen, one.revision or "", asking) for seen in ours)]
             self._lowest[component] = lowest(missing, asking)
 
     def in_the_way_of(self, candidate: MemberSignal) -> MemberSignal | None:
@@ -50,7 +50,7 @@ class Holds:
         return None
 
 
-def lacks(observation: Observation, revision: str, asking: Asking) -> bool:
+def misses(observation: Observation, revision: str, asking: Asking) -> bool:
     """Tell whether a deployment lacks a commit, as far as is known."""
     if observation.problem or observation.runs is None:
         return True

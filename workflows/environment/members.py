@@ -135,11 +135,11 @@ class Roster:
             self._members.pop(uid, None)
             self._depart(uid, signal.counter)
             return True
-        self._members[uid] = Member(signal=signal, heard_at=now, asked_at=known.asked_at if known else None)
+        self._members[uid] = Member(signal=signal, received_at=now, asked_at=known.asked_at if known else None)
         return True
 
     def _names_this_run(self, signal: MemberSignal) -> bool:
-        return signal.heard is not None and signal.heard.epoch == self.epoch
+        return signal.received is not None and signal.received.epoch == self.epoch
 
     def _replace_attempt(self, before: MemberSignal) -> None:
         """Keep the lane for an attempt that holds it or was granted it, until that one is known not to write.
@@ -147,7 +147,7 @@ class Roster:
         A writer is an attempt, not a tracker: a restart ends nothing that the attempt before has under way.
         """
         if self._has_lane(before):
-            self._await_older(OlderAttempt(tracker=before.tracker, heard=before.counter))
+            self._await_older(OlderAttempt(tracker=before.tracker, received=before.counter))
             self._close_grant_of(before.tracker.uid)
 
     def _close_grant_of(self, uid: str) -> None:
@@ -164,13 +164,13 @@ class Roster:
 
     def _receive_older(self, older: OlderAttempt, signal: MemberSignal) -> bool:
         """Take from a replaced attempt only whether it may write: it may not once it wants the lane no more."""
-        if signal.counter.as_tuple() <= older.heard.as_tuple():
+        if signal.counter.as_tuple() <= older.received.as_tuple():
             return False
-        if older.heard == Counter() and not self._names_this_run(signal):
+        if older.received == Counter() and not self._names_this_run(signal):
             # It may have become the holder after this, and before this run of the place.
             return False
         if signal.phase in (Phase.HOLDER, Phase.READY):
-            self._older[_writer(older.tracker)] = replace(older, heard=signal.counter)
+            self._older[_writer(older.tracker)] = replace(older, received=signal.counter)
         else:
             self._end_older(older)
         return True
@@ -191,8 +191,8 @@ class Roster:
         grant = self.grant
         if grant is None or grant.uid != signal.tracker.uid:
             return
-        heard = signal.heard is not None and signal.heard.as_tuple() >= grant.since.as_tuple()
-        if signal.phase is not Phase.READY or heard:
+        received = signal.received is not None and signal.received.as_tuple() >= grant.since.as_tuple()
+        if signal.phase is not Phase.READY or received:
             self.grant = None
 
     def repeated(self, signal: MemberSignal) -> bool:
@@ -319,14 +319,16 @@ class Roster:
             self._vanished, self._vanished_until = "", None
 
     def _ask_at(self, member: Member, blocking: bool, backstop: timedelta, holder_backstop: timedelta) -> datetime:
-        asked, heard, uid = member.asked_at, member.heard_at, member.signal.tracker.uid
+        asked, received, uid = member.asked_at, member.received_at, member.signal.tracker.uid
         granted = self.grant is not None and self.grant.uid == uid
         if blocking and not granted:
             # At once for each view of those who wait, then at the holder's pace. To ask because of its own view would
             # never end: an answer is one. The signal that carries a grant tells by itself whether its receiver exists.
-            waits = max((one.heard_at for one in self._members.values() if asks_for_lane(one.signal)), default=heard)
+            waits = max(
+                (one.received_at for one in self._members.values() if asks_for_lane(one.signal)), default=received
+            )
             return waits if asked is None or asked < waits else asked + holder_backstop
-        last = heard if asked is None else max(heard, asked)
+        last = received if asked is None else max(received, asked)
         return last + (holder_backstop if self._has_lane(member.signal) else backstop * SILENT_BACKSTOPS)
 
 

@@ -26,7 +26,7 @@ def matters(before: Sequence[Observation], after: Sequence[Observation]) -> bool
 
 def as_compared(observations: Sequence[Observation]) -> tuple[Observation, ...]:
     """Return observations without their wording, by which nothing is compared."""
-    return tuple(_without_wording(one) for one in observations)
+    return tuple(_without_text(one) for one in observations)
 
 
 def as_watched(observations: Sequence[Observation]) -> tuple[Observation, ...]:
@@ -34,7 +34,7 @@ def as_watched(observations: Sequence[Observation]) -> tuple[Observation, ...]:
     return tuple(replace(one, image=None, config_revision=None) for one in as_compared(observations))
 
 
-def _without_wording(observation: Observation) -> Observation:
+def _without_text(observation: Observation) -> Observation:
     return replace(observation, message="", operation_message="", url="")
 
 
@@ -67,7 +67,7 @@ def concerning(member: MemberSignal, observations: Sequence[Observation]) -> tup
     return tuple(one for one in observations if not member.components or one.component in member.components)
 
 
-def as_told(member: MemberSignal, observations: Sequence[Observation]) -> tuple[Observation, ...]:
+def as_sent(member: MemberSignal, observations: Sequence[Observation]) -> tuple[Observation, ...]:
     """Return the observations that concern a member, each with what this member judges by or shows, and no more."""
     return tuple(_for_member(member, one) for one in concerning(member, observations))
 
@@ -81,8 +81,8 @@ def _for_member(member: MemberSignal, one: Observation) -> Observation:
 
 def moves_concerning(member: MemberSignal | None, observed: Observed) -> dict[str, str]:
     """Return who brought what runs, for the deployments that a member is told of."""
-    told = concerning(member, observed.observations) if member is not None else ()
-    return {one.deployment: observed.moved_by[one.deployment] for one in told if one.deployment in observed.moved_by}
+    sent = concerning(member, observed.observations) if member is not None else ()
+    return {one.deployment: observed.moved_by[one.deployment] for one in sent if one.deployment in observed.moved_by}
 
 
 def essence(member: MemberSignal, observation: Observation) -> str:

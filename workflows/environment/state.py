@@ -17,7 +17,7 @@ class Member:
     """Hold the newest view of one tracker and what is owed to it."""
 
     signal: MemberSignal
-    heard_at: datetime
+    received_at: datetime
     asked_at: datetime | None = None
     answer_due: bool = True
 
@@ -35,7 +35,7 @@ class OlderAttempt:
     """Name an attempt that a newer one of its tracker replaced, and that may still write."""
 
     tracker: TrackerRef
-    heard: Counter = field(default_factory=Counter)
+    received: Counter = field(default_factory=Counter)
     """Its newest view: an older one that arrives late tells nothing."""
     asked_at: datetime | None = None
     down_to: int = 0
@@ -74,14 +74,14 @@ class RosterState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Sent:
     """Remember what a member was last told, so that it hears only what is new to it."""
 
     deployments: dict[str, str] = field(default_factory=dict)
     """Of a holder alone: digests of what it was told of each deployment, the quiet ones left as they were."""
     seen: str = ""
     """Digest of all that concerns any other member: hundreds of members times hundreds of deployments fit in none."""
-    words: str = ""
+    text: str = ""
     """Digest of whom it waits for and why nothing can be observed."""
     grant: Counter | None = None
     """The newest grant that it was told of."""
@@ -133,7 +133,7 @@ class EnvironmentState:
 
     roster: RosterState
     observer: ObserverState
-    told: dict[str, Told] = field(default_factory=dict)
+    sent: dict[str, Sent] = field(default_factory=dict)
     relations: tuple[KnownRelation, ...] = ()
     comparer: ComparerState = ComparerState()
     sequence: int = 0

@@ -20,8 +20,8 @@ from workflows.environment.lane import Decision, LaneView, asks_for_lane, decide
 from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
+from workflows.environment.sending import Announcements, Sender
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
-from workflows.environment.telling import Announcements, Teller
 from workflows.failures import failure_of, worth_showing
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, MEMBER_UPDATE, POKE_SIGNAL, PROGRESS_QUERY, Queues
 from workflows.runtime import lifetime
@@ -48,8 +48,8 @@ class EnvironmentWorkflow:
         self._roster = Roster(state.roster)
         self._observer = Observer(start, self._background, state.observer)
         self._comparer = Comparer(start, self._background, state.relations, state.comparer)
-        self._teller = Teller(
-            start, self._roster, self._observer, self._background, told=state.told, vanished=self._vanish
+        self._sender = Sender(
+            start, self._roster, self._observer, self._background, sent=state.sent, vanished=self._vanish
         )
         self._publisher = place_publisher(self._queues, start.timings, sequence=state.sequence)
         self._published: tuple[object, ...] | None = None
@@ -89,7 +89,7 @@ class EnvironmentWorkflow:
             raise ApplicationError("this run has ended", type="Ended", non_retryable=True)
         self._take(signal)
         self._background.wake()
-        return self._teller.answer(signal, self._look(workflow.now())[0])
+        return self._sender.answer(signal, self._look(workflow.now())[0])
 
     def _take(self, signal: MemberSignal) -> bool:
         known = {one.tracker.uid: (one.hop, one.role) for one in self._roster.members}
@@ -122,7 +122,7 @@ class EnvironmentWorkflow:
     def _step(self, now: datetime) -> datetime | None:
         """Decide on all that is known and start whatever follows; nothing here waits. Return when to decide again."""
         announcements, blockers = self._look(now)
-        self._teller.tell(announcements)
+        self._sender.send(announcements)
         self._observer.pursue(now, self._roster.members, self._holder())
         self._publish()
         workflow.set_current_details(self._details())
@@ -262,7 +262,7 @@ class EnvironmentWorkflow:
         server is away. The next run begins what was under way again, since what it is due to do is carried.
         """
         with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: not self._teller.busy, timeout=GRACE, timeout_summary="last signals")
+            await workflow.wait_condition(lambda: not self._sender.busy, timeout=GRACE, timeout_summary="last signals")
         # The next run publishes first of all.
         await self._publisher.give_up()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -271,7 +271,7 @@ class EnvironmentWorkflow:
         state = EnvironmentState(
             roster=self._roster.state(),
             observer=self._observer.state(),
-            told=self._teller.carried(),
+            sent=self._sender.carried(),
             relations=self._comparer.ancestry.relations(),
             comparer=self._comparer.state(),
             sequence=self._publisher.sequence,

@@ -24,8 +24,8 @@ from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import OpenCancel, PromotionState, TestProgress
+from workflows.runtime.background import BackgroundTasks
 from workflows.runtime.backoff import Backoff, jittered
-from workflows.runtime.beside import Beside
 from workflows.runtime.snapshot import Snapshot
 
 CANCEL_WITHIN = timedelta(hours=2)
@@ -51,7 +51,7 @@ class Run(Protocol):
         """Offer what changed for publishing."""
 
 
-class Cancelling(Beside):
+class Cancelling(BackgroundTasks):
     """Ask until the CI system has answered; what cannot be cancelled is only noted.
 
     What is open is kept in the story, so that continuing as new waits for nothing: the next run asks again.
@@ -80,7 +80,7 @@ class Cancelling(Beside):
                 for test in mine
             )
             if refs:
-                perhaps = any(test.unheard if test.run is None else not test.run.id for test in mine)
+                perhaps = any(test.unconfirmed if test.run is None else not test.run.id for test in mine)
                 one = OpenCancel(runner=runner, runs=refs, since=workflow.now(), perhaps=perhaps)
                 story.cancels = [*story.cancels, one][-KEPT:]
                 self.start(self._cancel(one))

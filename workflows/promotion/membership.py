@@ -24,7 +24,7 @@ from activities.models.budgets import LINE_BYTES
 from activities.models.configuration import FindPolicyInput
 from activities.models.delivery import Observation, ReadDeploymentsInput
 from activities.models.memberships import SendViewsInput, TakeLaneInput
-from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact
 from workflows import policies
@@ -44,14 +44,14 @@ class Membership:
         self.queues = Queues(installation=request.installation)
         self.ready_counter: Counter | None = None
         self.granted = False
-        self.told_hold = False
+        self.hold_sent = False
         self._begun = workflow.now()
         self._asking_ahead = Backoff(initial=self.timings.reference_initial, maximum=self.timings.reference_maximum)
         self._ask_ahead_at: datetime | None = None
         """When who is ahead is asked again; None while no answer to that is owed."""
-        self._told_at: dict[str, datetime] = {}
-        self._views: dict[str, PlaceSignal] = dict(story.heard)
-        self._retell: set[str] = set(story.farewells_owed)
+        self._sent_at: dict[str, datetime] = {}
+        self._views: dict[str, PlaceSignal] = dict(story.views)
+        self._to_answer: set[str] = set(story.farewells_owed)
 
     @property
     def phase(self) -> Phase:
@@ -87,19 +87,19 @@ class Membership:
         self._views[signal.environment] = signal
         ours = signal.environment in self.member_of
         if known is not None and known.counter.epoch != signal.counter.epoch:
-            self._retell.add(signal.environment)
+            self._to_answer.add(signal.environment)
         if signal.asks or (known is None and not ours):
-            self._retell.add(signal.environment)
+            self._to_answer.add(signal.environment)
         if signal.grant is None or not self._is_target(signal.environment):
             if signal.grant is not None:
-                self._retell.add(signal.environment)
+                self._to_answer.add(signal.environment)
             return
         ready = self.ready_counter
         fresh = ready is not None and signal.grant.answers.as_tuple() >= ready.as_tuple()
         if self.phase is Phase.READY and fresh and not self._held:
             self.granted = True
         elif self.phase is not Phase.HOLDER:
-            self._retell.add(signal.environment)
+            self._to_answer.add(signal.environment)
 
     def _is_target(self, environment: str) -> bool:
         return self.story.hop is not None and self.story.hop.policy.target == environment
@@ -112,19 +112,19 @@ class Membership:
         """Take a phase at the target of the hop and tell the target."""
         self._begin(phase)
         if self.story.hop is not None:
-            await self.tell(self.story.hop.policy.target, "target", phase)
+            await self.send(self.story.hop.policy.target, "target", phase)
 
     def _begin(self, phase: Phase) -> None:
         self.phase = phase
         if phase is not Phase.READY:
             self.ready_counter, self.granted = None, False
 
-    async def tell(self, environment: str, role: str, phase: Phase) -> None:
+    async def send(self, environment: str, role: str, phase: Phase) -> None:
         """Tell one place our whole view."""
         view = self._next_view(environment, role, phase)
-        config = policies.tell(self.queues, self.timings, summary=f"tell {environment}: {phase}")
+        config = policies.send_view(self.queues, self.timings, summary=f"tell {environment}: {phase}")
         try:
-            self.answered(await workflow.execute_activity_method(ConfigActivities.tell_environment, view, **config))
+            self.answered(await workflow.execute_activity_method(ConfigActivities.send_view, view, **config))
         except ActivityError as refusal:
             self._send_later(refusal, environment)
 
@@ -134,18 +134,18 @@ class Membership:
         Of one place at most an answer is awaited.
         """
         if len(standings) == 1:
-            await self.tell(*standings[0])
+            await self.send(*standings[0])
         else:
-            await self._send(policies.tell, *standings)
+            await self._send(policies.send_view, *standings)
 
     async def leave_all(self) -> None:
         """Send our last word to every place that knows of us or is owed our view; lasts until each has it."""
-        ahead = self.story.ahead if self.told_hold else ()
-        leaving = sorted({*self.member_of, *self._retell, *ahead})
+        ahead = self.story.ahead if self.hold_sent else ()
+        leaving = sorted({*self.member_of, *self._to_answer, *ahead})
         self.story.hold_untold = False
         if leaving:
             await self._send(
-                policies.tell_last, *((one, self.member_of.get(one, "ahead"), Phase.GONE) for one in leaving)
+                policies.send_last_view, *((one, self.member_of.get(one, "ahead"), Phase.GONE) for one in leaving)
             )
 
     async def _send(self, policy: Callable[..., ActivityConfig], *standings: tuple[str, str, Phase]) -> None:
@@ -175,7 +175,7 @@ class Membership:
             view=self._next_view(target, "target", Phase.HOLDER),
             read=reading,
         )
-        config = policies.tell(self.queues, self.timings, summary=f"take the lane of {target}")
+        config = policies.send_view(self.queues, self.timings, summary=f"take the lane of {target}")
         try:
             return (await workflow.execute_activity_method(ConfigActivities.take_lane, request, **config)).observations
         except ActivityError as refusal:
@@ -190,24 +190,24 @@ class Membership:
     def _send_later(self, refusal: ActivityError, *environments: str) -> None:
         # At the next wait, so that commands and deadlines come in between.
         workflow.logger.warning("a place could not be told", exc_info=refusal)
-        self._retell.update(environments)
+        self._to_answer.update(environments)
 
     def joining_view(self) -> tuple[MemberSignal, dict[str, Counter]]:
         """Return the view with which a target is joined that is not known yet, and what we heard of all places."""
-        heard = {environment: view.counter for environment, view in self._views.items()}
-        return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), heard
+        received = {environment: view.counter for environment, view in self._views.items()}
+        return replace(self._next_signal("target", Phase.WORKING, None), artifacts=()), received
 
-    def farewells(self, *standings: tuple[str, str, Phase]) -> tuple[TellEnvironmentInput, ...]:
+    def farewells(self, *standings: tuple[str, str, Phase]) -> tuple[SendViewInput, ...]:
         """Return what tells several places our whole view: (environment, role, phase) of each; it is to be sent."""
         return tuple(self._next_view(*one) for one in standings)
 
     def joined(self, environment: str, answer: PlaceSignal | None) -> None:
         """Note that a target was sent the view with which it is joined."""
         self.member_of[environment] = "target"
-        self._told_at[environment] = workflow.now()
+        self._sent_at[environment] = workflow.now()
         self.answered(answer)
 
-    def _next_signal(self, role: str, phase: Phase, heard: PlaceSignal | None) -> MemberSignal:
+    def _next_signal(self, role: str, phase: Phase, received: PlaceSignal | None) -> MemberSignal:
         """Return our whole view under a counter of its own: what is returned is sent."""
         story = self.story
         # Grows with the clock, so that a reset of the workflow uses no counter twice.
@@ -230,19 +230,19 @@ class Membership:
             revision=story.pull_request.merge_sha if story.pull_request else None,
             components=story.components or (),
             artifacts=artifacts,
-            heard=heard.counter if heard else None,
+            received=received.counter if received else None,
         )
 
-    def _next_view(self, environment: str, role: str, phase: Phase) -> TellEnvironmentInput:
+    def _next_view(self, environment: str, role: str, phase: Phase) -> SendViewInput:
         """Return what sends our whole view to one place."""
         signal = self._next_signal(role, phase, self._views.get(environment))
         if phase in (Phase.GONE, Phase.ARRIVED):
             self.member_of.pop(environment, None)
         else:
             self.member_of[environment] = role
-        self._retell.discard(environment)
-        self._told_at[environment] = workflow.now()
-        return TellEnvironmentInput(
+        self._to_answer.discard(environment)
+        self._sent_at[environment] = workflow.now()
+        return SendViewInput(
             namespace=self.request.tracker.namespace,
             environment=environment,
             repository=self.request.spec.repository,
@@ -252,7 +252,7 @@ class Membership:
 
     def farewells_owed(self) -> tuple[str, ...]:
         """Return the places that we left, or never joined, and that wait for our view; members get it anyway."""
-        return tuple(sorted(self._retell - set(self.member_of)))
+        return tuple(sorted(self._to_answer - set(self.member_of)))
 
     def phase_at(self, environment: str) -> tuple[str, Phase]:
         """Return our role and phase at a place; Gone where we are no member any more."""
@@ -261,27 +261,27 @@ class Membership:
             return "ahead", Phase.GONE
         return role, self.phase if role == "target" else Phase.WORKING
 
-    async def tell_again(self) -> None:
+    async def send_again(self) -> None:
         """Repeat our view to every place that knows us: the backstop of a lost signal."""
         for environment in sorted(self.member_of):
-            self._told_at[environment] = workflow.now()
-            await self._tell_as_is(environment)
+            self._sent_at[environment] = workflow.now()
+            await self._send_as_is(environment)
 
     def silent_for(self) -> timedelta:
         """Return how long ago the place that we neglected most heard of us."""
         now = workflow.now()
-        return max((now - self._told_at.get(one, self._begun) for one in self.member_of), default=timedelta(0))
+        return max((now - self._sent_at.get(one, self._begun) for one in self.member_of), default=timedelta(0))
 
-    async def _tell_as_is(self, environment: str) -> None:
+    async def _send_as_is(self, environment: str) -> None:
         """Repeat our view to one place; a grant that was heard is answered by taking or leaving it, never by Ready."""
         role, phase = self.phase_at(environment)
         if not (self.granted and role == "target" and phase is Phase.READY):
-            await self.tell(environment, role, phase)
+            await self.send(environment, role, phase)
 
     @property
     def unanswered(self) -> bool:
         """Whether a place waits for our view."""
-        return bool(self._retell) or (self.story.hold_untold and not self.asks_ahead_in)
+        return bool(self._to_answer) or (self.story.hold_untold and not self.asks_ahead_in)
 
     @property
     def asks_ahead_in(self) -> timedelta:
@@ -291,14 +291,14 @@ class Membership:
 
     async def answer(self) -> None:
         """Tell our view to every place that waits for it."""
-        for environment in sorted(self._retell):
-            self._retell.discard(environment)
-            await self._tell_as_is(environment)
+        for environment in sorted(self._to_answer):
+            self._to_answer.discard(environment)
+            await self._send_as_is(environment)
         if self.story.hold_untold and not self.asks_ahead_in:
-            self.story.hold_untold, self.told_hold = False, True
+            self.story.hold_untold, self.hold_sent = False, True
             self._ask_ahead_at = None
             await self._learn_ahead()
-            await self._tell_hold()
+            await self._send_hold()
 
     def hold_changed(self) -> None:
         """Have every place ahead told of a hold or a release."""
@@ -340,12 +340,12 @@ class Membership:
         if self.story.hold is not None:
             self.story.hold = replace(self.story.hold, untold=cut(why, LINE_BYTES))
 
-    async def _tell_hold(self) -> None:
+    async def _send_hold(self) -> None:
         """Tell every place ahead of the tracker that it is held, or no longer: hold must mean something everywhere."""
         for environment in self.story.ahead:
             if self.member_of.get(environment, "ahead") == "ahead":
-                await self.tell(environment, "ahead", Phase.WORKING if self._held else Phase.GONE)
+                await self.send(environment, "ahead", Phase.WORKING if self._held else Phase.GONE)
             else:
-                await self._tell_as_is(environment)
+                await self._send_as_is(environment)
         if self.story.environment in self.member_of:
-            await self._tell_as_is(self.story.environment)
+            await self._send_as_is(self.story.environment)

@@ -21,7 +21,7 @@ from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
 from workflows.promotion.state import PromotionState
-from workflows.runtime.beside import Beside
+from workflows.runtime.background import BackgroundTasks
 
 KEPT = 2
 """Places that are carried at most, the newest: each names all applications of its environment."""
@@ -42,7 +42,7 @@ class Run(Protocol):
         """Offer what changed for publishing."""
 
 
-class Monitoring(Beside):
+class Monitoring(BackgroundTasks):
     """Ask until the monitors are there; what cannot be made is only noted."""
 
     def __init__(self, run: Run) -> None:

@@ -179,7 +179,7 @@ class PromotionRun:
         """Put into the story what the next run is to know of places until they answer it."""
         story = self.story
         source, target = story.environment, story.hop.policy.target if story.hop else ""
-        story.heard = self.membership.views_of(source, target)
+        story.views = self.membership.views_of(source, target)
         story.farewells_owed = self.membership.farewells_owed()
         story.outdated = self.outdated is not None and self.outdated is self.membership.view(source)
 
@@ -270,7 +270,7 @@ class PromotionRun:
             self.changed()
         # Counted from our last word and not from here: pokes and polls end each wait long before it is due.
         if self.membership.silent_for() >= backstop:
-            await self.membership.tell_again()
+            await self.membership.send_again()
         limit = backstop - self.membership.silent_for()
         neglects = at_most is None or at_most > limit
         if at_most is not None:
@@ -289,7 +289,7 @@ class PromotionRun:
         except TimeoutError:
             if neglects:
                 self.on_backstop()
-                await self.membership.tell_again()
+                await self.membership.send_again()
             return False
         self.stop_if_ended()
         return ready()

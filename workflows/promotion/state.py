@@ -22,14 +22,14 @@ from workflows.runtime.inbox import Inbox
 RECORDS_KEPT = 20
 ANSWERS_KEPT = 100
 SUPERSEDED_KEPT = 5
-WORDS_SHOWN = 5
+INSTRUCTIONS_SHOWN = 5
 STEERING_LABELS_KEPT = 10
 RELATIONS_KEPT = 300
 SOURCE_MOVES_ALLOWED = 5
 """How many new rounds a moving source may cause in one hop before the tracker waits and says so."""
 
 
-class Lack(StrEnum):
+class RunBlocker(StrEnum):
     """What a run waits for that only people can give it."""
 
     NOTHING = ""
@@ -60,7 +60,7 @@ class TestProgress:
     url: str = ""
     number: str = ""
     message: str = ""
-    lack: Lack = Lack.NOTHING
+    blocker: RunBlocker = RunBlocker.NOTHING
     summary: str = ""
     failure: Failure | None = None
     """Why the last trigger or poll failed; not a verdict."""
@@ -77,7 +77,7 @@ class TestProgress:
     """When the run was read last."""
     missed_at: datetime | None = None
     """When a look at the run failed last."""
-    unheard: bool = False
+    unconfirmed: bool = False
     """Whether a trigger may have been accepted without our hearing of it."""
     untraceable: bool = False
     """Whether a run may exist that nobody can find: only a person may have another one triggered."""
@@ -304,11 +304,11 @@ class PromotionState:
     """Labels of the pull request by which people steer, as they were when it was looked at last."""
     scm_account: str = ""
     """Our own account at the host, in lower case; empty until it was looked at."""
-    words: list[Answered] = field(default_factory=list)
+    instructions: list[Answered] = field(default_factory=list)
     """The last words that people said on the pull request."""
-    words_problem: str = ""
+    steering_problem: str = ""
     """Why they cannot be read."""
-    words_unsupported: str = ""
+    steering_unsupported: str = ""
     """What people cannot steer by at the host."""
     reactions: list[Reaction] = field(default_factory=list)
     """Answers to comments that are not shown yet."""
@@ -345,7 +345,7 @@ class PromotionState:
     """Why the question at hand has no answer, also where nobody is told yet."""
     ask_after: datetime | None = None
     """Before it the host that answered last in vain wants no call."""
-    heard: dict[str, PlaceSignal] = field(default_factory=dict)
+    views: dict[str, PlaceSignal] = field(default_factory=dict)
     """Views of source and target that a run hands over: being continued changes nothing that is shown."""
     outdated: bool = False
     """Whether a read of ours has proved the source's view to be old."""

@@ -148,7 +148,7 @@ class PromotionWorkflow:
         hop = self._story.hop
         if hop is not None and hop.view is not None:
             self._ctx.views[hop.view.name] = hop.view
-        await self._ctx.membership.tell_again()
+        await self._ctx.membership.send_again()
 
     async def _finish(self) -> None:
         """Cancel what still runs, leave all environments, and wait for the last status and presentation."""

@@ -148,9 +148,9 @@ class Asking:
         if failure is None or kept.failing_since is None or failure == kept.failure:
             return
         if worth_showing(failure, kept.failing_since, workflow.now(), passing=self._run.timings.passing):
-            told, kept.failure = kept.failure, failure
+            before, kept.failure = kept.failure, failure
             self._run.changed()
-            if told is None or told.text != failure.text:
+            if before is None or before.text != failure.text:
                 self._run.event("WaitingForReference", failure.named, warning=True)
 
     async def _wait(self, pause: timedelta, why: str) -> None:

@@ -31,9 +31,9 @@ def test_in_whatever_order_events_arrive_the_newest_is_shown_and_nothing_is_sent
                     slot.shown()
             elif arriving:
                 slot.take(arriving.pop())
-        assert newest.says_the_same(slot.posted), seed
+        assert newest.posts_the_same(slot.posted), seed
         assert [one.at for one in sent] == sorted(one.at for one in sent), seed
-        assert not any(one.says_the_same(two) for one, two in itertools.pairwise(sent)), seed
+        assert not any(one.posts_the_same(two) for one, two in itertools.pairwise(sent)), seed
 
 
 @pytest.mark.parametrize(("state", "taken"), [("pending", True), ("success", False), ("failure", False)])

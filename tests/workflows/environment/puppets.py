@@ -16,7 +16,7 @@ from activities.models.places import (
     MemberSignal,
     Phase,
     PlaceSignal,
-    TellEnvironmentInput,
+    SendViewInput,
 )
 from worker.temporal.connect import TemporalPlaces
 from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, PLACE_SIGNAL, Queues
@@ -33,7 +33,7 @@ class Puppet:
     """Stand where a tracker's workflow would: keep what the place says and answer when it asks."""
 
     def __init__(self) -> None:
-        self.heard: list[PlaceSignal] = []
+        self.received: list[PlaceSignal] = []
         self.view: MemberSignal | None = None
         self.place = ""
         self.done = False
@@ -44,10 +44,10 @@ class Puppet:
 
     @workflow.signal(name=PLACE_SIGNAL)
     async def hear(self, signal: PlaceSignal) -> None:
-        self.heard.append(signal)
+        self.received.append(signal)
         if signal.asks and self.view is not None:
             counter = replace(self.view.counter, n=self.view.counter.n + 1)
-            self.view = replace(self.view, counter=counter, heard=signal.counter)
+            self.view = replace(self.view, counter=counter, received=signal.counter)
             # A place that lost its memory since is not there; the one that follows asks for itself.
             with suppress(FailureError):
                 await workflow.get_external_workflow_handle(self.place).signal(MEMBER_SIGNAL, self.view)
@@ -62,7 +62,7 @@ class Puppet:
 
     @workflow.query
     def said(self) -> list[PlaceSignal]:
-        return self.heard
+        return self.received
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Tracker:
     def puppet(self) -> WorkflowHandle[Puppet, None]:
         return self.world.client.get_workflow_handle_for(Puppet.run, self.view.workflow_id)
 
-    async def tell(self, phase: Phase, *, n: int | None = None, **changes: Any) -> MemberSignal:
+    async def send(self, phase: Phase, *, n: int | None = None, **changes: Any) -> MemberSignal:
         """Tell the place a view with the next counter, or with the one given."""
         counter = Counter(epoch=1, n=self.view.counter.n + 10 if n is None else n)
         signal = replace(self.view, counter=counter, phase=phase, **changes)
@@ -116,32 +116,32 @@ class Tracker:
 
     async def repeats(self) -> PlaceSignal | None:
         """Send the same view once more, as a caller that lost the answer does."""
-        request = TellEnvironmentInput(
+        request = SendViewInput(
             namespace="shop",
             environment="staging",
             repository="web",
             signal=self.view,
             timings=self.world.timings,
         )
-        return await TemporalPlaces(self.world.client, self.world.installation).tell(request)
+        return await TemporalPlaces(self.world.client, self.world.installation).send(request)
 
-    async def heard(self) -> list[PlaceSignal]:
+    async def received(self) -> list[PlaceSignal]:
         return await self.puppet.query(Puppet.said)
 
     async def hears(self, fits: Callable[[PlaceSignal], bool]) -> PlaceSignal:
         """Return the newest signal once it fits."""
 
         async def newest() -> PlaceSignal | None:
-            said = await self.heard()
+            said = await self.received()
             return next((one for one in reversed(said) if fits(one)), None)
 
-        found = await eventually(newest, describe=self.heard)
+        found = await eventually(newest, describe=self.received)
         assert isinstance(found, PlaceSignal)
         return found
 
     async def takes(self, grant: PlaceSignal) -> None:
         """Take a grant that was heard."""
-        await self.tell(Phase.HOLDER, heard=grant.counter)
+        await self.send(Phase.HOLDER, received=grant.counter)
 
     async def vanishes(self) -> None:
         await self.puppet.terminate("vanished")

@@ -108,15 +108,15 @@ class SimPlace:
         for member in roster.entries:
             uid, key = member.signal.tracker.uid, attempt_key(member.signal.tracker)
             news = self.news(uid, decision)
-            patient = member.signal.phase is Phase.HOLDER and now - member.heard_at < timedelta(seconds=WATCH)
+            patient = member.signal.phase is Phase.HOLDER and now - member.received_at < timedelta(seconds=WATCH)
             if (member.answer_due and not patient) or key in asking or self.told.get(uid) != news:
                 self.told[uid] = news
-                self.tell(member.signal.tracker, asks=asking.pop(key, None) is not None, decision_blocked=uid)
+                self.send(member.signal.tracker, asks=asking.pop(key, None) is not None, decision_blocked=uid)
                 roster.answered(uid)
         for tracker in asking.values():
-            self.tell(tracker, asks=True, decision_blocked="")
+            self.send(tracker, asks=True, decision_blocked="")
 
-    def tell(self, tracker: TrackerRef, *, asks: bool, decision_blocked: str) -> None:
+    def send(self, tracker: TrackerRef, *, asks: bool, decision_blocked: str) -> None:
         if asks:
             self.roster.asked(tracker, self.model.time)
         self.model.to_tracker(self.environment, tracker, self.signal(tracker, asks=asks), self)

@@ -58,7 +58,7 @@ class SimTracker:
     def writing(self) -> bool:
         return any(one.attempt == attempt_key(self.ref) for one in self.model.writes)
 
-    def tell(self, environment: str, role: str, phase: Phase) -> None:
+    def send(self, environment: str, role: str, phase: Phase) -> None:
         self.n += 1
         counter = Counter(epoch=self.ref.attempt, n=self.n)
         if phase is Phase.READY and self.granted:
@@ -71,7 +71,7 @@ class SimTracker:
             self.member_of.pop(environment, None)
         else:
             self.member_of[environment] = role
-        heard = self.views.get(environment)
+        received = self.views.get(environment)
         self.retell.discard(environment)
         self.told_at = self.model.now
         self.model.to_place(
@@ -88,7 +88,7 @@ class SimTracker:
                 revision=self.commit,
                 components=self.components,
                 artifacts=tuple(Artifact(component=key, revision=value) for key, value in self.artifacts.items()),
-                heard=heard.counter if heard else None,
+                received=received.counter if received else None,
             ),
         )
 
@@ -96,7 +96,7 @@ class SimTracker:
         self.phase = phase
         if phase is not Phase.READY:
             self.ready_counter, self.granted = None, False
-        self.tell(self.target, "target", phase)
+        self.send(self.target, "target", phase)
 
     def phase_at(self, environment: str) -> tuple[str, Phase]:
         role = self.member_of.get(environment)
@@ -137,7 +137,7 @@ class SimTracker:
                 role, phase = "ahead", Phase.WORKING if held else Phase.GONE
             elif role == "ahead" and not held:
                 phase = Phase.GONE
-            self.tell(environment, role, phase)
+            self.send(environment, role, phase)
 
     def retest(self) -> None:
         if self.state in (State.TESTING, State.TESTS_FAILED, State.READY) and not self.held:
@@ -185,7 +185,7 @@ class SimTracker:
         if self.model.now - self.told_at > limit:
             self.retell |= set(self.member_of)
         for environment in sorted(self.retell):
-            self.tell(environment, *self.phase_at(environment))
+            self.send(environment, *self.phase_at(environment))
         if self.state is State.PROMOTING:
             self.promote()
         elif not self.held:
@@ -195,7 +195,7 @@ class SimTracker:
         if self.writing:
             return
         for environment in sorted(self.member_of):
-            self.tell(environment, self.member_of[environment], Phase.GONE)
+            self.send(environment, self.member_of[environment], Phase.GONE)
         self.state = State.ABORTED
 
     def go_on(self) -> None:
@@ -214,7 +214,7 @@ class SimTracker:
 
     def await_sync(self) -> None:
         if self.member_of.get(self.source) != "source":
-            self.tell(self.source, "source", Phase.WORKING)
+            self.send(self.source, "source", Phase.WORKING)
         running = self.believed(self.source)
         commit = self.commit
         if running is None or commit is None:
@@ -223,11 +223,11 @@ class SimTracker:
             return
         if not self.target:
             for environment in sorted(self.member_of):
-                self.tell(environment, self.member_of[environment], Phase.GONE)
+                self.send(environment, self.member_of[environment], Phase.GONE)
             self.state = State.DONE
             return
         self.phase = Phase.WORKING
-        self.tell(self.target, "target", Phase.WORKING)
+        self.send(self.target, "target", Phase.WORKING)
         self.start_round()
 
     def stand_in_line(self) -> None:
@@ -283,7 +283,7 @@ class SimTracker:
     def arrive(self) -> None:
         self.speak(Phase.ARRIVED)
         if self.source in self.member_of:
-            self.tell(self.source, "source", Phase.GONE)
+            self.send(self.source, "source", Phase.GONE)
         self.at, self.hop, self.phase = self.at + 1, self.hop + 1, Phase.WORKING
         self.artifacts = {}
         self.passed.clear()

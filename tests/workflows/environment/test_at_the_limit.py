@@ -39,14 +39,14 @@ async def test_a_place_at_its_history_limit_decides_while_the_api_server_is_away
     async with place(played, history_limit=40, timings=timings) as world:
         assert isinstance(world, Away)
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda signal: bool(signal.observed))
         first = (await world.place.describe()).run_id
         world.away = True
         await world.place.signal("poke")
         for _ in range(12):
-            await one.tell(Phase.WORKING)
-        await one.tell(Phase.READY)
+            await one.send(Phase.WORKING)
+        await one.send(Phase.READY)
 
         await one.hears(lambda signal: signal.grant is not None)
 
@@ -67,7 +67,7 @@ async def test_forty_ready_members_get_the_lane(played: Played, monkeypatch: pyt
         trackers = [await world.tracker(number, revision) for number, revision in enumerate(line, start=1)]
         world.live.clear()
         for one in trackers:
-            await one.tell(Phase.READY)
+            await one.send(Phase.READY)
         world.failure = None
         await world.place.signal("poke")
 

@@ -36,19 +36,19 @@ async def test_a_place_that_cannot_be_read_for_a_moment_gives_no_reason_and_no_l
 ) -> None:
     async with place(played, timings=HASTY) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
         refuse(world, error)
         await world.place.signal("poke")
         # All attempts of one activity, so that the workflow hears of it.
         await eventually(lambda: world.calls.count("refused") >= 4)
-        await one.tell(Phase.READY)
+        await one.send(Phase.READY)
         refused = world.calls.count("refused")
         await eventually(lambda: world.calls.count("refused") >= refused + 4)
-        assert not any(said.grant is not None or is_a_reason(said) for said in await one.heard())
+        assert not any(said.grant is not None or is_a_reason(said) for said in await one.received())
         world.refuse = None
         await one.takes(await one.hears(lambda said: said.grant is not None))
-        assert not any(is_a_reason(said) for said in await one.heard())
+        assert not any(is_a_reason(said) for said in await one.received())
 
 
 async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for_and_when_that_ends(
@@ -57,20 +57,20 @@ async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for
     async with place(played, timings=HASTY) as world:
         held, late = [await world.tracker(number, MAIN[number]) for number in (1, 2)]
         for one in (held, late):
-            await one.tell(Phase.WORKING)
+            await one.send(Phase.WORKING)
             await one.hears(lambda said: said.observed_at is not None)
         world.lost.add("web")
         await world.place.signal("poke")
         reads = world.calls.count("read_deployments")
         await eventually(lambda: world.calls.count("read_deployments") > reads)
-        await held.tell(Phase.WORKING, held=True)
-        await late.tell(Phase.READY)
+        await held.send(Phase.WORKING, held=True)
+        await late.send(Phase.READY)
         waits = await late.hears(lambda said: said.blocked_by is not None)
         assert waits.blocked_by is not None
         assert (waits.blocked_by.tracker, waits.blocked_by.reason) == (held.name, "held")
-        await held.tell(Phase.GONE, held=False)
+        await held.send(Phase.GONE, held=False)
         await late.hears(lambda said: said.blocked_by is None and said.counter.n > waits.counter.n)
-        assert not any(said.grant is not None or is_a_reason(said) for said in await late.heard())
+        assert not any(said.grant is not None or is_a_reason(said) for said in await late.received())
         world.lost.clear()
         await late.hears(lambda said: said.grant is not None)
 
@@ -78,7 +78,7 @@ async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for
 async def test_what_only_a_person_can_fix_is_told_at_once(played: Played) -> None:
     async with place(played, timings=HASTY) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
         refuse(world, lambda: ProviderUnauthorized("bad token", status=401))
         await world.place.signal("poke")
@@ -90,9 +90,9 @@ async def test_while_nobody_may_list_the_live_trackers_who_is_ready_learns_that(
     async with place(played, timings=replace(HASTY, reference_initial=SOON, reference_maximum=SOON)) as world:
         world.forbidden = "pullrequesttrackers is forbidden"
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
-        await one.tell(Phase.READY)
+        await one.send(Phase.READY)
         waits = await one.hears(lambda said: said.blocked_by is not None and world.forbidden in said.blocked_by.reason)
         assert waits.grant is None
         world.forbidden = ""

@@ -10,7 +10,7 @@ from activities.models.places import MemberSignal
 from activities.models.revisions import Relation
 from tests.workflows.environment.test_lane import COMPONENTS, member, relation, runs
 from tests.worlds.refusals import unread
-from workflows.environment.holds import Holds, lacks, lowest
+from workflows.environment.holds import Holds, lowest, misses
 from workflows.runtime.ancestry import Asking, revisions_of
 
 API = Observation(deployment="api", component="api", application="api", runs="5")
@@ -44,7 +44,7 @@ def test_a_deployment_has_the_revisions_that_it_runs_and_is_to_run(
 
 
 @pytest.mark.parametrize(
-    ("seen", "revision", "lacking"),
+    ("seen", "revision", "missing"),
     [
         (API, "5", False),
         (API, "4", False),
@@ -61,14 +61,14 @@ def test_a_deployment_has_the_revisions_that_it_runs_and_is_to_run(
     ],
 )
 def test_a_deployment_lacks_a_commit_unless_all_that_it_has_contains_it(
-    seen: Observation, revision: str, *, lacking: bool
+    seen: Observation, revision: str, *, missing: bool
 ) -> None:
-    assert lacks(seen, revision, Asking(relation)) is lacking
+    assert misses(seen, revision, Asking(relation)) is missing
 
 
 def test_what_is_not_known_yet_is_asked_and_counts_for_neither() -> None:
     asking = Asking(lambda _base, _head: None)
-    assert not lacks(API, "4", asking)
+    assert not misses(API, "4", asking)
     assert list(asking.pairs) == [("4", "5")]
 
 

@@ -20,8 +20,8 @@ def roster() -> Roster:
     return Roster(RosterState(epoch=7, listed=True))
 
 
-def says(number: int, n: int, phase: Phase, *, heard: Counter | None = None) -> MemberSignal:
-    return replace(member(number, "1", phase), counter=Counter(epoch=1, n=n), heard=heard)
+def says(number: int, n: int, phase: Phase, *, received: Counter | None = None) -> MemberSignal:
+    return replace(member(number, "1", phase), counter=Counter(epoch=1, n=n), received=received)
 
 
 @given(st.permutations(range(1, 7)), st.lists(st.sampled_from(list(Phase)), min_size=6, max_size=6))
@@ -39,7 +39,7 @@ def test_a_ready_sent_before_the_grant_was_heard_leaves_it_open() -> None:
     place = roster()
     place.receive(says(1, 1, Phase.READY), NOW)
     place.give("u1", NOW)
-    place.receive(says(1, 2, Phase.READY, heard=Counter(epoch=7, n=1)), NOW)
+    place.receive(says(1, 2, Phase.READY, received=Counter(epoch=7, n=1)), NOW)
     grant = place.grant_for("u1")
     assert grant is not None
     assert grant.answers == Counter(epoch=1, n=1)
@@ -50,7 +50,7 @@ def test_a_ready_sent_after_the_grant_was_heard_declines_it() -> None:
     place.receive(says(1, 1, Phase.READY), NOW)
     place.give("u1", NOW)
     assert place.grant is not None
-    place.receive(says(1, 2, Phase.READY, heard=place.grant.since), NOW)
+    place.receive(says(1, 2, Phase.READY, received=place.grant.since), NOW)
     assert place.occupied(NOW) == ("", "")
 
 
@@ -81,13 +81,13 @@ def test_a_vanished_holder_frees_the_lane_only_after_the_quarantine() -> None:
 
 def test_a_place_without_memory_waits_for_signals_that_name_its_own_run() -> None:
     place = Roster(RosterState(epoch=7))
-    old = says(1, 1, Phase.WORKING, heard=Counter(epoch=6, n=9))
+    old = says(1, 1, Phase.WORKING, received=Counter(epoch=6, n=9))
     place.receive(old, NOW)
     place.expect([old.tracker])
     assert not place.remembers
-    place.receive(says(1, 2, Phase.WORKING, heard=Counter(epoch=6, n=9)), NOW)
+    place.receive(says(1, 2, Phase.WORKING, received=Counter(epoch=6, n=9)), NOW)
     assert not place.remembers
-    place.receive(says(1, 3, Phase.GONE, heard=Counter(epoch=7, n=1)), NOW)
+    place.receive(says(1, 3, Phase.GONE, received=Counter(epoch=7, n=1)), NOW)
     assert place.remembers
 
 
@@ -167,7 +167,7 @@ def test_a_place_without_memory_waits_for_the_attempt_before_a_restarted_one() -
     place = Roster(RosterState(epoch=7))
     second = restarted(says(1, 1, Phase.WORKING))
     place.expect([second.tracker])
-    place.receive(replace(second, heard=Counter(epoch=7)), NOW)
+    place.receive(replace(second, received=Counter(epoch=7)), NOW)
     assert place.remembers
     assert "attempt 1" in place.occupied(NOW)[1]
     due = place.due_to_be_asked(NOW, blockers=(), backstop=HOUR, holder_backstop=MINUTES)

@@ -109,9 +109,9 @@ def free_the_lane_at_once_of_who_was_listed_and_is_gone(change: Replace) -> None
 
     def at_once(self: members.Roster, tracker: TrackerRef, now: Any, *, quarantine: timedelta) -> None:
         member = self._members.get(tracker.uid)
-        unheard = tracker.uid in self._awaited and not (member is not None and self._has_lane(member.signal))
+        unconfirmed = tracker.uid in self._awaited and not (member is not None and self._has_lane(member.signal))
         known = (tracker.uid, tracker.attempt) in self._older
-        vanish(self, tracker, now, quarantine=quarantine * 0 if unheard and not known else quarantine)
+        vanish(self, tracker, now, quarantine=quarantine * 0 if unconfirmed and not known else quarantine)
 
     change(members.Roster, "vanish", at_once)
 
@@ -169,14 +169,14 @@ def never_ask_the_silent(change: Replace) -> None:
 
 
 def say_ready_after_hearing_a_grant(change: Replace) -> None:
-    tell = SimTracker.tell
+    send = SimTracker.send
 
     def forgetful(self: SimTracker, environment: str, role: str, phase: Phase) -> None:
         granted, self.granted = self.granted, self.granted and phase is not Phase.READY
-        tell(self, environment, role, phase)
+        send(self, environment, role, phase)
         self.granted = granted
 
-    change(SimTracker, "tell", forgetful)
+    change(SimTracker, "send", forgetful)
 
 
 @pytest.mark.parametrize(

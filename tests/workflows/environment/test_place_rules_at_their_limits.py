@@ -67,7 +67,7 @@ def test_nobody_is_told_who_brought_what_nobody_brought() -> None:
 def test_a_member_is_told_the_words_that_it_shows_and_no_others(
     role: str, phase: Phase, message: str, key: str, *, settled: bool
 ) -> None:
-    [told] = observation.as_told(member(1, "1", phase, role=role), [replace(OLD, settled=settled)])
+    [told] = observation.as_sent(member(1, "1", phase, role=role), [replace(OLD, settled=settled)])
     assert (told.message, told.operation_key) == (message, key)
 
 

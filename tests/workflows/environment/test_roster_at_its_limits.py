@@ -202,6 +202,6 @@ def test_a_grant_is_heard_from_its_own_counter_on() -> None:
         place.receive(says(1, 1, Phase.READY), NOW)
         place.give("u1", NOW)
         assert place.grant is not None
-        heard = Counter(epoch=7, n=place.grant.since.n - earlier)
-        place.receive(says(1, 2, Phase.READY, heard=heard), NOW)
+        received = Counter(epoch=7, n=place.grant.since.n - earlier)
+        place.receive(says(1, 2, Phase.READY, received=received), NOW)
         assert (place.grant is None) is declined

@@ -19,15 +19,15 @@ from tests.worlds.played import Played
 from workflows.environment import observation
 from workflows.environment.carrying import fitting
 from workflows.environment.members import Roster
+from workflows.environment.sending import SIGNALS_BYTES
 from workflows.environment.state import (
     EnvironmentState,
     Member,
     Observed,
     ObserverState,
     RosterState,
-    Told,
+    Sent,
 )
-from workflows.environment.telling import SIGNALS_BYTES
 from workflows.runtime.ancestry import KnownRelation
 from workflows.sizes import encoded_size
 
@@ -37,7 +37,7 @@ NAME = "n" * 63
 
 def large_member(number: int, phase: Phase = Phase.WORKING) -> Member:
     components = tuple(f"{one:02d}{NAME}"[:63] for one in range(50))
-    return Member(signal=replace(member(number, "a" * 40, phase, components=components)), heard_at=NOW)
+    return Member(signal=replace(member(number, "a" * 40, phase, components=components)), received_at=NOW)
 
 
 def large_observation(number: int) -> Observation:
@@ -65,7 +65,7 @@ def large_state(members: int) -> EnvironmentState:
                 history=tuple(ArtifactSet(at=NOW, artifacts=artifacts) for _ in range(20)),
             )
         ),
-        told={one.signal.tracker.uid: Told(seen="s" * 16, words="w" * 16) for one in found},
+        sent={one.signal.tracker.uid: Sent(seen="s" * 16, text="w" * 16) for one in found},
         relations=tuple(
             KnownRelation(base=f"{one:040x}", head="f" * 40, relation=Relation.AHEAD) for one in range(3000)
         ),
@@ -100,7 +100,7 @@ def test_a_member_that_is_asked_again_keeps_others_waiting_and_is_not_replaced_b
     signal = next(one.signal for one in large_state(members=200).roster.members if one.signal.tracker.uid == gone)
 
     assert not roster.receive(signal, NOW)
-    assert roster.receive(replace(signal, counter=Counter(epoch=1, n=2), heard=Counter(epoch=1, n=9)), NOW)
+    assert roster.receive(replace(signal, counter=Counter(epoch=1, n=2), received=Counter(epoch=1, n=9)), NOW)
     assert gone not in {one.tracker.uid for one in roster.awaited}
 
 
@@ -112,11 +112,11 @@ def test_a_signal_carries_what_its_receiver_judges_by() -> None:
         "ahead": replace(member(3, "a" * 40, components=(NAME,)), role="ahead"),
         "holder": member(4, "a" * 40, Phase.HOLDER, components=(NAME,)),
     }
-    sizes = {role: encoded_size(observation.as_told(one, seen)) for role, one in of.items()}
+    sizes = {role: encoded_size(observation.as_sent(one, seen)) for role, one in of.items()}
 
     assert sizes["ahead"] == len("[]")
     assert sizes["target"] < sizes["source"] < sizes["holder"] < SIGNALS_BYTES
-    assert all(one.message for one in observation.as_told(of["source"], seen))
+    assert all(one.message for one in observation.as_sent(of["source"], seen))
 
 
 class Ill(World):
@@ -143,7 +143,7 @@ async def test_two_hundred_members_hear_of_a_hundred_applications_that_turn_ill(
         first, last = trackers[0], trackers[-1]
         world.live.clear()
         for one in trackers:
-            await one.tell(Phase.WORKING, role="source")
+            await one.send(Phase.WORKING, role="source")
         await last.hears(lambda signal: len(signal.observed) == len(names))
         world.ill, world.runs = True, dict.fromkeys(names, MAIN[1])
         await world.place.signal("poke")

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from activities.contracts import ObservationActivities
 from activities.models.configuration import ListTrackersInput, ListTrackersResult
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult, WatchDeploymentsInput
-from activities.models.places import EnvironmentInput, MemberSignal, PlaceSignal, TellEnvironmentInput
+from activities.models.places import EnvironmentInput, MemberSignal, PlaceSignal, SendViewInput
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult, State, TrackerStatus
@@ -44,7 +44,7 @@ class RealPlaces(TemporalPlaces):
         super().__init__(client, installation)
         self._history_limit = history_limit
 
-    def place(self, request: TellEnvironmentInput) -> EnvironmentInput:
+    def place(self, request: SendViewInput) -> EnvironmentInput:
         return replace(super().place(request), history_limit=self._history_limit)
 
 
@@ -60,7 +60,7 @@ class Together(World, ObservationActivities):
     handles: dict[str, WorkflowHandle[PromotionWorkflow, State]] = field(default_factory=dict)
     lanes: dict[str, list[str]] = field(default_factory=dict)
 
-    async def say(self, environment: str, *, answers: MemberSignal | None = None) -> None:
+    async def publish(self, environment: str, *, answers: MemberSignal | None = None) -> None:
         """Leave speaking to the real place, which sees what runs by itself."""
 
     @activity.defn
@@ -68,9 +68,9 @@ class Together(World, ObservationActivities):
         return ListTrackersResult(trackers=tuple(self.live.values()))
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         self.members.append((request.environment, request.signal))
-        return await RealPlaces(self.client, self.installation, self.history_limit).tell(request)
+        return await RealPlaces(self.client, self.installation, self.history_limit).send(request)
 
     @activity.defn
     async def read_pull_request(self, request: ReadPullRequestInput) -> ReadPullRequestResult:

@@ -20,10 +20,10 @@ EVENTS_PER_ARRIVAL = 50
 async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(temporal_server: str) -> None:
     async with place(temporal_server) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         first = await one.hears(lambda said: said.observed_at is not None)
         assert [seen.runs for seen in first.observed] == [MAIN[0]]
-        ready = await one.tell(Phase.READY)
+        ready = await one.send(Phase.READY)
         granted = await one.hears(lambda said: said.grant is not None)
         assert granted.grant is not None
         assert granted.grant.answers.n >= ready.counter.n
@@ -33,7 +33,7 @@ async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(tempora
         world.moves("web", MAIN[1])
         arrived = await one.hears(lambda said: said.observed[0].runs == MAIN[1])
         assert arrived.moved_by == {"web": one.name}
-        await one.tell(Phase.ARRIVED)
+        await one.send(Phase.ARRIVED)
         await eventually(lambda: world.statuses and not world.statuses[-1].lane.members)
         assert world.statuses[-1].lane.holder == ""
         assert [(kept.artifacts[0].revision, kept.tracker) for kept in world.statuses[-1].history] == [
@@ -48,7 +48,7 @@ async def test_a_member_is_told_what_the_place_runs_and_gets_a_free_lane(tempora
 async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None:
     async with place(temporal_server) as world:
         first = await world.tracker(1, MAIN[1])
-        await first.tell(Phase.WORKING)
+        await first.send(Phase.WORKING)
         await first.hears(lambda said: said.observed_at is not None)
         await eventually(lambda: world.statuses)
         before = len((await world.place.fetch_history()).events)
@@ -59,11 +59,11 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
         granted = await one.calls(Phase.READY)
         assert granted is not None
         assert granted.grant is not None
-        assert await one.calls(Phase.HOLDER, heard=granted.counter) is None
+        assert await one.calls(Phase.HOLDER, received=granted.counter) is None
         await eventually(lambda: world.statuses[-1].lane.holder == one.name)
         world.moves("web", MAIN[2])
         arrived = await one.hears(lambda said: said.observed[0].runs == MAIN[2])
-        assert await one.heard() == [arrived]
+        assert await one.received() == [arrived]
         await one.calls(Phase.ARRIVED)
         await eventually(lambda: len(world.statuses[-1].lane.members) == 1)
         spent = await world.spent_on(one)
@@ -77,14 +77,14 @@ async def test_an_arrival_costs_few_history_events(temporal_server: str) -> None
 async def test_who_lost_the_answer_to_its_call_is_granted_again_by_a_call_or_a_signal(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
         first = await one.calls(Phase.READY)
         second = await one.repeats()
         assert first is not None
         assert second is not None
         assert (second.grant, second.counter.n > first.counter.n) == (first.grant, True)
-        assert all(said.grant is None for said in await one.heard())
+        assert all(said.grant is None for said in await one.received())
         await world.place.signal(EnvironmentWorkflow.member, one.view)
         assert (await one.hears(lambda said: said.grant is not None)).grant == first.grant
 
@@ -100,9 +100,9 @@ async def test_a_holder_that_stays_is_published_as_arrived_with_the_next_look(pl
     timings = replace(CALM, observe_initial=timedelta(seconds=1))
     async with place(played, timings=timings) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
-        await one.tell(Phase.READY)
+        await one.send(Phase.READY)
         await one.takes(await one.hears(lambda said: said.grant is not None))
         await eventually(lambda: world.statuses and world.statuses[-1].lane.holder == one.name)
         world.moves("web", MAIN[1])
@@ -116,7 +116,7 @@ async def test_a_place_whose_members_only_test_looks_seldom_and_soon_again_for_o
     timings = replace(CALM, observe_initial=timedelta(milliseconds=100), observe_maximum=timedelta(hours=1))
     async with place(temporal_server, timings=timings) as world:
         one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
         armed = [
             event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
@@ -125,7 +125,7 @@ async def test_a_place_whose_members_only_test_looks_seldom_and_soon_again_for_o
         ]
         assert armed[-1] > timedelta(minutes=1)
         assert world.calls.count("read_deployments") == 1
-        await other.tell(Phase.WORKING, role="source")
+        await other.send(Phase.WORKING, role="source")
         await eventually(lambda: world.calls.count("read_deployments") >= 3)
 
 
@@ -133,14 +133,14 @@ async def test_another_holder_is_followed_by_a_watch_of_its_own(played: Played) 
     async with place(played) as world:
         one, other = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         for member in (one, other):
-            await member.tell(Phase.WORKING)
+            await member.send(Phase.WORKING)
             await member.hears(lambda said: said.observed_at is not None)
-        await one.tell(Phase.READY)
+        await one.send(Phase.READY)
         await one.takes(await one.hears(lambda said: said.grant is not None))
         await eventually(lambda: [watch.artifacts for watch in world.watches] == [one.view.artifacts])
-        await other.tell(Phase.READY)
+        await other.send(Phase.READY)
         await other.hears(lambda said: said.blocked_by is not None)
-        await one.tell(Phase.FAILED)
+        await one.send(Phase.FAILED)
         await other.takes(await other.hears(lambda said: said.grant is not None))
         await eventually(lambda: [watch.artifacts for watch in world.watches] == [other.view.artifacts])
         assert one.view.artifacts != other.view.artifacts
@@ -150,35 +150,35 @@ async def test_the_newest_ready_member_goes_first_and_the_older_learns_for_whom_
     async with place(played) as world:
         older, newer, late = [await world.tracker(number, MAIN[number]) for number in (1, 2, 3)]
         for one in (older, newer, late):
-            await one.tell(Phase.WORKING)
+            await one.send(Phase.WORKING)
             await one.hears(lambda said: said.observed_at is not None)
-        await late.tell(Phase.READY)
+        await late.send(Phase.READY)
         granted = await late.hears(lambda said: said.grant is not None)
         await late.takes(granted)
-        await older.tell(Phase.READY)
+        await older.send(Phase.READY)
         blocked = await older.hears(lambda said: said.blocked_by is not None)
         assert blocked.blocked_by is not None
         assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (late.name, "holds the lane")
-        await newer.tell(Phase.READY)
+        await newer.send(Phase.READY)
         await newer.hears(lambda said: said.blocked_by is not None)
-        await late.tell(Phase.FAILED)
+        await late.send(Phase.FAILED)
         await newer.hears(lambda said: said.grant is not None)
-        assert all(said.grant is None for said in await older.heard())
+        assert all(said.grant is None for said in await older.received())
 
 
 async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) -> None:
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await held.tell(Phase.WORKING, role="ahead", held=True)
-        await newer.tell(Phase.WORKING)
+        await held.send(Phase.WORKING, role="ahead", held=True)
+        await newer.send(Phase.WORKING)
         await newer.hears(lambda said: said.observed_at is not None)
-        await newer.tell(Phase.READY)
+        await newer.send(Phase.READY)
         blocked = await newer.hears(lambda said: said.blocked_by is not None)
         assert blocked.blocked_by is not None
         assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (held.name, "held")
         await eventually(lambda: "compare_revisions" in world.calls)
         await held.hears(lambda said: said.asks)
-        await held.tell(Phase.GONE, role="ahead", held=False)
+        await held.send(Phase.GONE, role="ahead", held=False)
         await newer.hears(lambda said: said.grant is not None)
 
 
@@ -187,10 +187,10 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
         # The held change is the newer one, so that its hold does not concern the older once the host knows it.
         held, older = await world.tracker(2, MAIN[2]), await world.tracker(1, MAIN[1])
         world.unknown = {MAIN[2]}
-        await held.tell(Phase.WORKING, role="ahead", held=True)
-        await older.tell(Phase.WORKING)
+        await held.send(Phase.WORKING, role="ahead", held=True)
+        await older.send(Phase.WORKING)
         await older.hears(lambda said: said.observed_at is not None)
-        await older.tell(Phase.READY)
+        await older.send(Phase.READY)
         await older.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
         world.unknown = set()
         await world.place.signal("poke")
@@ -201,12 +201,12 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
 async def test_the_hold_of_a_vanished_tracker_ends_at_once(played: Played) -> None:
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await held.tell(Phase.WORKING, role="ahead", held=True)
-        await newer.tell(Phase.WORKING)
+        await held.send(Phase.WORKING, role="ahead", held=True)
+        await newer.send(Phase.WORKING)
         await newer.hears(lambda said: said.observed_at is not None)
         await held.hears(lambda said: said.asks)
         await held.vanishes()
-        await newer.tell(Phase.READY)
+        await newer.send(Phase.READY)
         granted = await newer.hears(lambda said: said.grant is not None)
         assert granted.blocked_by is None
 
@@ -215,14 +215,14 @@ async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_h
     timings = replace(CALM, activity_start_to_close=timedelta(seconds=4))
     async with place(played, timings=timings) as world:
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await holder.tell(Phase.WORKING)
-        await waiting.tell(Phase.WORKING)
+        await holder.send(Phase.WORKING)
+        await waiting.send(Phase.WORKING)
         await waiting.hears(lambda said: said.observed_at is not None)
-        await holder.tell(Phase.READY)
+        await holder.send(Phase.READY)
         await holder.takes(await holder.hears(lambda said: said.grant is not None))
         await eventually(lambda: "watch_deployments" in world.calls)
         await holder.vanishes()
-        await waiting.tell(Phase.READY)
+        await waiting.send(Phase.READY)
         blocked = await waiting.hears(lambda said: said.blocked_by is not None and "vanished" in said.blocked_by.reason)
         granted = await waiting.hears(lambda said: said.grant is not None)
         assert granted.counter.n - blocked.counter.n >= 3500
@@ -231,20 +231,20 @@ async def test_the_lane_of_a_vanished_holder_is_free_only_when_its_writes_must_h
 async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(played: Played) -> None:
     async with place(played) as world:
         held, newer = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await held.tell(Phase.WORKING, held=True)
+        await held.send(Phase.WORKING, held=True)
         first = await held.hears(lambda said: said.observed_at is not None)
         await world.place.terminate("lost its memory")
-        await newer.tell(Phase.READY)
+        await newer.send(Phase.READY)
         asked = await held.hears(lambda said: said.asks and said.counter.epoch > first.counter.epoch)
         blocked = await newer.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
         assert blocked.counter.epoch == asked.counter.epoch
-        assert all(said.grant is None for said in await newer.heard())
+        assert all(said.grant is None for said in await newer.received())
 
 
 async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name(played: Played) -> None:
     async with place(played) as world:
         silent, ready = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await ready.tell(Phase.READY)
+        await ready.send(Phase.READY)
         blocked = await ready.hears(lambda said: said.blocked_by is not None and said.blocked_by.tracker == silent.name)
         assert blocked.blocked_by is not None
         assert "restarted" in blocked.blocked_by.reason
@@ -254,36 +254,36 @@ async def test_a_live_tracker_that_does_not_answer_keeps_the_lane_closed_by_name
 async def test_older_and_repeated_member_signals_change_nothing(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         await one.hears(lambda said: said.observed_at is not None)
-        await one.tell(Phase.READY, n=5)
-        await one.tell(Phase.READY, n=one.view.counter.n)
-        await one.tell(Phase.FAILED)
+        await one.send(Phase.READY, n=5)
+        await one.send(Phase.READY, n=one.view.counter.n)
+        await one.send(Phase.FAILED)
         await eventually(lambda: world.statuses and world.statuses[-1].lane.members[0].phase == Phase.FAILED)
-        assert all(said.grant is None for said in await one.heard())
+        assert all(said.grant is None for said in await one.received())
 
 
 async def test_what_a_place_knows_survives_continue_as_new(temporal_server: str) -> None:
     async with place(temporal_server, history_limit=60) as world:
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
-        await holder.tell(Phase.WORKING)
-        await waiting.tell(Phase.WORKING)
+        await holder.send(Phase.WORKING)
+        await waiting.send(Phase.WORKING)
         await waiting.hears(lambda said: said.observed_at is not None)
         first = (await world.place.describe()).run_id
-        await holder.tell(Phase.READY)
+        await holder.send(Phase.READY)
         await holder.takes(await holder.hears(lambda said: said.grant is not None))
-        await waiting.tell(Phase.READY)
+        await waiting.send(Phase.READY)
 
         async def continued() -> bool:
-            await waiting.tell(Phase.READY)
+            await waiting.send(Phase.READY)
             return (await world.place.describe()).run_id != first
 
         await eventually(continued)
         progress = await world.progress()
         assert (progress.holder, progress.members) == (holder.name, 2)
-        epochs = {said.counter.epoch for said in await waiting.heard()}
+        epochs = {said.counter.epoch for said in await waiting.received()}
         assert len(epochs) == 1
-        await holder.tell(Phase.FAILED)
+        await holder.send(Phase.FAILED)
         await waiting.hears(lambda said: said.grant is not None)
         assert await world.replays()
         sequences = [status.sequence for status in world.statuses]
@@ -297,15 +297,15 @@ async def test_a_place_whose_watcher_is_away_continues_as_new_and_grants(
     async with place(played, history_limit=40) as world:
         world.watcher_is_there.clear()
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         first = (await world.place.describe()).run_id
 
         async def continued() -> bool:
-            await one.tell(Phase.WORKING)
+            await one.send(Phase.WORKING)
             return (await world.place.describe()).run_id != first
 
         await eventually(continued)
-        await one.tell(Phase.READY)
+        await one.send(Phase.READY)
         await one.hears(lambda said: said.grant is not None)
         assert world.statuses == []
         world.watcher_is_there.set()
@@ -317,7 +317,7 @@ async def test_a_missing_reference_is_told_and_the_place_goes_on_once_it_is_ther
     async with place(played, timings=timings) as world:
         world.failure = missing("ArgoCDInstance/argocd")
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING)
+        await one.send(Phase.WORKING)
         told = await one.hears(lambda said: said.problem != "")
         assert told.problem == "ArgoCDInstance/argocd: does not exist"
         world.failure = None
@@ -332,7 +332,7 @@ async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(pl
         world.runs["api"] = MAIN[0]
         world.components["api"] = "web"
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role="source")
         await one.hears(lambda said: len(said.observed) == 2)
         world.lost.add("web")
         world.runs["api"] = MAIN[1]
@@ -348,7 +348,7 @@ async def test_an_argo_cd_that_is_restarted_is_no_problem_until_it_has_lasted(pl
 async def test_a_poke_has_the_place_look_again(played: Played) -> None:
     async with place(played) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role="source")
         await one.hears(lambda said: said.observed_at is not None)
         world.runs["web"] = MAIN[1]
         await world.place.signal("poke")
@@ -367,7 +367,7 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
     rare = replace(CALM, observe_initial=hours, observe_maximum=hours, poll_gap=hours, poke_gap=timedelta(0))
     async with place(played, timings=rare) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role="source")
         await one.hears(lambda said: said.observed_at is not None)
         for revision in (MAIN[1], MAIN[2]):
             world.runs["web"] = revision
@@ -379,9 +379,9 @@ async def test_each_poke_has_the_place_look_again_whatever_the_gap_between_looks
 async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(played: Played) -> None:
     async with place(played, linger=timedelta(seconds=1)) as world:
         one = await world.tracker(1, MAIN[1])
-        await one.tell(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role="source")
         await one.hears(lambda said: said.observed_at is not None)
-        await one.tell(Phase.GONE, role="source")
+        await one.send(Phase.GONE, role="source")
 
         async def ended() -> bool:
             return await world.ended() is WorkflowExecutionStatus.COMPLETED
@@ -389,7 +389,7 @@ async def test_a_place_without_members_ends_and_a_later_member_starts_it_anew(pl
         await eventually(ended)
         assert not world.statuses[-1].lane.members
         world.runs["web"] = MAIN[1]
-        await one.tell(Phase.WORKING, role="source")
+        await one.send(Phase.WORKING, role="source")
         await one.hears(lambda said: bool(said.observed) and said.observed[0].runs == MAIN[1])
 
 
@@ -397,10 +397,10 @@ async def test_the_page_of_a_place_names_members_and_what_they_wait_for(played: 
     async with place(played) as world:
         holder, waiting = await world.tracker(1, MAIN[1]), await world.tracker(2, MAIN[2])
         for one in (holder, waiting):
-            await one.tell(Phase.WORKING)
-        await holder.tell(Phase.READY)
+            await one.send(Phase.WORKING)
+        await holder.send(Phase.READY)
         await holder.takes(await holder.hears(lambda said: said.grant is not None))
-        await waiting.tell(Phase.READY)
+        await waiting.send(Phase.READY)
         await waiting.hears(lambda said: said.blocked_by is not None)
         details = (await world.progress()).details
         assert f"lane held by {holder.name}" in details

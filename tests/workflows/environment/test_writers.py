@@ -19,12 +19,12 @@ def tracker(attempt: int, number: int = 1) -> TrackerRef:
     return TrackerRef(namespace="shop", name=f"t{number}", uid=f"u{number}", attempt=attempt)
 
 
-def says(attempt: int, phase: Phase, *, n: int = 1, heard: bool = True, number: int = 1) -> MemberSignal:
+def says(attempt: int, phase: Phase, *, n: int = 1, received: bool = True, number: int = 1) -> MemberSignal:
     return replace(
         member(number, "1", phase),
         tracker=tracker(attempt, number),
         counter=Counter(epoch=attempt, n=n),
-        heard=Counter(epoch=RUN, n=1) if heard else None,
+        received=Counter(epoch=RUN, n=1) if received else None,
     )
 
 
@@ -76,7 +76,7 @@ def test_what_an_older_attempt_said_before_this_run_of_the_place_tells_nothing()
     found = roster()
     found.expect([tracker(2)])
     found.receive(says(2, Phase.READY), NOW)
-    assert not found.receive(says(1, Phase.WORKING, n=5, heard=False), NOW)
+    assert not found.receive(says(1, Phase.WORKING, n=5, received=False), NOW)
     assert found.occupied(NOW)[0] == "t1"
     assert found.receive(says(1, Phase.WORKING, n=6), NOW)
     assert found.occupied(NOW) == ("", "")
@@ -85,7 +85,7 @@ def test_what_an_older_attempt_said_before_this_run_of_the_place_tells_nothing()
 def test_an_attempt_that_was_awaited_and_is_replaced_may_still_write_and_the_newer_one_answers_for_itself() -> None:
     found = roster()
     found.expect([tracker(1)])
-    found.receive(says(2, Phase.READY, heard=False), NOW)
+    found.receive(says(2, Phase.READY, received=False), NOW)
     assert not remembers(found)
     assert found.occupied(NOW)[0] == "t1"
     found.receive(says(2, Phase.READY, n=2), NOW)
@@ -122,7 +122,7 @@ def test_the_next_page_is_listed_once_those_of_the_page_before_have_answered() -
 
 
 def test_the_counter_of_who_is_asked_again_is_kept_however_many_leave() -> None:
-    members = tuple(Member(signal=says(1, Phase.WORKING, n=9, number=one), heard_at=NOW) for one in range(3))
+    members = tuple(Member(signal=says(1, Phase.WORKING, n=9, number=one), received_at=NOW) for one in range(3))
     state = EnvironmentState(roster=RosterState(epoch=RUN, listed=True, members=members), observer=ObserverState())
     found = Roster(fitting(state, limit=1).roster)
     assert {one.tracker.uid for one in found.awaited} == {"u0", "u1", "u2"}

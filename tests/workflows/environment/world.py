@@ -56,7 +56,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import Counter, MemberSignal, Phase, TellEnvironmentInput
+from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -69,7 +69,7 @@ from activities.models.revisions import (
     Relation,
 )
 from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStatusInput, PublishStatusResult
-from activities.models.steering import ReadWordsInput, ReadWordsResult
+from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
@@ -207,7 +207,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         return ListTrackersResult(trackers=tuple(self.live))
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+    async def send_view(self, request: SendViewInput) -> None:
         raise AssertionError("a place tells no place")
 
     @activity.defn
@@ -246,7 +246,7 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
         raise AssertionError("a place writes nothing")
 
     @activity.defn
-    async def read_words(self, request: ReadWordsInput) -> ReadWordsResult:
+    async def read_instructions(self, request: ReadInstructionsInput) -> ReadInstructionsResult:
         raise AssertionError("nobody steers a place")
 
     @activity.defn

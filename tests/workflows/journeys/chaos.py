@@ -103,7 +103,7 @@ class Chaos:
         for _ in range(travellers):
             one = self.world.travel(self.dice.choice((COMPONENTS, COMPONENTS[:1], COMPONENTS[1:])))
             if self.dice.random() < self.mood.held_at_first:
-                one.say(Verb.HOLD)
+                one.command(Verb.HOLD)
             if crowded:
                 one.merge()
 
@@ -133,7 +133,7 @@ class Chaos:
         if dice.random() < self.mood.stopping:
             for traveller in world.travellers.values():
                 if traveller.promoting:
-                    traveller.say(Verb.HOLD)
+                    traveller.command(Verb.HOLD)
         if dice.random() < self.mood.uprooting:
             self.somebody_uproots()
         self.machines_fail()
@@ -192,7 +192,7 @@ class Chaos:
         """Have a person say something; mostly something that helps."""
         dice = self.dice
         if dice.random() < self.mood.holding:
-            one.say(Verb.RELEASE if one.held else Verb.HOLD)
+            one.command(Verb.RELEASE if one.held else Verb.HOLD)
             return
         if one.commit is None:
             one.merge()
@@ -201,7 +201,7 @@ class Chaos:
         if dice.random() < 0.01:
             verb = Verb.ABORT
         # With a reason, a promotion goes over a target that diverged.
-        one.say(verb, reason="because" if verb is not Verb.PROMOTE or dice.random() < 0.3 else "")
+        one.command(verb, reason="because" if verb is not Verb.PROMOTE or dice.random() < 0.3 else "")
         self.somebody_answers_back(one, verb)
 
     def somebody_answers_back(self, one: Traveller, first: Verb) -> None:
@@ -213,7 +213,7 @@ class Chaos:
                 verb = Verb.ABORT
             reason = "because" if dice.random() < 0.5 else ""
             after = dice.choice((0.0, dice.uniform(0, 1), dice.uniform(0, 15)))
-            self.world.stage.loop.call_later(after, one.say, verb, reason)
+            self.world.stage.loop.call_later(after, one.command, verb, reason)
 
     def somebody_restarts(self) -> None:
         """Restart what promotes, whether its workflow is told of it or gone; some place forgets at the same moment."""
@@ -258,15 +258,15 @@ class Chaos:
                 continue
             story = one.story
             if story.hold is not None:
-                one.say(Verb.RELEASE)
+                one.command(Verb.RELEASE)
             if story.state is State.TESTS_FAILED:
-                one.say(Verb.RETEST)
+                one.command(Verb.RETEST)
             elif story.state is State.PROMOTION_FAILED:
-                one.say(Verb.RETRY)
+                one.command(Verb.RETRY)
             elif story.state is State.READY_TO_PROMOTE and story.hop is not None:
                 if story.hop.refusal is Refusal.DIVERGED:
-                    one.say(Verb.RETEST)
+                    one.command(Verb.RETEST)
                 elif not approver(story):
-                    one.say(Verb.PROMOTE)
+                    one.command(Verb.PROMOTE)
             elif story.state in (State.AWAITING_MERGE, State.AWAITING_SYNC):
                 one.poke()

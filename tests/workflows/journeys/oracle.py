@@ -183,12 +183,12 @@ class Oracle:
             for artifact in candidate.artifacts:
                 if view.components and artifact.component not in view.components:
                     continue
-                lacking = [
+                missing = [
                     two
                     for two in self.world.applications.of(environment, (artifact.component,))
                     if not commits.contains(two.truth().runs, view.revision or "")
                 ]
-                if lacking and view.revision and commits.contains(artifact.revision, view.revision):
+                if missing and view.revision and commits.contains(artifact.revision, view.revision):
                     self.broken(f"{candidate.tracker.name} was granted {environment} past the hold of {one.key}")
 
     def _told_of_hold(self, one: "Traveller", view: MemberSignal) -> bool:

@@ -73,16 +73,16 @@ class Two:
         older, newer = self.older, self.newer
         for one in (older, newer):
             await self.until(lambda one=one: one.story.state is State.READY_TO_PROMOTE)  # type: ignore[misc]
-        assert older.say(Verb.HOLD)
+        assert older.command(Verb.HOLD)
         await self.until(lambda: {"staging", "prod"} <= {place for (place, _), view in self.told() if view})
-        assert newer.say(Verb.PROMOTE)
+        assert newer.command(Verb.PROMOTE)
         await self.passes(LONG)
         assert newer.status is not None
         assert newer.status.reason == "BlockedBy"
         assert newer.status.waiting_for is not None
         assert older.ref.name in f"{newer.status.waiting_for.object} {newer.status.waiting_for.observed}"
         assert {self.runs("staging"), self.runs("prod")} == {self.world.commits.first}
-        assert older.say(Verb.RELEASE)
+        assert older.command(Verb.RELEASE)
         await self.until(lambda: older.over and newer.over)
 
     def told(self) -> list[tuple[tuple[str, str], bool]]:

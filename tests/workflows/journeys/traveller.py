@@ -112,7 +112,7 @@ class Traveller:
             self.vanished = True
             run.end()
 
-    def say(self, verb: Verb, reason: str = "") -> bool:
+    def command(self, verb: Verb, reason: str = "") -> bool:
         """Send a person's command; tell whether it was accepted."""
         run, story = self.run, self.story
         if run is None:

@@ -30,7 +30,7 @@ from activities.models.memberships import (
     TakeLaneInput,
     TakeLaneResult,
 )
-from activities.models.places import MemberSignal, PlaceSignal, TellEnvironmentInput
+from activities.models.places import MemberSignal, PlaceSignal, SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -43,7 +43,7 @@ from activities.models.revisions import (
     Shown,
 )
 from activities.models.status import PublishPlaceInput, PublishStatusInput, PublishStatusResult
-from activities.models.steering import ReadWordsInput, ReadWordsResult
+from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.testing import PollTestsInput, PollTestsResult, TriggerRoundInput, TriggerRoundResult
 from activities.models.tracking import Component, RepositoryView, Timings, TrackerRef
 from activities.parts import runs_of
@@ -158,7 +158,7 @@ class World:
         self.send(deliver)
         return True
 
-    def tell_environment(self, request: TellEnvironmentInput) -> object:
+    def send_view(self, request: SendViewInput) -> object:
         """Carry a view to a place, mostly as a call that returns the place's."""
         environment, signal = request.environment, request.signal
 
@@ -177,8 +177,8 @@ class World:
         """Carry views to several places."""
         return self._carry_all(request.views)
 
-    def _carry_all(self, views: tuple[TellEnvironmentInput, ...]) -> SendViewsResult:
-        answers = [self.tell_environment(one) for one in views]
+    def _carry_all(self, views: tuple[SendViewInput, ...]) -> SendViewsResult:
+        answers = [self.send_view(one) for one in views]
         return SendViewsResult(answer=next((one for one in answers if isinstance(one, PlaceSignal)), None))
 
     def open_hop(self, request: OpenHopInput) -> OpenHopResult:
@@ -197,12 +197,12 @@ class World:
         declared = self.read_environment(
             ReadEnvironmentInput(namespace=asked.namespace, environment=target, repository=asked.repository)
         )
-        answer = self.tell_environment(
-            TellEnvironmentInput(
+        answer = self.send_view(
+            SendViewInput(
                 namespace=asked.namespace,
                 environment=target,
                 repository=asked.repository,
-                signal=replace(request.view, heard=(request.heard or {}).get(target)),
+                signal=replace(request.view, received=(request.received or {}).get(target)),
                 timings=request.timings,
             )
         )
@@ -215,7 +215,7 @@ class World:
 
     def take_lane(self, request: TakeLaneInput) -> TakeLaneResult:
         """Carry the view of a holder to its place, then read the place, now and then too slowly."""
-        self.tell_environment(request.view)
+        self.send_view(request.view)
         late = not self.calm and self.dice("read with the lane").random() < 0.1
         observations = None if late else self.applications.read_deployments(request.read).observations
         return TakeLaneResult(observations=observations)
@@ -337,8 +337,8 @@ class World:
             relations=tuple(self.commits.relation(pair.base, pair.head) for pair in request.pairs)
         )
 
-    def read_words(self, _request: ReadWordsInput) -> ReadWordsResult:
-        return ReadWordsResult(unsupported="nobody steers here")
+    def read_instructions(self, _request: ReadInstructionsInput) -> ReadInstructionsResult:
+        return ReadInstructionsResult(unsupported="nobody steers here")
 
     def present_on_pull_request(self, _request: PresentInput) -> PresentResult:
         return PresentResult(shown=Shown())

@@ -26,8 +26,8 @@ async def test_a_revision_that_stays_degraded_fails_and_is_not_promoted_by_its_o
         assert "Degraded" in status.message
         looked = len(world.members)
         # The place shows our write again and again, and a retry fails like the first try: neither makes it promoted.
-        await world.say("staging")
-        assert (await run.say(Verb.RETRY, target="staging")).accepted
+        await world.publish("staging")
+        assert (await run.command(Verb.RETRY, target="staging")).accepted
         await world.eventually(lambda: [one.result for one in world.status.promotions] == ["Failed", "Failed"])
         assert len(world.members) > looked
         assert not any(one.promoted for one in world.status.promotions)
@@ -41,7 +41,7 @@ async def test_a_failed_change_that_becomes_healthy_ends_its_hop(played: Played)
         await start()
         await world.until(State.PROMOTION_FAILED)
         world.ill.clear()
-        await world.say("staging")
+        await world.publish("staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert [one.result for one in world.status.promotions] == ["Failed", "AlreadyContained"]
 

@@ -27,7 +27,7 @@ async def test_what_was_shown_while_tests_ran_is_what_may_be_merged(played: Play
         assert all(gate.pending for gate in shown.gates)
         assert (asked.proposal, asked.retried, len(asked.deployments)) == (OPENED, False, 2)
         assert {gate.name for gate in asked.gates if gate.passed} >= {"unit", "e2e"}
-        assert (await run.say(Verb.RETRY)).accepted
+        assert (await run.command(Verb.RETRY)).accepted
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         # A person takes the branch as it is then.
         assert [(one.proposal, one.retried) for one in world.asked[1:]] == [(None, True)]

@@ -9,7 +9,7 @@ import pytest
 from temporalio import activity
 
 from activities.models.configuration import ReadEnvironmentInput, ReadEnvironmentResult
-from activities.models.places import Phase, TellEnvironmentInput
+from activities.models.places import Phase, SendViewInput
 from activities.models.promotion import CommandAnswer, Verb
 from activities.models.revisions import ReadPullRequestInput, ReadPullRequestResult
 from activities.models.status import State
@@ -44,9 +44,9 @@ class GatedWorld(World):
         self.opened.set()
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
+    async def send_view(self, request: SendViewInput) -> None:
         await self.pass_gate(request)
-        await super().tell_environment(request)
+        await super().send_view(request)
 
     @activity.defn
     async def read_environment(self, request: ReadEnvironmentInput) -> ReadEnvironmentResult:
@@ -65,7 +65,7 @@ class GatedWorld(World):
 
 
 def taking_the_lane(request: Any) -> bool:
-    return isinstance(request, TellEnvironmentInput) and request.signal.phase is Phase.HOLDER
+    return isinstance(request, SendViewInput) and request.signal.phase is Phase.HOLDER
 
 
 def reading(environment: str) -> Callable[[Any], bool]:
@@ -76,7 +76,7 @@ async def at_the_lane(world: GatedWorld, run: Run) -> None:
     """Return once the change waits for a lane that somebody else has."""
     await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
     world.grants, world.blocked_by = False, "web-411"
-    assert (await run.say(Verb.PROMOTE, target="staging")).accepted
+    assert (await run.command(Verb.PROMOTE, target="staging")).accepted
     await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
 
 
@@ -84,7 +84,7 @@ async def hand_on_the_lane(world: GatedWorld) -> None:
     """Have the place give the lane to whoever asks for it from now on, and to the one that has asked."""
     world.grants, world.blocked_by = True, ""
     asked = next(member for place, member in reversed(world.members) if place == "staging")
-    await World.say(world, "staging", answers=asked)
+    await World.publish(world, "staging", answers=asked)
 
 
 async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(played: Played) -> None:
@@ -92,7 +92,7 @@ async def test_a_retest_at_the_moment_of_the_grant_hands_the_lane_back(played: P
         world.gate = taking_the_lane
         run = await start()
         await world.at_gate()
-        answer = await run.say(Verb.RETEST, target="staging")
+        answer = await run.command(Verb.RETEST, target="staging")
         world.open()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert answer.accepted
@@ -106,14 +106,14 @@ async def test_each_retry_releases_one_failure(played: Played) -> None:
         run = await start()
         await world.until(State.PROMOTION_FAILED)
         world.gate = reading("staging")
-        first = await run.say(Verb.RETRY, target="staging", request_id="first")
+        first = await run.command(Verb.RETRY, target="staging", request_id="first")
         await world.at_gate()
-        second = await run.say(Verb.RETRY, target="staging", request_id="second")
+        second = await run.command(Verb.RETRY, target="staging", request_id="second")
         world.open()
         await world.eventually(lambda: len(world.status.promotions) == 2)
         await world.until(State.PROMOTION_FAILED)
         assert (first.accepted, second.accepted) == (True, False)
-        assert await run.say(Verb.RETRY, target="staging", request_id="second") == second
+        assert await run.command(Verb.RETRY, target="staging", request_id="second") == second
         assert [result for result, _round in world.results()] == ["Failed", "Failed"]
 
 
@@ -128,7 +128,7 @@ async def test_an_approval_and_a_retest_both_take_effect_whichever_comes_first(
         world.gate = reading("dev")
         if order[0] is Verb.PROMOTE:
             world.grants, world.blocked_by = False, "web-411"
-        answers: list[CommandAnswer] = [await run.say(verb, target="staging") for verb in order]
+        answers: list[CommandAnswer] = [await run.command(verb, target="staging") for verb in order]
         await world.at_gate()
         world.grants, world.blocked_by = True, ""
         world.open()
@@ -144,7 +144,7 @@ async def test_an_approval_does_not_count_for_a_revision_that_its_sender_was_not
         run = await start()
         await at_the_lane(world, run)
         await world.deploy("dev", NEWER)
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.eventually(lambda: bool(world.status.superseded))
         assert "the promote of ada" in world.status.superseded[0]
         assert "CommandSuperseded" in world.events
@@ -161,8 +161,8 @@ async def test_what_waits_for_a_release_is_answered_when_another_change_ends_the
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        await run.say(Verb.HOLD)
-        answer = await run.say(verb, target="staging")
+        await run.command(Verb.HOLD)
+        answer = await run.command(verb, target="staging")
         await world.deploy("staging", MINE)
         await world.eventually(lambda: bool(world.results()))
         await world.eventually(lambda: "CommandSuperseded" in world.events)
@@ -178,11 +178,11 @@ async def test_a_retest_that_waits_for_a_release_is_carried_into_the_next_run(
         length = Length(monkeypatch)
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        await run.say(Verb.HOLD)
-        assert (await run.say(Verb.RETEST, target="staging")).accepted
+        await run.command(Verb.HOLD)
+        assert (await run.command(Verb.RETEST, target="staging")).accepted
         await continued(run, length)
         assert [one.round for one in world.status.tests] == [1, 1]
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.eventually(lambda: {one.round for one in world.status.tests} == {2})
 
 
@@ -195,7 +195,7 @@ async def test_an_abort_comes_before_an_end_that_was_found_meanwhile(played: Pla
         world.pull_request = merged(world.pull_request, PullRequestState.CLOSED)
         await run.handle.signal("poke")
         await world.at_gate()
-        assert (await run.say(Verb.ABORT)).accepted
+        assert (await run.command(Verb.ABORT)).accepted
         world.open()
         assert await run.end() is State.ABORTED
 
@@ -205,7 +205,7 @@ async def test_an_abort_while_the_lane_is_taken_writes_nothing_and_answers_the_a
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await at_the_lane(world, run)
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         assert await run.end() is State.ABORTED
         assert world.writes == []
         assert "CommandSuperseded" in world.events
@@ -216,18 +216,18 @@ async def test_a_hold_at_the_moment_of_the_grant_stops_before_the_first_write(pl
         world.gate = taking_the_lane
         run = await start()
         await world.at_gate()
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         world.open()
         await world.until(State.HELD)
         assert world.writes == []
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.eventually(lambda: world.writes == ["web-staging-0"])
 
 
 async def test_a_hold_that_comes_with_the_last_write_is_answered_at_the_end(played: Played) -> None:
     async with promotion_in(GatedWorld, played) as (world, start):
         world.policy("staging", "prod", tests=(a_test("smoke"),))
-        world.at_sync["web-prod-0"] = lambda: run.say(Verb.HOLD)
+        world.at_sync["web-prod-0"] = lambda: run.command(Verb.HOLD)
         run = await start()
         assert await run.end() is State.COMPLETED
         assert "HoldEnded" in world.events
@@ -238,11 +238,11 @@ async def test_a_promote_and_a_hold_and_a_release_promote_once(played: Played) -
         world.policy("dev", "staging", auto=False, tests=TESTS)
         run = await start()
         await at_the_lane(world, run)
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await hand_on_the_lane(world)
         await world.until(State.HELD)
         assert world.writes == []
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.eventually(lambda: [one.promoted_by for one in world.status.promotions] == ["ada"])
         assert world.writes == ["web-staging-0"]
         assert world.verdicts.get("smoke") is not RunState.FAILED

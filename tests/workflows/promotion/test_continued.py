@@ -67,7 +67,7 @@ async def continued(run: Run, length: Length, *, poked: bool = True) -> str:
             await run.handle.signal("poke")
         else:
             run.world.epoch += 1
-            await run.world.say("dev")
+            await run.world.publish("dev")
     raise AssertionError("never continued as new")
 
 
@@ -101,13 +101,13 @@ async def test_a_hold_said_while_a_run_gives_way_to_the_next_is_told_ahead(
         await length.end(run)
         await run.handle.signal("poke")
         await gives_way(run)
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         assert not any(signal.held for _, signal in world.members)
         length.allow(10_000)
         world.there.set()
         await world.eventually(lambda: {place for place, signal in world.members if signal.held} >= {"dev", "prod"})
         assert await run.id() != before
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         world.verdicts["unit"] = RunState.PASSED
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert not [signal for place, signal in world.members if place == "prod"][-1].held
@@ -125,8 +125,8 @@ async def test_a_run_gives_way_to_the_next_although_no_watcher_writes_its_status
         await world.until(State.TESTING)
         world.there.clear()
         world.verdicts["unit"] = RunState.PASSED
-        await run.say(Verb.HOLD, reason="freeze")
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.HOLD, reason="freeze")
+        await run.command(Verb.RELEASE)
         await continued(run, length)
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         world.there.set()
@@ -157,7 +157,7 @@ async def test_tests_triggered_after_a_run_was_continued_get_the_variables_of_th
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
         await continued(run, length)
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.eventually(lambda: len(world.triggers) == 6)
         assert {one.variables.get("source.vars.region") for one in world.triggers} == {"eu"}
 
@@ -192,13 +192,13 @@ async def test_a_trigger_waits_for_the_source_s_variables_and_for_no_deadline(
         await continued(run, length)
         world.verdicts["e2e"] = RunState.FAILED
         await world.eventually(lambda: world.status.reason == "WaitingForReference")
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await world.until(State.HELD)
         world.undeclared = ""
         await run.handle.signal("poke")
         await asyncio.sleep(1)
         assert len(world.triggers) == 3
         world.undeclared = "dev"
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.eventually(lambda: len(world.cancelled) >= 2)
         assert len(world.triggers) <= 4

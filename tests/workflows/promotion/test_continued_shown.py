@@ -134,16 +134,16 @@ async def test_a_status_is_the_same_before_and_after_a_run_continued(
         await world.until(state)
         await world.eventually(lambda: world.status.state is state and shown in _text(world.status))
         if held:
-            await run.say(Verb.HOLD, reason="freeze")
+            await run.command(Verb.HOLD, reason="freeze")
             await world.eventually(lambda: "CommandHold" in world.events)
         # A pause between waves is cut by no poke, but places that begin again are answered in it.
         before = await continued(run, length, poked=False)
         last = _essence([one for one in world.statuses if one.workflow and one.workflow.run_id == before][-1])
         await world.eventually(lambda: any(wait in one for one in played.summaries(run.handle.id)))
         await run.handle.signal("poke")
-        await world.say("dev")
+        await world.publish("dev")
         await run.handle.query("progress")
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         await world.until(State.ABORTED)
         later = [one for one in world.statuses if one.workflow and one.workflow.run_id != before]
         news = [_essence(one) for one in later if one.state is not State.ABORTED]

@@ -42,7 +42,7 @@ class OddWorld(World):
     async def becomes(self, deployment: str, revision: str) -> None:
         """Have somebody else bring a revision to staging."""
         self.runs["staging"][deployment] = revision
-        await self.say("staging")
+        await self.publish("staging")
 
     def _fail(self, name: str) -> None:
         if name in self.failing:
@@ -112,7 +112,7 @@ async def test_a_source_without_the_component_is_named_and_awaited(played: Playe
         assert status.waiting_for is not None
         world.environments["dev"] = replace(world.environments["dev"], deployments=deployments)
         world.runs["dev"] = {one.name: MINE for one in deployments}
-        await world.say("dev")
+        await world.publish("dev")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
@@ -126,8 +126,8 @@ async def test_a_target_without_the_component_is_refused_until_it_has_one(played
         assert "staging does not deploy web" in status.message
         world.environments["staging"] = view
         world.runs["staging"] = {one.name: OLD for one in view.deployments}
-        await world.say("staging")
-        await run.say(Verb.RETEST)
+        await world.publish("staging")
+        await run.command(Verb.RETEST)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0"]
 
@@ -136,13 +136,13 @@ async def test_a_hold_between_waves_keeps_the_next_wave_unwritten(played: Played
     async with promotion_in(OddWorld, played) as (world, start):
         world.environment("staging", OLD, waves=2)
         world.environments["staging"] = replace(world.environments["staging"], wave_pause=timedelta(seconds=0.2))
-        world.at_sync["web-staging-0"] = lambda: run.say(Verb.HOLD, reason="freeze")
+        world.at_sync["web-staging-0"] = lambda: run.command(Verb.HOLD, reason="freeze")
         run = await start()
         status = await world.until(State.HELD)
         assert status.held_state is State.PROMOTING
         await asyncio.sleep(1)
         assert world.writes == ["web-staging-0"]
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0", "web-staging-1"]
 
@@ -156,7 +156,7 @@ async def test_a_target_that_diverges_between_waves_stops_the_wave_and_asks_a_pe
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
         assert "web-1" in status.message
         assert world.writes == ["web-staging-0"]
-        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await run.command(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0", "web-staging-1"]
 
@@ -168,7 +168,7 @@ async def test_an_override_excuses_nothing_that_the_person_did_not_see(played: P
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
         world.at_sync["web-staging-0"] = lambda: world.becomes("web-1", "e" * 40)
-        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await run.command(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
         assert "web-1" in status.message
@@ -182,9 +182,9 @@ async def test_a_retry_brings_back_what_was_rolled_back_meanwhile(played: Played
         run = await start()
         await world.until(State.PROMOTION_FAILED, reason="Partial")
         world.runs["staging"]["web-0"] = world.written["web-staging-0"] = OLD
-        await world.say("staging")
+        await world.publish("staging")
         world.sync_fails = ""
-        await run.say(Verb.RETRY, target="staging")
+        await run.command(Verb.RETRY, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.runs["staging"] == {"web-0": MINE, "web-1": MINE}
         assert world.writes.count("web-staging-0") == 2
@@ -210,15 +210,15 @@ async def test_a_failed_operation_of_an_earlier_round_is_not_taken_for_the_one_o
         world.policy("dev", "staging", tests=(a_test("unit"),), auto=False)
         run = await start()
         await world.until(State.READY_TO_PROMOTE)
-        await run.say(Verb.PROMOTE, target="staging")
+        await run.command(Verb.PROMOTE, target="staging")
         await world.until(State.PROMOTION_FAILED)
         world.grants, world.blocked_by = False, "web-411"
-        await run.say(Verb.RETRY, target="staging")
+        await run.command(Verb.RETRY, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
-        await run.say(Verb.RETEST)
+        await run.command(Verb.RETEST)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         world.grants, world.sync_fails = True, ""
-        await run.say(Verb.PROMOTE, target="staging")
+        await run.command(Verb.PROMOTE, target="staging")
         await world.eventually(lambda: [one.target for one in world.status.promotions if one.promoted] == ["staging"])
         assert [one.result for one in world.status.promotions if one.promoted] == ["Promoted"]
 
@@ -230,13 +230,13 @@ async def test_an_override_of_a_target_that_moved_since_is_judged_anew(played: P
         world.grants, world.blocked_by = False, "web-411"
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
-        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await run.command(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         await world.until(State.READY_TO_PROMOTE, reason="BlockedBy")
         await world.deploy("staging", other)
         status = await world.until(State.READY_TO_PROMOTE, reason="TargetDiverged")
         assert other[:7] in status.message
         assert world.writes == []
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         assert await run.end() is State.ABORTED
 
 
@@ -274,7 +274,7 @@ async def test_a_cancel_that_fails_is_an_event_and_never_keeps_a_tracker(played:
         world.verdicts["unit"] = RunState.RUNNING
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         assert await run.end() is State.ABORTED
         assert "CancelFailed" in world.events
 
@@ -317,7 +317,7 @@ async def test_under_retest_a_move_that_the_place_has_not_seen_yet_begins_a_new_
         world.verdicts["unit"] = RunState.PASSED
         await world.eventually(lambda: "SourceMoved" in world.events)
         assert len(world.triggers) == 1
-        await world.say("dev")
+        await world.publish("dev")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert [one.test for one in world.triggers] == ["unit", "unit", "smoke"]
         assert world.runs["staging"] == {"web-0": NEWER}

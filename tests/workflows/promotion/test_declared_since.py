@@ -41,7 +41,7 @@ async def test_a_retest_takes_the_variables_of_the_source_anew(played: Played) -
         run = await start()
         await world.until(State.TESTS_FAILED)
         world.environments["dev"] = replace(world.environments["dev"], vars={"url": "right"})
-        await run.say(Verb.RETEST)
+        await run.command(Verb.RETEST)
         await world.eventually(lambda: len(world.triggers) >= 6)
         assert [one.variables["source.vars.url"] for one in world.triggers] == ["wrong"] * 3 + ["right"] * 3
 
@@ -114,13 +114,13 @@ async def test_a_target_that_the_policy_names_no_more_is_left(played: Played) ->
         world.policy("dev", "qa", tests=(a_test("unit"),))
         world.verdicts["unit"] = RunState.PASSED
         world.slow_syncs = True
-        await run.say(Verb.RETEST)
+        await run.command(Verb.RETEST)
         await world.until(State.PROMOTING)
         assert _told(world, "staging")[-1] == ("target", Phase.GONE)
         # One that begins again asks the members that it knows.
         world.epoch += 1
         told = len(_told(world, "staging"))
-        await world.say("staging")
+        await world.publish("staging")
         await world.eventually(lambda: len(_told(world, "staging")) > told)
         assert _told(world, "staging")[-1] == ("ahead", Phase.GONE)
         assert ("target", Phase.HOLDER) in _told(world, "qa")
@@ -152,8 +152,8 @@ async def test_a_deployment_that_diverged_and_is_declared_no_more_stops_nobody(p
         world.environments["staging"] = replace(world.installed, deployments=world.installed.deployments[:1])
         # Somebody else's by now.
         world.runs["staging"]["web-1"] = HOTFIX
-        await world.say("staging")
-        await run.say(Verb.PROMOTE)
+        await world.publish("staging")
+        await run.command(Verb.PROMOTE)
         await world.eventually(lambda: any(one.promoted for one in world.status.promotions))
         assert world.events.count("TargetDiverged") == 1
         assert world.runs["staging"]["web-0"] == MINE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.models.places import PlaceSignal, TellEnvironmentInput
+from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.status import State
 from activities.models.testing import PollTestsInput, PollTestsResult, RunState
 from tests.workflows.promotion.world import World, a_test, promotion_in
@@ -22,7 +22,7 @@ class TwoTicks(World):
     polls: int = 0
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> PlaceSignal | None:
+    async def send_view(self, request: SendViewInput) -> PlaceSignal | None:
         self.members.append((request.environment, request.signal))
         return self.view_of(request.environment, answers=request.signal) if request.signal.awaits_answer else None
 
@@ -54,7 +54,7 @@ async def test_three_tests_and_two_ticks_cost_three_activities_and_no_read_of_th
         assert spent["read_deployments"] == 0
         assert (spent["take_lane"], spent["deliver_application"], spent["sync_application"]) == (1, 1, 0)
         # Both places are sent the farewell together; what is sent alone is that the change is ready.
-        assert (spent["send_views"], spent["tell_environment"]) == (1, 1)
+        assert (spent["send_views"], spent["send_view"]) == (1, 1)
         assert len(world.triggers) == 3
         # Events depend on the machine's speed, by what is published and shown meanwhile; what steps await does not.
         assert sum(spent.values()) - sum(spent[one] for one in BESIDE_THE_STEPS) <= AWAITED_PER_HOP

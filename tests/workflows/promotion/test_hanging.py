@@ -21,7 +21,7 @@ from activities.models.delivery import (
     UpdateApplicationInput,
     WriteResult,
 )
-from activities.models.places import TellEnvironmentInput
+from activities.models.places import SendViewInput
 from activities.models.revisions import (
     CompareRevisionsInput,
     CompareRevisionsResult,
@@ -71,9 +71,9 @@ class HangingWorld(World):
         return await super().read_environment(request)
 
     @activity.defn
-    async def tell_environment(self, request: TellEnvironmentInput) -> None:
-        await self._hang("tell_environment", request.environment)
-        await super().tell_environment(request)
+    async def send_view(self, request: SendViewInput) -> None:
+        await self._hang("send_view", request.environment)
+        await super().send_view(request)
 
     @activity.defn
     async def compare_revisions(self, request: CompareRevisionsInput) -> CompareRevisionsResult:
@@ -101,10 +101,10 @@ class HangingWorld(World):
     [
         ("list_changed_files", "", State.AWAITING_MERGE, "merged; not read yet"),
         ("read_environment", "dev", State.AWAITING_SYNC, "web-0 runs aaaa"),
-        ("tell_environment", "dev", State.AWAITING_SYNC, "not observed yet"),
+        ("send_view", "dev", State.AWAITING_SYNC, "not observed yet"),
         ("find_policy", "", State.SYNCED, "it runs in dev; not read yet"),
         ("read_environment", "staging", State.SYNCED, "it runs in dev; not read yet"),
-        ("tell_environment", "staging", State.SYNCED, "it runs in dev; not read yet"),
+        ("send_view", "staging", State.SYNCED, "it runs in dev; not read yet"),
         ("compare_revisions", "", State.SYNCED, "staging is not observed yet"),
         ("read_deployments", "dev", State.TESTING, "unit Queued"),
         ("read_deployments", "staging", State.PROMOTING, "being delivered"),

@@ -70,7 +70,7 @@ async def test_retest_takes_a_new_snapshot_of_the_policy(played: Played) -> None
         run = await start()
         await world.until(State.TESTS_FAILED)
         world.policy("dev", "staging", tests=(a_test("unit"),))
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert [one.test for one in world.triggers[3:]] == ["unit", "smoke"]
 
@@ -192,12 +192,12 @@ async def test_hold_remembers_the_state_and_release_goes_back_to_it(
         arrange(world)
         run = await start()
         await world.until(state)
-        await run.say(Verb.HOLD, reason="freeze")
+        await run.command(Verb.HOLD, reason="freeze")
         status = await world.until(State.HELD)
         assert status.held_state is state
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.until(state)
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         assert await run.end() is State.ABORTED
 
 
@@ -206,12 +206,12 @@ async def test_a_merge_is_seen_while_held(played: Played) -> None:
         _not_merged(world)
         run = await start()
         await world.until(State.AWAITING_MERGE)
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await world.until(State.HELD)
         world.pull_request = merged(world.pull_request, PullRequestState.MERGED)
         await world.eventually(lambda: world.status.held_state not in (None, State.AWAITING_MERGE))
         assert world.triggers == []
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
 
@@ -227,7 +227,7 @@ async def test_a_long_story_continues_as_new_and_forgets_nothing(
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert [one.target for one in world.status.promotions] == ["staging"]
         assert len(world.triggers) == 4
-        await run.say(Verb.PROMOTE, target="prod")
+        await run.command(Verb.PROMOTE, target="prod")
         assert await run.end() is State.COMPLETED
         assert world.writes == ["web-staging-0", "web-prod-0"]
         sequences = [one.sequence for one in world.statuses]
@@ -279,7 +279,7 @@ async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_
 ) -> None:
     async with promotion(played) as (world, start):
         world.environment("staging", OLD, waves=2)
-        world.at_sync["web-staging-0"] = lambda: run.say(Verb.HOLD)
+        world.at_sync["web-staging-0"] = lambda: run.command(Verb.HOLD)
         run = await start()
         held = await world.until(State.HELD)
         before = len(world.statuses)
@@ -287,6 +287,6 @@ async def test_a_change_held_between_waves_stays_held_when_its_run_continues_as_
         await world.eventually(lambda: len(world.statuses) > before)
         await asyncio.sleep(0.5)
         assert {(one.state, one.state_since) for one in world.statuses[before:]} == {(State.HELD, held.state_since)}
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0", "web-staging-1"]

@@ -61,7 +61,7 @@ async def test_a_write_that_was_set_back_is_written_again_and_said(played: Playe
         world.set_back = 1
         await start()
         await world.eventually(lambda: world.synced == [STAGED])
-        await world.say("staging")
+        await world.publish("staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == [STAGED, STAGED]
         assert world.events.count("WriteReverted") == 1
@@ -74,7 +74,7 @@ async def test_a_write_that_is_always_set_back_fails_with_to_what_and_by_whom(pl
         await start()
         for times in range(1, 5):
             await world.eventually(lambda times=times: len(world.synced) == times)  # type: ignore[misc]
-            await world.say("staging")
+            await world.publish("staging")
         status = await world.until(State.PROMOTION_FAILED)
         assert f"set back to {OLD} by its owner Application/apps" in status.message
         assert len(world.writes) == 4

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.models.configuration import PolicySnapshot
-from activities.models.places import Counter, Grant, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, Grant, Phase, PlaceSignal, SendViewInput
 from activities.models.promotion import PromotionInput
 from activities.models.status import State
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
@@ -45,7 +45,7 @@ class Line:
         self.story = story
         self.places = Membership(request, story)
 
-    async def _tell(self, _activity: Any, request: TellEnvironmentInput, **_config: Any) -> None:
+    async def _tell(self, _activity: Any, request: SendViewInput, **_config: Any) -> None:
         self._now += timedelta(milliseconds=3)
         self.said.append((request.environment, request.signal.phase, request.signal.held))
 
@@ -71,7 +71,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 
 async def test_a_release_is_told_everywhere_but_where_a_heard_grant_is_still_to_be_answered(line: Line) -> None:
     places = line.places
-    await places.tell("dev", "source", Phase.WORKING)
+    await places.send("dev", "source", Phase.WORKING)
     await places.set_phase(Phase.READY)
     line.grant()
     assert places.granted
@@ -105,14 +105,14 @@ async def test_a_place_that_could_not_be_told_in_time_is_told_at_the_next_wait(
     )
     bounds: list[timedelta | None] = []
 
-    async def refuse(_activity: Any, _request: TellEnvironmentInput, **config: Any) -> None:
+    async def refuse(_activity: Any, _request: SendViewInput, **config: Any) -> None:
         bounds.append(config.get("schedule_to_close_timeout"))
         raise late
 
     with monkeypatch.context() as patch:
         patch.setattr(workflow, "execute_activity_method", refuse)
         patch.setattr(workflow, "logger", SimpleNamespace(warning=lambda *_args, **_more: None))
-        await line.places.tell("dev", "source", Phase.WORKING)
+        await line.places.send("dev", "source", Phase.WORKING)
     assert bounds == [AWAITED_WITHIN]
     assert line.places.unanswered
     await line.places.answer()

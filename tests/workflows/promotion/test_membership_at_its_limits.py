@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.memberships import SendViewsInput, SendViewsResult
-from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, TellEnvironmentInput
+from activities.models.places import Counter, Grant, MemberSignal, Phase, PlaceSignal, SendViewInput
 from activities.models.tracking import Artifact
 from tests.workflows.promotion.test_membership import BEGAN, Line
 from workflows.promotion.membership import Membership
@@ -49,7 +49,7 @@ class Heard(Line):
         if self.away:
             raise failed("away")
         for one in views:
-            assert isinstance(one, TellEnvironmentInput)
+            assert isinstance(one, SendViewInput)
             self.signals.append(one.signal)
             await self._tell(activity, one, **config)
         return SendViewsResult(answer=self.answer) if isinstance(request, SendViewsInput) else self.answer
@@ -112,7 +112,7 @@ def test_only_a_newer_view_replaces_the_one_that_is_known(line: Heard) -> None:
 
 async def test_a_place_that_speaks_first_is_answered_unless_it_knows_us(line: Heard) -> None:
     owed: list[bool] = []
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     for signal in (view(), view(environment="prod")):
         line.places.receive(signal)
         owed.append(line.places.unanswered)
@@ -126,7 +126,7 @@ async def test_a_place_that_speaks_first_is_answered_unless_it_knows_us(line: He
 
 @pytest.mark.parametrize(("epoch", "answered"), [(1, False), (2, True)])
 async def test_a_new_run_of_a_place_is_answered(line: Heard, epoch: int, answered: bool) -> None:
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     line.places.receive(view(1))
     line.places.receive(view(2, epoch=epoch))
     assert line.places.unanswered is answered
@@ -134,7 +134,7 @@ async def test_a_new_run_of_a_place_is_answered(line: Heard, epoch: int, answere
 
 @pytest.mark.parametrize("asks", [False, True])
 async def test_a_place_that_asks_is_answered(line: Heard, asks: bool) -> None:
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     line.places.receive(view(1, asks=asks))
     assert line.places.unanswered is asks
 
@@ -154,7 +154,7 @@ async def test_a_grant_that_a_held_tracker_is_given_is_declined(line: Heard) -> 
 
 async def test_a_grant_of_a_place_that_is_not_the_target_is_declined(line: Heard) -> None:
     await line.places.set_phase(Phase.READY)
-    await line.places.tell("prod", "ahead", Phase.WORKING)
+    await line.places.send("prod", "ahead", Phase.WORKING)
     line.places.receive(view(1, environment="prod", answers=ready(line)))
     assert (line.places.granted, line.places.unanswered) == (False, True)
     await line.places.answer()
@@ -192,9 +192,9 @@ async def test_who_leaves_the_line_takes_no_grant_of_before(line: Heard) -> None
 
 
 async def test_ready_elsewhere_or_another_phase_here_is_no_ready_at_the_target(line: Heard) -> None:
-    await line.places.tell("dev", "source", Phase.READY)
+    await line.places.send("dev", "source", Phase.READY)
     assert line.places.ready_counter is None
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     assert line.places.ready_counter is None
 
 
@@ -206,17 +206,17 @@ async def test_without_a_hop_a_phase_is_kept_and_told_to_nobody(line: Heard) -> 
 
 @pytest.mark.parametrize(("phase", "stays"), [(Phase.WORKING, True), (Phase.GONE, False), (Phase.ARRIVED, False)])
 async def test_who_leaves_a_place_is_no_member(line: Heard, phase: Phase, stays: bool) -> None:
-    await line.places.tell("staging", "target", phase)
+    await line.places.send("staging", "target", phase)
     assert line.places.member_of == ({"staging": "target"} if stays else {})
 
 
 async def leave_in_vain(line: Heard) -> None:
     """Leave dev and qa while no place can be told anything, and stay in staging."""
-    await line.places.tell("dev", "source", Phase.WORKING)
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("dev", "source", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     line.away = True
     await line.places.send_views(("staging", "source", Phase.WORKING), ("dev", "source", Phase.GONE))
-    await line.places.tell("qa", "target", Phase.ARRIVED)
+    await line.places.send("qa", "target", Phase.ARRIVED)
     line.away = False
     line.said.clear()
 
@@ -239,10 +239,10 @@ async def test_a_farewell_that_was_not_sent_is_handed_over_to_the_next_run(line:
 
 
 async def test_the_last_word_reaches_all_places_at_once_and_has_no_end(line: Heard) -> None:
-    await line.places.tell("dev", "source", Phase.WORKING)
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("dev", "source", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     line.away = True
-    await line.places.tell("qa", "target", Phase.GONE)
+    await line.places.send("qa", "target", Phase.GONE)
     line.away, line.story.hold_untold = False, True
     line.said.clear()
     line.bounded.clear()
@@ -257,21 +257,21 @@ async def test_the_last_word_reaches_all_places_at_once_and_has_no_end(line: Hea
 async def test_a_signal_carries_what_a_place_judges_by(line: Heard) -> None:
     hop = line.story.hop
     assert hop is not None
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     artifact = Artifact(component="web", revision="a" * 40, image="web:1")
     hop.round = Round(number=1, artifacts=(artifact,), tests=[], started_at=BEGAN)
     line.story.components = ("web",)
     line.places.receive(view(4))
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     first, second = line.signals
-    assert (first.artifacts, first.components, first.heard) == ((), (), None)
+    assert (first.artifacts, first.components, first.received) == ((), (), None)
     assert second.artifacts == (Artifact(component="web", revision="a" * 40),)
-    assert (second.components, second.heard) == (("web",), Counter(epoch=1, n=4))
+    assert (second.components, second.received) == (("web",), Counter(epoch=1, n=4))
 
 
 async def test_a_place_s_answer_to_a_signal_is_its_view(line: Heard) -> None:
     line.answer = view(5)
-    await line.places.tell("staging", "target", Phase.WORKING)
+    await line.places.send("staging", "target", Phase.WORKING)
     assert line.places.view("staging") == line.answer
 
 
@@ -282,10 +282,10 @@ async def test_views_are_handed_over_without_their_grants_and_only_of_places_tha
 
 async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: Heard) -> None:
     places = line.places
-    await places.tell("dev", "source", Phase.WORKING)
+    await places.send("dev", "source", Phase.WORKING)
     await places.set_phase(Phase.FAILED)
     line.signals.clear()
-    await places.tell_again()
+    await places.send_again()
     assert [(one.role, one.phase) for one in line.signals] == [("source", Phase.WORKING), ("target", Phase.FAILED)]
     assert places.phase_at("prod") == ("ahead", Phase.GONE)
 
@@ -293,14 +293,14 @@ async def test_the_backstop_repeats_our_role_and_phase_at_each_place(line: Heard
 async def test_the_backstop_says_ready_again_only_while_nothing_was_granted(line: Heard) -> None:
     places = line.places
     await places.set_phase(Phase.READY)
-    await places.tell_again()
+    await places.send_again()
     places.receive(view(1, answers=ready(line)))
     line.said.clear()
-    await places.tell_again()
+    await places.send_again()
     assert line.said == []
     # The grant is the target's: what is told elsewhere is said again all the same.
-    await places.tell("dev", "source", Phase.WORKING)
-    await places.tell_again()
+    await places.send("dev", "source", Phase.WORKING)
+    await places.send_again()
     assert line.said == [("dev", Phase.WORKING, False)] * 2
 
 
@@ -364,7 +364,7 @@ async def test_a_release_ends_the_question_who_is_ahead(line: Heard, monkeypatch
 
 async def test_a_hold_is_told_ahead_as_such_and_elsewhere_with_our_role(line: Heard) -> None:
     story, places = line.story, line.places
-    await places.tell("dev", "source", Phase.WORKING)
+    await places.send("dev", "source", Phase.WORKING)
     await places.set_phase(Phase.WORKING)
     story.hold = HELD
     line.signals.clear()

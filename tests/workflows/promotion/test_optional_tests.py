@@ -24,7 +24,7 @@ async def test_an_optional_test_ends_by_its_deadline_while_a_person_is_waited_fo
         await world.eventually(lambda: {one.name: one.state for one in world.status.tests}["look"] == "TimedOut")
         [key] = [one.key for one in world.triggers if one.test == "look"]
         assert world.cancelled == [key]
-        await run.say(Verb.PROMOTE)
+        await run.command(Verb.PROMOTE)
         await world.eventually(lambda: bool(world.status.promotions))
 
 
@@ -37,7 +37,7 @@ async def test_a_verdict_during_the_delivery_stands_in_the_record(played: Played
         await world.until(State.PROMOTING)
         world.verdicts["look"] = RunState.FAILED
         world.runs["staging"]["web-0"] = MINE
-        await world.say("staging")
+        await world.publish("staging")
         await world.eventually(lambda: bool(world.status.promotions))
         record = world.status.promotions[0]
         assert {one.name: one.state for one in record.tests}["look"] == "Failed"
@@ -70,7 +70,7 @@ async def test_a_ci_system_that_does_not_answer_keeps_no_lane(played: Played, mo
         await world.until(State.PROMOTING)
         world.answers = False
         world.runs["staging"]["web-0"] = MINE
-        await world.say("staging")
+        await world.publish("staging")
         await asyncio.wait_for(world.asked.wait(), 30)
         await world.eventually(lambda: bool(world.status.promotions))
         assert {one.name: one.state for one in world.status.promotions[0].tests}["look"] == "Running"

@@ -184,7 +184,7 @@ async def test_no_poll_comes_before_the_time_that_the_host_named_whatever_wakes_
         await world.eventually(lambda: world.asked_at is not None)
         for _ in range(5):
             await run.handle.signal("poke")
-            await world.say("dev")
+            await world.publish("dev")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.early == 0
 
@@ -254,7 +254,7 @@ async def test_a_cancel_that_has_to_wait_keeps_neither_the_lane_nor_the_next_hop
         await world.eventually(lambda: world.cancels >= 1)
         # Another one brought the change: the hop ends, and the tracker goes on from there at once.
         await world.eventually(lambda: world.status.environment == "staging")
-        answer = await run.say(Verb.ABORT)
+        answer = await run.command(Verb.ABORT)
         assert answer.accepted
         await world.until(State.ABORTED)
         await run.handle.signal("deleted")

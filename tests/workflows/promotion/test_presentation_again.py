@@ -169,7 +169,7 @@ async def test_a_promotion_whose_presentations_succeed_has_no_timer_for_them(tem
     async with promotion_in(Host, temporal_server, timings=LASTING) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        await run.say(Verb.PROMOTE, target="prod")
+        await run.command(Verb.PROMOTE, target="prod")
         assert await run.end() is State.COMPLETED
         events = (await run.handle.fetch_history()).events
         timers = [one for one in events if one.event_type == EventType.EVENT_TYPE_TIMER_STARTED]
@@ -225,7 +225,7 @@ async def test_the_last_presentation_of_an_end_before_is_given_up_when_the_track
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
         await presenting(run)
         world.down, world.final, world.asks_to_wait = "down", False, LATER
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         await world.until(State.ABORTED)
         # After one try, whose failure is shown, comes the patient one.
         await world.eventually(world.says("False", "ProviderUnauthorized: down"))
@@ -248,7 +248,7 @@ async def test_an_attempt_at_work_when_the_tracker_goes_comes_to_its_end(tempora
         await world.eventually(lambda: world.shows == {"pilotage/tests-failed"})
         await presenting(run)
         world.slow, tries = asyncio.Event(), world.tries
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         await world.eventually(lambda: world.tries > tries)
         await run.handle.signal("deleted")
         await asyncio.sleep(0.3)

@@ -177,14 +177,14 @@ def a_hop() -> Hop:
 def test_while_what_is_needed_next_is_not_read_nobody_is_asked_to_do_what_is_done(
     story: PromotionState, what: Waiting, object_: str, never: str
 ) -> None:
-    waiting = waiting_for(story, source=None, target=None, say=str)
+    waiting = waiting_for(story, source=None, target=None, command=str)
     assert waiting is not None
     assert (waiting.what, waiting.object, waiting.unblock_with) == (what, object_, ASKED_AGAIN)
     assert never not in f"{waiting.observed} {waiting.unblock_with}"
 
 
 def test_an_open_pull_request_waits_for_its_merge() -> None:
-    waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, say=str)
+    waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, command=str)
     assert waiting is not None
     assert (waiting.what, waiting.unblock_with) == (Waiting.MERGE, "merge the pull request")
 

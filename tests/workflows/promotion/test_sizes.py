@@ -111,8 +111,8 @@ async def test_two_hundred_applications_that_all_fail_thrice_are_recorded_each_w
             assert all(each.message.startswith(f"{each.deployment}: ") for each in newest.applications)
             assert encoded_size(world.status) < STATUS_BYTES
             if failures < 3:
-                assert (await run.say(Verb.RETRY, target="staging")).accepted
+                assert (await run.command(Verb.RETRY, target="staging")).accepted
         history = await run.handle.fetch_history()
         assert max(len(event.SerializeToString()) for event in history.events) < VALUE_BYTES
-        assert (await run.say(Verb.ABORT, reason="enough")).accepted
+        assert (await run.command(Verb.ABORT, reason="enough")).accepted
         assert await run.end() is State.ABORTED

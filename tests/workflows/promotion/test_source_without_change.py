@@ -30,7 +30,7 @@ async def test_a_retest_waits_until_the_source_runs_the_change_again(played: Pla
         triggered = len(world.triggers)
         await world.deploy("dev", OLD)
         world.verdicts["unit"] = RunState.PASSED
-        await run.say(Verb.RETEST)
+        await run.command(Verb.RETEST)
         await world.eventually(lambda: _waits_for_the_change(world))
         assert (world.status.promotions, len(world.triggers)) == ((), triggered)
         await world.deploy("dev", MINE)
@@ -45,7 +45,7 @@ async def test_a_source_that_is_rolled_back_at_the_triggers_is_waited_for(played
         world.before_confirm.append(lambda: world.runs["dev"].update({"web-0": rolled_back_to}))
         await start()
         await world.eventually(lambda: "SourceMoved" in world.events)
-        await world.say("dev")
+        await world.publish("dev")
         await world.eventually(lambda: _waits_for_the_change(world))
         assert (world.status.promotions, world.writes) == ((), [])
         await world.deploy("dev", MINE)
@@ -60,8 +60,8 @@ async def test_a_source_whose_deployments_differ_is_what_a_retest_waits_for(play
         await world.until(State.TESTS_FAILED)
         world.environment("dev", MINE, waves=2)
         world.runs["dev"]["web-1"] = OLD
-        await world.say("dev")
-        await run.say(Verb.RETEST)
+        await world.publish("dev")
+        await run.command(Verb.RETEST)
         await world.eventually(lambda: _waits_for_the_change(world))
         waiting = world.status.waiting_for
         assert waiting is not None

@@ -25,7 +25,7 @@ async def test_a_merged_change_is_tested_promoted_and_completed(played: Played) 
         status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert status.waiting_for is not None
         assert status.waiting_for.what is Waiting.PROMOTE_COMMAND
-        assert (await run.say(Verb.PROMOTE, target="prod")).accepted
+        assert (await run.command(Verb.PROMOTE, target="prod")).accepted
         assert await run.end() is State.COMPLETED
         assert [(one.target, one.promoted) for one in world.status.promotions] == [("staging", True), ("prod", True)]
         first = world.status.promotions[0]
@@ -40,7 +40,7 @@ async def test_every_waiting_status_says_what_it_waits_for(played: Played) -> No
     async with promotion(played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        await run.say(Verb.PROMOTE, target="prod")
+        await run.command(Verb.PROMOTE, target="prod")
         await run.end()
         assert all(one.waiting_for is not None for one in world.statuses if not one.state.terminal)
         assert world.status.waiting_for is None
@@ -105,7 +105,7 @@ async def test_a_required_test_that_fails_stops_the_change_until_retest(played: 
         assert "e2e Failed" in status.message
         assert world.writes == []
         world.verdicts["e2e"] = RunState.PASSED
-        assert (await run.say(Verb.RETEST, target="staging")).accepted
+        assert (await run.command(Verb.RETEST, target="staging")).accepted
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert len({one.key for one in world.triggers}) == len(world.triggers) == 7
 
@@ -185,7 +185,7 @@ async def test_a_diverged_target_waits_and_a_person_may_override_it_with_a_reaso
         assert status.waiting_for is not None
         assert status.waiting_for.what is Waiting.TARGET
         assert world.writes == []
-        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await run.command(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0"]
 
@@ -199,9 +199,9 @@ async def test_a_blocked_lane_names_who_is_in_the_way(played: Played) -> None:
         assert status.waiting_for.object == "web-411"
         world.grants = True
         ready = [signal for place, signal in world.members if place == "staging"][-1]
-        await world.say("staging", answers=ready)
+        await world.publish("staging", answers=ready)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        assert (await run.say(Verb.ABORT)).accepted
+        assert (await run.command(Verb.ABORT)).accepted
         assert await run.end() is State.ABORTED
 
 
@@ -214,7 +214,7 @@ async def test_a_wave_that_fails_is_partial_and_retry_goes_on_where_it_stopped(p
         assert "image not found" in status.message
         assert world.writes == ["web-staging-0", "web-staging-1"]
         world.sync_fails = ""
-        assert (await run.say(Verb.RETRY, target="staging")).accepted
+        assert (await run.command(Verb.RETRY, target="staging")).accepted
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes.count("web-staging-0") == 1
         assert world.runs["staging"] == {"web-0": MINE, "web-1": MINE, "web-2": MINE}
@@ -236,7 +236,7 @@ async def test_hold_stops_deadlines_and_release_goes_on(played: Played) -> None:
         await world.until(State.TESTING)
         await world.eventually(lambda: bool(world.triggers))
         late = now() + timedelta(seconds=4.5)
-        assert (await run.say(Verb.HOLD, reason="freeze")).accepted
+        assert (await run.command(Verb.HOLD, reason="freeze")).accepted
         status = await world.until(State.HELD)
         began = {one.state: one.state_since for one in world.statuses if one.state_since is not None}
         assert began[State.TESTING] < began[State.HELD]
@@ -247,7 +247,7 @@ async def test_hold_stops_deadlines_and_release_goes_on(played: Played) -> None:
         await world.eventually(lambda: now() > late)
         assert world.status.state is State.HELD
         assert world.writes == []
-        assert (await run.say(Verb.RELEASE)).accepted
+        assert (await run.command(Verb.RELEASE)).accepted
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0"]
 
@@ -262,9 +262,9 @@ async def test_hold_is_told_to_every_place_ahead(played: Played) -> None:
         def told() -> list[bool]:
             return [signal.held for place, signal in world.members if place == "prod"]
 
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await world.eventually(lambda: told() == [True])
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.eventually(lambda: told() == [True, False])
         assert [signal.phase for place, signal in world.members if place == "prod"] == [Phase.WORKING, Phase.GONE]
 
@@ -275,7 +275,7 @@ async def test_abort_in_testing_cancels_the_runs_and_leaves_the_places(played: P
         run = await start()
         await world.until(State.TESTING)
         await world.eventually(lambda: len(world.triggers) == 3)
-        await run.say(Verb.ABORT, reason="wrong change")
+        await run.command(Verb.ABORT, reason="wrong change")
         assert await run.end() is State.ABORTED
         unit = next(one.key for one in world.triggers if one.test == "unit")
         assert unit in world.cancelled
@@ -320,10 +320,10 @@ async def test_a_command_for_another_hop_or_revision_is_refused_and_a_repeated_o
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await run.say(Verb.PROMOTE, target="staging")
+            await run.command(Verb.PROMOTE, target="staging")
         assert "the hop at hand goes to prod" in str(refused.value.cause)
-        first = await run.say(Verb.PROMOTE, target="prod", request_id="one")
-        again = await run.say(Verb.PROMOTE, target="prod", request_id="one")
+        first = await run.command(Verb.PROMOTE, target="prod", request_id="one")
+        again = await run.command(Verb.PROMOTE, target="prod", request_id="one")
         assert first == again
         assert await run.end() is State.COMPLETED
         assert world.writes.count("web-prod-0") == 1

@@ -31,7 +31,7 @@ async def test_the_first_pull_request_ever_is_promoted_to_places_that_run_nothin
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         # Nothing running counts as contained: no person had to override anything on the way.
         assert "TargetDiverged" not in {one.reason for one in world.statuses}
-        await run.say(Verb.PROMOTE, target="prod")
+        await run.command(Verb.PROMOTE, target="prod")
         assert await run.end() is State.COMPLETED
         assert [(one.target, one.result) for one in world.status.promotions] == [
             ("staging", "Promoted"),
@@ -68,7 +68,7 @@ async def test_an_edited_policy_is_taken_by_the_next_change(played: Played) -> N
         await world.until(State.TESTS_FAILED)
         _edit(world)
         assert len(world.triggers) == 3
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.status.promotions[0].policy.generation == 2
         assert [one.name for one in world.status.promotions[0].tests] == ["load"]
@@ -79,7 +79,7 @@ async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(played: 
         world.repository_failure = missing("Secret/github-token")
         run = await start()
         await world.until(State.PENDING, reason="WaitingForReference")
-        assert (await run.say(Verb.HOLD, reason="freeze")).accepted
+        assert (await run.command(Verb.HOLD, reason="freeze")).accepted
         held = await world.until(State.HELD)
         assert held.held_state is State.PENDING
         world.repository_failure = None
@@ -87,7 +87,7 @@ async def test_hold_in_pending_remembers_it_and_release_goes_back_to_it(played: 
         await world.eventually(lambda: world.status.held_state not in (None, State.PENDING))
         assert world.status.state is State.HELD
         assert (world.triggers, world.writes) == ([], [])
-        assert (await run.say(Verb.RELEASE)).accepted
+        assert (await run.command(Verb.RELEASE)).accepted
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.writes == ["web-staging-0"]
 
@@ -97,9 +97,9 @@ async def test_a_release_before_anything_is_known_leaves_pending_as_it_was(playe
         world.repository_failure = missing("Secret/github-token")
         run = await start()
         await world.until(State.PENDING, reason="WaitingForReference")
-        await run.say(Verb.HOLD, reason="freeze")
+        await run.command(Verb.HOLD, reason="freeze")
         await world.until(State.HELD)
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         again = await world.until(State.PENDING, reason="WaitingForReference")
         assert again.waiting_for is not None
         assert again.waiting_for.object == "Secret/github-token"

@@ -65,7 +65,7 @@ async def test_at_the_end_the_records_are_shown_and_no_wait(temporal_server: str
     async with promotion(temporal_server) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        await run.say(Verb.PROMOTE, target="prod")
+        await run.command(Verb.PROMOTE, target="prod")
         assert await run.end() is State.COMPLETED
         lines = await shown(run)
         assert lines[0].startswith("**Completed**")

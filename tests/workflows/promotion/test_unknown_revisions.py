@@ -37,7 +37,7 @@ async def test_what_runs_is_compared_again_at_the_next_word_of_its_place(played:
         world.known = True
         # The place may speak while the first answer is still on its way.
         for _ in range(LOOKS):
-            await world.say("dev")
+            await world.publish("dev")
             await asyncio.sleep(0.1)
             if world.status.state is not State.AWAITING_SYNC:
                 break
@@ -77,6 +77,6 @@ async def test_a_target_is_compared_again_at_a_poke(played: Played) -> None:
 async def test_a_target_is_compared_again_at_a_command(played: Played) -> None:
     async with promotion_in(LateWorld, played) as (world, start):
         run = await _diverged(world, start)
-        await run.say(Verb.RETEST)
+        await run.command(Verb.RETEST)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert Phase.HOLDER in {signal.phase for place, signal in world.members if place == "staging"}

@@ -64,7 +64,7 @@ async def test_deadlines_and_retest_hold_while_the_source_cannot_be_read(played:
         assert status.waiting_for.what is Waiting.REFERENCE
         world.away = False
         world.verdicts.clear()
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert len(world.triggers) == 7
 
@@ -74,7 +74,7 @@ async def test_retest_does_not_wait_for_a_source_that_cannot_be_read(played: Pla
         world.before_confirm.append(lambda: setattr(world, "away", True))
         run = await start()
         await world.eventually(lambda: world.shows("503"))
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.eventually(lambda: len(world.triggers) == 6)
         world.away = False
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
@@ -122,7 +122,7 @@ async def test_a_source_is_read_also_while_held_at_its_own_pace(temporal_server:
         world.before_confirm.append(lambda: setattr(world, "away", True))
         run = await start()
         await world.eventually(lambda: world.shows("503"))
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await world.until(State.HELD)
         await asyncio.sleep(1)
         before = await _timers(run)
@@ -143,7 +143,7 @@ async def test_what_else_is_answered_hides_no_source_that_cannot_be_read(played:
         await world.eventually(lambda: world.shows("503"))
         compared = len(world.statuses)
         world.environment("staging", HOTFIX)
-        await world.say("staging")
+        await world.publish("staging")
         await asyncio.sleep(2)
         assert world.shows("503")
         assert all(one.reason == "WaitingForReference" for one in world.statuses[compared:])

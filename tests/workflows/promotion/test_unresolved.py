@@ -100,8 +100,8 @@ class Line:
 
 def shown(story: PromotionState, target: PlaceSignal | None) -> WaitingFor:
     """What people read that the tracker waits for."""
-    obstacle = find_obstacle(story, source=None, target=target, say=str)
-    found = waiting_for(story, source=None, target=target, obstacle=obstacle, say=str)
+    obstacle = find_obstacle(story, source=None, target=target, command=str)
+    found = waiting_for(story, source=None, target=target, obstacle=obstacle, command=str)
     assert found is not None
     return found
 

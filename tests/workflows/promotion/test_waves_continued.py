@@ -64,7 +64,7 @@ async def test_a_hold_that_came_during_a_wave_waits_for_its_end_also_in_the_next
         run = await start()
         await world.eventually(lambda: world.writes == ["web-staging-0"])
         await world.until(State.PROMOTING)
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await continued(run, length)
         world.slow_syncs = False
         world.written.clear()
@@ -73,7 +73,7 @@ async def test_a_hold_that_came_during_a_wave_waits_for_its_end_also_in_the_next
         assert world.runs["staging"]["web-0"] == MINE
         # The hold took effect after the wave: where there is a next one it has not begun.
         assert "web-staging-1" not in world.writes
-        await run.say(Verb.RELEASE)
+        await run.command(Verb.RELEASE)
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert {world.runs["staging"][f"web-{wave}"] for wave in range(waves)} == {MINE}
 
@@ -135,15 +135,15 @@ async def test_cancels_left_to_a_next_run_are_sent_by_this_one_where_an_abort_le
         run = await start()
         await world.eventually(lambda: len(world.triggers) == 3)
         await world.until(State.TESTING)
-        await run.say(Verb.RETEST)
+        await run.command(Verb.RETEST)
         await world.eventually(lambda: bool(world.asked) and len(world.triggers) == 6)
         voided, before = set(world.asked), await run.id()
         # The run waits for the write under way when it gives way to the next.
         world.there.clear()
-        await run.say(Verb.HOLD)
+        await run.command(Verb.HOLD)
         await length.end(run)
         await gives_way(run)
-        await run.say(Verb.ABORT)
+        await run.command(Verb.ABORT)
         world.stubborn = False
         length.allow(10_000)
         world.there.set()

@@ -42,12 +42,12 @@ async def test_promote_accepts_what_was_shown_and_not_what_came_since(played: Pl
         world.dark = True
         await world.deploy("staging", UNSEEN)
         await world.eventually(lambda: world.status.reason == "WaitingForReference")
-        await run.say(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
+        await run.command(Verb.PROMOTE, target="staging", reason="the hotfix is obsolete")
         world.dark = False
         await run.handle.signal("poke")
         await world.eventually(lambda: UNSEEN[:8] in world.status.message)
         assert (world.status.reason, world.writes) == ("TargetDiverged", [])
-        await run.say(Verb.PROMOTE, target="staging", reason="that one as well")
+        await run.command(Verb.PROMOTE, target="staging", reason="that one as well")
         await world.eventually(lambda: world.runs["staging"] == {"web-0": MINE})
 
 
@@ -69,11 +69,11 @@ async def test_after_an_abort_nothing_is_promised_any_more(played: Played) -> No
     async with promotion_in(SlowWorld, played) as (world, start):
         run = await start()
         await asyncio.wait_for(world.asked.wait(), 30)
-        await run.say(Verb.ABORT, request_id="a")
+        await run.command(Verb.ABORT, request_id="a")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await run.say(Verb.HOLD)
+            await run.command(Verb.HOLD)
         assert "Aborted" in str(refused.value.cause)
-        assert (await run.say(Verb.ABORT, request_id="a")).accepted
+        assert (await run.command(Verb.ABORT, request_id="a")).accepted
         world.go.set()
         assert await run.end() is State.ABORTED
 
@@ -83,13 +83,13 @@ async def test_a_refusal_that_is_kept_stands_although_the_command_would_fit_by_n
         run = await start()
         await asyncio.wait_for(world.asked.wait(), 30)
         with pytest.raises(WorkflowUpdateFailedError):
-            await run.say(Verb.RELEASE, request_id="unkept")
-        refused = await run.say(Verb.RELEASE, request_id="kept", keep_refusal=True)
+            await run.command(Verb.RELEASE, request_id="unkept")
+        refused = await run.command(Verb.RELEASE, request_id="kept", keep_refusal=True)
         assert not refused.accepted
-        await run.say(Verb.HOLD)
-        assert await run.say(Verb.RELEASE, request_id="kept") == refused
-        assert (await run.say(Verb.RELEASE, request_id="unkept")).accepted
-        await run.say(Verb.ABORT)
+        await run.command(Verb.HOLD)
+        assert await run.command(Verb.RELEASE, request_id="kept") == refused
+        assert (await run.command(Verb.RELEASE, request_id="unkept")).accepted
+        await run.command(Verb.ABORT)
         world.go.set()
         assert await run.end() is State.ABORTED
 
@@ -118,7 +118,7 @@ async def test_a_hold_counts_ahead_as_soon_as_policies_can_be_read_although_noth
         world.forbidden = True
         run = await start()
         await world.until(State.AWAITING_MERGE)
-        await run.say(Verb.HOLD, reason="freeze")
+        await run.command(Verb.HOLD, reason="freeze")
         await world.eventually(lambda: "promotionpolicies is forbidden" in observed(world))
         assert world.members == []
         world.forbidden = False

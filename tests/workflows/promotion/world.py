@@ -92,7 +92,7 @@ class Run:
     world: World
     handle: WorkflowHandle[PromotionWorkflow, State]
 
-    async def say(
+    async def command(
         self, verb: Verb, *, target: str = "", reason: str = "", request_id: str = "", keep_refusal: bool = False
     ) -> CommandAnswer:
         """Send a command as the watcher would: with what the status shows that an override would replace."""

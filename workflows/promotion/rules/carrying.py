@@ -137,10 +137,10 @@ def _judged(one: Observation) -> Observation:
 
 _STEPS: tuple[Callable[[PromotionState], PromotionState], ...] = (
     lambda story: replace(story, relations={}),
-    lambda story: replace(story, heard={}, outdated=False),
+    lambda story: replace(story, views={}, outdated=False),
     _with_hop(_lighter),
     lambda story: replace(story, pending_events=[], events_dropped=story.events_dropped + len(story.pending_events)),
-    lambda story: replace(story, shown=None, label_sync=None, sync_result=None, words=[]),
+    lambda story: replace(story, shown=None, label_sync=None, sync_result=None, instructions=[]),
     lambda story: replace(story, unwatched=story.unwatched[-1:]),
     lambda story: replace(story, records=kept_records(story.records, RECORDS_BYTES // 5)),
     lambda story: replace(story, cancels=_newest_cancels(story.cancels)),

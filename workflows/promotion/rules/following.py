@@ -79,13 +79,13 @@ def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> st
     if seen is None:
         return f"{one.name}: not observed: {one.application} is gone, or the Environment names it no more"
     ended_well = seen.operation_phase in (OperationPhase.SUCCEEDED, OperationPhase.NONE)
-    said = (seen.message or seen.operation_message) if ended_well else (seen.operation_message or seen.message)
+    text = (seen.message or seen.operation_message) if ended_well else (seen.operation_message or seen.message)
     runs = f"{one.name}: runs {comparison.what_runs(seen)}, {seen.sync_status}, {seen.health}"
-    if by_git(one) and not (hindered or said or seen.problem):
-        said = "Argo CD has not picked up what is in Git"
+    if by_git(one) and not (hindered or text or seen.problem):
+        text = "Argo CD has not picked up what is in Git"
         if seen.sync_status == "OutOfSync":
-            said = "Argo CD has not synced what is in Git: turn automated sync on, or sync it"
-    return "; ".join(part for part in (runs, hindered, seen.problem or said) if part)
+            text = "Argo CD has not synced what is in Git: turn automated sync on, or sync it"
+    return "; ".join(part for part in (runs, hindered, seen.problem or text) if part)
 
 
 def lines(

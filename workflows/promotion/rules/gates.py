@@ -29,21 +29,21 @@ def judge_fit(
     target: str,
     comparisons: Sequence[Comparison],
     *,
-    lacking: Sequence[str],
+    missing: Sequence[str],
     unresolved: Sequence[DeploymentSpec],
     lasts: bool = False,
     overridden: Callable[[Sequence[Comparison]], bool],
 ) -> Fit:
     """Judge a target by its newest view.
 
-    `lacking` are components of the change that it does not deploy, `unresolved` stand for applications that are not
+    `missing` are components of the change that it does not deploy, `unresolved` stand for applications that are not
     known, `lasts` tells whether they have for so long that people are told, and `overridden` whether a person accepted
     what diverged.
     """
     unreadable = [one for one in comparisons if one.judgement is Judgement.UNREADABLE]
     diverged = [one for one in comparisons if one.judgement is Judgement.DIVERGED]
-    if lacking:
-        names = together(lacking, NAMES_BYTES)
+    if missing:
+        names = together(missing, NAMES_BYTES)
         message = f"{target} does not deploy {names}: add a deployment to the Environment, or abort"
         return Fit(fits=False, refusal=Refusal.UNREADABLE, message=message)
     if unreadable:

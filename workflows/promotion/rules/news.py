@@ -40,6 +40,6 @@ def with_news(known: PullRequest | None, news: PullRequestNews) -> PullRequest:
     return listed if news.labels_listed else replace(listed, labels=known.labels)
 
 
-def lacks_merge(pull_request: PullRequest | None) -> bool:
+def misses_merge(pull_request: PullRequest | None) -> bool:
     """Tell whether it is merged by a commit that the host's list does not show."""
     return pull_request is not None and pull_request.state is PullRequestState.MERGED and pull_request.merge_sha is None

@@ -13,7 +13,7 @@ from activities.models.promotion import PromotionInput
 from activities.models.testing import RunReport, RunState
 from activities.models.tracking import Artifact
 from workflows.failures import worth_showing
-from workflows.promotion.state import Hop, Lack, PromotionState, Round, TestProgress
+from workflows.promotion.state import Hop, PromotionState, Round, RunBlocker, TestProgress
 
 KEY_LENGTH = 32
 LOOK_AGAIN = timedelta(seconds=5)
@@ -166,12 +166,12 @@ def take_report(test: TestProgress, report: RunReport, now: datetime, passing: t
         miss_poll(test, report.failure, now, passing)
         return
     answered(test)
-    test.state, test.message, test.lack = report.state, report.message, Lack.NOTHING
+    test.state, test.message, test.blocker = report.state, report.message, RunBlocker.NOTHING
     if report.waiting_for_approval:
-        test.lack = Lack.APPROVAL
+        test.blocker = RunBlocker.APPROVAL
         test.message = test.message or "waits for approval at the CI system"
     elif report.state is RunState.QUEUED and test.started_at is not None and now - test.started_at >= QUEUED_LONG:
-        since, test.lack = f"{test.started_at:%H:%M} UTC", Lack.RUNNER
+        since, test.blocker = f"{test.started_at:%H:%M} UTC", RunBlocker.RUNNER
         test.message = "; ".join(filter(None, (f"in the queue since {since}: no runner has taken it", report.message)))
     if report.state.final:
         test.judged, test.finished_at = True, test.finished_at or now

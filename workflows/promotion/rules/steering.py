@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from activities.models.promotion import Command, Verb
 from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL
 from activities.models.status import State
-from activities.models.steering import STATE, Word
+from activities.models.steering import STATE, Instruction
 from workflows.promotion.state import PromotionState
 
 MOVES_NOTHING = "a label moves no change; its tracker's state is put back"
@@ -22,32 +22,32 @@ class Meaning:
     why_not: str = ""
 
 
-def meaning(story: PromotionState, word: Word) -> Meaning:
+def meaning(story: PromotionState, instruction: Instruction) -> Meaning:
     """Return what a word does in the state at hand; whether the command fits is judged like any other."""
-    if not word.allowed:
-        return Meaning(why_not=word.why_not)
-    if word.verb == STATE or (word.label in STATES_BY_LABEL and story.state not in RETESTED):
+    if not instruction.allowed:
+        return Meaning(why_not=instruction.why_not)
+    if instruction.verb == STATE or (instruction.label in STATES_BY_LABEL and story.state not in RETESTED):
         return Meaning(why_not=MOVES_NOTHING)
-    return Meaning(verb=Verb(word.verb))
+    return Meaning(verb=Verb(instruction.verb))
 
 
-def command(story: PromotionState, word: Word) -> Command:
+def command(story: PromotionState, instruction: Instruction) -> Command:
     """Return a word as a command for the hop at hand: who said it saw no other."""
     target = story.hop.policy.target if story.hop is not None else ""
     return Command(
-        request_id=word.id,
-        actor=word.by,
+        request_id=instruction.id,
+        actor=instruction.by,
         target_environment=target,
         revision="",
-        reason=word.reason,
+        reason=instruction.reason,
         keep_refusal=True,
     )
 
 
-def outdated(story: PromotionState, word: Word, *, accepted: bool) -> str:
+def outdated(story: PromotionState, instruction: Instruction, *, accepted: bool) -> str:
     """Return the label that a word leaves behind and that is to go; empty where it may stay.
 
     `pilotage/hold` stands exactly while the change is held, whoever held it.
     """
-    refused_hold = word.label == HOLD and not accepted and story.hold is None
-    return word.label if word.label == RETEST or refused_hold else ""
+    refused_hold = instruction.label == HOLD and not accepted and story.hold is None
+    return instruction.label if instruction.label == RETEST or refused_hold else ""

@@ -163,7 +163,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         ctx.heed_commands()
         if act.step not in (Step.WRITE, Step.WAIT):
             return act
-        _say(ctx, hop, act.message, remedies.of_wave(hop, wave, observed, hindered))
+        _show(ctx, hop, act.message, remedies.of_wave(hop, wave, observed, hindered))
         for name in set(hindered) - {one.name for one in act.behind}:
             del hindered[name]
         again = False
@@ -185,7 +185,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         if hindered:
             missing = [one for one in wave if one.name not in hop.results]
             text = together(following.lines(missing, observed, hindered).values())
-            _say(ctx, hop, text, remedies.of_wave(hop, wave, observed, hindered))
+            _show(ctx, hop, text, remedies.of_wave(hop, wave, observed, hindered))
         if await _wait(ctx, hop, view, raced if again else seen, pauses, again=again) or ctx.pokes != pokes:
             since = None
         if ctx.pokes != pokes:
@@ -202,7 +202,7 @@ def _note(ctx: PromotionRun, hop: Hop, act: Act, requested: dict[str, datetime])
             ctx.event("WriteReverted", loss.reverted, warning=True)
 
 
-def _say(ctx: PromotionRun, hop: Hop, message: str, remedy: str) -> None:
+def _show(ctx: PromotionRun, hop: Hop, message: str, remedy: str) -> None:
     if (message, remedy) != (ctx.story.message, hop.remedy):
         ctx.story.message, hop.remedy = message, remedy
         ctx.changed()

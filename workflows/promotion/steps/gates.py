@@ -21,7 +21,7 @@ from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.gates import judge_fit
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop, Refusal
-from workflows.promotion.steps.hop import ended_by_others, judge_target, lacking_components
+from workflows.promotion.steps.hop import ended_by_others, judge_target, missing_components
 from workflows.promotion.steps.proposing import propose
 from workflows.promotion.steps.runs import poll_tests
 from workflows.promotion.steps.testing import keep_deadlines, void_round
@@ -117,7 +117,7 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     fit = judge_fit(
         hop.policy.target,
         comparisons,
-        lacking=lacking_components(ctx),
+        missing=missing_components(ctx),
         unresolved=unresolved,
         lasts=hop.unresolved_since is not None and now - hop.unresolved_since >= ctx.timings.passing,
         overridden=lambda diverged: _overridden(ctx, hop, diverged),

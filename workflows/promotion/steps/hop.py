@@ -11,7 +11,7 @@ from activities.contracts import ConfigActivities
 from activities.models.bounds import cut, together
 from activities.models.configuration import FindPolicyInput, FindPolicyResult, PolicyOutcome
 from activities.models.memberships import OpenHopInput, OpenHopResult
-from activities.models.places import Phase, TellEnvironmentInput
+from activities.models.places import Phase, SendViewInput
 from activities.models.promotion import Verb
 from activities.models.status import ApplicationResult, PromotionRecord, State
 from activities.models.tracking import Artifact
@@ -22,7 +22,7 @@ from workflows.promotion.rules.commands import outdated_approval
 from workflows.promotion.rules.comparison import Comparison, Judgement
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop
-from workflows.promotion.steps.intake import join, source_artifacts, source_with_change, tell_joining
+from workflows.promotion.steps.intake import join, send_joining, source_artifacts, source_with_change
 from workflows.promotion.steps.runs import cancel_open
 
 PROMOTED_BY_POLICY = "autoPromote"
@@ -100,9 +100,9 @@ def _finding(ctx: PromotionRun) -> tuple[FindPolicyInput, ActivityConfig]:
     )
 
 
-async def _ask_to_open(ctx: PromotionRun, farewells: tuple[TellEnvironmentInput, ...] = ()) -> OpenHopResult:
+async def _ask_to_open(ctx: PromotionRun, farewells: tuple[SendViewInput, ...] = ()) -> OpenHopResult:
     request, config = _finding(ctx)
-    view, heard = ctx.membership.joining_view()
+    view, received = ctx.membership.joining_view()
     return await workflow.execute_activity_method(
         ConfigActivities.open_hop,
         OpenHopInput(
@@ -111,7 +111,7 @@ async def _ask_to_open(ctx: PromotionRun, farewells: tuple[TellEnvironmentInput,
             find=request,
             view=view,
             timings=ctx.timings,
-            heard=heard,
+            received=received,
             farewells=farewells,
         ),
         **config,
@@ -151,9 +151,9 @@ async def _meet_target(ctx: PromotionRun, hop: Hop, opened: OpenHopResult) -> St
     for former in [
         one for one, role in ctx.membership.member_of.items() if role == "target" and one != hop.policy.target
     ]:
-        await ctx.membership.tell(former, "target", Phase.GONE)
+        await ctx.membership.send(former, "target", Phase.GONE)
     if opened.environment is None:
-        await asyncio.gather(ctx.environments.read(hop.policy.target), tell_joining(ctx, hop.policy.target, "target"))
+        await asyncio.gather(ctx.environments.read(hop.policy.target), send_joining(ctx, hop.policy.target, "target"))
     else:
         ctx.environments.keep(opened.environment)
     await join(ctx, hop.policy.target, "target")
@@ -184,10 +184,10 @@ async def target_contains(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) ->
     arrived = bool(comparisons) and all(
         one.judgement is Judgement.CONTAINED and one.observation.settled for one in comparisons
     )
-    return arrived and not lacking_components(ctx)
+    return arrived and not missing_components(ctx)
 
 
-def lacking_components(ctx: PromotionRun) -> list[str]:
+def missing_components(ctx: PromotionRun) -> list[str]:
     """Return the change's components that the target, as its place observed it, does not deploy."""
     hop = ctx.story.hop
     place = ctx.membership.view(hop.policy.target) if hop else None

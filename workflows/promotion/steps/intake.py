@@ -19,7 +19,7 @@ from workflows import policies
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.commands import command_line
 from workflows.promotion.rules.lineage import astray
-from workflows.promotion.rules.news import lacks_merge
+from workflows.promotion.rules.news import misses_merge
 from workflows.promotion.run import Ended, PromotionRun
 from workflows.runtime.asking import Unreadable, no_answer
 from workflows.runtime.backoff import Backoff, jittered
@@ -75,12 +75,12 @@ async def await_merge(ctx: PromotionRun) -> State:
                 ctx.membership.hold_changed()
             return state
         # The host may show a merge before its commit.
-        pause = ctx.timings.reference_maximum if lacks_merge(pull_request) else pauses.next()
+        pause = ctx.timings.reference_maximum if misses_merge(pull_request) else pauses.next()
         if await ctx.wait(seen.changed, at_most=jittered(pause), why="look for the merge"):
             # Where a host tells of a merge before each of its servers knows it, the next look comes soon.
             pauses.reset()
         story.awaited_merge = True
-        to_be_read = not seen.changed() or ctx.pokes != poked or lacks_merge(story.pull_request)
+        to_be_read = not seen.changed() or ctx.pokes != poked or misses_merge(story.pull_request)
         seen, poked = ctx.look(pull_request=True), ctx.pokes
         if to_be_read:
             await _read_pull_request(ctx)
@@ -147,7 +147,7 @@ async def await_sync(ctx: PromotionRun) -> State:
     """Wait until the change runs healthy where it is, on every deployment of its components."""
     story = ctx.story
     if story.environment not in ctx.views:
-        await asyncio.gather(ctx.environments.read(story.environment), tell_joining(ctx, story.environment, "source"))
+        await asyncio.gather(ctx.environments.read(story.environment), send_joining(ctx, story.environment, "source"))
     await join(ctx, story.environment, "source")
     while True:
         # Taken before anything is awaited: a view that comes meanwhile must wake the wait below.
@@ -155,7 +155,7 @@ async def await_sync(ctx: PromotionRun) -> State:
         if await source_with_change(ctx) is not None:
             story.message = ""
             return State.SYNCED
-        _say_why(ctx, source_artifacts(ctx))
+        _show_why(ctx, source_artifacts(ctx))
         poked = ctx.pokes
         woken = await ctx.wait(seen.changed, at_most=ctx.until_known(), why=f"await {story.environment}", quiet=True)
         if not woken:
@@ -166,22 +166,22 @@ async def await_sync(ctx: PromotionRun) -> State:
 
 async def join(ctx: PromotionRun, environment: str, role: str) -> None:
     """Become a member of a place, and wait for its first view."""
-    await tell_joining(ctx, environment, role)
-    while not _spoke(ctx, environment):
-        heard = await ctx.wait(
-            lambda: _spoke(ctx, environment), at_most=JOIN_TIMEOUT, why=f"hear {environment}", quiet=True
+    await send_joining(ctx, environment, role)
+    while not _has_view(ctx, environment):
+        received = await ctx.wait(
+            lambda: _has_view(ctx, environment), at_most=JOIN_TIMEOUT, why=f"hear {environment}", quiet=True
         )
-        if not heard and not ctx.membership.unanswered and not _spoke(ctx, environment):
-            await ctx.membership.tell(environment, role, Phase.WORKING)
+        if not received and not ctx.membership.unanswered and not _has_view(ctx, environment):
+            await ctx.membership.send(environment, role, Phase.WORKING)
 
 
-async def tell_joining(ctx: PromotionRun, environment: str, role: str) -> None:
+async def send_joining(ctx: PromotionRun, environment: str, role: str) -> None:
     """Tell a place that we join it, unless it knows."""
     if ctx.membership.member_of.get(environment) != role:
-        await ctx.membership.tell(environment, role, Phase.WORKING)
+        await ctx.membership.send(environment, role, Phase.WORKING)
 
 
-def _spoke(ctx: PromotionRun, environment: str) -> bool:
+def _has_view(ctx: PromotionRun, environment: str) -> bool:
     place = ctx.membership.view(environment)
     return place is not None and (place.observed_at is not None or place.failure is not None)
 
@@ -212,7 +212,7 @@ async def contains_change(ctx: PromotionRun, artifacts: tuple[Artifact, ...]) ->
     return all(comparison.contains(story.relations, whole=one.revision, part=merge) for one in artifacts)
 
 
-def _say_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None:
+def _show_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None:
     place = ctx.membership.view(ctx.story.environment)
     if place is None:
         return
@@ -223,13 +223,13 @@ def _say_why(ctx: PromotionRun, artifacts: tuple[Artifact, ...] | None) -> None:
         if one.component not in (ctx.story.components or ()):
             continue
         by = (place.moved_by or {}).get(one.deployment)
-        told = f" (brought by {by}; `{restart}` runs this change again)" if by and artifacts is not None else ""
+        note = f" (brought by {by}; `{restart}` runs this change again)" if by and artifacts is not None else ""
         lost = astray(ctx.story, one, abort=command_line(ctx.request.tracker, Verb.ABORT))
-        told += f" ({lost.text})" if lost is not None else ""
+        note += f" ({lost.text})" if lost is not None else ""
         lines.append(
             f"{ctx.story.environment}/{one.deployment} {one.component}: wanted {comparison.short(merge)}, "
             f"runs {comparison.what_runs(one)}, {one.sync_status}, {one.health}"
-            f"{told}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
+            f"{note}{'; ' + (one.problem or one.message) if one.problem or one.message else ''}"
         )
     deployed = {one.component for one in place.observed}
     if place.observed_at is not None:

@@ -35,14 +35,14 @@ def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]
     hop.awaited = bool(awaited) and not closed
     if closed := closed or awaited:
         # Each application may have windows of its own, and it goes on with the first that opens.
-        said = together(dict.fromkeys(one.message for one in closed))
+        text = together(dict.fromkeys(one.message for one in closed))
         if hop.blocked_since is None:
             hop.blocked_since = workflow.now()
             if hop.awaited:
-                ctx.event("MergeAwaited", said)
+                ctx.event("MergeAwaited", text)
             else:
-                ctx.event("SyncWindow", said, warning=True)
-        hop.blocked = said
+                ctx.event("SyncWindow", text, warning=True)
+        hop.blocked = text
         hop.blocked_until = min((one.until for one in closed if one.until), default=None)
     elif hop.blocked_since is not None:
         stopped = workflow.now() - hop.blocked_since

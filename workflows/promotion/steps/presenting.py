@@ -215,8 +215,8 @@ class Presenting:
             self._at_work = None
         before, story.shown = story.shown, answer.shown
         self._note_labels(answer, wanted)
-        lacking = next((one.failure.text for one in answer.refused if one.part == LABELS), NO_LABELS)
-        self._answer_sync(sync, answer.labels, lacking)
+        missing = next((one.failure.text for one in answer.refused if one.part == LABELS), NO_LABELS)
+        self._answer_sync(sync, answer.labels, missing)
         refused = answer.shown.deployments_refused if answer.shown else ""
         if refused and not (before and before.deployments_refused):
             # Said once: what the host shows of its own beside label, status and comment fails nothing.
@@ -258,13 +258,13 @@ class Presenting:
         if before is None or labels_condition(answer.labels) != labels_condition(before):
             self._ctx.dirty = True
 
-    def _answer_sync(self, request: str, found: SyncResult | None, lacking: str) -> None:
+    def _answer_sync(self, request: str, found: SyncResult | None, missing: str) -> None:
         """Publish what the look at the labels found and changed, where somebody asked for it with `sync`."""
         story = self._ctx.story
         if not request or story.sync_request != request:
             return
         state = str(status_view.view(self._ctx).state)
-        nothing = SyncResult(final_state=state, errors=(lacking,), sync_time=workflow.now())
+        nothing = SyncResult(final_state=state, errors=(missing,), sync_time=workflow.now())
         story.sync_request, story.sync_result = "", replace(found or nothing, request=request)
         self._ctx.changed()
         self._ctx.flush()

@@ -44,7 +44,7 @@ async def trigger_due(ctx: PromotionRun, hop: Hop, round_: Round, source: Source
             test.key, test.began = rounds.run_key(ctx.request, hop, round_, test), now
     round_.confirmed = False
     # Published with the links that the answers bring, or without them where those take long.
-    first = [test for test in tests if test.failure is None and not test.unheard]
+    first = [test for test in tests if test.failure is None and not test.unconfirmed]
     again = [test for test in tests if test not in first]
     triggers = [_trigger(ctx, hop, round_, test) for test in again]
     if first:
@@ -79,7 +79,7 @@ async def _trigger_round(
         ),
         variables=shared,
         listing_lag=ctx.timings.listing_lag,
-        source=source.beside() if source else None,
+        source=source.alongside() if source else None,
     )
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.trigger_round, request, **config)
@@ -93,8 +93,8 @@ async def _trigger_round(
         if one is not None and one.result is not None:
             _accepted(ctx, test, one.result)
         else:
-            lacking = Failure(kind=FailureKind.UNEXPECTED, message="the answer names no such test")
-            _refused(ctx, test, one.failure if one is not None and one.failure is not None else lacking)
+            missing = Failure(kind=FailureKind.UNEXPECTED, message="the answer names no such test")
+            _refused(ctx, test, one.failure if one is not None and one.failure is not None else missing)
     if source is not None:
         source.take(answer.source)
 
@@ -111,7 +111,7 @@ async def _trigger(ctx: PromotionRun, hop: Hop, round_: Round, test: TestProgres
         parameters=test.spec.parameters,
         variables=_variables(ctx, hop, round_, test),
         test=test.spec.name,
-        again=test.unheard,
+        again=test.unconfirmed,
         listing_lag=ctx.timings.listing_lag,
         repository=ctx.request.spec.repository,
         began=test.began,
@@ -159,9 +159,9 @@ def _refused(ctx: PromotionRun, test: TestProgress, failure: Failure) -> None:
     if failure.kind is FailureKind.UNTRACEABLE:
         test.state, test.finished_at, test.message, test.untraceable = RunState.ERROR, now, failure.text, True
         return
-    test.unheard = test.unheard or not failure.surely_unsent
+    test.unconfirmed = test.unconfirmed or not failure.surely_unsent
     rounds.note_failure(test, failure, now, ctx.timings.passing)
-    tell_refusal(ctx, test, known)
+    announce_refusal(ctx, test, known)
     pause = pause_after(test.attempts + 1, initial=ctx.timings.reference_initial, maximum=ctx.timings.reference_maximum)
     test.next_trigger = now + max(ctx.timings.listing_lag, jittered(pause), failure.wait)
     # What was refused to keep quiet was no attempt.
@@ -173,10 +173,10 @@ def reveal_failures(ctx: PromotionRun, round_: Round) -> None:
     for test in round_.tests:
         known = test.trouble
         rounds.reveal(test, workflow.now(), ctx.timings.passing)
-        tell_refusal(ctx, test, known)
+        announce_refusal(ctx, test, known)
 
 
-def tell_refusal(ctx: PromotionRun, test: TestProgress, known: Failure | None) -> None:
+def announce_refusal(ctx: PromotionRun, test: TestProgress, known: Failure | None) -> None:
     """Note an event where people are to know of a refusal that they were not told of yet."""
     found = test.trouble
     if found is not None and test.run is None and (known is None or known.text != found.text):
@@ -233,7 +233,7 @@ async def _poll(
         namespace=ctx.request.tracker.namespace,
         runs=tuple(test.run for test in tests if test.run is not None),
         repository=ctx.request.spec.repository,
-        source=source.beside() if source is not None and whole else None,
+        source=source.alongside() if source is not None and whole else None,
     )
     try:
         answer = await workflow.execute_activity_method(TestRunActivities.poll_tests, request, **config)

@@ -92,7 +92,7 @@ class SourceReader:
             return pause
         return max(min(pause, self._due - workflow.now()), timedelta(milliseconds=100))
 
-    def beside(self) -> ReadDeploymentsInput | None:
+    def alongside(self) -> ReadDeploymentsInput | None:
         """Return what reads the source within another activity; None where it is not to be read, or to be looked up."""
         environment = self._hop.policy.source
         if not self.may_read or self._declared_since() or self._ctx.environments.known(environment) is None:
@@ -160,15 +160,15 @@ def _same(now: tuple[Artifact, ...] | None, tested: tuple[Artifact, ...]) -> boo
 
 def _unread(round_: Round, observed: Runs) -> list[str]:
     """Name what keeps the source from being known: without it no round may be confirmed."""
-    lacking = [f"no deployment of {one}" for one in _lacking(round_, observed)]
-    return lacking + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]
+    missing = [f"no deployment of {one}" for one in _without(round_, observed)]
+    return missing + [f"{one.deployment}: {one.problem}" for one in observed if one.problem]
 
 
 def _passes(round_: Round, observed: Runs) -> bool:
     """Tell whether that usually ends by itself, such as an Argo CD that does not answer: no person is to fix it yet."""
-    return not _lacking(round_, observed) and all(one.failure.kind.passing for one in observed if one.failure)
+    return not _without(round_, observed) and all(one.failure.kind.passing for one in observed if one.failure)
 
 
-def _lacking(round_: Round, observed: Runs) -> list[str]:
+def _without(round_: Round, observed: Runs) -> list[str]:
     seen = {one.component for one in observed}
     return [one.component for one in round_.artifacts if one.component not in seen]

@@ -5,7 +5,7 @@ A look is asked for by a webhook, by labels that changed since the last one, by 
 so that each counts once. The cursors move in the task that takes the words: a look that was cut off is made again.
 
 Each word is answered: by an event, in the summary comment, and a comment by a reaction where the host has those. The
-activity is `read_words`.
+activity is `read_instructions`.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.contracts import ScmActivities
 from activities.models.promotion import Command, CommandAnswer, Verb
-from activities.models.steering import Answered, Reaction, ReadWordsInput, ReadWordsResult, Word
+from activities.models.steering import Answered, Instruction, Reaction, ReadInstructionsInput, ReadInstructionsResult
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.rules import steering as rules
 from workflows.promotion.run import PromotionRun
-from workflows.promotion.state import STEERING_LABELS_KEPT, WORDS_SHOWN
+from workflows.promotion.state import INSTRUCTIONS_SHOWN, STEERING_LABELS_KEPT
 
 STEERING_LABELS = ("hold", "retest")
 """How labels by which people steer end, whatever a repository's prefix is."""
@@ -97,12 +97,12 @@ class Steering:
         finally:
             self._task = None
 
-    async def _read(self) -> ReadWordsResult:
+    async def _read(self) -> ReadInstructionsResult:
         ctx, story, spec = self._ctx, self._ctx.story, self._ctx.request.spec
         view = ctx.views.get(story.hop.policy.target) if story.hop is not None else None
         return await workflow.execute_activity_method(
-            ScmActivities.read_words,
-            ReadWordsInput(
+            ScmActivities.read_instructions,
+            ReadInstructionsInput(
                 namespace=ctx.request.tracker.namespace,
                 repository=spec.repository,
                 number=spec.number,
@@ -114,42 +114,49 @@ class Steering:
             **policies.scm_read(ctx.queues, ctx.timings, summary=f"read what people said on #{spec.number}"),
         )
 
-    def _take(self, found: ReadWordsResult) -> None:
+    def _take(self, found: ReadInstructionsResult) -> None:
         """Carry out what was said; nothing is awaited, so that cursors and effects are one."""
         ctx, story = self._ctx, self._ctx.story
         story.label_cursor, story.comment_cursor = found.label_cursor, found.comment_cursor
         story.scm_account = found.account or story.scm_account
         self._note("", unsupported=found.unsupported)
-        words = [word for word in found.words if word.id not in story.answers]
-        for word in words:
-            self._hear(word)
+        instructions = [instruction for instruction in found.instructions if instruction.id not in story.answers]
+        for instruction in instructions:
+            self._take_one(instruction)
         if found.left_out:
             text = f"{found.left_out} words on the pull request were left out: too many came at once"
-            ctx.event("WordsLeftOut", text, warning=True)
-        if words:
+            ctx.event("InstructionsLeftOut", text, warning=True)
+        if instructions:
             ctx.flush()
             self._answer()
 
-    def _hear(self, word: Word) -> None:
-        story, means = self._ctx.story, rules.meaning(self._ctx.story, word)
+    def _take_one(self, instruction: Instruction) -> None:
+        story, means = self._ctx.story, rules.meaning(self._ctx.story, instruction)
         if means.verb is None:
             answer = CommandAnswer(accepted=False, message=means.why_not)
-            story.keep_answer(word.id, answer)
+            story.keep_answer(instruction.id, answer)
         else:
-            answer = self._carry_out(means.verb, rules.command(story, word))
+            answer = self._carry_out(means.verb, rules.command(story, instruction))
         if not answer.accepted:
-            reason = "LabelRejected" if word.label else "CommentRejected"
-            what = word.label or f"/pilotage {word.verb}"
-            self._ctx.event(reason, f"{what} of {word.by}: {answer.message}", warning=True)
-        if word.comment:
-            story.reactions = [*story.reactions, Reaction(comment=word.comment, agreed=answer.accepted)][-WORDS_SHOWN:]
-        said = Answered(verb=word.label or word.verb, by=word.by, accepted=answer.accepted, message=answer.message)
-        story.words = [*story.words, said][-WORDS_SHOWN:]
-        if gone := rules.outdated(story, word, accepted=answer.accepted):
+            reason = "LabelRejected" if instruction.label else "CommentRejected"
+            what = instruction.label or f"/pilotage {instruction.verb}"
+            self._ctx.event(reason, f"{what} of {instruction.by}: {answer.message}", warning=True)
+        if instruction.comment:
+            story.reactions = [*story.reactions, Reaction(comment=instruction.comment, agreed=answer.accepted)][
+                -INSTRUCTIONS_SHOWN:
+            ]
+        text = Answered(
+            verb=instruction.label or instruction.verb,
+            by=instruction.by,
+            accepted=answer.accepted,
+            message=answer.message,
+        )
+        story.instructions = [*story.instructions, text][-INSTRUCTIONS_SHOWN:]
+        if gone := rules.outdated(story, instruction, accepted=answer.accepted):
             story.cleared = [*dict.fromkeys((*story.cleared, gone))]
 
     def _note(self, problem: str, *, unsupported: str = "") -> None:
         story = self._ctx.story
-        if (story.words_problem, story.words_unsupported) != (problem, unsupported or story.words_unsupported):
-            story.words_problem, story.words_unsupported = problem, unsupported or story.words_unsupported
+        if (story.steering_problem, story.steering_unsupported) != (problem, unsupported or story.steering_unsupported):
+            story.steering_problem, story.steering_unsupported = problem, unsupported or story.steering_unsupported
             self._ctx.changed()

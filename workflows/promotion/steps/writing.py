@@ -83,15 +83,15 @@ async def write_to_git(
     if answer.proposal is not None:
         hop.proposals[where] = answer.proposal
     found = {one.deployment: one.result for one in answer.written}
-    lacking = WriteResult(outcome=WriteOutcome.BUSY, message="the answer names no such deployment")
+    missing = WriteResult(outcome=WriteOutcome.BUSY, message="the answer names no such deployment")
     for one in ones:
-        result = found.get(one.name, lacking)
+        result = found.get(one.name, missing)
         if result.stands:
             hop.touch(one.name, Touch.WRITTEN)
         if result.outcome in (WriteOutcome.DONE, WriteOutcome.AWAITED):
             # What a person merges may arrive before we look at the pull request again.
             hop.touch(one.name, Touch.MOVED)
-    return [found.get(one.name, lacking) for one in ones]
+    return [found.get(one.name, missing) for one in ones]
 
 
 def where_of(ones: Sequence[DeploymentSpec]) -> str:

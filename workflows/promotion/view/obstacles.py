@@ -32,7 +32,7 @@ def find_obstacle(
     *,
     source: PlaceSignal | None,
     target: PlaceSignal | None,
-    say: Callable[[str], str],
+    command: Callable[[str], str],
 ) -> Obstacle | None:
     """Return what the current state cannot go on without; None where nothing is in the way."""
     if story.state.terminal:
@@ -45,7 +45,7 @@ def find_obstacle(
         case State.TESTING if story.hop is None or story.hop.round is None:
             return _of_place(story, source)
         case State.TESTING:
-            return _of_tests(story, say)
+            return _of_tests(story, command)
         case State.PROMOTING if story.hop is not None and story.hop.write_failure_lasts and story.hop.write_failure:
             return _of_reference(story.hop.write_failure)
         case State.READY_TO_PROMOTE | State.PROMOTING | State.PROMOTION_FAILED:
@@ -114,10 +114,10 @@ def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | No
     if unread:
         return _of_unread(environment, unread)
     deployed = {one.component for one in place.observed}
-    lacking = [one for one in components if one not in deployed]
-    if not lacking or place.observed_at is None:
+    missing = [one for one in components if one not in deployed]
+    if not missing or place.observed_at is None:
         return None
-    names = ", ".join(lacking)
+    names = ", ".join(missing)
     return Obstacle(
         object=environment,
         reason="ComponentNotDeployed",
@@ -161,7 +161,7 @@ def _fix_deployment(one: Observation, failure: Failure, environment: str) -> str
             return _fix_of_kind(kind, system=what, what=what) or anything
 
 
-def _of_tests(story: PromotionState, say: Callable[[str], str]) -> Obstacle | None:
+def _of_tests(story: PromotionState, command: Callable[[str], str]) -> Obstacle | None:
     hop = story.hop
     if hop is None or hop.round is None:
         return None
@@ -170,7 +170,7 @@ def _of_tests(story: PromotionState, say: Callable[[str], str]) -> Obstacle | No
         return None
     fixes = "; ".join(dict.fromkeys(_fix_test(test, failure) for test, failure in refused))
     if not all(failure.kind.ours or failure.kind.asks_to_wait for _, failure in refused):
-        fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {say('retest')}"
+        fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {command('retest')}"
     return Obstacle(
         object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
         reason="Unavailable" if all(failure.kind.passing for _, failure in refused) else "TestRefused",

@@ -119,7 +119,7 @@ def present_input(
     tests = tests_of(story) if story.hop is not None else ()
     body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
     body += _records(story)
-    body += _words(story)
+    body += _instructions(story)
     body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *ending])))
     body += ending
     return PresentInput(
@@ -129,7 +129,7 @@ def present_input(
         marker=f"{request.installation}/{tracker.namespace}/{tracker.name}",
         state_label=state_label(shown),
         place_label=place_label(story.environment) if story.environment in story.arrived else "",
-        words=_standing(story),
+        steering_labels=_standing(story),
         cleared=(*story.cleared, *((DRIFTED,) if story.drift.drifted is False else ())),
         labels_left=story.labels_left,
         reactions=tuple(story.reactions),
@@ -204,12 +204,15 @@ def _records(story: PromotionState) -> list[str]:
     return ["", "| From | To | Result | By | At |", "|---|---|---|---|---|", *map(_record_row, story.records)]
 
 
-def _words(story: PromotionState) -> list[str]:
+def _instructions(story: PromotionState) -> list[str]:
     """Return what people said on the pull request, and what became of it."""
-    if not story.words:
+    if not story.instructions:
         return []
     marks = {True: "✅", False: "❌"}
-    rows = [f"| {cell(one.verb)} | {cell(one.by)} | {marks[one.accepted]} {cell(one.message)} |" for one in story.words]
+    rows = [
+        f"| {cell(one.verb)} | {cell(one.by)} | {marks[one.accepted]} {cell(one.message)} |"
+        for one in story.instructions
+    ]
     return ["", "| Said here | By | Answer |", "|---|---|---|", *rows]
 
 

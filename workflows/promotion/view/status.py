@@ -77,14 +77,14 @@ def view(ctx: Run) -> View:
     source, hop = ctx.membership.view(story.environment), story.hop
     target = ctx.membership.view(hop.policy.target) if hop else None
 
-    def say(verb: str) -> str:
+    def command(verb: str) -> str:
         return command_line(tracker, verb)
 
     obstacle = find_obstacle(
         story,
         source=source,
         target=target,
-        say=say,
+        command=command,
     )
     waiting = waiting_for(
         story,
@@ -94,7 +94,7 @@ def view(ctx: Run) -> View:
         verdict_until=rounds.round_deadline(hop.round, hop.policy) if hop and hop.round else None,
         delivery_until=shown_deadline(hop) if hop else None,
         held=held,
-        say=say,
+        command=command,
     )
     return View(state=State.HELD if held else story.state, waiting=waiting, obstacle=obstacle)
 
@@ -192,7 +192,7 @@ def _conditions(ctx: Run, now: View) -> tuple[ConditionStatus, ...]:
             )
         )
     if story.label_sync is not None:
-        found.append(labels_condition(story.label_sync, problem=story.words_problem or story.words_unsupported))
+        found.append(labels_condition(story.label_sync, problem=story.steering_problem or story.steering_unsupported))
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from workflows.promotion.rules.aggregate import verdict
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
-from workflows.promotion.state import Hold, Hop, Lack, PromotionState, Refusal, TestProgress
+from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, RunBlocker, TestProgress
 from workflows.promotion.view.obstacles import Obstacle
 
 ASKED_AGAIN = "nothing; it is asked for until it is there"
@@ -28,11 +28,11 @@ def waiting_for(
     verdict_until: datetime | None = None,
     delivery_until: datetime | None = None,
     held: bool = False,
-    say: Callable[[str], str],
+    command: Callable[[str], str],
 ) -> WaitingFor | None:
     """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect.
 
-    `say` turns a verb into the command line that a person can paste.
+    `command` turns a verb into the command line that a person can paste.
     """
     if story.state.terminal:
         return None
@@ -43,7 +43,7 @@ def waiting_for(
             wanted="release",
             observed=_held_by(story.hold),
             since=story.hold.since,
-            unblock_with=say("release"),
+            unblock_with=command("release"),
         )
     if story.problem:
         return WaitingFor(
@@ -66,18 +66,18 @@ def waiting_for(
         case State.SYNCED if obstacle is None:
             return _next(story, hop)
         case State.AWAITING_SYNC | State.SYNCED:
-            return _sync(story, source, obstacle, say)
+            return _sync(story, source, obstacle, command)
         case State.AWAITING_POLICY:
             return _policy(story)
         case State.TESTING if hop is None or hop.round is None:
             # A round begins with a source that runs the change, which was rolled back or is still being deployed.
-            return _sync(story, source, obstacle, say)
+            return _sync(story, source, obstacle, command)
         case State.TESTING:
             return _verdict(story, verdict_until, obstacle)
         case State.TESTS_FAILED:
-            return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, say("retest"))
+            return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, command("retest"))
         case State.READY_TO_PROMOTE:
-            return _ready(story, hop, target, obstacle, say)
+            return _ready(story, hop, target, obstacle, command)
         case State.PROMOTING:
             if hop is not None and hop.pause_until is not None:
                 return _pausing(story, hop, hop.pause_until)
@@ -92,10 +92,10 @@ def waiting_for(
                 _plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), delivery_until
             )
         case State.PROMOTION_FAILED:
-            unblock = f"fix why it failed, then {say('retry')}"
+            unblock = f"fix why it failed, then {command('retry')}"
             return _plain(story, Waiting.RETRY, _target(hop), story.message, unblock, _wanted(hop))
         case _:
-            return _plain(story, Waiting.RELEASE, story.environment, str(story.state), say("release"))
+            return _plain(story, Waiting.RELEASE, story.environment, str(story.state), command("release"))
 
 
 def _held_by(hold: Hold) -> str:
@@ -176,9 +176,9 @@ def _policy(story: PromotionState) -> WaitingFor:
 
 
 def _sync(
-    story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, say: Callable[[str], str]
+    story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, command: Callable[[str], str]
 ) -> WaitingFor:
-    lost = first_astray(story, place.observed, abort=say("abort")) if place is not None else None
+    lost = first_astray(story, place.observed, abort=command("abort")) if place is not None else None
     unblock = lost.unblock_with if lost is not None else ""
     merge = story.pull_request.merge_sha if story.pull_request else None
     observed = story.message or ("; ".join(_running(place)) if place else "not observed yet")
@@ -225,9 +225,9 @@ def _asked_of_people(tests: Sequence[TestProgress]) -> str:
     found: list[str] = []
     for test in tests:
         runner, job = f"TestRunner/{test.spec.runner}", f"job `{test.spec.job}`"
-        if test.lack is Lack.APPROVAL:
+        if test.blocker is RunBlocker.APPROVAL:
             found.append(f"approve the run of {job} at {runner}")
-        elif test.lack is Lack.RUNNER:
+        elif test.blocker is RunBlocker.RUNNER:
             found.append(f"give {job} at {runner} an agent that takes it")
     return together(found) if found else "nothing; the CI systems are at work"
 
@@ -249,7 +249,7 @@ def _ready(
     hop: Hop | None,
     target: PlaceSignal | None,
     obstacle: Obstacle | None,
-    say: Callable[[str], str],
+    command: Callable[[str], str],
 ) -> WaitingFor:
     name = _target(hop)
     if hop is not None and not approver(story):
@@ -258,7 +258,7 @@ def _ready(
             Waiting.PROMOTE_COMMAND,
             name,
             f"{verdict(hop.round.tests if hop.round else ())}; the policy has autoPromote false",
-            say("promote"),
+            command("promote"),
             "a promote command",
         )
     if hop is not None and hop.refusal is Refusal.UNREADABLE:
@@ -271,7 +271,7 @@ def _ready(
             Waiting.TARGET,
             name,
             hop.refusal_message,
-            f'make the target contained in the change, or {say("promote")} --reason "…"',
+            f'make the target contained in the change, or {command("promote")} --reason "…"',
             "a target that the change contains",
         )
     if story.phase is not Phase.READY:

@@ -29,7 +29,7 @@ PASSING = replace(UNRESOLVED, failure=unread(passing=True))
 
 def fit(
     *comparisons: Comparison,
-    lacking: tuple[str, ...] = (),
+    missing: tuple[str, ...] = (),
     unresolved: tuple[DeploymentSpec, ...] = (),
     lasts: bool = False,
     overridden: bool = False,
@@ -37,7 +37,7 @@ def fit(
     return judge_fit(
         "prod",
         comparisons,
-        lacking=lacking,
+        missing=missing,
         unresolved=unresolved,
         lasts=lasts,
         overridden=lambda _diverged: overridden,
@@ -50,7 +50,7 @@ def test_a_target_that_is_behind_fits_and_one_without_a_view_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("comparisons", "lacking", "unresolved", "refusal", "message"),
+    ("comparisons", "missing", "unresolved", "refusal", "message"),
     [
         ((DIVERGED, UNREADABLE), ("docs",), (), Refusal.UNREADABLE, "docs"),
         ((DIVERGED, UNREADABLE), (), (), Refusal.UNREADABLE, "web: 401"),
@@ -62,14 +62,14 @@ def test_a_target_that_is_behind_fits_and_one_without_a_view_does_not() -> None:
 )
 def test_what_cannot_be_known_comes_before_what_diverged(
     comparisons: tuple[Comparison, ...],
-    lacking: tuple[str, ...],
+    missing: tuple[str, ...],
     unresolved: tuple[DeploymentSpec, ...],
     refusal: Refusal,
     message: str,
 ) -> None:
-    found = fit(*comparisons, lacking=lacking, unresolved=unresolved)
+    found = fit(*comparisons, missing=missing, unresolved=unresolved)
     assert (found.fits, found.refusal) == (False, refusal)
-    assert message in found.message if lacking else found.message == message
+    assert message in found.message if missing else found.message == message
 
 
 def test_what_usually_passes_is_told_once_it_has_lasted() -> None:
@@ -83,5 +83,5 @@ def test_a_person_who_promotes_accepts_exactly_what_diverged() -> None:
 
 
 def test_nothing_is_asked_of_a_person_while_the_target_is_not_known() -> None:
-    for found in (fit(DIVERGED, UNREADABLE), fit(DIVERGED, lacking=("docs",)), fit(DIVERGED, unresolved=(PASSING,))):
+    for found in (fit(DIVERGED, UNREADABLE), fit(DIVERGED, missing=("docs",)), fit(DIVERGED, unresolved=(PASSING,))):
         assert found.refused == ()

@@ -1,6 +1,6 @@
 """Random interleavings of people's labels, webhooks, backstops, our own writes and lost ones: all of them converge.
 
-The real rules play, pure: what labels say (`said_by_labels`), what a word does (`meaning`), what is to be changed
+The real rules play, pure: what labels say (`by_labels`), what a word does (`meaning`), what is to be changed
 (`plan_labels`) and what a host in memory shows. A look and a presentation are cut at each of their steps, so that edits
 of people fall between reading and writing. A story ends in quiet: no edit comes any more, and the rest is played out.
 """
@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities import state_labels, words
+from activities import instructions, state_labels
 from activities.models.label_sync import LabelsLeft
 from activities.models.promotion import CommandAnswer, Verb
 from activities.models.state_labels import HOLD, RETEST, STATES_BY_LABEL, place_label, state_label
 from activities.models.status import State
-from activities.models.steering import Word
+from activities.models.steering import Instruction
 from activities.state_labels import LabelNames, WantedLabels
 from providers.models import LabelEvent, Person
 from tests.workflows.promotion.view.test_pull_request import REQUEST
@@ -77,46 +77,46 @@ class Tracker:
     def look(self) -> None:
         """Take what people said; cursors and effects are one."""
         self.dirty = False
-        said = words.said_by_labels(NAMES, self.host.events[self.cursor :], BEGUN)
+        said = instructions.by_labels(NAMES, self.host.events[self.cursor :], BEGUN)
         self.cursor = len(self.host.events)
-        for saying in said:
-            allowed = saying.by.name != "reader"
+        for instruction in said:
+            allowed = instruction.by.name != "reader"
             self.hear(
-                Word(
-                    id=saying.id,
-                    verb=saying.verb,
-                    by=saying.by.name,
+                Instruction(
+                    id=instruction.id,
+                    verb=instruction.verb,
+                    by=instruction.by.name,
                     allowed=allowed,
                     why_not="" if allowed else "may not",
-                    label=saying.label,
+                    label=instruction.label,
                 )
             )
         self.owed = self.owed or bool(said)
 
-    def hear(self, word: Word) -> None:
+    def hear(self, instruction: Instruction) -> None:
         story = self.story
-        means = steering.meaning(story, word)
+        means = steering.meaning(story, instruction)
         answer = CommandAnswer(accepted=False, message=means.why_not)
         if means.verb is not None:
-            command = steering.command(story, word)
+            command = steering.command(story, instruction)
             refused = commands.refusal(REQUEST.tracker, story, means.verb, command) or commands.repeats(
                 story, means.verb
             )
             answer = CommandAnswer(accepted=not refused, message=refused)
             if not refused:
-                self.carry_out(means.verb, word)
-        story.keep_answer(word.id, answer)
+                self.carry_out(means.verb, instruction)
+        story.keep_answer(instruction.id, answer)
         self.rejected += not answer.accepted
-        if gone := steering.outdated(story, word, accepted=answer.accepted):
+        if gone := steering.outdated(story, instruction, accepted=answer.accepted):
             story.cleared = [*dict.fromkeys((*story.cleared, gone))]
 
-    def carry_out(self, verb: Verb, word: Word) -> None:
+    def carry_out(self, verb: Verb, instruction: Instruction) -> None:
         if verb is Verb.RETEST:
             # Nobody moves on past tests that failed but by having them run again.
             assert self.story.state in (*steering.RETESTED, State.TESTING)
             self.story.state, self.retests, self.owed = State.TESTING, self.retests + 1, True
             return
-        commands.carry_out(self.story, verb, steering.command(self.story, word), now=BEGUN)
+        commands.carry_out(self.story, verb, steering.command(self.story, instruction), now=BEGUN)
 
     def decide(self) -> None:
         """Let the tests end, one way or the other."""
@@ -128,7 +128,10 @@ class Tracker:
         """Make the labels as wanted, with people's edits between each two calls; killed at any of them."""
         wanted = present_input(REQUEST, self.story, self.story.state, None)
         labels = WantedLabels(
-            state=wanted.state_label, place=wanted.place_label, words=wanted.words, cleared=wanted.cleared
+            state=wanted.state_label,
+            place=wanted.place_label,
+            steering_labels=wanted.steering_labels,
+            cleared=wanted.cleared,
         )
         there = list(self.host.labels)
         people()
@@ -181,8 +184,8 @@ def play(seed: int) -> Tracker:
             tracker.decide()
         elif step == "command" and tracker.story.hold is not None:
             # A person releases it elsewhere.
-            word = Word(id=f"c{chance.random()}", verb="release", by="ada", allowed=True)
-            commands.carry_out(tracker.story, Verb.RELEASE, steering.command(tracker.story, word), now=BEGUN)
+            instruction = Instruction(id=f"c{chance.random()}", verb="release", by="ada", allowed=True)
+            commands.carry_out(tracker.story, Verb.RELEASE, steering.command(tracker.story, instruction), now=BEGUN)
             tracker.owed = True
         elif step == "backstop":
             tracker.dirty = tracker.owed = True
@@ -221,7 +224,7 @@ def judge(tracker: Tracker) -> None:
     assert tracker.writes == writes
     asked = [one for one in tracker.host.events if one.added and one.label in (RETEST, "pilotage/testing")]
     assert tracker.retests <= sum(one.by.name == "writer" for one in asked)
-    said = words.said_by_labels(NAMES, tracker.host.events, BEGUN)
+    said = instructions.by_labels(NAMES, tracker.host.events, BEGUN)
     assert {one.id for one in said[-50:]} <= set(story.answers)
 
 
@@ -247,16 +250,16 @@ def _notices(monkeypatch: pytest.MonkeyPatch, target: object, name: str, mutant:
 
 
 def test_the_stories_notice_our_own_labels_taken_for_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = words.said_by_labels
+    original = instructions.by_labels
 
     def all_are_people(names: LabelNames, events: list[LabelEvent], begun: datetime) -> object:
         return original(names, [replace(one, own=False) for one in events], begun)
 
-    assert _notices(monkeypatch, words, "said_by_labels", all_are_people)
+    assert _notices(monkeypatch, instructions, "by_labels", all_are_people)
 
 
 def test_the_stories_notice_words_that_are_never_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _notices(monkeypatch, steering, "outdated", lambda story, word, *, accepted: "")
+    assert _notices(monkeypatch, steering, "outdated", lambda story, instruction, *, accepted: "")
 
 
 def test_a_hold_whose_label_is_taken_off_before_it_is_heard_holds_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:

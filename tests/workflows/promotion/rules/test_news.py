@@ -8,7 +8,7 @@ import pytest
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.status import State
 from activities.models.tracking import PullRequest, PullRequestState
-from workflows.promotion.rules.news import lacks_merge, take_news, with_news
+from workflows.promotion.rules.news import misses_merge, take_news, with_news
 from workflows.promotion.state import PromotionState
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -94,6 +94,6 @@ def test_labels_that_we_put_there_are_taken_and_shown_to_nobody(labels: tuple[st
 
 
 def test_a_merge_without_its_commit_is_to_be_read() -> None:
-    assert lacks_merge(replace(MERGED, merge_sha=None))
-    assert not lacks_merge(MERGED)
-    assert not lacks_merge(OPEN)
+    assert misses_merge(replace(MERGED, merge_sha=None))
+    assert not misses_merge(MERGED)
+    assert not misses_merge(OPEN)

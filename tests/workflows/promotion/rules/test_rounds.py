@@ -23,7 +23,7 @@ from workflows.promotion.rules.rounds import (
     until_shown,
     variables,
 )
-from workflows.promotion.state import Hop, Lack, PromotionState, Round, TestProgress
+from workflows.promotion.state import Hop, PromotionState, Round, RunBlocker, TestProgress
 from workflows.promotion.view.waiting import waiting_for
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -67,10 +67,10 @@ def test_what_a_run_waits_for_that_only_people_can_give_it_is_asked_of_them(
     )
     round_ = Round(number=1, artifacts=(), tests=[test], started_at=NOON)
     story = PromotionState(started_at=NOON, state=State.TESTING, hop=Hop(number=0, policy=policy, round=round_))
-    waiting = waiting_for(story, source=None, target=None, say=str)
+    waiting = waiting_for(story, source=None, target=None, command=str)
     assert waiting is not None
     assert waiting.unblock_with == asked
-    assert progress(RunState.PASSED, after).lack is Lack.NOTHING
+    assert progress(RunState.PASSED, after).blocker is RunBlocker.NOTHING
 
 
 @pytest.mark.parametrize(("component", "deployment"), [("web", "web-eu"), ("api", "api-eu"), ("docs", "")])

@@ -22,13 +22,13 @@ API = replace(WEB, deployment="api-0", component="api", application="api-dev-0")
 UNREAD = unread("answered 401")
 
 
-def say(verb: str) -> str:
+def command(verb: str) -> str:
     return f"pilotage {verb} web-412"
 
 
 def found_in(story: PromotionState, *observed: Observation) -> Obstacle | None:
     place = PlaceSignal(environment="dev", counter=Counter(), observed=observed, observed_at=NOON)
-    return find_obstacle(story, source=place, target=None, say=say)
+    return find_obstacle(story, source=place, target=None, command=command)
 
 
 @pytest.mark.parametrize("without", ["hop", "round"])

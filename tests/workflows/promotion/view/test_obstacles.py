@@ -32,7 +32,7 @@ PASSING = Timings().passing
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def say(verb: str) -> str:
+def command(verb: str) -> str:
     return f"pilotage {verb} web-412"
 
 
@@ -91,7 +91,7 @@ def in_testing(world: World, *errors: str) -> PromotionState:
     ],
 )
 def test_a_refused_test_says_what_to_fix_by_the_kind_of_refusal(world: World, error: str, fix: str) -> None:
-    found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
+    found = find_obstacle(in_testing(world, error), source=None, target=None, command=command)
     assert found is not None
     assert (found.reason, found.object.partition("/")[0]) == ("TestRefused", "TestRunner")
     assert fix in found.unblock_with
@@ -121,9 +121,9 @@ def test_a_write_that_is_not_made_names_whom_it_was_sent_to_once_that_lasts(
     story = replace(in_testing(world), state=State.PROMOTING)
     assert story.hop is not None
     story.hop.write_failure = Failure(kind=kind, message="503", object="GitRepository/config")
-    assert find_obstacle(story, source=None, target=None, say=say) is None
+    assert find_obstacle(story, source=None, target=None, command=command) is None
     story.hop.write_failure_lasts = True
-    found = find_obstacle(story, source=None, target=None, say=say)
+    found = find_obstacle(story, source=None, target=None, command=command)
     assert found is not None
     assert found.unblock_with.startswith(helps)
 
@@ -141,7 +141,7 @@ def polled(world: World, *errors: str, after: timedelta = timedelta(minutes=2)) 
         report = RunReport(key="k", run=run, state=RunState.RUNNING, failure=failure)
         take_report(test, report, now, PASSING)
         now += after
-    return find_obstacle(story, source=None, target=None, say=say)
+    return find_obstacle(story, source=None, target=None, command=command)
 
 
 @pytest.mark.parametrize(("error", "advice"), TRANSIENT.items())
@@ -166,14 +166,14 @@ def test_a_poll_that_only_a_person_can_fix_is_in_the_way_at_once(world: World, e
 
 def test_a_trigger_that_failed_for_minutes_is_in_the_way(world: World) -> None:
     error = "ProviderUnavailable: no answer in time at connect timeout"
-    found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
+    found = find_obstacle(in_testing(world, error), source=None, target=None, command=command)
     assert found is not None
     assert found.unblock_with.startswith("check TestRunner/")
 
 
 def test_several_refused_tests_name_each_thing_to_fix_once(world: World) -> None:
     story = in_testing(world, "Secret/ci@ReferenceMissing: none", "Secret/ci@ReferenceMissing: none", "")
-    found = find_obstacle(story, source=None, target=None, say=say)
+    found = find_obstacle(story, source=None, target=None, command=command)
     assert found is not None
     assert found.unblock_with.count("fix Secret/ci") == 1
     assert found.object.count("TestRunner/") == 1
@@ -198,21 +198,21 @@ def test_what_ends_by_itself_is_in_nobodys_way_until_it_has_lasted(world: World,
     if error:
         note_failure(test, fail(error), NOON, PASSING)
         note_failure(test, fail(error), NOON + PASSING / 2, PASSING)
-    assert find_obstacle(story, source=None, target=None, say=say) is None
+    assert find_obstacle(story, source=None, target=None, command=command) is None
     assert test_status(test, round_number=1).message == ""
-    found = waiting_for(story, source=None, target=None, say=say)
+    found = waiting_for(story, source=None, target=None, command=command)
     assert found is not None
     assert found.unblock_with == "nothing; the CI systems are at work"
     if error:
         reveal(test, NOON + PASSING, PASSING)
-        lasted = find_obstacle(story, source=None, target=None, say=say)
+        lasted = find_obstacle(story, source=None, target=None, command=command)
         assert lasted is not None
         assert error.partition(": ")[2] in lasted.text
 
 
 @pytest.mark.parametrize("error", ["ProviderRateLimited: wait 60 s", "ProviderBusy: too many calls"])
 def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World, error: str) -> None:
-    found = find_obstacle(in_testing(world, error), source=None, target=None, say=say)
+    found = find_obstacle(in_testing(world, error), source=None, target=None, command=command)
     assert found is not None
     assert found.unblock_with.startswith("nothing; ")
     assert "PromotionPolicy/" not in found.unblock_with
@@ -233,9 +233,9 @@ def test_a_pull_request_that_cannot_be_read_says_what_to_fix(problem: str, unblo
     repository = RepositoryView(name="web", owner="acme", repository="web", full_name="acme/web", components=())
     failure = replace(fail(problem, "pull request #412"), through="GitRepository/web")
     story = PromotionState(started_at=NOON, repository=repository, failure=failure)
-    found = find_obstacle(story, source=None, target=None, say=say)
+    found = find_obstacle(story, source=None, target=None, command=command)
     assert found is not None
-    waiting = waiting_for(story, source=None, target=None, obstacle=found, say=say)
+    waiting = waiting_for(story, source=None, target=None, obstacle=found, command=command)
     assert waiting is not None
     assert (waiting.what, waiting.unblock_with) == (Waiting.REFERENCE, found.unblock_with)
     assert found.unblock_with.startswith(unblock)
@@ -246,7 +246,7 @@ def test_a_tracker_that_ended_has_nothing_in_its_way(world: World) -> None:
     story = replace(
         in_testing(world, "ProviderNotFound: 404"), state=State.ABORTED, failure=fail("ProviderNotFound: 404", "x")
     )
-    assert find_obstacle(story, source=None, target=None, say=say) is None
+    assert find_obstacle(story, source=None, target=None, command=command) is None
 
 
 def place(*observed: Observation, environment: str = "dev", failure: Failure | None = None) -> PlaceSignal:
@@ -261,9 +261,9 @@ def blind(error: str, object_: str = "ArgoCDInstance/argocd") -> Observation:
 
 def awaiting_sync(source: PlaceSignal) -> tuple[Obstacle, WaitingFor]:
     story = PromotionState(started_at=NOON, state=State.AWAITING_SYNC, environment="dev", components=("web",))
-    found = find_obstacle(story, source=source, target=None, say=say)
+    found = find_obstacle(story, source=source, target=None, command=command)
     assert found is not None
-    waiting = waiting_for(story, source=source, target=None, obstacle=found, say=say)
+    waiting = waiting_for(story, source=source, target=None, obstacle=found, command=command)
     assert waiting is not None
     assert (waiting.what, waiting.object, waiting.unblock_with) == (Waiting.SYNC, found.object, found.unblock_with)
     assert "deploy" not in waiting.unblock_with.partition(" ")[0]
@@ -337,8 +337,8 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
         started_at=NOON, state=State.READY_TO_PROMOTE, environment="dev", components=("web",), hop=hop
     )
     target = place(blind("ProviderUnauthorized: 401"), environment="staging")
-    found = find_obstacle(story, source=None, target=target, say=say)
-    waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
+    found = find_obstacle(story, source=None, target=target, command=command)
+    waiting = waiting_for(story, source=None, target=target, obstacle=found, command=command)
     assert found is not None
     assert waiting is not None
     assert (waiting.what, waiting.object) == (Waiting.TARGET, "ArgoCDInstance/argocd")
@@ -370,8 +370,8 @@ def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_i
     )
     failure = fail("ProviderMalformed: no JSON", "Environment/staging") if blocked and not blocked.tracker else None
     target = replace(place(environment="staging", failure=failure), observed_at=None, blocked_by=blocked)
-    found = find_obstacle(story, source=None, target=target, say=say)
-    waiting = waiting_for(story, source=None, target=target, obstacle=found, say=say)
+    found = find_obstacle(story, source=None, target=target, command=command)
+    waiting = waiting_for(story, source=None, target=target, obstacle=found, command=command)
     assert waiting is not None
     assert waiting.what is Waiting.LANE
     assert waiting.unblock_with.startswith(unblock)
@@ -442,7 +442,7 @@ async def test_an_argocd_that_refuses_is_in_a_condition_until_it_answers(tempora
         assert "answered 401" in resolved(world.status).message
         assert "fix ArgoCDInstance/argocd" in waited(world.status).unblock_with
         world.refused.clear()
-        await world.say("dev")
+        await world.publish("dev")
         status = await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert resolved(status).status == "True"
 

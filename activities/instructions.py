@@ -16,7 +16,7 @@ BY_COMMENT = (Verb.HOLD, Verb.RELEASE, Verb.RETEST, Verb.PROMOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saying:
+class UnjudgedInstruction:
     """What somebody said, before anybody asks whether they may."""
 
     id: str
@@ -27,26 +27,26 @@ class Saying:
     reason: str = ""
 
 
-def said_by_labels(names: LabelNames, events: Iterable[LabelEvent], begun: datetime) -> tuple[Saying, ...]:
+def by_labels(names: LabelNames, events: Iterable[LabelEvent], begun: datetime) -> tuple[UnjudgedInstruction, ...]:
     """Return what people said by labels, oldest first; our own changes say nothing.
 
     Of what happened before the attempt began only a hold counts that nobody took off since: it stands there.
     """
-    standing, since = list[Saying](), list[Saying]()
+    standing, since = list[UnjudgedInstruction](), list[UnjudgedInstruction]()
     for event in events:
-        saying = _of_label(names.ours(event.label), event)
-        if saying is None:
+        instruction = _of_label(names.ours(event.label), event)
+        if instruction is None:
             continue
         if event.at < begun:
             # Also one that our own account took off, or put there for a person who said it elsewhere.
-            if saying.label == HOLD:
-                standing = [saying] if saying.verb == Verb.HOLD and not event.own else []
+            if instruction.label == HOLD:
+                standing = [instruction] if instruction.verb == Verb.HOLD and not event.own else []
         elif not event.own:
-            since.append(saying)
+            since.append(instruction)
     return (*standing, *since)
 
 
-def _of_label(label: str, event: LabelEvent) -> Saying | None:
+def _of_label(label: str, event: LabelEvent) -> UnjudgedInstruction | None:
     if label == HOLD:
         verb = str(Verb.HOLD if event.added else Verb.RELEASE)
     elif label == RETEST and event.added:
@@ -56,18 +56,20 @@ def _of_label(label: str, event: LabelEvent) -> Saying | None:
         verb = STATE if STATES_BY_LABEL[label] is not State.TESTING else str(Verb.RETEST)
     else:
         return None
-    return Saying(id=f"label-{event.id}", verb=verb, by=event.by, label=label)
+    return UnjudgedInstruction(id=f"label-{event.id}", verb=verb, by=event.by, label=label)
 
 
-def said_by_comments(remarks: Iterable[Remark]) -> tuple[Saying, ...]:
+def by_comments(remarks: Iterable[Remark]) -> tuple[UnjudgedInstruction, ...]:
     """Return what people said by comments that begin with `/pilotage`, oldest first."""
-    return tuple(_sayings(remarks))
+    return tuple(_instructions(remarks))
 
 
-def _sayings(remarks: Iterable[Remark]) -> Iterator[Saying]:
+def _instructions(remarks: Iterable[Remark]) -> Iterator[UnjudgedInstruction]:
     for remark in remarks:
         command, _, rest = remark.body.lstrip().partition("\n")[0].strip().partition(" ")
         if remark.own or command != COMMAND:
             continue
         verb, _, reason = rest.strip().partition(" ")
-        yield Saying(id=f"comment-{remark.id}", verb=verb, by=remark.by, comment=remark.id, reason=reason.strip())
+        yield UnjudgedInstruction(
+            id=f"comment-{remark.id}", verb=verb, by=remark.by, comment=remark.id, reason=reason.strip()
+        )

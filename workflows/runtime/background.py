@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import workflow
 
 
-class Beside:
+class BackgroundTasks:
     """Keep the tasks of one kind."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from activities.models.tracking import TrackerRef
 from workflows.environment import observation
 from workflows.environment.members import Roster
 from workflows.environment.observer import Observer
-from workflows.environment.state import Member, Told
+from workflows.environment.state import Member, Sent
 from workflows.identity import PLACE_SIGNAL, promotion_workflow_id
 from workflows.runtime.loop import Background
 from workflows.sizes import digest, encoded_size
@@ -44,7 +44,7 @@ class Announcements:
     ask: tuple[TrackerRef, ...] = ()
 
 
-class Teller:
+class Sender:
     """Tell members and ask trackers; who is not there any more is reported as vanished."""
 
     def __init__(
@@ -54,10 +54,10 @@ class Teller:
         observer: Observer,
         background: Background,
         *,
-        told: dict[str, Told],
+        sent: dict[str, Sent],
         vanished: Callable[[TrackerRef], None],
     ) -> None:
-        self.told = dict(told)
+        self.sent = dict(sent)
         self._start = start
         self._roster = roster
         self._observer = observer
@@ -74,11 +74,11 @@ class Teller:
         """Whether a signal is on its way."""
         return bool(self._busy)
 
-    def carried(self) -> dict[str, Told]:
+    def carried(self) -> dict[str, Sent]:
         """Return what members were told for certain: a signal under way may get lost with the run that sends it."""
-        return {uid: told for uid, told in self.told.items() if uid not in self._busy}
+        return {uid: sent for uid, sent in self.sent.items() if uid not in self._busy}
 
-    def tell(self, page: Announcements) -> None:
+    def send(self, page: Announcements) -> None:
         """Send every signal that is due and whose receiver is not being signalled already."""
         asked = set(page.ask)
         self._full, self._answered = False, 0
@@ -87,10 +87,10 @@ class Teller:
             before, news = self._news(member.signal, page)
             asks = member.signal.tracker in asked
             due = asks or self._owes(member) or before != news
-            if not (due and self._has_something_to_say(member) and self._free(uid)):
+            if not (due and self._can_answer(member) and self._free(uid)):
                 continue
             if self._send(member.signal.workflow_id, member.signal.tracker, member.signal, page, asks=asks):
-                self.told[uid] = news
+                self.sent[uid] = news
         members = {member.signal.tracker.uid for member in self._roster.entries}
         here = {member.signal.tracker for member in self._roster.entries}
         for tracker in page.ask:
@@ -99,7 +99,7 @@ class Teller:
                     self._start.installation, tracker.namespace, tracker.name, tracker.uid, tracker.attempt
                 )
                 self._send(workflow_id, tracker, None, page, asks=True)
-        self.told = {uid: told for uid, told in self.told.items() if uid in members}
+        self.sent = {uid: sent for uid, sent in self.sent.items() if uid in members}
 
     def answer(self, asked: MemberSignal, page: Announcements) -> PlaceSignal | None:
         """Return the answer to a member's call, which is then owed no signal; None where a signal is to bring it.
@@ -107,7 +107,7 @@ class Teller:
         A view that comes again is answered with what is true now, and stays owed whatever it was owed.
         """
         member = next((one for one in self._roster.entries if one.signal == asked), None)
-        if member is None or not self._has_something_to_say(member):
+        if member is None or not self._can_answer(member):
             return None
         signal = self._signal(asked, page, asks=False)
         size = encoded_size(signal)
@@ -115,7 +115,7 @@ class Teller:
             return None
         self._answered += size
         if member.answer_due:
-            self.told[asked.tracker.uid] = self._news(asked, page)[1]
+            self.sent[asked.tracker.uid] = self._news(asked, page)[1]
             self._roster.answered(asked.tracker.uid)
         return signal
 
@@ -124,26 +124,28 @@ class Teller:
 
     def _owes(self, member: Member) -> bool:
         """Tell whether a member must be answered now: a holder waits for its delivery, not for an answer by itself."""
-        patient = member.signal.phase is Phase.HOLDER and workflow.now() - member.heard_at < self._start.timings.watch
+        patient = (
+            member.signal.phase is Phase.HOLDER and workflow.now() - member.received_at < self._start.timings.watch
+        )
         return member.answer_due and not patient
 
-    def _has_something_to_say(self, member: Member) -> bool:
+    def _can_answer(self, member: Member) -> bool:
         """Hold a first answer back until there is an observation, or a reason why there is none."""
         return self._observer.answers or member.signal.role == "ahead"
 
-    def _news(self, member: MemberSignal, page: Announcements) -> tuple[Told | None, Told]:
+    def _news(self, member: MemberSignal, page: Announcements) -> tuple[Sent | None, Sent]:
         """Return what a member knows and what there is to know; they differ where something is new to it.
 
         That its grant has ended is none: it says so itself. Who becomes the holder reads the place by itself, so that
         it knows of what was seen until then.
         """
         uid, observed = member.tracker.uid, self._observer.observed.observations
-        grant, before = self._roster.grant, self.told.get(uid)
-        known = before or Told()
+        grant, before = self._roster.grant, self.sent.get(uid)
+        known = before or Sent()
         block = page.blocked_by.get(uid)
-        words = [] if block is None else [block.tracker, block.reason]
-        news = Told(
-            words=digest(*words, "" if member.role == "ahead" else self._observer.problem),
+        text = [] if block is None else [block.tracker, block.reason]
+        news = Sent(
+            text=digest(*text, "" if member.role == "ahead" else self._observer.problem),
             grant=grant.since if grant is not None and grant.uid == uid else known.grant,
             holds=member.phase is Phase.HOLDER,
         )
@@ -154,7 +156,7 @@ class Teller:
         }
         loud = {name: digest(essence) for name, essence in essences.items() if essence}
         if not known.holds and known.seen == _seen(replace(member, phase=Phase.READY), observed):
-            before = known = self.told[uid] = replace(known, deployments=loud, holds=True)
+            before = known = self.sent[uid] = replace(known, deployments=loud, holds=True)
         quiet = {name: known.deployments[name] for name in essences if name in known.deployments}
         return before, replace(news, seen=known.seen, deployments=quiet | loud)
 
@@ -182,7 +184,7 @@ class Teller:
         return PlaceSignal(
             environment=self._start.environment,
             counter=self._roster.next_counter(workflow.now()),
-            observed=observation.as_told(member, observed.observations) if member is not None else (),
+            observed=observation.as_sent(member, observed.observations) if member is not None else (),
             observed_at=observed.at,
             holder=holder.tracker.name if holder is not None else "",
             grant=self._roster.grant_for(uid),
@@ -202,7 +204,7 @@ class Teller:
                 # Such as a receiver with too many signals: it is told again when it had time to breathe.
                 workflow.logger.warning("tracker %s cannot be signalled", tracker.name, exc_info=error)
                 await workflow.sleep(self._start.timings.holder_backstop, summary=f"tell {tracker.name} again")
-                self.told.pop(tracker.uid, None)
+                self.sent.pop(tracker.uid, None)
         finally:
             self._busy.pop(tracker.uid, None)
 

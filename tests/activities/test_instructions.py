@@ -5,19 +5,19 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from activities.coordinator import NO_LABELS, NO_WORDS, NOT_WRITER, Coordinator, KnownRights
+from activities.coordinator import NO_LABELS, NO_STEERING, NOT_WRITER, Coordinator, KnownRights
+from activities.instructions import by_comments, by_labels
 from activities.models.label_sync import LabelsLeft
 from activities.models.state_labels import HOLD, RETEST
-from activities.models.steering import STATE, WORDS_KEPT, ReadWordsInput, ReadWordsResult
+from activities.models.steering import INSTRUCTIONS_KEPT, STATE, ReadInstructionsInput, ReadInstructionsResult
 from activities.ports import Repository
 from activities.state_labels import LabelNames, WantedLabels
-from activities.words import said_by_comments, said_by_labels
 from providers.errors import ProviderUnauthorized
 from providers.models import LabelEvent, LabelEvents, Person, Remark, Remarks
 from tests.activities.fakes import NOON, WEB, FakeScm
 
 BEGUN = NOON
-READ = ReadWordsInput(namespace="shop", repository="web", number=412, begun=BEGUN)
+READ = ReadInstructionsInput(namespace="shop", repository="web", number=412, begun=BEGUN)
 WRITERS = ("grace", "ada")
 
 
@@ -70,7 +70,7 @@ def coordinator(steering: FakeSteering | None, rights: KnownRights | None = None
     return Coordinator(repository=repository, namespace="shop", rights=rights or KnownRights())
 
 
-async def read(steering: FakeSteering | None, request: ReadWordsInput = READ) -> ReadWordsResult:
+async def read(steering: FakeSteering | None, request: ReadInstructionsInput = READ) -> ReadInstructionsResult:
     return await coordinator(steering).sync_scm_to_tracker(request)
 
 
@@ -90,18 +90,18 @@ async def read(steering: FakeSteering | None, request: ReadWordsInput = READ) ->
     ],
 )
 def test_a_label_means_a_word_or_nothing(label: str, added: bool, verb: str | None) -> None:
-    said = said_by_labels(LabelNames(), [event(1, label, added=added)], BEGUN)
+    said = by_labels(LabelNames(), [event(1, label, added=added)], BEGUN)
     assert [(one.verb, one.id) for one in said] == ([(verb, "label-1")] if verb else [])
 
 
 def test_labels_are_understood_as_the_host_and_the_repository_name_them() -> None:
     names = LabelNames(prefix="ship/", case=False)
-    said = said_by_labels(names, [event(1, "Ship/HOLD"), event(2, "pilotage/hold")], BEGUN)
+    said = by_labels(names, [event(1, "Ship/HOLD"), event(2, "pilotage/hold")], BEGUN)
     assert [(one.verb, one.label) for one in said] == [("hold", HOLD)]
 
 
 def test_our_own_labels_say_nothing() -> None:
-    assert said_by_labels(LabelNames(), [event(1, "pilotage/testing", "pilotage-bot")], BEGUN) == ()
+    assert by_labels(LabelNames(), [event(1, "pilotage/testing", "pilotage-bot")], BEGUN) == ()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_our_own_labels_say_nothing() -> None:
 def test_of_what_was_said_before_the_attempt_only_a_hold_that_stands_counts(
     before: list[LabelEvent], verbs: list[str]
 ) -> None:
-    assert [one.verb for one in said_by_labels(LabelNames(), before, BEGUN)] == verbs
+    assert [one.verb for one in by_labels(LabelNames(), before, BEGUN)] == verbs
 
 
 @pytest.mark.parametrize(
@@ -131,19 +131,19 @@ def test_of_what_was_said_before_the_attempt_only_a_hold_that_stands_counts(
     ],
 )
 def test_a_comment_that_begins_with_the_command_is_a_word(body: str, verb: str, reason: str) -> None:
-    said = said_by_comments([remark(7, body)])
+    said = by_comments([remark(7, body)])
     assert [(one.id, one.verb, one.reason) for one in said] == [("comment-7", verb, reason)]
 
 
 @pytest.mark.parametrize("body", ["I typed /pilotage hold", "> /pilotage hold", "/pilotagehold", "\n\nplease", ""])
 def test_other_comments_say_nothing(body: str) -> None:
-    assert said_by_comments([remark(7, body)]) == ()
+    assert by_comments([remark(7, body)]) == ()
 
 
 async def test_a_word_counts_only_of_people_who_may_write() -> None:
     steering = FakeSteering([event(1, HOLD), event(2, HOLD, "mallory")], [remark(3, "/pilotage hold", "eve")])
     found = await read(steering)
-    assert [(one.by, one.allowed, one.why_not) for one in found.words] == [
+    assert [(one.by, one.allowed, one.why_not) for one in found.instructions] == [
         ("grace", True, ""),
         ("mallory", False, NOT_WRITER),
         ("eve", False, NOT_WRITER),
@@ -160,15 +160,15 @@ async def test_a_right_is_looked_up_once_in_a_while() -> None:
 
 async def test_an_account_that_is_gone_may_nothing() -> None:
     steering = FakeSteering([replace(event(1, HOLD), by=Person(id="", name=""))])
-    assert [one.allowed for one in (await read(steering)).words] == [False]
+    assert [one.allowed for one in (await read(steering)).instructions] == [False]
     assert steering.asked == []
 
 
 async def test_words_of_people_who_may_not_steer_keep_nobody_from_being_heard() -> None:
     spam = [remark(number, "/pilotage hold", "mallory") for number in range(100)]
     found = await read(FakeSteering(written=[*spam, remark(200, "/pilotage hold")]))
-    assert (len(found.words), found.left_out) == (WORDS_KEPT, 101 - WORDS_KEPT)
-    assert [one.by for one in found.words if one.allowed] == ["grace"]
+    assert (len(found.instructions), found.left_out) == (INSTRUCTIONS_KEPT, 101 - INSTRUCTIONS_KEPT)
+    assert [one.by for one in found.instructions if one.allowed] == ["grace"]
 
 
 @pytest.mark.parametrize(
@@ -185,22 +185,22 @@ async def test_a_comment_promotes_only_for_a_writer_of_the_team_that_the_environ
     by: str, teams: dict[str, str], has_teams: bool, allowed: bool
 ) -> None:
     steering = FakeSteering(written=[remark(1, "/pilotage promote", by)], has_teams=has_teams)
-    [word] = (await read(steering, replace(READ, teams=teams))).words
-    assert word.allowed is allowed
-    assert bool(word.why_not) is not allowed
+    [instruction] = (await read(steering, replace(READ, teams=teams))).instructions
+    assert instruction.allowed is allowed
+    assert bool(instruction.why_not) is not allowed
 
 
 async def test_a_verb_that_is_none_is_refused_without_asking_the_host() -> None:
     steering = FakeSteering(written=[remark(1, "/pilotage abort")])
-    [word] = (await read(steering)).words
-    assert (word.allowed, steering.asked) == (False, [])
+    [instruction] = (await read(steering)).instructions
+    assert (instruction.allowed, steering.asked) == (False, [])
 
 
 async def test_what_a_host_cannot_say_is_said_instead() -> None:
-    assert (await read(None)).unsupported == NO_WORDS
+    assert (await read(None)).unsupported == NO_STEERING
     labels = FakeSteering([event(1, HOLD)], names_who_labels=False)
     found = await read(labels)
-    assert (found.words, found.unsupported) == ((), NO_LABELS)
+    assert (found.instructions, found.unsupported) == ((), NO_LABELS)
 
 
 async def test_a_right_that_cannot_be_asked_for_is_no_right_and_no_refusal() -> None:

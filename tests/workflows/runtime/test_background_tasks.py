@@ -2,11 +2,11 @@
 
 import asyncio
 
-from workflows.runtime.beside import Beside
+from workflows.runtime.background import BackgroundTasks
 
 
 async def test_tasks_are_cancelled_in_the_order_in_which_they_began() -> None:
-    beside, ended = Beside(), list[int]()
+    beside, ended = BackgroundTasks(), list[int]()
 
     async def work(number: int) -> None:
         try:

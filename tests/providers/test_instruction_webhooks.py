@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from providers.webhooks import gitea, github, gitlab
-from providers.webhooks.events import WordNotice
+from providers.webhooks.events import InstructionNotice
 
 REPOSITORY = {"full_name": "acme/web"}
 PULL = {"number": 412, "merged": False}
@@ -36,7 +36,7 @@ PROJECT = {"id": 7, "path_with_namespace": "acme/web"}
 
 
 def words(about: tuple[object, ...]) -> list[tuple[str, int, str]]:
-    return [(one.repository.full_name, one.number, one.by) for one in about if isinstance(one, WordNotice)]
+    return [(one.repository.full_name, one.number, one.by) for one in about if isinstance(one, InstructionNotice)]
 
 
 @pytest.mark.parametrize(("name", "body"), GITHUB.values(), ids=GITHUB.keys())
