@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -115,11 +116,7 @@ def _queues(text: str) -> tuple[str, ...]:
 
 
 def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:
-    """Run a process, and leave without taking the interpreter down.
-
-    Threads of the Temporal SDK may still call into Python then, which aborts the process with SIGABRT
-    (temporalio/sdk-python issue 300): a pod that ended well would look crashed.
-    """
+    """Run a process to its end, spans included."""
     from worker.tracing import flush_traces
 
     code: object = 0
@@ -128,6 +125,17 @@ def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:
     except SystemExit as leaving:
         code = leaving.code
     flush_traces()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0)
+    leave(code)
+
+
+def leave(code: object) -> NoReturn:
+    """End with the code of a SystemExit, without taking the interpreter down.
+
+    Threads of the Temporal SDK may still call into Python then, which aborts the process with SIGABRT
+    (temporalio/sdk-python issue 300): what ended well would look crashed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # Whatever read a pipe may be gone.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)

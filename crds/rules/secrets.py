@@ -1,8 +1,10 @@
 """Consent of Secrets: who may write a resource that names one need not be allowed to read it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from crds.model import wire_name
 from crds.resource import Resource
 from crds.rules.field_errors import FieldError
 
@@ -10,6 +12,8 @@ CONSENT_LABEL = "pilotage.dev/credential"
 """A Secret that has it with the value `true` may be sent to systems that resources of its namespace name."""
 HOSTS_ANNOTATION = "pilotage.dev/hosts"
 """A comma-separated list of the only hosts that it may be sent to, such as `ci.example.com:8443`; absent = any."""
+
+_FIELDS = ("secret_ref", "ca_secret_ref", "webhook_secret_ref", "cert_secret_ref", "proxy_secret_ref")
 
 
 def consents(labels: Mapping[str, Any]) -> bool:
@@ -24,16 +28,28 @@ def consent_errors(document: Mapping[str, Any], resources: Iterable[Resource]) -
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if consents(labels if isinstance(labels, dict) else {}):
         return []
-    users = sorted({user for resource in resources for user, secret in _named(resource) if secret == name})
+    users = sorted({one.user for resource in resources for one in named_secrets(resource) if one.secret == name})
     if not users:
         return []
     message = f'{", ".join(users[:3])} names this Secret, which does not consent: add `{CONSENT_LABEL}: "true"`'
     return [FieldError(path="metadata.labels", message=message)]
 
 
-def _named(resource: Resource) -> Iterator[tuple[str, str]]:
-    """Yield (resource, name of a Secret) for each Secret that a resource names."""
+@dataclass(frozen=True, kw_only=True)
+class NamedSecret:
+    """A Secret that a resource names."""
+
+    user: str
+    """The resource, such as `TestRunner/jenkins`."""
+    field: str
+    """Where it is named, such as `webhookSecretRef`."""
+    secret: str
+
+
+def named_secrets(resource: Resource) -> Iterator[NamedSecret]:
+    """Yield each Secret that a resource names."""
     spec = getattr(resource, "spec", None)
-    for field in ("secret_ref", "ca_secret_ref", "webhook_secret_ref", "cert_secret_ref", "proxy_secret_ref"):
+    user = f"{resource.definition.kind}/{resource.metadata.name}"
+    for field in _FIELDS:
         if (reference := getattr(spec, field, None)) is not None:
-            yield f"{resource.definition.kind}/{resource.metadata.name}", reference.name
+            yield NamedSecret(user=user, field=wire_name(field), secret=reference.name)

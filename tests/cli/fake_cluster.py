@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from crds.api.ports import ApiConflict, ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page
+from crds.api.ports import ApiConflict, ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
 from crds.model import API_VERSION
 from worker.cli.options import Target
 
@@ -19,6 +19,8 @@ class FakeCluster:
         self.default_namespace = "shop"
         self.user = "alice@example.com"
         self.objects: dict[tuple[str, str, str], Document] = {}
+        self.secrets: dict[tuple[str, str], tuple[dict[str, str], dict[str, bytes]]] = {}
+        """Labels and entries, by namespace and name."""
         self.created: list[Document] = []
         self.targets: list[Target] = []
         self.failure: ApiError | None = None
@@ -56,6 +58,8 @@ class FakeCluster:
         self._fail()
         if resource.kind == "SelfSubjectReview":
             return {"status": {"userInfo": {"username": self.user}}}
+        if resource.kind == "SelfSubjectAccessReview":
+            return {"status": {"allowed": True}}
         created = copy.deepcopy(dict(document))
         metadata = created["metadata"]
         if "generateName" in metadata:
@@ -65,6 +69,13 @@ class FakeCluster:
         self.objects[resource.kind, namespace or "", created["metadata"]["name"]] = created
         self.created.append(created)
         return copy.deepcopy(created)
+
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
+        self._fail()
+        if (namespace, name) not in self.secrets:
+            raise ApiNotFound(f'secrets "{name}" not found', status=404, reason="NotFound")
+        labels, data = self.secrets[namespace, name]
+        return SecretData(data=data, labels=labels)
 
     @asynccontextmanager
     async def open(self, target: Target) -> AsyncIterator[Kubernetes]:

@@ -167,12 +167,11 @@ class Restored:
             raise WorkflowsUnavailable("away")
         return self.holder
 
-    async def ensure(self, _client: Client) -> bool:
+    async def ensure(self, _client: Client) -> None:
         self.asked += 1
         if self.failures:
             self.failures -= 1
             raise TemporalUnavailable("it starts")
-        return True
 
 
 @pytest.fixture

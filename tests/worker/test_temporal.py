@@ -20,6 +20,7 @@ from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
 from deploy.local.environment.ports import free_port
 from worker.serving.process import versioning
+from worker.temporal import search_attributes
 from worker.temporal.connect import (
     CONNECT_TIMEOUT,
     TemporalPlaces,
@@ -27,6 +28,7 @@ from worker.temporal.connect import (
     connect,
     ensure_search_attributes,
 )
+from worker.temporal.search_attributes import find_lacking
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +66,9 @@ async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.Monke
 
 
 async def test_search_attributes_are_registered_once(client: Client) -> None:
-    assert await ensure_search_attributes(client)
-    assert await ensure_search_attributes(client)
-    assert client.namespace == "default"
+    await ensure_search_attributes(client)
+    await ensure_search_attributes(client)
+    assert (await find_lacking(client)).nothing
 
 
 class Listing:
@@ -95,11 +97,22 @@ async def test_a_server_that_cannot_list_its_search_attributes_now_is_not_truste
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED])
-async def test_a_server_that_lets_nobody_list_search_attributes_must_have_them(
+async def test_a_server_that_lets_nobody_list_search_attributes_is_asked_by_queries(
     client: Client, status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_listing(status, monkeypatch)
-    assert not await ensure_search_attributes(client)
+    await ensure_search_attributes(client)
+    wanted = {**search_attributes.SEARCH_ATTRIBUTES, "PilotageAbsent": search_attributes.KEYWORD}
+    monkeypatch.setattr(search_attributes, "SEARCH_ATTRIBUTES", wanted)
+    assert set((await find_lacking(client)).missing) == {"PilotageAbsent"}
+
+
+async def test_an_attribute_of_another_type_is_none_that_workflows_could_set(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_attributes, "SEARCH_ATTRIBUTES", {"PilotageState": search_attributes.INT})
+    with pytest.raises(TemporalUnavailable, match="PilotageState is Keyword, where Int is wanted"):
+        await ensure_search_attributes(client)
 
 
 def test_every_namespace_and_what_belongs_to_none_has_a_key_that_the_server_takes() -> None:

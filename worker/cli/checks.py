@@ -37,7 +37,12 @@ class Check:
     @property
     def mark(self) -> str:
         """The sign in front of the line."""
-        return "·" if self.ok is None else "✓" if self.ok else "✗"
+        return mark(self.ok)
+
+
+def mark(ok: bool | None) -> str:
+    """Return the sign of what is as wanted, is not, or is not settled."""
+    return "·" if ok is None else "✓" if ok else "✗"
 
 
 def checks_of(evidence: Evidence) -> list[Check]:

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from worker.cli.commands import add_commands
+from worker.cli.doctor.command import doctor
 from worker.cli.drifting import drift
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.explaining import why
@@ -16,8 +17,10 @@ from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption,
 from worker.cli.output import line, note
 from worker.cli.processes import receiver, watcher, worker
 from worker.cli.repositories import init, track
+from worker.cli.setting_up import setup
 from worker.cli.syncing import add_sync
 from worker.cli.watching import watch
+from worker.launching import leave
 
 
 class Commands(TyperGroup):
@@ -82,6 +85,8 @@ add_commands(app)
 for begin in (init, track):
     app.command()(begin)
 add_sync(app)
+for operate in (doctor, setup):
+    app.command()(operate)
 for run in (worker, watcher, receiver, validate, crds):
     app.command()(run)
 app.add_typer(flux)
@@ -89,4 +94,7 @@ app.add_typer(flux)
 
 def main() -> None:
     """Run the command line; the entry point of the installed package."""
-    app(prog_name="pilotage")
+    try:
+        app(prog_name="pilotage")
+    except SystemExit as leaving:
+        leave(leaving.code)

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
@@ -25,10 +23,12 @@ from temporalio.common import (
 )
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.models.places import EnvironmentInput, PlaceSignal, SendViewInput
+from worker.temporal.calls import CALL_TIMEOUT
 from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.search_attributes import add_attributes, find_lacking
 from worker.temporal.settings import unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
 from workflows.identity import (
@@ -37,9 +37,7 @@ from workflows.identity import (
     MEMBER_UPDATE,
     SEARCH_ENVIRONMENT,
     SEARCH_NAMESPACE,
-    SEARCH_PULL_REQUEST,
     SEARCH_REPOSITORY,
-    SEARCH_STATE,
     Queues,
     environment_workflow_id,
     fairness_key,
@@ -51,21 +49,8 @@ CONNECT_TIMEOUT = timedelta(seconds=8)
 DEFAULT_ADDRESS = "localhost:7233"
 _LOOPBACK = "127.0.0.1"
 _PORT_ATTEMPTS = 5
-
-
-CALL_TIMEOUT = timedelta(seconds=10)
 ANSWER_TIMEOUT = timedelta(seconds=5)
 """How long a place may take to answer before it is signalled instead: that needs no workflow worker."""
-SEARCH_ATTRIBUTES: dict[str, IndexedValueType.ValueType] = {
-    SEARCH_STATE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    SEARCH_NAMESPACE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    SEARCH_REPOSITORY: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    SEARCH_ENVIRONMENT: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    SEARCH_PULL_REQUEST: IndexedValueType.INDEXED_VALUE_TYPE_INT,
-}
-
-
-_LISTING_REFUSED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 
 class TemporalUnavailable(Exception):
@@ -140,40 +125,30 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         ) from error
 
 
-async def ensure_search_attributes(client: Client) -> bool:
+async def ensure_search_attributes(client: Client) -> None:
     """Register the search attributes that the Temporal namespace lacks; without them no workflow could go on.
 
-    False where the server does not let us look (Temporal Cloud): there they must exist. Raises TemporalUnavailable
-    where it cannot tell now, as while it starts, and, naming the command that an administrator can run, where
-    attributes are missing and may not be added.
+    Raises TemporalUnavailable where they cannot be listed now, as while the server starts, and, naming the command that an
+    administrator can run, where attributes are missing and may not be added.
     """
-    service = client.operator_service
+    place = f"namespace {client.namespace}"
     try:
-        known = await service.list_search_attributes(
-            ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=CALL_TIMEOUT
-        )
+        lacking = await find_lacking(client)
     except RPCError as error:
-        if error.status in _LISTING_REFUSED:
-            return False
-        raise TemporalUnavailable(
-            f"Temporal does not tell the search attributes of namespace {client.namespace} now: {error.message}"
-        ) from error
-    missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
-    if not missing:
-        return True
+        text = f"Temporal does not list the search attributes of {place} now: {error.message}"
+        raise TemporalUnavailable(text) from error
+    if lacking.mistyped:
+        problems = "; ".join(lacking.problem(name) for name in lacking.mistyped)
+        raise TemporalUnavailable(f"{problems}, in {place}: `pilotage doctor` prints what fixes it.")
+    if not lacking.missing:
+        return
     try:
-        await service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=CALL_TIMEOUT
-        )
+        await add_attributes(client, lacking.missing)
     except RPCError as error:
-        if error.status is RPCStatusCode.ALREADY_EXISTS:
-            return True
         raise TemporalUnavailable(
-            f"the search attributes {', '.join(missing)} are missing in namespace {client.namespace} and cannot be "
-            f"added: {error.message}. Add them with `temporal operator search-attribute create` "
-            f"({SEARCH_PULL_REQUEST} is Int, the others are Keyword)."
+            f"the search attributes {', '.join(lacking.missing)} are missing in {place} and cannot be added: "
+            f"{error.message}. `pilotage setup` prints the commands for an administrator."
         ) from error
-    return True
 
 
 class TemporalPlaces:

@@ -1,0 +1,63 @@
+"""`pilotage doctor`: look at everything that an installation needs, and print what fixes what is wrong."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from worker.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    choose,
+)
+
+PROCESSES = ("watcher", "worker", "receiver")
+
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account",
+        metavar="PROCESS=NAMESPACE:NAME",
+        help="Service account of a process, whose rights are asked for instead of your own; repeatable.",
+    ),
+]
+
+
+def doctor(
+    invocation: typer.Context,
+    account: AccountOption = None,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Look whether an installation has what it needs, and print the fix of what is wrong.
+
+    Settings, definitions, admission policies, rights, credentials, webhooks, Temporal and its queues; in all namespaces
+    unless one is named. Exits with 1 where something is wrong.
+    """
+    import asyncio
+
+    from worker.cli.doctor.examination import examine
+    from worker.cli.exits import ExitCode
+    from worker.cli.findings import show
+
+    accounts = _accounts(account or ())
+    findings = asyncio.run(examine(choose(invocation, namespace, kubeconfig, context), accounts))
+    show(findings, output)
+    if any(one.ok is False for one in findings):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _accounts(given: Sequence[str]) -> dict[str, str]:
+    accounts: dict[str, str] = {}
+    for text in given:
+        process, equals, name = text.partition("=")
+        if process not in PROCESSES or not equals or not all(name.partition(":")):
+            wanted = f"PROCESS=NAMESPACE:NAME is wanted, where PROCESS is one of {', '.join(PROCESSES)}"
+            raise typer.BadParameter(f"`{text}`: {wanted}", param_hint="--account")
+        accounts[process] = name
+    return accounts

@@ -1,0 +1,108 @@
+"""Whether what is declared can be used: connections, the Secrets that they name, and those of webhooks."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from pydantic import ValidationError
+
+from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, Kubernetes, SecretData, resource_of
+from crds.conditions import ConditionStatus, ConditionType, find_condition
+from crds.model import Scope
+from crds.resource import Resource
+from crds.rules.secrets import CONSENT_LABEL, NamedSecret, consents, named_secrets
+from crds.v1alpha1.kinds import BY_KIND, CONNECTED
+from worker.cli.findings import Finding, unknown, well, wrong
+from worker.receiver.hooks import KINDS as HOOKED
+from worker.receiver.hooks import Hook
+from worker.receiver.secrets import SECRET_KEY
+
+WEBHOOK_FIELD = "webhookSecretRef"
+
+
+async def credentials(
+    kubernetes: Kubernetes, namespaces: Sequence[str], *, system_namespace: str
+) -> AsyncIterator[Finding]:
+    """Yield what is to be said of each declared connection, in each namespace, or in all where none is named."""
+    for kind in (one for one in BY_KIND.values() if one in CONNECTED):
+        places = namespaces if namespaces and kind.definition.scope is Scope.NAMESPACED else (None,)
+        for place in places:
+            try:
+                page = await kubernetes.list_all(resource_of(kind.definition), place)
+            except ApiError as error:
+                yield unknown("credential", f"{kind.definition.plural}: {error.message}")
+                continue
+            for document in page.items:
+                try:
+                    declared = kind.from_wire(document)
+                except ValidationError as error:
+                    name = document["metadata"]["name"]
+                    text = f"{kind.definition.kind}/{name}: {error.error_count()} fields are not of this release"
+                    yield unknown("credential", text)
+                    continue
+                async for finding in _declared(kubernetes, declared, system_namespace):
+                    yield finding
+
+
+async def _declared(kubernetes: Kubernetes, declared: Resource, system_namespace: str) -> AsyncIterator[Finding]:
+    namespace = declared.metadata.namespace or ""
+    home = namespace or system_namespace
+    yield _reached(declared, namespace)
+    for named in named_secrets(declared):
+        try:
+            secret = await kubernetes.get_secret(home, named.secret)
+        except ApiNotFound:
+            create = f"kubectl -n {home} create secret generic {named.secret}"
+            fix = f"{create} --from-literal=…, and label it {CONSENT_LABEL}=true"
+            yield wrong("credential", f"{_who(named, home)} does not exist", fix=fix)
+        except ApiForbidden:
+            yield unknown("credential", f"{_who(named, home)}: you may not read it")
+        except ApiError as error:
+            yield unknown("credential", f"{_who(named, home)}: {error.message}")
+        else:
+            for finding in _secret(declared, named, home, secret):
+                yield finding
+
+
+def _reached(declared: Resource, namespace: str) -> Finding:
+    """Return what the check of a connection found; workers make it, with the credential that they use."""
+    name = f"{declared.definition.kind}/{declared.metadata.name}{f' in {namespace}' if namespace else ''}"
+    found = find_condition(getattr(declared.status, "conditions", ()), ConditionType.REACHABLE)
+    if found is None:
+        return unknown("credential", f"{name} was not checked yet")
+    text = f"{name}: {found.reason}{f': {found.message}' if found.message else ''}"
+    if found.status is ConditionStatus.TRUE:
+        return well("credential", text)
+    if found.status is ConditionStatus.UNKNOWN:
+        return unknown("credential", text)
+    place = f"-n {namespace} " if namespace else ""
+    fix = f"kubectl {place}describe {declared.definition.singular} {declared.metadata.name}"
+    return wrong("credential", text, fix=fix)
+
+
+def _secret(declared: Resource, named: NamedSecret, home: str, secret: SecretData) -> Iterator[Finding]:
+    if not consents(secret.labels):
+        fix = f"kubectl -n {home} label secret {named.secret} {CONSENT_LABEL}=true"
+        yield wrong("credential", f'{_who(named, home)} lacks the label `{CONSENT_LABEL}: "true"`', fix=fix)
+    else:
+        yield well("credential", f"{_who(named, home)} may be used")
+    if declared.definition.kind in HOOKED:
+        webhook = _webhook(declared, named, home, secret)
+        if webhook is not None:
+            yield webhook
+
+
+def _webhook(declared: Resource, named: NamedSecret, home: str, secret: SecretData) -> Finding | None:
+    """Return whether webhooks of a resource can be proved by a Secret; None where another one is named for them."""
+    own = getattr(declared.spec, "webhook_secret_ref", None)
+    if named.field != WEBHOOK_FIELD and (own is not None or named.field != "secretRef"):
+        return None
+    hook = Hook(namespace=declared.metadata.namespace or "", kind=declared.definition.kind, name=declared.metadata.name)
+    if secret.data.get(SECRET_KEY, b"").strip():
+        return well("webhook", f"/hooks/{hook} can prove its deliveries")
+    fix = f"add the key `{SECRET_KEY}` to Secret {named.secret} in {home}, and the same value at the sender"
+    if own is not None:
+        return wrong("webhook", f"{_who(named, home)} has no key `{SECRET_KEY}`: each delivery is refused", fix=fix)
+    return unknown("webhook", f"/hooks/{hook} takes no deliveries: news come by polling, later", fix=fix)
+
+
+def _who(named: NamedSecret, home: str) -> str:
+    return f"Secret {named.secret} in {home}, {named.field} of {named.user},"

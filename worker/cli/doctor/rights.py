@@ -1,0 +1,102 @@
+"""Whether the processes may do in the cluster what they do: asked of the API server, right by right."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crds.api.ports import ApiError, ApiResource, Kubernetes
+from crds.schema.roles import RECEIVER, WORKER
+from worker.cli.findings import Finding, unknown, well, wrong
+
+# https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+_GROUP = "authorization.k8s.io"
+_OWN = ApiResource(
+    group=_GROUP, version="v1", plural="selfsubjectaccessreviews", kind="SelfSubjectAccessReview", namespaced=False
+)
+_OF_ACCOUNT = ApiResource(
+    group=_GROUP, version="v1", plural="subjectaccessreviews", kind="SubjectAccessReview", namespaced=False
+)
+PROCESSES: Mapping[str, Sequence[Mapping[str, Any]]] = {"worker": WORKER, "receiver": RECEIVER}
+_CLUSTER_SCOPED = frozenset({"clusterscmproviders", "namespaces"})
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Right:
+    group: str
+    resource: str
+    verb: str
+
+    @property
+    def shown(self) -> str:
+        return f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}"
+
+
+async def rights(
+    kubernetes: Kubernetes, namespaces: Sequence[str], accounts: Mapping[str, str]
+) -> AsyncIterator[Finding]:
+    """Yield what each process may not do, in each namespace, or in all where none is named.
+
+    `accounts` names the service account of a process as `namespace:name`; without one the rights are those of who asks.
+    """
+    for process, rules in PROCESSES.items():
+        account = accounts.get(process, "")
+        who = f"{process} (service account {account})" if account else f"{process} (as yourself)"
+        wanted = tuple(_rights(rules))
+        missing: list[str] = []
+        try:
+            for namespace in namespaces or ("",):
+                denied = await _denied(kubernetes, wanted, namespace, account)
+                missing += [f"{one.shown}{f' in {namespace}' if namespace else ''}" for one in denied]
+        except ApiError as error:
+            yield unknown("right", f"rights of the {who} cannot be asked for: {error.message}")
+            continue
+        if missing:
+            fix = f"bind the role `pilotage-{process}` of deploy/manifests/roles to its service account"
+            yield wrong("right", f"{who} may not {', '.join(missing)}", fix=fix)
+        else:
+            yield well("right", f"{who} has all {len(wanted)} rights")
+
+
+def _rights(rules: Sequence[Mapping[str, Any]]) -> list[_Right]:
+    return [
+        _Right(group=group, resource=resource, verb=verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+
+
+async def _denied(kubernetes: Kubernetes, wanted: Sequence[_Right], namespace: str, account: str) -> list[_Right]:
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def allowed(right: _Right) -> bool:
+        async with gate:
+            return await _allowed(kubernetes, right, namespace, account)
+
+    answers = await asyncio.gather(*map(allowed, wanted))
+    return [right for right, may in zip(wanted, answers, strict=True) if not may]
+
+
+async def _allowed(kubernetes: Kubernetes, right: _Right, namespace: str, account: str) -> bool:
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "verb": right.verb,
+        "namespace": "" if resource in _CLUSTER_SCOPED else namespace,
+    }
+    spec: dict[str, Any] = {"resourceAttributes": attributes}
+    review = _OWN
+    if account:
+        # Groups count as well as the name: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
+        home = account.partition(":")[0]
+        groups = ["system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{home}"]
+        review, spec = _OF_ACCOUNT, {**spec, "user": f"system:serviceaccount:{account}", "groups": groups}
+    answer = await kubernetes.create(
+        review, None, {"apiVersion": review.api_version, "kind": review.kind, "metadata": {}, "spec": spec}
+    )
+    return bool(answer["status"]["allowed"])

@@ -1,0 +1,42 @@
+"""Who polls the task queues of an installation."""
+
+import asyncio
+from collections.abc import Mapping
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from worker.temporal.calls import CALL_TIMEOUT
+from workflows.identity import Queues
+
+WORKFLOWS, ACTIVITIES = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+SERVED: Mapping[str, str] = {
+    "promotions": "worker",
+    "config": "worker",
+    "checks": "worker",
+    "scm": "worker",
+    "ci": "worker",
+    "delivery": "worker",
+    "observation": "worker",
+    "kubernetes": "watcher",
+}
+"""Which process serves a queue, by the name that Queues has for it."""
+
+
+async def pollers(client: Client, installation: str) -> Mapping[str, int]:
+    """Return how many pollers each queue had in the last minutes, by the queue's short name. Raises RPCError."""
+    queues = Queues(installation=installation)
+    counts = await asyncio.gather(*(_pollers(client, getattr(queues, name), name) for name in SERVED))
+    return dict(zip(SERVED, counts, strict=True))
+
+
+async def _pollers(client: Client, queue: str, name: str) -> int:
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=WORKFLOWS if name == "promotions" else ACTIVITIES,
+    )
+    answer = await client.workflow_service.describe_task_queue(request, retry=True, timeout=CALL_TIMEOUT)
+    return len(answer.pollers)
