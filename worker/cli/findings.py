@@ -13,7 +13,7 @@ class Finding:
     """What was found of one thing that an installation needs."""
 
     subject: str
-    """Which kind of thing: `definition`, `admission`, `right`, `temporal`, `queue`, `credential`, `webhook`."""
+    """Which kind of thing: `definition`, `right`, `temporal`, `queue`, `credential`, `webhook` and so on."""
     ok: bool | None
     """None: could not be looked at, or is told for information."""
     text: str
