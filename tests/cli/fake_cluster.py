@@ -19,8 +19,7 @@ class FakeCluster:
         self.default_namespace = "shop"
         self.user = "alice@example.com"
         self.objects: dict[tuple[str, str, str], Document] = {}
-        self.secrets: dict[tuple[str, str], tuple[dict[str, str], dict[str, bytes]]] = {}
-        """Labels and entries, by namespace and name."""
+        self.secrets: dict[tuple[str, str], SecretData] = {}
         self.created: list[Document] = []
         self.targets: list[Target] = []
         self.failure: ApiError | None = None
@@ -74,8 +73,7 @@ class FakeCluster:
         self._fail()
         if (namespace, name) not in self.secrets:
             raise ApiNotFound(f'secrets "{name}" not found', status=404, reason="NotFound")
-        labels, data = self.secrets[namespace, name]
-        return SecretData(data=data, labels=labels)
+        return self.secrets[namespace, name]
 
     @asynccontextmanager
     async def open(self, target: Target) -> AsyncIterator[Kubernetes]:

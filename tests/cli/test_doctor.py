@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from typer.testing import Result
 
+from crds.api.ports import SecretData
 from crds.rules.secrets import CONSENT_LABEL
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.environment.resources import apply_resources, kubectl
@@ -143,7 +144,7 @@ def test_a_secret_of_webhooks_is_judged_by_its_label_and_its_key(
         "jenkins",
         spec={"type": "Jenkins", "url": "https://ci.example.com", "webhookSecretRef": {"name": "hooks"}},
     )
-    cluster.secrets["shop", "hooks"] = (labels, data)
+    cluster.secrets["shop", "hooks"] = SecretData(data=data, labels=labels)
     found = json.loads(run("doctor", "-n", "shop", "-o", "json").stdout)
     assert {one["subject"]: one["ok"] for one in found if "hooks" in one["text"]} == verdicts
     assert all(one["fix"] for one in found if one["ok"] is False)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from crds.api.ports import ApiForbidden, ApiNotFound, ApiUnavailable, SecretData
+from crds.api.ports import ApiForbidden, ApiUnavailable, SecretData
 from crds.model import API_VERSION
 from crds.rules.secrets import CONSENT_LABEL
 from providers.http import HttpClients, HttpOptions
@@ -40,20 +40,19 @@ class ClusterWithSecrets(FakeCluster):
 
     def __init__(self) -> None:
         super().__init__()
-        self.secrets = {
-            ("shop", "github-token"): {"token": TOKEN.encode()},
-            ("shop", "gitlab-token"): {"token": b"glpat-0123456789"},
-            ("shop", "jenkins-token"): {"username": b"ci", "token": JENKINS_TOKEN.encode()},
+        held = {
+            "github-token": {"token": TOKEN.encode()},
+            "gitlab-token": {"token": b"glpat-0123456789"},
+            "jenkins-token": {"username": b"ci", "token": JENKINS_TOKEN.encode()},
         }
+        labels = {CONSENT_LABEL: "true"}
+        self.secrets = {("shop", name): SecretData(data=data, labels=labels) for name, data in held.items()}
         self.forbidden = False
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
-        self._fail()
         if self.forbidden:
             raise ApiForbidden("secrets is forbidden", status=403)
-        if (namespace, name) not in self.secrets:
-            raise ApiNotFound(f"secrets {name} not found", status=404)
-        return SecretData(data=self.secrets[namespace, name], labels={CONSENT_LABEL: "true"})
+        return await super().get_secret(namespace, name)
 
 
 class Hosts:

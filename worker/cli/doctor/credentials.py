@@ -7,14 +7,27 @@ from pydantic import ValidationError
 from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, Kubernetes, SecretData, resource_of
 from crds.conditions import ConditionStatus, ConditionType, find_condition
 from crds.model import Scope
-from crds.resource import Resource
 from crds.rules.secrets import CONSENT_LABEL, NamedSecret, consents, named_secrets
-from crds.v1alpha1.kinds import BY_KIND, CONNECTED
+from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
+from crds.v1alpha1.flux_provider import Provider
+from crds.v1alpha1.git_repository import GitRepository
+from crds.v1alpha1.scm_provider import ScmProvider
+from crds.v1alpha1.test_runner import TestRunner
 from worker.cli.findings import Finding, unknown, well, wrong
 from worker.receiver.hooks import KINDS as HOOKED
 from worker.receiver.hooks import Hook
 from worker.receiver.secrets import SECRET_KEY
 
+Connection = ScmProvider | ClusterScmProvider | GitRepository | TestRunner | ArgoCDInstance | Provider
+CONNECTIONS: tuple[type[Connection], ...] = (
+    ScmProvider,
+    ClusterScmProvider,
+    GitRepository,
+    TestRunner,
+    ArgoCDInstance,
+    Provider,
+)
 WEBHOOK_FIELD = "webhookSecretRef"
 
 
@@ -22,7 +35,7 @@ async def credentials(
     kubernetes: Kubernetes, namespaces: Sequence[str], *, system_namespace: str
 ) -> AsyncIterator[Finding]:
     """Yield what is to be said of each declared connection, in each namespace, or in all where none is named."""
-    for kind in (one for one in BY_KIND.values() if one in CONNECTED):
+    for kind in CONNECTIONS:
         places = namespaces if namespaces and kind.definition.scope is Scope.NAMESPACED else (None,)
         for place in places:
             try:
@@ -42,7 +55,7 @@ async def credentials(
                     yield finding
 
 
-async def _declared(kubernetes: Kubernetes, declared: Resource, system_namespace: str) -> AsyncIterator[Finding]:
+async def _declared(kubernetes: Kubernetes, declared: Connection, system_namespace: str) -> AsyncIterator[Finding]:
     namespace = declared.metadata.namespace or ""
     home = namespace or system_namespace
     yield _reached(declared, namespace)
@@ -62,10 +75,10 @@ async def _declared(kubernetes: Kubernetes, declared: Resource, system_namespace
                 yield finding
 
 
-def _reached(declared: Resource, namespace: str) -> Finding:
+def _reached(declared: Connection, namespace: str) -> Finding:
     """Return what the check of a connection found; workers make it, with the credential that they use."""
     name = f"{declared.definition.kind}/{declared.metadata.name}{f' in {namespace}' if namespace else ''}"
-    found = find_condition(getattr(declared.status, "conditions", ()), ConditionType.REACHABLE)
+    found = find_condition(declared.status.conditions, ConditionType.REACHABLE)
     if found is None:
         return unknown("credential", f"{name} was not checked yet")
     text = f"{name}: {found.reason}{f': {found.message}' if found.message else ''}"
@@ -78,7 +91,7 @@ def _reached(declared: Resource, namespace: str) -> Finding:
     return wrong("credential", text, fix=fix)
 
 
-def _secret(declared: Resource, named: NamedSecret, home: str, secret: SecretData) -> Iterator[Finding]:
+def _secret(declared: Connection, named: NamedSecret, home: str, secret: SecretData) -> Iterator[Finding]:
     if not consents(secret.labels):
         fix = f"kubectl -n {home} label secret {named.secret} {CONSENT_LABEL}=true"
         yield wrong("credential", f'{_who(named, home)} lacks the label `{CONSENT_LABEL}: "true"`', fix=fix)
@@ -90,16 +103,16 @@ def _secret(declared: Resource, named: NamedSecret, home: str, secret: SecretDat
             yield webhook
 
 
-def _webhook(declared: Resource, named: NamedSecret, home: str, secret: SecretData) -> Finding | None:
+def _webhook(declared: Connection, named: NamedSecret, home: str, secret: SecretData) -> Finding | None:
     """Return whether webhooks of a resource can be proved by a Secret; None where another one is named for them."""
-    own = getattr(declared.spec, "webhook_secret_ref", None)
-    if named.field != WEBHOOK_FIELD and (own is not None or named.field != "secretRef"):
+    own = any(one.field == WEBHOOK_FIELD for one in named_secrets(declared))
+    if named.field != (WEBHOOK_FIELD if own else "secretRef"):
         return None
     hook = Hook(namespace=declared.metadata.namespace or "", kind=declared.definition.kind, name=declared.metadata.name)
     if secret.data.get(SECRET_KEY, b"").strip():
         return well("webhook", f"/hooks/{hook} can prove its deliveries")
     fix = f"add the key `{SECRET_KEY}` to Secret {named.secret} in {home}, and the same value at the sender"
-    if own is not None:
+    if own:
         return wrong("webhook", f"{_who(named, home)} has no key `{SECRET_KEY}`: each delivery is refused", fix=fix)
     return unknown("webhook", f"/hooks/{hook} takes no deliveries: news come by polling, later", fix=fix)
 
