@@ -29,7 +29,7 @@ def quiet(_line: str) -> None:
 
 @pytest.fixture
 def namespace(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A Temporal namespace that nobody has made yet."""
+    """A Temporal namespace that does not exist yet."""
     name = f"doctor-{uuid.uuid4().hex[:8]}"
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server)
     monkeypatch.setenv("TEMPORAL_NAMESPACE", name)

@@ -15,7 +15,7 @@ class Finding:
     subject: str
     """Which kind of thing: `definition`, `right`, `temporal`, `queue`, `credential`, `webhook` and so on."""
     ok: bool | None
-    """None: could not be looked at, or is told for information."""
+    """None: could not be looked at, or is shown for information."""
     text: str
     fix: str = ""
     """A command, or what a person has to do; empty where nothing is wrong."""

@@ -21,7 +21,7 @@ RetentionOption = Annotated[
 def setup(retention_days: RetentionOption = None, output: OutputOption = Output.TABLE) -> None:
     """Make the Temporal namespace and its search attributes, or print what an administrator must do.
 
-    TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE say where. What is there is left as it is. Exits with 1 where something is
+    TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the place. What is there is left as it is. Exits with 1 where something is
     still missing, as in Temporal Cloud, where clients make neither.
     """
     import asyncio

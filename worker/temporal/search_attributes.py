@@ -27,7 +27,7 @@ SEARCH_ATTRIBUTES: Mapping[str, IndexedValueType.ValueType] = {
     SEARCH_PULL_REQUEST: INT,
 }
 REFUSED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
-"""How a server says that this client may not do something; Temporal Cloud says so of the whole operator service."""
+"""How a server refuses a right to this client; Temporal Cloud refuses the whole operator service."""
 
 
 def type_name(kind: IndexedValueType.ValueType) -> str:
@@ -50,7 +50,7 @@ class Lacking:
         return not self.missing and not self.mistyped
 
     def problem(self, name: str) -> str:
-        """Say what is wrong with one of ours; empty where nothing is."""
+        """Return what is wrong with one of ours; empty where nothing is."""
         wanted = type_name(SEARCH_ATTRIBUTES[name])
         if name in self.missing:
             return f"search attribute {name} ({wanted}) is missing"
@@ -87,7 +87,7 @@ async def add_attributes(client: Client, attributes: Mapping[str, IndexedValueTy
 
 
 async def _queried(client: Client, name: str) -> bool:
-    """Tell whether workflows can be counted by an attribute: a server refuses a query that names an unknown one."""
+    """Return whether workflows can be counted by an attribute: a server refuses a query that names an unknown one."""
     request = CountWorkflowExecutionsRequest(namespace=client.namespace, query=f"{name} IS NOT NULL")
     try:
         await client.workflow_service.count_workflow_executions(request, retry=True, timeout=CALL_TIMEOUT)

@@ -17,7 +17,7 @@ from worker.settings import InvalidSettings, Settings, load_settings, misspelt
 
 @dataclass(frozen=True, kw_only=True)
 class _Extent:
-    """What the settings say of the installation."""
+    """The part of the settings that an examination needs."""
 
     installation: str
     """Empty where the settings do not name one."""
