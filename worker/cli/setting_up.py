@@ -21,8 +21,8 @@ RetentionOption = Annotated[
 def setup(retention_days: RetentionOption = None, output: OutputOption = Output.TABLE) -> None:
     """Make the Temporal namespace and its search attributes, or print what an administrator must do.
 
-    TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the place. What is there is left as it is. Exits with 1 where something is
-    still missing, as in Temporal Cloud, where clients make neither.
+    TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name the place. What is there is left as it is. Exits with 1 where something
+    is still missing, as in Temporal Cloud, where clients make neither.
     """
     import asyncio
     from datetime import timedelta

@@ -128,8 +128,8 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
 async def ensure_search_attributes(client: Client) -> None:
     """Register the search attributes that the Temporal namespace lacks; without them no workflow could go on.
 
-    Raises TemporalUnavailable where they cannot be listed now, as while the server starts, and, naming the command that an
-    administrator can run, where attributes are missing and may not be added.
+    Raises TemporalUnavailable where they cannot be listed now, as while the server starts, and, naming the command for
+    an administrator, where attributes are missing and may not be added.
     """
     place = f"namespace {client.namespace}"
     try:
