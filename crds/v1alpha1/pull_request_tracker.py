@@ -34,6 +34,14 @@ class TrackerLabel(StrEnum):
 class PullRequestTrackerSpec(Model):
     """Which pull request, and where it is first deployed."""
 
+    rules: ClassVar = (
+        Rule(
+            rule="self.environment == oldSelf.environment || self.attempt > oldSelf.attempt",
+            message="environment changes only together with a raised attempt: the attempt at hand began with it",
+            field_path=".environment",
+        ),
+    )
+
     repository_ref: Annotated[
         NameReference,
         Field(json_schema_extra=extra(Rule(rule="self == oldSelf", message="repositoryRef is immutable"))),
@@ -49,7 +57,7 @@ class PullRequestTrackerSpec(Model):
     ]
     """Number of the pull request at the SCM host. Immutable."""
     environment: Name
-    """Environment where a merged change is first deployed."""
+    """Environment where a merged change is first deployed. Changes only together with a raised `attempt`."""
     attempt: Annotated[
         int,
         Field(

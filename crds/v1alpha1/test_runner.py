@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from crds.fields import Endpoint, NameReference, SecretReference
-from crds.model import AGE, Definition, Model, PrinterColumn, exactly_one_of
+from crds.model import AGE, Definition, Model, PrinterColumn, Rule, exactly_one_of
 from crds.resource import ConditionedStatus, Resource
 
 
@@ -100,7 +100,13 @@ class TestRunnerSpec(Model):
 
     __test__: ClassVar[bool] = False
 
-    rules: ClassVar = (exactly_one_of("jenkins", "githubActions", "gitlabCI"),)
+    rules: ClassVar = (
+        exactly_one_of("jenkins", "githubActions", "gitlabCI"),
+        Rule(
+            rule="has(self.jenkins) == has(oldSelf.jenkins) && has(self.gitlabCI) == has(oldSelf.gitlabCI)",
+            message="a runner keeps its CI system, where its runs are: declare another TestRunner",
+        ),
+    )
 
     jenkins: JenkinsRunner | None = None
     """A Jenkins controller. The Secret holds `username` with `token`, an API token, or `password`."""

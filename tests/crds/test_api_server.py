@@ -52,6 +52,7 @@ def test_kubectl_refuses_a_policy_to_its_own_source_naming_the_field(api: Api) -
         ({"number": 2}, "number is immutable"),
         ({"repositoryRef": {"name": "api"}}, "repositoryRef is immutable"),
         ({"attempt": 1}, "attempt only grows"),
+        ({"environment": "qa"}, "environment changes only together with a raised attempt"),
     ],
 )
 def test_what_a_tracker_is_cannot_change(api: Api, change: Document, says: str) -> None:
@@ -65,6 +66,16 @@ def test_a_tracker_may_start_another_attempt(api: Api) -> None:
     first = tracker(2)
     assert api.create(first).json()["spec"]["attempt"] == 1
     assert api.patch(first, {"spec": {"attempt": 2}}).json()["spec"]["attempt"] == 2
+    elsewhere = api.patch(first, {"spec": {"attempt": 3, "environment": "qa"}})
+    assert elsewhere.json()["spec"]["environment"] == "qa", message(elsewhere)
+
+
+def test_a_runner_keeps_the_system_that_has_its_runs(api: Api) -> None:
+    runner = document("TestRunner", "kept", {"jenkins": {"url": "https://ci"}}, namespace="crds")
+    assert api.create(runner).status_code == 201
+    moved = api.patch(runner, {"spec": {"jenkins": None, "githubActions": {"repositoryRef": {"name": "web"}}}})
+    assert (moved.status_code, "keeps its CI system" in message(moved)) == (422, True), message(moved)
+    assert api.patch(runner, {"spec": {"jenkins": {"url": "https://ci.example"}}}).status_code == 200
 
 
 def test_the_api_server_refuses_a_status_that_is_older_than_the_one_it_has(api: Api) -> None:

@@ -28,11 +28,11 @@ from worker.watcher.entries import TrackerEntry, read_tracker
 SECRET = {"name": "token"}
 
 
-def environment(name: str, *, write: bool = True, final: bool = False) -> Document:
+def environment(name: str, *, write: bool = True, final: bool = False, instance: str = "argocd") -> Document:
     deployment = {
         "name": "web",
         "repositoryRef": {"name": "web"},
-        "argocd": {"instanceRef": {"name": "argocd"}, "project": "shop", "application": f"web-{name}"},
+        "argocd": {"instanceRef": {"name": instance}, "project": "shop", "application": f"web-{name}"},
     }
     spec: Document = {"deployments": [deployment], "final": final}
     if write:
@@ -127,6 +127,29 @@ async def test_an_invalid_policy_says_so_with_each_field_path(scene: Scene) -> N
     assert condition["status"] == "False"
     assert "spec.tests[0].parameters.X" in condition["message"]
     assert "spec.tests[0].runnerRef.name" in condition["message"]
+
+
+async def test_what_is_invalid_has_one_event_for_each_thing_that_is_wrong(scene: Scene) -> None:
+    await scene.change(PromotionPolicy, policy(runner="gone"))
+    await scene.controller.handle("shop")
+    await scene.change(Environment, environment("staging", instance="gone"))
+
+    posted = [
+        (target.kind, target.name, reason, message) for target, reason, message in scene.kubernetes.events.values()
+    ]
+
+    conditions = [
+        ("PromotionPolicy", "dev-to-staging", scene.valid(PromotionPolicy, "dev-to-staging")),
+        ("Environment", "staging", scene.valid(Environment, "staging")),
+    ]
+    assert posted == [(kind, name, one["reason"], one["message"]) for kind, name, one in conditions]
+    assert [one["status"] for _, _, one in conditions] == ["False", "False"]
+
+
+async def test_a_namespace_that_takes_no_events_keeps_no_condition_from_being_written(scene: Scene) -> None:
+    scene.kubernetes.refuse_events = True
+    await scene.change(PromotionPolicy, policy(runner="gone"))
+    assert scene.valid(PromotionPolicy, "dev-to-staging")["status"] == "False"
 
 
 async def test_a_runner_that_appears_makes_the_policy_valid(scene: Scene) -> None:

@@ -132,6 +132,8 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     cancelled: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     statuses: list[TrackerStatus] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    """Messages of the events."""
     events: list[str] = field(default_factory=list)
     presented: list[PresentInput] = field(default_factory=list)
     instructions_given: list[Instruction] = field(default_factory=list)
@@ -432,6 +434,7 @@ class InstantWorld(ConfigActivities, ScmActivities, TestRunActivities, DeliveryA
     async def publish_status(self, request: PublishStatusInput) -> PublishStatusResult:
         self.statuses.append(request.status)
         self.events += [event.reason for event in request.events]
+        self.sentences += [event.message for event in request.events]
         return PublishStatusResult(written=True)
 
     @activity.defn

@@ -1,17 +1,19 @@
 """What teams declare: validate it as a whole, and wake whoever waits for it when it changes."""
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from crds.api.pauses import giving_way
-from crds.api.ports import Document, Kubernetes
-from crds.api.publishing import WantedCondition, publish_conditions
+from crds.api.ports import ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
+from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
-from crds.conditions import ConditionStatus, ConditionType
+from crds.conditions import Condition, ConditionStatus, ConditionType
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError
@@ -61,6 +63,7 @@ WAITS: Mapping[type[Resource], frozenset[str]] = {
 ASKED_BY_POKES = frozenset({Waiting.POLICY})
 """Waits in which a workflow looks by itself every few hours only; in the others it looks every few minutes."""
 
+_DIGEST_LENGTH = 16
 _KEPT = ("name", "namespace", "uid", "generation", "labels", "creationTimestamp")
 
 
@@ -237,7 +240,7 @@ class DeclarationController:
         metadata = resource.metadata
         condition = valid_condition(errors, now=self._clock(), generation=metadata.generation)
         observed = {"observedGeneration": metadata.generation}
-        await publish_conditions(
+        written = await publish_conditions(
             self._kubernetes,
             resource.definition,
             namespace=metadata.namespace or "",
@@ -255,6 +258,29 @@ class DeclarationController:
             # That of a repository belongs to the check of its connection.
             fields=fields if isinstance(resource, GitRepository | Provider) else {**(fields or {}), **observed},
         )
+        if written and condition.status is ConditionStatus.FALSE:
+            await self._warn(resource, condition)
+
+    async def _warn(self, resource: Resource, condition: Condition) -> None:
+        """Post an event of what is invalid: once for each generation and message, whoever posts it."""
+        metadata, api = resource.metadata, resource_of(resource.definition)
+        said = f"{metadata.uid}/{metadata.generation}/{condition.reason}/{condition.message}"
+        # The condition says it as well, and a namespace that is being deleted takes no events.
+        with suppress(ApiForbidden, ApiNotFound):
+            await self._kubernetes.post_event(
+                EventTarget(
+                    api_version=api.api_version,
+                    kind=api.kind,
+                    namespace=metadata.namespace or "",
+                    name=metadata.name,
+                    uid=metadata.uid or "",
+                ),
+                name=f"{metadata.name}.{hashlib.sha256(said.encode()).hexdigest()[:_DIGEST_LENGTH]}",
+                reason=condition.reason,
+                message=condition.message,
+                warning=True,
+                component=WATCHER_MANAGER,
+            )
 
     async def _poke(self, namespace: str, changed: set[tuple[type[Resource], str]], entered: set[Key]) -> None:
         waits = {wait for kind, _ in changed for wait in WAITS[kind]}

@@ -5,7 +5,11 @@ from datetime import datetime
 from activities.models.status import ApplicationResult, PolicyRef, PromotionRecord
 from activities.models.tracking import Artifact
 from workflows.promotion.rules.aggregate import aggregate, test_status
+from workflows.promotion.rules.comparison import short
 from workflows.promotion.state import Hop, PromotionState
+
+PROMOTED_BY_POLICY = "autoPromote"
+"""Who promoted, in a record, where the policy has it done without a person."""
 
 
 def build_promotion_record(
@@ -38,3 +42,19 @@ def build_promotion_record(
         applications=applications,
         error=error,
     )
+
+
+def sentence(record: PromotionRecord) -> str:
+    """Return how a hop ended, as an event for people."""
+    artifacts = ", ".join(filter(None, (f"{one.component} {short(one.revision)}".strip() for one in record.artifacts)))
+    match record.result:
+        case "Promoted":
+            by = "its policy" if record.promoted_by == PROMOTED_BY_POLICY else record.promoted_by
+            return f"{artifacts} was promoted from {record.source} to {record.target} by {by}"
+        case "AlreadyContained":
+            by = f", brought by {record.brought_by}" if record.brought_by else ""
+            return f"{record.target} contains {artifacts or 'the change'} already{by}"
+        case "Failed":
+            return f"the promotion from {record.source} to {record.target} failed: {record.error}"
+        case _:
+            return f"{record.target} deploys nothing of the change"

@@ -89,6 +89,11 @@ def deadline(round_: Round, policy: PolicySnapshot, test: TestProgress) -> datet
     return min(whole, test.started_at + test.spec.timeout) if test.started_at else whole
 
 
+def begun(round_: Round) -> bool:
+    """Tell whether every test of the round has its first run, and none has another one yet."""
+    return bool(round_.tests) and all(test.run is not None and test.retry == 0 for test in round_.tests)
+
+
 def is_timed_out(round_: Round, policy: PolicySnapshot, now: datetime) -> bool:
     """Tell whether the round's own time is up."""
     return now >= round_.started_at + policy.timeout

@@ -16,7 +16,7 @@ from activities.models.places import Phase
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
 from workflows.promotion.rules import comparison, rounds
-from workflows.promotion.rules.commands import approver, outdated_approval
+from workflows.promotion.rules.commands import approver, command_line, outdated_approval
 from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.gates import judge_fit
 from workflows.promotion.run import PromotionRun
@@ -27,6 +27,9 @@ from workflows.promotion.steps.runs import poll_tests
 from workflows.promotion.steps.testing import keep_deadlines, void_round
 from workflows.runtime.ancestry import revisions_of
 from workflows.runtime.snapshot import Snapshot
+
+AWAITING_PROMOTE = "AwaitingPromote"
+"""Reason of ReadyToPromote while only a person's approval is missing."""
 
 
 async def await_retest(ctx: PromotionRun) -> State:
@@ -131,6 +134,9 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
         ctx.supersede(f"the target changed since it was seen: {fit.message}", Verb.PROMOTE)
     may = bool(approver(ctx.story)) and fit.fits and not ctx.held
     reason = _reason(ctx, hop, fits=fit.fits)
+    if reason == AWAITING_PROMOTE != ctx.story.reason:
+        command = command_line(ctx.request.tracker, Verb.PROMOTE)
+        ctx.event("WaitsForApproval", f"{hop.policy.source} → {hop.policy.target} waits for a person: {command}")
     if (ctx.story.reason, ctx.story.message) != (reason, fit.message):
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=fit.message)
     ctx.changed()
@@ -143,7 +149,7 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
 
 def _reason(ctx: PromotionRun, hop: Hop, *, fits: bool) -> str:
     if not approver(ctx.story):
-        return "AwaitingPromote"
+        return AWAITING_PROMOTE
     if hop.refusal is not Refusal.NONE:
         return str(hop.refusal)
     if ctx.held:

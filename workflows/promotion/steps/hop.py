@@ -19,13 +19,11 @@ from workflows import policies
 from workflows.promotion.rules import comparison, records
 from workflows.promotion.rules.carrying import kept_records
 from workflows.promotion.rules.commands import outdated_approval
-from workflows.promotion.rules.comparison import Comparison, Judgement
+from workflows.promotion.rules.comparison import Comparison, Judgement, short
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop
 from workflows.promotion.steps.intake import join, send_joining, source_artifacts, source_with_change
 from workflows.promotion.steps.runs import cancel_open
-
-PROMOTED_BY_POLICY = "autoPromote"
 
 POLICY_REASONS = {
     PolicyOutcome.NOT_FOUND: "no policy leaves {environment} for repository {repository}",
@@ -47,6 +45,8 @@ async def choose_hop(ctx: PromotionRun) -> State:
     view = await ctx.environments.get(story.environment)
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
+        merge = story.pull_request.merge_sha if story.pull_request else None
+        ctx.event("Arrived", f"{short(merge)} runs in {story.environment}")
         _watch(ctx, story.environment)
     if view.final:
         return State.COMPLETED
@@ -54,7 +54,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     found = opened.found
     if found.policy is None:
         return _await_policy(ctx, found)
-    approved_by = PROMOTED_BY_POLICY if found.policy.auto_promote else ""
+    approved_by = records.PROMOTED_BY_POLICY if found.policy.auto_promote else ""
     voided = story.hop.voided if story.hop is not None else ()
     story.hop = Hop(number=story.hops, policy=found.policy, nonce=found.nonce, approved_by=approved_by, voided=voided)
     if outdated := outdated_approval(story):
@@ -297,6 +297,4 @@ async def _leave_and_open(ctx: PromotionRun, leaving: Sequence[tuple[str, str, P
 def note_record(ctx: PromotionRun, record: PromotionRecord) -> None:
     """Keep the record and say it as an event; both travel with the state that follows."""
     ctx.story.records = kept_records([*ctx.story.records, record])
-    what = f"{record.source} → {record.target}: {record.result}"
-    detail = record.error or (f"brought by {record.brought_by}" if record.brought_by else record.promoted_by)
-    ctx.event(record.result, f"{what} ({detail})" if detail else what, warning=record.result == "Failed")
+    ctx.event(record.result, records.sentence(record), warning=record.result == "Failed")

@@ -70,6 +70,10 @@ async def await_merge(ctx: PromotionRun) -> State:
             raise Ended(State.CLOSED, "PullRequestClosed", text)
         if pull_request.state is PullRequestState.MERGED and pull_request.merge_sha:
             state = await _touched(ctx)
+            into = f" into {pull_request.base_branch}" if pull_request.base_branch else ""
+            ctx.event(
+                "Merged", f"#{pull_request.number} was merged{into} as {comparison.short(pull_request.merge_sha)}"
+            )
             if ctx.held:
                 # Only now can places ahead tell which changes would carry this one past the hold.
                 ctx.membership.hold_changed()

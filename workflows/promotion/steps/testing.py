@@ -192,6 +192,9 @@ async def _source_left(ctx: PromotionRun, hop: Hop, round_: Round, source: Sourc
     left = await source.moves(round_)
     if not left:
         round_.confirmed = left is not None
+        if round_.confirmed and rounds.begun(round_):
+            names = ", ".join(test.spec.name for test in round_.tests)
+            ctx.event("TestsStarted", f"round {round_.number} for {hop.policy.target}: {names}")
         return False
     hop.source_moved += left
     hop.source_moves += 1
@@ -260,7 +263,7 @@ async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str])
         ctx.event(reason, f"round {round_.number} for {hop.policy.target}: {verdict(round_.tests)}")
         return ctx.enter(State.READY_TO_PROMOTE)
     message = "; ".join(result.failure_reasons)
-    ctx.event("TestsFailed", message, warning=True)
+    ctx.event("TestsFailed", f"round {round_.number} for {hop.policy.target}: {message}", warning=True)
     ctx.supersede("the tests failed", Verb.PROMOTE)
     return ctx.enter(State.TESTS_FAILED, message=message)
 

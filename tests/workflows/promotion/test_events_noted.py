@@ -1,0 +1,52 @@
+"""The events of a tracker are its story: what happened, and what a person is asked for."""
+
+from activities.models.promotion import Verb
+from activities.models.status import State
+from activities.models.testing import RunState
+from tests.workflows.promotion.world import promotion
+from tests.worlds.played import Played
+
+STORY = [
+    "Merged",
+    "Arrived",
+    "TestsStarted",
+    "TestsPassed",
+    "Promoted",
+    "TestsStarted",
+    "TestsPassed",
+    "WaitsForApproval",
+    "CommandPromote",
+    "Promoted",
+    "Completed",
+]
+
+
+async def test_events_follow_a_change_from_its_merge_to_its_end(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        await run.say(Verb.PROMOTE, target="prod")
+        await run.end()
+
+        assert world.events == STORY
+        said = dict(zip(world.events, world.sentences, strict=True))
+        assert "#412" in said["Merged"]
+        assert "promote web-412" in said["WaitsForApproval"]
+        promoted = [text for reason, text in zip(world.events, world.sentences, strict=True) if reason == "Promoted"]
+        assert ["by its policy" in text for text in promoted] == [True, False]
+        assert "from staging to prod by ada" in promoted[1]
+
+
+async def test_a_round_that_failed_and_the_one_that_follows_each_have_their_events(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        world.verdicts["unit"] = RunState.FAILED
+        run = await start()
+        await world.until(State.TESTS_FAILED)
+        world.verdicts["unit"] = RunState.PASSED
+        await run.say(Verb.RETEST, target="staging")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+
+        told = [one for one in world.events if one.startswith("Tests")]
+        assert told == ["TestsStarted", "TestsFailed", "TestsStarted", "TestsPassed", "TestsStarted", "TestsPassed"]
+        failed = world.sentences[world.events.index("TestsFailed")]
+        assert all(part in failed for part in ("round 1", "staging", "unit"))
