@@ -25,7 +25,7 @@ async def test_events_follow_a_change_from_its_merge_to_its_end(played: Played) 
     async with promotion(played) as (world, start):
         run = await start()
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
-        await run.say(Verb.PROMOTE, target="prod")
+        await run.command(Verb.PROMOTE, target="prod")
         await run.end()
 
         assert world.events == STORY
@@ -43,7 +43,7 @@ async def test_a_round_that_failed_and_the_one_that_follows_each_have_their_even
         run = await start()
         await world.until(State.TESTS_FAILED)
         world.verdicts["unit"] = RunState.PASSED
-        await run.say(Verb.RETEST, target="staging")
+        await run.command(Verb.RETEST, target="staging")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
         told = [one for one in world.events if one.startswith("Tests")]
