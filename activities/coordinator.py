@@ -31,7 +31,8 @@ BELIEVED = timedelta(minutes=1)
 _REMEMBERED = 10_000
 NO_STEERING = "people cannot steer by labels or comments at this host: use `pilotage hold`, `release`, `retest`"
 OBSERVED = "the repository is only observed (`spec.mode`): nothing that people say on its pull requests is carried out"
-NO_LABELS = "the host does not say who sets a label: steer by comments, such as `/pilotage hold`"
+LABELLER_UNKNOWN = "the host does not say who sets a label: steer by comments, such as `/pilotage hold`"
+NO_LABELS = "the host's pull requests have no labels: steer by comments, such as `/pilotage hold`"
 NOT_WRITER = "only people with the right to write to the repository steer its changes"
 
 
@@ -93,7 +94,7 @@ class Coordinator:
             comment_cursor=written.cursor,
             left_out=len(judged) - len(kept),
             account=written.account,
-            unsupported="" if steering.names_who_labels else NO_LABELS,
+            unsupported=self._by_comments_only(steering),
         )
 
     async def sync_tracker_to_scm(self, request: PresentInput, trusted: Shown | None) -> Presented:
@@ -104,6 +105,12 @@ class Coordinator:
     async def ensure_consistency(self, number: int, wanted: WantedLabels, left: LabelsLeft) -> bool:
         """Return whether the labels agreed with the tracker; where they did not, they do now."""
         return (await self.labels.sync_to_scm(number, wanted, left=left)).result.consistent
+
+    def _by_comments_only(self, steering: Steering) -> str:
+        """Return why labels say nothing here; empty where they do."""
+        if steering.names_who_labels:
+            return ""
+        return LABELLER_UNKNOWN if self.repository.host.capabilities.labels else NO_LABELS
 
     async def _judge(
         self, steering: Steering, instruction: UnjudgedInstruction, teams: Mapping[str, str]

@@ -112,7 +112,9 @@ class RemarkLook:
     def _take(self, reader: Callable[[], Iterable[Remark]]) -> bool:
         listed = list(reader())
         fresh = [one for one in listed if one.at >= self._begun and remark_number(one) > self.at.newest]
-        self._kept = sorted((*self._kept, *fresh), key=remark_number)[:LOOK_REMARKS]
+        # Something written meanwhile moves the last of a page to the next one, where it comes again.
+        found = {one.id: one for one in (*self._kept, *fresh)}
+        self._kept = sorted(found.values(), key=remark_number)[:LOOK_REMARKS]
         return len(fresh) < len(listed)
 
 
@@ -122,8 +124,8 @@ def was_edited(made: datetime, changed: datetime | None) -> bool:
 
 
 def remark_number(remark: Remark) -> int:
-    """Return the number of a comment, which grows with each; the last part of an id that has several."""
-    return _number(remark.id.rpartition(":")[2].rpartition("/")[2])
+    """Return what grows with each comment: the last part of its id, where nothing else is said."""
+    return remark.order or _number(remark.id.rpartition(":")[2].rpartition("/")[2])
 
 
 def _number(text: str) -> int:

@@ -197,6 +197,8 @@ class Remark:
     """Whether our own account wrote it."""
     edited: bool
     """Whether its text was changed since. Hosts let others do that, and show it as the word of who wrote it."""
+    order: int = 0
+    """What grows with each comment of a pull request; 0 where the last part of the id does."""
 
 
 @dataclass(frozen=True, kw_only=True)

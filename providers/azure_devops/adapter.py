@@ -8,6 +8,7 @@ from providers.azure_devops import wire, wire_comments, wire_lists, wire_statuse
 from providers.azure_devops.branches import AzureDevOpsBranches
 from providers.azure_devops.calls import AzureDevOpsCalls, after_full_page
 from providers.azure_devops.changes import AzureDevOpsPullRequestChanges
+from providers.azure_devops.steering import AzureDevOpsSteering
 from providers.credentials import proof
 from providers.errors import ProviderNotFound, ProviderUnauthorized
 from providers.models import (
@@ -178,7 +179,7 @@ class AzureDevOpsHost:
         self.changes: PullRequestChanges | None = AzureDevOpsPullRequestChanges(calls, branches)
         self.branches: Branches | None = branches
         self.deployment_records: DeploymentRecords | None = None
-        self.steering: Steering | None = None
+        self.steering: Steering | None = AzureDevOpsSteering(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account's.

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from providers.azure_devops import wire
 from providers.azure_devops.auth import AzureDevOpsAuth
@@ -42,9 +43,9 @@ class AzureDevOpsCalls:
         self._auth = AzureDevOpsAuth(http=http, base_url=base_url, credential=credential, record=record)
         self.settled_within = http.options.settled_within
         self._own = http.memory(OwnAccount, base_url, fingerprint(credential))
-        self._endpoint = Endpoint(
+        endpoint = partial(
+            Endpoint,
             http=http,
-            base_url=base_url,
             credential=credential,
             record=record,
             headers=wire.HEADERS,
@@ -52,23 +53,25 @@ class AzureDevOpsCalls:
             secrets=self._auth.secrets,
             slow=True,
         )
+        self._endpoint = endpoint(base_url=base_url)
+        self._identities = endpoint(base_url=wire.identities_url(base_url))
 
     async def call(self, request: Request) -> Reply:
         """Send once; what is answered by a request to sign in did nothing, so it is sent again with a new token."""
+        return await self._call(self._endpoint, request)
+
+    async def call_identities(self, request: Request) -> Reply:
+        """Send as `call` does, to where the organization's accounts are."""
+        return await self._call(self._identities, request)
+
+    async def _call(self, endpoint: Endpoint, request: Request) -> Reply:
         used = await self._auth.headers()
         try:
-            return await self._send(request, used)
+            return await _send(endpoint, request, used)
         except ProviderUnauthorized as error:
             if error.status != 401 or not self._auth.renew(used):
                 raise
-        return await self._send(request, await self._auth.headers())
-
-    async def _send(self, request: Request, headers: Mapping[str, str]) -> Reply:
-        asked = replace(request, headers={**request.headers, **headers}, accepts=request.accepts | _SEEN)
-        reply = await self._endpoint.call(asked)
-        if reply.status in _SEEN or wire.is_sign_in(reply):
-            raise self._endpoint.error(asked, reply)
-        return reply
+        return await _send(endpoint, request, await self._auth.headers())
 
     async def account(self) -> str:
         """Return the id of the credential's owner, as comments show it."""
@@ -105,6 +108,14 @@ class AzureDevOpsCalls:
             if not skip:
                 return
         raise ProviderMalformed(f"the host names more than {wire.PAGE_LIMIT} pages")
+
+
+async def _send(endpoint: Endpoint, request: Request, headers: Mapping[str, str]) -> Reply:
+    asked = replace(request, headers={**request.headers, **headers}, accepts=request.accepts | _SEEN)
+    reply = await endpoint.call(asked)
+    if reply.status in _SEEN or wire.is_sign_in(reply):
+        raise endpoint.error(asked, reply)
+    return reply
 
 
 def after_full_page(skip: int, reply: Reply) -> int:

@@ -20,6 +20,7 @@ BRANCHES = "refs/heads/"
 LABEL_LIMIT = 400
 """Characters of a label's name: it is a tag (https://learn.microsoft.com/en-us/azure/devops/organizations/settings/naming-restrictions)."""
 _SERVICES = "dev.azure.com"
+_FORMER = ".visualstudio.com"
 # https://learn.microsoft.com/en-us/azure/devops/repos/git/branch-policies: it is no missing right of the credential.
 _POLICY = frozenset(
     {
@@ -32,7 +33,7 @@ _POLICY = frozenset(
 # The server has no status of its own for the first one, and answers 400.
 _UNKNOWN = frozenset({"GitObjectDoesNotExistException", "GitUnresolvableToCommitException"})
 _ERROR_BYTES = 64 * 1024
-_GIT_PERMISSIONS = "2e9eb7ed-3c0a-47d4-87c1-0ffdb275fd87"
+GIT_PERMISSIONS = "2e9eb7ed-3c0a-47d4-87c1-0ffdb275fd87"
 PERMISSIONS: Mapping[int, str] = {
     4: "Contribute, which commit statuses need",
     16_384: "Contribute to pull requests, which labels and comments need",
@@ -49,8 +50,20 @@ def base_url(domain: str, organization: str) -> str:
     root = domain.strip().rstrip("/") or _SERVICES
     if "://" not in root:
         root = f"https://{root}"
-    former = f"{organization}.visualstudio.com".lower()
+    former = f"{organization}{_FORMER}".lower()
     return root if (urlsplit(root).hostname or "") == former else f"{root}/{segment(organization)}"
+
+
+def identities_url(base: str) -> str:
+    """Return the address at which an organization's accounts are; a server has them at its collection.
+
+    https://learn.microsoft.com/en-us/rest/api/azure/devops/ims/identities/read-identities
+    """
+    parts = urlsplit(base)
+    host = (parts.hostname or "").lower()
+    if host == _SERVICES:
+        return parts._replace(netloc=f"vssps.{_SERVICES}").geturl()
+    return parts._replace(netloc=host.replace(".", ".vssps.", 1)).geturl() if host.endswith(_FORMER) else base
 
 
 def repository_path(project: str, repository: str) -> str:
@@ -136,14 +149,20 @@ def read_repository(value: Document) -> str:
     return name
 
 
+def security_token(repository: Document) -> str:
+    """Return the name of a repository in the host's lists of permissions."""
+    return f"repoV2/{required_text(repository, 'project', 'id')}/{required_text(repository, 'id')}"
+
+
 def ask_permission(repository: Document, bit: int) -> Request:
     """Ask whether the account holds a permission on a repository; a token without the right to ask is refused.
 
     https://learn.microsoft.com/en-us/azure/devops/organizations/security/namespace-reference
     """
-    place = f"repoV2/{required_text(repository, 'project', 'id')}/{required_text(repository, 'id')}"
-    path = f"/_apis/permissions/{_GIT_PERMISSIONS}/{bit}"
-    return request("GET", path, "check", query={"tokens": place}, accepts=frozenset({400, 401, 403, 404}))
+    path = f"/_apis/permissions/{GIT_PERMISSIONS}/{bit}"
+    return request(
+        "GET", path, "check", query={"tokens": security_token(repository)}, accepts=frozenset({400, 401, 403, 404})
+    )
 
 
 def is_denied(reply: Reply) -> bool:

@@ -1,5 +1,7 @@
 """Comments of pull requests as threads, as pure functions."""
 
+from collections.abc import Iterator
+
 from providers.azure_devops.wire import items_of, request
 from providers.documents import Document, documents, flag, number, required_number, required_text, text
 from providers.errors import ProviderNotFound
@@ -16,29 +18,31 @@ def list_threads(repository: str, number_: int) -> Request:
     return request("GET", f"{repository}/pullRequests/{number_}/threads", "list-comments")
 
 
+def shown_comments(reply: Reply) -> Iterator[tuple[Document, Document]]:
+    """Yield each thread with each of its comments; what the host wrote, and what was deleted, is passed over."""
+    for thread in items_of(reply):
+        if not flag(thread, "isDeleted"):
+            for comment in documents(thread, "comments"):
+                if not flag(comment, "isDeleted") and text(comment, "commentType") != "system":
+                    yield thread, comment
+
+
 def read_comments_of(account: str, number_: int, reply: Reply) -> tuple[Comment, ...]:
-    """Read what one account wrote, oldest first; what the host itself wrote, and what was deleted, is passed over."""
+    """Read what one account wrote, oldest first."""
     found = sorted(
         (
             required_number(thread, "id"),
             required_number(comment, "id"),
             text(comment, "content", limit_bytes=_COMMENT_BYTES),
         )
-        for thread in items_of(reply)
-        if not flag(thread, "isDeleted")
-        for comment in documents(thread, "comments")
-        if _is_of(account, comment)
+        for thread, comment in shown_comments(reply)
+        if text(comment, "author", "id").lower() == account.lower()
     )
     return tuple(Comment(id=f"{number_}/{thread}/{one}", body=body) for thread, one, body in found)
 
 
-def _is_of(account: str, comment: Document) -> bool:
-    shown = not flag(comment, "isDeleted") and text(comment, "commentType") != "system"
-    return shown and text(comment, "author", "id").lower() == account.lower()
-
-
 def get_comment(repository: str, comment_id: str) -> Request:
-    return request("GET", _path(repository, comment_id), "get-comment")
+    return request("GET", comment_path(repository, comment_id), "get-comment")
 
 
 def read_comment(value: Document, comment_id: str) -> Comment:
@@ -69,10 +73,10 @@ def read_thread(value: Document, number_: int) -> Comment:
 
 def update_comment(repository: str, comment_id: str, body: str) -> Request:
     content = {"content": shortened(body, COMMENT_LIMIT)}
-    return request("PATCH", _path(repository, comment_id), "update-comment", json=content)
+    return request("PATCH", comment_path(repository, comment_id), "update-comment", json=content)
 
 
-def _path(repository: str, comment_id: str) -> str:
+def comment_path(repository: str, comment_id: str) -> str:
     """Return the path of a comment, which its pull request and thread are parts of."""
     parts = comment_id.split("/")
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):

@@ -10,6 +10,7 @@ from providers.bitbucket_cloud.branches import BitbucketCloudBranches
 from providers.bitbucket_cloud.calls import BitbucketCloudCalls, is_no_account
 from providers.bitbucket_cloud.changes import BitbucketCloudPullRequestChanges
 from providers.bitbucket_cloud.pull_requests import BitbucketCloudPullRequests
+from providers.bitbucket_cloud.steering import BitbucketCloudSteering
 from providers.credentials import proof
 from providers.documents import flag
 from providers.errors import ProviderNotFound, ProviderUnauthorized
@@ -119,7 +120,7 @@ class BitbucketCloudHost:
         self.changes: PullRequestChanges | None = BitbucketCloudPullRequestChanges(calls)
         self.branches: Branches | None = BitbucketCloudBranches(calls)
         self.deployment_records: DeploymentRecords | None = None
-        self.steering: Steering | None = None
+        self.steering: Steering | None = BitbucketCloudSteering(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the repository with the right to read pull requests where there is one."""

@@ -138,6 +138,11 @@ class BitbucketCloudCalls:
                 self._commits.put(key, known)
         return known
 
+    def forget_commit(self, sha: str) -> None:
+        """Ask again what the abbreviations of a full hash stand for."""
+        for digits in range(wire.SHORTEST_HASH, _FULL_HASH_DIGITS):
+            self._commits.forget(f"{self.repository.lower()} {sha[:digits]}")
+
     async def account(self) -> str:
         """Return the id under which the credential writes; empty where the host does not say."""
         if self._own.uuid is None:

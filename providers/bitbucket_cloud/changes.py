@@ -53,7 +53,7 @@ class BitbucketCloudPullRequestChanges:
             await self._calls.call(wire_changes.update_pull(self._calls.repository, number, wanted))
 
     async def merge(self, number: int, merge: Merge) -> str:
-        judged = wire_changes.judged(await self._get(number), merge, None)
+        judged = self._judged(await self._get(number), merge, None)
         if judged is not None:
             return _result(judged)
         try:
@@ -63,7 +63,7 @@ class BitbucketCloudPullRequestChanges:
             pull, failure = await self._get(number), error
         else:
             failure = ProviderUnavailable("the host does not show the pull request as merged yet")
-        judged = wire_changes.judged(pull, merge, failure)
+        judged = self._judged(pull, merge, failure)
         return _result(failure if judged is None else judged)
 
     async def close(self, number: int) -> None:
@@ -71,6 +71,13 @@ class BitbucketCloudPullRequestChanges:
         reply = await self._calls.call(request)
         if not reply.ok and (await self._get(number)).state is ChangeState.OPEN:
             raise self._calls.error(request, reply)
+
+    def _judged(self, pull: HostPullRequest, merge: Merge, failure: ProviderError | None) -> ProviderError | str | None:
+        judged = wire_changes.judged(pull, merge, failure)
+        if isinstance(judged, ProviderConflict):
+            # Should the host have named a wrong commit for the abbreviation, the next attempt asks again.
+            self._calls.forget_commit(pull.head_sha)
+        return judged
 
     async def _get(self, number: int) -> HostPullRequest:
         return await self._read(await self._calls.call(wire.get_pull(self._calls.repository, number)))

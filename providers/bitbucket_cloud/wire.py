@@ -35,7 +35,7 @@ TEXT_LIMIT = 255
 _URL_LIMIT = 450
 COMMENT_LIMIT = 32_768
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
-_SHORTEST_HASH = 7
+SHORTEST_HASH = 7
 _VERSION = "/2.0"
 # There are about thirty.
 _SCOPES_LIMIT = 200
@@ -159,7 +159,7 @@ def read_commit(value: Document) -> str:
 def is_same_commit(one: str, other: str) -> bool:
     """Compare two hashes of which one may be abbreviated."""
     short, long = sorted((one.lower(), other.lower()), key=len)
-    return len(short) >= _SHORTEST_HASH and long.startswith(short)
+    return len(short) >= SHORTEST_HASH and long.startswith(short)
 
 
 def list_statuses(repository: str, sha: str) -> Request:

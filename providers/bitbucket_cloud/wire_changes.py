@@ -38,7 +38,7 @@ _METHODS: Mapping[MergeMethod, str] = {
 
 def list_open(repository: str, head: str, base: str) -> Request:
     """Ask for open pull requests between two branches; https://developer.atlassian.com/cloud/bitbucket/rest/intro/#filtering."""
-    wanted = f'source.branch.name={_quoted(head)} AND destination.branch.name={_quoted(base)} AND state="OPEN"'
+    wanted = f'source.branch.name={quoted(head)} AND destination.branch.name={quoted(base)} AND state="OPEN"'
     return Request(
         method="GET",
         path=f"{repository}/pullrequests",
@@ -161,7 +161,7 @@ def decline_pull(repository: str, number: int) -> Request:
     )
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Quote a text for the host's query language. Raises ProviderMalformed for what it cannot hold."""
     if not name.isprintable():
         raise ProviderMalformed("a branch's name holds a character that cannot be asked for")

@@ -9,6 +9,7 @@ from providers.bitbucket_data_center import wire, wire_lists
 from providers.bitbucket_data_center.calls import BitbucketDataCenterCalls
 from providers.bitbucket_data_center.changes import BitbucketDataCenterPullRequestChanges
 from providers.bitbucket_data_center.pull_requests import BitbucketDataCenterPullRequests
+from providers.bitbucket_data_center.steering import BitbucketDataCenterSteering
 from providers.credentials import proof
 from providers.errors import ProviderConflict, ProviderNotFound
 from providers.hindrances import prove_writable
@@ -136,7 +137,7 @@ class BitbucketDataCenterHost:
         self.changes: PullRequestChanges | None = BitbucketDataCenterPullRequestChanges(calls)
         self.branches: Branches | None = None
         self.deployment_records: DeploymentRecords | None = None
-        self.steering: Steering | None = None
+        self.steering: Steering | None = BitbucketDataCenterSteering(calls)
 
     async def check(self) -> str:
         """Prove the credential, and the repository where there is one; return its full name or the account.

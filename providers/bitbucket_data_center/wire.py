@@ -38,7 +38,7 @@ _URL_LIMIT = 450
 COMMENT_LIMIT = 32_767
 """One less than what the server calls too long."""
 _COMMENT_BYTES = 4 * COMMENT_LIMIT
-_API = "/api/latest"
+API = "/api/latest"
 _STATUSES = "/build-status/latest"
 _BRANCH = "refs/heads/"
 _NOT_PERMITTED = "AuthorisationException"
@@ -68,7 +68,7 @@ def base_url(domain: str) -> str:
 
 
 def repository_path(project: str, repository: str) -> str:
-    return f"{_API}/projects/{segment(project)}/repos/{segment(repository)}"
+    return f"{API}/projects/{segment(project)}/repos/{segment(repository)}"
 
 
 def page_of(request: Request, start: int, limit: int = PAGE_SIZE) -> Request:
@@ -200,7 +200,7 @@ def _read_status(status: Document, standing_in: str) -> CommitStatus:
 def standing_in_url(base: str, repository: str, sha: str) -> str:
     """Return the page of a commit: the host wants an address with every status."""
     server = base.strip().rstrip("/").removesuffix("/rest")
-    return f"{server}{repository.removeprefix(_API)}/commits/{segment(sha)}"
+    return f"{server}{repository.removeprefix(API)}/commits/{segment(sha)}"
 
 
 def set_status(repository: str, sha: str, status: CommitStatus, standing_in: str) -> Request:
@@ -292,7 +292,7 @@ def is_archived(repository: Document) -> bool:
 
 def check_account() -> Request:
     """Ask for what every account may see; a credential that is not accepted is refused."""
-    return replace(_get(f"{_API}/projects", "check"), query={"limit": "1"})
+    return replace(_get(f"{API}/projects", "check"), query={"limit": "1"})
 
 
 def account_of(reply: Reply) -> str:

@@ -6,9 +6,12 @@ from providers.documents import Document
 from providers.webhooks.events import (
     Event,
     Headers,
+    InstructionNotice,
     Notice,
     PullRequestNotice,
     RepositoryName,
+    RepositoryNotice,
+    is_command,
     name_of,
     positive,
     text_at,
@@ -16,6 +19,8 @@ from providers.webhooks.events import (
 from providers.webhooks.signatures import require_authorization
 
 _PULL_REQUEST = "git.pullrequest."
+_COMMENTED = "ms.vss-code.git-pullrequest-comment-event"
+_REPOSITORY = ("git.push", "git.repo.")
 _ENDED = frozenset({"completed", "abandoned"})
 
 
@@ -36,16 +41,26 @@ def read(_headers: Headers, body: Document) -> Event:
     """Read what an event is about; `merged` there is a try to merge. Raises NotAnEvent for a body that no event has."""
     name = name_of(body, "eventType")
     about: tuple[Notice, ...] = ()
-    # Comments on pull requests have other types, and the pull request at another place.
     if name.startswith(_PULL_REQUEST):
-        where = ("resource", "repository")
         about = (
             PullRequestNotice(
-                repository=RepositoryName(
-                    full_name=f"{name_of(body, *where, 'project', 'name')}/{name_of(body, *where, 'name')}"
-                ),
+                repository=_named(body, "resource", "repository"),
                 number=positive(body, "resource", "pullRequestId"),
                 ended=text_at(body, "resource", "status") in _ENDED,
             ),
         )
+    elif name == _COMMENTED and is_command(text_at(body, "resource", "comment", "content")):
+        about = (
+            InstructionNotice(
+                repository=_named(body, "resource", "pullRequest", "repository"),
+                number=positive(body, "resource", "pullRequest", "pullRequestId"),
+                by=text_at(body, "resource", "comment", "author", "id"),
+            ),
+        )
+    elif name.startswith(_REPOSITORY):
+        about = (RepositoryNotice(repository=_named(body, "resource", "repository")),)
     return Event(name=name, about=about)
+
+
+def _named(body: Document, *where: str) -> RepositoryName:
+    return RepositoryName(full_name=f"{name_of(body, *where, 'project', 'name')}/{name_of(body, *where, 'name')}")

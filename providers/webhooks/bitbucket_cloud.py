@@ -6,20 +6,24 @@ from providers.documents import Document
 from providers.webhooks.events import (
     Event,
     Headers,
+    InstructionNotice,
     Notice,
     PullRequestNotice,
     RepositoryName,
     header,
+    is_command,
     name_of,
     positive,
     repository_notices,
     required_header,
+    text_at,
 )
 from providers.webhooks.signatures import require_hmac
 
 _CHANGES = frozenset({"pullrequest:created", "pullrequest:updated"})
-"""Comments and approvals have events of their own, which change nothing that is waited for."""
+"""Approvals have events of their own, which change nothing that is waited for."""
 _ENDED = frozenset({"pullrequest:fulfilled", "pullrequest:rejected"})
+_COMMENTED = "pullrequest:comment_created"
 
 
 def verify(headers: Headers, body: bytes, secret: str, _now: datetime) -> None:
@@ -45,6 +49,14 @@ def read(headers: Headers, body: Document) -> Event:
                 repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
                 number=positive(body, "pullrequest", "id"),
                 ended=name in _ENDED,
+            ),
+        )
+    elif name == _COMMENTED and is_command(text_at(body, "comment", "content", "raw")):
+        about = (
+            InstructionNotice(
+                repository=RepositoryName(full_name=name_of(body, "repository", "full_name")),
+                number=positive(body, "pullrequest", "id"),
+                by=text_at(body, "actor", "uuid"),
             ),
         )
     elif name in ("repo:push", "repo:updated"):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from activities.coordinator import NO_LABELS, NO_STEERING, NOT_WRITER, Coordinator, KnownRights
+from activities.coordinator import LABELLER_UNKNOWN, NO_LABELS, NO_STEERING, NOT_WRITER, Coordinator, KnownRights
 from activities.instructions import by_comments, by_labels
 from activities.models.label_sync import LabelsLeft
 from activities.models.state_labels import HOLD, RETEST
@@ -13,7 +13,7 @@ from activities.models.steering import INSTRUCTIONS_KEPT, STATE, ReadInstruction
 from activities.ports import Repository
 from activities.state_labels import LabelNames, WantedLabels
 from providers.errors import ProviderUnauthorized
-from providers.models import LabelEvent, LabelEvents, Person, Remark, Remarks
+from providers.models import Capabilities, LabelEvent, LabelEvents, Person, Remark, Remarks
 from tests.activities.fakes import NOON, WEB, FakeScm
 
 BEGUN = NOON
@@ -65,8 +65,12 @@ class FakeSteering:
         raise AssertionError("nothing is answered while words are read")
 
 
-def coordinator(steering: FakeSteering | None, rights: KnownRights | None = None) -> Coordinator:
-    repository = Repository(view=WEB, host=FakeScm(steering=steering, label_names=["pilotage/testing"]))
+def coordinator(
+    steering: FakeSteering | None, rights: KnownRights | None = None, *, has_labels: bool = True
+) -> Coordinator:
+    host = FakeScm(steering=steering, label_names=["pilotage/testing"])
+    host.capabilities = Capabilities(labels=has_labels)
+    repository = Repository(view=WEB, host=host)
     return Coordinator(repository=repository, namespace="shop", rights=rights or KnownRights())
 
 
@@ -198,9 +202,10 @@ async def test_a_verb_that_is_none_is_refused_without_asking_the_host() -> None:
 
 async def test_what_a_host_cannot_say_is_said_instead() -> None:
     assert (await read(None)).unsupported == NO_STEERING
-    labels = FakeSteering([event(1, HOLD)], names_who_labels=False)
-    found = await read(labels)
-    assert (found.instructions, found.unsupported) == ((), NO_LABELS)
+    for has_labels, unsupported in ((True, LABELLER_UNKNOWN), (False, NO_LABELS)):
+        steered = coordinator(FakeSteering([event(1, HOLD)], names_who_labels=False), has_labels=has_labels)
+        found = await steered.sync_scm_to_tracker(READ)
+        assert (found.instructions, found.unsupported) == ((), unsupported)
 
 
 async def test_a_right_that_cannot_be_asked_for_is_no_right_and_no_refusal() -> None:

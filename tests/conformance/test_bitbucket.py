@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from providers.bitbucket_cloud import wire, wire_changes
+from providers.bitbucket_cloud import wire, wire_changes, wire_steering
 from providers.http import HttpClients
 from providers.messages import Reply
 from providers.models import ChangeState, StatusState
@@ -18,7 +18,10 @@ KINDS = {"bitbucketCloud": ("cloud", "/2.0"), "bitbucketDataCenter": ("server", 
 # Of each list, as https://developer.atlassian.com/cloud/bitbucket/rest/intro/ has them: pages, filters, parts.
 _EVERYWHERE = {"page", "pagelen", "q", "sort", "fields"}
 # Described with the operation, in its text alone.
-_DESCRIBED = {"/repositories/acme/web/commits": {"include"}}
+_DESCRIBED = {
+    "/repositories/acme/web/commits": {"include"},
+    "/api/latest/users": {"permission.projectKey", "permission.repositorySlug", "start", "limit"},
+}
 _OURS = [name for name in OPERATIONS if kind_of(name) in KINDS]
 
 
@@ -91,6 +94,9 @@ def test_lists_of_the_real_cloud_are_read() -> None:
     read = wire.read_comments_of("", "1", _reply(comments))
     assert read
     assert all(comment.body and comment.id.startswith("1:") for _, comment in read)
+    remarks = wire_steering.read_remarks("1", "", _reply(comments))
+    assert [one.id for one in remarks] == [comment.id for _, comment in read]
+    assert all(one.by.id and one.by.name and not one.edited for one in remarks)
     [statuses] = answers("pullrequests/1/statuses", "GET")
     assert {status.state for status in wire.read_statuses(_reply(statuses), "")} <= set(StatusState)
 

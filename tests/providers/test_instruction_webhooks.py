@@ -1,10 +1,11 @@
 """Webhooks that say that somebody labelled a pull request, or wrote a command on it; they never say what that means."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from providers.webhooks import gitea, github, gitlab
+from providers.webhooks import azure_devops, bitbucket_cloud, bitbucket_data_center, gitea, github, gitlab
 from providers.webhooks.events import InstructionNotice
 
 REPOSITORY = {"full_name": "acme/web"}
@@ -69,3 +70,27 @@ def test_labels_and_commands_at_gitea_are_words() -> None:
         {"action": "created", "is_pull": True, "issue": {"number": 412}, "comment": ASKED, **by},
     )
     assert words(labelled.about) == words(commented.about) == [("acme/web", 412, "grace")]
+
+
+def at_bitbucket_cloud(text: str) -> tuple[object, ...]:
+    body = {"repository": REPOSITORY, "pullrequest": {"id": 412}, "actor": {"uuid": "grace", "nickname": "Grace"}}
+    headers = {"x-event-key": "pullrequest:comment_created"}
+    return bitbucket_cloud.read(headers, {**body, "comment": {"content": {"raw": text}}}).about
+
+
+def at_bitbucket_data_center(text: str) -> tuple[object, ...]:
+    to_ref = {"repository": {"slug": "web", "project": {"key": "acme"}}}
+    body = {"actor": {"name": "grace"}, "pullRequest": {"id": 412, "toRef": to_ref}, "comment": {"text": text}}
+    return bitbucket_data_center.read({"x-event-key": "pr:comment:added"}, body).about
+
+
+def at_azure_devops(text: str) -> tuple[object, ...]:
+    pull = {"pullRequestId": 412, "repository": {"name": "web", "project": {"name": "acme"}}}
+    resource = {"comment": {"content": text, "author": {"id": "grace"}}, "pullRequest": pull}
+    return azure_devops.read({}, {"eventType": "ms.vss-code.git-pullrequest-comment-event", "resource": resource}).about
+
+
+@pytest.mark.parametrize("at", [at_bitbucket_cloud, at_bitbucket_data_center, at_azure_devops])
+def test_commands_where_labels_say_nothing_are_words(at: Callable[[str], tuple[object, ...]]) -> None:
+    assert words(at("/pilotage hold please")) == [("acme/web", 412, "grace")]
+    assert at("nice") == ()

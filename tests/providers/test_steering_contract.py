@@ -1,8 +1,7 @@
-"""What steering by labels and comments asks of a host, kept by every adapter that has it."""
+"""What steering by labels and comments asks of a host, kept by every adapter."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -19,10 +18,18 @@ from tests.providers.hosts import gitea
 from tests.providers.test_sandbox_contract import SCM_HOSTS
 
 NUMBER = seed.PULL_NUMBER
-STEERED = {
-    name: opened for name, opened in SCM_HOSTS.items() if name.split()[0] in ("github", "gitlab", "gitea", "forgejo")
+NAMES_WHO_LABELS = ("github", "gitlab", "gitea", "forgejo")
+BY_LABELS = {name: opened for name, opened in SCM_HOSTS.items() if name.split()[0] in NAMES_WHO_LABELS}
+# What hosts call the reactions, agreed or not; an empty one where they have none.
+REACTIONS = {
+    "github": ("+1", "-1"),
+    "gitea": ("+1", "-1"),
+    "forgejo": ("+1", "-1"),
+    "gitlab": ("thumbsup", "thumbsdown"),
+    "bitbucket data center": ("thumbsup", "thumbsdown"),
+    "bitbucket cloud": ("", ""),
+    "azure devops": ("like", ""),
 }
-NOT_STEERED = {name: opened for name, opened in SCM_HOSTS.items() if name not in STEERED}
 
 
 @pytest_asyncio.fixture
@@ -42,14 +49,21 @@ async def http() -> AsyncIterator[HttpClients]:
     await clients.aclose()
 
 
-@pytest.fixture(params=STEERED)
+@pytest.fixture(params=SCM_HOSTS)
 def scm(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> ScmHost:
-    name = str(request.param)
-    url = sandbox.url
+    return opened(str(request.param), sandbox, http)
+
+
+@pytest.fixture(params=BY_LABELS)
+def by_labels(request: pytest.FixtureRequest, sandbox: Sandbox, http: HttpClients) -> ScmHost:
+    return opened(str(request.param), sandbox, http)
+
+
+def opened(name: str, sandbox: Sandbox, http: HttpClients) -> ScmHost:
     if name == "gitea by password":
         data = {"username": "pilotage-bot", "password": "sandbox-gitea-password"}
-        return gitea(http, base=f"{url}/gitea/", data=data)
-    return STEERED[name](url, http, True)
+        return gitea(http, base=f"{sandbox.url}/gitea/", data=data)
+    return SCM_HOSTS[name](sandbox.url, http, True)
 
 
 def steering_of(host: ScmHost) -> Steering:
@@ -74,10 +88,10 @@ async def everything(host: ScmHost) -> str:
     return (await steering_of(host).label_events(NUMBER, "")).cursor
 
 
-async def test_who_labelled_is_named_once_and_our_own_labels_are_ours(sandbox: Sandbox, scm: ScmHost) -> None:
-    steering, cursor = steering_of(scm), await everything(scm)
+async def test_who_labelled_is_named_once_and_our_own_labels_are_ours(sandbox: Sandbox, by_labels: ScmHost) -> None:
+    steering, cursor = steering_of(by_labels), await everything(by_labels)
     label(sandbox.state, "pilotage/hold", "grace")
-    await scm.labels.add(NUMBER, ["pilotage/testing"])
+    await by_labels.labels.add(NUMBER, ["pilotage/testing"])
     label(sandbox.state, "pilotage/hold", "mallory", off=True)
     found = await steering.label_events(NUMBER, cursor)
     assert [(one.label, one.added, one.by.name, one.own) for one in found.events if not one.own] == [
@@ -89,8 +103,8 @@ async def test_who_labelled_is_named_once_and_our_own_labels_are_ours(sandbox: S
     assert len({one.id for one in found.events}) == 3
 
 
-async def test_events_go_on_behind_full_pages(sandbox: Sandbox, scm: ScmHost) -> None:
-    steering, cursor = steering_of(scm), await everything(scm)
+async def test_events_go_on_behind_full_pages(sandbox: Sandbox, by_labels: ScmHost) -> None:
+    steering, cursor = steering_of(by_labels), await everything(by_labels)
     found: list[LabelEvent] = []
     for number in range(120):
         label(sandbox.state, "pilotage/hold", f"person-{number}", off=number % 2 == 1)
@@ -107,6 +121,8 @@ async def test_what_people_wrote_since_is_read_once_and_an_edit_is_no_new_remark
     steering, begun = steering_of(scm), datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
     sandbox.state.clock.advance(5)
     comment(sandbox.state, "/pilotage hold", "grace")
+    # A host that does not say whose a token is shows it by what is written with it.
+    await scm.comments.own(NUMBER)
     await scm.comments.create(NUMBER, "### Pilotage")
     found = await steering.remarks(NUMBER, begun, "")
     assert [(one.body, one.by.name, one.own) for one in found.remarks] == [
@@ -145,39 +161,61 @@ async def test_what_was_written_before_is_not_read(sandbox: Sandbox, scm: ScmHos
     assert (await steering_of(scm).remarks(NUMBER, begun - timedelta(minutes=1), "")).remarks != ()
 
 
+async def test_an_answer_to_an_older_comment_is_read_behind_newer_ones(sandbox: Sandbox, scm: ScmHost) -> None:
+    """Some hosts number comments within their threads, or show answers within what they answer."""
+    steering, begun = steering_of(scm), datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
+    comment(sandbox.state, "Is this safe?", "mallory")
+    sandbox.state.clock.advance(5)
+    comment(sandbox.state, "Looks good", "mallory")
+    cursor = (await steering.remarks(NUMBER, begun, "")).cursor
+    sandbox.state.clock.advance(5)
+    comments = sandbox.state.github.repositories[seed.REPOSITORY].pulls[NUMBER].comments
+    comment(sandbox.state, "/pilotage hold", "grace")
+    comments[-1]["answers"] = comments[-3]["id"]
+    found = await steering.remarks(NUMBER, begun, cursor)
+    assert [(one.body, one.by.name) for one in found.remarks] == [("/pilotage hold", "grace")]
+    assert (await steering.remarks(NUMBER, begun, found.cursor)).remarks == ()
+
+
 @pytest.mark.parametrize(("login", "may"), [("grace", True), (seed.AUTHOR, True), ("mallory", False), ("eve", False)])
 async def test_who_may_write_is_told_by_the_host(sandbox: Sandbox, scm: ScmHost, login: str, may: bool) -> None:
-    cursor = await everything(scm)
-    label(sandbox.state, "pilotage/retest", login)
-    events = (await steering_of(scm).label_events(NUMBER, cursor)).events
-    assert await steering_of(scm).may_write(events[0].by) is may
+    assert await steering_of(scm).may_write((await people(sandbox, scm, login))[login]) is may
 
 
 async def test_members_of_a_team_are_told_by_the_host_that_has_teams(sandbox: Sandbox, scm: ScmHost) -> None:
-    steering, cursor = steering_of(scm), await everything(scm)
-    people: dict[str, Person] = {}
-    for login in ("grace", "mallory"):
-        label(sandbox.state, f"by-{login}", login)
-    for event in (await steering.label_events(NUMBER, cursor)).events:
-        people[event.by.name] = event.by
-    members = {name for name, person in people.items() if await steering.is_member("release", person)}
+    steering, found = steering_of(scm), await people(sandbox, scm, "grace", "mallory")
+    members = {name for name, person in found.items() if await steering.is_member("release", person)}
     assert members == ({"grace"} if steering.has_teams else set())
 
 
 @pytest.mark.parametrize("agreed", [True, False])
-async def test_a_comment_is_answered_by_one_reaction(sandbox: Sandbox, scm: ScmHost, agreed: bool) -> None:
+@pytest.mark.parametrize("name", SCM_HOSTS)
+async def test_a_comment_is_answered_by_one_reaction(
+    sandbox: Sandbox, http: HttpClients, name: str, agreed: bool
+) -> None:
+    scm = opened(name, sandbox, http)
     posted = await scm.comments.create(NUMBER, "/pilotage hold")
     for _ in range(2):
         await steering_of(scm).react(posted.id, agreed=agreed)
-    kept = sandbox.state.github.repositories[seed.REPOSITORY].pulls[NUMBER].comments[-1]["given_reactions"]
-    assert [one["content"] for one in kept] in ([["+1"], ["thumbsup"]] if agreed else [["-1"], ["thumbsdown"]])
+    kept = sandbox.state.github.repositories[seed.REPOSITORY].pulls[NUMBER].comments[-1].get("given_reactions", [])
+    wanted = next(called for host, called in REACTIONS.items() if name.startswith(host))[0 if agreed else 1]
+    assert [one["content"] for one in kept] == ([wanted] if wanted else [])
 
 
-@pytest.mark.parametrize("opened", NOT_STEERED.values(), ids=NOT_STEERED.keys())
-async def test_hosts_that_cannot_be_asked_say_so(
-    sandbox: Sandbox, http: HttpClients, opened: Callable[[str, HttpClients, bool], ScmHost]
-) -> None:
-    assert partial(opened, sandbox.url, http)(True).steering is None
+@pytest.mark.parametrize("name", [name for name in SCM_HOSTS if name not in BY_LABELS])
+async def test_hosts_that_do_not_say_who_labels_say_so(sandbox: Sandbox, http: HttpClients, name: str) -> None:
+    steering = steering_of(opened(name, sandbox, http))
+    assert not steering.names_who_labels
+    assert (await steering.label_events(NUMBER, "")).events == ()
+
+
+async def people(sandbox: Sandbox, scm: ScmHost, *logins: str) -> dict[str, Person]:
+    """Return people as the host names who comments."""
+    begun = datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
+    sandbox.state.clock.advance(5)
+    for login in logins:
+        comment(sandbox.state, "Looks good", login)
+    return {one.by.name: one.by for one in (await steering_of(scm).remarks(NUMBER, begun, "")).remarks}
 
 
 def _by_app(host: ScmHost) -> bool:

@@ -36,6 +36,8 @@ from tests.providers.webhook_samples import (
 )
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "gitea-1.26.0.jsonl"
+AT_SERVER = {"slug": "web", "project": {"key": "acme"}}
+AT_AZURE = {"name": "web", "project": {"name": "acme"}}
 ENDED = pull_requests(ended=True)
 ALL = [*ENDED.values(), *pull_requests(ended=False).values(), *runs(ended=True).values(), application()]
 HOSTS = sorted(ENDED)
@@ -186,6 +188,9 @@ def test_an_event_that_nothing_waits_for_is_about_nothing(host: str, headers: di
         ),
         ("gitea", {"x-gitea-event": "push"}, {"repository": {"full_name": "acme/web"}}),
         ("bitbucketCloud", {"x-event-key": "repo:push"}, {"repository": {"full_name": "acme/web"}}),
+        ("bitbucketDataCenter", {"x-event-key": "repo:refs_changed"}, {"repository": AT_SERVER, "changes": []}),
+        ("bitbucketDataCenter", {"x-event-key": "repo:modified"}, {"old": {}, "new": AT_SERVER}),
+        ("azureDevOps", {}, {"eventType": "git.push", "resource": {"repository": AT_AZURE, "refUpdates": []}}),
     ],
 )
 def test_a_push_or_a_new_name_is_about_the_repository(host: str, headers: dict[str, str], body: Any) -> None:

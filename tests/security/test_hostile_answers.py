@@ -172,12 +172,19 @@ OPTIONAL: Mapping[str, Iterable[str]] = {
         "github",
         "gitlab",
         "gitea",
+        "bitbucketCloud",
+        "bitbucketDataCenter",
+        "azureDevOps",
     ),
 }
 # Read no answer of a host: an HMAC of our own text, and what is known of the kind of host.
 _ASKS_NOTHING = {"comments.proof", "pull_request_lists.by_update", "steering.names_who_labels", "steering.has_teams"}
 # Hosts whose pull requests have no labels are asked for none.
 _ASK_NO_LABELS = {"bitbucketCloud", "bitbucketDataCenter"}
+# Hosts at which people steer by comments alone are asked neither who labels nor for teams; one has no reactions.
+_BY_COMMENTS = {*_ASK_NO_LABELS, "azureDevOps"}
+_NEVER_ASKED = {f"{kind}.steering.{asks}" for kind in _BY_COMMENTS for asks in ("label_events", "is_member")}
+_NEVER_ASKED.add("bitbucketCloud.steering.react")
 
 
 def _wanted() -> set[str]:
@@ -191,6 +198,7 @@ def _wanted() -> set[str]:
         for kind in OPTIONAL.get(capability, kinds)
         if (name := f"{capability}.{method}".strip(".").removeprefix("traceable.")) not in _ASKS_NOTHING
         and not (capability == "labels" and kind in _ASK_NO_LABELS)
+        and f"{kind}.{name}" not in _NEVER_ASKED
     }
 
 

@@ -1,10 +1,14 @@
 """Routes of the Azure DevOps stand-in: an organization's address, and Entra's token endpoint beside it."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from deploy.local.sandbox import azure_devops_commits as commits
 from deploy.local.sandbox import azure_devops_files as files
+from deploy.local.sandbox import azure_devops_people as people
 from deploy.local.sandbox import azure_devops_pulls as pulls
+from deploy.local.sandbox import azure_devops_threads as threads
 from deploy.local.sandbox.azure_devops_http import SYSTEM, Action, endpoint
 from deploy.local.sandbox.replies import Reply
 from deploy.local.sandbox.state import STATE
@@ -26,10 +30,11 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("DELETE", f"{_PULL}/labels/{{label}}", pulls.remove_label),
     ("GET", f"{_PULL}/iterations", pulls.list_iterations),
     ("GET", f"{_PULL}/iterations/{{iteration}}/changes", pulls.list_changes),
-    ("GET", f"{_PULL}/threads", pulls.list_threads),
-    ("POST", f"{_PULL}/threads", pulls.create_thread),
-    ("GET", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", pulls.read_comment),
-    ("PATCH", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", pulls.change_comment),
+    ("GET", f"{_PULL}/threads", threads.list_threads),
+    ("POST", f"{_PULL}/threads", threads.create_thread),
+    ("GET", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", threads.read_comment),
+    ("PATCH", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", threads.change_comment),
+    ("POST", f"{_PULL}/threads/{{thread}}/comments/{{comment}}/likes", threads.like_comment),
     ("GET", "/refs", files.list_refs),
     ("GET", "/items", files.read_item),
     ("POST", "/pushes", files.push),
@@ -40,12 +45,18 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("POST", f"{_COMMIT}/statuses", commits.create_status),
 )
 
+_OF_ORGANIZATION: Mapping[str, Action] = {
+    "connectionData": pulls.read_connection,
+    "permissions/{space}/{bit}": pulls.ask_permission,
+    "identities": people.read_identities,
+    "accesscontrollists/{space}": people.list_permissions,
+}
+
 
 def add_routes(app: web.Application) -> None:
     app.router.add_route("POST", f"{ENTRA_PATH}/{{tenant}}/oauth2/v2.0/token", _give_token)
-    app.router.add_route("GET", f"/{SYSTEM}/{{organization}}/_apis/connectionData", endpoint(pulls.read_connection))
-    permissions = f"/{SYSTEM}/{{organization}}/_apis/permissions/{{space}}/{{bit}}"
-    app.router.add_route("GET", permissions, endpoint(pulls.ask_permission))
+    for path, action in _OF_ORGANIZATION.items():
+        app.router.add_route("GET", f"/{SYSTEM}/{{organization}}/_apis/{path}", endpoint(action))
     for method, path, action in _ROUTES:
         handler = endpoint(action)
         # The host's names of resources are the same in any case.

@@ -1,4 +1,4 @@
-"""Pull requests of the Azure DevOps stand-in, with their labels, threads and changed files."""
+"""Pull requests of the Azure DevOps stand-in, with their labels and changed files."""
 
 from typing import Any
 
@@ -203,65 +203,6 @@ def list_changes(call: Call) -> Reply:
     if begin + len(page) < len(files):
         body |= {"nextSkip": begin + len(page), "nextTop": len(page)}
     return Reply(body=body)
-
-
-def list_threads(call: Call) -> Reply:
-    return listed([_show_thread(comment) for comment in call.pull(call.repository()).comments])
-
-
-def create_thread(call: Call) -> Reply:
-    call.want("PullRequestContribute")
-    repository = call.repository()
-    pull, comments = call.pull(repository), call.body.get("comments")
-    content = comments[0].get("content") if isinstance(comments, list) and comments else None
-    if not isinstance(content, str) or not content.strip():
-        raise invalid("The comment has no content.")
-    now = timestamp(call.sandbox.clock.now())
-    comment: Json = {
-        "id": call.sandbox.github.next_number(),
-        "body": content,
-        "user": {"login": call.actor},
-        "created_at": now,
-        "updated_at": now,
-    }
-    pull.comments.append(comment)
-    return Reply(body=_show_thread(comment))
-
-
-def read_comment(call: Call) -> Reply:
-    return Reply(body=_show_comment(_comment(call)))
-
-
-def change_comment(call: Call) -> Reply:
-    call.want("PullRequestContribute")
-    comment = _comment(call)
-    comment["body"], comment["updated_at"] = call.text("content"), timestamp(call.sandbox.clock.now())
-    return Reply(body=_show_comment(comment))
-
-
-def _comment(call: Call) -> Json:
-    match = call.request.match_info
-    for comment in call.pull(call.repository()).comments:
-        if (str(comment["id"]), "1") == (match["thread"], match["comment"]):
-            return comment
-    raise refused(404, "The comment was not found.", "GitPullRequestCommentNotFoundException")
-
-
-def _show_thread(comment: Json) -> Json:
-    """Render a comment as the one of its thread."""
-    return {"id": comment["id"], "comments": [_show_comment(comment)], "isDeleted": False, "properties": {}}
-
-
-def _show_comment(comment: Json) -> Json:
-    return {
-        "id": 1,
-        "parentCommentId": 0,
-        "author": show_person(comment["user"]["login"]),
-        "content": comment["body"],
-        "publishedDate": comment["created_at"],
-        "lastUpdatedDate": comment["updated_at"],
-        "commentType": "text",
-    }
 
 
 def _show_label(name: str) -> Json:

@@ -36,6 +36,18 @@ def read_repository(call: Call) -> Reply:
     )
 
 
+def list_permissions(call: Call) -> Reply:
+    """List the people's rights, of which some may be asked for; only an administrator may."""
+    call.want("repository:admin")
+    wanted = call.request.query.get("q", "")
+    people = call.repository().collaborators
+    found = [login for login in people if not wanted or f'"{pulls.show_user(login)["uuid"]}"' in wanted]
+    return call.paged(
+        found,
+        lambda login: {"type": "repository_permission", "permission": people[login], "user": pulls.show_user(login)},
+    )
+
+
 def read_commit(call: Call) -> Reply:
     call.want("repository")
     repository = call.repository()
@@ -189,6 +201,8 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 
 def add_routes(app: web.Application) -> None:
     app.router.add_route("GET", f"{PREFIX}/user", endpoint(read_user))
+    permissions = f"{PREFIX}/workspaces/{{workspace}}/permissions/repositories/{{repo}}"
+    app.router.add_route("GET", permissions, endpoint(list_permissions))
     for method, path, action in _ROUTES:
         for prefix in (PREFIX, AT_ROOT):
             app.router.add_route(method, f"{prefix}/repositories/{{workspace}}/{{repo}}{path}", endpoint(action))

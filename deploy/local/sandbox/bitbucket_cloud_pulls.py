@@ -206,11 +206,15 @@ def decline_pull(call: Call) -> Reply:
 
 
 def list_comments(call: Call) -> Reply:
-    """List all comments; deleted ones stay in the list, marked and without their text."""
+    """List all comments, the oldest first unless asked otherwise; deleted ones stay, marked and without their text."""
     call.want("pullrequest")
     repository = call.repository()
     pull = call.pull(repository)
-    return call.paged(pull.comments, lambda comment: _show_comment(call, repository, pull, comment))
+    newest_first = call.request.query.get("sort") == "-created_on"
+    return call.paged(
+        pull.comments[::-1] if newest_first else pull.comments,
+        lambda comment: _show_comment(call, repository, pull, comment),
+    )
 
 
 def read_comment(call: Call) -> Reply:

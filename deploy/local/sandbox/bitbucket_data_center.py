@@ -24,6 +24,20 @@ def list_projects(call: Call) -> Reply:
     return call.paged(keys, lambda key: {"key": key, "name": key, "type": "NORMAL"})
 
 
+def list_users(call: Call) -> Reply:
+    """List the people whose names hold a text and who may write to a repository."""
+    query = call.request.query
+    if query.get("permission") != "REPO_WRITE":
+        raise refused(400, "validation.ArgumentValidationException", "permission: this stand-in knows REPO_WRITE only")
+    place = f"{query.get('permission.projectKey')}/{query.get('permission.repositorySlug')}"
+    repository = call.state.repository(place)
+    if repository is None:
+        raise refused(400, "validation.ArgumentValidationException", f"permission: there is no repository {place}")
+    wanted = query.get("filter", "").lower()
+    writers = [login for login, right in repository.collaborators.items() if right in ("write", "admin")]
+    return call.paged([login for login in writers if wanted in login.lower()], pulls.show_user)
+
+
 def read_repository(call: Call) -> Reply:
     repository = call.repository()
     return Reply(
@@ -117,6 +131,10 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
 
 def add_routes(app: web.Application) -> None:
     app.router.add_route("GET", f"{PREFIX}/api/latest/projects", endpoint(list_projects))
+    app.router.add_route("GET", f"{PREFIX}/api/latest/users", endpoint(list_users))
+    comment = "/projects/{project}/repos/{repo}/pull-requests/{number}/comments/{comment}"
+    reactions = f"{PREFIX}/comment-likes/latest{comment}/reactions/{{emoticon}}"
+    app.router.add_route("PUT", reactions, endpoint(pulls.react))
     app.router.add_route("GET", f"{PREFIX}/build-status/latest/commits/{{revision}}", endpoint(list_statuses))
     for method, path, action in _ROUTES:
         place = f"{PREFIX}/api/latest/projects/{{project}}/repos/{{repo}}{path}"

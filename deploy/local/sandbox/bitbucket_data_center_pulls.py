@@ -1,7 +1,11 @@
 """Pull requests of the Bitbucket Data Center stand-in: read, list, create, change, merge, decline, and comments."""
 
+from collections.abc import Sequence
+
 from deploy.local.sandbox.bitbucket_data_center_http import Call, not_found, refused
+from deploy.local.sandbox.clock import parse_timestamp, timestamp
 from deploy.local.sandbox.github_state import Pull, Repository
+from deploy.local.sandbox.remarks import answers_to, react_to
 from deploy.local.sandbox.replies import Json, RefusedError, Reply
 
 _COMMENT_LIMIT = 32_768
@@ -76,8 +80,14 @@ def list_activities(call: Call) -> Reply:
     repository = call.repository()
     pull = call.pull(repository)
     found: list[Json] = [
-        {"id": comment["id"], "action": "COMMENTED", "commentAction": "ADDED", "comment": _show_comment(comment)}
+        {
+            "id": comment["id"],
+            "action": "COMMENTED",
+            "commentAction": "ADDED",
+            "comment": _show_comment(comment, answers_to(pull.comments, comment)),
+        }
         for comment in pull.comments
+        if "answers" not in comment
     ]
     opened: Json = {"id": 0, "action": "OPENED", "user": show_user(pull.author)}
     merged: list[Json] = [{"id": -1, "action": "MERGED", "commit": {"id": pull.merge_sha}}] if pull.merge_sha else []
@@ -164,6 +174,8 @@ def create_comment(call: Call) -> Reply:
         "body": _comment_text(call),
         "user": {"login": call.account.login},
         "version": 0,
+        "created_at": (now := timestamp(call.state.clock.now())),
+        "updated_at": now,
     }
     pull.comments.append(comment)
     return Reply(status=201, body=_show_comment(comment))
@@ -177,6 +189,7 @@ def change_comment(call: Call) -> Reply:
         raise refused(409, "comment.CommentOutOfDateException", "The comment was changed since it was read")
     comment["body"] = _comment_text(call)
     comment["version"] += 1
+    comment["updated_at"] = timestamp(call.state.clock.now())
     return Reply(body=_show_comment(comment))
 
 
@@ -199,14 +212,26 @@ def _show_change(path: str) -> Json:
     return {"type": "MODIFY", "nodeType": "FILE", "path": shown}
 
 
-def _show_comment(comment: Json) -> Json:
+def _show_comment(comment: Json, answers: Sequence[Json] = ()) -> Json:
     return {
         "id": comment["id"],
         "version": comment.get("version", 0),
         "text": comment["body"],
         "author": show_user(comment["user"]["login"]),
-        "comments": [],
+        "createdDate": _milliseconds(comment["created_at"]),
+        "updatedDate": _milliseconds(comment["updated_at"]),
+        "comments": [_show_comment(one) for one in answers],
     }
+
+
+def _milliseconds(moment: str) -> int:
+    return int(parse_timestamp(moment) * 1000)
+
+
+def react(call: Call) -> Reply:
+    """React to a comment; the same reaction again changes nothing."""
+    shown = react_to(_comment(call), call.account.login, call.request.match_info["emoticon"])
+    return Reply(body=shown.body, took_effect=shown.took_effect)
 
 
 def _comment(call: Call) -> Json:

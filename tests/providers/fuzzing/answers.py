@@ -162,7 +162,10 @@ GITHUB = _routes({
 
 _PAGE_AT_BITBUCKET = {"page": 1, "pagelen": 100, "size": 2}
 _BITBUCKET_USER = {"type": "user", "uuid": "{7}", "nickname": "pilotage-bot", "display_name": "Pilotage"}
-_BITBUCKET_COMMENT = {"id": 9, "deleted": False, "content": {"raw": "### Pilotage: Testing"}, "user": _BITBUCKET_USER}
+_BITBUCKET_COMMENT = {
+    "id": 9, "deleted": False, "content": {"raw": "### Pilotage: Testing"}, "user": _BITBUCKET_USER,
+    "created_on": "2024-02-01T10:00:00.651662+00:00", "updated_on": "2024-02-01T10:00:00.653095+00:00",
+}  # fmt: skip
 _BITBUCKET_SIDE = {"repository": {"full_name": "acme/web"}, "commit": {"hash": OLDER[:12]}}
 _BITBUCKET_STATUS = {"key": "pilotage/dev", "name": "pilotage/dev", "state": "SUCCESSFUL", "url": "https://example.com"}
 _BITBUCKET_SCOPES = {"required": ["pullrequest"], "granted": ["repository"]}
@@ -223,9 +226,16 @@ BITBUCKET_CLOUD = _routes({
         "message": "This API is not accessible by this authentication mechanism", "detail": _BITBUCKET_SCOPES,
     }}),
     r"GET .*/user": _BITBUCKET_USER,
+    r"GET .*/workspaces/acme/permissions/repositories/web": {**_PAGE_AT_BITBUCKET, "values": [
+        {"type": "repository_permission", "permission": "write", "user": {"uuid": "8"}},
+    ]},
 })  # fmt: skip
 
-_AZURE_COMMENT = {"id": 1, "author": {"id": "7"}, "content": "### Pilotage: Testing", "commentType": "text"}
+_AZURE_COMMENT = {
+    "id": 1, "author": {"id": "7", "displayName": "Pilotage"}, "content": "### Pilotage: Testing",
+    "commentType": "text", "publishedDate": "2024-02-01T10:00:00.123Z",
+    "lastContentUpdatedDate": "2024-02-01T10:00:00.123Z",
+}  # fmt: skip
 _AZURE_THREAD = {
     "id": 9, "isDeleted": False,
     "comments": [
@@ -284,6 +294,11 @@ AZURE_DEVOPS = _routes({
     r"POST .*/pullRequests/1/threads": _AZURE_THREAD,
     r"GET .*/threads/9/comments/1": _AZURE_COMMENT,
     r"PATCH .*/threads/9/comments/1": _AZURE_COMMENT,
+    r"POST .*/threads/9/comments/1/likes": Answer(status=200),
+    r"GET .*/_apis/identities": {"count": 1, "value": [{"id": "8", "descriptor": "d;mona", "isActive": True}]},
+    r"GET .*/_apis/accesscontrollists/.*": {"count": 1, "value": [{"acesDictionary": {
+        "d;mona": {"descriptor": "d;mona", "extendedInfo": {"effectiveAllow": 6, "effectiveDeny": 1}},
+    }}]},
 })  # fmt: skip
 
 _LAST = {"size": 1, "limit": 100, "start": 0, "isLastPage": True, "nextPageStart": None}
@@ -298,7 +313,11 @@ _SERVER_PULL = {
     "updatedDate": 1706781600000, "closedDate": 1706781600000,
 }  # fmt: skip
 _SERVER_OPEN = {**_SERVER_PULL, "id": 2, "state": "OPEN", "properties": {}}
-_SERVER_COMMENT = {"id": 9, "version": 1, "text": "### Pilotage: Testing", "author": _SERVER_USER}
+_SERVER_TEXT = {"version": 1, "author": _SERVER_USER, "createdDate": 1706781600000, "updatedDate": 1706781600000}
+_SERVER_COMMENT = {
+    **_SERVER_TEXT, "id": 9, "text": "### Pilotage: Testing",
+    "comments": [{**_SERVER_TEXT, "id": 10, "text": "nice", "comments": []}],
+}  # fmt: skip
 _SERVER_STATUS = {"key": "pilotage/dev", "name": "pilotage/dev", "state": "SUCCESSFUL", "url": "https://example.com"}
 
 
@@ -326,6 +345,8 @@ BITBUCKET_DATA_CENTER = _routes({
     ]},
     r"(GET|PUT) .*/pull-requests/1/comments/9": _SERVER_COMMENT,
     r"POST .*/pull-requests/1/comments": Answer(status=201, body=_SERVER_COMMENT),
+    r"PUT .*/comment-likes/latest/.*/comments/9/reactions/thumbsup": {"emoticon": {"shortcut": "thumbsup"}},
+    r"GET .*/api/latest/users": {**_LAST, "values": [{"name": "mona", "slug": "mona", "id": 8}]},
     r"GET .*/compare/commits": {**_LAST, "values": [{"id": SHA}]},
     r"GET .*/repos/web/commits/[^/]+": {"id": SHA},
     r"POST .*/commits/[^/]+/builds": Answer(status=204),

@@ -211,6 +211,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "bitbucketCloud.branches.commit.refused": lambda http: refused(
         branches(bitbucket_cloud(http, base=REFUSING_BITBUCKET)).commit(COMMIT)
     ),
+    "bitbucketCloud.steering.remarks": lambda http: steering(bitbucket_cloud(http, data=PERSON)).remarks(
+        1, LONG_AGO, ""
+    ),
+    "bitbucketCloud.steering.may_write": lambda http: steering(bitbucket_cloud(http)).may_write(MONA),
     "bitbucketCloud.check": lambda http: bitbucket_cloud(http).check(),
     "bitbucketCloud.check.account": lambda http: bitbucket_cloud(http, workspace="").check(),
     "gitea.pull_requests.get": lambda http: gitea(http).pull_requests.get(1),
@@ -283,6 +287,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "azureDevOps.branches.commit.refused": lambda http: refused(
         branches(azure_devops(http, project="refusing")).commit(COMMIT)
     ),
+    "azureDevOps.steering.remarks": lambda http: steering(azure_devops(http)).remarks(1, LONG_AGO, ""),
+    "azureDevOps.steering.may_write": lambda http: steering(azure_devops(http)).may_write(MONA),
+    "azureDevOps.steering.react": lambda http: steering(azure_devops(http)).react("1/9/1", agreed=True),
     "azureDevOps.check": lambda http: azure_devops(http).check(),
     "azureDevOps.check.account": lambda http: azure_devops(http, project="").check(),
     "azureDevOps.check.entra": lambda http: azure_devops(http, data=ENTRA).check(),
@@ -325,6 +332,9 @@ OPERATIONS: Mapping[str, Operation] = {
         changes(bitbucket_data_center(http, base=DATA_CENTER_REFUSING)).merge(2, MERGE)
     ),
     "bitbucketDataCenter.changes.close": lambda http: changes(bitbucket_data_center(http)).close(2),
+    "bitbucketDataCenter.steering.remarks": lambda http: steering(bitbucket_data_center(http)).remarks(1, LONG_AGO, ""),
+    "bitbucketDataCenter.steering.may_write": lambda http: steering(bitbucket_data_center(http)).may_write(MONA),
+    "bitbucketDataCenter.steering.react": lambda http: steering(bitbucket_data_center(http)).react("1:9", agreed=True),
     "bitbucketDataCenter.check": lambda http: bitbucket_data_center(http).check(),
     "bitbucketDataCenter.check.account": lambda http: bitbucket_data_center(http, project="").check(),
     "githubActions.find": lambda http: github_actions(http).find("e2e.yml", KEY),

@@ -1,0 +1,81 @@
+"""Who wrote and may write, at Azure DevOps, as pure functions."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from providers.azure_devops import wire
+from providers.azure_devops.wire_comments import comment_path, shown_comments
+from providers.cursors import REMARK_BYTES, was_edited
+from providers.documents import Document, at, moment, number, required_moment, required_number, text
+from providers.messages import Reply, Request
+from providers.models import Person, Remark
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CONTRIBUTE = 4
+
+
+def read_remarks(pull: int, own: str, reply: Reply) -> tuple[Remark, ...]:
+    """Read all comments of all threads."""
+    return tuple(_remark(pull, own, thread, comment) for thread, comment in shown_comments(reply))
+
+
+def _remark(pull: int, own: str, thread: Document, comment: Document) -> Remark:
+    author, made = text(comment, "author", "id").lower(), required_moment(comment, "publishedDate")
+    return Remark(
+        id=f"{pull}/{required_number(thread, 'id')}/{required_number(comment, 'id')}",
+        body=text(comment, "content", limit_bytes=REMARK_BYTES),
+        by=Person(id=author, name=text(comment, "author", "uniqueName") or text(comment, "author", "displayName")),
+        at=made,
+        own=author == own,
+        edited=was_edited(made, moment(comment, "lastContentUpdatedDate")),
+        # Comments are numbered within their thread, and a thread goes on after others have begun.
+        order=(made - _EPOCH) // timedelta(microseconds=1),
+    )
+
+
+def get_identity(account: str) -> Request:
+    """Ask how the host's lists of permissions name an account.
+
+    https://learn.microsoft.com/en-us/rest/api/azure/devops/ims/identities/read-identities
+    """
+    query = {"identityIds": account, "queryMembership": "None"}
+    return wire.request("GET", "/_apis/identities", "get-permission", query=query)
+
+
+def read_descriptor(reply: Reply, account: str) -> str:
+    """Return the name of an account in lists of permissions; empty for one that is unknown or no longer active."""
+    found = (one for one in wire.items_of(reply) if text(one, "id").lower() == account.lower())
+    return next((text(one, "descriptor") for one in found if at(one, "isActive") is not False), "")
+
+
+def get_permissions(repository: Document, descriptor: str) -> Request:
+    """Ask what an account may do in a repository, also by its groups, and by what project and organization allow.
+
+    https://learn.microsoft.com/en-us/rest/api/azure/devops/security/access-control-lists/query
+    """
+    query = {
+        "token": wire.security_token(repository),
+        "descriptors": descriptor,
+        "includeExtendedInfo": "true",
+        "recurse": "false",
+    }
+    return wire.request("GET", f"/_apis/accesscontrollists/{wire.GIT_PERMISSIONS}", "get-permission", query=query)
+
+
+def may_write(reply: Reply, descriptor: str) -> bool:
+    """Say whether an account holds *Contribute*, whatever gives it."""
+    for one in wire.items_of(reply):
+        entries = at(one, "acesDictionary")
+        for entry in entries.values() if isinstance(entries, Mapping) else ():
+            if text(entry, "descriptor").lower() == descriptor.lower():
+                allowed, denied = (number(entry, "extendedInfo", f"effective{way}") for way in ("Allow", "Deny"))
+                return bool(allowed & ~denied & _CONTRIBUTE)
+    return False
+
+
+def like(repository: str, comment_id: str) -> Request:
+    """Like a comment; the same again changes nothing.
+
+    https://learn.microsoft.com/en-us/rest/api/azure/devops/git/pull-request-comment-likes/create-like
+    """
+    return wire.request("POST", f"{comment_path(repository, comment_id)}/likes", "create-reaction")
