@@ -23,7 +23,9 @@ from tests.crds.lua import run_lua
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PAGE = (Path(__file__).parents[2] / "docs" / "operate" / "gitops.md").read_text()
 LUA = re.findall(r"```lua\n(.*?)```", PAGE, re.DOTALL)[0]
-FLUX = YAML(typ="safe").load(re.findall(r"```yaml\n(spec:.*?)```", PAGE, re.DOTALL)[0])["spec"]["healthCheckExprs"][0]
+FLUX = YAML(typ="safe").load(re.findall(r'```yaml for="Flux"\n(spec:.*?)```', PAGE, re.DOTALL)[0])["spec"][
+    "healthCheckExprs"
+][0]
 CURRENT, IN_PROGRESS, FAILED = "Current", "InProgress", "Failed"
 ARGO = {"Healthy": CURRENT, "Suspended": CURRENT, "Progressing": IN_PROGRESS, "Degraded": FAILED}
 
