@@ -59,6 +59,7 @@ test: $(STAMP) ## Run all tests (PROCESSES=n for several processes; ARGS="..." g
 docs: ## Build the documentation as a site in build/site; a broken link or anchor fails
 	@$(PYTHON) -m deploy.local.environment.installation --directory $(DOCS) --lock deploy/requirements/docs.txt
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@! grep -rl --include='*.html' '```' build/site || { echo "error: the fences of these pages were not read" >&2; exit 1; }
 	@echo "build/site/index.html"
 
 conformance: $(STAMP) docs ## Build the site; hold requests, parsers and stand-ins against what others wrote of the hosts (fetches it once, 280 MB)
