@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.models.repository_sync import LATER_KEPT, MADE_KEPT, ListCursor, Remembered
 from crds.fields import NAME_MAX_LENGTH
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.v1alpha1.git_repository import Discovery, GitRepository
 from providers.models import ChangeState, HostPullRequest
 from providers.pull_request_lists import ListedPullRequest

@@ -11,10 +11,8 @@ from pydantic_core import CoreSchema
 
 from crds.durations import format_duration
 from crds.field_docs import describe_fields
+from crds.group import GROUP
 
-GROUP = "pilotage.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "pilotage"
 
 # Acronyms keep their capitals on the wire, as they do in the Kubernetes API.

@@ -7,7 +7,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from crds.conditions import Condition
 from crds.fields import keep_first
-from crds.model import API_VERSION, Definition, Model, extra
+from crds.group import API_VERSION
+from crds.model import Definition, Model, extra
 
 Conditions = Annotated[
     tuple[Condition, ...], Field(max_length=16, json_schema_extra=extra(keys=("type",))), keep_first(16)

@@ -6,6 +6,7 @@ There this module's parser, of the standard library, knows the processes alone, 
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Coroutine, Sequence
@@ -16,6 +17,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from worker.settings import Settings
 
+COLLECT_AFTER = 100_000
+"""Objects after which a short command looks for garbage: it mostly loads modules, of which none becomes garbage."""
+PROCESS_THRESHOLDS = gc.get_threshold()
+"""Python's own, for what runs for months."""
 QUEUES = ("promotions", "config", "checks", "scm", "ci", "delivery", "observation")
 QUEUES_HELP = f"Queues to serve, separated by commas: {', '.join(QUEUES)}. All if not given."
 NAMESPACES_HELP = "Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
@@ -27,6 +32,7 @@ def main() -> None:
     """Run the command line where it is installed, else the processes alone; the entry point of the package."""
     if find_spec("typer") is None:
         launch(sys.argv[1:])
+    gc.set_threshold(COLLECT_AFTER)
     from worker.cli.main import main as command_line
 
     command_line()
@@ -119,6 +125,7 @@ def _run_to_the_end(work: Coroutine[object, object, None]) -> NoReturn:
     """Run a process to its end, spans included."""
     from worker.tracing import flush_traces
 
+    gc.set_threshold(*PROCESS_THRESHOLDS)
     code: object = 0
     try:
         asyncio.run(work)

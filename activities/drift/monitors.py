@@ -9,7 +9,7 @@ from typing import Any
 from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
 from crds.api.ports import ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
 from crds.fields import format_time
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.v1alpha1.drift_monitor import MONITOR_NAME_MAX_LENGTH, DriftMonitor, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 

@@ -1,5 +1,6 @@
 """Read what the API server answers: failures by their meaning and the lines of a watch."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 
@@ -12,6 +13,7 @@ from crds.api.ports import (
     ApiNotFound,
     ApiUnavailable,
     Document,
+    SecretData,
     WatchEvent,
 )
 
@@ -46,6 +48,22 @@ def status_error(document: Document, status: int) -> ApiError:
     message = str(document.get("message") or f"HTTP {status}")[:2048]
     kind = ApiGone if reason in ("Expired", "Gone") else _BY_STATUS.get(status, ApiUnavailable)
     return kind(message, status=status, reason=reason)
+
+
+def unreachable(error: Exception) -> ApiUnavailable:
+    """Turn a failure of the connection into an error."""
+    text = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return ApiUnavailable(f"the API server cannot be reached: {text}"[:512])
+
+
+def secret_data(secret: Document, name: str) -> SecretData:
+    """Decode a Secret. Raises ApiInvalid, which shows no value, for what is not base64."""
+    metadata = secret.get("metadata") or {}
+    try:
+        data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+    except ValueError:
+        raise ApiInvalid(f"Secret {name} holds what is not base64", status=422) from None
+    return SecretData(data=data, labels=metadata.get("labels") or {}, annotations=metadata.get("annotations") or {})
 
 
 async def watch_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[WatchEvent]:

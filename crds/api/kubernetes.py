@@ -3,7 +3,6 @@
 The client's generated methods, informer and Watch are not used: they validate too much and survive too little.
 """
 
-import base64
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,7 +14,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from crds.api.api_errors import api_error, watch_events
+from crds.api.api_errors import api_error, secret_data, unreachable, watch_events
+from crds.api.bodies import delete_options, event_document
 from crds.api.client_parts import Configuration, Transport, loaders
 from crds.api.kubeconfig import any_exists, in_pod, pod_namespace
 from crds.api.ports import (
@@ -26,7 +26,6 @@ from crds.api.ports import (
     ApiConflict,
     ApiForbidden,
     ApiGone,
-    ApiInvalid,
     ApiResource,
     ApiUnavailable,
     ApiUnconfigured,
@@ -35,8 +34,6 @@ from crds.api.ports import (
     Page,
     SecretData,
     WatchEvent,
-    delete_options,
-    event_document,
 )
 from crds.texts.json_document import to_json
 from crds.texts.plain import plain_values
@@ -188,6 +185,7 @@ class KubernetesApi:
         resource_version: str,
         timeout: timedelta = WATCH_TIMEOUT,
         field_selector: str | None = None,
+        label_selector: str | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
         """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch."""
         query = {
@@ -196,6 +194,7 @@ class KubernetesApi:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(int(timeout.total_seconds())),
             "fieldSelector": field_selector,
+            "labelSelector": label_selector,
         }
         return self._watch(resource.path(namespace), query, timeout + WATCH_GRACE)
 
@@ -203,10 +202,16 @@ class KubernetesApi:
         """Read one object."""
         return await self._call("GET", resource.path(namespace, name))
 
-    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
-        """Create one object; ApiConflict with reason `AlreadyExists` where the name is taken."""
+    async def create(
+        self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Document:
+        """Create one object; ApiConflict with reason `AlreadyExists` where the name is taken.
+
+        With `dry_run` the API server judges it as it would, and keeps nothing.
+        """
         body = {"apiVersion": resource.api_version, "kind": resource.kind, **document}
-        return await self._call("POST", resource.path(namespace), body=body)
+        query = {"dryRun": "All"} if dry_run else {}
+        return await self._call("POST", resource.path(namespace), query=query, body=body)
 
     async def merge(
         self,
@@ -273,13 +278,7 @@ class KubernetesApi:
 
     async def get_secret(self, namespace: str, name: str) -> SecretData:
         """Read one Secret. The values belong in no log, error or status."""
-        secret = await self.get(SECRETS, namespace, name)
-        metadata = secret.get("metadata") or {}
-        try:
-            data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
-        except ValueError:
-            raise ApiInvalid(f"Secret {namespace}/{name} holds what is not base64", status=422) from None
-        return SecretData(data=data, labels=metadata.get("labels") or {}, annotations=metadata.get("annotations") or {})
+        return secret_data(await self.get(SECRETS, namespace, name), f"{namespace}/{name}")
 
     async def post_event(
         self, target: EventTarget, *, name: str, reason: str, message: str, warning: bool, component: str
@@ -308,7 +307,7 @@ class KubernetesApi:
             response = await self._send(method, path, query or {}, body, content_type, limits)
             data = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
         if not 200 <= response.status <= 299:
             raise api_error(response.status, data)
         try:
@@ -327,7 +326,7 @@ class KubernetesApi:
         try:
             response = await self._send("GET", path, query, None, "application/json", limits)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
         try:
             if response.status != 200:
                 raise api_error(response.status, await response.read())
@@ -392,9 +391,4 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[WatchEvent]
         async for event in watch_events(response.content.iter_any()):
             yield event
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _unreachable(error) from None
-
-
-def _unreachable(error: Exception) -> ApiUnavailable:
-    text = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    return ApiUnavailable(f"the API server cannot be reached: {text}"[:512])
+        raise unreachable(error) from None

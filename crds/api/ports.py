@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from crds.fields import format_time, truncate
-from crds.model import GROUP, VERSION, Definition, Scope
+from crds.group import GROUP, VERSION
+
+if TYPE_CHECKING:
+    from crds.model import Definition
 
 WATCH_TIMEOUT = timedelta(seconds=290)
 PAGE_SIZE = 100
@@ -43,14 +45,14 @@ class ApiResource:
         return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def resource_of(definition: Definition) -> ApiResource:
+def resource_of(definition: "Definition") -> ApiResource:
     """Name the API resource of one of Pilotage's kinds."""
     return ApiResource(
         group=GROUP,
         version=VERSION,
         plural=definition.plural,
         kind=definition.kind,
-        namespaced=definition.scope is Scope.NAMESPACED,
+        namespaced=definition.scope == "Namespaced",
     )
 
 
@@ -137,45 +139,6 @@ class EventTarget:
     namespace: str
     name: str
     uid: str
-
-
-def delete_options(uid: str | None, resource_version: str | None) -> Document:
-    """Write the body of a deletion that only an object with these is meant for."""
-    named = {"uid": uid, "resourceVersion": resource_version}
-    wanted = {field: value for field, value in named.items() if value is not None}
-    return {"apiVersion": "v1", "kind": "DeleteOptions", **({"preconditions": wanted} if wanted else {})}
-
-
-def event_document(
-    target: EventTarget,
-    *,
-    name: str,
-    reason: str,
-    message: str,
-    warning: bool,
-    component: str,
-    now: datetime | None = None,
-) -> Document:
-    """Build a core/v1 Event; events on cluster-scoped objects live in namespace `default`."""
-    at = format_time(now or datetime.now(UTC))
-    return {
-        "metadata": {"name": name, "namespace": target.namespace or "default"},
-        "involvedObject": {
-            "apiVersion": target.api_version,
-            "kind": target.kind,
-            "name": target.name,
-            "uid": target.uid,
-            **({"namespace": target.namespace} if target.namespace else {}),
-        },
-        "type": "Warning" if warning else "Normal",
-        "reason": truncate(reason, 128),
-        "message": truncate(message, 1024),
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "count": 1,
-        "source": {"component": component},
-        "reportingComponent": component,
-    }
 
 
 class Kubernetes(Protocol):

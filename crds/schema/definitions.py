@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from crds.fields import NAME_PATTERN
-from crds.model import CATEGORY, GROUP, VERSION, Definition, PrinterColumn
+from crds.group import GROUP, VERSION
+from crds.model import CATEGORY, Definition, PrinterColumn
 from crds.resource import Resource
 
 Schema = dict[str, Any]

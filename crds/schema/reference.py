@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crds.conditions import ConditionReason, ConditionType, TrackerReason
-from crds.model import API_VERSION, CATEGORY, Scope
+from crds.group import API_VERSION
+from crds.model import CATEGORY, Scope
 from crds.resource import Resource
 from crds.rules.substitution import VARIABLES
 from crds.schema.definitions import object_schema

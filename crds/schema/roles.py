@@ -14,7 +14,14 @@ _READ = ("get", "list", "watch")
 _WRITE = ("create", "update", "patch", "delete")
 _COMMANDS = tuple(verb.value for verb in CommandVerb)
 _AUTHOR_COMMANDS = tuple(
-    verb.value for verb in (CommandVerb.RETEST, CommandVerb.HOLD, CommandVerb.RELEASE, CommandVerb.SYNC)
+    verb.value
+    for verb in (
+        CommandVerb.RETEST,
+        CommandVerb.HOLD,
+        CommandVerb.RELEASE,
+        CommandVerb.SYNC,
+        CommandVerb.REFRESH,
+    )
 )
 CONFIGURE = "configure"
 

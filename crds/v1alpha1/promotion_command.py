@@ -1,4 +1,4 @@
-"""PromotionCommand: a person's word, immutable and kept for audit."""
+"""PromotionCommand: what a person asks for, immutable and kept for audit."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -12,7 +12,7 @@ from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 
 
 class CommandVerb(StrEnum):
-    """What a person can say; also the RBAC verbs on environments."""
+    """What a person can ask for; also the RBAC verbs on environments."""
 
     RETEST = "retest"
     RETRY = "retry"
@@ -22,6 +22,7 @@ class CommandVerb(StrEnum):
     ABORT = "abort"
     RESTART = "restart"
     SYNC = "sync"
+    REFRESH = "refresh"
 
 
 class TrackerReference(Model):
@@ -32,7 +33,7 @@ class TrackerReference(Model):
 
 
 class PromotionCommandSpec(Model):
-    """What is to be done to which tracker, and who says so."""
+    """What is to be done to which tracker, and who asks for it."""
 
     tracker_ref: TrackerReference
     """Tracker that the command is for."""
@@ -75,7 +76,7 @@ class PromotionCommandStatus(ConditionedStatus):
 
 
 class PromotionCommand(Resource):
-    """A person's word about one promotion."""
+    """What a person asks of one promotion."""
 
     definition: ClassVar = Definition(
         kind="PromotionCommand",

@@ -16,7 +16,7 @@ from crds.api.ports import (
     Page,
     SecretData,
 )
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.rules.secrets import CONSENT_LABEL, HOSTS_ANNOTATION
 
 

@@ -1,13 +1,25 @@
 """A cluster in memory for the command line: objects by kind, namespace and name."""
 
 import copy
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
 
-from crds.api.ports import ApiConflict, ApiError, ApiNotFound, ApiResource, Document, Kubernetes, Page, SecretData
-from crds.model import API_VERSION
+from crds.api.ports import (
+    WATCH_TIMEOUT,
+    ApiConflict,
+    ApiError,
+    ApiNotFound,
+    ApiResource,
+    Document,
+    Page,
+    SecretData,
+    WatchEvent,
+)
+from crds.group import API_VERSION
 from worker.cli.options import Target
+from worker.cli.session import Cluster
 
 Answerer = Callable[[Document], dict[str, Any] | None]
 
@@ -21,6 +33,14 @@ class FakeCluster:
         self.objects: dict[tuple[str, str, str], Document] = {}
         self.secrets: dict[tuple[str, str], SecretData] = {}
         self.created: list[Document] = []
+        self.judged: list[Document] = []
+        """What was created as a dry run."""
+        self.selectors: list[str | None] = []
+        """Label selectors of the lists."""
+        self.watches: list[Sequence[WatchEvent] | BaseException] = []
+        """What each watch shows, or fails with; the next one first."""
+        self.watched: list[str] = []
+        """Versions from which watches began."""
         self.targets: list[Target] = []
         self.failure: ApiError | None = None
         self.answer_command: Answerer = lambda _command: {"accepted": True, "message": "the promotion goes on"}
@@ -44,8 +64,11 @@ class FakeCluster:
                 document["status"] = answer
         return document
 
-    async def list_all(self, resource: ApiResource, namespace: str | None = None) -> Page:
+    async def list_all(
+        self, resource: ApiResource, namespace: str | None = None, *, label_selector: str | None = None
+    ) -> Page:
         self._fail()
+        self.selectors.append(label_selector)
         items = [
             document
             for (kind, place, _), document in self.objects.items()
@@ -53,7 +76,30 @@ class FakeCluster:
         ]
         return Page(items=tuple(items), resource_version="1")
 
-    async def create(self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any]) -> Document:
+    @asynccontextmanager
+    async def watch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        *,
+        resource_version: str,
+        timeout: timedelta = WATCH_TIMEOUT,  # noqa: ASYNC109 as the port has it
+        label_selector: str | None = None,
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        self.watched.append(resource_version)
+        found = self.watches.pop(0)
+        if isinstance(found, BaseException):
+            raise found
+
+        async def events() -> AsyncIterator[WatchEvent]:
+            for event in found:
+                yield event
+
+        yield events()
+
+    async def create(
+        self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Document:
         self._fail()
         if resource.kind == "SelfSubjectReview":
             return {"status": {"userInfo": {"username": self.user}}}
@@ -65,6 +111,9 @@ class FakeCluster:
             metadata["name"] = f"{metadata['generateName']}x7f2q"
         if (resource.kind, namespace or "", metadata["name"]) in self.objects:
             raise ApiConflict(f"{metadata['name']} already exists", status=409, reason="AlreadyExists")
+        if dry_run:
+            self.judged.append(created)
+            return created
         self.objects[resource.kind, namespace or "", created["metadata"]["name"]] = created
         self.created.append(created)
         return copy.deepcopy(created)
@@ -76,11 +125,11 @@ class FakeCluster:
         return self.secrets[namespace, name]
 
     @asynccontextmanager
-    async def open(self, target: Target) -> AsyncIterator[Kubernetes]:
+    async def open(self, target: Target) -> AsyncIterator[Cluster]:
         """Stand in for worker.cli.session.connect."""
         self.targets.append(target)
         self._fail()
-        yield cast("Kubernetes", self)
+        yield cast("Cluster", self)
 
     def _fail(self) -> None:
         if self.failure is not None:

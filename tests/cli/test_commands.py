@@ -11,12 +11,12 @@ from typer.testing import Result
 from crds.api.ports import ApiForbidden, ApiUnavailable
 from tests.cli.conftest import MERGED, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
-from worker.cli.speaking import CALLS_AT_ONCE
+from worker.cli.commanding import CALLS_AT_ONCE
 
 Run = Callable[..., Result]
 
 
-@pytest.mark.parametrize("verb", ["retest", "retry", "promote", "hold", "release", "abort"])
+@pytest.mark.parametrize("verb", ["retest", "retry", "promote", "hold", "release", "abort", "refresh"])
 def test_a_command_names_hop_revision_and_the_own_user(tracked: FakeCluster, run: Run, verb: str) -> None:
     result = run("-n", "shop", verb, "web-412", "--reason", "looks good")
 
@@ -138,10 +138,10 @@ def test_the_admission_policys_refusal_is_shown_as_it_is(
 ) -> None:
     create = tracked.create
 
-    async def refuse(resource: Any, namespace: str | None, document: dict[str, Any]) -> dict[str, Any]:
+    async def refuse(resource: Any, namespace: str | None, document: dict[str, Any], **options: Any) -> dict[str, Any]:
         if resource.kind == "PromotionCommand":
             raise ApiForbidden("user bob may not promote in environment staging", status=403)
-        return await create(resource, namespace, document)
+        return await create(resource, namespace, document, **options)
 
     monkeypatch.setattr(tracked, "create", refuse)
 
@@ -242,12 +242,12 @@ def refusing(cluster: FakeCluster, status: dict[str, Any], monkeypatch: pytest.M
     """A cluster with three lost trackers, of which the second must not be restarted."""
     create = cluster.create
 
-    async def refuse(resource: Any, namespace: str | None, document: dict[str, Any]) -> dict[str, Any]:
+    async def refuse(resource: Any, namespace: str | None, document: dict[str, Any], **options: Any) -> dict[str, Any]:
         if document.get("spec", {}).get("trackerRef") == {"name": "web-2"}:
             raise ApiForbidden("user alice may not restart in environment dev", status=403)
         # The others are on their way when the refusal comes.
         await asyncio.sleep(0.01)
-        return await create(resource, namespace, document)
+        return await create(resource, namespace, document, **options)
 
     monkeypatch.setattr(cluster, "create", refuse)
     lose(cluster, status, 1, 2, 3)
@@ -296,13 +296,13 @@ def test_many_lost_ones_do_not_fall_upon_the_api_server_at_once(
     at_once, most = 0, 0
     create = cluster.create
 
-    async def count(*arguments: Any) -> dict[str, Any]:
+    async def count(*arguments: Any, **options: Any) -> dict[str, Any]:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         await asyncio.sleep(0)
         at_once -= 1
-        return await create(*arguments)
+        return await create(*arguments, **options)
 
     monkeypatch.setattr(cluster, "create", count)
     lose(cluster, status, *range(1, 101))
@@ -332,3 +332,26 @@ def test_an_overlong_reason_is_a_usage_error(tracked: FakeCluster, run: Run) -> 
     assert result.exit_code == 2
     assert "1 to 1024 characters" in result.stderr
     assert tracked.created == []
+
+
+def test_a_dry_run_asks_the_api_server_and_gives_no_command(tracked: FakeCluster, run: Run) -> None:
+    result = run("promote", "412", "--dry-run", "-m", "looks good")
+
+    assert result.exit_code == 0
+    assert f"promote (staging) at {MERGED[:12]} may be given (dry run)" in result.stdout
+    assert ([one["spec"]["reason"] for one in tracked.judged], tracked.created) == (["looks good"], [])
+
+
+def test_a_command_for_several_answers_each_by_itself(tracked: FakeCluster, run: Run) -> None:
+    tracked.add("PullRequestTracker", "web-413", spec=tracker_spec(413))
+
+    result = run("retest", "#412", "413", "web-1")
+
+    assert result.exit_code == 3
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["web-412", "web-413", "web-1"]
+    assert [one["spec"]["trackerRef"]["name"] for one in tracked.created] == ["web-412", "web-413"]
+
+
+def test_approve_is_the_word_of_others_for_promote(tracked: FakeCluster, run: Run) -> None:
+    assert run("approve", "web-412").exit_code == 0
+    assert tracked.created[0]["spec"]["verb"] == "promote"

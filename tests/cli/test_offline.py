@@ -1,5 +1,6 @@
 """`pilotage --help`, `crds`, `worker`, and `watcher` without a cluster."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,10 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
 
-    looking = ["get", "show", "why", "watch", "drift"]
-    commanding = ["retest", "retry", "promote", "hold", "release", "abort", "restart"]
+    looking = ["get", "show", "why", "watch", "drift", "open"]
+    commanding = ["retest", "retry", "promote", "hold", "release", "abort", "refresh", "restart"]
     starting = ["init", "track", "sync"]
-    commands = [*looking, *commanding, *starting, "worker", "watcher", "receiver", "validate", "crds", "flux"]
+    processes = ["worker", "watcher", "receiver", "validate", "crds"]
+    commands = [*looking, *commanding, *starting, *processes, "completion", "version", "help", "flux"]
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
 
@@ -83,3 +85,37 @@ def test_wrong_usage_exits_2(run: Run, arguments: list[str]) -> None:
 
 def test_the_version_is_that_of_the_package(run: Run) -> None:
     assert run("--version").stdout.startswith("pilotage")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_of_each_shell_asks_this_program(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+
+    assert (result.exit_code, "_PILOTAGE_COMPLETE" in result.stdout) == (0, True)
+
+
+def test_help_describes_a_command_as_its_own_option_does(run: Run) -> None:
+    described = run("help", "flux", "explain")
+
+    assert described.exit_code == 0
+    assert "--compat" in described.stdout
+    assert run("help", "nonsense").exit_code == 2
+
+
+def test_get_loads_no_model_and_none_of_the_large_clients(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    cluster = {"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "a", "context": {"cluster": "a"}}
+    kubeconfig.write_text(json.dumps({"clusters": [cluster], "contexts": [context], "current-context": "a"}))
+    heavy = ("kubernetes", "temporalio", "aiohttp", "httpx", "rich.table", "crds.resource", "ruamel.yaml")
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from worker.cli.main import app\n"
+        f"assert CliRunner().invoke(app, ['get', '--kubeconfig', {str(kubeconfig)!r}]).exit_code == 5\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import Result
 
 from crds.api.ports import ApiForbidden, ApiUnavailable, SecretData
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.rules.secrets import CONSENT_LABEL
 from providers.http import HttpClients, HttpOptions
 from tests.cli.fake_cluster import FakeCluster

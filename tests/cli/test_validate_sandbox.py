@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.rules.secrets import CONSENT_LABEL
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.sandbox import seed

@@ -78,10 +78,10 @@ def test_why_prints_each_check_with_what_was_wanted_and_found(tracked: FakeClust
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "web-412: Testing (TestsRunning)"
-    assert "✓ pull request #412: wanted Merged, is Merged as ab12ab12ab…" in lines
-    assert "✓ dev/eu web-eu: wanted ab12ab12ab…, runs ab12ab12ab…, Healthy" in lines
+    assert "✓ pull request #412: wanted Merged, is Merged as ab12ab12ab12" in lines
+    assert "✓ dev/eu web-eu: wanted ab12ab12ab12, runs ab12ab12ab12, Healthy" in lines
     assert (
-        "✗ staging/eu web-eu: wanted ab12ab12ab…, runs 77c077c077…, Degraded; "
+        "✗ staging/eu web-eu: wanted ab12ab12ab12, runs 77c077c077c0, Degraded; "
         "Argo CD ComparisonError: repository not found"
     ) in lines
     assert "✓ PromotionPolicy dev-to-staging (dev -> staging, auto): Valid is True (Valid): everything fits" in lines

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from ruamel.yaml import YAML
 
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.v1alpha1.kinds import BY_KIND
 from deploy.local.environment.binaries import find
 from deploy.local.environment.kubernetes_server import KubernetesAccess

@@ -166,6 +166,18 @@ async def test_a_command_reaches_the_workflow_under_its_own_uid(scene: Scene, ve
     assert (command.target_environment, command.revision, command.reason) == ("staging", "abc", "because")
 
 
+async def test_a_refresh_has_the_workflow_look_again_and_is_no_update(scene: Scene) -> None:
+    assert (await scene.run(command_document("refresh")))["accepted"] is True
+    assert (scene.promotions.poked, scene.promotions.commands) == ([RUNNING], [])
+
+
+async def test_a_refresh_of_a_promotion_that_is_over_names_restart(scene: Scene) -> None:
+    scene.promotions.states = {RUNNING: WorkflowState.COMPLETED}
+    scene.promotions.poke_answers = False
+    answer = await scene.run(command_document("refresh"))
+    assert (answer["accepted"], "restart web-412" in answer["message"]) == (False, True)
+
+
 async def test_what_a_person_saw_at_the_target_reaches_the_workflow(scene: Scene) -> None:
     document = command_document("promote")
     document["spec"]["targetRevisions"] = {"web": "bbbbbbbbbbbb", "api": ""}

@@ -16,7 +16,8 @@ from crds.api.ports import (
     Document,
     resource_of,
 )
-from crds.model import GROUP, Scope
+from crds.group import GROUP
+from crds.model import Scope
 from crds.v1alpha1.kinds import KINDS
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from tests.watcher.fakes import (

@@ -14,7 +14,8 @@ from crds.v1alpha1.test_runner import TestRunner
 from crds.v1alpha1.tests_status import TestState, TestStatus
 from crds.v1alpha1.tracker_status import TrackerState, WaitingForWhat
 from worker.cli.evidence import Evidence
-from worker.cli.trackers import describe_artifact, short
+from worker.cli.trackers import describe_artifact
+from worker.cli.values import short
 
 FINAL_FAILURES = frozenset({TestState.FAILED, TestState.TIMED_OUT, TestState.CANCELLED, TestState.ERROR})
 Connection = ScmProvider | ClusterScmProvider | TestRunner | ArgoCDInstance

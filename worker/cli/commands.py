@@ -1,4 +1,4 @@
-"""`pilotage retest|retry|promote|hold|release|abort|restart`: a person's word, given through Kubernetes."""
+"""`pilotage retest|retry|promote|hold|release|abort|restart|refresh`: commands, given through Kubernetes."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,18 +11,21 @@ from worker.cli.options import (
     NamespaceOption,
     Output,
     OutputOption,
-    TrackerArgument,
+    TrackersArgument,
     choose,
     complete_tracker,
 )
 
 if TYPE_CHECKING:
-    from worker.cli.speaking import Answer
+    from worker.cli.commanding import Answer
 
 REASON_LENGTH = 1024
 DEFAULT_TIMEOUT_SECONDS = 60.0
 
-ReasonOption = Annotated[str | None, typer.Option("--reason", "-r", help="Why; kept with the command, for audit.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", "-m", help="Why; kept with the command, for audit.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Ask the API server whether the command may be given, and give none.")
+]
 EnvironmentOption = Annotated[
     str | None,
     typer.Option(
@@ -37,29 +40,35 @@ TimeoutOption = Annotated[
 ]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer and exit 1 if it is no.")]
 
+DESCRIPTIONS = {
+    "retest": "Run the tests again, with the policy as it is now.",
+    "retry": "Go on with a failed promotion where it stopped.",
+    "promote": "Let a change go on to the next environment.\n\nWith --reason also where the target has diverged.",
+    "hold": "Stop at the next boundary; newer changes wait behind it.",
+    "release": "Let a held promotion go on.",
+    "abort": "End the promotion; what has been promoted stays.",
+    "refresh": "Look again now at hosts, places and declarations.",
+}
+"""What each command does, by its verb."""
+
 
 def add_commands(app: typer.Typer) -> None:
     """Register one command per verb."""
-    _add(app, "retest", "Run the tests again, with the policy as it is now.")
-    _add(app, "retry", "Go on with a failed promotion where it stopped.")
-    _add(
-        app,
-        "promote",
-        "Let a change go on to the next environment.\n\nWith --reason also where the target has diverged.",
-    )
-    _add(app, "hold", "Stop at the next boundary; newer changes wait behind it.")
-    _add(app, "release", "Let a held promotion go on.")
-    _add(app, "abort", "End the promotion; what has been promoted stays.")
+    for verb, description in DESCRIPTIONS.items():
+        _add(app, verb, verb, description)
     app.command("restart")(restart)
+    # The word that other tools have for it.
+    _add(app, "approve", "promote", DESCRIPTIONS["promote"], hidden=True)
 
 
-def _add(app: typer.Typer, verb: str, description: str) -> None:
+def _add(app: typer.Typer, command_name: str, verb: str, description: str, *, hidden: bool = False) -> None:
     def command(
         invocation: typer.Context,
-        name: TrackerArgument,
+        names: TrackersArgument,
         reason: ReasonOption = None,
         environment: EnvironmentOption = None,
         revision: RevisionOption = None,
+        dry_run: DryRunOption = False,
         wait: WaitOption = True,
         timeout: TimeoutOption = DEFAULT_TIMEOUT_SECONDS,
         output: OutputOption = Output.TABLE,
@@ -67,29 +76,37 @@ def _add(app: typer.Typer, verb: str, description: str) -> None:
         kubeconfig: KubeconfigOption = None,
         context: ContextOption = None,
     ) -> None:
+        from worker.cli.commanding import Answer, Request, send_to_all
         from worker.cli.session import Session, with_session
-        from worker.cli.speaking import Answer, Word, speak
 
-        word = Word(verb=verb, reason=_checked(reason), environment=environment, revision=revision)
+        request = Request(
+            verb=verb, reason=checked_reason(reason), environment=environment, revision=revision, dry_run=dry_run
+        )
 
         async def act(session: Session) -> list[Answer]:
-            return [await speak(session, name, word, timeout_seconds=timeout if wait else None)]
+            chosen = await session.trackers(names)
+            return await send_to_all(session, chosen, request, timeout_seconds=timeout if wait else None)
 
-        _finish(with_session(choose(invocation, namespace, kubeconfig, context), act), output)
+        finish(with_session(choose(invocation, namespace, kubeconfig, context), act), output)
 
-    app.command(verb, help=description)(command)
+    app.command(command_name, help=description, hidden=hidden)(command)
 
 
 def restart(
     invocation: typer.Context,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="Name of the tracker.", autocompletion=complete_tracker),
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Trackers or pull requests: web-412, 412, #412, prt/web-412.",
+            autocompletion=complete_tracker,
+        ),
     ] = None,
     lost: Annotated[
         bool, typer.Option("--lost", help="Every tracker of the namespace whose workflow is gone.")
     ] = False,
     reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
     wait: WaitOption = True,
     timeout: TimeoutOption = DEFAULT_TIMEOUT_SECONDS,
     output: OutputOption = Output.TABLE,
@@ -98,38 +115,38 @@ def restart(
     context: ContextOption = None,
 ) -> None:
     """Begin a new attempt; with --lost of all lost promotions."""
+    from worker.cli.commanding import Answer, Request, lost_trackers, send_to_all
     from worker.cli.output import note
     from worker.cli.session import Session, with_session
-    from worker.cli.speaking import Answer, Word, lost_trackers, speak, speak_to_all
 
-    if (name is None) == (not lost):
-        raise typer.BadParameter("give either the name of one tracker or --lost", param_hint="NAME")
-    word = Word(verb="restart", reason=_checked(reason))
+    if bool(names) == lost:
+        raise typer.BadParameter("give either names of trackers or --lost", param_hint="NAME")
+    request = Request(verb="restart", reason=checked_reason(reason), dry_run=dry_run)
 
     async def act(session: Session) -> list[Answer]:
-        patience = timeout if wait else None
-        if name is not None:
-            return [await speak(session, name, word, timeout_seconds=patience)]
-        return await speak_to_all(session, await lost_trackers(session), word, timeout_seconds=patience)
+        chosen = await session.trackers(names) if names else await lost_trackers(session)
+        return await send_to_all(session, chosen, request, timeout_seconds=timeout if wait else None)
 
     answers = with_session(choose(invocation, namespace, kubeconfig, context), act)
     if not answers:
         note("No tracker has lost its workflow.")
-    _finish(answers, output)
+    finish(answers, output)
 
 
-def _checked(reason: str | None) -> str | None:
+def checked_reason(reason: str | None) -> str | None:
+    """Return the reason as a request can hold it. Raises BadParameter for one that is empty or too long."""
     if reason is not None and not 0 < len(reason.strip()) <= REASON_LENGTH:
         raise typer.BadParameter(f"1 to {REASON_LENGTH} characters are allowed", param_hint="--reason")
     # An argument that is no UTF-8 comes with lone surrogates, which no request can hold.
     return None if reason is None else plain(reason)
 
 
-def _finish(answers: "list[Answer]", output: Output) -> None:
+def finish(answers: "list[Answer]", output: Output) -> None:
+    """Print the answers, and exit with the highest of their codes."""
     from worker.cli.exits import ExitCode
     from worker.cli.output import as_list, documents, line, note
 
-    if output is Output.TABLE:
+    if output.for_people:
         for answer in answers:
             line(answer.text)
             if answer.advice:

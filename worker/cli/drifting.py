@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crds.api.ports import Document
     from crds.v1alpha1.drift_monitor import DriftMonitor
 
-MonitorArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One monitor; all if none is named.")]
+MonitorArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One monitor; all if none is named.")]
 EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Monitors of every namespace.")]
 COLUMNS = ("NAME", "TRACKER", "ENV", "APPLICATION", "DRIFTED", "KIND", "SINCE", "OBSERVED")
 
@@ -33,6 +33,7 @@ def drift(
 ) -> None:
     """Show whether what was promoted is still in place."""
     from crds.v1alpha1.drift_monitor import DriftMonitor
+    from worker.cli.naming import object_name
     from worker.cli.output import as_list, documents, note, table
     from worker.cli.session import Session, parse, with_session
 
@@ -41,11 +42,13 @@ def drift(
 
     async def read(session: Session) -> "tuple[str, list[Document]]":
         if name:
-            return session.namespace, [await session.document(DriftMonitor, name)]
+            return session.namespace, [
+                await session.document(DriftMonitor, object_name(name, "pdrift", "driftmonitor", "driftmonitors"))
+            ]
         return session.namespace, await session.documents(DriftMonitor, everywhere=everywhere)
 
     searched, found = with_session(choose(invocation, namespace, kubeconfig, context), read)
-    if output is not Output.TABLE:
+    if not output.for_people:
         documents(found[0] if name else as_list(found), output)
         return
     if not found:
@@ -69,7 +72,7 @@ def _order(monitor: "DriftMonitor") -> tuple[int, str, str]:
 
 
 def _row(monitor: "DriftMonitor") -> list[str]:
-    from worker.cli.trackers import age, now
+    from worker.cli.values import age, now
 
     spec, status = monitor.spec, monitor.status
     return [
@@ -85,22 +88,22 @@ def _row(monitor: "DriftMonitor") -> list[str]:
 
 
 def _print_one(monitor: "DriftMonitor") -> None:
-    from worker.cli import trackers
+    from worker.cli import trackers, values
     from worker.cli.output import line, table
 
-    spec, status, at = monitor.spec, monitor.status, trackers.now()
+    spec, status, at = monitor.spec, monitor.status, values.now()
     facts = (
         ("Monitor", f"{monitor.metadata.namespace or ''}/{monitor.metadata.name}"),
         ("Tracker", spec.tracker_ref.name),
         ("Deployment", f"{spec.environment}/{spec.deployment}"),
         ("Application", f"{spec.application} in project {spec.project} of ArgoCDInstance/{spec.instance_ref.name}"),
-        ("Promoted", f"{spec.tag or trackers.short(spec.revision)}, {trackers.age(spec.promoted_at, at)} ago"),
+        ("Promoted", f"{spec.tag or values.short(spec.revision)}, {values.age(spec.promoted_at, at)} ago"),
         ("Drifted", _drifted(monitor)),
         ("Kind", status.kind or ""),
         ("Expected", status.expected or ""),
         ("Observed", status.observed or ""),
-        ("Since", trackers.age(status.since, at)),
-        ("Last checked", f"{trackers.age(status.last_checked_at, at)} ago" if status.last_checked_at else ""),
+        ("Since", values.age(status.since, at)),
+        ("Last checked", f"{values.age(status.last_checked_at, at)} ago" if status.last_checked_at else ""),
         ("Remediation", spec.auto_remediate or ""),
     )
     for label, value in facts:

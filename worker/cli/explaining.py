@@ -42,20 +42,20 @@ def why(
     from worker.cli.session import Session, with_session
 
     async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], list[str]]":
-        tracker = await session.read(PullRequestTracker, name)
+        tracker = await session.read(PullRequestTracker, await session.tracker(name))
         evidence = await gather(session, tracker)
         asked = await _ask(tracker) if ask_workflow else []
         return tracker, checks_of(evidence), asked
 
     tracker, checks, asked = with_session(choose(invocation, namespace, kubeconfig, context), explain)
-    if output is Output.TABLE:
+    if output.for_people:
         _print(tracker, checks, asked)
     else:
         _print_document(tracker, checks, asked, output)
 
 
 def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: list[str]) -> None:
-    from worker.cli import trackers
+    from worker.cli import trackers, values
     from worker.cli.output import line
 
     status = tracker.status
@@ -65,7 +65,7 @@ def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: list[str
         + (f": {status.message}" if status.message else "")
     )
     if status.waiting_for:
-        line(f"waits for {trackers.waiting_line(status.waiting_for, trackers.now())}")
+        line(f"waits for {trackers.waiting_line(status.waiting_for, values.now())}")
         if status.waiting_for.unblock_with:
             line(f"unblock with: {status.waiting_for.unblock_with}")
     line()

@@ -32,7 +32,7 @@ def explain(files: FilesOption, compat: CompatOption = False, output: OutputOpti
     from worker.flux.explanation import explain_files
 
     explained = asyncio.run(explain_files(files, compat=compat))
-    if output is not Output.TABLE:
+    if not output.for_people:
         documents(list(explained), output)
         return
     for one in explained:

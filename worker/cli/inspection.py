@@ -10,21 +10,32 @@ from worker.cli.options import (
     NamespaceOption,
     Output,
     OutputOption,
-    TrackerArgument,
+    TrackersArgument,
     choose,
     complete_tracker,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.listing import Listing
 
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Trackers; all if none is named.", autocompletion=complete_tracker),
+    typer.Argument(
+        metavar="NAME",
+        help="Trackers or pull requests: web-412, 412, #412, prt/web-412. All if none is named.",
+        autocompletion=complete_tracker,
+    ),
 ]
 EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Trackers of every namespace.")]
 StateOption = Annotated[list[str] | None, typer.Option("--state", help="Only trackers in this state; repeatable.")]
+SelectorOption = Annotated[
+    str | None, typer.Option("--selector", "-l", metavar="SELECTOR", help="Labels, as kubectl selects by them.")
+]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Then show each change, until Ctrl-C.")]
 
 
 def get(
@@ -32,77 +43,131 @@ def get(
     names: NamesArgument = None,
     everywhere: EverywhereOption = False,
     state: StateOption = None,
+    selector: SelectorOption = None,
+    watch: WatchOption = False,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
     """List trackers: where each is and what it waits for."""
-    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+    from worker.cli.listing import Listing, plain_state_of
+    from worker.cli.session import TRACKERS, Session, name_of, with_session
+
+    wanted_states = _states(state or ())
+    if names and (everywhere or selector):
+        raise typer.BadParameter("names exclude --all-namespaces and --selector", param_hint="NAME")
+    printer = _Printer(output, Listing(wide=output == Output.WIDE, everywhere=everywhere))
+
+    async def act(session: Session) -> None:
+        chosen = set(await session.trackers(names)) if names else None
+
+        def wanted(one: "Document") -> bool:
+            named = chosen is None or name_of(one) in chosen
+            return named and (not wanted_states or plain_state_of(one).lower() in wanted_states)
+
+        if chosen is not None and not watch:
+            found, version = [await session.one(TRACKERS, name) for name in sorted(chosen)], ""
+        else:
+            page = await session.page(TRACKERS, everywhere=everywhere, selector=selector)
+            found, version = list(page.items), page.resource_version
+        printer.all([one for one in found if wanted(one)], watched=watch)
+        if not watch:
+            if not found and output.for_people:
+                printer.nothing(session.namespace)
+            return
+        from worker.cli.listwatch import changes
+
+        async for one in changes(session, everywhere=everywhere, selector=selector, wanted=wanted, since=version):
+            printer.one(one)
+
+    with_session(choose(invocation, namespace, kubeconfig, context), act)
+
+
+def _states(given: "Sequence[str]") -> frozenset[str]:
+    """Return the states in lower case. Raises BadParameter for one that there is not."""
+    if not given:
+        return frozenset()
     from crds.v1alpha1.tracker_status import TrackerState
-    from worker.cli import trackers
-    from worker.cli.output import as_list, documents, note, table
-    from worker.cli.session import Session, parse, with_session
 
-    wanted_states = {one.lower(): one for one in state or ()}
-    if unknown := sorted(set(wanted_states) - {one.lower() for one in TrackerState}):
-        raise typer.BadParameter(
-            f"`{wanted_states[unknown[0]]}` is not a state; states are {', '.join(TrackerState)}", param_hint="--state"
-        )
-    if names and everywhere:
-        raise typer.BadParameter("names and --all-namespaces exclude each other", param_hint="--all-namespaces")
+    known = {one.lower() for one in TrackerState}
+    for one in given:
+        if one.lower() not in known:
+            raise typer.BadParameter(
+                f"`{one}` is not a state; states are {', '.join(TrackerState)}", param_hint="--state"
+            )
+    return frozenset(one.lower() for one in given)
 
-    async def read(session: Session) -> "tuple[str, list[Document]]":
-        if names:
-            return session.namespace, [await session.document(PullRequestTracker, name) for name in names]
-        return session.namespace, await session.documents(PullRequestTracker, everywhere=everywhere)
 
-    searched, found = with_session(choose(invocation, namespace, kubeconfig, context), read)
-    if wanted_states:
-        found = [one for one in found if _state(one).lower() in wanted_states]
-    if output is not Output.TABLE:
-        documents(as_list(found), output)
-        return
-    if not found:
-        note("No trackers found." if everywhere else f"No trackers found in namespace {searched}.")
-        return
-    at = trackers.now()
-    parsed = [parse(PullRequestTracker, one) for one in found]
-    rows = [trackers.row(tracker, at) for tracker in parsed]
-    if everywhere:
-        rows = [[tracker.metadata.namespace or "", *cells] for tracker, cells in zip(parsed, rows, strict=True)]
-    table(("NAMESPACE", *trackers.COLUMNS) if everywhere else trackers.COLUMNS, rows)
+class _Printer:
+    """Print a list, and what changes of it, in one format."""
+
+    def __init__(self, output: Output, listing: "Listing") -> None:
+        self._output, self._listing = output, listing
+        self._widths: list[int] = []
+
+    def all(self, found: "list[Document]", *, watched: bool) -> None:
+        """Print the list."""
+        from worker.cli.output import as_list, documents, listed
+        from worker.cli.values import now
+
+        if not self._output.for_people:
+            for one in found if watched else [as_list(found)]:
+                documents(one, self._output)
+        elif found or watched:
+            at = now()
+            self._widths = listed(self._listing.columns, [self._listing.row(one, at) for one in found])
+
+    def one(self, changed: "Document") -> None:
+        """Print what changed."""
+        from worker.cli.output import documents, listed
+        from worker.cli.values import now
+
+        if self._output.for_people:
+            listed(None, [self._listing.row(changed, now())], widths=self._widths)
+        else:
+            documents(changed, self._output)
+
+    def nothing(self, namespace: str) -> None:
+        """Note that there is nothing to list."""
+        from worker.cli.output import note
+
+        note("No trackers found." if self._listing.everywhere else f"No trackers found in namespace {namespace}.")
 
 
 def show(
     invocation: typer.Context,
-    name: TrackerArgument,
+    names: TrackersArgument,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show one tracker with its tests, promotions and conditions."""
-    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from worker.cli.output import documents
-    from worker.cli.session import Session, parse, with_session
+    """Show one tracker, or several, with tests, promotions and conditions."""
+    from worker.cli.output import as_list, documents, line
+    from worker.cli.session import TRACKERS, Session, parse, with_session
 
-    async def read(session: Session) -> "Document":
-        return await session.document(PullRequestTracker, name)
+    async def read(session: Session) -> "list[Document]":
+        return [await session.one(TRACKERS, name) for name in await session.trackers(names)]
 
-    document = with_session(choose(invocation, namespace, kubeconfig, context), read)
-    if output is not Output.TABLE:
-        documents(document, output)
+    found = with_session(choose(invocation, namespace, kubeconfig, context), read)
+    if not output.for_people:
+        documents(found[0] if len(found) == 1 else as_list(found), output)
         return
-    print_tracker(parse(PullRequestTracker, document))
+    from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+
+    for index, document in enumerate(found):
+        if index:
+            line()
+        print_tracker(parse(PullRequestTracker, document))
 
 
 def print_tracker(tracker: "PullRequestTracker") -> None:
-    """Print everything that a tracker's status tells."""
-    from worker.cli import trackers
+    """Print everything that a tracker's status holds."""
+    from worker.cli import trackers, values
     from worker.cli.output import line, table
 
-    at = trackers.now()
+    at = values.now()
     status = tracker.status
     for label, value in _facts(tracker):
         if value:
@@ -125,7 +190,7 @@ def print_tracker(tracker: "PullRequestTracker") -> None:
 
 
 def _facts(tracker: "PullRequestTracker") -> list[tuple[str, str]]:
-    from worker.cli import trackers
+    from worker.cli import trackers, values
 
     status = tracker.status
     pull_request, hop, waiting = status.pull_request, status.hop, status.waiting_for
@@ -140,7 +205,7 @@ def _facts(tracker: "PullRequestTracker") -> list[tuple[str, str]]:
         ("Environment", status.environment or tracker.spec.environment),
         ("Hop", f"{hop.source} -> {hop.target}" if hop else ""),
         ("Revision", status.revision or ""),
-        ("Waiting for", trackers.waiting_line(waiting, trackers.now()) if waiting else ""),
+        ("Waiting for", trackers.waiting_line(waiting, values.now()) if waiting else ""),
         ("Unblock with", (waiting.unblock_with if waiting else None) or ""),
         ("Workflow", (status.workflow.url or status.workflow.id) if status.workflow else ""),
     ]
@@ -150,7 +215,3 @@ def _verdict(required: bool, all_passed: bool, any_failed: bool) -> str:
     if not required:
         return "none is required"
     return "all required ones passed" if all_passed else "a required one failed" if any_failed else "not all final yet"
-
-
-def _state(document: "Document") -> str:
-    return str((document.get("status") or {}).get("state") or "")

@@ -1,5 +1,7 @@
 """The `pilotage` command. Subcommands import what they need when they run, so that `--help` is instant."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,8 @@ from worker.cli.output import line, note
 from worker.cli.processes import receiver, watcher, worker
 from worker.cli.repositories import init, track
 from worker.cli.setting_up import setup
+from worker.cli.shell import COMPLETE_VARIABLE, completion, open_page, show_help, version_line
+from worker.cli.shell import version as print_version
 from worker.cli.syncing import add_sync
 from worker.cli.watching import watch
 from worker.launching import leave
@@ -52,12 +56,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            line(f"pilotage {version('pilotage')}")
-        except PackageNotFoundError:
-            line("pilotage, run from a checkout that is not installed")
+        line(version_line())
         raise typer.Exit
 
 
@@ -81,6 +80,7 @@ def _root(
 
 for look in (get, show, why, watch, drift):
     app.command()(look)
+app.command("open")(open_page)
 add_commands(app)
 for begin in (init, track):
     app.command()(begin)
@@ -90,11 +90,18 @@ for operate in (doctor, setup):
 for run in (worker, watcher, receiver, validate, crds):
     app.command()(run)
 app.add_typer(flux)
+app.command()(completion)
+app.command("version")(print_version)
+app.command("help")(show_help)
+# The words that other tools have for them.
+for word, same in (("list", get), ("status", show), ("describe", show)):
+    app.command(word, hidden=True)(same)
 
 
 def main() -> None:
-    """Run the command line; the entry point of the installed package."""
+    """Run the command line; the entry point of the installed package, and of the plugin of kubectl."""
+    plugin = Path(sys.argv[0]).stem == "kubectl-pilotage"
     try:
-        app(prog_name="pilotage")
+        app(prog_name="kubectl pilotage" if plugin else "pilotage", complete_var=COMPLETE_VARIABLE)
     except SystemExit as leaving:
         leave(leaving.code)

@@ -10,7 +10,7 @@ from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption,
 
 FilesArgument = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="YAML files, folders of them, or - for standard input.", allow_dash=True),
+    typer.Argument(metavar="FILE", help="YAML files, folders of them, or - for standard input.", allow_dash=True),
 ]
 OnlineOption = Annotated[
     bool,
@@ -68,7 +68,7 @@ def validate(
 
         target = choose(invocation, namespace, kubeconfig, context)
         report = replace(report, warnings=look(target, loaded))
-    if output is not Output.TABLE:
+    if not output.for_people:
         documents(report.to_document(), output)
     else:
         for finding in report.findings:

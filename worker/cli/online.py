@@ -55,7 +55,7 @@ class _Planned:
     must not send the credentials of whoever checks it elsewhere.
     """
 
-    def __init__(self, cluster: Kubernetes, loaded: Loaded, namespace: str) -> None:
+    def __init__(self, cluster: session.Cluster, loaded: Loaded, namespace: str) -> None:
         self._files: dict[tuple[str, str, str], Document] = {}
         for kind in (TestRunner.definition.kind, GitRepository.definition.kind):
             for _, document in loaded.of_kind(kind):
@@ -126,7 +126,8 @@ async def _look(target: Target, loaded: Loaded, settings: Settings) -> tuple[Fin
             namespace = target.namespace or cluster.default_namespace
             # Connections only read, by the two calls that this has.
             planned = cast("Kubernetes", _Planned(cluster, loaded, namespace))
-            runners = _Runners(cluster=cluster, planned=planned, http=http, system_namespace=settings.system_namespace)
+            own = cast("Kubernetes", cluster)
+            runners = _Runners(cluster=own, planned=planned, http=http, system_namespace=settings.system_namespace)
             tests = tuple(_tests(loaded, namespace))
             jobs: dict[tuple[str, str], set[str]] = {}
             for test in tests:

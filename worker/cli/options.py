@@ -2,17 +2,52 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 
-class Output(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
+@dataclass(frozen=True)
+class Output:
+    """The format of an answer; `template` is that of `jsonpath`."""
+
+    form: str
+    template: str = ""
+
+    TABLE: ClassVar["Output"]
+    WIDE: ClassVar["Output"]
+    NAME: ClassVar["Output"]
+    JSON: ClassVar["Output"]
+    YAML: ClassVar["Output"]
+
+    @property
+    def for_people(self) -> bool:
+        """Whether it is text for people, not data."""
+        return self in (Output.TABLE, Output.WIDE)
+
+
+Output.TABLE, Output.WIDE, Output.NAME = Output("table"), Output("wide"), Output("name")
+Output.JSON, Output.YAML = Output("json"), Output("yaml")
+FORMS = ("table", "wide", "name", "json", "yaml", "jsonpath=")
+
+
+def read_output(text: "str | Output") -> Output:
+    """Read the value of `-o`."""
+    if isinstance(text, Output):
+        return text
+    form, separator, template = text.partition("=")
+    if form == "jsonpath" and separator and template:
+        from worker.cli.jsonpath import InvalidTemplate, read_template
+
+        try:
+            read_template(template)
+        except InvalidTemplate as error:
+            raise typer.BadParameter(f"jsonpath: {error}") from None
+        return Output(form, template)
+    if separator or f"{form}" not in FORMS:
+        raise typer.BadParameter(f"`{text}` is none of {', '.join(FORMS)}TEMPLATE")
+    return Output(form)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +83,33 @@ KubeconfigOption = Annotated[
     Path | None, typer.Option("--kubeconfig", help="Kubeconfig file; else $KUBECONFIG, ~/.kube/config, the pod's own.")
 ]
 ContextOption = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Format of the answer.")]
+OutputOption = Annotated[
+    Output,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=read_output,
+        metavar="FORMAT",
+        show_default=False,
+        help="table, wide, name, json, yaml or jsonpath=TEMPLATE.",
+        autocompletion=lambda incomplete: [form for form in FORMS if form.startswith(incomplete)],
+    ),
+]
 TrackerArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Name of the tracker, such as web-412.", autocompletion=complete_tracker),
+    typer.Argument(
+        metavar="NAME",
+        help="Tracker or pull request: web-412, 412, #412, prt/web-412.",
+        autocompletion=complete_tracker,
+    ),
+]
+TrackersArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME",
+        help="Trackers or pull requests: web-412, 412, #412, prt/web-412.",
+        autocompletion=complete_tracker,
+    ),
 ]
 
 
@@ -60,9 +118,14 @@ def choose(invocation: typer.Context, namespace: str | None, kubeconfig: Path | 
     root = invocation.find_root()
     # While the shell completes a line no command runs, so nobody has made a Target of the options before its name.
     target = root.obj if isinstance(root.obj, Target) else _target(root.params)
+    chosen = namespace or target.namespace
+    if chosen is not None:
+        from worker.cli.naming import object_name
+
+        chosen = object_name(chosen, "ns", "namespace", "namespaces")
     return replace(
         target,
-        namespace=namespace or target.namespace,
+        namespace=chosen,
         kubeconfig=kubeconfig or target.kubeconfig,
         context=context or target.context,
     )

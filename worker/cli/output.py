@@ -1,5 +1,7 @@
 """Print answers: rich on a terminal, aligned columns in a pipe, or the documents themselves."""
 
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from worker.cli.options import Output
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLUMN_GAP = "   "
+COLUMN_GAP, NARROW_GAP = "   ", "  "
 # Wide enough that rich never wraps what a pipe will cut by lines.
 PLAIN_WIDTH = 10_000
 
@@ -41,6 +43,8 @@ STYLES = {
     "Error": "red",
     "Degraded": "red",
 }
+
+ANSI = {"green": "32", "cyan": "36", "yellow": "33", "red": "31"}
 
 
 def console(*, stderr: bool = False, soft_wrap: bool = True) -> "Console":
@@ -88,6 +92,30 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str 
     console().print(rich_table(columns, rows))
 
 
+def listed(columns: Sequence[str] | None, rows: Sequence[Sequence[str]], *, widths: Sequence[int] = ()) -> list[int]:
+    """Print a list as kubectl does, cut to the width of a terminal; return the widths, for rows that follow."""
+    from worker.cli.listing import lines_of
+
+    terminal = sys.stdout.isatty()
+    grid = [[one_line(cell) or "-" for cell in row] for row in rows]
+    head = [list(columns)] if columns is not None else []
+    fit = list(widths) or [max(len(row[index]) for row in [*head, *grid]) for index in range(len((head or grid)[0]))]
+    limit = shutil.get_terminal_size().columns if terminal else None
+    gap = NARROW_GAP if terminal else COLUMN_GAP
+    for cells, text in zip([*head, *grid], lines_of([*head, *grid], fit, gap=gap, limit=limit), strict=True):
+        print(_coloured(visible(text), cells) if terminal else visible(text), flush=True)
+    return fit
+
+
+def _coloured(text: str, cells: Sequence[str]) -> str:
+    """Colour the state in a line that is safe to print; NO_COLOR leaves it as it is (https://no-color.org)."""
+    style = next((STYLES[cell] for cell in cells if cell in STYLES), "")
+    word = next((cell for cell in cells if cell in STYLES), "")
+    if not style or os.environ.get("NO_COLOR"):
+        return text
+    return text.replace(f" {word}", f" \x1b[{ANSI[style]}m{word}\x1b[0m", 1)
+
+
 def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     """Build a rich table that fits a narrow terminal: links stand below it, columns that tell nothing are left out."""
     from rich.box import SIMPLE_HEAD
@@ -125,13 +153,49 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def documents(value: Any, output: Output) -> None:
-    """Print JSON-ready data as JSON or YAML."""
-    if output is Output.JSON:
-        document(visible_json(value))
-        return
-    from worker.cli.yaml_text import to_yaml
+    """Print JSON-ready data: one document, or a list of them."""
+    shown = _without_managed_fields(value)
+    match output.form:
+        case "name":
+            for one in _each(shown):
+                line(name_line(one))
+        case "jsonpath":
+            from worker.cli.jsonpath import read_template
 
-    document(to_yaml(value).rstrip())
+            # A tab is what scripts cut at; `visible` makes blanks of it.
+            text = read_template(output.template).render(shown)
+            print("\t".join(visible(cell) for cell in text.split("\t")), end="", flush=True)
+        case "yaml":
+            from worker.cli.yaml_text import to_yaml
+
+            document(to_yaml(shown).rstrip())
+        case _:
+            document(visible_json(shown))
+
+
+def name_line(one: Any) -> str:
+    """Name a document as `kubectl get -o name` does."""
+    group = str(one.get("apiVersion", "")).rpartition("/")[0].partition("/")[0]
+    kind = str(one.get("kind", "")).lower()
+    return f"{kind}{f'.{group}' if group else ''}/{one.get('metadata', {}).get('name', '')}"
+
+
+def _each(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        items = value.get("items") if value.get("kind") == "List" else None
+        return list(items) if isinstance(items, list) else [value]
+    return list(value)
+
+
+def _without_managed_fields(value: Any) -> Any:
+    """Leave out what kubectl leaves out: which writer owns which field."""
+    if isinstance(value, dict) and value.get("kind") == "List":
+        return {**value, "items": [_without_managed_fields(one) for one in value["items"]]}
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    if not isinstance(metadata, dict) or "managedFields" not in metadata:
+        return value
+    kept = {key: one for key, one in metadata.items() if key != "managedFields"}
+    return {**value, "metadata": kept}
 
 
 def as_list(items: Sequence[Any]) -> dict[str, Any]:

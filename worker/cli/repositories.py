@@ -84,7 +84,7 @@ def track(
         return await make_tracker(session, number, repository=repository, environment=environment)
 
     made = with_session(choose(invocation, namespace, kubeconfig, context), act)
-    if output is Output.TABLE:
+    if output.for_people:
         line(f"{name_of(made)}: made, begins in {made['spec']['environment']}")
     else:
         documents(made, output)

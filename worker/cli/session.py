@@ -1,11 +1,10 @@
 """One connection to the cluster per command, its errors turned into exit codes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
-
-from pydantic import ValidationError
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from crds.api.ports import (
     ApiError,
@@ -15,50 +14,116 @@ from crds.api.ports import (
     ApiUnavailable,
     ApiUnconfigured,
     Document,
-    Kubernetes,
+    Page,
+    SecretData,
+    WatchEvent,
     resource_of,
 )
-from crds.resource import Resource
-from crds.v1alpha1.pull_request_tracker import PullRequestTracker
+from crds.group import GROUP, VERSION
 from worker.cli.exits import CliError, ExitCode
+from worker.cli.naming import choose_trackers, read_tracker
 from worker.cli.options import Target
+
+if TYPE_CHECKING:
+    # Short commands show documents as they are: the models alone would take longer to load than such a command lasts.
+    from crds.resource import Resource
 
 # https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
 SELF_SUBJECT_REVIEWS = ApiResource(
     group="authentication.k8s.io", version="v1", plural="selfsubjectreviews", kind="SelfSubjectReview", namespaced=False
 )
+TRACKERS = ApiResource(group=GROUP, version=VERSION, plural="pullrequesttrackers", kind="PullRequestTracker")
 
 Answer = TypeVar("Answer")
-AnyResource = TypeVar("AnyResource", bound=Resource)
-Opener = Callable[[Target], AbstractAsyncContextManager[Kubernetes]]
+AnyResource = TypeVar("AnyResource", bound="Resource")
+
+
+class Cluster(Protocol):
+    """What commands call of the API server. Every method raises ApiError of the fitting kind and nothing else."""
+
+    @property
+    def default_namespace(self) -> str:
+        """Namespace of the kubeconfig's context, or of the pod."""
+
+    async def get(self, resource: ApiResource, namespace: str | None, name: str) -> Document:
+        """Read one object."""
+
+    async def list_all(
+        self, resource: ApiResource, namespace: str | None = None, *, label_selector: str | None = None
+    ) -> Page:
+        """List all objects; no namespace means all of them."""
+
+    async def create(
+        self, resource: ApiResource, namespace: str | None, document: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Document:
+        """Create one object; with `dry_run` the API server judges it as it would, and keeps nothing."""
+
+    async def get_secret(self, namespace: str, name: str) -> SecretData:
+        """Read one Secret. The values belong in no log, error or status."""
+
+    def watch(
+        self,
+        resource: ApiResource,
+        namespace: str | None,
+        *,
+        resource_version: str,
+        timeout: timedelta = ...,
+        label_selector: str | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        """Follow a list from a resourceVersion on; the iterator ends where the server ends the watch."""
+
+
+Opener = Callable[[Target], AbstractAsyncContextManager[Cluster]]
 
 
 class Session:
-    """The cluster and namespace that one command speaks with."""
+    """The cluster and namespace of one command."""
 
-    def __init__(self, *, kubernetes: Kubernetes, namespace: str) -> None:
+    def __init__(self, *, kubernetes: Cluster, namespace: str) -> None:
         self.kubernetes = kubernetes
         self.namespace = namespace
 
-    async def read(self, model: type[AnyResource], name: str) -> AnyResource:
+    async def read(self, model: "type[AnyResource]", name: str) -> AnyResource:
         """Read one object of ours. Raises CliError with NOT_FOUND where it is not there."""
         return parse(model, await self.document(model, name))
 
-    async def document(self, model: type[Resource], name: str) -> Document:
+    async def document(self, model: "type[Resource]", name: str) -> Document:
         """Read one object as the API server sent it."""
+        return await self.one(resource_of(model.definition), name)
+
+    async def one(self, resource: ApiResource, name: str) -> Document:
+        """Read one object of the namespace. Raises CliError with NOT_FOUND where it is not there."""
         try:
-            return await self.kubernetes.get(resource_of(model.definition), self.namespace, name)
+            return await self.kubernetes.get(resource, self.namespace, name)
         except ApiNotFound as error:
             raise CliError(
-                f'{model.definition.kind} "{name}" not found in namespace "{self.namespace}"',
+                f'{resource.kind} "{name}" not found in namespace "{self.namespace}"',
                 code=ExitCode.NOT_FOUND,
-                advice=_not_found_advice(model, error),
+                advice=_not_found_advice(resource, error),
             ) from error
 
-    async def documents(self, model: type[Resource], *, everywhere: bool = False) -> list[Document]:
+    async def documents(self, model: "type[Resource]", *, everywhere: bool = False) -> list[Document]:
         """List the objects of one kind, by namespace and name."""
-        page = await self.kubernetes.list_all(resource_of(model.definition), None if everywhere else self.namespace)
-        return sorted(page.items, key=lambda one: (one["metadata"].get("namespace", ""), one["metadata"]["name"]))
+        return list((await self.page(resource_of(model.definition), everywhere=everywhere)).items)
+
+    async def page(self, resource: ApiResource, *, everywhere: bool = False, selector: str | None = None) -> Page:
+        """List the objects of one kind as they are, by namespace and name."""
+        namespace = None if everywhere else self.namespace
+        page = await self.kubernetes.list_all(resource, namespace, label_selector=selector)
+        items = sorted(page.items, key=lambda one: (one["metadata"].get("namespace", ""), one["metadata"]["name"]))
+        return Page(items=tuple(items), resource_version=page.resource_version)
+
+    async def trackers(self, typed: Sequence[str]) -> list[str]:
+        """Return the names of the trackers that were typed, as names or as numbers of pull requests."""
+        names = [read_tracker(one) for one in typed]
+        numbers: dict[str, int] = {}
+        if any(one.number for one in names):
+            numbers = {name_of(one): int(one["spec"]["number"]) for one in (await self.page(TRACKERS)).items}
+        return choose_trackers(names, numbers, self.namespace)
+
+    async def tracker(self, typed: str) -> str:
+        """Return the name of the one tracker that was typed."""
+        return (await self.trackers([typed]))[0]
 
     async def user_name(self) -> str:
         """Return one's own name as the API server authenticates it."""
@@ -67,8 +132,10 @@ class Session:
         return str(answer["status"]["userInfo"]["username"])
 
 
-def parse(model: type[AnyResource], document: Document) -> AnyResource:
+def parse(model: "type[AnyResource]", document: Document) -> AnyResource:
     """Read a document into its model."""
+    from pydantic import ValidationError
+
     try:
         return model.from_wire(document)
     except ValidationError as error:
@@ -81,20 +148,29 @@ def parse(model: type[AnyResource], document: Document) -> AnyResource:
         ) from error
 
 
-def _not_found_advice(model: type[Resource], error: ApiError) -> str:
-    if model is PullRequestTracker:
+def _not_found_advice(resource: ApiResource, error: ApiError) -> str:
+    if resource == TRACKERS:
         return "`pilotage get -A` lists every tracker that you may see"
     return error.message
 
 
 @asynccontextmanager
-async def connect(target: Target) -> AsyncIterator[Kubernetes]:
-    """Open the cluster that kubectl would speak with."""
-    from crds.api.kubernetes import KubernetesApi
+async def connect(target: Target) -> AsyncIterator[Cluster]:
+    """Open the cluster that kubectl would reach, with the small client where it serves what is configured."""
+    from crds.api.access import NeedsClient
+    from crds.api.light import LightApi
 
     kubeconfig = str(target.kubeconfig) if target.kubeconfig else None
-    async with await KubernetesApi.connect(kubeconfig=kubeconfig, context=target.context) as kubernetes:
-        yield kubernetes
+    try:
+        light = LightApi.connect(kubeconfig=kubeconfig, context=target.context)
+    except NeedsClient:
+        from crds.api.kubernetes import KubernetesApi
+
+        async with await KubernetesApi.connect(kubeconfig=kubeconfig, context=target.context) as kubernetes:
+            yield kubernetes
+    else:
+        async with light:
+            yield light
 
 
 opener: Opener = connect

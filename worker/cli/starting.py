@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from activities.discovery import tracker_name
 from crds.api.ports import ApiConflict, Document, resource_of
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.resource import Resource
 from crds.rules.field_errors import errors_of, summarize
 from crds.v1alpha1.argocd_instance import ArgoCDInstance

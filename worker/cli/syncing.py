@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from worker.cli.commands import DEFAULT_TIMEOUT_SECONDS, TimeoutOption
+from worker.cli.commands import (
+    DEFAULT_TIMEOUT_SECONDS,
+    DryRunOption,
+    ReasonOption,
+    TimeoutOption,
+    checked_reason,
+    finish,
+)
 from worker.cli.options import (
     ContextOption,
     KubeconfigOption,
@@ -32,6 +39,8 @@ def add_sync(app: typer.Typer) -> None:
 def sync(
     invocation: typer.Context,
     name: TrackerArgument,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
     timeout: TimeoutOption = DEFAULT_TIMEOUT_SECONDS,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
@@ -39,24 +48,29 @@ def sync(
     context: ContextOption = None,
 ) -> None:
     """Read labels and comments now, and have the pull request show what is true."""
+    from worker.cli.commanding import Answer, Request, send
     from worker.cli.exits import ExitCode
     from worker.cli.output import documents, line, note
     from worker.cli.session import Session, with_session
-    from worker.cli.speaking import Answer, Word, speak
 
     async def act(session: Session) -> tuple[Answer, "LabelSync | None"]:
-        answer = await speak(session, name, Word(verb="sync"), timeout_seconds=timeout)
-        if answer.code is not ExitCode.OK:
+        tracker = await session.tracker(name)
+        request = Request(verb="sync", reason=checked_reason(reason), dry_run=dry_run)
+        answer = await send(session, tracker, request, timeout_seconds=timeout)
+        if dry_run or answer.code is not ExitCode.OK:
             return answer, None
-        return answer, await _await_result(session, name, answer.document["metadata"]["uid"], timeout)
+        return answer, await _await_result(session, tracker, answer.document["metadata"]["uid"], timeout)
 
     answer, result = with_session(choose(invocation, namespace, kubeconfig, context), act)
+    if dry_run:
+        finish([answer], output)
+        return
     if result is None:
         line(answer.text)
         note(answer.advice or f"no result after {timeout:g} s; `pilotage show {name}` shows it once it is there")
         raise typer.Exit(answer.code if answer.code is not ExitCode.OK else ExitCode.TIMEOUT)
-    if output is Output.TABLE:
-        line(_told(name, result))
+    if output.for_people:
+        line(_line(name, result))
     else:
         documents(_document(result), output)
     if result.errors:
@@ -79,7 +93,7 @@ async def _await_result(session: "Session", name: str, request: str, timeout_sec
     return None
 
 
-def _told(name: str, result: "LabelSync") -> str:
+def _line(name: str, result: "LabelSync") -> str:
     changed = [*(f"+{one}" for one in result.labels_added), *(f"-{one}" for one in result.labels_removed)]
     found = "consistent" if not changed and not result.errors else ", ".join([*changed, *result.errors])
     return f"{name}: {result.initial_state or 'no state'} -> {result.final_state or 'no state'}: {found}"

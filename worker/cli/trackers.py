@@ -1,37 +1,20 @@
-"""What a tracker says, as short texts: pure, shared by get, show, watch, why and the demo."""
+"""A tracker as short texts: pure, shared by show, watch, why and the demo."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from crds.conditions import Condition, ConditionStatus, ConditionType
 from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from crds.v1alpha1.tests_status import TestStatus
 from crds.v1alpha1.tracker_status import PromotionRecord, WaitingFor
+from worker.cli.values import age, short
 
-COLUMNS = ("NAME", "PR", "TITLE", "ENV", "STATE", "WAITING-FOR", "AGE")
 TEST_COLUMNS = ("TEST", "RUNNER", "REQUIRED", "STATE", "ROUND", "TRY", "TOOK", "DETAIL", "LINK")
 PROMOTION_COLUMNS = ("FROM", "TO", "RESULT", "POLICY", "ARTIFACT", "BY", "AGE")
 CONDITION_COLUMNS = ("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE")
 
 LOST_REASONS = frozenset({"Terminated", "Failed", "Lost"})
 """Reasons of `WorkflowAvailable=False` that a restart repairs."""
-
-SHORT_REVISION_LENGTH = 10
-TITLE_LENGTH = 40
-FULL_HASH_LENGTHS = (40, 64)
-
-
-def now() -> datetime:
-    """Return the time of this moment, UTC."""
-    return datetime.now(UTC)
-
-
-def short(revision: str | None) -> str:
-    """Shorten a commit hash; a branch or tag stays as it is."""
-    if revision is None:
-        return ""
-    is_hash = len(revision) in FULL_HASH_LENGTHS and all(letter in "0123456789abcdef" for letter in revision)
-    return f"{revision[:SHORT_REVISION_LENGTH]}…" if is_hash else revision
 
 
 def describe_artifact(artifact: Artifact | None) -> str:
@@ -42,44 +25,12 @@ def describe_artifact(artifact: Artifact | None) -> str:
     return f"{artifact.tag} ({revision})" if artifact.tag else revision
 
 
-def age(since: datetime | None, until: datetime) -> str:
-    """Write a span as kubectl does: its two largest units at most."""
-    if since is None:
-        return ""
-    seconds = max(int((until - since) / timedelta(seconds=1)), 0)
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes, seconds = divmod(rest, 60)
-    if days:
-        return f"{days}d{hours}h" if days < 10 and hours else f"{days}d"
-    if hours:
-        return f"{hours}h{minutes}m" if minutes else f"{hours}h"
-    return (
-        f"{minutes}m{seconds}s" if minutes and minutes < 10 and seconds else f"{minutes}m" if minutes else f"{seconds}s"
-    )
-
-
 def state_of(tracker: PullRequestTracker) -> str:
     """Return the state, also before the first status was written."""
     status = tracker.status
     if status.state is None:
         return "New"
     return f"{status.state} ({status.held_state})" if status.held_state else status.state.value
-
-
-def row(tracker: PullRequestTracker, at: datetime) -> list[str]:
-    """Return the cells of `pilotage get`."""
-    status = tracker.status
-    title = (status.pull_request.title if status.pull_request else None) or ""
-    return [
-        tracker.metadata.name,
-        str(tracker.spec.number),
-        title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…",
-        status.environment or tracker.spec.environment,
-        state_of(tracker),
-        status.waiting_for.what.value if status.waiting_for else "",
-        age(tracker.metadata.creation_timestamp, at),
-    ]
 
 
 def waiting_line(waiting: WaitingFor, at: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.rules.documents import validate_documents
 from worker.cli.exits import CliError, ExitCode
 

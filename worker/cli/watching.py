@@ -42,7 +42,7 @@ def watch(
     from worker.cli.session import Session, with_session
 
     async def follow_it(session: Session) -> ExitCode:
-        return await follow(session, name, timeout_seconds=timeout)
+        return await follow(session, await session.tracker(name), timeout_seconds=timeout)
 
     code = with_session(choose(invocation, namespace, kubeconfig, context), follow_it)
     if code is not ExitCode.OK:
@@ -99,7 +99,7 @@ class LineView:
 
     def show(self, tracker: "PullRequestTracker") -> None:
         """Print what differs from the view before."""
-        from worker.cli import trackers
+        from worker.cli import trackers, values
 
         status = tracker.status
         state = " ".join(part for part in (trackers.state_of(tracker), status.environment or "") if part)
@@ -111,7 +111,7 @@ class LineView:
             + (f": {record.error}" if record.error else "")
             for record in status.promotions
         ]
-        at = f"{trackers.now():%H:%M:%S}"
+        at = f"{values.now():%H:%M:%S}"
         for text in lines:
             if text not in self._last:
                 line(f"{at} {tracker.metadata.name} {one_line(text)}")
@@ -155,12 +155,14 @@ def render(tracker: "PullRequestTracker") -> Any:
     from rich.console import Group
     from rich.text import Text
 
-    from worker.cli import trackers
+    from worker.cli import trackers, values
+    from worker.cli.listing import Listing
     from worker.cli.output import rich_table
 
-    at = trackers.now()
+    at = values.now()
     status = tracker.status
-    parts: list[Any] = [rich_table(trackers.COLUMNS, [trackers.row(tracker, at)])]
+    listing = Listing()
+    parts: list[Any] = [rich_table(listing.columns, [listing.row(tracker.to_wire(), at)])]
     if status.waiting_for:
         parts.append(Text(one_line(f"waits for {trackers.waiting_line(status.waiting_for, at)}")))
         if status.waiting_for.unblock_with:

@@ -24,7 +24,7 @@ from activities.flux.subscriptions import (
     from_flux_provider,
     from_provider,
 )
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.rules.field_errors import errors_of
 from crds.v1alpha1.commit_status import CommitStatus
 from crds.v1alpha1.flux_provider import GitProviderType, Provider

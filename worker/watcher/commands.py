@@ -161,7 +161,9 @@ class CommandExecutor:
             )
         if spec.verb is CommandVerb.RESTART:
             return await self._restart(entry, spec, tracker, document)
-        if tracker.deleting_since is None or sent:
+        if spec.verb is CommandVerb.REFRESH and await self._promotions.poke(tracker.current):
+            return CommandAnswer(accepted=True, message="hosts, places and declarations are read again now")
+        if spec.verb is not CommandVerb.REFRESH and (tracker.deleting_since is None or sent):
             attempt = tracker.of_attempt(claim.attempt or tracker.attempt)
             answer = await self._promotions.execute(attempt, spec.verb.value, _command(entry, spec, claim))
             if answer is not None:

@@ -8,7 +8,7 @@ from crds.v1alpha1.tracker_status import TrackerState
 from deploy.local.demo.evidence import Evidence
 from deploy.local.demo.hosts import HOSTS
 from deploy.local.sandbox.seed import DEV_APP, PROD_APP, STAGING_APP
-from worker.cli import trackers
+from worker.cli import trackers, values
 from worker.cli.output import line, table
 
 EXPECTED_RUNS = 4
@@ -126,7 +126,7 @@ def _judge(promise: str, kept: bool, found: str) -> Expectation:
 def print_report(evidence: Evidence, judged: list[Expectation]) -> None:
     """Print records, tests, figures and the judgement."""
     status = evidence.tracker.status
-    at = trackers.now()
+    at = values.now()
     line()
     line("Promotion records (status.promotions)")
     table(trackers.PROMOTION_COLUMNS, [trackers.promotion_row(record, at) for record in status.promotions])

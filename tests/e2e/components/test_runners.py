@@ -2,7 +2,7 @@
 
 import httpx
 
-from crds.model import API_VERSION
+from crds.group import API_VERSION
 from crds.rules.secrets import CONSENT_LABEL
 from tests.e2e.cluster import Document
 from tests.e2e.components.conftest import OpenStory

@@ -6,12 +6,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from crds.api.ports import ApiError, ApiUnavailable, Document, resource_of
-from crds.model import API_VERSION, GROUP
+from crds.group import API_VERSION, GROUP
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.session import Session, for_people, parse
 from worker.cli.trackers import command_environment, lost
+from worker.cli.values import short
 
 POLL_INITIAL_SECONDS = 0.2
 POLL_MAXIMUM_SECONDS = 2.0
@@ -25,18 +26,20 @@ NO_LIMIT: Turn = nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Word:
-    """What a person says."""
+class Request:
+    """What a person asks for."""
 
     verb: str
     reason: str | None = None
     environment: str | None = None
     revision: str | None = None
+    dry_run: bool = False
+    """Whether the API server only judges whether it may be given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A command as it stands, and what to tell of it."""
+    """A command as it stands, as text and exit code."""
 
     document: Document
     """The command; a Kubernetes `Status` where there is none to show."""
@@ -45,34 +48,38 @@ class Answer:
     advice: str = ""
 
 
-async def speak(
-    session: Session, name: str, word: Word, *, timeout_seconds: float | None, turn: Turn = NO_LIMIT
+async def send(
+    session: Session, name: str, request: Request, *, timeout_seconds: float | None, turn: Turn = NO_LIMIT
 ) -> Answer:
     """Create the command for one tracker and wait for its answer; None waits for nothing."""
     async with turn:
-        created = await _create(session, name, word)
+        created = await _create(session, name, request)
+    if request.dry_run:
+        return _judged(created)
     if timeout_seconds is None:
         command = created["metadata"]["name"]
         return Answer(document=created, code=ExitCode.OK, text=f"promotioncommand/{command} created")
-    return _told(await _await_answer(session, created, timeout_seconds, turn), timeout_seconds)
+    return _answer_of(await _await_answer(session, created, timeout_seconds, turn), timeout_seconds)
 
 
-async def speak_to_all(
-    session: Session, names: Sequence[str], word: Word, *, timeout_seconds: float | None
+async def send_to_all(
+    session: Session, names: Sequence[str], request: Request, *, timeout_seconds: float | None
 ) -> list[Answer]:
-    """Say the same to several trackers; each has its own answer, an error too, and hides no other's."""
+    """Create the same command for several trackers; each has its own answer, an error too, and hides no other's."""
+    if len(names) == 1:
+        return [await send(session, names[0], request, timeout_seconds=timeout_seconds)]
     # Only calls take turns, not waits: where nobody answers, the last one has waited no longer than the first.
     turn = asyncio.Semaphore(CALLS_AT_ONCE)
 
-    async def speak_to(name: str) -> Answer:
+    async def send_one(name: str) -> Answer:
         try:
-            return await speak(session, name, word, timeout_seconds=timeout_seconds, turn=turn)
+            return await send(session, name, request, timeout_seconds=timeout_seconds, turn=turn)
         except ApiError as error:
-            return _failed(name, word, for_people(error))
+            return _failed(name, request, for_people(error))
         except CliError as error:
-            return _failed(name, word, error)
+            return _failed(name, request, error)
 
-    return list(await asyncio.gather(*(speak_to(name) for name in names)))
+    return list(await asyncio.gather(*(send_one(name) for name in names)))
 
 
 async def lost_trackers(session: Session) -> list[str]:
@@ -81,32 +88,33 @@ async def lost_trackers(session: Session) -> list[str]:
     return [tracker.metadata.name for tracker in trackers if lost(tracker)]
 
 
-async def _create(session: Session, name: str, word: Word) -> Document:
+async def _create(session: Session, name: str, request: Request) -> Document:
     tracker = await session.read(PullRequestTracker, name)
     requested_by = await session.user_name()
     # A restart is asked for where the tracker begins, and so is everything for an attempt of which no status speaks
     # yet: hop and revision of the one before are past. Everything else is for the hop at hand.
-    hop_known = word.verb != "restart" and tracker.status.attempt in (None, tracker.spec.attempt)
+    hop_known = request.verb != "restart" and tracker.status.attempt in (None, tracker.spec.attempt)
     hop = tracker.status.hop if hop_known else None
     spec = {
         "trackerRef": {"name": name},
-        "verb": word.verb,
-        "environment": word.environment or (command_environment(tracker) if hop_known else tracker.spec.environment),
-        "revision": word.revision or (tracker.status.revision if hop_known else None),
-        "targetRevisions": hop.diverged if hop is not None and word.verb == "promote" else None,
+        "verb": request.verb,
+        "environment": request.environment or (command_environment(tracker) if hop_known else tracker.spec.environment),
+        "revision": request.revision or (tracker.status.revision if hop_known else None),
+        "targetRevisions": hop.diverged if hop is not None and request.verb == "promote" else None,
         "requestedBy": requested_by,
-        "reason": word.reason,
+        "reason": request.reason,
     }
     document = {
         "apiVersion": API_VERSION,
         "kind": PromotionCommand.definition.kind,
         "metadata": {
-            "generateName": f"{name}-{word.verb}"[:GENERATE_NAME_LENGTH].rstrip("-.") + "-",
+            "generateName": f"{name}-{request.verb}"[:GENERATE_NAME_LENGTH].rstrip("-.") + "-",
             "namespace": session.namespace,
         },
         "spec": {field: value for field, value in spec.items() if value},
     }
-    return await session.kubernetes.create(resource_of(PromotionCommand.definition), session.namespace, document)
+    resource = resource_of(PromotionCommand.definition)
+    return await session.kubernetes.create(resource, session.namespace, document, dry_run=request.dry_run)
 
 
 async def _await_answer(session: Session, created: Document, timeout_seconds: float, turn: Turn) -> Document:
@@ -124,7 +132,18 @@ async def _await_answer(session: Session, created: Document, timeout_seconds: fl
     return document
 
 
-def _told(document: Document, timeout_seconds: float) -> Answer:
+def _judged(document: Document) -> Answer:
+    spec = document["spec"]
+    revision = f" at {short(spec['revision'])}" if spec.get("revision") else ""
+    return Answer(
+        document=document,
+        code=ExitCode.OK,
+        text=f"{spec['trackerRef']['name']}: {spec['verb']} ({spec['environment']}){revision} may be given (dry run)",
+        advice="nothing was created; whether the promotion accepts it is known once it is given",
+    )
+
+
+def _answer_of(document: Document, timeout_seconds: float) -> Answer:
     command = parse(PromotionCommand, document)
     tracker, verb, environment = command.spec.tracker_ref.name, command.spec.verb, command.spec.environment
     subject = f"{tracker}: {verb} ({environment})"
@@ -152,7 +171,7 @@ def _told(document: Document, timeout_seconds: float) -> Answer:
     )
 
 
-def _failed(name: str, word: Word, error: CliError) -> Answer:
+def _failed(name: str, request: Request, error: CliError) -> Answer:
     status = {
         "apiVersion": "v1",
         "kind": "Status",
@@ -160,5 +179,5 @@ def _failed(name: str, word: Word, error: CliError) -> Answer:
         "message": error.message,
         "details": {"group": GROUP, "kind": PullRequestTracker.definition.kind, "name": name},
     }
-    text = f"{name}: {word.verb} failed: {error.message}"
+    text = f"{name}: {request.verb} failed: {error.message}"
     return Answer(document=status, code=error.code, text=text, advice=error.advice)

@@ -1,0 +1,77 @@
+"""The rows of `pilotage get`, read from documents as they are: a short command loads no model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crds.api.ports import Document
+from worker.cli.values import age, read_time, short
+
+COLUMNS = ("NAME", "PR", "ENV", "STATE", "WAITING-FOR", "AGE", "TITLE")
+WIDE_COLUMNS = ("NAME", "PR", "REPO", "ENV", "STATE", "REASON", "WAITING-FOR", "OBJECT", "REVISION", "AGE", "TITLE")
+TITLE_LENGTH = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Which columns are shown."""
+
+    wide: bool = False
+    everywhere: bool = False
+    """Whether the namespace stands first."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        columns = WIDE_COLUMNS if self.wide else COLUMNS
+        return ("NAMESPACE", *columns) if self.everywhere else columns
+
+    def row(self, tracker: Document, at: datetime) -> list[str]:
+        """Return the cells of one tracker."""
+        cells = _cells(tracker, at)
+        return [cells[column] for column in self.columns]
+
+
+def state_of(tracker: Document) -> str:
+    """Return the state, with the one that a held tracker goes back to; `New` before the first status."""
+    status = _map(tracker, "status")
+    held = status.get("heldState")
+    return f"{status.get('state')} ({held})" if held else str(status.get("state") or "New")
+
+
+def plain_state_of(tracker: Document) -> str:
+    """Return the state alone; empty before the first status."""
+    return str(_map(tracker, "status").get("state") or "")
+
+
+def _cells(tracker: Document, at: datetime) -> dict[str, str]:
+    metadata, spec, status = (_map(tracker, key) for key in ("metadata", "spec", "status"))
+    waiting = _map(status, "waitingFor")
+    title = str(_map(status, "pullRequest").get("title") or "")
+    return {
+        "NAMESPACE": str(metadata.get("namespace") or ""),
+        "NAME": str(metadata.get("name") or ""),
+        "PR": str(spec.get("number") or ""),
+        "REPO": str(_map(spec, "repositoryRef").get("name") or ""),
+        "ENV": str(status.get("environment") or spec.get("environment") or ""),
+        "STATE": state_of(tracker),
+        "REASON": str(status.get("reason") or ""),
+        "WAITING-FOR": str(waiting.get("what") or ""),
+        "OBJECT": str(waiting.get("object") or ""),
+        "REVISION": short(str(status.get("revision") or "")),
+        "AGE": age(read_time(metadata.get("creationTimestamp")), at),
+        "TITLE": title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…",
+    }
+
+
+def _map(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a map within a document; empty where there is none."""
+    found = holder.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def lines_of(grid: Sequence[Sequence[str]], widths: Sequence[int], *, gap: str, limit: int | None) -> list[str]:
+    """Align rows; with a limit each line is cut to it, so that a terminal wraps none."""
+    lines = [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid]
+    return lines if limit is None else [one if len(one) <= limit else f"{one[: limit - 1]}…" for one in lines]
