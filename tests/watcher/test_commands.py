@@ -173,7 +173,6 @@ async def test_a_refresh_has_the_workflow_look_again_and_is_no_update(scene: Sce
 
 async def test_a_refresh_of_a_promotion_that_is_over_names_restart(scene: Scene) -> None:
     scene.promotions.states = {RUNNING: WorkflowState.COMPLETED}
-    scene.promotions.poke_answers = False
     answer = await scene.run(command_document("refresh"))
     assert (answer["accepted"], "restart web-412" in answer["message"]) == (False, True)
 
