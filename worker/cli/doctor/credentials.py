@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from pydantic import ValidationError
 
-from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, Kubernetes, SecretData, resource_of
+from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, SecretData, resource_of
 from crds.conditions import ConditionStatus, ConditionType, find_condition
 from crds.model import Scope
 from crds.rules.secrets import CONSENT_LABEL, NamedSecret, consents, named_secrets
@@ -32,7 +32,7 @@ WEBHOOK_FIELD = "webhookSecretRef"
 
 
 async def credentials(
-    kubernetes: Kubernetes, namespaces: Sequence[str], *, system_namespace: str
+    kubernetes: Cluster, namespaces: Sequence[str], *, system_namespace: str
 ) -> AsyncIterator[Finding]:
     """Yield what is to be said of each declared connection, in each namespace, or in all where none is named."""
     for kind in CONNECTIONS:
@@ -55,7 +55,7 @@ async def credentials(
                     yield finding
 
 
-async def _declared(kubernetes: Kubernetes, declared: Connection, system_namespace: str) -> AsyncIterator[Finding]:
+async def _declared(kubernetes: Cluster, declared: Connection, system_namespace: str) -> AsyncIterator[Finding]:
     namespace = declared.metadata.namespace or ""
     home = namespace or system_namespace
     yield _reached(declared, namespace)

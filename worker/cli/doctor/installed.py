@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, Document, Kubernetes
+from crds.api.ports import ApiError, ApiForbidden, ApiNotFound, ApiResource, Document
 from crds.conditions import ConditionStatus
-from crds.model import VERSION
+from crds.group import VERSION
 from crds.schema.admission import API_GROUP, admission_documents
 from crds.schema.generate import all_definitions
 from worker.cli.findings import Finding, unknown, well, wrong
+from worker.cli.session import Cluster
 
 DEFINITIONS = ApiResource(
     group="apiextensions.k8s.io",
@@ -24,7 +25,7 @@ _PLURALS = {
 }
 
 
-async def definitions(kubernetes: Kubernetes) -> AsyncIterator[Finding]:
+async def definitions(kubernetes: Cluster) -> AsyncIterator[Finding]:
     """Yield what is to be said of each definition."""
     for wanted in all_definitions():
         name = wanted["metadata"]["name"]
@@ -39,7 +40,7 @@ async def definitions(kubernetes: Kubernetes) -> AsyncIterator[Finding]:
             yield well("definition", f"{name} is installed")
 
 
-async def admissions(kubernetes: Kubernetes) -> AsyncIterator[Finding]:
+async def admissions(kubernetes: Cluster) -> AsyncIterator[Finding]:
     """Yield what is to be said of each admission policy and each binding."""
     for wanted in admission_documents():
         kind, name = wanted["kind"], wanted["metadata"]["name"]
@@ -63,7 +64,7 @@ def holds(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-async def _read(kubernetes: Kubernetes, resource: ApiResource, name: str) -> Document | Finding:
+async def _read(kubernetes: Cluster, resource: ApiResource, name: str) -> Document | Finding:
     subject = "definition" if resource is DEFINITIONS else "admission"
     try:
         return await kubernetes.get(resource, None, name)

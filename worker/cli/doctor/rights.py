@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crds.api.ports import ApiError, ApiResource, Kubernetes
+from crds.api.ports import ApiError, ApiResource
 from crds.schema.roles import RECEIVER, WORKER
 from worker.cli.findings import Finding, unknown, well, wrong
+from worker.cli.session import Cluster
 
 # https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 _GROUP = "authorization.k8s.io"
@@ -33,9 +34,7 @@ class _Right:
         return f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}"
 
 
-async def rights(
-    kubernetes: Kubernetes, namespaces: Sequence[str], accounts: Mapping[str, str]
-) -> AsyncIterator[Finding]:
+async def rights(kubernetes: Cluster, namespaces: Sequence[str], accounts: Mapping[str, str]) -> AsyncIterator[Finding]:
     """Yield what each process may not do, in each namespace, or in all where none is named.
 
     `accounts` names the service account of a process as `namespace:name`; without one the rights are those of who asks.
@@ -69,7 +68,7 @@ def _rights(rules: Sequence[Mapping[str, Any]]) -> list[_Right]:
     ]
 
 
-async def _denied(kubernetes: Kubernetes, wanted: Sequence[_Right], namespace: str, account: str) -> list[_Right]:
+async def _denied(kubernetes: Cluster, wanted: Sequence[_Right], namespace: str, account: str) -> list[_Right]:
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def allowed(right: _Right) -> bool:
@@ -80,7 +79,7 @@ async def _denied(kubernetes: Kubernetes, wanted: Sequence[_Right], namespace: s
     return [right for right, may in zip(wanted, answers, strict=True) if not may]
 
 
-async def _allowed(kubernetes: Kubernetes, right: _Right, namespace: str, account: str) -> bool:
+async def _allowed(kubernetes: Cluster, right: _Right, namespace: str, account: str) -> bool:
     resource, _, subresource = right.resource.partition("/")
     attributes = {
         "group": right.group,
