@@ -24,7 +24,8 @@ def test_help_lists_every_command(run: Run) -> None:
     commanding = ["retest", "retry", "promote", "hold", "release", "abort", "refresh", "restart"]
     starting = ["init", "track", "sync"]
     processes = ["worker", "watcher", "receiver", "validate", "crds"]
-    commands = [*looking, *commanding, *starting, *processes, "completion", "version", "help", "flux"]
+    operating = ["doctor", "setup"]
+    commands = [*looking, *commanding, *starting, *operating, *processes, "completion", "version", "help", "flux"]
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:")[2].split("\n") if line] == commands
 

@@ -15,6 +15,7 @@ from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from worker.cli.findings import Finding, unknown, well, wrong
+from worker.cli.session import Cluster
 from worker.receiver.hooks import KINDS as HOOKED
 from worker.receiver.hooks import Hook
 from worker.receiver.secrets import SECRET_KEY
