@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Processes that the tests start would compile every module again, each of them.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test docs conformance coverage check format generate bench chaos clean lock mutants record-histories accept-command-order
+.PHONY: help venv binaries demo up down status test docs conformance coverage check format generate manifests bench chaos clean lock mutants record-histories accept-command-order
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,7 @@ check: $(STAMP) ## Format, lint, types, import rules, terms, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m worker crds --check
+	$(BIN)/python -m deploy.local.chart --check
 	$(BIN)/python -m tests.architecture.driven
 	$(BIN)/python -m tests.architecture.terms
 	$(BIN)/python -m tests.architecture.command_order --check
@@ -90,6 +91,9 @@ format: $(STAMP) ## Format and fix what can be fixed
 
 generate: $(STAMP) ## Write the generated files
 	$(BIN)/python -m worker crds --write
+
+manifests: $(STAMP) ## Render the chart's examples into deploy/manifests (builds the pinned helm once, in minutes)
+	@$(BIN)/python -m deploy.local.chart
 
 mutants: $(STAMP) ## Change each condition of workflow rules and see whether a test notices, in half an hour (RULES=... only some)
 	$(BIN)/python -m tests.mutants.run $(RULES)

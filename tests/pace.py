@@ -32,6 +32,7 @@ BUDGET_SECONDS: Mapping[str, int] = {
     "tests/docs": 30,
     "tests/local": 120,
     "tests/crds": 90,
+    "tests/chart": 40,
     "tests/sandbox": 60,
     "tests/security": 90,
     "tests/providers": 90,

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from io import StringIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -15,12 +15,21 @@ from ruamel.yaml import YAML
 from crds.schema.admission import ADMISSIONS, admission_documents
 from crds.schema.definitions import custom_resource_definition
 from crds.schema.reference import reference_pages
-from crds.schema.roles import flux_documents, receiver_documents, role_documents, worker_documents
+from crds.schema.roles import (
+    flux_documents,
+    process_rights,
+    receiver_documents,
+    role_documents,
+    watcher_documents,
+    worker_documents,
+)
 from crds.v1alpha1.kinds import KINDS
 
 CRD_FOLDER = "deploy/crds"
 ADMISSION_FOLDER = "deploy/manifests/admission"
 ROLES_FOLDER = "deploy/manifests/roles"
+CHART_FOLDER = "deploy/helm/pilotage/files"
+"""A chart can include only what is in its folder: the definitions, policies and roles stand there a second time."""
 REFERENCE_FOLDER = "docs/reference"
 WRITTEN_BY_HAND = frozenset(f"{REFERENCE_FOLDER}/{page}.md" for page in ("cli", "metrics"))
 """Pages there that no model makes; a test holds the metrics against what is served."""
@@ -39,6 +48,10 @@ _RECEIVER_HEADER = (
 _FLUX_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
     "docs/guides/flux-events.md says what they are for.\n"
+)
+_WATCHER_HEADER = (
+    "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
+    "docs/operate/install.md says what they are for.\n"
 )
 _WORKER_HEADER = (
     "# Generated from crds/schema/roles.py by `python -m crds.schema.generate`; "
@@ -83,6 +96,17 @@ def generated_files() -> dict[str, str]:
     files[f"{ROLES_FOLDER}/receiver.yaml"] = _RECEIVER_HEADER + to_yaml(receiver_documents())
     files[f"{ROLES_FOLDER}/flux.yaml"] = _FLUX_HEADER + to_yaml(flux_documents())
     files[f"{ROLES_FOLDER}/worker.yaml"] = _WORKER_HEADER + to_yaml(worker_documents())
+    files[f"{ROLES_FOLDER}/watcher.yaml"] = _WATCHER_HEADER + to_yaml(watcher_documents())
+    files |= {
+        path.replace(folder, f"{CHART_FOLDER}/{PurePosixPath(folder).name}", 1): text
+        for path, text in files.items()
+        for folder in (CRD_FOLDER, ADMISSION_FOLDER)
+        if path.startswith(folder)
+    }
+    files[f"{CHART_FOLDER}/rights/people.yaml"] = _ROLES_HEADER + to_yaml(
+        [{one["metadata"]["name"]: one["rules"] for one in role_documents()}]
+    )
+    files[f"{CHART_FOLDER}/rights/processes.yaml"] = _WATCHER_HEADER + to_yaml([process_rights()])
     files |= {f"{REFERENCE_FOLDER}/{name}": text for name, text in reference_pages().items()}
     return files
 
@@ -97,6 +121,9 @@ def stale_files(root: Path) -> tuple[str, ...]:
             (CRD_FOLDER, "*.yaml"),
             (ADMISSION_FOLDER, "*.yaml"),
             (ROLES_FOLDER, "*.yaml"),
+            (CHART_FOLDER, "crds/*.yaml"),
+            (CHART_FOLDER, "admission/*.yaml"),
+            (CHART_FOLDER, "rights/*.yaml"),
             (REFERENCE_FOLDER, "*.md"),
         )
         for path in sorted((root / folder).glob(pattern))

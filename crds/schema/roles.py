@@ -1,4 +1,4 @@
-"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace, and those of receiver and worker.
+"""Roles of the people around a promotion, as ClusterRoles to be bound in a namespace, and those of our processes.
 
 `environments` carries the verbs of commands and of the admission policies (crds/schema/admission.py): they are no verbs
 of the Kubernetes API, and grant nothing but what they are named after.
@@ -7,6 +7,8 @@ of the Kubernetes API, and grant nothing but what they are named after.
 from collections.abc import Sequence
 from typing import Any
 
+from crds.model import Scope
+from crds.schema.admission import ADMISSIONS
 from crds.v1alpha1.kinds import KINDS
 from crds.v1alpha1.promotion_command import CommandVerb
 
@@ -39,8 +41,14 @@ _CONFIGURATION = (
 )
 
 
-def _rule(resources: Sequence[str], verbs: Sequence[str], *, group: str = "pilotage.dev") -> dict[str, Any]:
-    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+_ADMISSION = "admissionregistration.k8s.io"
+
+
+def _rule(
+    resources: Sequence[str], verbs: Sequence[str], *, group: str = "pilotage.dev", names: Sequence[str] = ()
+) -> dict[str, Any]:
+    named = {"resourceNames": list(names)} if names else {}
+    return {"apiGroups": [group], "resources": list(resources), **named, "verbs": list(verbs)}
 
 
 _SEE = (_rule(_ALL_KINDS, _READ), _rule(("events",), _READ, group=""))
@@ -109,6 +117,53 @@ WORKER: tuple[dict[str, Any], ...] = (
 )
 
 
+WATCHER: tuple[dict[str, Any], ...] = (
+    _rule(_ALL_KINDS, _READ),
+    # It alone writes what people read of a promotion, and the finalizer of a tracker; its spec is what people wrote.
+    _rule(tuple(f"{plural}/status" for plural in _ALL_KINDS), ("patch",)),
+    _rule(("pullrequesttrackers",), ("patch",)),
+    # Of a tracker that goes.
+    _rule(("driftmonitors",), ("delete",)),
+    _rule(("events",), ("create",), group=""),
+    # Whose uid tells one cluster from another (worker/watcher/installation.py).
+    _rule(("namespaces",), ("get",), group="", names=("default",)),
+    # Without the policy nobody's name is verified, and commands are refused (crds/api/verification.py).
+    _rule(
+        ("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+        ("get",),
+        group=_ADMISSION,
+        names=tuple(sorted(one.name for one in ADMISSIONS)),
+    ),
+)
+
+
+UNINSTALL: tuple[dict[str, Any], ...] = (
+    # Takes the finalizer off every tracker, once nothing is left that would.
+    _rule(("pullrequesttrackers",), ("list", "patch")),
+)
+
+
+PROCESSES = {"watcher": WATCHER, "worker": WORKER, "receiver": RECEIVER, "uninstall": UNINSTALL}
+_CLUSTER_SCOPED = frozenset(
+    {
+        *(model.definition.plural for model in KINDS if model.definition.scope is Scope.CLUSTER),
+        "namespaces",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+    }
+)
+
+
+def within_namespaces(rules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out of rules what a Role cannot grant: resources that are in no namespace."""
+    kept = [{**rule, "resources": [one for one in rule["resources"] if not _of_the_cluster(one)]} for rule in rules]
+    return [rule for rule in kept if rule["resources"]]
+
+
+def _of_the_cluster(resource: str) -> bool:
+    return resource.partition("/")[0] in _CLUSTER_SCOPED
+
+
 _FLUX = "notification.toolkit.fluxcd.io"
 FLUX: dict[str, tuple[dict[str, Any], ...]] = {
     # With `--flux-alerts`; what else of Flux's kinds may be read is for `matchLabels` alone.
@@ -126,6 +181,19 @@ FLUX: dict[str, tuple[dict[str, Any], ...]] = {
 def flux_documents() -> tuple[dict[str, Any], ...]:
     """Build the ClusterRoles `pilotage-receiver-flux` and `pilotage-worker-flux`."""
     return tuple(_cluster_role(name, rules) for name, rules in FLUX.items())
+
+
+def process_rights() -> dict[str, Any]:
+    """Build the rules of each process by its name, for the whole cluster and for the Roles of named namespaces."""
+    return {
+        name: {"cluster": [*rules], "namespaces": within_namespaces(rules)}
+        for name, rules in {**PROCESSES, **FLUX}.items()
+    }
+
+
+def watcher_documents() -> tuple[dict[str, Any], ...]:
+    """Build the ClusterRole `pilotage-watcher`."""
+    return (_cluster_role("watcher", WATCHER),)
 
 
 def worker_documents() -> tuple[dict[str, Any], ...]:

@@ -30,7 +30,8 @@ NAMESPACE, USER = "received", "bob"
 async def api(kubernetes_api: KubernetesAccess) -> AsyncIterator[KubernetesApi]:
     """A receiver's connection, to a cluster with a shop in it."""
     async with await KubernetesApi.connect(kubeconfig=str(kubernetes_api.kubeconfig)) as admin:
-        [role] = receiver_documents()
+        [shipped] = receiver_documents()
+        role = {"metadata": {"name": NAMESPACE}, "rules": shipped["rules"]}
         await admin.create(CLUSTER_ROLES, None, role)
         binding = {
             "metadata": {"name": USER},

@@ -134,7 +134,7 @@ async def _explain(environment: LocalEnvironment, problem: str) -> None:
     """Say what failed, and show what a person would look at first."""
     print(f"\nerror: {problem}\n", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "worker", "-n", NAMESPACE, "why", TRACKER]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment.process_environment("worker-1"))
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment.person_environment())
     await process.wait()
     for name in environment.names():
         if name.startswith(("worker-", "watcher-", "receiver-")):

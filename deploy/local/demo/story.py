@@ -100,7 +100,7 @@ class Story:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "worker", *arguments),
-            env=self._environment.process_environment("worker-1"),
+            env=self._environment.person_environment(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

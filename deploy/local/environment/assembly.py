@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from deploy.local.environment.accounts import make_accounts
 from deploy.local.environment.binaries import Report
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.kubernetes_server import KubernetesAccess, KubernetesServer
@@ -60,6 +61,7 @@ class LocalEnvironment:
         self._processes = Processes(self.directory, report)
         self._specs: dict[str, ProcessSpec] = {}
         self._ports: dict[str, int] = {}
+        self._accounts: Mapping[str, Path] = {}
         inherited = _inherited()
         self._kubernetes = KubernetesServer(directory=self.directory, fsync=fsync, environment=inherited, report=report)
         self._temporal = TemporalServer(
@@ -114,9 +116,17 @@ class LocalEnvironment:
         return f"http://127.0.0.1:{self._port(_numbered(name))}"
 
     def process_environment(self, name: str) -> dict[str, str]:
-        """Return the environment variables that one of our own processes is started with."""
+        """Return the environment variables that one of our own processes is started with.
+
+        Where our resources are, a process is the service account that the chart makes for it.
+        """
+        account = self._accounts.get(name.partition("-")[0], self.kubeconfig)
         listen = {"PILOTAGE_HTTP_HOST": "127.0.0.1", "PILOTAGE_HTTP_PORT": str(self._port(_numbered(name)))}
-        return {**_inherited(), **self.shared_environment(), **listen}
+        return {**self.person_environment(), "KUBECONFIG": str(account), **self._additions, **listen}
+
+    def person_environment(self) -> dict[str, str]:
+        """Return the environment variables of a command that an administrator runs here."""
+        return {**_inherited(), **self.shared_environment()}
 
     def shared_environment(self) -> dict[str, str]:
         """Return the variables by which our processes and tools find this environment."""
@@ -210,6 +220,7 @@ class LocalEnvironment:
             self._spawn(self._kubernetes.api_server())
         if "resources" in pieces:
             apply_resources(self.kubeconfig, self._report)
+            self._accounts = make_accounts(self._kubernetes, self._report)
 
     def _spawn(self, *specs: ProcessSpec) -> None:
         for spec in specs:

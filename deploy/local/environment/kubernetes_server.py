@@ -88,10 +88,14 @@ class KubernetesServer:
         rows = [f'{self.tokens[user]},{user},{user},"{",".join(groups)}"' for user, groups in USERS.items()]
         _write_private(self._files / "tokens.csv", "\n".join(rows) + "\n")
         for user in USERS:
-            path = self.kubeconfig(user)
-            _write_private(path, "")
-            with path.open("w") as file:
-                YAML(typ="safe").dump(self._kubeconfig(user), file)
+            self.write_kubeconfig(user, self.tokens[user])
+
+    def write_kubeconfig(self, user: str, token: str) -> None:
+        """Write the kubeconfig file of whoever has a token."""
+        path = self.kubeconfig(user)
+        _write_private(path, "")
+        with path.open("w") as file:
+            YAML(typ="safe").dump(self._kubeconfig(user, token), file)
 
     def etcd(self) -> ProcessSpec:
         """Return how to start etcd."""
@@ -143,7 +147,7 @@ class KubernetesServer:
             ready_timeout_seconds=120.0,
         )
 
-    def _kubeconfig(self, user: str) -> dict[str, object]:
+    def _kubeconfig(self, user: str, token: str) -> dict[str, object]:
         cluster = {"server": self.url, "certificate-authority": str(self.authority)}
         context = {"cluster": "local", "user": user, "namespace": "default"}
         return {
@@ -151,7 +155,7 @@ class KubernetesServer:
             "kind": "Config",
             "current-context": "local",
             "clusters": [{"name": "local", "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": self.tokens[user]}}],
+            "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": "local", "context": context}],
         }
 

@@ -1,4 +1,4 @@
-"""Build etcd, kube-apiserver and kubectl from the pinned tool module in this directory."""
+"""Build etcd, kube-apiserver, kubectl and helm from the pinned tool modules in `deploy/local`."""
 
 import os
 import re
@@ -7,21 +7,66 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 from deploy.local.environment.failures import LocalEnvironmentError
 
 KUBERNETES_VERSION = "v1.34.4"
+HELM_VERSION = "v3.19.5"
 MODULE = Path(__file__).parent.parent
-PACKAGES = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
-}
-# Measured cold on two cores; only for the line that tells a newcomer how long this will take.
-EXPECTED = {"etcd": "1 minute", "kube-apiserver": "5 minutes", "kubectl": "1 minute"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolModule:
+    """A Go module that pins programs by its go.sum, and does nothing else."""
+
+    directory: Path
+    version: str
+    packages: Mapping[str, str]
+    """What is built for each program."""
+    minutes: Mapping[str, str]
+    """Measured cold on two cores; only for the line that says how long it will take."""
+    linker_values: Mapping[str, str]
+    """What a program says that it is, where its source does not."""
+
+
+_MAJOR, _MINOR, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+KUBERNETES = ToolModule(
+    directory=MODULE,
+    version=KUBERNETES_VERSION,
+    packages={
+        "etcd": "go.etcd.io/etcd/server/v3",
+        "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+        "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    },
+    minutes={"etcd": "1 minute", "kube-apiserver": "5 minutes", "kubectl": "1 minute"},
+    # Without these kubectl and the API server call themselves v0.0.0 and version checks of clients go wrong.
+    linker_values={
+        f"k8s.io/component-base/version.{name}": value
+        for name, value in (
+            ("gitVersion", KUBERNETES_VERSION),
+            ("gitMajor", _MAJOR),
+            ("gitMinor", _MINOR),
+            ("gitTreeState", "clean"),
+        )
+    },
+)
+HELM = ToolModule(
+    directory=MODULE / "helm",
+    version=f"helm-{HELM_VERSION}",
+    packages={"helm": "helm.sh/helm/v3/cmd/helm"},
+    minutes={"helm": "4 minutes"},
+    # The cluster that a chart is rendered for, where none is asked.
+    linker_values={
+        "helm.sh/helm/v3/internal/version.version": HELM_VERSION,
+        "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": _MAJOR,
+        "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": _MINOR,
+    },
+)
+_MODULES = (KUBERNETES, HELM)
 PROGRESS_SECONDS = 10.0
 GO_VERSION = "1.24"
 # https://go.dev/ref/mod: how the command words a module that it cannot reach, and a file whose hash is another.
@@ -32,35 +77,36 @@ _TAMPERED = re.compile(r"checksum mismatch|SECURITY ERROR")
 _TOO_OLD = re.compile(r"requires go >= ([0-9.]+)|invalid go version|unknown directive: tool")
 
 
-def build(program: str, target: Path, report: Callable[[str], None], *, without_archive: str) -> None:
+def module_of(program: str) -> ToolModule:
+    """Return the module that pins a program."""
+    return next(module for module in _MODULES if program in module.packages)
+
+
+def build(program: str, target: Path, report: Callable[[str], None], *, without_archive: str = "") -> None:
     """Build one program into `target`, which appears complete or not at all.
 
     `without_archive` says why the envtest archive is no way out. Raises LocalEnvironmentError: one line where a module
     could not be fetched or no fitting `go` is there, else the compiler's last lines.
     """
-    go = shutil.which("go")
+    module, go = module_of(program), shutil.which("go")
+    no_archive = f"the envtest archive could not be fetched ({without_archive})" if without_archive else ""
     if go is None:
-        raise LocalEnvironmentError(
-            f"`{program}` is not installed, the envtest archive could not be fetched ({without_archive}), and there is "
-            f"no `go` to build it with: {_ways_out(program)}, or install Go {GO_VERSION} or newer"
-        )
-    report(
-        f"building {program} {KUBERNETES_VERSION} once, about {EXPECTED[program]} on two cores; "
-        f"no envtest archive ({without_archive})"
-    )
+        missing = ", ".join(part for part in (f"`{program}` is not installed", no_archive) if part)
+        advice = f"{_ways_out(program)}, or install Go {GO_VERSION} or newer"
+        raise LocalEnvironmentError(f"{missing}, and there is no `go` to build it with: {advice}")
+    version = module.version.removeprefix(f"{program}-")
+    about = f"building {program} {version} once, about {module.minutes[program]} on two cores"
+    report("; ".join(part for part in (about, no_archive) if part))
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{program}-") as scratch:
         output = Path(scratch) / program
-        _compile(
-            [go, "build", "-v", "-trimpath", "-ldflags", _linker_flags(), "-o", str(output), PACKAGES[program]],
-            program,
-            report,
-        )
+        _compile(go, module, program, output, report)
         output.replace(target)
     report(f"{program} built")
 
 
 def _ways_out(program: str) -> str:
-    return f"put {program} on PATH, set KUBEBUILDER_ASSETS to an envtest directory"
+    archive = ", set KUBEBUILDER_ASSETS to an envtest directory" if program in KUBERNETES.packages else ""
+    return f"put {program} on PATH{archive}"
 
 
 def _explain(program: str, lines: Sequence[str]) -> str:
@@ -81,15 +127,9 @@ def _explain(program: str, lines: Sequence[str]) -> str:
     return f"building {program} failed:\n" + "".join(lines[-12:]).rstrip()
 
 
-def _linker_flags() -> str:
-    # Without these kubectl and the API server call themselves v0.0.0 and version checks of clients go wrong.
-    version = "k8s.io/component-base/version"
-    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
-    values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    return " ".join(["-s -w", *(f"-X {version}.{name}={value}" for name, value in values.items())])
-
-
-def _compile(command: list[str], program: str, report: Callable[[str], None]) -> None:
+def _compile(go: str, module: ToolModule, program: str, output: Path, report: Callable[[str], None]) -> None:
+    flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in module.linker_values.items())])
+    command = [go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(output), module.packages[program]]
     # An enclosing go.work or a GOFLAGS=-mod=vendor of the caller would build something else than go.mod pins.
     # GOTOOLCHAIN=local: another compiler would be fetched without a hash in go.sum.
     environment = {
@@ -101,7 +141,7 @@ def _compile(command: list[str], program: str, report: Callable[[str], None]) ->
     }
     process = subprocess.Popen(
         command,
-        cwd=MODULE,
+        cwd=module.directory,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -1,0 +1,65 @@
+"""The values of the chart: each is described and has a default, and nothing else is accepted."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from deploy.local.chart import CHART, EXAMPLES, ROOT
+
+SCHEMA = json.loads((ROOT / CHART / "values.schema.json").read_text())
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+
+
+def values(path: str = "values.yaml") -> dict[str, Any]:
+    return dict(YAML(typ="safe").load(ROOT / CHART / path))
+
+
+def described(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the path of each value that the schema knows by name."""
+    if "$ref" in schema:
+        schema = SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]]
+    for name, inner in schema.get("properties", {}).items():
+        yield from described(inner, f"{path}.{name}")
+    if "properties" not in schema:
+        yield path
+
+
+def written(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from written(inner, f"{path}.{name}")
+    else:
+        yield path
+
+
+def test_the_defaults_are_what_the_schema_describes() -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert [error.json_path for error in VALIDATOR.iter_errors(values())] == []
+    known = {path for path in described(SCHEMA) if path not in (".global", ".workerGroups")}
+    defaults = set(written(values()))
+    assert {path for path in known if not any(one == path or one.startswith(f"{path}.") for one in defaults)} == set()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_are_values_of_the_schema(example: str) -> None:
+    assert [error.json_path for error in VALIDATOR.iter_errors(values(f"examples/{example}.yaml"))] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"worker": {"replicas": "x"}}, "$.worker.replicas"),
+        ({"watcher": {"replica": 1}}, "$.watcher"),
+        ({"workerGroups": {"all": {"queues": ["nope"]}}}, "$.workerGroups.all.queues[0]"),
+        ({"temporal": {"address": "https://temporal.example.com"}}, "$.temporal.address"),
+        ({"settings": {"PILOTAGE_SCM_IN_FLIGHT": []}}, "$.settings.PILOTAGE_SCM_IN_FLIGHT"),
+        ({"namespaces": ["Team A"]}, "$.namespaces[0]"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_value_outside_the_schema_is_named_by_its_path(wrong: dict[str, Any], path: str) -> None:
+    assert [error.json_path for error in VALIDATOR.iter_errors(wrong)] == [path]
