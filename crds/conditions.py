@@ -81,6 +81,9 @@ class ConditionReason(StrEnum):
     """The workflow was terminated or cancelled from outside; `pilotage restart` begins a new attempt."""
     FAILED = "Failed"
     """The workflow failed; `pilotage restart` begins a new attempt."""
+    WORKFLOW_STALLED = "WorkflowStalled"
+    """The attempt's workflow runs and does not go on: its task fails each time, or no worker polls its queue. Once
+    workers can, it goes on by itself."""
     LOST = "Lost"
     """Temporal does not know the workflow any more, or it ended without saying how; `pilotage restart --lost`
     begins new attempts."""

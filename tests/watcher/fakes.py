@@ -26,7 +26,7 @@ from crds.api.ports import (
     SecretData,
     WatchEvent,
 )
-from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
+from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -51,6 +51,7 @@ class FakePromotions:
 
     def __init__(self) -> None:
         self.states: dict[TrackerRef, WorkflowState] = {}
+        self.stalls: dict[TrackerRef, str] = {}
         self.started: list[tuple[TrackerRef, TrackerSpec]] = []
         self.deleted: list[TrackerRef] = []
         self.poked: list[TrackerRef] = []
@@ -74,6 +75,9 @@ class FakePromotions:
         self._reach()
         self.reads += 1
         return self.states.get(attempt, WorkflowState.ABSENT)
+
+    async def look(self, attempt: TrackerRef) -> Look:
+        return Look(state=await self.read_state(attempt), stall=self.stalls.get(attempt, ""))
 
     async def signal_deleted(self, attempt: TrackerRef) -> bool:
         self._reach()

@@ -11,7 +11,7 @@ from crds.api.reflector import Key, ObjectChange
 from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
-from worker.watcher.trackers import ENDING_LOOK, TRACKERS, TrackerController
+from worker.watcher.trackers import ENDING_LOOK, STALL_LOOK, TRACKERS, TrackerController
 
 KEY = Key("shop", "web-412")
 
@@ -65,7 +65,7 @@ def attempt(number: int = 1, uid: str = "uid-1") -> TrackerRef:
 
 async def test_a_new_tracker_gets_its_finalizer_before_its_workflow_and_is_accepted(scene: Scene) -> None:
     scene.show(tracker_document(finalizer=False))
-    assert await scene.controller.reconcile(KEY) is None
+    assert await scene.controller.reconcile(KEY) == STALL_LOOK
     assert scene.kubernetes.writes[0] == ("web-412", "merge")
     assert scene.tracker["metadata"]["finalizers"] == [FINALIZER]
     assert [started for started, _ in scene.promotions.started] == [attempt()]
@@ -97,6 +97,36 @@ async def test_a_tracker_that_ended_is_never_started_again(scene: Scene, state: 
     await scene.controller.reconcile(KEY)
     assert scene.promotions.started == []
     assert scene.kubernetes.writes == []
+
+
+async def test_a_workflow_that_does_not_go_on_is_shown_with_the_reason_and_looked_at_until_it_does(
+    scene: Scene,
+) -> None:
+    scene.show(tracker_document(status=running_status()))
+    scene.promotions.states[attempt()] = WorkflowState.RUNNING
+    scene.promotions.stalls[attempt()] = "no worker polls the queue east.promotions"
+    assert await scene.controller.reconcile(KEY) == STALL_LOOK
+    condition = scene.condition("WorkflowAvailable")
+    assert (condition["status"], condition["reason"]) == ("False", "WorkflowStalled")
+    assert "no worker polls the queue east.promotions" in condition["message"]
+    assert scene.condition("Stalled")["status"] == "True"
+
+    scene.refresh()
+    writes = list(scene.kubernetes.writes)
+    assert await scene.controller.reconcile(KEY) == STALL_LOOK
+    assert scene.kubernetes.writes == writes
+    scene.promotions.stalls.clear()
+    assert await scene.controller.reconcile(KEY) is None
+    assert scene.condition("WorkflowAvailable")["reason"] == "Running"
+
+
+async def test_a_workflow_that_was_started_and_never_published_is_looked_at_as_well(scene: Scene) -> None:
+    scene.show(tracker_document())
+    assert await scene.controller.reconcile(KEY) == STALL_LOOK
+    scene.refresh()
+    scene.promotions.stalls[attempt()] = "no worker polls the queue east.promotions"
+    await scene.controller.reconcile(KEY)
+    assert scene.condition("WorkflowAvailable")["reason"] == "WorkflowStalled"
 
 
 async def test_an_attempt_is_finished_once_its_workflow_ended_and_that_is_no_missing_workflow(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """What a workflow's owner learns of it, whatever carries the call. Pure: the watcher decides by it without the SDK."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -12,6 +13,15 @@ class WorkflowState(StrEnum):
     """It failed or ran out of time."""
     ABSENT = "Absent"
     """Temporal does not know it: never started, restored from an old copy, or past its retention."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a workflow stands, and whether it goes on."""
+
+    state: WorkflowState
+    stall: str = ""
+    """Why one that runs does not go on; the same text while the cause is the same."""
 
 
 class WorkflowsUnavailable(ConnectionError):

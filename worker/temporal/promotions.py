@@ -6,6 +6,7 @@ from urllib.parse import quote
 from structlog.contextvars import bind_contextvars
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
@@ -26,7 +27,8 @@ from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
-from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
+from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
+from worker.temporal.stalls import Stalls
 from workflows.identity import (
     DELETED_SIGNAL,
     POKE_SIGNAL,
@@ -66,6 +68,7 @@ class TemporalPromotions:
         self._timings = timings
         self._ui_url = ui_url
         self._queues = Queues(installation=installation)
+        self._stalls = Stalls(client)
 
     def identify(self, attempt: TrackerRef) -> str:
         """Return the id of the attempt's workflow, which need not exist."""
@@ -105,12 +108,15 @@ class TemporalPromotions:
 
     async def read_state(self, attempt: TrackerRef) -> WorkflowState:
         """Return the state of the attempt's workflow."""
-        description = await found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
-        if description is None:
-            return WorkflowState.ABSENT
-        bind_contextvars(workflow_id=description.id, run_id=description.run_id)
-        # A status that this version does not know is not the end of anything.
-        return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
+        return _state(await self._describe(attempt))
+
+    async def look(self, attempt: TrackerRef) -> Look:
+        """Return the state of the attempt's workflow, and why it does not go on where it runs."""
+        description = await self._describe(attempt)
+        state = _state(description)
+        if description is None or state is not WorkflowState.RUNNING:
+            return Look(state=state)
+        return Look(state=state, stall=await found(lambda: self._stalls.find(description)) or "")
 
     async def signal_deleted(self, attempt: TrackerRef) -> bool:
         """Signal that the tracker is deleted; False where the workflow does not run."""
@@ -150,6 +156,12 @@ class TemporalPromotions:
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             raise WorkflowsUnavailable("no workflow worker took the command in time") from None
 
+    async def _describe(self, attempt: TrackerRef) -> WorkflowExecutionDescription | None:
+        description = await found(lambda: self._handle(attempt).describe(rpc_timeout=CALL_TIMEOUT))
+        if description is not None:
+            bind_contextvars(workflow_id=description.id, run_id=description.run_id)
+        return description
+
     def _handle(self, attempt: TrackerRef) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(self.identify(attempt))
 
@@ -170,6 +182,13 @@ class TemporalPromotions:
             return True
 
         return await found(send) or False
+
+
+def _state(description: WorkflowExecutionDescription | None) -> WorkflowState:
+    if description is None:
+        return WorkflowState.ABSENT
+    # A status that this version does not know is not the end of anything.
+    return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
 
 
 def _attributes(attempt: TrackerRef, spec: TrackerSpec) -> TypedSearchAttributes:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.tracking import TrackerRef, TrackerSpec
-from worker.temporal.outcomes import WorkflowState
+from worker.temporal.outcomes import Look, WorkflowState
 
 
 class Promotions(Protocol):
@@ -18,6 +18,9 @@ class Promotions(Protocol):
 
     async def read_state(self, attempt: TrackerRef) -> WorkflowState:
         """Return the state of the attempt's workflow."""
+
+    async def look(self, attempt: TrackerRef) -> Look:
+        """Return the state of the attempt's workflow, and why it does not go on where it runs."""
 
     async def signal_deleted(self, attempt: TrackerRef) -> bool:
         """Signal that the tracker is deleted; False where the workflow does not run."""

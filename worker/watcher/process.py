@@ -35,6 +35,7 @@ from worker.watcher.controllers import Watcher
 from worker.watcher.installation import InstallationTaken, claim_patiently
 from worker.watcher.metrics import WatcherMetrics
 from worker.watcher.presence import watch_presence
+from worker.watcher.stalls import watch_stalls
 from workflows.identity import Queues
 
 _logger = structlog.get_logger(__name__)
@@ -118,6 +119,12 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
             await _until_one_ends(
                 watcher.run(),
                 watch_presence(client, kubernetes, settings.installation, returned=watcher.look_at_all),
+                watch_stalls(
+                    client,
+                    settings.installation,
+                    look_at=watcher.trackers.look_for,
+                    look_at_all=watcher.look_at_all,
+                ),
             )
 
 

@@ -21,7 +21,7 @@ from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionReason, ConditionType
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-from worker.temporal.outcomes import WorkflowState, WorkflowsUnavailable
+from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
 from worker.watcher.log_lines import begin_key, bind_workflow
 from worker.watcher.ports import Promotions
@@ -37,6 +37,8 @@ DELETION_LIMIT = timedelta(minutes=10)
 DELETION_LOOK = timedelta(seconds=2)
 ENDING_LOOK = timedelta(seconds=5)
 """How often a workflow that published its end is looked for until it ended."""
+STALL_LOOK = timedelta(minutes=1)
+"""How often a workflow is looked for that has not published yet, or does not go on."""
 CONFLICT_PAUSE = timedelta(milliseconds=200)
 
 _GONE: Mapping[WorkflowState, tuple[ConditionReason, str]] = {
@@ -129,13 +131,15 @@ class TrackerController:
         if entry.running and _already_published(entry, _running(entry)) and key not in self._due:
             # Most changes are our own status writes; asking Temporal at each would double its load.
             return None
-        state = await self._ensure_workflow(entry)
-        if state is WorkflowState.RUNNING:
-            await self._publish_running(entry)
+        found = await self._ensure_workflow(entry)
+        if found.state is WorkflowState.RUNNING:
+            await self._publish_running(entry, found.stall)
         else:
-            await self._report_gone(entry, state)
+            await self._report_gone(entry, found.state)
         self._due.discard(key)
-        return None
+        # Nothing else brings one back here that does not go on, or never published that it runs.
+        silent = found.state is WorkflowState.RUNNING and (found.stall or not entry.running)
+        return STALL_LOOK if silent else None
 
     async def _keep_labels(self, entry: TrackerEntry) -> None:
         """Have the labels show what spec and status say. A status cannot carry them: its subresource keeps metadata.
@@ -148,14 +152,19 @@ class TrackerController:
         with suppress(ApiNotFound, ApiConflict):
             await self._kubernetes.merge(TRACKERS, entry.namespace, entry.name, {"metadata": metadata})
 
-    async def _ensure_workflow(self, entry: TrackerEntry) -> WorkflowState:
+    async def _ensure_workflow(self, entry: TrackerEntry) -> Look:
         # A workflow that was started once is missed, never silently started again: only a person may decide that.
         if entry.running:
-            return await self._promotions.read_state(entry.current)
-        return await self._promotions.start(entry.current, entry.spec, generation=entry.generation)
+            return await self._promotions.look(entry.current)
+        state = await self._promotions.start(entry.current, entry.spec, generation=entry.generation)
+        if state is WorkflowState.RUNNING and entry.accepted:
+            # An earlier look started it.
+            return await self._promotions.look(entry.current)
+        return Look(state=state)
 
-    async def _publish_running(self, entry: TrackerEntry) -> None:
-        if not _already_published(entry, wanted := _running(entry)):
+    async def _publish_running(self, entry: TrackerEntry, stall: str = "") -> None:
+        wanted = _stalled(entry, stall) if stall else _running(entry)
+        if not _already_published(entry, wanted):
             await self._publish(entry, wanted)
 
     async def _say_finished(self, entry: TrackerEntry) -> timedelta | None:
@@ -328,6 +337,16 @@ def _running(entry: TrackerEntry) -> WantedCondition:
         status=True,
         reason=ConditionReason.RUNNING,
         message=f"attempt {entry.attempt} is running",
+    )
+
+
+def _stalled(entry: TrackerEntry, stall: str) -> WantedCondition:
+    return WantedCondition(
+        type=ConditionType.WORKFLOW_AVAILABLE,
+        status=False,
+        reason=ConditionReason.WORKFLOW_STALLED,
+        message=f"the workflow of attempt {entry.attempt} does not go on: {stall}; `pilotage doctor` looks at the "
+        "workers. It goes on by itself once they can",
     )
 
 

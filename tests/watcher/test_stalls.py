@@ -1,0 +1,121 @@
+"""A workflow that runs and does not go on is shown on its tracker, with the reason."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.models.promotion import PromotionInput
+from activities.models.tracking import Timings, TrackerRef, TrackerSpec
+from tests.watcher.fakes import become
+from worker.temporal import stalls
+from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.outcomes import WorkflowState
+from worker.temporal.promotions import TemporalPromotions
+from worker.watcher.stalls import reported, watch_stalls
+from workflows.identity import PROMOTION_WORKFLOW, Queues
+
+ATTEMPT = TrackerRef(namespace="shop", name="web-412", uid="uid-1", attempt=1)
+SPEC = TrackerSpec(repository="web", number=412, environment="dev")
+
+
+@workflow.defn(name=PROMOTION_WORKFLOW, sandboxed=False)
+class Broken:
+    """Fail each task with an error that is no failure of the workflow."""
+
+    @workflow.run
+    async def run(self, _request: PromotionInput) -> None:
+        raise RuntimeError("a bug of this build")
+
+
+@workflow.defn(name=PROMOTION_WORKFLOW, sandboxed=False)
+class Fixed:
+    """Go on."""
+
+    @workflow.run
+    async def run(self, _request: PromotionInput) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+@pytest.fixture
+async def client(temporal_server: str) -> Client:
+    return await Client.connect(temporal_server, data_converter=DATA_CONVERTER)
+
+
+@pytest.fixture
+def installation() -> str:
+    return f"stalls-{uuid4().hex[:8]}"
+
+
+@asynccontextmanager
+async def worker(client: Client, installation: str, kind: type) -> AsyncIterator[None]:
+    queue = Queues(installation=installation).promotions
+    async with Worker(client, task_queue=queue, workflows=[kind], workflow_runner=UnsandboxedWorkflowRunner()):
+        yield
+
+
+async def test_a_task_that_keeps_failing_is_named_with_its_cause_until_it_is_done(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server pauses between attempts, longer each time.
+    monkeypatch.setattr(stalls, "FAILURES", 1)
+    promotions = TemporalPromotions(client=client, installation=installation, timings=Timings())
+    await promotions.start(ATTEMPT, SPEC, generation=1)
+    async with worker(client, installation, Broken):
+
+        async def stalled() -> bool:
+            return bool((await promotions.look(ATTEMPT)).stall)
+
+        await become(stalled)
+        assert "a bug of this build" in (await promotions.look(ATTEMPT)).stall
+    async with worker(client, installation, Fixed):
+
+        async def goes_on() -> bool:
+            return not (await promotions.look(ATTEMPT)).stall
+
+        await become(goes_on)
+    assert await promotions.read_state(ATTEMPT) is WorkflowState.RUNNING
+
+
+async def test_the_server_is_asked_for_reported_problems_in_words_that_it_knows(client: Client) -> None:
+    # It reports a problem after five failures, which take it more than a minute.
+    assert await reported(client, "nowhere") == set()
+
+
+async def test_a_task_that_no_worker_takes_is_named_with_its_queue_once_it_waits_too_long(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promotions = TemporalPromotions(client=client, installation=installation, timings=Timings())
+    await promotions.start(ATTEMPT, SPEC, generation=1)
+    assert (await promotions.look(ATTEMPT)).stall == ""
+    monkeypatch.setattr(stalls, "WAIT", timedelta(0))
+    assert (await promotions.look(ATTEMPT)).stall == f"no worker polls the queue {installation}.promotions"
+
+
+async def test_workers_that_come_have_every_tracker_looked_at_once(
+    client: Client, installation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stalls, "KEPT_SECONDS", 0.0)
+    times: list[datetime] = []
+    looks = watch_stalls(
+        client,
+        installation,
+        look_at=lambda _key: None,
+        look_at_all=lambda: times.append(datetime.now(UTC)),
+        look=timedelta(milliseconds=50),
+    )
+    watching = asyncio.create_task(looks)
+
+    async def looked() -> bool:
+        return bool(times)
+
+    async with worker(client, installation, Fixed):
+        await become(looked)
+    watching.cancel()
+    assert len(times) == 1

@@ -1,0 +1,63 @@
+"""Notice workflows that do not go on: nothing changes in the cluster that would have a watcher look at them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from crds.api.reflector import Key
+from worker.temporal.stalls import WORKFLOW, Stalls
+from workflows.identity import PROMOTION_WORKFLOW, Queues
+
+_logger = structlog.get_logger(__name__)
+
+LOOK = timedelta(minutes=1)
+"""How long a stall may go unnoticed; two small calls of each watcher."""
+LISTED = 200
+"""Workflows that are looked at in one turn; beyond that a fault is everybody's, and each is looked at in its resync."""
+# https://docs.temporal.io/search-attribute#default-search-attribute: set by the server once a task failed five times in
+# a row, and unset when one succeeds.
+_PROBLEMS = "TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
+
+
+async def watch_stalls(
+    client: Client,
+    installation: str,
+    *,
+    look_at: Callable[[Key], None],
+    look_at_all: Callable[[], None],
+    look: timedelta = LOOK,
+) -> None:
+    """Have trackers looked at whose workflows report problems, and all when workers go or come; until cancelled.
+
+    A server that does not answer, or does not know the attribute yet, is asked again: resyncs find the same later.
+    """
+    stalls, queue = Stalls(client), Queues(installation=installation).promotions
+    served: bool | None = None
+    while True:
+        try:
+            polled = bool(await stalls.pollers(queue, WORKFLOW))
+            if served is not None and polled != served:
+                _logger.warning("workers poll again" if polled else "no worker polls", queue=queue)
+                look_at_all()
+            served = polled
+            for key in await reported(client, installation):
+                look_at(key)
+        except RPCError as error:
+            _logger.debug("stalled workflows cannot be listed", error=str(error))
+        await asyncio.sleep(look.total_seconds())
+
+
+async def reported(client: Client, installation: str) -> set[Key]:
+    """Return the trackers whose workflows report problems. Raises RPCError."""
+    query = f"WorkflowType = '{PROMOTION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {_PROBLEMS}"
+    found: set[Key] = set()
+    async for one in client.list_workflows(query, page_size=LISTED, limit=LISTED):
+        # As promotion_workflow_id writes it.
+        parts = one.id.split("/")
+        if len(parts) == 6 and parts[1] == installation:
+            found.add(Key(parts[2], parts[3]))
+    return found
