@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.environment.processes import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*(ROOT / f"{name}.md" for name in ("README", "AGENTS", "CHANGELOG")), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -51,7 +51,7 @@ def test_every_page_is_found_from_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", ["jenkins", "github-actions", "gitlab-ci"])
-def test_the_readme_says_how_the_runs_of_each_ci_system_show_their_key(page: str) -> None:
-    readme = ROOT / "README.md"
+def test_the_guide_to_policies_leads_to_how_the_runs_of_each_ci_system_show_their_key(page: str) -> None:
+    guides = ROOT / "docs" / "guides"
 
-    assert (ROOT / "docs" / "guides" / f"{page}.md", "found-again") in set(links(readme))
+    assert (guides / f"{page}.md", "found-again") in set(links(guides / "policies.md"))
