@@ -25,6 +25,7 @@ QUEUES = ("promotions", "config", "checks", "scm", "ci", "delivery", "observatio
 QUEUES_HELP = f"Queues to serve, separated by commas: {', '.join(QUEUES)}. All if not given."
 NAMESPACES_HELP = "Namespaces to work for, separated by commas; also PILOTAGE_NAMESPACES."
 FLUX_ALERTS_HELP = "Serve Flux's own Alerts and Providers too; also PILOTAGE_FLUX_ALERTS, which workers need."
+STOP_HELP = "Deployment of the watchers, as namespace/name: first stop them, which would put the finalizers back."
 FLUX_INSECURE_EVENTS_HELP = "Accept events of Flux without a signature; also PILOTAGE_FLUX_INSECURE_EVENTS."
 
 
@@ -75,6 +76,24 @@ def start_receiver(**options: Any) -> NoReturn:
     _run_to_the_end(run_receiver(settings))
 
 
+def release_finalizers(stop: str | None = None, **options: Any) -> NoReturn:
+    """Take the finalizer off every tracker, before Pilotage is uninstalled."""
+    settings = _settings(**options)
+    from crds.api.ports import ApiError
+    from worker.cluster import connect_cluster
+    from worker.uninstalling import StillRunning, uninstall
+
+    async def release() -> None:
+        async with await connect_cluster(settings) as kubernetes:
+            await uninstall(kubernetes, namespaces=settings.namespaces, watchers=stop, say=print)
+
+    try:
+        asyncio.run(release())
+    except (ApiError, StillRunning, ValueError) as error:
+        sys.exit(f"error: {error}")
+    sys.exit(0)
+
+
 def read_queues(text: str) -> tuple[str, ...]:
     """Read `a,b` as names of queues. Raises ValueError, which says what is wrong."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -104,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     watcher.set_defaults(start=start_watcher)
     receiver = commands.add_parser("receiver", help=start_receiver.__doc__)
     receiver.set_defaults(start=start_receiver)
-    for process in (watcher, receiver):
+    uninstall = commands.add_parser("release-finalizers", help=release_finalizers.__doc__)
+    uninstall.add_argument("--stop", metavar="NAMESPACE/NAME", help=STOP_HELP)
+    uninstall.set_defaults(start=release_finalizers)
+    for process in (watcher, receiver, uninstall):
         process.add_argument("--namespaces", metavar="NAMES", help=NAMESPACES_HELP)
     for name, meaning in (
         ("--flux-alerts", FLUX_ALERTS_HELP),

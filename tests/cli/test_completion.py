@@ -41,7 +41,15 @@ def shops(cluster: FakeCluster) -> FakeCluster:
 
 def test_commands_are_completed(cluster: FakeCluster, complete: Complete) -> None:
     assert complete("pilotage pro") == ["promote"]
-    assert complete("pilotage -n shop re") == ["retest", "retry", "release", "refresh", "restart", "receiver"]
+    assert complete("pilotage -n shop re") == [
+        "retest",
+        "retry",
+        "release",
+        "refresh",
+        "restart",
+        "receiver",
+        "release-finalizers",
+    ]
     assert cluster.targets == []
 
 

@@ -17,7 +17,7 @@ from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
 from worker.cli.output import line, note
-from worker.cli.processes import receiver, watcher, worker
+from worker.cli.processes import receiver, release_finalizers, watcher, worker
 from worker.cli.repositories import init, track
 from worker.cli.setting_up import setup
 from worker.cli.shell import COMPLETE_VARIABLE, completion, open_page, show_help, version_line
@@ -87,7 +87,7 @@ for begin in (init, track):
 add_sync(app)
 for operate in (doctor, setup):
     app.command()(operate)
-for run in (worker, watcher, receiver, validate, crds):
+for run in (worker, watcher, receiver, release_finalizers, validate, crds):
     app.command()(run)
 app.add_typer(flux)
 app.command()(completion)

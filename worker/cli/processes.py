@@ -11,6 +11,7 @@ from worker.cli.exits import CliError, ExitCode
 
 QueuesOption = Annotated[str | None, typer.Option("--queues", metavar="NAMES", help=launching.QUEUES_HELP)]
 NamespacesOption = Annotated[str | None, typer.Option("--namespaces", metavar="NAMES", help=launching.NAMESPACES_HELP)]
+StopOption = Annotated[str | None, typer.Option("--stop", metavar="NAMESPACE/NAME", help=launching.STOP_HELP)]
 FluxAlertsOption = Annotated[bool | None, typer.Option("--flux-alerts", help=launching.FLUX_ALERTS_HELP)]
 InsecureEventsOption = Annotated[
     bool | None, typer.Option("--flux-insecure-events", help=launching.FLUX_INSECURE_EVENTS_HELP)
@@ -49,6 +50,15 @@ def receiver(
         launching.start_receiver(
             namespaces=namespaces, flux_alerts=flux_alerts, flux_insecure_events=flux_insecure_events
         )
+
+
+def release_finalizers(namespaces: NamespacesOption = None, stop: StopOption = None) -> None:
+    """Take the finalizer off every tracker, before Pilotage is uninstalled.
+
+    Once no watcher runs nothing else does, and no tracker could be deleted, nor its namespace.
+    """
+    with _settings_explained():
+        launching.release_finalizers(namespaces=namespaces, stop=stop)
 
 
 @contextmanager
