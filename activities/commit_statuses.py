@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.contracts import CommitStatusActivities, PostRecordActivities, SupersessionActivities
 from activities.failures import reported
+from activities.metrics import Count, count
 from activities.models.commit_statuses import (
     PENDING,
     CloseSupersededInput,
@@ -44,12 +45,22 @@ class CommitStatusPosts(CommitStatusActivities):
     @reported
     async def post_commit_status(self, request: PostCommitStatusInput) -> PostCommitStatusResult:
         """Post one status, or find that it is there, or that something newer is. Safe to retry if it looks first."""
+        outcome = "Failed"
+        try:
+            found = await self._post(request)
+            outcome = found.value
+        finally:
+            slot = request.slot
+            count(Count.COMMIT_STATUSES, namespace=slot.namespace, provider=slot.provider, outcome=outcome)
+        return PostCommitStatusResult(outcome=found)
+
+    async def _post(self, request: PostCommitStatusInput) -> PostOutcome:
         slot, verdict = request.slot, request.verdict
         provider = await self._provider(request)
         if provider is None or provider.uid != slot.provider_uid:
-            return PostCommitStatusResult(outcome=PostOutcome.GONE)
+            return PostOutcome.GONE
         if provider.suspended:
-            return PostCommitStatusResult(outcome=PostOutcome.SUSPENDED)
+            return PostOutcome.SUSPENDED
         wanted = models.CommitStatus(
             context=slot.context,
             state=StatusState(verdict.state),
@@ -62,10 +73,10 @@ class CommitStatusPosts(CommitStatusActivities):
                 newest = await statuses.newest(slot.commit)
             shown = _of_context(newest, provider.host.capabilities.listed_context(slot.context))
             if (outcome := judge(request, wanted, shown)) is not None:
-                return PostCommitStatusResult(outcome=outcome)
+                return outcome
         async with _within(provider.timeout):
             await statuses.set(slot.commit, wanted)
-        return PostCommitStatusResult(outcome=PostOutcome.POSTED)
+        return PostOutcome.POSTED
 
     async def _provider(self, request: PostCommitStatusInput) -> PostingProvider | None:
         slot = request.slot

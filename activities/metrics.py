@@ -15,6 +15,7 @@ class Count(StrEnum):
     POLLS = "pilotage_test_polls"
     DELIVERIES = "pilotage_delivery_calls"
     LABEL_SYNCS = "pilotage_label_syncs"
+    COMMIT_STATUSES = "pilotage_commit_status_posts"
     INSTRUCTIONS = "pilotage_instructions"
 
 
@@ -22,13 +23,14 @@ MEANINGS = {
     Count.TRIGGERS: "Test runs asked for; result is created or found.",
     Count.DUPLICATE_RUNS: "Runs that carried a key for the second time, and were cancelled.",
     Count.POLLS: "Runs read at CI systems; state is the run's, or error.",
+    Count.COMMIT_STATUSES: "Commit statuses of Flux events; outcome says what became of each.",
     Count.LABEL_SYNCS: "Looks at a pull request's labels; outcome is consistent, repaired, or why they disagree.",
     Count.INSTRUCTIONS: "Words of people on pull requests; outcome says whether they may say them.",
     Count.DELIVERIES: "Writes and syncs of deployments; outcome says how each ended.",
 }
 
 
-_NAMED = {"runner": Names(), "instance": Names()}
+_NAMED = {"runner": Names(), "instance": Names(), "provider": Names()}
 
 
 def count(counter: Count, *, namespace: str, **attributes: str) -> None:

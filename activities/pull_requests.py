@@ -181,6 +181,7 @@ def to_pull_request(change: HostPullRequest) -> PullRequest:
         branch=change.branch,
         base_branch=change.base_branch,
         labels=change.labels,
+        merged_at=change.merged_at,
     )
 
 

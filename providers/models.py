@@ -28,6 +28,8 @@ class HostPullRequest:
     labels: tuple[str, ...]
     from_fork: bool = False
     """Whether its branch is in another repository."""
+    merged_at: datetime | None = None
+    """When it was merged, where the host dates that itself."""
 
 
 class MergeMethod(StrEnum):

@@ -1,7 +1,7 @@
 """Who is being promoted: trackers, pull requests, artifacts and the durations of a promotion."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -50,6 +50,8 @@ class PullRequest(Bounded):
     branch: Line = ""
     base_branch: Line = ""
     labels: Annotated[tuple[Short, ...], First(budgets.LABELS_KEPT)] = ()
+    merged_at: datetime | None = None
+    """When it was merged, where the host dates that itself; the lead time is counted from here."""
 
 
 @dataclass(frozen=True, kw_only=True)

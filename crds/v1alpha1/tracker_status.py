@@ -99,6 +99,8 @@ class PullRequestInfo(Model):
     """Newest commit of the pull request."""
     merge_sha: ShortText | None = None
     """Commit that the merge made."""
+    merged_at: Time | None = None
+    """When it was merged, where the host dates that itself."""
     branch: ShortText | None = None
     """Branch that was proposed."""
     base_branch: ShortText | None = None

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from providers.documents import Document, at, documents, flag, number, required_number, required_text, text
+from providers.documents import (
+    Document,
+    at,
+    documents,
+    flag,
+    likely_moment,
+    number,
+    required_number,
+    required_text,
+    text,
+)
 from providers.errors import ProviderError, ProviderMalformed, ProviderNotFound, ProviderRejected, ProviderUnauthorized
 from providers.messages import Reply, Request, segment
 from providers.models import Ancestry, ChangeState, HostPullRequest
@@ -204,6 +214,7 @@ def read_pull(value: Document, web: str) -> HostPullRequest:
         branch=text(value, "sourceRefName").removeprefix(BRANCHES),
         base_branch=text(value, "targetRefName").removeprefix(BRANCHES),
         labels=read_labels(documents(value, "labels")),
+        merged_at=likely_moment(value, "closedDate") if state is ChangeState.MERGED else None,
         from_fork=value.get("forkSource") is not None,
     )
 

@@ -112,6 +112,7 @@ def read_pull(value: Document) -> HostPullRequest:
         branch=branch_of(value, "fromRef"),
         base_branch=branch_of(value, "toRef"),
         labels=(),
+        merged_at=likely_milliseconds(value, "closedDate") if state is ChangeState.MERGED else None,
         from_fork=_repository_of(value, "fromRef") != _repository_of(value, "toRef"),
     )
 

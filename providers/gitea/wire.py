@@ -75,6 +75,7 @@ def read_pull(value: Document) -> HostPullRequest:
         branch=_branch(value, "head"),
         base_branch=_branch(value, "base"),
         labels=label_names(documents(value, "labels")),
+        merged_at=likely_moment(value, "merged_at") if state is ChangeState.MERGED else None,
         from_fork=_is_from_fork(value),
     )
 

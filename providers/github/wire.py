@@ -96,6 +96,7 @@ def read_pull(value: Document) -> HostPullRequest:
         branch=text(value, "head", "ref"),
         base_branch=text(value, "base", "ref"),
         labels=tuple(required_text(label, "name") for label in documents(value, "labels")),
+        merged_at=likely_moment(value, "merged_at") if state is ChangeState.MERGED else None,
         # Of a fork that was deleted the host shows no repository.
         from_fork=text(value, "head", "repo", "full_name").lower() != text(value, "base", "repo", "full_name").lower(),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from providers.documents import Document, number, required_number, required_text, text, texts
+from providers.documents import Document, likely_moment, number, required_number, required_text, text, texts
 from providers.errors import ProviderRejected, ProviderUnavailable
 from providers.gitlab.wire import API, page
 from providers.label_looks import default_look
@@ -50,6 +50,7 @@ def read_merge_request(value: Document) -> HostPullRequest:
         branch=text(value, "source_branch"),
         base_branch=text(value, "target_branch"),
         labels=read_labels(value),
+        merged_at=likely_moment(value, "merged_at") if state is ChangeState.MERGED else None,
         # Null where the fork is gone.
         from_fork=number(value, "source_project_id") != number(value, "target_project_id"),
     )

@@ -16,7 +16,7 @@ from activities.models.status import (
     Waiting,
     WaitingFor,
 )
-from activities.models.tracking import TrackerRef
+from activities.models.tracking import PullRequest, PullRequestState, TrackerRef
 from activities.resources import render_tracker_status
 from worker.watcher.metrics import WatcherMetrics
 from worker.watcher.queue import KeyedQueue
@@ -53,7 +53,7 @@ def test_a_test_counts_once_when_it_ends(registry: CollectorRegistry, metrics: W
     passed = replace(STATUS, tests=(replace(TEST, state="Passed"),))
     metrics.tracker_written(TRACKER, rendered(STATUS), passed)
     metrics.tracker_written(TRACKER, rendered(passed), replace(passed, message="later"))
-    labels = {"namespace": "shop", "result": "Passed", "required": "true"}
+    labels = {"namespace": "shop", "runner": "jenkins", "result": "Passed", "required": "true"}
     assert registry.get_sample_value("pilotage_tests_total", labels) == 1
 
 
@@ -62,7 +62,7 @@ def test_a_retry_of_a_test_counts_for_itself(registry: CollectorRegistry, metric
     again = replace(STATUS, tests=(replace(TEST, state="Failed", key="k2", retry=1),))
     metrics.tracker_written(TRACKER, rendered(STATUS), failed)
     metrics.tracker_written(TRACKER, rendered(failed), again)
-    labels = {"namespace": "shop", "result": "Failed", "required": "true"}
+    labels = {"namespace": "shop", "runner": "jenkins", "result": "Failed", "required": "true"}
     assert registry.get_sample_value("pilotage_tests_total", labels) == 2
 
 
@@ -72,6 +72,71 @@ def test_a_promotion_counts_once_when_its_record_appears(registry: CollectorRegi
     metrics.tracker_written(TRACKER, rendered(done), done)
     labels = {"namespace": "shop", "target": "staging", "result": "Promoted"}
     assert registry.get_sample_value("pilotage_promotions_total", labels) == 1
+
+
+def merged(at: datetime | None) -> PullRequest:
+    return PullRequest(
+        number=412,
+        title="Fix rounding",
+        author="ann",
+        url="",
+        state=PullRequestState.MERGED,
+        head_sha="a",
+        merged_at=at,
+    )
+
+
+ARRIVAL = {"namespace": "shop", "target": "staging"}
+
+
+def test_the_lead_time_of_an_arrival_begins_with_the_merge(
+    registry: CollectorRegistry, metrics: WatcherMetrics
+) -> None:
+    since = replace(STATUS, pull_request=merged(AT - timedelta(hours=2)))
+    metrics.tracker_written(TRACKER, rendered(since), replace(since, promotions=(RECORD,)))
+    assert registry.get_sample_value("pilotage_lead_time_seconds_sum", ARRIVAL) == 7200
+
+
+@pytest.mark.parametrize("result", ["Failed", "NothingToDeploy"])
+def test_a_hop_that_brought_no_change_has_no_lead_time(
+    result: str, registry: CollectorRegistry, metrics: WatcherMetrics
+) -> None:
+    since = replace(STATUS, pull_request=merged(AT - timedelta(hours=2)))
+    metrics.tracker_written(TRACKER, rendered(since), replace(since, promotions=(replace(RECORD, result=result),)))
+    assert registry.get_sample_value("pilotage_lead_time_seconds_count", ARRIVAL) is None
+
+
+def test_a_merge_that_the_host_does_not_date_has_no_lead_time(
+    registry: CollectorRegistry, metrics: WatcherMetrics
+) -> None:
+    since = replace(STATUS, pull_request=merged(None))
+    metrics.tracker_written(TRACKER, rendered(since), replace(since, promotions=(RECORD,)))
+    assert registry.get_sample_value("pilotage_lead_time_seconds_count", ARRIVAL) is None
+
+
+@pytest.mark.parametrize("restored", ["Promoted", "AlreadyContained"])
+def test_a_target_is_restored_once_since_its_first_failure(
+    restored: str, registry: CollectorRegistry, metrics: WatcherMetrics
+) -> None:
+    failures = tuple(
+        replace(RECORD, promoted=False, result="Failed", at=AT + timedelta(minutes=minute)) for minute in (0, 10)
+    )
+    arrived = replace(RECORD, result=restored, at=AT + timedelta(minutes=30))
+    failed = replace(STATUS, promotions=failures)
+    metrics.tracker_written(TRACKER, rendered(failed), replace(failed, promotions=(*failures, arrived)))
+    later = replace(arrived, at=AT + timedelta(hours=5))
+    done = replace(failed, promotions=(*failures, arrived))
+    metrics.tracker_written(TRACKER, rendered(done), replace(done, promotions=(*failures, arrived, later)))
+    assert registry.get_sample_value("pilotage_time_to_restore_seconds_count", ARRIVAL) == 1
+    assert registry.get_sample_value("pilotage_time_to_restore_seconds_sum", ARRIVAL) == 1800
+
+
+def test_the_lag_of_a_status_is_seen_once_per_state(registry: CollectorRegistry, metrics: WatcherMetrics) -> None:
+    began = replace(STATUS, state_since=datetime.now(UTC) - timedelta(seconds=3))
+    metrics.tracker_written(TRACKER, {}, began)
+    metrics.tracker_written(TRACKER, rendered(began), replace(began, message="later"))
+    assert registry.get_sample_value("pilotage_status_lag_seconds_count") == 1
+    assert (registry.get_sample_value("pilotage_status_lag_seconds_sum") or 0) >= 3
 
 
 def test_the_time_in_a_state_is_seen_when_it_is_left(registry: CollectorRegistry, metrics: WatcherMetrics) -> None:

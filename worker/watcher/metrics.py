@@ -17,6 +17,14 @@ from worker.watcher.queue import KeyedQueue
 # From a minute, a fast test, to a week, a release that waits for a person.
 STATE_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 86400, 7 * 86400)
 
+# From an hour, trunk-based teams, to a month, a release train.
+LEAD_BUCKETS_SECONDS = (300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 86400, 7 * 86400, 30 * 86400)
+RESTORE_BUCKETS_SECONDS = (300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 86400)
+LAG_BUCKETS_SECONDS = (0.5, 1, 2, 5, 30, 300)
+FAILED = "Failed"
+ARRIVED = frozenset(("Promoted", "AlreadyContained"))
+"""Results with which the change runs in the target, whoever brought it."""
+
 _FINAL = frozenset(state.value for state in RunState if state.final)
 
 
@@ -24,12 +32,32 @@ class WatcherMetrics:
     """Implement activities.resources.PublicationObserver. A status is counted by the replica that wrote it."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self._targets = Names()
+        self._targets, self._runners = Names(), Names()
         self._promotions = Counter(
             "pilotage_promotions", "Hops that ended.", ("namespace", "target", "result"), registry=registry
         )
         self._tests = Counter(
-            "pilotage_tests", "Test runs that ended.", ("namespace", "result", "required"), registry=registry
+            "pilotage_tests", "Test runs that ended.", ("namespace", "runner", "result", "required"), registry=registry
+        )
+        self._lead = Histogram(
+            "pilotage_lead_time_seconds",
+            "Time from the merge of a change until it ran in the target.",
+            ("namespace", "target"),
+            buckets=LEAD_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._restore = Histogram(
+            "pilotage_time_to_restore_seconds",
+            "Time from a failed promotion until the target ran the change, or one that contains it.",
+            ("namespace", "target"),
+            buckets=RESTORE_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._lag = Histogram(
+            "pilotage_status_lag_seconds",
+            "Time from a change of state in the workflow until its status was written.",
+            buckets=LAG_BUCKETS_SECONDS,
+            registry=registry,
         )
         self._state = Histogram(
             "pilotage_state_seconds",
@@ -100,6 +128,7 @@ class WatcherMetrics:
         self._count_promotions(tracker, previous, status)
         self._count_tests(tracker, previous, status)
         self._observe_state(previous, status)
+        self._observe_lag(previous, status)
 
     def _observe_state(self, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         state, since = previous.get("state"), _time(previous.get("stateSince"))
@@ -110,16 +139,35 @@ class WatcherMetrics:
         left = status.state_since or datetime.now(UTC)
         self._state.labels(state).observe(max(0.0, (left - since).total_seconds()))
 
+    def _observe_lag(self, previous: Mapping[str, Any], status: TrackerStatus) -> None:
+        if status.state_since is not None and previous.get("state") != status.state.value:
+            self._lag.observe(max(0.0, (datetime.now(UTC) - status.state_since).total_seconds()))
+
     def _count_promotions(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         known = {
             (record.get("source"), record.get("target"), _time(record.get("at")))
             for record in previous.get("promotions") or ()
         }
+        failed: dict[str, datetime] = {}
         for record in status.promotions:
             # Kubernetes keeps whole seconds.
             if (record.source, record.target, record.at.replace(microsecond=0)) not in known:
-                target = self._targets.label(tracker.namespace, record.target)
-                self._promotions.labels(tracker.namespace, target, record.result).inc()
+                labels = (tracker.namespace, self._targets.label(tracker.namespace, record.target))
+                self._promotions.labels(*labels, record.result).inc()
+                if record.result in ARRIVED:
+                    self._observe_arrival(labels, record.at, status, failed.get(record.target))
+            if record.result == FAILED:
+                failed.setdefault(record.target, record.at)
+            else:
+                failed.pop(record.target, None)
+
+    def _observe_arrival(
+        self, labels: tuple[str, str], at: datetime, status: TrackerStatus, failed: datetime | None
+    ) -> None:
+        merged = status.pull_request.merged_at if status.pull_request is not None else None
+        for histogram, began in ((self._lead, merged), (self._restore, failed)):
+            if began is not None:
+                histogram.labels(*labels).observe(max(0.0, (at - began).total_seconds()))
 
     def _count_tests(self, tracker: TrackerRef, previous: Mapping[str, Any], status: TrackerStatus) -> None:
         known = {
@@ -127,7 +175,8 @@ class WatcherMetrics:
         }
         for test in status.tests:
             if test.state in _FINAL and (test.name, test.key or None) not in known:
-                self._tests.labels(tracker.namespace, test.state, str(test.required).lower()).inc()
+                runner = self._runners.label(tracker.namespace, test.runner)
+                self._tests.labels(tracker.namespace, runner, test.state, str(test.required).lower()).inc()
 
 
 def _depth(queue: KeyedQueue[Any]) -> float:
