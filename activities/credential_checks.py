@@ -21,7 +21,8 @@ from activities.ports import MissingReason, PostingOpener, ReferenceMissing, Res
 from crds.api.mirror import read_through
 from crds.api.ports import ApiForbidden, ApiNotFound, Document, Kubernetes, resource_of
 from crds.api.publishing import CONNECTION_MANAGER, WantedCondition, publish_conditions
-from crds.conditions import ConditionReason, ConditionType
+from crds.conditions import ConditionType
+from crds.reasons.conditions import ConditionReason
 from crds.resource import Resource
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.kinds import CONNECTED

@@ -12,8 +12,9 @@ from crds.api.ports import Document
 from crds.api.publishing import status_of
 from crds.conditions import MESSAGE_LIMIT
 from crds.fields import truncate
+from crds.reasons.events import EventReason
 
-REASON = "StatusRefused"
+REASON = EventReason.STATUS_REFUSED
 """Of the event, and of the result that a workflow gets."""
 
 OMITTED_LIMIT = 256

@@ -28,7 +28,7 @@ from activities.pull_requests import to_pull_request
 from activities.record_sinks import RecordSink
 from crds.api.live_trackers import LiveTracker, live_tracker, live_trackers
 from crds.api.ports import ApiConflict, ApiError, ApiNotFound, Kubernetes, resource_of
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.repositories import older_rival, oldest_of
 from crds.v1alpha1.git_repository import Discovery, GitRepository
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker

@@ -44,7 +44,8 @@ from crds.api.publishing import (
     publish_tracker_status,
     with_summary,
 )
-from crds.conditions import Condition, ConditionReason, ConditionStatus
+from crds.conditions import Condition, ConditionStatus
+from crds.reasons.events import EventReason
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
@@ -53,7 +54,7 @@ from providers.reading import in_thread
 
 logger = logging.getLogger(__name__)
 
-FORGED = ConditionReason.SEQUENCE_FORGED.value
+FORGED = EventReason.SEQUENCE_FORGED
 """Of the event that shows a replaced sequence."""
 _NOT_OURS = frozenset({"Gone", "Recreated"})
 _REFUSALS = (ApiInvalid, ValidationError)
@@ -244,7 +245,7 @@ def _left_out(request: PublishStatusInput) -> tuple[EventNote, ...]:
         return ()
     message = f"{request.events_dropped} older events were left out while no watcher wrote them; the status is complete"
     identity = f"{request.tracker.name}.{request.tracker.attempt}.left-out.{request.status.sequence}"
-    return (EventNote(id=identity, warning=True, reason="EventsLeftOut", message=message),)
+    return (EventNote(id=identity, warning=True, reason=EventReason.EVENTS_LEFT_OUT, message=message),)
 
 
 def event_name(tracker: TrackerRef, event: EventNote) -> str:

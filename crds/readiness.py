@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crds.conditions import (
-    Condition,
-    ConditionReason,
-    ConditionStatus,
-    ConditionType,
-    TrackerReason,
-    find_condition,
-    make_condition,
-)
+from crds.conditions import Condition, ConditionStatus, ConditionType, find_condition, make_condition
+from crds.reasons.conditions import ConditionReason
+from crds.reasons.trackers import TrackerReason
 
 _NEEDED: Mapping[str, tuple[ConditionType, ...]] = {
     "PullRequestTracker": (

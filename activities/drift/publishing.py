@@ -32,7 +32,8 @@ from crds.api.publishing import (
     with_summary,
 )
 from crds.api.recent import read_basis
-from crds.conditions import ConditionReason, ConditionType, make_condition
+from crds.conditions import ConditionType, make_condition
+from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.drift_monitor import DriftBaseline, DriftKind, DriftMonitor, DriftMonitorStatus
 
 MONITORS = resource_of(DriftMonitor.definition)

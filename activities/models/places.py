@@ -70,13 +70,15 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockedBy(Bounded):
-    """Say whom a Ready member waits for and why."""
+    """Whom a Ready member waits for and why."""
 
     tracker: str
     """Name of the tracker in the way; empty where no single one is."""
     reason: Line
     passes: bool = False
-    """Whether it ends by itself, such as the writes of a tracker that vanished: nobody is to do anything about it."""
+    """Whether it ends by itself, such as the writes of a tracker that vanished: no person has to act."""
+    held: bool = False
+    """Whether a person holds that tracker."""
 
 
 @dataclass(frozen=True, kw_only=True)

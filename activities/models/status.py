@@ -48,8 +48,14 @@ class Waiting(StrEnum):
     REFERENCE = "Reference"
 
 
+NO_ACTION = "no action needed"
+"""`unblock_with` of a wait that ends without a person."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WaitingFor(Bounded):
+    """What a promotion waits for: state and cause in `observed`, the way out in `unblock_with`."""
+
     what: Waiting
     object: Line = ""
     wanted: Text = ""
@@ -57,6 +63,9 @@ class WaitingFor(Bounded):
     since: datetime | None = None
     until: datetime | None = None
     unblock_with: Text = ""
+    """What a person does, as a command line or in the imperative; else NO_ACTION."""
+    reason_code: Short = ""
+    """A WaitingReason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +90,7 @@ class TestStatus(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class TestAggregateResult(Bounded):
-    """Sum up a round; `all_passed` speaks of required tests only."""
+    """Sum up a round; `all_passed` is about required tests only."""
 
     __test__ = False
 
@@ -99,7 +108,7 @@ class ApplicationResult(Bounded):
     deployment: str
     application: str
     result: str
-    """Promoted, AlreadyContained, Failed, NotArrived, WrittenNotSynced, NotWritten or Observed."""
+    """An ApplicationOutcome."""
     artifact: Artifact | None = None
     message: Line = ""
 
@@ -140,7 +149,7 @@ class PromotionRecord(Bounded):
 
     promoted: bool
     result: str
-    """Promoted, AlreadyContained, Failed or NothingToDeploy."""
+    """A RecordResult."""
     source: str
     target: str
     policy: PolicyRef

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from crds.conditions import Condition, ConditionReason, ConditionType, find_condition, make_condition
+from crds.conditions import Condition, ConditionType, find_condition, make_condition
 from crds.model import Definition
+from crds.reasons.conditions import ConditionReason
 
 SHOWN_FOR = timedelta(days=1)
 """How long the condition stands: the first write after it leaves it out."""

@@ -26,7 +26,8 @@ from crds.api.publishing import (
     with_summary,
 )
 from crds.api.recent import read_basis
-from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
+from crds.conditions import Condition, ConditionType, make_condition
+from crds.reasons.conditions import ConditionReason
 from crds.rules import status_budget
 from crds.rules.place_summary import summary_of
 from crds.sequences import is_forged

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What the owner of an environment requires of each policy that leads there. Pure; every error at once."""
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.v1alpha1.environment import Environment, GateTest
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicy

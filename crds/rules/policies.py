@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from pydantic_core import to_json
 
-from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
+from crds.conditions import Condition, ConditionType, make_condition
 from crds.model import Scope
+from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError, summarize
 from crds.rules.gates import gate_errors
 from crds.rules.jobs import job_error, parameters_error

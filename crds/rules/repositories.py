@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.v1alpha1.git_repository import GitRepository
 

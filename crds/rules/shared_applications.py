@@ -14,7 +14,7 @@ from socket import inet_aton, inet_ntoa
 from urllib.parse import unquote, urlsplit
 
 from crds.api.pauses import giving_way
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.environment import Environment

@@ -7,7 +7,7 @@ into a branch writes all of it.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.field_errors import FieldError
 from crds.rules.shared_applications import Claimant, claimant
 from crds.rules.substitution import SubstitutionError, names_in, render

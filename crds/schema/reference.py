@@ -1,17 +1,36 @@
 """Reference pages in Markdown, from the same schemas that the CRDs are made of."""
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 
-from crds.conditions import ConditionReason, ConditionType, TrackerReason
+from crds.conditions import ConditionType
 from crds.group import API_VERSION
 from crds.model import CATEGORY, Scope
+from crds.reasons.conditions import ConditionReason
+from crds.reasons.events import EventReason
+from crds.reasons.problems import ProblemReason
+from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason, WaitingReason
 from crds.resource import Resource
 from crds.rules.substitution import VARIABLES
 from crds.schema.definitions import object_schema
 from crds.schema.enum_docs import member_documents
 from crds.v1alpha1.kinds import KINDS
 from crds.v1alpha1.pull_request_tracker import TrackerAnnotation
+
+_REASONS: tuple[tuple[str, str, type[StrEnum]], ...] = (
+    ("Reasons", "", ConditionReason),
+    (
+        "Reasons of `Completed`",
+        "The reason of a tracker's status, and of its `Completed`, is the name of the state, or one of these:",
+        TrackerReason,
+    ),
+    ("Reasons of a wait", "`status.waitingFor.reasonCode` of a tracker:", WaitingReason),
+    ("Reasons of events", "Kubernetes events on trackers and environments:", EventReason),
+    ("Results of a promotion", "`status.promotions[].result` of a tracker:", RecordResult),
+    ("Results of an application", "`status.promotions[].applications[].result` of a tracker:", ApplicationOutcome),
+    ("Problems", "Messages about a call that failed begin with its kind:", ProblemReason),
+)
 
 _NOTE = "<!-- Generated from the models by `python -m crds.schema.generate`; edit the models, not this file. -->\n"
 
@@ -107,20 +126,17 @@ def _variables_page() -> str:
 
 
 def _conditions_page() -> str:
-    lines = [_NOTE, "# Conditions\n"]
+    lines = [_NOTE, "# Conditions and reasons\n"]
     lines += [
-        "Every type is positive: `True` is the state in which nobody has to act, `Unknown` that it was not looked",
+        "Every type is positive: `True` is the state in which no person has to act, `Unknown` that it was not looked",
         "at yet. Only `Completed` is `False` all along the way, also while everything goes well.\n",
     ]
     lines += ["| Type | True means |", "|---|---|"]
     lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionType)]
-    lines += ["", "## Reasons\n", "Reasons are stable: alerts and scripts may match them.\n"]
-    lines += ["| Reason | Means |", "|---|---|"]
-    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionReason)]
-    lines += ["", "## Reasons of `Completed`\n"]
-    lines += ["The reason of a tracker's status, and of its `Completed`, is the name of the state, or one of these:\n"]
-    lines += ["| Reason | Means |", "|---|---|"]
-    lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(TrackerReason)]
+    lines += ["\nReasons are stable: alerts and scripts may match them. These are all that there are."]
+    for title, text, reasons in _REASONS:
+        lines += ["", f"## {title}\n", *([f"{text}\n"] if text else []), "| Reason | Means |", "|---|---|"]
+        lines += [f"| `{value}` | {_cell(meaning)} |" for value, meaning in member_documents(reasons)]
     return "\n".join(lines) + "\n"
 
 

@@ -79,7 +79,10 @@ class WaitingFor(Model):
     until: Time | None = None
     """Deadline after which the wait ends as a failure; none means that it lasts."""
     unblock_with: Text | None = None
-    """Command or action of a person that ends the wait."""
+    """What a person does to end the wait, as a command line or in the imperative; `no action needed` where it ends by
+    itself."""
+    reason_code: ShortText | None = None
+    """Why it waits, in one of the documented reasons of a wait, which do not change."""
 
 
 class PullRequestInfo(Model):
@@ -182,7 +185,7 @@ class PromotionRecord(Model):
     promoted: bool
     """Whether the target runs the artifact or what contains it."""
     result: ShortText
-    """Promoted, AlreadyContained, NothingToDeploy or Failed."""
+    """Promoted, AlreadyContained or Failed."""
     source: ShortText
     """Environment that the change came from."""
     target: ShortText

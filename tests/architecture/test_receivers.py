@@ -27,12 +27,13 @@ def test_one_module_prints(package: str) -> None:
     assert printing | echoing <= {PRINTER}
 
 
-def test_texts_know_nothing_but_the_standard_library() -> None:
-    for path in sorted((ROOT / "crds" / "texts").glob("*.py")):
+def test_texts_and_reasons_know_nothing_but_the_standard_library() -> None:
+    for path in sorted([*(ROOT / "crds" / "texts").glob("*.py"), *(ROOT / "crds" / "reasons").glob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert node.module, path
                 assert node.module.startswith("crds.texts.") or node.module.partition(".")[0] in {
+                    "enum",
                     "re",
                     "json",
                     "typing",

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from crds.conditions import (
     MESSAGE_LIMIT,
     Condition,
-    ConditionReason,
     ConditionStatus,
     ConditionType,
     find_condition,
@@ -12,6 +11,7 @@ from crds.conditions import (
     merge_conditions,
     set_condition,
 )
+from crds.reasons.conditions import ConditionReason
 from crds.schema.enum_docs import member_documents
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

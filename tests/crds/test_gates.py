@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.policies import validate_policy
 from crds.rules.selection import SelectionOutcome, select_policy
 from crds.v1alpha1.environment import Environment

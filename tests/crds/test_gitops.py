@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 from activities.models.status import ConditionStatus, State, TrackerStatus, Waiting, WaitingFor
 from activities.resources import render_tracker_status
 from crds.api.publishing import merge_own_conditions, with_summary
-from crds.conditions import Condition, ConditionReason, ConditionType, make_condition
+from crds.conditions import Condition, ConditionType, make_condition
 from crds.readiness import answered
+from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.kinds import BY_KIND, KINDS
 from tests.crds.lua import run_lua
 

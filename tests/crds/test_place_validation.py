@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.rules.environments import validate_environment, validate_repository
 from crds.v1alpha1.git_repository import GitRepository
 from tests.crds.resources import deployment, document, environment, repository

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from crds.conditions import ConditionReason, ConditionStatus
+from crds.conditions import ConditionStatus
+from crds.reasons.conditions import ConditionReason
 from crds.rules.environments import validate_environment
 from crds.rules.field_errors import FieldError
 from crds.rules.policies import valid_condition, validate_policy

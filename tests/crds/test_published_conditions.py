@@ -2,28 +2,45 @@
 
 import ast
 from collections.abc import Iterator
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from activities.models.configuration import PolicyOutcome
 from activities.models.drift import Drift
+from activities.models.failures import FailureKind
+from activities.models.promotion import Verb
 from activities.models.status import State
-from crds.conditions import ConditionReason, ConditionType, TrackerReason
+from crds.conditions import ConditionType
+from crds.reasons.conditions import ConditionReason
+from crds.reasons.events import EventReason
+from crds.reasons.problems import ProblemReason
+from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason, WaitingReason
 from crds.schema.enum_docs import member_documents
 from crds.schema.generate import generated_files
 from workflows.promotion.state import Refusal
 
 ROOT = Path(__file__).parents[2]
 PUBLISHERS = ("workflows", "activities", "crds", "worker")
-REASONED = {"enter": 1, "Ended": 1, "ConditionStatus": None, "Obstacle": None, "WantedCondition": None}
+REASONED = {"enter": 1, "Ended": 1, "ConditionStatus": None, "WantedCondition": None}
 """Calls that publish a reason, with the reason's place where it may be given without its name."""
 
 
+@cache
+def _nodes() -> tuple[ast.Call | ast.Attribute, ...]:
+    return tuple(
+        node
+        for package in PUBLISHERS
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call | ast.Attribute)
+    )
+
+
 def _calls() -> Iterator[ast.Call]:
-    for package in PUBLISHERS:
-        for path in (ROOT / package).rglob("*.py"):
-            yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    yield from (node for node in _nodes() if isinstance(node, ast.Call))
 
 
 def _name(call: ast.Call) -> str:
@@ -53,25 +70,26 @@ def _given(calls: set[str], keyword: str) -> set[str]:
 def _members_used(enum: str) -> set[str]:
     return {
         node.attr
-        for package in PUBLISHERS
-        for path in (ROOT / package).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in _nodes()
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == enum
     }
 
 
-def _readiness_reasons() -> set[str]:
-    """Take what `_reason` returns: the only place where a reason is not given to a call as it is."""
-    tree = ast.parse((ROOT / "workflows/promotion/steps/gates.py").read_text())
-    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_reason")
-    returned = (node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value)
-    return {text for value in returned for text in _constants(value)}
+# An obstacle's reason is that of the condition and of the wait.
+CONDITION_REASONS = _given({"ConditionStatus", "WantedCondition"}, "reason") | {
+    WaitingReason[name].value
+    for name in (
+        "WAITING_FOR_REFERENCE",
+        "UNAVAILABLE",
+        "DEPLOYMENT_UNREADABLE",
+        "COMPONENT_NOT_DEPLOYED",
+        "TEST_REFUSED",
+    )
+}
 
-
-CONDITION_REASONS = _given({"ConditionStatus", "Obstacle", "WantedCondition"}, "reason")
 TRACKER_REASONS = (
     _given({"enter", "Ended"}, "reason")
-    | _readiness_reasons()
+    | {TrackerReason[name].value for name in _members_used("TrackerReason")}
     | {str(one) for one in Refusal if one}
     | {str(one) for one in PolicyOutcome if one is not PolicyOutcome.FOUND}
 )
@@ -97,13 +115,50 @@ def test_no_reason_is_documented_that_nothing_publishes() -> None:
     # A drift's kind is the reason of its condition.
     unused -= {kind.name for kind in Drift}
     assert unused - _members_used("ConditionReason") == set()
-    assert {str(one) for one in TrackerReason} - TRACKER_REASONS == {"WaitingForReference"}
+    assert {str(one) for one in TrackerReason} - TRACKER_REASONS == set()
 
 
-@pytest.mark.parametrize("enum", [ConditionType, ConditionReason, TrackerReason])
-def test_each_stands_in_the_reference_with_its_meaning(
-    enum: type[ConditionType | ConditionReason | TrackerReason],
-) -> None:
+def test_every_reason_of_a_wait_has_a_state_that_publishes_it() -> None:
+    assert _members_used("WaitingReason") == {one.name for one in WaitingReason}
+
+
+def test_every_reason_of_an_event_has_an_event_that_publishes_it() -> None:
+    # What an event names by a value that is its reason in the status as well.
+    values = {
+        *(str(one) for one in Refusal if one),
+        *(str(one) for one in PolicyOutcome if one is not PolicyOutcome.FOUND),
+        *(f"Command{verb.capitalize()}" for verb in Verb),
+        *_given({"Ended"}, "reason"),
+        *(str(one) for one in RecordResult),
+    }
+    assert values <= {str(one) for one in EventReason}
+    named = {EventReason(one).name for one in values}
+    assert _members_used("EventReason") | named == {one.name for one in EventReason}
+
+
+def test_every_result_of_a_record_is_documented_and_given() -> None:
+    assert _members_used("RecordResult") == {one.name for one in RecordResult}
+    assert _members_used("ApplicationOutcome") == {one.name for one in ApplicationOutcome}
+
+
+def test_every_problem_is_documented() -> None:
+    assert {str(one) for one in ProblemReason} == {str(one) for one in FailureKind}
+
+
+@pytest.mark.parametrize(
+    "enum",
+    [
+        ConditionType,
+        ConditionReason,
+        TrackerReason,
+        WaitingReason,
+        EventReason,
+        RecordResult,
+        ApplicationOutcome,
+        ProblemReason,
+    ],
+)
+def test_each_stands_in_the_reference_with_its_meaning(enum: type[StrEnum]) -> None:
     page = generated_files()["docs/reference/conditions.md"]
     documented = dict(member_documents(enum))
     assert list(documented) == [one.value for one in enum]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from crds.conditions import ConditionReason
 from crds.group import API_VERSION
+from crds.reasons.conditions import ConditionReason
 from crds.rules.documents import validate_documents
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.v1alpha1.git_repository import GitRepository

@@ -4,8 +4,8 @@ import pytest
 
 from activities.credential_checks import explain_missing
 from activities.ports import ReferenceMissing
-from crds.conditions import ConditionReason
 from crds.fields import SecretReference
+from crds.reasons.conditions import ConditionReason
 from crds.rules.documents import validate_documents
 from tests.activities.cluster import Cluster
 from tests.crds.resources import document

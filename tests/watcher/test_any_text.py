@@ -10,7 +10,8 @@ from activities.resources import KubernetesResources
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import EVENTS, resource_of
 from crds.api.publishing import WantedCondition, publish_conditions
-from crds.conditions import ConditionReason, ConditionType
+from crds.conditions import ConditionType
+from crds.reasons.conditions import ConditionReason
 from crds.texts.plain import plain
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker

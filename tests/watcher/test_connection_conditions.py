@@ -11,7 +11,8 @@ from activities.models.credential_checks import CheckedResource, CredentialCheck
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import Document, resource_of
 from crds.api.publishing import WantedCondition, publish_conditions
-from crds.conditions import ConditionReason, ConditionType
+from crds.conditions import ConditionType
+from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.git_repository import GitRepository

@@ -11,7 +11,7 @@ import pytest
 from activities.drift.publishing import DriftStatuses
 from activities.models.tracking import TrackerRef
 from crds.api.ports import WATCH_TIMEOUT, ApiResource, Document, WatchEvent, resource_of
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.test_runner import TestRunner
 from tests.watcher.fakes import (
     FakeCredentialChecks,

@@ -16,7 +16,8 @@ from crds.api.ports import ApiConflict, ApiResource, ApiUnavailable, Document
 from crds.api.publishing import WantedCondition, publish_conditions
 from crds.api.recent import RecentWrites
 from crds.api.reflector import Reflector
-from crds.conditions import ConditionReason, ConditionType
+from crds.conditions import ConditionType
+from crds.reasons.conditions import ConditionReason
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.watcher.fakes import until
 from tests.watcher.samples import ENVIRONMENTS, Quiet, conditions, full_status, ref_of, tracker

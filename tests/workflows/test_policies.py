@@ -20,7 +20,7 @@ BESIDE_STEPS = {
     "workflows/promotion/steps/publishing.py",
 }
 """Awaited in the background, or by a workflow that takes no commands."""
-LAST_WORD = ("workflows/promotion/membership.py", "tell_last")
+LAST_WORD = ("workflows/promotion/membership.py", "send_last_view")
 """Of a promotion that has ended."""
 
 

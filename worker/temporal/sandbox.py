@@ -40,7 +40,7 @@ def shared_modules() -> tuple[str, ...]:
     own = {name for name in found if name.endswith(".workflow") or f"{name}.workflow" in found}
     rules = found - own
     # OpenTelemetry's context travels through workflows when tracing is on.
-    return ("activities.contracts", "activities.models", "crds.texts", "opentelemetry", *sorted(rules))
+    return ("activities.contracts", "activities.models", "crds.reasons", "crds.texts", "opentelemetry", *sorted(rules))
 
 
 RESTRICTIONS = SandboxRestrictions(

@@ -18,7 +18,9 @@ from datetime import UTC, datetime, timedelta
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
 from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
 from crds.api.reflector import Key, ObjectChange
-from crds.conditions import ConditionReason, ConditionType
+from crds.conditions import ConditionType
+from crds.reasons.conditions import ConditionReason
+from crds.reasons.events import EventReason
 from crds.v1alpha1.drift_monitor import DriftMonitor, MonitorLabel
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
@@ -291,7 +293,7 @@ class TrackerController:
             await self._kubernetes.post_event(
                 target,
                 name=f"{entry.name}.{entry.uid}.deletion",
-                reason="DeletionIncomplete",
+                reason=EventReason.DELETION_INCOMPLETE,
                 message=message,
                 warning=True,
                 component=WATCHER_MANAGER,

@@ -77,7 +77,7 @@ def decide(view: LaneView, ancestry: Ancestry) -> Decision:
         if in_the_way is None:
             admissible.append(candidate)
         else:
-            blocked[candidate.tracker.uid] = BlockedBy(tracker=in_the_way.tracker.name, reason="held")
+            blocked[candidate.tracker.uid] = BlockedBy(tracker=in_the_way.tracker.name, reason="is held", held=True)
             blockers[in_the_way.tracker.uid] = None
     newest = newest_of(admissible, asking) if not asking.pairs and not view.unobserved else None
     if newest is None or asking.pairs:

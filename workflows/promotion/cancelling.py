@@ -20,6 +20,7 @@ from activities.models.failures import Failure
 from activities.models.promotion import PromotionInput
 from activities.models.testing import CancelTestsInput, RunRef
 from activities.models.tracking import Timings
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
@@ -44,7 +45,7 @@ class Run(Protocol):
     timings: Timings
     queues: Queues
 
-    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+    def event(self, reason: EventReason, message: str, *, warning: bool = False) -> None:
         """Note a Kubernetes event."""
 
     def flush(self) -> None:
@@ -102,7 +103,7 @@ class Cancelling(BackgroundTasks):
         while (failure := await self._try(one)) is not None:
             wait = max(jittered(pauses.next()), failure.wait)
             if not failure.kind.passing or workflow.now() + wait > self._until(one):
-                run.event("CancelFailed", f"{failure.object}: {failure.text}", warning=True)
+                run.event(EventReason.CANCEL_FAILED, f"{failure.object}: {failure.text}", warning=True)
                 run.flush()
                 break
             again = replace(one, again_at=workflow.now() + wait)

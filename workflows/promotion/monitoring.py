@@ -17,6 +17,7 @@ from activities.models.delivery import Observation
 from activities.models.drift import CreateDriftMonitorsInput, WatchedDeployment
 from activities.models.promotion import PromotionInput
 from activities.models.tracking import Artifact, Timings
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.identity import Queues
@@ -35,7 +36,7 @@ class Run(Protocol):
     timings: Timings
     queues: Queues
 
-    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+    def event(self, reason: EventReason, message: str, *, warning: bool = False) -> None:
         """Note a Kubernetes event."""
 
     def flush(self) -> None:
@@ -90,7 +91,9 @@ class Monitoring(BackgroundTasks):
             if is_cancelled_exception(refusal):
                 return
             failure = failure_of(refusal, f"Environment/{one.environment}")
-            run.event("NotWatched", f"{one.environment} is not watched for drift: {failure.named}", warning=True)
+            run.event(
+                EventReason.NOT_WATCHED, f"{one.environment} is not watched for drift: {failure.named}", warning=True
+            )
             run.flush()
         run.story.unwatched = [other for other in run.story.unwatched if other is not one]
 

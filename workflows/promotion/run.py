@@ -29,6 +29,7 @@ from activities.models.promotion import Command, CommandAnswer, PromotionInput, 
 from activities.models.revisions import Relation, RevisionPair
 from activities.models.status import EventNote, State
 from activities.models.tracking import Artifact
+from crds.reasons.events import EventReason
 from workflows.identity import Queues
 from workflows.promotion.cancelling import Cancelling
 from workflows.promotion.environments import Environments
@@ -183,7 +184,7 @@ class PromotionRun:
         story.farewells_owed = self.membership.farewells_owed()
         story.outdated = self.outdated is not None and self.outdated is self.membership.view(source)
 
-    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+    def event(self, reason: EventReason, message: str, *, warning: bool = False) -> None:
         """Note a Kubernetes event; it travels with the next status."""
         self.story.events += 1
         tracker = self.request.tracker
@@ -223,7 +224,7 @@ class PromotionRun:
         story = self.story
         for verb, command in story.inbox.drop(*verbs):
             text = f"the {verb} of {command.actor} is not carried out: {why}"
-            self.event("CommandSuperseded", text, warning=True)
+            self.event(EventReason.COMMAND_SUPERSEDED, text, warning=True)
             story.keep_answer(command.request_id, CommandAnswer(accepted=True, message=text))
             line = cut(f"{command.request_id}: {text}", LINE_BYTES)
             story.superseded = [*story.superseded, line][-SUPERSEDED_KEPT:]

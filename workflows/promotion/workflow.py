@@ -24,6 +24,7 @@ from activities.models.promotion import Command, CommandAnswer, Progress, Verb
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import HOLD
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
+from crds.reasons.events import EventReason
 from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
@@ -157,12 +158,14 @@ class PromotionWorkflow:
         self._steering.stop()
         if story.hold is not None:
             story.cleared = [*dict.fromkeys((*story.cleared, HOLD))]
-            ctx.event("HoldEnded", f"the hold of {story.hold.by} ends: the tracker is {story.state}")
+            ctx.event(EventReason.HOLD_ENDED, f"the hold of {story.hold.by} ends: the tracker is {story.state}")
         if story.state is State.COMPLETED:
-            ctx.event("Completed", story.message or f"{story.environment} is final")
+            ctx.event(EventReason.COMPLETED, story.message or f"{story.environment} is final")
         else:
             cancel_open(ctx)
-            ctx.event(story.reason, story.message or str(story.state), warning=story.state is State.ABORTED)
+            ctx.event(
+                EventReason(story.reason), story.message or str(story.state), warning=story.state is State.ABORTED
+            )
         story.hold = None
         await ctx.membership.leave_all()
         story.hop = None if story.state is State.COMPLETED else story.hop
@@ -379,7 +382,7 @@ class PromotionWorkflow:
             self._presenting.again()
         answer = self._keep(command, CommandAnswer(accepted=True, message=commands.ACCEPTED[verb]))
         why = f": {command.reason}" if command.reason else ""
-        ctx.event(f"Command{verb.capitalize()}", f"{command.actor}{why}")
+        ctx.event(EventReason(f"Command{verb.capitalize()}"), f"{command.actor}{why}")
         ctx.flush()
         return answer
 

@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.models.failures import Failure, FailureKind
 from activities.models.tracking import Timings
+from crds.reasons.events import EventReason
 from workflows.failures import failure_of, worth_showing
 from workflows.runtime.backoff import Backoff, jittered
 
@@ -63,7 +64,7 @@ class Run(Protocol):
     def changed(self) -> None:
         """Note that the story is to be published."""
 
-    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+    def event(self, reason: EventReason, message: str, *, warning: bool = False) -> None:
         """Note a Kubernetes event."""
 
     async def wait(
@@ -151,7 +152,7 @@ class Asking:
             before, kept.failure = kept.failure, failure
             self._run.changed()
             if before is None or before.text != failure.text:
-                self._run.event("WaitingForReference", failure.named, warning=True)
+                self._run.event(EventReason.WAITING_FOR_REFERENCE, failure.named, warning=True)
 
     async def _wait(self, pause: timedelta, why: str) -> None:
         """Wait for the pause or a poke; what has lasted on the way is shown: a host may ask to wait for an hour."""

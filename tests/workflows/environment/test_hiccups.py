@@ -67,7 +67,7 @@ async def test_who_becomes_ready_while_reads_fail_learns_which_hold_it_waits_for
         await late.send(Phase.READY)
         waits = await late.hears(lambda said: said.blocked_by is not None)
         assert waits.blocked_by is not None
-        assert (waits.blocked_by.tracker, waits.blocked_by.reason) == (held.name, "held")
+        assert (waits.blocked_by.tracker, waits.blocked_by.reason) == (held.name, "is held")
         await held.send(Phase.GONE, held=False)
         await late.hears(lambda said: said.blocked_by is None and said.counter.n > waits.counter.n)
         assert not any(said.grant is not None or is_a_reason(said) for said in await late.received())

@@ -102,7 +102,7 @@ def test_while_reads_fail_in_passing_nothing_is_granted_and_holds_keep_their_nam
     hiccup = replace(view(*crowd), unobserved="no answer", briefly=True)
     found = decide(hiccup if seen else replace(hiccup, observations=()), relation)
     assert found.grant is None
-    held = {uid: block for uid, block in calm.blocked_by.items() if block.reason == "held"}
+    held = {uid: block for uid, block in calm.blocked_by.items() if block.reason == "is held"}
     assert found.blocked_by == (held if seen else {})
     holder = replace(hiccup, occupied_by="t9", occupied_because="holds the lane")
     assert {block.tracker for block in decide(holder, relation).blocked_by.values()} <= {"t9"}
@@ -132,7 +132,7 @@ def test_no_ready_member_that_may_go_contains_the_granted_one(crowd: tuple[Membe
     for granted in (one for one in crowd if one.tracker.uid == decision.grant):
         for other in crowd:
             free = decision.blocked_by.get(other.tracker.uid)
-            if free is None or free.reason == "held" or set(other.components) != set(granted.components):
+            if free is None or free.reason == "is held" or set(other.components) != set(granted.components):
                 continue
             assert relation(granted.revision or "", other.revision or "") is not Relation.AHEAD
 

@@ -175,7 +175,7 @@ async def test_a_held_change_stops_a_newer_one_that_contains_it(played: Played) 
         await newer.send(Phase.READY)
         blocked = await newer.hears(lambda said: said.blocked_by is not None)
         assert blocked.blocked_by is not None
-        assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (held.name, "held")
+        assert (blocked.blocked_by.tracker, blocked.blocked_by.reason) == (held.name, "is held")
         await eventually(lambda: "compare_revisions" in world.calls)
         await held.hears(lambda said: said.asks)
         await held.send(Phase.GONE, role="ahead", held=False)
@@ -191,7 +191,7 @@ async def test_a_commit_that_the_host_did_not_know_is_asked_for_again_at_a_poke(
         await older.send(Phase.WORKING)
         await older.hears(lambda said: said.observed_at is not None)
         await older.send(Phase.READY)
-        await older.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
+        await older.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "is held")
         world.unknown = set()
         await world.place.signal("poke")
         granted = await older.hears(lambda said: said.grant is not None)
@@ -236,7 +236,7 @@ async def test_a_place_without_memory_asks_every_live_tracker_before_it_grants(p
         await world.place.terminate("lost its memory")
         await newer.send(Phase.READY)
         asked = await held.hears(lambda said: said.asks and said.counter.epoch > first.counter.epoch)
-        blocked = await newer.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "held")
+        blocked = await newer.hears(lambda said: said.blocked_by is not None and said.blocked_by.reason == "is held")
         assert blocked.counter.epoch == asked.counter.epoch
         assert all(said.grant is None for said in await newer.received())
 

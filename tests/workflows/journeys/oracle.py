@@ -14,6 +14,7 @@ from tests.workflows.environment.facts import ENVIRONMENTS, Broken, attempt_key
 from tests.workflows.journeys.applications import HOOK_FAILED, Application, Moment
 from tests.workflows.journeys.ledger import Ledger
 from tests.worlds.stage import START
+from tests.worlds.waits import actionable
 from workflows.environment.members import LEAVING
 from workflows.promotion.state import Hop, Round
 
@@ -203,8 +204,8 @@ class Oracle:
     def published(self, one: "Traveller", status: TrackerStatus) -> None:
         """Everybody who waits says for what, and a record says what is true."""
         waiting = status.waiting_for
-        if not status.state.terminal and (waiting is None or not waiting.unblock_with):
-            self.broken(f"{one.ref.name} waits in {status.state} and does not say for what")
+        if not status.state.terminal and (waiting is None or not actionable(waiting)):
+            self.broken(f"{one.ref.name} waits in {status.state} without a reason and a way out: {waiting}")
         if one.status is None or status.sequence > one.status.sequence:
             known = one.status.promotions if one.status else ()
             for record in status.promotions[len(known) :]:

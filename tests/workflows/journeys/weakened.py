@@ -10,6 +10,7 @@ from activities.models.delivery import Observation
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
+from crds.reasons.trackers import ApplicationOutcome
 from tests.workflows.journeys.moods import Kind
 from workflows.environment.members import Roster
 from workflows.promotion.membership import Membership
@@ -67,8 +68,8 @@ def confirm_a_source_that_lacks_a_component(change: Replace) -> None:
 
 
 def take_a_target_that_lacks_a_component_for_one_that_has_it(change: Replace) -> None:
-    change(hopping, "lacking_components", lambda _ctx: [])
-    change(gates, "lacking_components", lambda _ctx: [])
+    change(hopping, "missing_components", lambda _ctx: [])
+    change(gates, "missing_components", lambda _ctx: [])
 
 
 def begin_the_next_wave_as_soon_as_one_is_written(change: Replace) -> None:
@@ -87,7 +88,9 @@ def go_on_with_the_next_wave_after_a_failure(change: Replace) -> None:
         act = await deliver(ctx, hop, view, wave)
         if act.step is waves.Step.FAIL:
             for one in wave:
-                hop.results.setdefault(one.name, waves.result_of(one, waves.artifact_of(hop, one), "Promoted"))
+                hop.results.setdefault(
+                    one.name, waves.result_of(one, waves.artifact_of(hop, one), ApplicationOutcome.PROMOTED)
+                )
         return replace(act, step=waves.Step.ARRIVED, diverged=())
 
     change(delivery, "_deliver", shrug)

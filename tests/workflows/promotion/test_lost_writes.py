@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 
 from activities.models.delivery import Observation, SyncApplicationInput, WriteOutcome, WriteResult
-from activities.models.status import State
+from activities.models.status import NO_ACTION, State
 from tests.workflows.promotion.world import FAST, MINE, OLD, World, promotion_in
 from tests.worlds.played import Played
 from tests.worlds.stage import now
@@ -90,7 +90,7 @@ async def test_a_sync_window_is_waited_for_and_stops_the_deadline(played: Played
         assert status.waiting_for is not None
         assert WINDOW in status.waiting_for.observed
         assert status.waiting_for.until == UNTIL
-        assert "sync window" in status.waiting_for.unblock_with
+        assert (status.waiting_for.reason_code, status.waiting_for.unblock_with) == ("SyncWindow", NO_ACTION)
         began = now()
         # Longer than the deadline: each poke has the sync tried again, and none of them fails the wave.
         while now() - began < timedelta(seconds=3.5):

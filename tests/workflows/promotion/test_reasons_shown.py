@@ -15,15 +15,19 @@ from activities.models.configuration import (
     ReadRepositoryResult,
 )
 from activities.models.revisions import CompareRevisionsInput, CompareRevisionsResult, Relation
-from activities.models.status import State, Waiting
+from activities.models.status import NO_ACTION, State, Waiting
 from activities.models.tracking import PullRequest, PullRequestState
 from tests.workflows.promotion.world import HOTFIX, MINE, NEWER, OLD, World, promotion, promotion_in
 from tests.worlds.played import Played
 from workflows.promotion.state import Hop, PromotionState
 from workflows.promotion.view.pull_request import SHOWN_AFTER, moment
-from workflows.promotion.view.waiting import ASKED_AGAIN, waiting_for
+from workflows.promotion.view.waiting import waiting_for
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def command(verb: str, tracker: str = "", /) -> str:
+    return f"pilotage {verb} {tracker or 'web-412'}"
 
 
 async def test_a_merge_into_a_branch_that_is_not_deployed_says_so_and_what_helps(played: Played) -> None:
@@ -134,7 +138,7 @@ async def test_an_api_error_that_repeats_is_shown_and_nothing_is_said_to_be_read
         assert waiting is not None
         assert (waiting.what, waiting.object) == (Waiting.REFERENCE, named)
         assert f"may not get {refused}" in waiting.observed
-        assert not waiting.unblock_with.startswith("nothing")
+        assert waiting.unblock_with != NO_ACTION
         world.refused = ""
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
 
@@ -177,14 +181,14 @@ def a_hop() -> Hop:
 def test_while_what_is_needed_next_is_not_read_nobody_is_asked_to_do_what_is_done(
     story: PromotionState, what: Waiting, object_: str, never: str
 ) -> None:
-    waiting = waiting_for(story, source=None, target=None, command=str)
+    waiting = waiting_for(story, source=None, target=None, command=command)
     assert waiting is not None
-    assert (waiting.what, waiting.object, waiting.unblock_with) == (what, object_, ASKED_AGAIN)
+    assert (waiting.what, waiting.object, waiting.unblock_with) == (what, object_, NO_ACTION)
     assert never not in f"{waiting.observed} {waiting.unblock_with}"
 
 
 def test_an_open_pull_request_waits_for_its_merge() -> None:
-    waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, command=str)
+    waiting = waiting_for(a_story(State.AWAITING_MERGE, merged=False), source=None, target=None, command=command)
     assert waiting is not None
     assert (waiting.what, waiting.unblock_with) == (Waiting.MERGE, "merge the pull request")
 

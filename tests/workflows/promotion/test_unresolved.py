@@ -12,7 +12,7 @@ from activities.models.configuration import DeploymentSpec, EnvironmentView
 from activities.models.delivery import DeploymentRuns, Observation
 from activities.models.failures import FailureKind
 from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
-from activities.models.status import State, Waiting, WaitingFor
+from activities.models.status import NO_ACTION, State, Waiting, WaitingFor
 from activities.models.tracking import Artifact, Timings
 from tests.workflows.promotion.view.test_pull_request import in_hop
 from tests.worlds.refusals import unread
@@ -22,7 +22,7 @@ from workflows.promotion.state import PromotionState, Refusal, Round
 from workflows.promotion.steps import gates
 from workflows.promotion.steps.source import SourceReader
 from workflows.promotion.view.obstacles import find_obstacle
-from workflows.promotion.view.waiting import ASKED_AGAIN, waiting_for
+from workflows.promotion.view.waiting import waiting_for
 from workflows.runtime.asking import Unreadable
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -47,6 +47,10 @@ PROD = PlaceSignal(
 )
 
 
+def command(verb: str, tracker: str = "", /) -> str:
+    return f"pilotage {verb} {tracker or 'web-412'}"
+
+
 class Line:
     """A tracker before the lane of prod, whose place sees what the tracker may be unable to read."""
 
@@ -61,7 +65,7 @@ class Line:
         hop.approved_by, self.story.components = "ada", ("web",)
         patch.setattr(workflow, "now", lambda: self.now)
         patch.setattr(gates, "judge_target", self._judge)
-        patch.setattr(gates, "lacking_components", lambda _ctx: [])
+        patch.setattr(gates, "missing_components", lambda _ctx: [])
         self.ctx = SimpleNamespace(
             story=self.story,
             timings=Timings(),
@@ -100,8 +104,8 @@ class Line:
 
 def shown(story: PromotionState, target: PlaceSignal | None) -> WaitingFor:
     """What people read that the tracker waits for."""
-    obstacle = find_obstacle(story, source=None, target=target, command=str)
-    found = waiting_for(story, source=None, target=target, obstacle=obstacle, command=str)
+    obstacle = find_obstacle(story, source=None, target=target, command=command)
+    found = waiting_for(story, source=None, target=target, obstacle=obstacle, command=command)
     assert found is not None
     return found
 
@@ -117,7 +121,7 @@ async def test_who_does_not_know_what_to_write_says_neither_that_it_asked_for_th
 ) -> None:
     waiting = await line.stand(timedelta(0))
     assert (line.story.reason, line.story.phase, line.events) == ("ReadyToPromote", Phase.WORKING, [])
-    assert (waiting.what, waiting.object, waiting.unblock_with) == (Waiting.TARGET, "prod", ASKED_AGAIN)
+    assert (waiting.what, waiting.object, waiting.unblock_with) == (Waiting.TARGET, "prod", NO_ACTION)
     assert waiting.observed == "which applications all selects is not known yet"
 
 

@@ -7,13 +7,14 @@ from activities.models.bounds import cut
 from activities.models.budgets import RECORDS_BYTES, VALUE_BYTES
 from activities.models.delivery import Observation
 from activities.models.status import ApplicationResult, PromotionRecord, TestStatus
+from crds.reasons.trackers import ApplicationOutcome
 from workflows.promotion.state import RECORDS_KEPT, Hop, OpenCancel, PromotionStart, PromotionState, TestProgress
 from workflows.sizes import encoded_size
 
 BRIEF_BYTES = 80
 CANCELS_BYTES = 40_000
 ANSWERS_AT_LEAST = 5
-ARRIVED = ("Promoted", "AlreadyContained", "Observed")
+ARRIVED = (ApplicationOutcome.PROMOTED, ApplicationOutcome.ALREADY_CONTAINED)
 
 
 def kept_records(records: Sequence[PromotionRecord], limit: int = RECORDS_BYTES) -> list[PromotionRecord]:

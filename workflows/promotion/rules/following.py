@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.delivery import Observation, OperationPhase, WriteResult
 from activities.models.tracking import Artifact
+from crds.reasons.trackers import ApplicationOutcome
 from workflows.promotion.rules import comparison
 from workflows.promotion.state import Hop, Touch
 
@@ -99,11 +100,12 @@ def lines(
     return found
 
 
-def how_far(hop: Hop, one: DeploymentSpec) -> str:
+def how_far(hop: Hop, one: DeploymentSpec) -> ApplicationOutcome:
     """Return the result of a deployment that did not arrive."""
     if hop.has(one.name, Touch.REQUESTED):
-        return "NotArrived"
-    return "WrittenNotSynced" if hop.has(one.name, Touch.WRITTEN) else "NotWritten"
+        return ApplicationOutcome.NOT_ARRIVED
+    written = hop.has(one.name, Touch.WRITTEN)
+    return ApplicationOutcome.WRITTEN_NOT_SYNCED if written else ApplicationOutcome.NOT_WRITTEN
 
 
 def awaited_pause(since: datetime | None, now: datetime) -> timedelta:

@@ -1,4 +1,4 @@
-"""Pure: why a change's merge commit is not contained in what runs, where waiting alone may never bring it there."""
+"""Why what runs does not contain a change's merge commit, where waiting alone may never bring it there. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from workflows.promotion.state import PromotionState
 
 @dataclass(frozen=True, kw_only=True)
 class Astray:
-    """Say what stands between the change and its first environment, and what a person can do."""
+    """What stands between the change and its first environment, and what a person can do."""
 
     text: str
     unblock_with: str
@@ -55,7 +55,7 @@ def first_astray(story: PromotionState, observed: Sequence[Observation], *, abor
 
 
 def has_diverged(story: PromotionState) -> bool:
-    """Tell whether something that was compared is on another line of history than the merge commit."""
+    """Return whether something that was compared is on another line of history than the merge commit."""
     merge = story.pull_request.merge_sha if story.pull_request is not None else None
     return bool(merge) and any(
         relation == Relation.DIVERGED and key.endswith(comparison.pair_key("", merge or ""))

@@ -1,9 +1,10 @@
-"""Pure: promotion records."""
+"""Records of promotions. Pure."""
 
 from datetime import datetime
 
 from activities.models.status import ApplicationResult, PolicyRef, PromotionRecord
 from activities.models.tracking import Artifact
+from crds.reasons.trackers import RecordResult
 from workflows.promotion.rules.aggregate import aggregate, test_status
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.state import Hop, PromotionState
@@ -17,7 +18,7 @@ def build_promotion_record(
     hop: Hop,
     *,
     at: datetime,
-    result: str,
+    result: RecordResult,
     artifacts: tuple[Artifact, ...],
     applications: tuple[ApplicationResult, ...],
     brought_by: str = "",
@@ -27,7 +28,7 @@ def build_promotion_record(
     tests = hop.round.tests if hop.round else []
     number = hop.round.number if hop.round else 0
     return PromotionRecord(
-        promoted=result in ("Promoted", "AlreadyContained"),
+        promoted=result is not RecordResult.FAILED,
         result=result,
         source=hop.policy.source,
         target=hop.policy.target,
@@ -35,9 +36,9 @@ def build_promotion_record(
         at=at,
         artifacts=artifacts,
         tests=tuple(test_status(test, round_number=number) for test in tests),
-        aggregate=aggregate(tests) if tests or result == "Promoted" else None,
+        aggregate=aggregate(tests) if tests or result is RecordResult.PROMOTED else None,
         source_moved=tuple(hop.source_moved),
-        promoted_by=hop.approved_by if result != "AlreadyContained" else "",
+        promoted_by=hop.approved_by if result is not RecordResult.ALREADY_CONTAINED else "",
         brought_by=brought_by,
         applications=applications,
         error=error,

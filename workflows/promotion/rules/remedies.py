@@ -1,14 +1,13 @@
-"""Pure: what people can do for deployments that do not arrive, told from what keeps each of them."""
+"""What people do for deployments that do not arrive, by what keeps each of them. Pure."""
 
 from collections.abc import Mapping, Sequence
 
 from activities.models.bounds import together
 from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Health, Observation, OperationPhase, WriteResult
+from activities.models.status import NO_ACTION
 from workflows.promotion.rules import following, waves
 from workflows.promotion.state import Hop, Touch
-
-TRIED_AGAIN = "nothing; it is tried again"
 
 
 def of_wave(
@@ -17,22 +16,22 @@ def of_wave(
     observed: Mapping[str, Observation],
     hindered: Mapping[str, WriteResult],
 ) -> str:
-    """Say what helps those that did not arrive; empty while all of them are at work by themselves."""
+    """Return what helps those that did not arrive; NO_ACTION, or nothing, where no person does."""
     found = [
         remedy(hop, one, observed.get(one.name), hindered=one.name in hindered)
         for one in wave
         if one.name not in hop.results
     ]
-    asked = dict.fromkeys(text for text in found if text not in ("", TRIED_AGAIN))
-    return together(asked) if asked else TRIED_AGAIN if TRIED_AGAIN in found else ""
+    asked = dict.fromkeys(text for text in found if text not in ("", NO_ACTION))
+    return together(asked) if asked else NO_ACTION if NO_ACTION in found else ""
 
 
 def remedy(hop: Hop, one: DeploymentSpec, seen: Observation | None, *, hindered: bool) -> str:
-    """Say what helps a deployment that did not arrive; empty while it is at work, or cannot be read."""
+    """Return what helps a deployment that did not arrive; empty while an operation runs, or where it cannot be read."""
     if seen is None:
         return f"create application {one.application}, or fix deployment {one.name} of the Environment"
     if hindered:
-        return TRIED_AGAIN
+        return NO_ACTION
     if seen.problem or seen.operation_phase is OperationPhase.RUNNING or seen.operating is not None:
         return ""
     if one.write is None:
@@ -44,4 +43,4 @@ def remedy(hop: Hop, one: DeploymentSpec, seen: Observation | None, *, hindered:
     if following.by_git(one) and seen.sync_status == "OutOfSync":
         return f"sync application {one.application}, or turn its automated sync on"
     stuck = seen.sync_status == "OutOfSync" or seen.health in (Health.DEGRADED, Health.MISSING)
-    return f"fix what is said here of {one.name}" if stuck and seen.message else ""
+    return f"fix application {one.application} as its message shows" if stuck and seen.message else ""

@@ -20,6 +20,7 @@ from activities.models.delivery import Observation, WriteResult
 from activities.models.promotion import PromotionInput
 from activities.models.status import ApplicationResult
 from activities.models.tracking import Artifact
+from crds.reasons.trackers import ApplicationOutcome
 from workflows.promotion.rules import comparison, following, rounds
 from workflows.promotion.rules.comparison import Comparison, Judgement, Relations
 from workflows.promotion.state import Hop, Touch
@@ -188,7 +189,7 @@ def _arrived(
         or hop.has(one.name, Touch.MOVED)
         or observation.operation_key == facts.keys[one.name]
     )
-    return result_of(one, artifact, "Promoted" if ours else "AlreadyContained")
+    return result_of(one, artifact, ApplicationOutcome.PROMOTED if ours else ApplicationOutcome.ALREADY_CONTAINED)
 
 
 def _failed_line(hop: Hop, facts: Facts, one: DeploymentSpec, observation: Observation) -> str:
@@ -232,7 +233,9 @@ def commit_key(request: PromotionInput, hop: Hop, ones: Sequence[DeploymentSpec]
     return rounds.promotion_key(request, "commit", *(sync_key(request, hop, one) for one in ones))
 
 
-def result_of(one: DeploymentSpec, artifact: Artifact | None, result: str, message: str = "") -> ApplicationResult:
+def result_of(
+    one: DeploymentSpec, artifact: Artifact | None, result: ApplicationOutcome, message: str = ""
+) -> ApplicationResult:
     """Return how a deployment ended, for the record."""
     return ApplicationResult(
         deployment=one.name, application=one.application, result=result, artifact=artifact, message=message

@@ -26,6 +26,8 @@ from activities.models.delivery import (
 )
 from activities.models.places import Phase
 from activities.models.status import State
+from crds.reasons.events import EventReason
+from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason
 from workflows.promotion.rules import comparison, following, records, remedies, waves
 from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave, forget_write_failure
 from workflows.promotion.rules.comparison import Comparison
@@ -94,7 +96,7 @@ async def _hand_back(ctx: PromotionRun, hop: Hop, diverged: Sequence[Comparison]
     end_wave(hop)
     # What diverged may be declared no more: the place, which gave us the lane, would not see it.
     ctx.views.pop(hop.policy.target, None)
-    ctx.event("TargetDiverged", message, warning=True)
+    ctx.event(EventReason.TARGET_DIVERGED, message, warning=True)
     state = ctx.enter(State.READY_TO_PROMOTE)
     await ctx.membership.set_phase(Phase.WORKING)
     return state
@@ -107,12 +109,12 @@ async def _end(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpec
     ctx.heed_commands()
     applications = tuple(hop.results[one.name] for one in deployments if one.name in hop.results)
     # The holder before us may have brought it, and our grant may have come before the place signalled that.
-    brought = bool(applications) and all(one.result == "AlreadyContained" for one in applications)
+    brought = bool(applications) and all(one.result == ApplicationOutcome.ALREADY_CONTAINED for one in applications)
     record = records.build_promotion_record(
         ctx.story,
         hop,
         at=workflow.now(),
-        result="AlreadyContained" if brought else "Promoted",
+        result=RecordResult.ALREADY_CONTAINED if brought else RecordResult.PROMOTED,
         artifacts=hop.round.artifacts if hop.round else (),
         applications=applications,
         brought_by=brought_by(ctx, hop) if brought else "",
@@ -199,7 +201,7 @@ def _note(ctx: PromotionRun, hop: Hop, act: Act, requested: dict[str, datetime])
         hop.repeats[loss.deployment] = loss.repeats
         requested.pop(loss.deployment, None)
         if loss.reverted:
-            ctx.event("WriteReverted", loss.reverted, warning=True)
+            ctx.event(EventReason.WRITE_REVERTED, loss.reverted, warning=True)
 
 
 def _show(ctx: PromotionRun, hop: Hop, message: str, remedy: str) -> None:
@@ -317,18 +319,18 @@ async def _write(ctx: PromotionRun, hop: Hop, one: DeploymentSpec, observation: 
 async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpec], failure: Act) -> State:
     """Record a failed wave, name what moved, and hand the lane back."""
     error = cut(failure.error, TEXT_BYTES)
-    moved = [name for name, result in hop.results.items() if result.result == "Promoted"]
+    moved = [name for name, result in hop.results.items() if result.result == ApplicationOutcome.PROMOTED]
     for one in deployments:
         if one.name not in hop.results:
-            result = "Failed" if one.name in failure.failed else following.how_far(hop, one)
+            outcome = ApplicationOutcome.FAILED if one.name in failure.failed else following.how_far(hop, one)
             # Its own line only: the text of all in each of them would grow with the square of their number.
             line = failure.lines.get(one.name, "")
-            hop.results[one.name] = waves.result_of(one, waves.artifact_of(hop, one), result, line)
+            hop.results[one.name] = waves.result_of(one, waves.artifact_of(hop, one), outcome, line)
     record = records.build_promotion_record(
         ctx.story,
         hop,
         at=workflow.now(),
-        result="Failed",
+        result=RecordResult.FAILED,
         artifacts=hop.round.artifacts if hop.round else (),
         applications=tuple(hop.results.values()),
         error=error,
@@ -340,8 +342,14 @@ async def _fail(ctx: PromotionRun, hop: Hop, deployments: Sequence[DeploymentSpe
     message = cut(f"{error}; moved: {', '.join(moved)}", TEXT_BYTES) if moved else error
     state = ctx.enter(
         State.PROMOTION_FAILED,
-        reason="HeadMoved" if failure.head_moved else "Partial" if moved else "WaveFailed",
+        reason=_failed_of(failure, moved),
         message=message,
     )
     await ctx.membership.set_phase(Phase.FAILED)
     return state
+
+
+def _failed_of(failure: Act, moved: Sequence[str]) -> TrackerReason:
+    if failure.head_moved:
+        return TrackerReason.HEAD_MOVED
+    return TrackerReason.PARTIAL if moved else TrackerReason.WAVE_FAILED

@@ -15,6 +15,8 @@ from temporalio import workflow
 from activities.models.places import Phase
 from activities.models.promotion import Command, Verb
 from activities.models.status import State
+from crds.reasons.events import EventReason
+from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.commands import approver, command_line, outdated_approval
 from workflows.promotion.rules.comparison import Comparison
@@ -28,7 +30,6 @@ from workflows.promotion.steps.testing import keep_deadlines, void_round
 from workflows.runtime.ancestry import revisions_of
 from workflows.runtime.snapshot import Snapshot
 
-AWAITING_PROMOTE = "AwaitingPromote"
 """Reason of ReadyToPromote while only a person's approval is missing."""
 
 
@@ -128,15 +129,17 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
     if (hop.refusal, hop.refusal_message) != (fit.refusal, fit.message):
         hop.refusal, hop.refusal_message = fit.refusal, fit.message
         if fit.refusal is not Refusal.NONE:
-            ctx.event(fit.refusal, fit.message, warning=True)
+            ctx.event(EventReason(fit.refusal), fit.message, warning=True)
     hop.refused = fit.refused
     if hop.refused and (accepted := ctx.story.inbox.get(Verb.PROMOTE)) and accepted.command.seen:
         ctx.supersede(f"the target changed since it was seen: {fit.message}", Verb.PROMOTE)
     may = bool(approver(ctx.story)) and fit.fits and not ctx.held
     reason = _reason(ctx, hop, fits=fit.fits)
-    if reason == AWAITING_PROMOTE != ctx.story.reason:
+    if reason == TrackerReason.AWAITING_PROMOTE != ctx.story.reason:
         command = command_line(ctx.request.tracker, Verb.PROMOTE)
-        ctx.event("WaitsForApproval", f"{hop.policy.source} → {hop.policy.target} waits for a person: {command}")
+        ctx.event(
+            EventReason.WAITS_FOR_APPROVAL, f"{hop.policy.source} → {hop.policy.target} waits for a person: {command}"
+        )
     if (ctx.story.reason, ctx.story.message) != (reason, fit.message):
         ctx.enter(State.READY_TO_PROMOTE, reason=reason, message=fit.message)
     ctx.changed()
@@ -149,17 +152,17 @@ async def _stand_in_line(ctx: PromotionRun, hop: Hop) -> None:
 
 def _reason(ctx: PromotionRun, hop: Hop, *, fits: bool) -> str:
     if not approver(ctx.story):
-        return AWAITING_PROMOTE
+        return TrackerReason.AWAITING_PROMOTE
     if hop.refusal is not Refusal.NONE:
         return str(hop.refusal)
     if ctx.held:
         # It has left the line: what was before it blocks it again only after the release.
-        return "AwaitingLane"
+        return TrackerReason.AWAITING_LANE
     if not fits:
         # Nobody asked for the lane: what the target runs is not known at the moment.
         return str(State.READY_TO_PROMOTE)
     place = ctx.membership.view(hop.policy.target)
-    return "BlockedBy" if place and place.blocked_by else "AwaitingLane"
+    return TrackerReason.BLOCKED_BY if place and place.blocked_by else TrackerReason.AWAITING_LANE
 
 
 def _overridden(ctx: PromotionRun, hop: Hop, diverged: Sequence[Comparison]) -> bool:

@@ -15,6 +15,8 @@ from activities.models.places import Phase, SendViewInput
 from activities.models.promotion import Verb
 from activities.models.status import ApplicationResult, PromotionRecord, State
 from activities.models.tracking import Artifact
+from crds.reasons.events import EventReason
+from crds.reasons.trackers import ApplicationOutcome, RecordResult
 from workflows import policies
 from workflows.promotion.rules import comparison, records
 from workflows.promotion.rules.carrying import kept_records
@@ -46,7 +48,7 @@ async def choose_hop(ctx: PromotionRun) -> State:
     if story.environment not in story.arrived:
         story.arrived.append(story.environment)
         merge = story.pull_request.merge_sha if story.pull_request else None
-        ctx.event("Arrived", f"{short(merge)} runs in {story.environment}")
+        ctx.event(EventReason.ARRIVED, f"{short(merge)} runs in {story.environment}")
         _watch(ctx, story.environment)
     if view.final:
         return State.COMPLETED
@@ -138,7 +140,7 @@ def _await_policy(ctx: PromotionRun, found: FindPolicyResult) -> State:
         errors=together(found.errors, ERRORS_BYTES),
     )
     if (ctx.story.reason, ctx.story.message) != (found.outcome, text):
-        ctx.event(found.outcome, text, warning=found.outcome is not PolicyOutcome.OBSERVING)
+        ctx.event(EventReason(found.outcome), text, warning=found.outcome is not PolicyOutcome.OBSERVING)
     ctx.story.policies = found.names
     ctx.story.hop = None
     ctx.story.inbox.done(Verb.RETEST)
@@ -218,7 +220,7 @@ async def end_contained(ctx: PromotionRun) -> State:
         ApplicationResult(
             deployment=one.deployment,
             application=one.application,
-            result="AlreadyContained",
+            result=ApplicationOutcome.ALREADY_CONTAINED,
             message=f"runs {one.runs}",
         )
         for one in (place.observed if place else ())
@@ -228,7 +230,7 @@ async def end_contained(ctx: PromotionRun) -> State:
         story,
         hop,
         at=workflow.now(),
-        result="AlreadyContained",
+        result=RecordResult.ALREADY_CONTAINED,
         artifacts=artifacts,
         applications=results,
         brought_by=brought_by(ctx, hop),
@@ -297,4 +299,4 @@ async def _leave_and_open(ctx: PromotionRun, leaving: Sequence[tuple[str, str, P
 def note_record(ctx: PromotionRun, record: PromotionRecord) -> None:
     """Keep the record and say it as an event; both travel with the state that follows."""
     ctx.story.records = kept_records([*ctx.story.records, record])
-    ctx.event(record.result, records.sentence(record), warning=record.result == "Failed")
+    ctx.event(EventReason(record.result), records.sentence(record), warning=not record.promoted)

@@ -15,6 +15,7 @@ from activities.models.promotion import Verb
 from activities.models.revisions import ListChangedFilesInput, ReadPullRequestInput
 from activities.models.status import State
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, RepositoryView
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.promotion.rules import comparison
 from workflows.promotion.rules.commands import command_line
@@ -72,7 +73,8 @@ async def await_merge(ctx: PromotionRun) -> State:
             state = await _touched(ctx)
             into = f" into {pull_request.base_branch}" if pull_request.base_branch else ""
             ctx.event(
-                "Merged", f"#{pull_request.number} was merged{into} as {comparison.short(pull_request.merge_sha)}"
+                EventReason.MERGED,
+                f"#{pull_request.number} was merged{into} as {comparison.short(pull_request.merge_sha)}",
             )
             if ctx.held:
                 # Only now can places ahead tell which changes would carry this one past the hold.

@@ -7,6 +7,7 @@ from temporalio import workflow
 
 from activities.models.bounds import together
 from activities.models.delivery import WriteOutcome, WriteResult
+from crds.reasons.events import EventReason
 from workflows.promotion.rules.boundaries import forget_window
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.state import Hop
@@ -39,9 +40,9 @@ def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]
         if hop.blocked_since is None:
             hop.blocked_since = workflow.now()
             if hop.awaited:
-                ctx.event("MergeAwaited", text)
+                ctx.event(EventReason.MERGE_AWAITED, text)
             else:
-                ctx.event("SyncWindow", text, warning=True)
+                ctx.event(EventReason.SYNC_WINDOW, text, warning=True)
         hop.blocked = text
         hop.blocked_until = min((one.until for one in closed if one.until), default=None)
     elif hop.blocked_since is not None:

@@ -20,6 +20,7 @@ from activities.contracts import ScmActivities
 from activities.models.label_sync import SyncResult
 from activities.models.revisions import PresentInput, PresentResult
 from activities.models.status import State
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.run import PromotionRun
@@ -221,7 +222,8 @@ class Presenting:
         if refused and not (before and before.deployments_refused):
             # Said once: what the host shows of its own beside label, status and comment fails nothing.
             ctx.event(
-                "DeploymentsNotShown", pull_request_view.without_deployments(refused, ctx.request.spec.repository)
+                EventReason.DEPLOYMENTS_NOT_SHOWN,
+                pull_request_view.without_deployments(refused, ctx.request.spec.repository),
             )
         if answer.refused:
             story.presentation_owed = True
@@ -287,5 +289,5 @@ class Presenting:
         if story.presented is False and story.presentation_error == error:
             return
         story.presented, story.presentation_error = False, error
-        ctx.event("PresentationFailed", error, warning=True)
+        ctx.event(EventReason.PRESENTATION_FAILED, error, warning=True)
         ctx.flush()

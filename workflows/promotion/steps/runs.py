@@ -21,6 +21,7 @@ from activities.models.testing import (
     TriggerTestInput,
     TriggerTestResult,
 )
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.rules import rounds
@@ -150,7 +151,7 @@ def note_foreign(ctx: PromotionRun, test: TestProgress, foreign: Sequence[str]) 
         return
     test.foreign = cut("; ".join(foreign), LINE_BYTES)
     for one in foreign:
-        ctx.event("ForeignRun", f"{test.spec.name}: {one}", warning=True)
+        ctx.event(EventReason.FOREIGN_RUN, f"{test.spec.name}: {one}", warning=True)
 
 
 def _refused(ctx: PromotionRun, test: TestProgress, failure: Failure) -> None:
@@ -180,7 +181,7 @@ def announce_refusal(ctx: PromotionRun, test: TestProgress, known: Failure | Non
     """Note an event where people are to know of a refusal that they were not told of yet."""
     found = test.trouble
     if found is not None and test.run is None and (known is None or known.text != found.text):
-        ctx.event("TriggerRefused", f"{test.spec.name}: {found.object}: {found.text}", warning=True)
+        ctx.event(EventReason.TRIGGER_REFUSED, f"{test.spec.name}: {found.object}: {found.text}", warning=True)
 
 
 async def poll_tests(ctx: PromotionRun, round_: Round, *, source: SourceReader | None = None) -> None:
@@ -275,7 +276,7 @@ def _take_reports(
 def _note_later(ctx: PromotionRun, test: TestProgress, report: RunReport, began: datetime) -> None:
     test.read_at = began
     if rounds.take_later(test, report):
-        ctx.event("RunAgain", f"{test.spec.name}: {test.later}", warning=True)
+        ctx.event(EventReason.RUN_AGAIN, f"{test.spec.name}: {test.later}", warning=True)
 
 
 def cancel_open(ctx: PromotionRun) -> None:

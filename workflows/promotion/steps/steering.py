@@ -17,6 +17,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.contracts import ScmActivities
 from activities.models.promotion import Command, CommandAnswer, Verb
 from activities.models.steering import Answered, Instruction, Reaction, ReadInstructionsInput, ReadInstructionsResult
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of
 from workflows.promotion.rules import steering as rules
@@ -125,7 +126,7 @@ class Steering:
             self._take_one(instruction)
         if found.left_out:
             text = f"{found.left_out} words on the pull request were left out: too many came at once"
-            ctx.event("InstructionsLeftOut", text, warning=True)
+            ctx.event(EventReason.INSTRUCTIONS_LEFT_OUT, text, warning=True)
         if instructions:
             ctx.flush()
             self._answer()
@@ -138,7 +139,7 @@ class Steering:
         else:
             answer = self._carry_out(means.verb, rules.command(story, instruction))
         if not answer.accepted:
-            reason = "LabelRejected" if instruction.label else "CommentRejected"
+            reason = EventReason.LABEL_REJECTED if instruction.label else EventReason.COMMENT_REJECTED
             what = instruction.label or f"/pilotage {instruction.verb}"
             self._ctx.event(reason, f"{what} of {instruction.by}: {answer.message}", warning=True)
         if instruction.comment:

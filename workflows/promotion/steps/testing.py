@@ -18,6 +18,7 @@ from activities.models.places import Phase
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.tracking import Artifact
+from crds.reasons.events import EventReason
 from workflows.promotion.rules import rounds
 from workflows.promotion.rules import testing as rules
 from workflows.promotion.rules.aggregate import aggregate, may_retry, round_over, verdict
@@ -183,7 +184,10 @@ def _retry(ctx: PromotionRun, round_: Round) -> None:
     """Give each failed test that may have one its next run."""
     for index, test in enumerate(round_.tests):
         if may_retry(test):
-            ctx.event("TestRetried", f"{test.spec.name} {test.state}: retry {test.retry + 1} of {test.spec.retries}")
+            ctx.event(
+                EventReason.TEST_RETRIED,
+                f"{test.spec.name} {test.state}: retry {test.retry + 1} of {test.spec.retries}",
+            )
             round_.tests[index] = TestProgress(spec=test.spec, retry=test.retry + 1, message=test.message)
 
 
@@ -194,11 +198,11 @@ async def _source_left(ctx: PromotionRun, hop: Hop, round_: Round, source: Sourc
         round_.confirmed = left is not None
         if round_.confirmed and rounds.begun(round_):
             names = ", ".join(test.spec.name for test in round_.tests)
-            ctx.event("TestsStarted", f"round {round_.number} for {hop.policy.target}: {names}")
+            ctx.event(EventReason.TESTS_STARTED, f"round {round_.number} for {hop.policy.target}: {names}")
         return False
     hop.source_moved += left
     hop.source_moves += 1
-    ctx.event("SourceMoved", f"a new round begins: {'; '.join(left)}")
+    ctx.event(EventReason.SOURCE_MOVED, f"a new round begins: {'; '.join(left)}")
     return True
 
 
@@ -253,24 +257,24 @@ async def _verdict(ctx: PromotionRun, hop: Hop, round_: Round, moves: list[str])
         if hop.source_moves > SOURCE_MOVES_ALLOWED:
             state = _fail_moved(ctx, hop)
         else:
-            ctx.event("SourceMoved", "a new round begins: the policy says Retest")
+            ctx.event(EventReason.SOURCE_MOVED, "a new round begins: the policy says Retest")
             hop.round = None
         return state
     result = aggregate(round_.tests)
     if result.all_passed:
         required = any(test.spec.required for test in round_.tests)
-        reason = "TestsPassed" if required else "NothingRequired"
+        reason = EventReason.TESTS_PASSED if required else EventReason.NOTHING_REQUIRED
         ctx.event(reason, f"round {round_.number} for {hop.policy.target}: {verdict(round_.tests)}")
         return ctx.enter(State.READY_TO_PROMOTE)
     message = "; ".join(result.failure_reasons)
-    ctx.event("TestsFailed", f"round {round_.number} for {hop.policy.target}: {message}", warning=True)
+    ctx.event(EventReason.TESTS_FAILED, f"round {round_.number} for {hop.policy.target}: {message}", warning=True)
     ctx.supersede("the tests failed", Verb.PROMOTE)
     return ctx.enter(State.TESTS_FAILED, message=message)
 
 
 def _fail_moved(ctx: PromotionRun, hop: Hop) -> State:
     message = f"{hop.policy.source} moved {hop.source_moves} times during the tests"
-    ctx.event("SourceMoved", message, warning=True)
+    ctx.event(EventReason.SOURCE_MOVED, message, warning=True)
     ctx.supersede(message, Verb.PROMOTE)
     return ctx.enter(State.TESTS_FAILED, reason="SourceMoved", message=message)
 

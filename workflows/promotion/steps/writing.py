@@ -18,6 +18,7 @@ from activities.models.failures import Failure
 from activities.models.git_delivery import DeliverFilesInput, Gate
 from activities.models.testing import RunState
 from activities.models.tracking import Artifact
+from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of, worth_showing
 from workflows.promotion.rules import comparison, rounds, waves
@@ -163,5 +164,5 @@ def _try_again(ctx: PromotionRun, hop: Hop, failure: Failure, what: str, *, host
         until = workflow.now() + failure.wait
         hop.write_after = max(hop.write_after or until, until)
     if hop.write_failure_lasts:
-        ctx.event("WriteFailed", f"{what}: {failure.text}", warning=True)
+        ctx.event(EventReason.WRITE_FAILED, f"{what}: {failure.text}", warning=True)
     return WriteResult(outcome=WriteOutcome.BUSY, message=failure.text)

@@ -1,19 +1,27 @@
-"""Pure: what stands in the way of a promotion, in words that say what to do."""
+"""What stands in the way of a promotion: state, cause, and what a person does about it. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from activities.models.delivery import Observation
 from activities.models.failures import BriefFailure, Failure, FailureKind
 from activities.models.places import PlaceSignal
-from activities.models.status import State
+from activities.models.status import NO_ACTION, State
+from crds.reasons.trackers import WaitingReason
 from workflows.promotion.state import PromotionState, TestProgress
 
 UNREAD_POLLS = 3
 """So many failed polls in a row are more than a slow answer. A trigger has its attempts within one activity."""
 
-UNTIL_FIXED = "the tracker goes on by itself"
-AGAIN = "it is asked again"
+RETRIES = "Pilotage retries"
+
+
+class CommandLine(Protocol):
+    """Turn a verb into the command line that a person can paste."""
+
+    def __call__(self, verb: str, tracker: str = "", /) -> str:
+        """Return the command for the promotion at hand, or for another tracker of its namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +29,10 @@ class Obstacle:
     """Name what is in the way, why, and what removes it."""
 
     object: str
-    reason: str
-    """Reason of the condition ReferencesResolved."""
+    reason: WaitingReason
+    """Also of the condition ReferencesResolved."""
     text: str
+    """State and cause."""
     unblock_with: str
 
 
@@ -32,7 +41,7 @@ def find_obstacle(
     *,
     source: PlaceSignal | None,
     target: PlaceSignal | None,
-    command: Callable[[str], str],
+    command: CommandLine,
 ) -> Obstacle | None:
     """Return what the current state cannot go on without; None where nothing is in the way."""
     if story.state.terminal:
@@ -57,8 +66,8 @@ def find_obstacle(
 def _of_reference(failure: Failure) -> Obstacle:
     return Obstacle(
         object=failure.object,
-        reason="Unavailable" if failure.kind.passing else "WaitingForReference",
-        text=failure.named,
+        reason=WaitingReason.UNAVAILABLE if failure.kind.passing else WaitingReason.WAITING_FOR_REFERENCE,
+        text=_retried(failure.named, [failure]),
         unblock_with=_fix(failure),
     )
 
@@ -75,17 +84,15 @@ def _fix(failure: Failure) -> str:
         case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
             fix = f"check the host of {host}, which gives no usable answer"
         case kind:
-            fix = _fix_of_kind(kind, system=f"the host of {host}", what=what) or f"fix {what}"
-    return "; ".join(filter(None, (fix, _afterwards(failure))))
+            fix = _fix_of_kind(kind, what=what) or f"fix {what}"
+    return fix
 
 
-def _fix_of_kind(kind: FailureKind, *, system: str, what: str) -> str:
+def _fix_of_kind(kind: FailureKind, *, what: str) -> str:
     """Return what removes a failure of a kind that does not depend on what was asked; empty for any other kind."""
     match kind:
-        case FailureKind.RATE_LIMITED:
-            return f"nothing; {system} asks to wait"
-        case FailureKind.BUSY:
-            return f"nothing; calls to {system} wait for their turn"
+        case FailureKind.RATE_LIMITED | FailureKind.BUSY:
+            return NO_ACTION
         case FailureKind.EXPIRED:
             return "check Pilotage's workers, which are held up"
         case FailureKind.API_FORBIDDEN:
@@ -96,11 +103,14 @@ def _fix_of_kind(kind: FailureKind, *, system: str, what: str) -> str:
             return ""
 
 
-def _afterwards(failure: Failure) -> str:
-    """Return what Pilotage does then by itself."""
-    if failure.kind.asks_to_wait:
-        return ""
-    return AGAIN if failure.kind.ours else UNTIL_FIXED
+def _retried(text: str, failures: Iterable[Failure]) -> str:
+    """Return a text with what Pilotage does about failures that end without a person."""
+    return f"{text}; {RETRIES}" if all(failure.kind.passing for failure in failures) else text
+
+
+def _together(fixes: Iterable[str]) -> str:
+    """Return what persons do, each once; NO_ACTION where that is nothing."""
+    return "; ".join(dict.fromkeys(fix for fix in fixes if fix != NO_ACTION)) or NO_ACTION
 
 
 def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | None:
@@ -120,31 +130,32 @@ def _of_place(story: PromotionState, place: PlaceSignal | None) -> Obstacle | No
     names = ", ".join(missing)
     return Obstacle(
         object=environment,
-        reason="ComponentNotDeployed",
+        reason=WaitingReason.COMPONENT_NOT_DEPLOYED,
         text=f"{environment} has no deployment of component {names}",
-        unblock_with=f"add a deployment of component {names} to {environment}; {UNTIL_FIXED}",
+        unblock_with=f"add a deployment of component {names} to {environment}",
     )
 
 
 def _of_unobserved(failure: Failure, environment: str) -> Obstacle:
     unblock = _fix(failure)
     if failure.kind is FailureKind.REFERENCE_MISSING and failure.object != environment:
-        unblock = f"fix {failure.object}, or what {environment} names; {UNTIL_FIXED}"
+        unblock = f"fix {failure.object}, or what {environment} names"
     return Obstacle(
         object=failure.object,
-        reason="Unavailable" if failure.kind.passing else "DeploymentUnreadable",
-        text=failure.named,
+        reason=WaitingReason.UNAVAILABLE if failure.kind.passing else WaitingReason.DEPLOYMENT_UNREADABLE,
+        text=_retried(failure.named, [failure]),
         unblock_with=unblock,
     )
 
 
 def _of_unread(environment: str, unread: Sequence[tuple[Observation, BriefFailure]]) -> Obstacle:
-    fixes = dict.fromkeys(_fix_deployment(one, failure, environment) for one, failure in unread)
+    failures = [failure for _, failure in unread]
+    passing = all(failure.kind.passing for failure in failures)
     return Obstacle(
-        object=", ".join(dict.fromkeys(failure.object or environment for _, failure in unread)),
-        reason="Unavailable" if all(failure.kind.passing for _, failure in unread) else "DeploymentUnreadable",
-        text="; ".join(f"{one.deployment}: {one.problem}" for one, _ in unread),
-        unblock_with=f"{'; '.join(fixes)}; {UNTIL_FIXED}",
+        object=", ".join(dict.fromkeys(failure.object or environment for failure in failures)),
+        reason=WaitingReason.UNAVAILABLE if passing else WaitingReason.DEPLOYMENT_UNREADABLE,
+        text=_retried("; ".join(f"{one.deployment}: {one.problem}" for one, _ in unread), failures),
+        unblock_with=_together(_fix_deployment(one, failure, environment) for one, failure in unread),
     )
 
 
@@ -158,29 +169,32 @@ def _fix_deployment(one: Observation, failure: Failure, environment: str) -> str
         case kind:
             application = one.application or f"of {one.deployment}"
             anything = f"fix {what} or its Secret, or application {application} as {environment} names it"
-            return _fix_of_kind(kind, system=what, what=what) or anything
+            return _fix_of_kind(kind, what=what) or anything
 
 
-def _of_tests(story: PromotionState, command: Callable[[str], str]) -> Obstacle | None:
+def _of_tests(story: PromotionState, command: CommandLine) -> Obstacle | None:
     hop = story.hop
     if hop is None or hop.round is None:
         return None
     refused = [(test, failure) for test in hop.round.tests if (failure := _in_the_way(test)) is not None]
     if not refused:
         return None
-    fixes = "; ".join(dict.fromkeys(_fix_test(test, failure) for test, failure in refused))
-    if not all(failure.kind.ours or failure.kind.asks_to_wait for _, failure in refused):
+    failures = [failure for _, failure in refused]
+    fixes = _together(_fix_test(test, failure) for test, failure in refused)
+    if not all(failure.kind.ours or failure.kind.asks_to_wait for failure in failures):
         fixes += f"; or fix PromotionPolicy/{hop.policy.name}, then {command('retest')}"
+    passing = all(failure.kind.passing for failure in failures)
+    named = "; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused)
     return Obstacle(
         object=", ".join(dict.fromkeys(_runner(test) for test, _ in refused)),
-        reason="Unavailable" if all(failure.kind.passing for _, failure in refused) else "TestRefused",
-        text="; ".join(f"{test.spec.name} at {_where(test, failure)}: {failure.text}" for test, failure in refused),
+        reason=WaitingReason.UNAVAILABLE if passing else WaitingReason.TEST_REFUSED,
+        text=_retried(named, failures),
         unblock_with=fixes,
     )
 
 
 def _in_the_way(test: TestProgress) -> Failure | None:
-    """Return what keeps a test from its verdict; a single poll that failed says little."""
+    """Return what keeps a test from its verdict; a single poll that failed proves little."""
     failure = test.trouble
     if test.final or failure is None:
         return None
@@ -210,8 +224,6 @@ def _fix_test(test: TestProgress, failure: Failure) -> str:
             return f"fix the field or setting that is named here, of {runner} or of what it refers to"
         case FailureKind.REJECTED | FailureKind.INVALID_PARAMETERS:
             return f"fix {job} or the parameters of test {test.spec.name}"
-        case FailureKind.EXPIRED | FailureKind.API_UNAVAILABLE | FailureKind.API_INVALID as kind:
-            return f"{_fix_of_kind(kind, system=runner, what=runner)}; {AGAIN}"
         case kind:
-            shared = _fix_of_kind(kind, system=runner, what=f"what {runner} refers to")
+            shared = _fix_of_kind(kind, what=f"what {runner} refers to")
             return shared or f"check {runner}, which gives no usable answer for {job}"

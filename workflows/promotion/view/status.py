@@ -5,7 +5,7 @@ derivation: status, comment, Temporal's page and `pilotage why` cannot differ in
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from activities.models.status import (
     WaitingFor,
     WorkflowStatus,
 )
+from crds.reasons.trackers import TrackerReason
 from workflows.promotion.rules import comparison, rounds
 from workflows.promotion.rules.aggregate import aggregate
 from workflows.promotion.rules.boundaries import shown_deadline
@@ -77,8 +78,8 @@ def view(ctx: Run) -> View:
     source, hop = ctx.membership.view(story.environment), story.hop
     target = ctx.membership.view(hop.policy.target) if hop else None
 
-    def command(verb: str) -> str:
-        return command_line(tracker, verb)
+    def command(verb: str, other: str = "", /) -> str:
+        return command_line(replace(tracker, name=other or tracker.name), verb)
 
     obstacle = find_obstacle(
         story,
@@ -118,7 +119,7 @@ def status(ctx: Run, now: View, workflow: WorkflowStatus) -> TrackerStatus:
         sequence=0,
         attempt=request.tracker.attempt,
         observed_generation=request.generation,
-        reason="WaitingForReference" if problem else story.reason or str(now.state),
+        reason=TrackerReason.WAITING_FOR_REFERENCE if problem else story.reason or str(now.state),
         message=problem or story.message,
         waiting_for=now.waiting,
         environment=story.environment,

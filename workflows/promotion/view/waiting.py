@@ -1,22 +1,26 @@
-"""Pure: what a tracker waits for, always true and always with a way out."""
+"""What a tracker waits for: its state, the cause, and what a person does about it. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from activities.models.bounds import together
 from activities.models.configuration import PolicyOutcome
 from activities.models.places import Phase, PlaceSignal
-from activities.models.status import State, Waiting, WaitingFor
+from activities.models.status import NO_ACTION, State, Waiting, WaitingFor
 from activities.models.tracking import PullRequestState
+from crds.reasons.trackers import TrackerReason, WaitingReason
 from workflows.promotion.rules.aggregate import verdict
 from workflows.promotion.rules.commands import approver
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import first_astray
 from workflows.promotion.state import Hold, Hop, PromotionState, Refusal, RunBlocker, TestProgress
-from workflows.promotion.view.obstacles import Obstacle
+from workflows.promotion.view.obstacles import CommandLine, Obstacle
 
-ASKED_AGAIN = "nothing; it is asked for until it is there"
-"""True also while it fails of what usually passes, which is not shown for some minutes."""
+_FAILED_OF = {
+    TrackerReason.PARTIAL: WaitingReason.PARTIAL,
+    TrackerReason.HEAD_MOVED: WaitingReason.HEAD_MOVED,
+}
 
 
 def waiting_for(
@@ -28,12 +32,9 @@ def waiting_for(
     verdict_until: datetime | None = None,
     delivery_until: datetime | None = None,
     held: bool = False,
-    command: Callable[[str], str],
+    command: CommandLine,
 ) -> WaitingFor | None:
-    """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect.
-
-    `command` turns a verb into the command line that a person can paste.
-    """
+    """Return what is waited for; None only in a terminal state. `held`: whether the hold has taken effect."""
     if story.state.terminal:
         return None
     if held and story.hold is not None:
@@ -44,6 +45,7 @@ def waiting_for(
             observed=_held_by(story.hold),
             since=story.hold.since,
             unblock_with=command("release"),
+            reason_code=WaitingReason.HELD,
         )
     if story.problem:
         return WaitingFor(
@@ -53,16 +55,25 @@ def waiting_for(
             observed=story.problem,
             since=story.since,
             unblock_with=obstacle.unblock_with if obstacle else f"fix {story.problem_object}",
+            reason_code=obstacle.reason if obstacle else WaitingReason.WAITING_FOR_REFERENCE,
         )
     hop = story.hop
     match story.state:
         case State.PENDING:
-            return _plain(story, Waiting.REFERENCE, "the pull request", "not read yet", ASKED_AGAIN)
+            return _unread(story, Waiting.REFERENCE, "the pull request", "not read yet")
         case State.AWAITING_MERGE if _merged(story):
             files = f"the changed files of #{_number(story)}"
-            return _plain(story, Waiting.REFERENCE, files, "merged; not read yet", ASKED_AGAIN)
+            return _unread(story, Waiting.REFERENCE, files, "merged; not read yet")
         case State.AWAITING_MERGE:
-            return _plain(story, Waiting.MERGE, f"#{_number(story)}", "not merged", "merge the pull request", "merged")
+            return _plain(
+                story,
+                WaitingReason.NOT_MERGED,
+                Waiting.MERGE,
+                f"#{_number(story)}",
+                "not merged",
+                "merge the pull request",
+                "merged",
+            )
         case State.SYNCED if obstacle is None:
             return _next(story, hop)
         case State.AWAITING_SYNC | State.SYNCED:
@@ -75,27 +86,25 @@ def waiting_for(
         case State.TESTING:
             return _verdict(story, verdict_until, obstacle)
         case State.TESTS_FAILED:
-            return _plain(story, Waiting.RETEST, _target(hop), story.message or story.reason, command("retest"))
+            moved = story.reason == TrackerReason.SOURCE_MOVED
+            reason = WaitingReason.SOURCE_MOVED if moved else WaitingReason.TESTS_FAILED
+            return _plain(story, reason, Waiting.RETEST, _target(hop), story.message or story.reason, command("retest"))
         case State.READY_TO_PROMOTE:
             return _ready(story, hop, target, obstacle, command)
         case State.PROMOTING:
-            if hop is not None and hop.pause_until is not None:
-                return _pausing(story, hop, hop.pause_until)
-            observed = story.message or "being delivered"
-            remedy = hop.remedy if hop is not None else ""
-            unblock = obstacle.unblock_with if obstacle else remedy or "nothing; Argo CD is at work"
-            if hop is not None and hop.blocked and obstacle is None:
-                unblock = "nothing; it goes on by itself when the sync window ends, and the deadline waits as well"
-                if hop.awaited:
-                    unblock = "merge the pull request, or close it to end the wave; the deadline waits as well"
-            return _until(
-                _plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), delivery_until
-            )
+            return _delivery(story, hop, obstacle, delivery_until)
         case State.PROMOTION_FAILED:
-            unblock = f"fix why it failed, then {command('retry')}"
-            return _plain(story, Waiting.RETRY, _target(hop), story.message, unblock, _wanted(hop))
+            reason = next((found for of, found in _FAILED_OF.items() if of == story.reason), WaitingReason.WAVE_FAILED)
+            return _plain(story, reason, Waiting.RETRY, _target(hop), story.message, command("retry"), _wanted(hop))
         case _:
-            return _plain(story, Waiting.RELEASE, story.environment, str(story.state), command("release"))
+            return _plain(
+                story,
+                WaitingReason.HELD,
+                Waiting.RELEASE,
+                story.environment,
+                str(story.state),
+                command("release"),
+            )
 
 
 def _held_by(hold: Hold) -> str:
@@ -103,30 +112,51 @@ def _held_by(hold: Hold) -> str:
     return f"held by {hold.by}{untold}" + (f": {hold.reason}" if hold.reason else "")
 
 
-def _pausing(story: PromotionState, hop: Hop, until: datetime) -> WaitingFor:
-    observed = f"the pause between waves, until {until:%Y-%m-%d %H:%M:%S} UTC"
-    unblock = "nothing; the next wave begins by itself"
-    return _until(_plain(story, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop)), until)
+def _delivery(
+    story: PromotionState, hop: Hop | None, obstacle: Obstacle | None, deadline: datetime | None
+) -> WaitingFor:
+    # Nothing here claims that a system is at work: whether it is, nobody can know while it gives no answer.
+    observed, until = story.message or "no arrival seen yet", deadline
+    reason, unblock = WaitingReason.DELIVERING, NO_ACTION
+    if hop is not None and hop.pause_until is not None:
+        until = hop.pause_until
+        observed = f"the pause between waves, until {until:%Y-%m-%d %H:%M:%S} UTC; Pilotage then writes the next wave"
+        reason = WaitingReason.WAVE_PAUSE
+    elif obstacle is not None:
+        reason, unblock = obstacle.reason, obstacle.unblock_with
+    elif hop is not None and hop.blocked and hop.awaited:
+        reason, unblock = WaitingReason.MERGE_AWAITED, "merge the pull request, or close it to end the wave"
+    elif hop is not None and hop.blocked:
+        reason = WaitingReason.SYNC_WINDOW
+    elif hop is not None and hop.remedy and hop.remedy != NO_ACTION:
+        reason, unblock = WaitingReason.NOT_ARRIVING, hop.remedy
+    waiting = _plain(story, reason, Waiting.DELIVERY, _target(hop), observed, unblock, _wanted(hop))
+    return replace(waiting, until=until)
 
 
 def _plain(
-    story: PromotionState, what: Waiting, object_: str, observed: str, unblock_with: str, wanted: str = ""
+    story: PromotionState,
+    reason: WaitingReason,
+    what: Waiting,
+    object_: str,
+    observed: str,
+    unblock_with: str,
+    wanted: str = "",
 ) -> WaitingFor:
     return WaitingFor(
-        what=what, object=object_, wanted=wanted, observed=observed, since=story.since, unblock_with=unblock_with
+        what=what,
+        object=object_,
+        wanted=wanted,
+        observed=observed,
+        since=story.since,
+        unblock_with=unblock_with,
+        reason_code=reason,
     )
 
 
-def _until(waiting: WaitingFor, until: datetime | None) -> WaitingFor:
-    return WaitingFor(
-        what=waiting.what,
-        object=waiting.object,
-        wanted=waiting.wanted,
-        observed=waiting.observed,
-        since=waiting.since,
-        until=until,
-        unblock_with=waiting.unblock_with,
-    )
+def _unread(story: PromotionState, what: Waiting, object_: str, observed: str, wanted: str = "") -> WaitingFor:
+    """Return a wait for what Pilotage reads until it has it, also while that fails of what usually passes."""
+    return _plain(story, WaitingReason.NOT_READ_YET, what, object_, observed, NO_ACTION, wanted)
 
 
 def _merged(story: PromotionState) -> bool:
@@ -138,9 +168,9 @@ def _next(story: PromotionState, hop: Hop | None) -> WaitingFor:
     runs = f"it runs in {story.environment}"
     if hop is None:
         policy = f"the policy that leaves {story.environment}"
-        return _plain(story, Waiting.POLICY, policy, f"{runs}; not read yet", ASKED_AGAIN)
+        return _unread(story, Waiting.POLICY, policy, f"{runs}; not read yet")
     observed = f"{runs}; {hop.policy.target} is not observed yet"
-    return _plain(story, Waiting.TARGET, hop.policy.target, observed, ASKED_AGAIN, "a target that can be read")
+    return _unread(story, Waiting.TARGET, hop.policy.target, observed, "a target that can be read")
 
 
 def _number(story: PromotionState) -> str:
@@ -159,31 +189,36 @@ def _wanted(hop: Hop | None) -> str:
 def _policy(story: PromotionState) -> WaitingFor:
     names = ", ".join(f"PromotionPolicy/{name}" for name in story.policies)
     repository = story.repository.name if story.repository else "this one"
+    reason = WaitingReason.POLICY_NOT_FOUND
     match story.reason:
         case PolicyOutcome.AMBIGUOUS:
+            reason = WaitingReason.AMBIGUOUS_POLICY
             unblock = f"delete all but one of {names}, or let only one of them name {repository} in repositoryRefs"
         case PolicyOutcome.OBSERVING:
             observed = story.message or story.reason
-            unblock = f"set `mode: Act` on GitRepository/{repository}; the tracker goes on by itself"
-            return _plain(story, Waiting.POLICY, f"GitRepository/{repository}", observed, unblock, "mode Act")
+            unblock = f"set `mode: Act` on GitRepository/{repository}"
+            object_ = f"GitRepository/{repository}"
+            return _plain(story, WaitingReason.OBSERVING, Waiting.POLICY, object_, observed, unblock, "mode Act")
         case PolicyOutcome.INVALID:
-            unblock = f"fix the fields of {names} that are named here; the tracker goes on by itself"
+            reason = WaitingReason.INVALID_POLICY
+            unblock = f"fix the fields of {names} that are named here"
         case _:
-            unblock = f"kubectl apply a PromotionPolicy with sourceEnvironment {story.environment}"
-    return _plain(
-        story, Waiting.POLICY, names or story.environment, story.message or story.reason, unblock, "one valid policy"
-    )
+            unblock = f"create a PromotionPolicy with sourceEnvironment {story.environment}"
+    observed = story.message or story.reason
+    return _plain(story, reason, Waiting.POLICY, names or story.environment, observed, unblock, "one valid policy")
 
 
 def _sync(
-    story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, command: Callable[[str], str]
+    story: PromotionState, place: PlaceSignal | None, obstacle: Obstacle | None, command: CommandLine
 ) -> WaitingFor:
     lost = first_astray(story, place.observed, abort=command("abort")) if place is not None else None
     unblock = lost.unblock_with if lost is not None else ""
+    reason = WaitingReason.OTHER_HISTORY if lost is not None else WaitingReason.NOT_ARRIVED
     merge = story.pull_request.merge_sha if story.pull_request else None
     observed = story.message or ("; ".join(_running(place)) if place else "not observed yet")
     return _plain(
         story,
+        obstacle.reason if obstacle else reason,
         Waiting.SYNC,
         obstacle.object if obstacle else story.environment,
         observed,
@@ -206,6 +241,7 @@ def _running(place: PlaceSignal) -> list[str]:
 def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle | None) -> WaitingFor:
     tests = story.hop.round.tests if story.hop and story.hop.round else []
     open_tests = [test for test in tests if not test.final]
+    reason, unblock = _asked_of_people(open_tests)
     return WaitingFor(
         what=Waiting.VERDICT,
         object=obstacle.object if obstacle else ", ".join(test.spec.name for test in open_tests),
@@ -216,24 +252,25 @@ def _verdict(story: PromotionState, until: datetime | None, obstacle: Obstacle |
         ),
         since=story.since,
         until=until,
-        unblock_with=obstacle.unblock_with if obstacle else _asked_of_people(open_tests),
+        unblock_with=obstacle.unblock_with if obstacle else unblock,
+        reason_code=obstacle.reason if obstacle else reason,
     )
 
 
-def _asked_of_people(tests: Sequence[TestProgress]) -> str:
-    """Say what runs wait for that only people can give them."""
-    found: list[str] = []
+def _asked_of_people(tests: Sequence[TestProgress]) -> tuple[WaitingReason, str]:
+    """Return what runs wait for that only people can give them; TestsRunning where there is nothing."""
+    found: dict[str, WaitingReason] = {}
     for test in tests:
         runner, job = f"TestRunner/{test.spec.runner}", f"job `{test.spec.job}`"
         if test.blocker is RunBlocker.APPROVAL:
-            found.append(f"approve the run of {job} at {runner}")
+            found[f"approve the run of {job} at {runner}"] = WaitingReason.APPROVAL_NEEDED
         elif test.blocker is RunBlocker.RUNNER:
-            found.append(f"give {job} at {runner} an agent that takes it")
-    return together(found) if found else "nothing; the CI systems are at work"
+            found[f"give {job} at {runner} an agent that takes it"] = WaitingReason.RUNNER_NEEDED
+    return next(iter(found.values()), WaitingReason.TESTS_RUNNING), together(found) if found else NO_ACTION
 
 
 def _unknown(story: PromotionState, target: PlaceSignal | None) -> str:
-    """Say what keeps a change from the line although nobody has to do anything."""
+    """Return what is not known yet of the target."""
     hop, components = story.hop, story.components or ()
     found = hop.view.deployments if hop is not None and hop.view is not None else ()
     selectors = [one.name for one in found if one.unresolved and one.component in components]
@@ -249,12 +286,13 @@ def _ready(
     hop: Hop | None,
     target: PlaceSignal | None,
     obstacle: Obstacle | None,
-    command: Callable[[str], str],
+    command: CommandLine,
 ) -> WaitingFor:
     name = _target(hop)
     if hop is not None and not approver(story):
         return _plain(
             story,
+            WaitingReason.AWAITING_PROMOTE,
             Waiting.PROMOTE_COMMAND,
             name,
             f"{verdict(hop.round.tests if hop.round else ())}; the policy has autoPromote false",
@@ -262,33 +300,35 @@ def _ready(
             "a promote command",
         )
     if hop is not None and hop.refusal is Refusal.UNREADABLE:
-        unblock = obstacle.unblock_with if obstacle else f"fix what keeps Environment/{name} from being read"
-        place = obstacle.object if obstacle else name
-        return _plain(story, Waiting.TARGET, place, hop.refusal_message, unblock, "a target that can be read")
+        unblock = obstacle.unblock_with if obstacle else f"fix Environment/{name}"
+        place, reason = obstacle.object if obstacle else name, WaitingReason.TARGET_UNREADABLE
+        return _plain(story, reason, Waiting.TARGET, place, hop.refusal_message, unblock, "a target that can be read")
     if hop is not None and hop.refusal is not Refusal.NONE:
         return _plain(
             story,
+            WaitingReason.TARGET_DIVERGED,
             Waiting.TARGET,
             name,
             hop.refusal_message,
-            f'make the target contained in the change, or {command("promote")} --reason "…"',
+            f'{command("promote")} --reason "…"',
             "a target that the change contains",
         )
     if story.phase is not Phase.READY:
-        observed, unblock = _unknown(story, target), ASKED_AGAIN
-        if obstacle is not None:
-            name, observed, unblock = obstacle.object, obstacle.text, obstacle.unblock_with
-        return _plain(story, Waiting.TARGET, name, observed, unblock, "a target that can be read")
+        wanted = "a target that can be read"
+        if obstacle is None:
+            return _unread(story, Waiting.TARGET, name, _unknown(story, target), wanted)
+        object_, fix = obstacle.object, obstacle.unblock_with
+        return _plain(story, obstacle.reason, Waiting.TARGET, object_, obstacle.text, fix, wanted)
     blocked = target.blocked_by if target else None
     observed = f"{blocked.tracker} {blocked.reason}".strip() if blocked else "asked for the lane"
-    if blocked and blocked.passes:
-        unblock = "nothing; the lane is handed on once that is over"
-    elif blocked and blocked.tracker:
-        unblock = f"the end, release or abort of {blocked.tracker}"
-    else:
-        unblock = obstacle.unblock_with if obstacle else "nothing; the lane is handed on"
+    unblock = NO_ACTION
+    if blocked is not None and blocked.held:
+        unblock = command("release", blocked.tracker)
+    elif obstacle is not None and not (blocked is not None and blocked.tracker):
+        unblock = obstacle.unblock_with
     return _plain(
         story,
+        WaitingReason.BLOCKED_BY if blocked is not None else WaitingReason.AWAITING_LANE,
         Waiting.LANE,
         blocked.tracker if blocked and blocked.tracker else name,
         observed,

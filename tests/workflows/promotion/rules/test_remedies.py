@@ -7,9 +7,10 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, WriteKind, WriteSpec
 from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
+from activities.models.status import NO_ACTION
 from tests.workflows.promotion.rules.test_waves import API, ARRIVED, BEHIND, WEB, WRITTEN, a_hop
 from tests.worlds.refusals import unread
-from workflows.promotion.rules.remedies import TRIED_AGAIN, of_wave
+from workflows.promotion.rules.remedies import of_wave
 from workflows.promotion.state import Hop, Touch
 
 BY_GIT = replace(WEB, write=WriteSpec(kind=WriteKind.GIT))
@@ -34,8 +35,8 @@ def said(hop: Hop, observed: Mapping[str, Observation], *wave: DeploymentSpec, h
         (WEB, replace(ILL, health=Health.PROGRESSING), ""),
         (WEB, WRITTEN, ""),
         (WEB, replace(WRITTEN, failure=unread("answered 401")), ""),
-        (WEB, replace(WRITTEN, message="ConfigMap a is to be pruned"), "fix what is said here of web"),
-        (WEB, ILL, "fix what is said here of web"),
+        (WEB, replace(WRITTEN, message="ConfigMap a is to be pruned"), "fix application web as its message shows"),
+        (WEB, ILL, "fix application web as its message shows"),
         (BY_GIT, replace(BEHIND, sync_status="OutOfSync"), "sync application web, or turn its automated sync on"),
         (BY_GIT, BEHIND, ""),
         (READ_ONLY, BEHIND, "deploy it to application web, which Pilotage does not write"),
@@ -59,6 +60,6 @@ def test_an_application_that_is_gone_is_to_be_created() -> None:
 
 def test_what_is_tried_again_asks_nobody_unless_another_one_does() -> None:
     seen = {"web": BEHIND, "api": replace(ILL, deployment="api")}
-    assert said(requested(), seen, WEB, hindered=("web",)) == TRIED_AGAIN
-    assert said(requested(), seen, WEB, API, hindered=("web",)) == "fix what is said here of api"
-    assert said(requested(), seen, WEB, API, hindered=("web", "api")) == TRIED_AGAIN
+    assert said(requested(), seen, WEB, hindered=("web",)) == NO_ACTION
+    assert said(requested(), seen, WEB, API, hindered=("web",)) == "fix application api as its message shows"
+    assert said(requested(), seen, WEB, API, hindered=("web", "api")) == NO_ACTION

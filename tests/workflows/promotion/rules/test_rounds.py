@@ -6,7 +6,7 @@ import pytest
 
 from activities.models.configuration import DeploymentSpec, EnvironmentView, PolicySnapshot, TestSpec
 from activities.models.failures import Failure, FailureKind
-from activities.models.status import State
+from activities.models.status import NO_ACTION, State
 from activities.models.testing import RunRef, RunReport, RunState
 from activities.models.tracking import Artifact
 from workflows.promotion.rules.rounds import (
@@ -27,6 +27,10 @@ from workflows.promotion.state import Hop, PromotionState, Round, RunBlocker, Te
 from workflows.promotion.view.waiting import waiting_for
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def command(verb: str, tracker: str = "", /) -> str:
+    return f"pilotage {verb} {tracker or 'web-412'}"
 
 
 def progress(state: RunState, after: timedelta, *, approval: bool = False) -> TestProgress:
@@ -52,10 +56,10 @@ def test_one_that_runs_or_waits_for_a_person_lacks_no_runner() -> None:
 @pytest.mark.parametrize(
     ("state", "after", "approval", "asked"),
     [
-        (RunState.QUEUED, QUEUED_LONG / 2, False, "nothing; the CI systems are at work"),
+        (RunState.QUEUED, QUEUED_LONG / 2, False, NO_ACTION),
         (RunState.QUEUED, QUEUED_LONG, False, "give job `e2e` at TestRunner/ci an agent that takes it"),
         (RunState.QUEUED, QUEUED_LONG, True, "approve the run of job `e2e` at TestRunner/ci"),
-        (RunState.RUNNING, QUEUED_LONG, False, "nothing; the CI systems are at work"),
+        (RunState.RUNNING, QUEUED_LONG, False, NO_ACTION),
     ],
 )
 def test_what_a_run_waits_for_that_only_people_can_give_it_is_asked_of_them(
@@ -67,7 +71,7 @@ def test_what_a_run_waits_for_that_only_people_can_give_it_is_asked_of_them(
     )
     round_ = Round(number=1, artifacts=(), tests=[test], started_at=NOON)
     story = PromotionState(started_at=NOON, state=State.TESTING, hop=Hop(number=0, policy=policy, round=round_))
-    waiting = waiting_for(story, source=None, target=None, command=str)
+    waiting = waiting_for(story, source=None, target=None, command=command)
     assert waiting is not None
     assert waiting.unblock_with == asked
     assert progress(RunState.PASSED, after).blocker is RunBlocker.NOTHING

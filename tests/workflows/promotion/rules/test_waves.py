@@ -12,6 +12,7 @@ from activities.models.configuration import DeploymentSpec, PolicySnapshot, Writ
 from activities.models.delivery import Health, Observation, OperationPhase, WriteOutcome, WriteResult
 from activities.models.revisions import Relation
 from activities.models.tracking import Artifact
+from crds.reasons.trackers import ApplicationOutcome
 from workflows.promotion.rules.comparison import pair_key
 from workflows.promotion.rules.following import REPEATS
 from workflows.promotion.rules.waves import Facts, Loss, Step, artifact_of, decide, next_wave, result_of
@@ -79,7 +80,7 @@ def test_what_is_behind_is_written_and_what_arrived_is_noted() -> None:
     act = decide(a_hop(), facts({"web": ARRIVED, "api": BEHIND}), NOW)
     assert act.step is Step.WRITE
     assert [one.name for one in act.behind] == ["api"]
-    assert act.arrived == {"web": result_of(WEB, artifact_of(a_hop(), WEB), "Promoted")}
+    assert act.arrived == {"web": result_of(WEB, artifact_of(a_hop(), WEB), ApplicationOutcome.PROMOTED)}
     assert list(act.lines) == ["api"]
 
 
@@ -87,9 +88,9 @@ def test_what_is_behind_is_written_and_what_arrived_is_noted() -> None:
     ("hop", "requested", "key", "result"),
     [
         (a_hop(), {}, "theirs", "AlreadyContained"),
-        (a_hop(), {}, "ours", "Promoted"),
-        (a_hop(), {"web": NOW}, "theirs", "Promoted"),
-        (a_hop(touched={"web": int(Touch.MOVED)}), {}, "theirs", "Promoted"),
+        (a_hop(), {}, "ours", ApplicationOutcome.PROMOTED),
+        (a_hop(), {"web": NOW}, "theirs", ApplicationOutcome.PROMOTED),
+        (a_hop(touched={"web": int(Touch.MOVED)}), {}, "theirs", ApplicationOutcome.PROMOTED),
     ],
 )
 def test_a_wave_arrives_with_who_brought_it(hop: Hop, requested: dict[str, datetime], key: str, result: str) -> None:
@@ -99,7 +100,7 @@ def test_a_wave_arrives_with_who_brought_it(hop: Hop, requested: dict[str, datet
 
 
 def test_a_wave_that_was_delivered_before_has_arrived() -> None:
-    hop = a_hop(results={"web": result_of(WEB, None, "Promoted")})
+    hop = a_hop(results={"web": result_of(WEB, None, ApplicationOutcome.PROMOTED)})
     assert decide(hop, facts({"web": BEHIND}), NOW).step is Step.ARRIVED
 
 
@@ -214,7 +215,7 @@ def test_waves_follow_each_other_and_one_that_arrived_is_passed_over() -> None:
     wave = next_wave(a_hop(), [second, first])
     assert wave is not None
     assert (wave.number, wave.first, list(wave.deployments)) == (1, True, [first])
-    done = a_hop(results={"web": result_of(first, None, "Promoted")})
+    done = a_hop(results={"web": result_of(first, None, ApplicationOutcome.PROMOTED)})
     wave = next_wave(done, [second, first])
     assert wave is not None
     assert (wave.number, wave.first, list(wave.deployments)) == (2, False, [second])

@@ -22,8 +22,8 @@ API = replace(WEB, deployment="api-0", component="api", application="api-dev-0")
 UNREAD = unread("answered 401")
 
 
-def command(verb: str) -> str:
-    return f"pilotage {verb} web-412"
+def command(verb: str, tracker: str = "", /) -> str:
+    return f"pilotage {verb} {tracker or 'web-412'}"
 
 
 def found_in(story: PromotionState, *observed: Observation) -> Obstacle | None:

@@ -12,6 +12,7 @@ from activities.models.delivery import Observation
 from activities.models.failures import Failure, FailureKind
 from activities.models.places import BlockedBy, Counter, Phase, PlaceSignal
 from activities.models.status import (
+    NO_ACTION,
     ConditionStatus,
     State,
     TrackerStatus,
@@ -32,8 +33,8 @@ PASSING = Timings().passing
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def command(verb: str) -> str:
-    return f"pilotage {verb} web-412"
+def command(verb: str, tracker: str = "", /) -> str:
+    return f"pilotage {verb} {tracker or 'web-412'}"
 
 
 def resolved(status: TrackerStatus) -> ConditionStatus:
@@ -111,7 +112,7 @@ TRANSIENT = {
     ("kind", "helps"),
     [
         (FailureKind.UNAVAILABLE, "check the host of GitRepository/config, "),
-        (FailureKind.RATE_LIMITED, "nothing; the host of GitRepository/config asks to wait"),
+        (FailureKind.RATE_LIMITED, NO_ACTION),
         (FailureKind.EXPIRED, "check Pilotage's workers"),
     ],
 )
@@ -202,7 +203,7 @@ def test_what_ends_by_itself_is_in_nobodys_way_until_it_has_lasted(world: World,
     assert test_status(test, round_number=1).message == ""
     found = waiting_for(story, source=None, target=None, command=command)
     assert found is not None
-    assert found.unblock_with == "nothing; the CI systems are at work"
+    assert found.unblock_with == NO_ACTION
     if error:
         reveal(test, NOON + PASSING, PASSING)
         lasted = find_obstacle(story, source=None, target=None, command=command)
@@ -214,7 +215,8 @@ def test_what_ends_by_itself_is_in_nobodys_way_until_it_has_lasted(world: World,
 def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World, error: str) -> None:
     found = find_obstacle(in_testing(world, error), source=None, target=None, command=command)
     assert found is not None
-    assert found.unblock_with.startswith("nothing; ")
+    assert found.unblock_with == NO_ACTION
+    assert found.text.endswith("; Pilotage retries")
     assert "PromotionPolicy/" not in found.unblock_with
 
 
@@ -224,9 +226,9 @@ def test_a_request_for_quiet_that_lasts_asks_nobody_to_fix_anything(world: World
         ("ProviderUnauthorized: answered 401", "fix the credential of GitRepository/web, or its rights"),
         ("ProviderNotFound: answered 404", "create pull request #412, fix its name, or let the credential of GitRepo"),
         ("ProviderMalformed: no JSON", "check the host of GitRepository/web"),
-        ("ReferenceMissing: it does not exist", "fix pull request #412;"),
-        ("ProviderRateLimited: wait 60 s", "nothing; the host of GitRepository/web asks to wait"),
-        ("Unexpected: it contradicts itself", "fix pull request #412;"),
+        ("ReferenceMissing: it does not exist", "fix pull request #412"),
+        ("ProviderRateLimited: wait 60 s", NO_ACTION),
+        ("Unexpected: it contradicts itself", "fix pull request #412"),
     ],
 )
 def test_a_pull_request_that_cannot_be_read_says_what_to_fix(problem: str, unblock: str) -> None:
@@ -286,8 +288,8 @@ def test_an_application_that_argocd_does_not_show_names_the_instance_and_the_env
         ("ProviderNotFound: 404", "GitRepository/web", "DeploymentUnreadable", "fix GitRepository/web or its Secret"),
         ("ProviderUnavailable: 503", "ArgoCDInstance/argocd", "Unavailable", "check ArgoCDInstance/argocd"),
         ("AttemptExpired: held up", "ArgoCDInstance/argocd", "Unavailable", "check Pilotage's workers"),
-        ("ProviderBusy: 20 in flight", "ArgoCDInstance/argocd", "Unavailable", "nothing; "),
-        ("ProviderRateLimited: wait", "ArgoCDInstance/argocd", "Unavailable", "nothing; "),
+        ("ProviderBusy: 20 in flight", "ArgoCDInstance/argocd", "Unavailable", NO_ACTION),
+        ("ProviderRateLimited: wait", "ArgoCDInstance/argocd", "Unavailable", NO_ACTION),
     ],
 )
 def test_a_deployment_that_cannot_be_read_says_what_to_do_by_the_kind_of_failure(
@@ -305,13 +307,13 @@ def test_a_deployment_that_cannot_be_read_says_what_to_do_by_the_kind_of_failure
             "ReferenceMissing: does not exist",
             "ArgoCDInstance/argocd",
             "DeploymentUnreadable",
-            "fix ArgoCDInstance/argocd, or what Environment/dev names;",
+            "fix ArgoCDInstance/argocd, or what Environment/dev names",
         ),
-        ("ReferenceMissing: does not exist", "Environment/dev", "DeploymentUnreadable", "fix Environment/dev;"),
+        ("ReferenceMissing: does not exist", "Environment/dev", "DeploymentUnreadable", "fix Environment/dev"),
         ("ApiForbidden: forbidden", "Environment/dev", "DeploymentUnreadable", "let Pilotage's worker read"),
         ("AttemptExpired: held up", "Environment/dev", "Unavailable", "check Pilotage's workers"),
         ("ApiUnavailable: 503", "Environment/dev", "Unavailable", "check the Kubernetes API"),
-        ("ProviderBusy: too many calls", "Environment/dev", "Unavailable", "nothing; "),
+        ("ProviderBusy: too many calls", "Environment/dev", "Unavailable", NO_ACTION),
     ],
 )
 def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that_and_what_removes_it(
@@ -319,7 +321,8 @@ def test_a_place_that_cannot_be_observed_names_what_keeps_it_from_that_and_what_
 ) -> None:
     failure = fail(error, object_)
     found, waiting = awaiting_sync(place(failure=failure))
-    assert (found.object, found.reason, found.text) == (object_, reason, failure.named)
+    assert (found.object, found.reason) == (object_, reason)
+    assert found.text == failure.named + ("; Pilotage retries" if failure.kind.passing else "")
     assert found.unblock_with.startswith(unblock)
     assert failure.message in waiting.observed
 
@@ -348,12 +351,10 @@ def test_a_target_that_cannot_be_read_is_to_be_fixed_and_not_overridden(world: W
 @pytest.mark.parametrize(
     ("blocked", "unblock"),
     [
-        (None, "nothing; the lane is handed on"),
-        (BlockedBy(tracker="web-411", reason="is held"), "the end, release or abort of web-411"),
-        (
-            BlockedBy(tracker="web-411", reason="vanished while its writes may still run", passes=True),
-            "nothing; the lane is handed on once that is over",
-        ),
+        (None, NO_ACTION),
+        (BlockedBy(tracker="web-411", reason="is held", held=True), "pilotage release web-411"),
+        (BlockedBy(tracker="web-411", reason="holds the lane"), NO_ACTION),
+        (BlockedBy(tracker="web-411", reason="vanished while its writes may still run", passes=True), NO_ACTION),
         (BlockedBy(tracker="", reason="cannot be read"), "check the host of Environment/staging"),
     ],
 )
@@ -380,7 +381,7 @@ def test_a_lane_that_nobody_holds_waits_for_what_keeps_the_place_from_granting_i
 @pytest.mark.parametrize(
     ("outcome", "names", "unblock"),
     [
-        (PolicyOutcome.NOT_FOUND, (), "kubectl apply a PromotionPolicy with sourceEnvironment dev"),
+        (PolicyOutcome.NOT_FOUND, (), "create a PromotionPolicy with sourceEnvironment dev"),
         (PolicyOutcome.AMBIGUOUS, ("one", "two"), "delete all but one of PromotionPolicy/one, PromotionPolicy/two"),
         (PolicyOutcome.INVALID, ("one",), "fix the fields of PromotionPolicy/one"),
     ],
@@ -394,7 +395,8 @@ async def test_each_trouble_with_policies_has_its_own_way_out(
         waiting = waited(await world.until(State.AWAITING_POLICY, reason=outcome))
         assert waiting.unblock_with.startswith(unblock)
         assert waiting.object == (", ".join(f"PromotionPolicy/{name}" for name in names) or "dev")
-        assert ("apply" in waiting.unblock_with) == (outcome is PolicyOutcome.NOT_FOUND)
+        assert waiting.reason_code == outcome
+        assert ("create" in waiting.unblock_with) == (outcome is PolicyOutcome.NOT_FOUND)
 
 
 async def test_a_missing_job_is_in_a_condition_until_it_is_there(temporal_server: str) -> None:
@@ -489,7 +491,7 @@ async def test_a_failed_promotion_says_to_fix_before_the_retry(temporal_server: 
         world.refuse_writes = "web-staging-0"
         await start()
         waiting = waited(await world.until(State.PROMOTION_FAILED))
-        assert waiting.unblock_with == "fix why it failed, then pilotage -n shop retry web-412"
+        assert waiting.unblock_with == "pilotage -n shop retry web-412"
 
 
 def test_a_timer_says_what_it_is_for(world: World) -> None:

@@ -1,0 +1,30 @@
+"""What every wait must give a person: a documented reason, a state, and a way out."""
+
+from activities.models.status import NO_ACTION, WaitingFor
+from crds.reasons.trackers import WaitingReason
+
+IMPERATIVES = (
+    "add",
+    "approve",
+    "check",
+    "create",
+    "delete",
+    "deploy",
+    "fix",
+    "give",
+    "kubectl",
+    "let",
+    "merge",
+    "pilotage",
+    "push",
+    "set",
+    "sync",
+)
+"""How a way out begins: a command line, or what a person does."""
+
+
+def actionable(waiting: WaitingFor) -> bool:
+    """Return whether a wait has a documented reason and either a command or no need of one."""
+    known = waiting.reason_code in {str(one) for one in WaitingReason}
+    command = waiting.unblock_with.partition(" ")[0] in IMPERATIVES
+    return known and (command or waiting.unblock_with == NO_ACTION)
