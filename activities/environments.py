@@ -144,6 +144,7 @@ class EnvironmentReader:
             generation=environment.metadata.generation,
             url=spec.url or "",
             teams={str(one.verb): one.scm_team for one in spec.commands},
+            notify=spec.notify,
         )
         self._bound(view)
         return view

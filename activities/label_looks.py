@@ -16,7 +16,7 @@ _STATES: Mapping[State, tuple[str, str]] = {
     State.AWAITING_POLICY: (_YELLOW, "Pilotage: no one policy says where the change goes next"),
     State.TESTING: (_BLUE, "Pilotage: its tests run"),
     State.TESTS_FAILED: (_RED, "Pilotage: a required test failed"),
-    State.READY_TO_PROMOTE: (_YELLOW, "Pilotage: its tests passed; waits to be promoted"),
+    State.READY_TO_PROMOTE: (_YELLOW, "Pilotage: waits for approval or for its turn"),
     State.HELD: (_PURPLE, "Pilotage: held by a person"),
     State.PROMOTING: (_BLUE, "Pilotage: on its way to the next environment"),
     State.PROMOTION_FAILED: (_RED, "Pilotage: the promotion failed; waits for a retry"),

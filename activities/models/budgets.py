@@ -14,6 +14,7 @@ LINK_BYTES = 512
 """An address that people open. A longer one would not lead anywhere once cut, so that it is left out."""
 
 SHORT_BYTES = 128
+MENTION_BYTES = 4000
 """A word of others, such as a label, a login or a build number."""
 
 LABELS_KEPT = 100

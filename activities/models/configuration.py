@@ -238,6 +238,8 @@ class EnvironmentView:
     """Where people see what runs there."""
     teams: dict[str, str] = field(default_factory=dict)
     """Verb -> team of the SCM host whose members may say it by a comment (`spec.commands`)."""
+    notify: tuple[str, ...] = ()
+    """Users and teams of the SCM host that are mentioned when a change waits for approval to come here."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,9 @@ class Gates(Model):
     """Whether a person must approve each hop: a policy with `autoPromote: true` is not valid."""
 
 
+NOTIFIED = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+
+
 class ScmVerb(StrEnum):
     """What people may say by a comment on a pull request only where the Environment lets them."""
 
@@ -79,6 +82,12 @@ class EnvironmentSpec(Model):
     """What every policy into this environment must contain; its author cannot remove it."""
     commands: Annotated[tuple[ScmCommand, ...], Field(max_length=5, json_schema_extra=extra(keys=("verb",)))] = ()
     """Who may promote into this environment by a comment on the pull request; none means nobody."""
+    notify: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=255, pattern=NOTIFIED)], ...],
+        Field(max_length=10, json_schema_extra=extra(list_type="set")),
+    ] = ()
+    """Users and teams of the SCM host that are mentioned when a change waits for approval to come here, beside its
+    author: `grace`, or `acme/release` for a team of an organization or a group."""
 
 
 class PlaceSummary(Model):

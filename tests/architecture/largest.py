@@ -19,6 +19,7 @@ from activities.models.budgets import (
     DRIFT_SILENCES,
     EVENTS_KEPT,
     FIELDS_KEPT,
+    MENTION_BYTES,
     MOVES_KEPT,
     TRACKERS_LISTED,
     VIEW_BYTES,
@@ -278,7 +279,7 @@ LENGTHS: dict[str, int] = {
     "FindPolicyResult.nonce": 64,
     "AwaitedPullRequest.repository": NAME,
     "HopStatus.diverged[]": 3 * 64,
-    "Mention.body": 2000,
+    "Mention.body": MENTION_BYTES,
     "Mention.key": 300,
     "PlaceSignal.moved_by[]": NAME + 11,
     "PresentInput.comment": 65_536,
@@ -462,6 +463,7 @@ def _view() -> EnvironmentView:
         vars={"V": "v" * 1024},
         delivery_timeout=timedelta(hours=1),
         deployments=tuple(deployment(number) for number in range(MAX_APPLICATIONS)),
+        notify=("n" * 255,) * most(EnvironmentSpec, "notify"),
     )
 
 

@@ -219,7 +219,7 @@ class PromotionWorkflow:
                     SearchAttributeKey.for_keyword(SEARCH_ENVIRONMENT).value_set(searched[1]),
                 ]
             )
-        self._presenting.offer(view.state)
+        self._presenting.offer(view.state, view.waiting)
         self._steering.offer()
 
     def _published(self, answer: PublishStatusResult) -> None:

@@ -1,5 +1,7 @@
 """The events of a tracker are its story: what happened, and what a person is asked for."""
 
+from dataclasses import replace
+
 from activities.models.promotion import Verb
 from activities.models.status import State
 from activities.models.testing import RunState
@@ -50,3 +52,30 @@ async def test_a_round_that_failed_and_the_one_that_follows_each_have_their_even
         assert told == ["TestsStarted", "TestsFailed", "TestsStarted", "TestsPassed", "TestsStarted", "TestsPassed"]
         failed = world.sentences[world.events.index("TestsFailed")]
         assert all(part in failed for part in ("round 1", "staging", "unit"))
+
+
+async def test_whom_an_environment_names_is_mentioned_when_a_change_waits_for_approval(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        world.environments["prod"] = replace(world.environments["prod"], notify=("grace", "acme/release"))
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        await world.eventually(lambda: bool(world.presented[-1].mentions))
+        (mention,) = world.presented[-1].mentions
+        assert "@grace @acme/release" in mention.body
+        await run.command(Verb.PROMOTE, target="prod")
+        await run.end()
+
+
+async def test_a_policy_without_tests_is_never_shown_as_tests_that_passed(played: Played) -> None:
+    async with promotion(played) as (world, start):
+        world.policy("dev", "staging", tests=())
+        world.policy("staging", "prod", auto=False, tests=())
+        run = await start()
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        await run.command(Verb.PROMOTE, target="prod")
+        await run.end()
+        shown = [f"{one.comment} {one.mentions} {one.statuses}" for one in world.presented]
+        waits = [f"{one.waiting_for}" for one in world.statuses]
+        assert not [text for text in (*world.sentences, *shown, *waits) if "passed" in text]
+        assert "pilotage/testing" not in {one.state_label for one in world.presented}
+        assert "NothingRequired" in world.events

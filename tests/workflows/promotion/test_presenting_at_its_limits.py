@@ -20,6 +20,7 @@ from workflows.policies import PRESENT_ATTEMPTS, PRESENT_BRIEFLY
 from workflows.promotion.run import PromotionRun
 from workflows.promotion.steps.presenting import GIVEN_UP, INITIAL_PAUSE, Presenting
 from workflows.promotion.view import status as status_view
+from workflows.promotion.view.pull_request import SHOWN_AGAIN_AFTER
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -156,7 +157,7 @@ async def test_a_moment_is_sent_once(stage: Stage) -> None:
 async def test_nothing_is_sent_before_there_is_a_pull_request_or_of_what_is_no_moment(stage: Stage) -> None:
     stage.story.pull_request, found = None, stage.story.pull_request
     await stage.offer()
-    stage.story.pull_request, stage.story.state = found, State.SYNCED
+    stage.story.pull_request, stage.story.state = found, State.PENDING
     await stage.offer()
     assert stage.sent == []
 
@@ -216,7 +217,7 @@ async def test_a_state_that_passed_or_is_left_to_the_next_run_is_not_shown(
     else:
         stage.story.since = NOON + SECOND
     await stage.goes_on(SECOND)
-    assert stage.presenting._lasting is None
+    assert stage.presenting._later is None
     await stage.goes_on(HOUR)
     assert stage.sent == []
 
@@ -232,13 +233,32 @@ async def test_a_state_that_follows_one_which_passed_is_awaited_in_its_turn(monk
     assert stage.sent == [ON_THE_WAY]
 
 
-async def test_other_states_are_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage(monkeypatch, State.SYNCED)
+async def test_what_changed_within_a_moment_is_shown_soon_and_all_of_it_at_once(stage: Stage) -> None:
     await stage.offer()
-    assert stage.presenting._lasting is None
+    assert stage.story.hop is not None
+    assert stage.story.hop.round is not None
+    (test,) = stage.story.hop.round.tests
+    for retry in (1, 2):
+        test.retry = retry
+        await stage.offer()
+        await stage.goes_on(SECOND * 10)
+    assert stage.sent == [ON_THE_WAY]
+    await stage.goes_on(SHOWN_AGAIN_AFTER)
+    assert stage.sent == [ON_THE_WAY] * 2
+    await stage.goes_on(HOUR)
+    test.retry = 3
+    await stage.offer()
+    assert stage.sent == [ON_THE_WAY] * 3
+    assert stage.presenting._later is None
+
+
+async def test_other_states_are_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, State.PENDING)
+    await stage.offer()
+    assert stage.presenting._later is None
     lasting = Stage(monkeypatch, State.PROMOTION_FAILED)
     await lasting.offer()
-    assert lasting.presenting._lasting is None
+    assert lasting.presenting._later is None
 
 
 async def test_what_lasts_and_is_still_not_worth_a_call_is_not_looked_at_again_and_again(
@@ -247,7 +267,7 @@ async def test_what_lasts_and_is_still_not_worth_a_call_is_not_looked_at_again_a
     stage = Stage(monkeypatch, State.AWAITING_SYNC)
     stage.story.message = ""
     await stage.offer()
-    assert stage.presenting._lasting is None
+    assert stage.presenting._later is None
     assert stage.sent == []
 
 

@@ -10,7 +10,7 @@ call (`stop`), and what is owed is carried as `presentation_owed`. The activity 
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -19,7 +19,7 @@ from temporalio.workflow import ActivityConfig
 from activities.contracts import ScmActivities
 from activities.models.label_sync import SyncResult
 from activities.models.revisions import PresentInput, PresentResult
-from activities.models.status import State
+from activities.models.status import State, WaitingFor
 from crds.reasons.events import EventReason
 from workflows import policies
 from workflows.failures import failure_of
@@ -51,6 +51,8 @@ class Presenting:
         self._ctx = ctx
         self._moment: tuple[object, ...] | None = None
         """What was sent last, whether or not it arrived."""
+        self._small_print: tuple[object, ...] = ()
+        self._sent_at: datetime | None = None
         self._owed = ctx.story.presentation_owed
         """Whether to present whatever the moment is: an earlier run failed to, or this is the end."""
         self._wanted = False
@@ -63,8 +65,9 @@ class Presenting:
         self._stopped = False
         self._at_work: asyncio.Task[PresentResult] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._lasting: asyncio.Task[None] | None = None
-        """Awaits that the state at hand lasts, so that it is shown then."""
+        self._later: asyncio.Task[None] | None = None
+        """Awaits that the state at hand is worth a call, so that it is shown then."""
+        self._later_of: datetime | None = None
 
     @property
     def idle(self) -> bool:
@@ -76,18 +79,17 @@ class Presenting:
         """Whether the tracker is gone and its last word is still to be offered: nothing before that is worth a try."""
         return self._gone and not self._last
 
-    def offer(self, shown: State) -> None:
+    def offer(self, shown: State, waiting: WaitingFor | None = None) -> None:
         """Have the state presented if that is worth its calls; nothing is awaited."""
-        story = self._ctx.story
-        moment = pull_request_view.moment(story, shown, workflow.now())
-        lasts_in = pull_request_view.until_lasting(story, workflow.now())
-        # What lasts already and is still not worth a call becomes so by a change alone.
-        if moment is None and shown in pull_request_view.LASTING and lasts_in > timedelta(0) and self._lasting is None:
-            self._lasting = asyncio.create_task(self._offer_lasting(lasts_in))
+        story, now = self._ctx.story, workflow.now()
         if self._stopped or self._leaving or story.pull_request is None:
             return
+        moment = pull_request_view.moment(story, shown, now)
         if not self._owed and moment in (None, self._moment):
-            return
+            due_in = self._due_in(moment, shown, waiting, now)
+            if due_in is None or due_in > timedelta(0):
+                self._offer_later(due_in, shown)
+                return
         self._owed, self._wanted = False, True
         if self._task is None:
             self._task = asyncio.create_task(self._present())
@@ -95,7 +97,11 @@ class Presenting:
     def again(self) -> None:
         """Have the state presented whether or not it changed: there is something to answer."""
         self._owed = True
-        self.offer(status_view.view(self._ctx).state)
+        self._offer_now()
+
+    def _offer_now(self) -> None:
+        view = status_view.view(self._ctx)
+        self.offer(view.state, view.waiting)
 
     def finish(self) -> None:
         """Take what is offered next for the last word: it is sent in any case, and patiently."""
@@ -118,21 +124,42 @@ class Presenting:
         """Return when nothing is at work."""
         await workflow.wait_condition(lambda: self.idle)
 
-    async def _offer_lasting(self, lasts_in: timedelta) -> None:
-        """Offer the state once it lasts; one that follows it is offered by who enters it."""
+    def _due_in(
+        self, moment: tuple[object, ...] | None, shown: State, waiting: WaitingFor | None, now: datetime
+    ) -> timedelta | None:
+        """Return when the state at hand is worth a call although none of it is now; None where it is not."""
         story = self._ctx.story
-        since = story.since
+        if moment is None:
+            # What lasts already and is still not worth a call becomes so by a change alone.
+            lasts_in = pull_request_view.until_lasting(story, now)
+            return lasts_in if shown in pull_request_view.LASTING and lasts_in > timedelta(0) else None
+        if self._small_print == pull_request_view.small_print(story, waiting) or self._sent_at is None:
+            return None
+        return max(self._sent_at + pull_request_view.SHOWN_AGAIN_AFTER - now, timedelta(0))
+
+    def _offer_later(self, due_in: timedelta | None, shown: State) -> None:
+        """Offer the state at hand again when it is due; one that follows it is offered by who enters it."""
+        since = self._ctx.story.since
+        if due_in is None or (self._later is not None and self._later_of == since):
+            return
+        # One that waited for an earlier state is cut by the change of state, and may not have noticed yet.
+        self._later_of, self._later = since, asyncio.create_task(self._offer_again(due_in, shown))
+
+    async def _offer_again(self, due_in: timedelta, shown: State) -> None:
+        story, sent_at = self._ctx.story, self._sent_at
+        since, due = story.since, False
         try:
             await workflow.wait_condition(
-                lambda: self._stopped or story.since != since,
-                timeout=lasts_in,
-                timeout_summary=f"show {story.state} once it lasts",
+                lambda: self._stopped or story.since != since or self._sent_at != sent_at,
+                timeout=due_in,
+                timeout_summary=f"show {shown} once it lasts",
             )
         except TimeoutError:
-            self._lasting = None
-            self.offer(status_view.view(self._ctx).state)
-        finally:
-            self._lasting = None
+            due = True
+        if self._later_of == since:
+            self._later = None
+        if due:
+            self._offer_now()
 
     async def _present(self) -> None:
         timings = self._ctx.timings
@@ -191,6 +218,7 @@ class Presenting:
         view = status_view.view(ctx)
         state, waiting = view.state, view.waiting
         self._moment = pull_request_view.moment(story, state, workflow.now())
+        self._small_print, self._sent_at = pull_request_view.small_print(story, waiting), workflow.now()
         wanted = pull_request_view.present_input(ctx.request, story, state, waiting)
         config = self._config(wanted.state_label)
         self._at_work = asyncio.create_task(

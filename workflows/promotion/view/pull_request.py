@@ -1,7 +1,7 @@
 """Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.models.bounds import together
@@ -12,21 +12,20 @@ from activities.models.revisions import (
     DeliveryState,
     DesiredDeployment,
     DesiredStatus,
-    Mention,
     PresentInput,
     RefusedPart,
     Shown,
 )
 from activities.models.state_labels import DRIFTED, HOLD, place_label, state_label
-from activities.models.status import PromotionRecord, State, TestStatus, WaitingFor
+from activities.models.status import PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.tracking import PullRequestState
 from crds.texts.markdown import cell, inline, link
 from crds.texts.plain import one_line
-from workflows.promotion.rules.aggregate import test_status, verdict
-from workflows.promotion.rules.commands import approver
+from workflows.promotion.rules.aggregate import test_status
 from workflows.promotion.rules.comparison import short
 from workflows.promotion.rules.lineage import has_diverged
 from workflows.promotion.state import PromotionState
+from workflows.promotion.view.mentions import mentions
 
 ICONS = {
     "Passed": "✅",
@@ -40,13 +39,13 @@ ICONS = {
 SHOWN_AFTER = timedelta(seconds=10)
 """A delivery, or a sync, that ends sooner is not worth the calls that showing it would cost. Far above what a busy
 machine takes, so that no call depends on its speed."""
-LASTING = (State.PROMOTING, State.AWAITING_SYNC)
+LASTING = (State.PROMOTING, State.AWAITING_SYNC, State.SYNCED, State.READY_TO_PROMOTE)
 """States that are shown once they last."""
+SHOWN_AGAIN_AFTER = timedelta(seconds=45)
+"""The least time between two presentations of one moment: what changed within it is shown by then, in one edit."""
 COMMENT_LIMIT = 60_000
 """Characters of the summary; hosts cut longer ones, and with the end the marker by which it is found again."""
 TABLE = ["| Test | Runner | Required | State | Link |", "|---|---|---|---|---|"]
-LOGIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
-"""A login as hosts take them: GitLab, Gitea and Forgejo allow dots, and 255 characters."""
 DELIVERING = {
     State.READY_TO_PROMOTE: DeliveryState.QUEUED,
     State.PROMOTING: DeliveryState.IN_PROGRESS,
@@ -56,7 +55,6 @@ DELIVERED = {"Promoted": DeliveryState.SUCCEEDED, "Failed": DeliveryState.FAILED
 """Results of a record that were ours."""
 DEPLOYMENTS_SHOWN = 20
 """The newest; a host keeps what was shown before."""
-MENTIONED = (State.TESTS_FAILED, State.PROMOTION_FAILED, State.READY_TO_PROMOTE)
 
 
 def tests_of(story: PromotionState) -> tuple[TestStatus, ...]:
@@ -76,8 +74,10 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
     place = (shown, story.hops, len(story.records), story.problem, story.drift)
     lasts = until_lasting(story, now) <= timedelta(0)
     match shown:
-        case State.PENDING | State.SYNCED:
+        case State.PENDING:
             return None
+        case State.SYNCED:
+            return place if lasts else None
         case State.PROMOTING:
             stands = (hop.pause_until, bool(hop.blocked)) if hop else ()
             return (*place, hop.wave, hop.attempt, stands) if hop and (lasts or story.problem) else None
@@ -87,15 +87,34 @@ def moment(story: PromotionState, shown: State, now: datetime) -> tuple[object, 
             return (*place, diverged) if story.message and (lasts or diverged or story.problem) else None
         case State.TESTING:
             round_ = hop.round if hop else None
-            return (*place, round_.number) if round_ and round_.confirmed else None
+            if round_ is None or not round_.confirmed or not round_.tests:
+                # A round without tests is followed by another state at once.
+                return None
+            return (*place, round_.number, all(test.url or test.final for test in round_.tests))
         case State.READY_TO_PROMOTE:
-            return None if story.reason in ("ReadyToPromote", "AwaitingLane") else (*place, story.reason)
+            passing = story.reason in ("ReadyToPromote", "AwaitingLane")
+            return None if passing and not lasts else (*place, story.reason)
         case State.AWAITING_MERGE:
             pull_request = story.pull_request
             is_open = pull_request is not None and pull_request.state is PullRequestState.OPEN
             return (*place, pull_request.head_sha) if pull_request is not None and is_open else None
         case _:
             return (*place, story.reason, story.rounds, hop.attempt if hop else 0)
+
+
+def small_print(story: PromotionState, waiting: WaitingFor | None) -> tuple[object, ...]:
+    """Return what of a moment may change while it lasts, and is to be true on the pull request soon after.
+
+    What was observed last is none of it: thousands may wait for the same place, and each look would cost all of them
+    a call.
+    """
+    wait: tuple[str, ...] = ()
+    if waiting is not None:
+        # In a line each one would be edited whenever any of it leaves.
+        named = () if waiting.what is Waiting.LANE else (waiting.object, waiting.unblock_with)
+        wait = (waiting.what, *named)
+    tests = story.hop.round.tests if story.hop is not None and story.hop.round is not None else ()
+    return (story.reason, wait, tuple((test.state, test.retry, bool(test.url)) for test in tests))
 
 
 def until_lasting(story: PromotionState, now: datetime) -> timedelta:
@@ -136,7 +155,7 @@ def present_input(
         labels=tuple(story.labels),
         statuses=_statuses(story, shown, waiting, request.ui_url),
         comment="\n".join(body),
-        mentions=_mentions(story, shown),
+        mentions=mentions(request, story, shown),
         deployments=_deployments(story, shown, request.ui_url),
         shown=story.shown or _seen(story),
     )
@@ -190,7 +209,7 @@ def _now(story: PromotionState, shown: State, waiting: WaitingFor | None) -> lis
         if waiting.observed:
             lines.append(f"- observed: {inline(waiting.observed)}")
         if waiting.unblock_with:
-            lines.append(f"- goes on with: {inline(waiting.unblock_with)}")
+            lines.append(f"- next: {inline(waiting.unblock_with)}")
     return lines
 
 
@@ -249,7 +268,10 @@ def _record_row(record: PromotionRecord) -> str:
 
 
 def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, url: str) -> tuple[DesiredStatus, ...]:
-    """Return one commit status per environment reached and for the one that is next."""
+    """Return one commit status per environment reached and for the one that is next.
+
+    Of a merged pull request its head has them as well: that is the commit whose statuses its page shows.
+    """
     pull_request = story.pull_request
     if pull_request is None:
         return ()
@@ -275,7 +297,8 @@ def _statuses(story: PromotionState, shown: State, waiting: WaitingFor | None, u
                 sha=sha, context=f"pilotage/{pending}", state=state, description=one_line(text)[:140], url=url
             )
         )
-    return tuple(found)
+    commits = dict.fromkeys((sha, pull_request.head_sha))
+    return tuple(replace(one, sha=commit) for commit in commits for one in found)
 
 
 def _deployments(story: PromotionState, shown: State, url: str) -> tuple[DesiredDeployment, ...]:
@@ -298,22 +321,3 @@ def _deployments(story: PromotionState, shown: State, url: str) -> tuple[Desired
         )
         for environment, state in list(found.items())[-DEPLOYMENTS_SHOWN:]
     )
-
-
-def _mentions(story: PromotionState, shown: State) -> tuple[Mention, ...]:
-    """Return the comment that notifies the author, only where a person must act."""
-    pull_request, hop = story.pull_request, story.hop
-    if pull_request is None or hop is None or shown not in MENTIONED:
-        return ()
-    if shown is State.READY_TO_PROMOTE and (hop.policy.auto_promote or approver(story)):
-        return ()
-    passed = verdict(hop.round.tests if hop.round else ())
-    text = {
-        State.TESTS_FAILED: f"tests failed for {hop.policy.target}: {story.message}",
-        State.PROMOTION_FAILED: f"the promotion to {hop.policy.target} failed: {story.message}",
-        State.READY_TO_PROMOTE: f"{passed}; `pilotage promote` moves this change to {hop.policy.target}",
-    }[shown]
-    key = f"{story.hops}-{story.rounds}-{hop.attempt}-{shown}"
-    # A bot's name, such as `renovate[bot]`, is nobody's: it notifies no one.
-    author = f"@{pull_request.author}" if LOGIN.fullmatch(pull_request.author) else inline(pull_request.author)
-    return (Mention(key=key, body=f"{author} {inline(text)}".strip()),)

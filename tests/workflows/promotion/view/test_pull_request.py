@@ -15,7 +15,7 @@ from activities.models.testing import RunState
 from activities.models.tracking import Artifact, PullRequest, PullRequestState, Timings, TrackerRef, TrackerSpec
 from workflows.promotion.state import Hop, PromotionState, Round, TestProgress
 from workflows.promotion.view import pull_request as pull_request_view
-from workflows.promotion.view.pull_request import SHOWN_AFTER, moment, present_input, refused
+from workflows.promotion.view.pull_request import SHOWN_AFTER, moment, present_input, refused, small_print
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 HEAD, MERGE = "d" * 40, "a" * 40
@@ -130,7 +130,7 @@ def test_the_comment_is_complete_state_wait_tests_with_links_and_records() -> No
     assert "**ReadyToPromote** · AwaitingPromote · staging → prod (policy staging-to-prod)" in lines
     assert "**Waits for PromoteCommand** staging → prod since 2026-01-02 12:00:00 UTC" in lines
     assert "- observed: tests passed" in lines
-    assert "- goes on with: pilotage -n shop promote web-412" in lines
+    assert "- next: pilotage -n shop promote web-412" in lines
     assert "| smoke | ci | yes | ✅ Passed | [7](https://ci.example/smoke/7) |" in lines
     assert "| dev | staging | Promoted | autoPromote | 2026-01-02 12:00:00 |" in lines
 
@@ -178,14 +178,19 @@ def test_the_marker_names_the_tracker_so_that_a_second_attempt_finds_the_comment
     assert present_input(later, in_hop(State.TESTING), State.TESTING, None).marker == first.marker
 
 
-def test_before_the_merge_the_status_is_on_the_head_and_afterwards_on_the_merge_commit() -> None:
+def test_before_the_merge_the_status_is_on_the_head_and_afterwards_on_the_merge_commit_as_well() -> None:
     before = PromotionState(started_at=NOON, state=State.AWAITING_MERGE, environment="dev")
     before.pull_request = replace(PULL_REQUEST, state=PullRequestState.OPEN, merge_sha=None)
     assert statuses(before) == {(HEAD, "pilotage/dev"): CommitState.PENDING}
+    # The page of a merged pull request shows the statuses of its head.
     assert statuses(in_hop(State.TESTING)) == {
-        (MERGE, "pilotage/dev"): CommitState.SUCCESS,
-        (MERGE, "pilotage/staging"): CommitState.SUCCESS,
-        (MERGE, "pilotage/prod"): CommitState.PENDING,
+        (sha, f"pilotage/{environment}"): state
+        for sha in (MERGE, HEAD)
+        for environment, state in (
+            ("dev", CommitState.SUCCESS),
+            ("staging", CommitState.SUCCESS),
+            ("prod", CommitState.PENDING),
+        )
     }
 
 
@@ -286,6 +291,40 @@ def test_steps_that_pass_in_moments_cost_no_call(state: State) -> None:
     assert moment(in_hop(state), state, NOON) is None
 
 
+@pytest.mark.parametrize("state", pull_request_view.LASTING)
+def test_a_state_that_lasts_is_shown_whichever_it_is(state: State) -> None:
+    story = in_hop(state, reason="AwaitingLane" if state is State.READY_TO_PROMOTE else "")
+    story.message = "not yet"
+    assert moment(story, state, NOON + SHOWN_AFTER / 2) is None
+    assert moment(story, state, NOON + SHOWN_AFTER) is not None
+
+
+def test_a_round_is_shown_again_once_each_of_its_runs_has_a_link_and_a_round_without_tests_never() -> None:
+    story = in_hop(State.TESTING)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    story.hop.round.tests = [progress("unit", RunState.RUNNING), progress("e2e", RunState.QUEUED)]
+    story.hop.round.tests[1].url = ""
+    queued = moment(story, State.TESTING, NOON)
+    story.hop.round.tests[1].url = "https://ci.example/e2e/8"
+    assert queued not in (None, moment(story, State.TESTING, NOON))
+    story.hop.round.tests = []
+    assert moment(story, State.TESTING, NOON) is None
+
+
+def test_what_is_true_of_a_moment_changes_with_retries_waits_and_links_and_not_with_each_look() -> None:
+    story = in_hop(State.TESTING)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    shown = small_print(story, WAITING)
+    assert small_print(story, replace(WAITING, observed="runs 000000, Progressing")) == shown
+    assert small_print(story, replace(WAITING, unblock_with="approve the run")) != shown
+    story.hop.round.tests[0].retry = 1
+    assert small_print(story, WAITING) != shown
+    lane = replace(WAITING, what=Waiting.LANE)
+    assert small_print(story, lane) == small_print(story, replace(lane, object="web-411"))
+
+
 def test_a_round_is_shown_once_it_stands_and_polls_cost_no_call() -> None:
     story = in_hop(State.TESTING)
     assert story.hop is not None
@@ -361,4 +400,4 @@ def test_the_tests_of_a_hop_stay_up_to_the_last_character_that_a_comment_may_hav
 @pytest.mark.parametrize("environment", ["", "prod"])
 def test_no_status_waits_where_no_environment_is_next(environment: str) -> None:
     story = replace(in_hop(State.COMPLETED), hop=None, environment=environment, arrived=["prod"])
-    assert statuses(story) == {(MERGE, "pilotage/prod"): CommitState.SUCCESS}
+    assert statuses(story) == {(sha, "pilotage/prod"): CommitState.SUCCESS for sha in (MERGE, HEAD)}

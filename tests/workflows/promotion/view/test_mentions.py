@@ -1,0 +1,95 @@
+"""The comment that becomes an e-mail: what happened, with counts and links, what comes next and who may do it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from activities.models.budgets import MENTION_BYTES
+from activities.models.configuration import EnvironmentView
+from activities.models.status import State
+from activities.models.testing import RunState
+from tests.workflows.promotion.view.test_pull_request import REQUEST, in_hop, progress
+from workflows.promotion.state import PromotionState
+from workflows.promotion.view.mentions import mentions
+
+PROD = EnvironmentView(name="prod", final=True, vars={}, delivery_timeout=timedelta(minutes=1), deployments=())
+
+
+def body(story: PromotionState) -> str:
+    (found,) = mentions(REQUEST, story, story.state)
+    return found.body
+
+
+def failed(*states: RunState) -> PromotionState:
+    story = in_hop(State.TESTS_FAILED)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    story.hop.round.tests = [progress(f"t{number}", state) for number, state in enumerate(states)]
+    return story
+
+
+def approval(*, team: str = "", notify: tuple[str, ...] = ()) -> PromotionState:
+    story = in_hop(State.READY_TO_PROMOTE, reason="AwaitingPromote", auto=False)
+    assert story.hop is not None
+    story.hop.view = replace(PROD, teams={"promote": team} if team else {}, notify=notify)
+    return story
+
+
+def test_a_failure_counts_what_passed_and_links_what_failed() -> None:
+    text = body(failed(RunState.PASSED, RunState.FAILED, RunState.TIMED_OUT))
+    assert "1 of 3 required passed" in text
+    assert "- [t1 7](https://ci.example/t1/7): Failed" in text
+    assert "- [t2 7](https://ci.example/t2/7): TimedOut" in text
+    assert "t0" not in text
+
+
+def test_next_step_and_who_may_take_it_are_named_by_command_and_by_comment_where_the_host_hears_it() -> None:
+    story = failed(RunState.FAILED)
+    assert "`pilotage -n shop retest web-412`" in body(story)
+    assert "`/pilotage retest`" not in body(story)
+    assert "verb `retest` on Environment `prod` of namespace `shop`" in body(story)
+    story.scm_account = "pilotage"
+    assert "comment `/pilotage retest` here, or `pilotage -n shop retest web-412`" in body(story)
+    assert "right to write to this repository by a comment" in body(story)
+
+
+def test_a_failed_promotion_says_why_and_how_to_go_on() -> None:
+    story = in_hop(State.PROMOTION_FAILED)
+    story.message = "web-prod Degraded: no such image"
+    text = body(story)
+    assert "the promotion to prod failed: web-prod Degraded: no such image" in text
+    assert "fix the cause, then `pilotage -n shop retry web-412`" in text
+
+
+def test_whom_the_target_names_is_mentioned_where_approval_is_all_that_lacks() -> None:
+    notify = ("grace", "acme/release", "mona")
+    assert body(approval(notify=notify)).startswith("@mona @grace @acme/release the required tests passed")
+    others = failed(RunState.FAILED)
+    assert others.hop is not None
+    others.hop.view = replace(PROD, notify=notify)
+    assert body(others).startswith("@mona tests failed")
+
+
+def test_a_team_promotes_by_a_comment_only_where_the_environment_names_it() -> None:
+    story = approval(team="release")
+    story.scm_account = "pilotage"
+    assert "comment `/pilotage promote` here" in body(story)
+    assert "members of `release` by a comment" in body(story)
+    plain = approval()
+    plain.scm_account = "pilotage"
+    assert "/pilotage promote" not in body(plain)
+
+
+@pytest.mark.parametrize("many", [1, 5, 6, 50])
+def test_the_largest_mention_is_bounded_and_keeps_what_comes_next(many: int) -> None:
+    story = failed(*[RunState.FAILED] * many)
+    assert story.hop is not None
+    assert story.hop.round is not None
+    for test in story.hop.round.tests:
+        test.message = "`ä*" * 400
+    text = body(story)
+    assert len(text.encode()) <= MENTION_BYTES
+    assert text.splitlines()[-1].startswith("Who may: ")
+    assert text.splitlines()[-2].startswith("Next: ")
+    assert text.count("- [t") <= 5
