@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Processes that the tests start would compile every module again, each of them.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help venv binaries demo up down status test docs conformance coverage check format generate manifests bench chaos clean lock mutants record-histories accept-command-order
+.PHONY: help venv binaries demo up down status samples test docs conformance coverage check format generate manifests bench chaos clean lock mutants record-histories accept-command-order
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ down: $(STAMP) ## Stop the local environment
 
 status: $(STAMP) ## Show what runs
 	@$(LOCAL) status
+
+samples: $(STAMP) ## Print the samples with the addresses of the environment: make samples | kubectl apply -f -
+	@$(LOCAL) samples
 
 test: $(STAMP) ## Run all tests (PROCESSES=n for several processes; ARGS="..." goes to pytest)
 	@$(LOCAL) binaries >/dev/null

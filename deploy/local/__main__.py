@@ -1,6 +1,7 @@
-"""`python -m deploy.local up|down|status|binaries`: the local environment from the command line."""
+"""`python -m deploy.local up|down|status|binaries|samples`: the local environment from the command line."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def main() -> int:
         "down": _down,
         "status": _status,
         "binaries": _binaries,
+        "samples": _samples,
     }
     try:
         return commands[arguments.command](arguments)
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="show what runs")
     commands.add_parser("binaries", help="find, download or build the programs, and print where they are")
+    commands.add_parser("samples", help="print the samples with the addresses of $SANDBOX_URL")
     return parser
 
 
@@ -73,6 +76,13 @@ def _up(arguments: argparse.Namespace) -> int:
 def _down(arguments: argparse.Namespace) -> int:
     swept = Control(arguments.directory, report_to_stderr).down()
     report_to_stderr(f"down; swept up {', '.join(swept)}" if swept else "down")
+    return 0
+
+
+def _samples(_arguments: argparse.Namespace) -> int:
+    from deploy.local.demo.world import SAMPLES_SANDBOX, samples
+
+    print(samples(os.environ.get("SANDBOX_URL") or SAMPLES_SANDBOX))
     return 0
 
 

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 from deploy.local.environment import ledger
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.ledger import Entry, Ledger, alive, start_mark, sweep
-from deploy.local.environment.ports import free_port
+from deploy.local.environment.ports import KeptPorts, free_port
 from deploy.local.environment.processes import Processes, ProcessSpec
 from deploy.local.environment.signals import deferred_signals
 
@@ -111,6 +112,16 @@ def test_an_interruption_waits_until_a_new_process_is_recorded() -> None:
 def test_ports_are_never_handed_out_twice() -> None:
     ports = [free_port() for _ in range(50)]
     assert len(set(ports)) == len(ports)
+
+
+def test_kept_ports_are_those_of_the_time_before_unless_somebody_has_taken_one(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    before = {name: KeptPorts(file).take(name) for name in ("api", "ui")}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", before["ui"]))
+        taken.listen()
+        again = KeptPorts(file)
+        assert (again.take("api"), again.take("ui") == before["ui"]) == (before["api"], False)
 
 
 def test_a_directory_has_one_owner_at_a_time(

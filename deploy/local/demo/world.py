@@ -105,10 +105,17 @@ class SandboxClient:
         self.post("/_argocd/deploy", {"app": DEV_APP, "revision": revision})
 
 
+def samples(sandbox_url: str, *, tracker: bool | None = None) -> str:
+    """Return the samples with the sandbox's address in place of the fixed one: all, all but the tracker, or it alone."""
+    files = [
+        path for path in sorted(SAMPLES.glob("*.yaml")) if tracker is None or (path.name == TRACKER_FILE) == tracker
+    ]
+    return "\n---\n".join(path.read_text() for path in files).replace(SAMPLES_SANDBOX, sandbox_url)
+
+
 def apply_samples(kubeconfig: Path, sandbox_url: str, report: Report, *, tracker: bool, host: str = GITHUB) -> None:
-    """Apply the samples with the sandbox's address in place of the fixed one: all but the tracker, or the tracker."""
-    files = [path for path in sorted(SAMPLES.glob("*.yaml")) if (path.name == TRACKER_FILE) == tracker]
-    text = "\n---\n".join(path.read_text() for path in files).replace(SAMPLES_SANDBOX, sandbox_url)
+    """Apply the samples with the sandbox's address: all but the tracker, or the tracker."""
+    text = samples(sandbox_url, tracker=tracker)
     if host != GITHUB and not tracker:
         documents = [document for document in YAML(typ="safe").load_all(text) if document]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": at_host(documents, host)})

@@ -11,7 +11,7 @@ from deploy.local.environment.accounts import make_accounts
 from deploy.local.environment.binaries import Report
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.kubernetes_server import KubernetesAccess, KubernetesServer
-from deploy.local.environment.ports import answers_http, free_port
+from deploy.local.environment.ports import KeptPorts, answers_http
 from deploy.local.environment.processes import Processes, ProcessSpec
 from deploy.local.environment.resources import apply_resources
 from deploy.local.environment.temporal_server import NAMESPACE, TemporalServer
@@ -63,7 +63,15 @@ class LocalEnvironment:
         self._ports: dict[str, int] = {}
         self._accounts: Mapping[str, Path] = {}
         inherited = _inherited()
-        self._kubernetes = KubernetesServer(directory=self.directory, fsync=fsync, environment=inherited, report=report)
+        # A shell that has read `.local/env` goes on after `make down` and `make up`.
+        self._kept = KeptPorts(self.directory / "ports.json" if default_ports else None)
+        self._kubernetes = KubernetesServer(
+            directory=self.directory,
+            fsync=fsync,
+            environment=inherited,
+            report=report,
+            port=self._kept.take("kube-apiserver-1"),
+        )
         self._temporal = TemporalServer(
             directory=self.directory,
             in_memory=temporal_in_memory,
@@ -72,11 +80,11 @@ class LocalEnvironment:
             stock=temporal_stock,
             environment=inherited,
             report=report,
-            port=free_port(TEMPORAL_PORT if default_ports else None),
-            ui_port=free_port(TEMPORAL_UI_PORT if default_ports else None),
+            port=self._kept.take("temporal-1", TEMPORAL_PORT if default_ports else None),
+            ui_port=self._kept.take("temporal-ui-1", TEMPORAL_UI_PORT if default_ports else None),
         )
         if default_ports:
-            self._ports["sandbox-1"] = free_port(SANDBOX_PORT)
+            self._ports["sandbox-1"] = self._kept.take("sandbox-1", SANDBOX_PORT)
 
     def __enter__(self) -> Self:
         return self
@@ -252,7 +260,7 @@ class LocalEnvironment:
 
     def _port(self, name: str) -> int:
         if name not in self._ports:
-            self._ports[name] = free_port()
+            self._ports[name] = self._kept.take(name)
         return self._ports[name]
 
 

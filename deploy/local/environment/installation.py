@@ -22,6 +22,8 @@ LOCK = REQUIREMENTS / "development.txt"
 OLDEST_PIP = REQUIREMENTS / "oldest-pip.txt"
 OLDEST_PYTHON = (3, 11)
 STAMP = ".installed"
+REPORTED_EACH = 20
+"""Packages after which progress is reported."""
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*])?==", re.MULTILINE)
 _UNLOCKED = {"pip", "setuptools", "wheel", "pilotage"}
 _IDENTITY = "import sys; print(sys.version_info[:3], sys.implementation.cache_tag, sys.base_prefix, sys.prefix)"
@@ -94,11 +96,22 @@ def identity_of(python: Path) -> str:
 
 
 def pip(python: Path, *arguments: str) -> None:
-    """Run pip quietly. Raises LocalEnvironmentError, in one line where the cause is outside this tree."""
+    """Run pip. Raises LocalEnvironmentError, in one line where the cause is outside this tree."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LocalEnvironmentError(explain(arguments, done.stdout + done.stderr))
+    running = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    output: list[str] = []
+    collected = 0
+    with running as process:
+        for line in process.stdout or ():
+            output.append(line)
+            collected += line.startswith("Collecting ")
+            if (line.startswith("Collecting ") and collected % REPORTED_EACH == 0) or line.startswith("Installing "):
+                report = f"{collected} packages found" if line.startswith("Collecting ") else "installing them"
+                print(f"  {report}", file=sys.stderr, flush=True)
+    if running.returncode:
+        raise LocalEnvironmentError(explain(arguments, "".join(output)))
 
 
 def explain(arguments: Sequence[str], output: str) -> str:

@@ -1,10 +1,12 @@
 """Free loopback ports that stay free while a process restarts, and the probes that ask whether one answers."""
 
+import json
 import random
 import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
@@ -31,6 +33,27 @@ def free_port(preferred: int | None = None) -> int:
             _issued.add(port)
             return port
     raise OSError(f"no free loopback port between {FIRST} and {LAST}")
+
+
+class KeptPorts:
+    """Ports by what listens there; of a file they are the same as the last time, unless somebody has taken one."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._known: dict[str, int] = {}
+        if file is not None and file.exists():
+            with suppress(ValueError):
+                self._known = {str(name): int(port) for name, port in json.loads(file.read_text()).items()}
+
+    def take(self, name: str, preferred: int | None = None) -> int:
+        """Return a free port for this name."""
+        port = free_port(self._known.get(name, preferred))
+        if self._file is not None and self._known.get(name) != port:
+            self._known[name] = port
+            partial_file = self._file.with_suffix(".part")
+            partial_file.write_text(json.dumps(self._known))
+            partial_file.replace(self._file)
+        return port
 
 
 def _bindable(port: int) -> bool:

@@ -21,12 +21,13 @@ def variables(environment: LocalEnvironment) -> dict[str, str]:
 
 
 def write_shell_file(path: Path, environment: LocalEnvironment) -> None:
-    """Write `export` lines, and a PATH on which pilotage, temporal and kubectl are found first."""
+    """Write `export` lines, and a PATH on which pilotage, temporal and kubectl are found first.
+
+    sh, bash, zsh and fish read it. It depends on nothing of the shell that had it written.
+    """
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables(environment).items()]
-    present = os.environ.get("PATH", "").split(os.pathsep)
     wanted = [Path(sys.executable).parent, find("temporal").parent, find("kubectl").parent]
-    first = [directory for directory in dict.fromkeys(map(str, wanted)) if directory not in present]
-    line = f'export PATH={shlex.quote(os.pathsep.join(first))}"${{PATH:+:$PATH}}"' if first else ""
+    first = os.pathsep.join(dict.fromkeys(map(str, wanted)))
     partial = path.with_suffix(".part")
-    partial.write_text("\n".join([*exports, line]).rstrip() + "\n")
+    partial.write_text("\n".join([*exports, f'export PATH={shlex.quote(first)}:"$PATH"']) + "\n")
     partial.replace(path)
