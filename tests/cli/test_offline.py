@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
 
-    looking = ["get", "show", "why", "watch", "drift", "open"]
+    looking = ["get", "show", "why", "watch", "envs", "where", "drift", "open"]
     commanding = ["retest", "retry", "promote", "hold", "release", "abort", "refresh", "restart"]
     starting = ["init", "track", "sync"]
     processes = ["worker", "watcher", "receiver", "validate", "crds"]

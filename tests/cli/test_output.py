@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from crds.api.ports import ApiGone, ApiUnavailable, WatchEvent, resource_of
+from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, Run, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
 from worker.cli import listwatch
 from worker.cli.jsonpath import InvalidTemplate, read_template
-from worker.cli.session import TRACKERS
+from worker.cli.session import ENVIRONMENTS, TRACKERS
 
 LIST = {
     "items": [
@@ -115,6 +116,7 @@ def test_rows_that_follow_stand_under_the_same_columns(tracked: FakeCluster, run
 
 def test_the_resource_of_short_commands_is_that_of_the_model() -> None:
     assert resource_of(PullRequestTracker.definition) == TRACKERS
+    assert resource_of(Environment.definition) == ENVIRONMENTS
 
 
 def test_opening_prints_the_address_and_refuses_what_is_no_page(tracked: FakeCluster, run: Run) -> None:

@@ -8,8 +8,10 @@ import pytest
 from typer.testing import Result
 
 from crds.api.ports import ApiForbidden, ApiResource
+from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from tests.cli.conftest import MERGED, OLDER, tracker_spec
 from tests.cli.fake_cluster import FakeCluster
+from worker.cli.explaining import Asked, disagreements
 
 Run = Callable[..., Result]
 
@@ -29,8 +31,8 @@ REFUSED = "401 from the server: the token of the Secret is wrong or has expired"
 
 def condition(kind: str, *, met: bool, reason: str, message: str = "") -> dict[str, Any]:
     """Return the status of a resource with one condition."""
-    told = {"type": kind, "status": str(met), "reason": reason, "message": message}
-    return {"conditions": [{**told, "lastTransitionTime": "2026-11-21T08:00:01Z"}]}
+    written = {"type": kind, "status": str(met), "reason": reason, "message": message}
+    return {"conditions": [{**written, "lastTransitionTime": "2026-11-21T08:00:01Z"}]}
 
 
 def environment_status(revision: str, health: str = "Healthy", **entry: Any) -> dict[str, Any]:
@@ -73,25 +75,25 @@ def add_world(cluster: FakeCluster) -> None:
 def test_why_prints_each_check_with_what_was_wanted_and_found(tracked: FakeCluster, run: Run) -> None:
     add_world(tracked)
 
-    result = run("why", "web-412")
+    result = run("why", "web-412", "--all")
 
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "web-412: Testing (TestsRunning)"
-    assert "✓ pull request #412: wanted Merged, is Merged as ab12ab12ab12" in lines
-    assert "✓ dev/eu web-eu: wanted ab12ab12ab12, runs ab12ab12ab12, Healthy" in lines
+    assert "✓ pull request #412: Merged as ab12ab12ab12" in lines
+    assert "✓ dev/eu web-eu: runs ab12ab12ab12, Healthy" in lines
     assert (
-        "✗ staging/eu web-eu: wanted ab12ab12ab12, runs 77c077c077c0, Degraded; "
+        "✗ staging/eu web-eu: runs 77c077c077c0 now; promoting replaces it by ab12ab12ab12, Degraded; "
         "Argo CD ComparisonError: repository not found"
     ) in lines
-    assert "✓ PromotionPolicy dev-to-staging (dev -> staging, auto): Valid is True (Valid): everything fits" in lines
-    assert "· test e2e (required, jenkins): wanted Passed, is Running" in lines
-    assert "· test lighthouse (optional, jenkins): wanted Passed, is Failed; score 41" in lines
+    assert "✓ PromotionPolicy dev-to-staging (dev -> staging, auto): Valid (Valid): everything fits" in lines
+    assert "· test e2e (required, jenkins): Running" in lines
+    assert "· test lighthouse (optional, jenkins): Failed; score 41" in lines
     assert "✗ lane of staging: web-411 is Holder, held" in lines
 
 
 def test_why_names_what_is_missing_and_goes_on(tracked: FakeCluster, run: Run) -> None:
-    result = run("why", "web-412")
+    result = run("why", "web-412", "--all")
 
     assert result.exit_code == 0
     assert "✗ GitRepository web: not found in namespace shop" in result.stdout
@@ -99,23 +101,23 @@ def test_why_names_what_is_missing_and_goes_on(tracked: FakeCluster, run: Run) -
     assert "✓ pull request #412" in result.stdout
 
 
-def test_why_says_that_a_persons_word_is_wanted(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
+def test_why_shows_that_an_approval_is_awaited(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
     waiting = {"what": "PromoteCommand", "unblockWith": "pilotage -n shop promote web-412"}
     ready = {**status, "state": "ReadyToPromote", "waitingFor": waiting}
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=ready)
     add_world(tracked)
 
-    text = run("why", "web-412").stdout
+    text = run("why", "web-412", "--all").stdout
 
     assert "unblock with: pilotage -n shop promote web-412" in text
-    assert "✗ the policy wants a person's word" in text
+    assert "✗ the policy has `autoPromote: false`" in text
 
 
 def test_why_finds_rival_policies(tracked: FakeCluster, run: Run) -> None:
     add_world(tracked)
     tracked.add("PromotionPolicy", "rival", spec={"sourceEnvironment": "dev", "targetEnvironment": "qa"})
 
-    text = run("why", "web-412").stdout
+    text = run("why", "web-412", "--all").stdout
 
     assert "✗ several policies from dev match web: dev-to-staging, rival" in text
 
@@ -123,7 +125,7 @@ def test_why_finds_rival_policies(tracked: FakeCluster, run: Run) -> None:
 def test_why_as_json_lists_the_checks(tracked: FakeCluster, run: Run) -> None:
     add_world(tracked)
 
-    answer = json.loads(run("why", "web-412", "-o", "json").stdout)
+    answer = json.loads(run("why", "web-412", "--all", "-o", "json").stdout)
 
     assert answer["state"] == "Testing"
     assert answer["waitingFor"]["what"] == "Verdict"
@@ -134,7 +136,7 @@ def test_why_as_json_lists_the_checks(tracked: FakeCluster, run: Run) -> None:
 def test_why_works_before_the_first_status(cluster: FakeCluster, run: Run) -> None:
     cluster.add("PullRequestTracker", "web-412", spec=tracker_spec(412))
 
-    result = run("why", "web-412")
+    result = run("why", "web-412", "--all")
 
     assert result.exit_code == 0
     assert "· pull request #412: not read yet" in result.stdout
@@ -149,7 +151,7 @@ def test_not_having_arrived_yet_is_no_failed_check(tracked: FakeCluster, status:
     }
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "conditions": [underway]})
 
-    assert "Completed is False" not in run("why", "web-412").stdout
+    assert "Completed is False" not in run("why", "web-412", "--all").stdout
 
 
 def add_connections(cluster: FakeCluster, kind: str = "ScmProvider") -> None:
@@ -170,18 +172,18 @@ def add_connections(cluster: FakeCluster, kind: str = "ScmProvider") -> None:
 def test_why_shows_a_refused_token_of_the_scm_host_with_its_secret(tracked: FakeCluster, run: Run, kind: str) -> None:
     add_connections(tracked, kind)
 
-    lines = run("why", "web-412").stdout.splitlines()
+    lines = run("why", "web-412", "--all").stdout.splitlines()
 
-    assert f"✗ {kind} github (Secret github-token): Reachable is False (Unauthorized): {REFUSED}" in lines
+    assert f"✗ {kind} github (Secret github-token): not Reachable (Unauthorized): {REFUSED}" in lines
 
 
 def test_why_shows_a_refused_token_of_argo_cd_once_with_its_secret(tracked: FakeCluster, run: Run) -> None:
     add_connections(tracked)
 
-    lines = run("why", "web-412").stdout.splitlines()
+    lines = run("why", "web-412", "--all").stdout.splitlines()
 
-    told = f"✗ ArgoCDInstance argocd (Secret argocd-token): Reachable is False (Unauthorized): {REFUSED}"
-    assert lines.count(told) == 1
+    shown = f"✗ ArgoCDInstance argocd (Secret argocd-token): not Reachable (Unauthorized): {REFUSED}"
+    assert lines.count(shown) == 1
 
 
 def test_why_shows_a_refused_token_of_a_ci_system_with_its_secret(tracked: FakeCluster, run: Run) -> None:
@@ -190,16 +192,16 @@ def test_why_shows_a_refused_token_of_a_ci_system_with_its_secret(tracked: FakeC
     runner = {"jenkins": {"url": "https://jenkins.example.com"}, "secretRef": {"name": "jenkins-token"}}
     tracked.add("TestRunner", "jenkins", spec=runner, status=refused)
 
-    lines = run("why", "web-412").stdout.splitlines()
+    lines = run("why", "web-412", "--all").stdout.splitlines()
 
-    assert f"✗ TestRunner jenkins (Secret jenkins-token): Reachable is False (Unauthorized): {REFUSED}" in lines
+    assert f"✗ TestRunner jenkins (Secret jenkins-token): not Reachable (Unauthorized): {REFUSED}" in lines
 
 
 def test_why_says_which_connection_is_not_checked_yet(tracked: FakeCluster, run: Run) -> None:
     add_world(tracked)
     tracked.add("ArgoCDInstance", "argocd", spec={"server": "https://a.example.com", "secretRef": {"name": "token"}})
 
-    text = run("why", "web-412").stdout
+    text = run("why", "web-412", "--all").stdout
 
     assert "· ArgoCDInstance argocd (Secret token): not checked yet" in text
     assert "✗ ScmProvider github: not found in namespace shop" in text
@@ -218,7 +220,7 @@ def test_what_a_person_may_not_read_is_told_but_holds_nothing_up(
 
     monkeypatch.setattr(tracked, "get", get)
 
-    assert "· ClusterScmProvider github: alice may not get clusterscmproviders" in run("why", "web-412").stdout
+    assert "· ClusterScmProvider github: alice may not get clusterscmproviders" in run("why", "web-412", "--all").stdout
 
 
 @pytest.mark.parametrize(("required", "mark"), [(True, "✗"), (False, "·")])
@@ -229,9 +231,9 @@ def test_a_trigger_that_is_not_accepted_holds_up_a_required_test(
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "tests": [test]})
     kind = "required" if required else "optional"
 
-    lines = run("why", "web-412").stdout.splitlines()
+    lines = run("why", "web-412", "--all").stdout.splitlines()
 
-    assert f"{mark} test e2e ({kind}, jenkins): wanted Passed, is Pending; {REFUSED}" in lines
+    assert f"{mark} test e2e ({kind}, jenkins): Pending; {REFUSED}" in lines
 
 
 def test_a_test_that_is_about_to_be_triggered_is_not_settled(
@@ -240,7 +242,7 @@ def test_a_test_that_is_about_to_be_triggered_is_not_settled(
     test = {"name": "e2e", "runner": "jenkins", "required": True, "state": "Pending"}
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "tests": [test]})
 
-    assert "· test e2e (required, jenkins): wanted Passed, is Pending" in run("why", "web-412").stdout
+    assert "· test e2e (required, jenkins): Pending" in run("why", "web-412", "--all").stdout
 
 
 def test_why_says_who_holds_and_why_not_what_the_held_state_said(
@@ -250,7 +252,88 @@ def test_why_says_who_holds_and_why_not_what_the_held_state_said(
     held = {**status, "state": "Held", "heldState": "Testing", "message": "2 of 3 tests run", "waitingFor": waiting}
     tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=held)
 
-    lines = run("why", "web-412").stdout.splitlines()
+    lines = run("why", "web-412", "--all").stdout.splitlines()
 
     assert "✗ held by bob: freeze until Monday" in lines
     assert "✗ held: 2 of 3 tests run" not in lines
+
+
+def test_the_answer_stands_first_and_last_and_what_is_well_is_left_out(
+    tracked: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    waiting = {"what": "Lane", "object": "web-411", "unblockWith": "pilotage -n shop release web-411"}
+    blocked = {**status, "state": "ReadyToPromote", "reason": "BlockedBy", "waitingFor": waiting}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=blocked)
+    add_world(tracked)
+
+    lines = run("why", "412").stdout.splitlines()
+
+    assert lines[0] == "web-412: ReadyToPromote (BlockedBy)"
+    assert lines[2] == lines[-1] == "unblock with: pilotage -n shop release web-411"
+    assert [line for line in lines if line.startswith("✓")] == []
+    assert "--all shows them" in lines[-2]
+
+
+def test_where_nothing_helps_the_answer_says_so(tracked: FakeCluster, status: dict[str, Any], run: Run) -> None:
+    waiting = {"what": "Verdict", "unblockWith": "no action needed"}
+    tracked.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status={**status, "waitingFor": waiting})
+
+    assert run("why", "412").stdout.splitlines()[-1] == "no action needed"
+
+
+def test_of_kinds_that_may_not_be_listed_nothing_is_claimed(
+    tracked: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_world(tracked)
+    listed = tracked.list_all
+
+    async def list_all(resource: ApiResource, *arguments: Any, **options: Any) -> Any:
+        if resource.kind in ("PromotionPolicy", "TestRunner"):
+            raise ApiForbidden(f"alice may not list {resource.plural}", status=403)
+        return await listed(resource, *arguments, **options)
+
+    monkeypatch.setattr(tracked, "list_all", list_all)
+
+    text = run("why", "web-412", "--all").stdout
+
+    assert "· reference" not in text
+    assert "alice may not list promotionpolicies" in text
+    assert "no policy from" not in text
+    assert "TestRunner jenkins: not found" not in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (Asked(state="Testing"), []),
+        (Asked(), []),
+        (Asked(state="Promoting"), ["the workflow is at Promoting, and the status shows Testing"]),
+        (Asked(absent=True), ["Temporal has no such workflow: `pilotage restart web-412`"]),
+    ],
+    ids=["agree", "not asked", "differ", "absent"],
+)
+def test_a_status_that_differs_from_the_workflow_is_noticed(
+    status: dict[str, Any], asked: Asked, found: list[str]
+) -> None:
+    document = {"metadata": {"name": "web-412"}, "spec": tracker_spec(412), "status": status}
+
+    differing = disagreements(PullRequestTracker.from_wire(document), asked)
+
+    assert len(differing) == len(found)
+    assert all(part in text for part, text in zip(found, differing, strict=True))
+
+
+def test_a_status_of_an_earlier_attempt_is_noticed(status: dict[str, Any], tracked: FakeCluster, run: Run) -> None:
+    tracked.add("PullRequestTracker", "web-412", spec={**tracker_spec(412), "attempt": 2}, status=status)
+
+    assert "✗ the status is that of attempt 1, and attempt 2 has begun" in run("why", "412").stdout
+
+
+def test_reasons_are_codes_beside_the_text(tracked: FakeCluster, run: Run) -> None:
+    add_connections(tracked)
+
+    answer = json.loads(run("why", "412", "-o", "json").stdout)
+
+    assert answer["reasonCode"] == "TestsRunning"
+    assert "Unauthorized" in [check["reasonCode"] for check in answer["checks"] if check["ok"] is False]
+    assert answer["answer"][0] == "web-412: Testing (TestsRunning)"

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from crds.conditions import Condition, ConditionStatus
 from crds.readiness import SUMMARY
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.artifact import Artifact
 from crds.v1alpha1.cluster_scm_provider import ClusterScmProvider
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.environment_status import RepositoryStatus
+from crds.v1alpha1.promotion_policy import PromotionPolicy
 from crds.v1alpha1.scm_provider import ScmProvider
 from crds.v1alpha1.test_runner import TestRunner
 from crds.v1alpha1.tests_status import TestState, TestStatus
@@ -19,7 +21,7 @@ from worker.cli.values import short
 
 FINAL_FAILURES = frozenset({TestState.FAILED, TestState.TIMED_OUT, TestState.CANCELLED, TestState.ERROR})
 Connection = ScmProvider | ClusterScmProvider | TestRunner | ArgoCDInstance
-"""Kinds whose conditions tell whether a server accepts the credential of their Secret."""
+"""Kinds whose conditions show whether a server accepts the credential of their Secret."""
 
 ARRIVED = "Completed"
 """Condition of a tracker that is no check: false all the way to the end."""
@@ -34,6 +36,8 @@ class Check:
     ok: bool | None
     """None: not settled yet, or shown for information."""
     text: str
+    reason: str = ""
+    """The reason of the condition that it shows, from the documented list; empty where it shows none."""
 
     @property
     def mark(self) -> str:
@@ -59,7 +63,7 @@ def checks_of(evidence: Evidence) -> list[Check]:
         *_place(evidence, evidence.source, role="source"),
         *_policies(evidence),
         *_tests(evidence),
-        *_word(evidence),
+        *_command(evidence),
         *_lane(evidence),
         *_place(evidence, evidence.target, role="target"),
     ]
@@ -72,8 +76,9 @@ def _conditions(subject: str, name: str, conditions: Iterable[Condition]) -> Ite
             continue
         ok = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False}.get(condition.status)
         message = f": {condition.message}" if condition.message else ""
-        text = f"{name}: {condition.type} is {condition.status} ({condition.reason}){message}"
-        yield Check(subject=subject, ok=ok, text=text)
+        verdict = condition.type if ok else f"not {condition.type}" if ok is False else f"{condition.type} is not known"
+        text = f"{name}: {verdict} ({condition.reason}){message}"
+        yield Check(subject=subject, ok=ok, text=text, reason=condition.reason)
 
 
 def _references(evidence: Evidence) -> Iterator[Check]:
@@ -88,7 +93,7 @@ def _references(evidence: Evidence) -> Iterator[Check]:
     for name in sorted(used):
         if name in known:
             yield from _connection("runner", known[name])
-        elif evidence.runners or not evidence.unreadable:
+        elif TestRunner not in evidence.unlisted:
             yield Check(subject="runner", ok=False, text=f"TestRunner {name}: not found, but a policy names it")
     for instance in evidence.instances:
         yield from _connection("argocd", instance)
@@ -118,7 +123,7 @@ def _merge(evidence: Evidence) -> Iterator[Check]:
     yield Check(
         subject="merge",
         ok=merged or None,
-        text=f"pull request #{number}: wanted Merged, is {pull_request.state or 'Unknown'}{commit}",
+        text=f"pull request #{number}: {pull_request.state or 'Unknown'}{commit}",
     )
 
 
@@ -143,11 +148,22 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
         health = deployment.health or "Unknown"
         # Something else may contain what is wanted: only the place can judge that, so it is not called wrong.
         ok = False if deployment.problem else True if exact and health == "Healthy" else None
-        problem = f"; {deployment.problem}" if deployment.problem else ""
         name = f"{environment.metadata.name}/{deployment.name} {applications.get(deployment.name, '')}".rstrip()
-        expected = f"wanted {wanted}, " if wanted else ""
-        text = f"{name}: {expected}runs {describe_artifact(running)}, {health}{problem}"
+        problem = f"; {deployment.problem}" if deployment.problem else ""
+        text = f"{name}: {_runs(running, wanted, exact=exact, role=role)}, {health}{problem}"
         yield Check(subject=role, ok=ok, text=text)
+
+
+def _runs(running: Artifact | None, wanted: str, *, exact: bool, role: str) -> str:
+    """Say what a deployment runs, and what that means for the change."""
+    now = describe_artifact(running)
+    if running is None:
+        return "what runs there is not known"
+    if exact or not wanted:
+        return f"runs {now}"
+    if role == "target":
+        return f"runs {now} now; promoting replaces it by {wanted}"
+    return f"runs {now}, not {wanted}"
 
 
 def _entry(evidence: Evidence, environment: Environment | None) -> RepositoryStatus | None:
@@ -161,7 +177,7 @@ def _policies(evidence: Evidence) -> Iterator[Check]:
     source = evidence.source
     place = source.metadata.name if source else evidence.tracker.status.environment
     repository = evidence.tracker.spec.repository_ref.name
-    if not evidence.policies:
+    if not evidence.policies and PromotionPolicy not in evidence.unlisted:
         final = source is not None and source.spec.final
         text = f"{place} is final: no policy is needed" if final else f"no policy from {place} for {repository}"
         yield Check(subject="policy", ok=True if final else None if source is None else False, text=text)
@@ -183,24 +199,24 @@ def _tests(evidence: Evidence) -> Iterator[Check]:
         kind = "required" if test.required else "optional"
         details = "; ".join(part for part in (test.message, test.summary, test.url) if part)
         attempt = f", try {test.retry + 1}" if test.retry else ""
-        text = f"test {test.name} ({kind}, {test.runner}{attempt}): wanted Passed, is {test.state}"
+        text = f"test {test.name} ({kind}, {test.runner}{attempt}): {test.state}"
         yield Check(subject="test", ok=ok, text=f"{text}; {details}" if details else text)
 
 
 def _stuck(test: TestStatus) -> bool:
-    """Tell whether a test did not pass, or is not even begun because its CI system takes no trigger."""
+    """Return whether a test did not pass, or is not even begun because its CI system takes no trigger."""
     return test.state in FINAL_FAILURES or (test.state is TestState.PENDING and bool(test.message))
 
 
-def _word(evidence: Evidence) -> Iterator[Check]:
+def _command(evidence: Evidence) -> Iterator[Check]:
     status = evidence.tracker.status
     waiting = status.waiting_for
     if status.state is TrackerState.HELD:
         # The status' own message is that of the state to which the tracker goes back.
-        told = waiting.observed if waiting is not None and waiting.what is WaitingForWhat.RELEASE else None
-        yield Check(subject="command", ok=False, text=told or "held: a person said hold")
+        held = waiting.observed if waiting is not None and waiting.what is WaitingForWhat.RELEASE else None
+        yield Check(subject="command", ok=False, text=held or "held by a person")
     if waiting is not None and waiting.what is WaitingForWhat.PROMOTE_COMMAND:
-        text = "the policy wants a person's word: autoPromote is false, and no `promote` was given"
+        text = "the policy has `autoPromote: false`, and nobody has approved yet"
         yield Check(subject="command", ok=False, text=text)
 
 

@@ -36,7 +36,9 @@ class Evidence:
     missing: tuple[str, ...]
     """One line per object that is not there."""
     unreadable: tuple[str, ...]
-    """One line per object or kind that could not be read; what it says may be well."""
+    """One line per object or kind that could not be read; nothing is known of it, good or bad."""
+    unlisted: frozenset[type[Resource]] = frozenset()
+    """Kinds that could not be listed: that there is none of them is not known."""
 
 
 @dataclass(kw_only=True)
@@ -45,6 +47,7 @@ class Problems:
 
     missing: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    unlisted: set[type[Resource]] = field(default_factory=set)
 
 
 async def gather(session: Session, tracker: PullRequestTracker) -> Evidence:
@@ -75,6 +78,7 @@ async def gather(session: Session, tracker: PullRequestTracker) -> Evidence:
         instances=instances,
         missing=tuple(problems.missing),
         unreadable=tuple(problems.unreadable),
+        unlisted=frozenset(problems.unlisted),
     )
 
 
@@ -127,4 +131,5 @@ async def _list(session: Session, model: type[AnyResource], problems: Problems) 
         return [parse(model, document) for document in await session.documents(model)]
     except ApiError as error:
         problems.unreadable.append(f"{model.definition.plural}: {error.message}")
+        problems.unlisted.add(model)
         return []

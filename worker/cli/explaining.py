@@ -1,6 +1,7 @@
-"""`pilotage why`: each check between a change and its next step, with its inputs."""
+"""`pilotage why`: what a change waits for, what ends the wait, and each check before its next step."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,99 +17,159 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.checks import Check
 
 QUERY_SECONDS = 3.0
+NO_ACTION = "no action needed"
 
 AskOption = Annotated[
     bool, typer.Option("--ask-workflow/--no-ask-workflow", help="Ask the workflow too, if TEMPORAL_ADDRESS is set.")
 ]
+AllOption = Annotated[bool, typer.Option("--all", "-a", help="Show the checks that let the change go on, too.")]
 
 
 def why(
     invocation: typer.Context,
     name: TrackerArgument,
+    every: AllOption = False,
     ask_workflow: AskOption = True,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Explain where a promotion stands: each check with its inputs."""
+    """Explain what a promotion waits for, and what ends the wait."""
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
-    from worker.cli.checks import checks_of
+    from worker.cli.checks import Check, checks_of
     from worker.cli.evidence import gather
-    from worker.cli.session import Session, with_session
+    from worker.cli.session import TRACKERS, Session, parse, with_session
 
-    async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], list[str]]":
-        tracker = await session.read(PullRequestTracker, await session.tracker(name))
+    async def explain(session: Session) -> "tuple[Document, PullRequestTracker, list[Check], Asked]":
+        document = await session.one(TRACKERS, await session.tracker(name))
+        tracker = parse(PullRequestTracker, document)
         evidence = await gather(session, tracker)
-        asked = await _ask(tracker) if ask_workflow else []
-        return tracker, checks_of(evidence), asked
+        asked = await ask(tracker) if ask_workflow else Asked()
+        differing = [Check(subject="workflow", ok=False, text=text) for text in disagreements(tracker, asked)]
+        return document, tracker, [*differing, *checks_of(evidence)], asked
 
-    tracker, checks, asked = with_session(choose(invocation, namespace, kubeconfig, context), explain)
+    document, tracker, checks, asked = with_session(choose(invocation, namespace, kubeconfig, context), explain)
     if output.for_people:
-        _print(tracker, checks, asked)
+        _print(tracker, checks, asked, every=every)
     else:
-        _print_document(tracker, checks, asked, output)
+        _print_document(document, tracker, checks, asked, output)
 
 
-def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: list[str]) -> None:
-    from worker.cli import trackers, values
+def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", *, every: bool) -> None:
     from worker.cli.output import line
 
-    status = tracker.status
-    reason = f" ({status.reason})" if status.reason else ""
-    line(
-        f"{tracker.metadata.name}: {trackers.state_of(tracker)}{reason}"
-        + (f": {status.message}" if status.message else "")
-    )
-    if status.waiting_for:
-        line(f"waits for {trackers.waiting_line(status.waiting_for, values.now())}")
-        if status.waiting_for.unblock_with:
-            line(f"unblock with: {status.waiting_for.unblock_with}")
-    line()
-    for check in checks:
-        line(f"{check.mark} {check.text}")
-    if asked:
+    answer = answer_of(tracker)
+    for text in answer:
+        line(text)
+    shown = [check for check in checks if every or not check.ok]
+    if shown:
         line()
-        line("the workflow says:")
-        for text in asked:
+    for check in shown:
+        line(f"{check.mark} {check.text}")
+    if asked.checks and every:
+        line()
+        line("the workflow answers:")
+        for text in asked.checks:
             line(f"  {text}")
+    line()
+    if left_out := len(checks) - len(shown):
+        line(f"{left_out} of {len(checks)} checks let the change go on: --all shows them")
+    line(answer[-1])
 
 
-def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked: list[str], output: Output) -> None:
+def answer_of(tracker: "PullRequestTracker") -> list[str]:
+    """Return the answer in lines: the state, what is waited for, and, last, what ends the wait."""
+    from worker.cli import trackers, values
+
+    status, name = tracker.status, tracker.metadata.name
+    reason = f" ({status.reason})" if status.reason else ""
+    message = f": {status.message}" if status.message else ""
+    lines = [f"{name}: {trackers.state_of(tracker)}{reason}{message}"]
+    waiting = status.waiting_for
+    if waiting is not None:
+        lines.append(f"waits for {trackers.waiting_line(waiting, values.now())}")
+    if waiting is not None and waiting.unblock_with:
+        helps = waiting.unblock_with
+        lines.append(helps if helps.startswith(NO_ACTION) else f"unblock with: {helps}")
+    elif status.state is not None and not status.state.is_terminal:
+        lines.append(NO_ACTION)
+    return lines
+
+
+def _print_document(
+    document: "Document", tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", output: Output
+) -> None:
     from worker.cli.output import documents
 
-    waiting = tracker.status.waiting_for
+    status = tracker.status
+    waiting = status.waiting_for
     answer: dict[str, Any] = {
         "tracker": tracker.metadata.name,
-        "state": tracker.status.state,
-        "reason": tracker.status.reason,
+        "state": str(status.state) if status.state else None,
+        "reason": status.reason,
+        # Of a version that writes it; the reason is the code of one that does not.
+        "reasonCode": (document.get("status") or {}).get("reasonCode") or status.reason,
         "waitingFor": waiting.to_wire() if waiting else None,
-        "checks": [{"subject": check.subject, "ok": check.ok, "text": check.text} for check in checks],
-        "workflow": asked,
+        "answer": answer_of(tracker),
+        "checks": [
+            {"subject": check.subject, "ok": check.ok, "text": check.text, "reasonCode": check.reason or None}
+            for check in checks
+        ],
+        "workflow": list(asked.checks),
     }
-    documents({field: str(value) if field == "state" and value else value for field, value in answer.items()}, output)
+    documents(answer, output)
 
 
-async def _ask(tracker: "PullRequestTracker") -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the workflow answered; `state` is empty where it was not asked, or did not answer."""
+
+    state: str = ""
+    checks: tuple[str, ...] = ()
+    absent: bool = False
+    """Whether Temporal knows no such workflow."""
+
+
+def disagreements(tracker: "PullRequestTracker", asked: Asked) -> list[str]:
+    """Return in what the status and the workflow differ, each with what helps. Pure."""
+    status, name = tracker.status, tracker.metadata.name
+    found = []
+    if status.attempt is not None and status.attempt != tracker.spec.attempt:
+        found.append(
+            f"the status is that of attempt {status.attempt}, and attempt {tracker.spec.attempt} has begun: "
+            "wait, or check that a watcher and a worker run"
+        )
+    elif asked.absent and status.state is not None and not status.state.is_terminal:
+        found.append(f"the status shows {status.state}, and Temporal has no such workflow: `pilotage restart {name}`")
+    elif asked.state and status.state is not None and asked.state != status.state:
+        found.append(
+            f"the workflow is at {asked.state}, and the status shows {status.state}: wait, or check that a watcher runs"
+        )
+    return found
+
+
+async def ask(tracker: "PullRequestTracker") -> Asked:
     """Query the workflow where TEMPORAL_ADDRESS is set; a server that does not answer costs a few seconds at most."""
     import os
 
     workflow = tracker.status.workflow
     if workflow is None or not (os.environ.get("TEMPORAL_ADDRESS") or os.environ.get("TEMPORAL_PROFILE")):
-        return []
+        return Asked()
     try:
-        return list(await asyncio.wait_for(_progress(workflow.id), QUERY_SECONDS))
+        return await asyncio.wait_for(_progress(workflow.id), QUERY_SECONDS)
     except TimeoutError:
-        return ["no answer from Temporal"]
+        return Asked(checks=("no answer from Temporal",))
 
 
-async def _progress(workflow_id: str) -> tuple[str, ...]:
+async def _progress(workflow_id: str) -> Asked:
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
-    from temporalio.service import RPCError
+    from temporalio.service import RPCError, RPCStatusCode
 
     from activities.models.promotion import Progress
     from worker.temporal.connect import TemporalUnavailable, connect
@@ -119,7 +180,8 @@ async def _progress(workflow_id: str) -> tuple[str, ...]:
         handle = client.get_workflow_handle(workflow_id)
         progress: Progress = await handle.query(PROGRESS_QUERY, result_type=Progress)
     except TemporalUnavailable as error:
-        return (str(error),)
+        return Asked(checks=(str(error),))
     except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        return (f"the workflow does not answer: {error}"[:300],)
-    return tuple(progress.checks)
+        absent = isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
+        return Asked(checks=(f"the workflow does not answer: {error}"[:300],), absent=absent)
+    return Asked(state=str(progress.state), checks=tuple(progress.checks))

@@ -17,6 +17,7 @@ from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
 from worker.cli.output import line, note
+from worker.cli.places import envs, where
 from worker.cli.processes import receiver, release_finalizers, watcher, worker
 from worker.cli.repositories import init, track
 from worker.cli.setting_up import setup
@@ -78,7 +79,7 @@ def _root(
     invocation.obj = Target(namespace=namespace, kubeconfig=kubeconfig, context=context)
 
 
-for look in (get, show, why, watch, drift):
+for look in (get, show, why, watch, envs, where, drift):
     app.command()(look)
 app.command("open")(open_page)
 add_commands(app)

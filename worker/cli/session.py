@@ -33,6 +33,7 @@ SELF_SUBJECT_REVIEWS = ApiResource(
     group="authentication.k8s.io", version="v1", plural="selfsubjectreviews", kind="SelfSubjectReview", namespaced=False
 )
 TRACKERS = ApiResource(group=GROUP, version=VERSION, plural="pullrequesttrackers", kind="PullRequestTracker")
+ENVIRONMENTS = ApiResource(group=GROUP, version=VERSION, plural="environments", kind="Environment")
 
 Answer = TypeVar("Answer")
 AnyResource = TypeVar("AnyResource", bound="Resource")

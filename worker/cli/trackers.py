@@ -34,7 +34,7 @@ def state_of(tracker: PullRequestTracker) -> str:
 
 
 def waiting_line(waiting: WaitingFor, at: datetime) -> str:
-    """Say in one line what is waited for, since when and until when."""
+    """Return in one line what is waited for, since when and until when."""
     parts = [waiting.what.value]
     if waiting.object:
         parts.append(f"on {waiting.object}")
@@ -45,8 +45,8 @@ def waiting_line(waiting: WaitingFor, at: datetime) -> str:
         f"for {age(waiting.since, at)}" if waiting.since else "",
         f"until {waiting.until:%Y-%m-%d %H:%M:%S} UTC" if waiting.until else "",
     ]
-    told = ", ".join(fact for fact in facts if fact)
-    return f"{text}: {told}" if told else text
+    shown = ", ".join(fact for fact in facts if fact)
+    return f"{text}: {shown}" if shown else text
 
 
 def test_row(test: TestStatus, at: datetime) -> list[str]:
@@ -89,7 +89,7 @@ def condition_row(condition: Condition, at: datetime) -> list[str]:
 
 
 def lost(tracker: PullRequestTracker) -> bool:
-    """Tell whether the tracker's workflow is gone although its promotion is not finished."""
+    """Return whether the tracker's workflow is gone although its promotion is not finished."""
     if tracker.status.state is not None and tracker.status.state.is_terminal:
         return False
     return any(

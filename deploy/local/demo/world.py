@@ -106,7 +106,7 @@ class SandboxClient:
 
 
 def samples(sandbox_url: str, *, tracker: bool | None = None) -> str:
-    """Return the samples with the sandbox's address in place of the fixed one: all, all but the tracker, or it alone."""
+    """Return the samples with the sandbox's address for the fixed one: all, all but the tracker, or it alone."""
     files = [
         path for path in sorted(SAMPLES.glob("*.yaml")) if tracker is None or (path.name == TRACKER_FILE) == tracker
     ]

@@ -1,0 +1,85 @@
+"""`pilotage envs` and `pilotage where`."""
+
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import MERGED, OLDER, Run, tracker_spec
+from tests.cli.fake_cluster import FakeCluster
+
+
+def place(revision: str, **lane: Any) -> dict[str, Any]:
+    """Return the status of an environment with one deployment of the repository web."""
+    deployment = {"name": "eu", "artifact": {"component": "", "revision": revision}, "health": "Healthy"}
+    history = [{"at": "2026-11-20T08:00:00Z", "artifacts": [{"revision": OLDER}], "tracker": "web-411"}]
+    return {"repositories": [{"repository": "web", "deployments": [deployment], "lane": lane, "history": history}]}
+
+
+@pytest.fixture
+def places(tracked: FakeCluster) -> FakeCluster:
+    """Environments of a change that tests run for in dev, while another one is written to staging."""
+    tracked.add("Environment", "dev", spec={}, status=place(MERGED))
+    members = [{"tracker": "web-411", "phase": "Holder", "held": True}, {"tracker": "web-412", "phase": "Ready"}]
+    tracked.add("Environment", "staging", spec={}, status=place(OLDER, holder="web-411", members=members))
+    tracked.add("Environment", "prod", spec={})
+    return tracked
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return the cells of aligned lines."""
+    return [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in text.splitlines()]
+
+
+def test_environments_are_listed_with_what_runs_there_and_who_waits(places: FakeCluster, run: Run) -> None:
+    head, dev, prod, staging = cells(run("envs").stdout)
+
+    assert head == ["ENV", "REPO", "RUNS", "HEALTH", "SINCE", "LANE", "WAITING"]
+    assert dev == ["dev", "web", MERGED[:12], "Healthy", "-", "free", "-"]
+    assert prod == ["prod", "-", "not observed yet", "-", "-", "-", "-"]
+    assert staging == ["staging", "web", OLDER[:12], "Healthy", "-", "web-411", "web-412"]
+
+
+def test_an_environment_is_shown_with_its_lane_and_its_history(places: FakeCluster, run: Run) -> None:
+    found = cells(run("envs", "penv/staging").stdout)
+
+    assert ["web-411", "Holder", "yes"] in found
+    assert ["web-412", "Ready", "-"] in found
+    assert [OLDER[:12], "web-411"] in [row[1:] for row in found]
+    assert run("envs", "nowhere").exit_code == 3
+
+
+def test_a_pull_request_is_followed_from_environment_to_environment(
+    places: FakeCluster, status: dict[str, Any], run: Run
+) -> None:
+    done = {"promoted": True, "result": "Promoted", "source": "dev", "target": "staging", "promotedBy": "autoPromote"}
+    further = {**status, "promotions": [{**done, "at": "2026-11-21T08:05:00Z"}]}
+    further["hop"] = {"index": 1, "source": "staging", "target": "prod"}
+    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=further)
+
+    _, *rows = cells(run("where", "#412").stdout)
+
+    assert [row[1:3] for row in rows] == [
+        ["dev", "deployed there first"], ["staging", "Promoted"], ["prod", "not yet: Testing"],
+    ]  # fmt: skip
+    assert (rows[0][-1], rows[1][-1]) == (MERGED[:12], OLDER[:12])
+
+
+def test_a_commit_is_found_by_its_tracker_and_where_it_runs_or_ran(places: FakeCluster, run: Run) -> None:
+    merged = run("where", MERGED[:7]).stdout
+    assert "runs it: eu" in merged
+    assert "web-412" in merged
+    places.objects["Environment", "shop", "staging"]["status"] = place(MERGED)
+    assert "ran it, and runs another one now" in run("where", OLDER[:12]).stdout
+
+
+def test_a_commit_that_nobody_knows_is_not_called_not_deployed(places: FakeCluster, run: Run) -> None:
+    unknown = run("where", "feedfeed")
+    assert (unknown.exit_code, unknown.stdout) == (3, "")
+    assert "no tracker names commit feedfeed" in unknown.stderr
+
+
+def test_before_its_merge_a_change_is_nowhere(places: FakeCluster, status: dict[str, Any], run: Run) -> None:
+    open_one = {"state": "AwaitingMerge", "environment": "dev"}
+    places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=open_one)
+
+    assert cells(run("where", "412").stdout)[1][1:3] == ["dev", "not yet: AwaitingMerge"]

@@ -1,0 +1,134 @@
+"""`pilotage envs` and `pilotage where`: what runs where, and how far a change has come."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    choose,
+    complete_tracker,
+)
+
+if TYPE_CHECKING:
+    from crds.api.ports import Document
+
+ENVIRONMENT_KINDS = ("penv", "environment", "environments")
+
+EnvironmentsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", help="Environments, shown whole; all in a list if none is named.")
+]
+ChangeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SHA|#N", help="A commit, at least 7 digits of it, or a tracker.", autocompletion=complete_tracker
+    ),
+]
+
+
+def envs(
+    invocation: typer.Context,
+    names: EnvironmentsArgument = None,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Show what runs where and who waits; with a name its deployments, lane and history."""
+    from worker.cli.naming import object_name
+    from worker.cli.output import as_list, documents, listed, note
+    from worker.cli.placing import ENVIRONMENT_COLUMNS, environment_rows
+    from worker.cli.session import ENVIRONMENTS, Session, with_session
+    from worker.cli.values import now
+
+    wanted = [object_name(name, *ENVIRONMENT_KINDS) for name in names or ()]
+
+    async def read(session: Session) -> "tuple[str, list[Document]]":
+        if wanted:
+            return session.namespace, [await session.one(ENVIRONMENTS, name) for name in wanted]
+        return session.namespace, list((await session.page(ENVIRONMENTS)).items)
+
+    searched, found = with_session(choose(invocation, namespace, kubeconfig, context), read)
+    if not output.for_people:
+        documents(found[0] if len(wanted) == 1 else as_list(found), output)
+    elif wanted:
+        for environment in found:
+            _print_environment(environment)
+    elif found:
+        at = now()
+        listed(ENVIRONMENT_COLUMNS, [row for one in found for row in environment_rows(one, at)])
+    else:
+        note(f"No environments found in namespace {searched}.")
+
+
+def _print_environment(environment: "Document") -> None:
+    from worker.cli import placing
+    from worker.cli.output import line, listed
+    from worker.cli.values import now
+
+    at = now()
+    entries = (environment.get("status") or {}).get("repositories") or []
+    for entry in entries:
+        line(f"{environment['metadata']['name']} / {entry.get('repository')}")
+        listed(placing.DEPLOYMENT_COLUMNS, placing.deployment_rows(entry, at))
+        for columns, rows in (
+            (placing.MEMBER_COLUMNS, placing.member_rows(entry)),
+            (placing.HISTORY_COLUMNS, placing.history_rows(entry, at)),
+        ):
+            if rows:
+                line()
+                listed(columns, rows)
+        line()
+    if not entries:
+        line(f"{environment['metadata']['name']}: not observed yet; it is as soon as a change is on its way there")
+
+
+def where(
+    invocation: typer.Context,
+    change: ChangeArgument,
+    output: OutputOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Show how far a commit or a pull request has come.
+
+    Of a commit that is contained in a later one only that one's tracker shows where it is.
+    """
+    from worker.cli import placing
+    from worker.cli.exits import CliError, ExitCode
+    from worker.cli.output import as_list, documents, line, listed
+    from worker.cli.session import ENVIRONMENTS, TRACKERS, Session, name_of, with_session
+    from worker.cli.values import now
+
+    async def read(session: Session) -> "tuple[list[Document], list[Document]]":
+        environments = list((await session.page(ENVIRONMENTS)).items)
+        if placing.is_commit(change):
+            trackers = placing.trackers_of(change, (await session.page(TRACKERS)).items)
+            if trackers or placing.places_of(change, environments, now()) or not change.isdecimal():
+                return trackers, environments
+        return [await session.one(TRACKERS, await session.tracker(change))], environments
+
+    trackers, environments = with_session(choose(invocation, namespace, kubeconfig, context), read)
+    at = now()
+    places = placing.places_of(change, environments, at) if placing.is_commit(change) else []
+    if not trackers and not places:
+        raise CliError(
+            f"no tracker names commit {change}, and no environment is known to run it or to have run it",
+            code=ExitCode.NOT_FOUND,
+            advice="a commit within a merged pull request is named by its merge commit, or by the pull request's #N",
+        )
+    if not output.for_people:
+        documents(as_list(trackers), output)
+        return
+    by_name = {name_of(one): one for one in environments}
+    rows = [row for one in trackers for row in placing.Journey(tracker=one, environments=by_name).rows(at)]
+    if rows:
+        listed(placing.WHERE_COLUMNS, rows)
+    if places:
+        line()
+        listed(("ENV", "REPO", "COMMIT", "AGE"), places)

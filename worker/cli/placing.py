@@ -1,0 +1,194 @@
+"""What runs where, who waits, and how far a change has come: rows of documents as they are. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crds.api.ports import Document
+from worker.cli.values import age, read_time, short
+
+ENVIRONMENT_COLUMNS = ("ENV", "REPO", "RUNS", "HEALTH", "SINCE", "LANE", "WAITING")
+DEPLOYMENT_COLUMNS = ("DEPLOYMENT", "RUNS", "HEALTH", "SINCE", "PROBLEM")
+MEMBER_COLUMNS = ("TRACKER", "PHASE", "HELD")
+HISTORY_COLUMNS = ("AGE", "ARTIFACTS", "TRACKER")
+WHERE_COLUMNS = ("TRACKER", "ENV", "RESULT", "AGE", "BY", "RUNS-NOW")
+
+SHORTESTWAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
+"""States in which a change may not be in its first environment yet."""
+_COMMIT = 7
+"""Git's own shortest abbreviation; a shorter one could fit another commit."""
+WORST_FIRST = ("Missing", "Degraded", "Suspended", "Unknown", "Progressing", "Healthy")
+WAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
+"""States in which a change may not be in its first environment yet."""
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+def is_commit(text: str) -> bool:
+    """Return whether a text can only be a commit: hexadecimal digits, at least seven."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def environment_rows(environment: Document, at: datetime) -> Iterator[list[str]]:
+    """Yield a row per repository of an environment; one without any where nothing was observed yet."""
+    name = str(environment["metadata"]["name"])
+    entries = _entries(environment)
+    for entry in entries:
+        deployments = _list(entry, "deployments")
+        since = [moment for one in deployments if (moment := read_time(one.get("since"))) is not None]
+        yield [
+            name,
+            str(entry.get("repository") or ""),
+            _runs(deployments),
+            _worst(deployments),
+            age(max(since, default=None), at),
+            str(_map(entry, "lane").get("holder") or "free"),
+            ", ".join(waiting(entry)),
+        ]
+    if not entries:
+        yield [name, "", "not observed yet", "", "", "", ""]
+
+
+def waiting(entry: Mapping[str, Any]) -> list[str]:
+    """Return the names of those who want to write here and may not yet."""
+    members = _list(_map(entry, "lane"), "members")
+    return [str(one.get("tracker")) for one in members if one.get("phase") == "Ready"]
+
+
+def deployment_rows(entry: Mapping[str, Any], at: datetime) -> list[list[str]]:
+    """Return a row per deployment of a repository."""
+    return [
+        [
+            str(one.get("name") or ""),
+            _artifact(one.get("artifact")),
+            str(one.get("health") or ""),
+            age(read_time(one.get("since")), at),
+            str(one.get("problem") or one.get("notWritable") or ""),
+        ]
+        for one in _list(entry, "deployments")
+    ]
+
+
+def member_rows(entry: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row per tracker on its way to or from the place."""
+    members = _list(_map(entry, "lane"), "members")
+    return [[str(one.get("tracker")), str(one.get("phase")), "yes" if one.get("held") else ""] for one in members]
+
+
+def history_rows(entry: Mapping[str, Any], at: datetime) -> list[list[str]]:
+    """Return a row per set of artifacts that ran here, newest first."""
+    return [
+        [
+            age(read_time(one.get("at")), at),
+            ", ".join(_artifact(artifact) for artifact in _list(one, "artifacts")),
+            str(one.get("tracker") or ""),
+        ]
+        for one in _list(entry, "history")
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """How far one tracker has come, and what its places run now."""
+
+    tracker: Document
+    environments: Mapping[str, Document]
+
+    def rows(self, at: datetime) -> list[list[str]]:
+        """Return a row per environment, in the order in which the change reaches them."""
+        status, spec = _map(self.tracker, "status"), _map(self.tracker, "spec")
+        first = str(spec.get("environment") or "")
+        promotions, hop = _list(status, "promotions"), _map(status, "hop")
+        rows = [self._row(first, self._arrival(status, first, begun=bool(promotions or hop)), "", "")]
+        for record in promotions:
+            result = f"{record.get('result')}" if record.get("promoted") else f"{record.get('result')}, not there"
+            by = str(record.get("promotedBy") or record.get("broughtBy") or "")
+            rows.append(self._row(str(record.get("target")), result, age(read_time(record.get("at")), at), by))
+        if hop:
+            rows.append(self._row(str(hop.get("target")), f"not yet: {status.get('state')}", "", ""))
+        return rows
+
+    def _arrival(self, status: Mapping[str, Any], first: str, *, begun: bool) -> str:
+        state = str(status.get("state") or "New")
+        waits = state in ("New", "Pending", "AwaitingMerge", "AwaitingSync") and status.get("environment") in (
+            None,
+            first,
+        )
+        return f"not yet: {state}" if waits and not begun else "deployed there first"
+
+    def _row(self, environment: str, result: str, when: str, by: str) -> list[str]:
+        name = str(self.tracker["metadata"]["name"])
+        return [name, environment, result, when, by, self._now(environment)]
+
+    def _now(self, environment: str) -> str:
+        """Return what the place runs of the tracker's repository; empty where that is not known."""
+        repository = _map(_map(self.tracker, "spec"), "repositoryRef").get("name")
+        entries = [
+            one for one in _entries(self.environments.get(environment, {})) if one.get("repository") == repository
+        ]
+        return _runs([one for entry in entries for one in _list(entry, "deployments")])
+
+
+def trackers_of(commit: str, trackers: Iterable[Document]) -> list[Document]:
+    """Return the trackers of which a commit is the head, the merge or what is promoted."""
+    return [one for one in trackers if any(named.startswith(commit) for named in _commits(one))]
+
+
+def places_of(commit: str, environments: Iterable[Document], at: datetime) -> list[list[str]]:
+    """Return a row per place that runs a commit now, or ran it before, as far as its history is kept."""
+    rows = []
+    for environment in environments:
+        name = str(environment["metadata"]["name"])
+        for entry in _entries(environment):
+            now = [str(one.get("name")) for one in _list(entry, "deployments") if _is(commit, [_map(one, "artifact")])]
+            before = [one for one in _list(entry, "history") if _is(commit, _list(one, "artifacts"))]
+            if now:
+                rows.append([name, str(entry.get("repository")), f"runs it: {', '.join(now)}", ""])
+            elif before:
+                ago = age(read_time(before[0].get("at")), at)
+                rows.append([name, str(entry.get("repository")), "ran it, and runs another one now", ago])
+    return rows
+
+
+def _is(commit: str, artifacts: Sequence[Mapping[str, Any]]) -> bool:
+    return any(str(one.get("revision") or "").startswith(commit) for one in artifacts)
+
+
+def _commits(tracker: Document) -> list[str]:
+    status = _map(tracker, "status")
+    pull_request = _map(status, "pullRequest")
+    found = [pull_request.get("headSHA"), pull_request.get("mergeSHA"), status.get("revision")]
+    found += [one.get("revision") for one in _list(status, "artifacts")]
+    return [str(one) for one in found if one]
+
+
+def _runs(deployments: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(dict.fromkeys(_artifact(one.get("artifact")) for one in deployments))
+
+
+def _artifact(artifact: object) -> str:
+    if not isinstance(artifact, dict) or not artifact.get("revision"):
+        return "unknown"
+    shown = str(artifact.get("tag") or short(str(artifact["revision"])))
+    component = str(artifact.get("component") or "")
+    return f"{component} {shown}" if component else shown
+
+
+def _worst(deployments: Sequence[Mapping[str, Any]]) -> str:
+    found = {str(one.get("health") or "Unknown") for one in deployments}
+    return next((one for one in WORST_FIRST if one in found), "")
+
+
+def _entries(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return _list(_map(environment, "status"), "repositories")
+
+
+def _map(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = holder.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(holder: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    found = holder.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
