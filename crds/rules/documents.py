@@ -1,7 +1,8 @@
 """Offline validation of YAML documents: schema, unknown fields, CEL rules, and how the resources fit together."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -9,13 +10,16 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from crds.group import API_VERSION, GROUP
+from crds.model import Scope
 from crds.resource import Resource
 from crds.rules.environments import validate_environment, validate_repository
 from crds.rules.field_errors import FieldError, errors_of
 from crds.rules.flux import validate_commit_status, validate_provider
-from crds.rules.policies import validate_policy
+from crds.rules.policies import missing, validate_policy
+from crds.rules.references import reference_errors, undeclared
 from crds.rules.repositories import conflict_errors, discovery_errors, oldest_of
 from crds.rules.secrets import consent_errors
+from crds.rules.selection import PolicyIndex
 from crds.schema.cel import rule_errors
 from crds.schema.definitions import object_schema
 from crds.schema.structural import structural_errors, with_defaults
@@ -50,15 +54,42 @@ class _Namespace:
 
     resources: list[tuple[int, Resource]] = field(default_factory=list)
     seen_kinds: set[str] = field(default_factory=set)
-    broken_kinds: set[str] = field(default_factory=set)
+    broken: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of resources that are not sound, by kind."""
 
     def of(self, model: type[R]) -> dict[str, R]:
         return {resource.metadata.name: resource for _, resource in self.resources if isinstance(resource, model)}
 
+
+class _View:
+    """The resources of one namespace as rules look at them, read once for all that are judged.
+
+    With `lenient` resources that are not sound count as none: what is said of them is then to be left out.
+    """
+
+    def __init__(self, namespace: _Namespace, clustered: _Namespace, *, lenient: bool) -> None:
+        self._namespace, self._clustered, self._lenient = namespace, clustered, lenient
+        self.environments, self.repositories = self.known(Environment), self.known(GitRepository)
+        self.runners, self.instances = self.known(TestRunner), self.known(ArgoCDInstance)
+        self.providers = self.known(Provider)
+        self.policies = PolicyIndex(namespace.of(PromotionPolicy).values())
+        self.oldest = oldest_of(namespace.of(GitRepository).values())
+        whole = not namespace.broken[PromotionPolicy.definition.kind]
+        self.require_final = self.environments is not None and whole and not lenient
+        self._by_kind: dict[str, Mapping[str, Resource] | None] = {}
+
     def known(self, model: type[R]) -> dict[str, R] | None:
         """Answer None where no document is of the kind, or one is broken: then it is not known what there is."""
         kind = model.definition.kind
-        return self.of(model) if kind in self.seen_kinds and kind not in self.broken_kinds else None
+        home = self._clustered if model.definition.scope is Scope.CLUSTER else self._namespace
+        sure = kind in home.seen_kinds and (self._lenient or not home.broken[kind])
+        return home.of(model) if sure else None
+
+    def declared(self, kind: str) -> Mapping[str, Resource] | None:
+        """Return the resources of a kind by name."""
+        if kind not in self._by_kind:
+            self._by_kind[kind] = self.known(BY_KIND[kind])
+        return self._by_kind[kind]
 
 
 def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
@@ -82,11 +113,16 @@ def validate_documents(documents: Iterable[Any]) -> list[DocumentError]:
         errors += [DocumentError(index=index, kind=kind, name=name or "?", error=error) for error in found]
         namespaces[namespace].seen_kinds.add(kind)
         if resource is None:
-            namespaces[namespace].broken_kinds.add(kind)
+            namespaces[namespace].broken[kind].add(name)
         else:
             namespaces[namespace].resources.append((index, resource))
-    for namespace_resources in namespaces.values():
-        errors += _errors_among(namespace_resources)
+    # A set may name namespaces of its cluster-scoped resources too, which the API server then leaves out.
+    clustered = _Namespace(
+        resources=[one for each in namespaces.values() for one in each.resources],
+        seen_kinds={kind for each in namespaces.values() for kind in each.seen_kinds},
+    )
+    for namespace_resources in list(namespaces.values()):
+        errors += _errors_among(namespace_resources, clustered)
     for index, secret in secrets:
         kind, namespace, name = _identity(secret)
         known = [resource for _, resource in namespaces[namespace].resources] if namespace in namespaces else []
@@ -133,15 +169,30 @@ def _read(document: Any) -> tuple[list[FieldError], Resource | None]:
     schema = _schema(model)
     filled = with_defaults(schema, document)
     errors = _metadata_errors(filled) + list(structural_errors(_lenient_metadata(schema), filled))
-    if errors:
-        return errors, None
-    errors = list(rule_errors(schema, filled))
+    errors += _rule_errors(schema, filled, [error.path for error in errors])
     if errors:
         return errors, None
     try:
         return [], model.from_wire(filled)
     except ValidationError as invalid:
         return list(errors_of(invalid)), None
+
+
+def _rule_errors(schema: Mapping[str, Any], document: Any, broken: Sequence[str]) -> list[FieldError]:
+    """Find what breaks a rule, but for what a broken field may be the cause of: within it, and around it."""
+    if not broken:
+        return list(rule_errors(schema, document))
+    found: list[FieldError] = []
+    # A value of a wrong type may be none that a rule can look at: what was found before that counts.
+    with suppress(ValueError, TypeError, AttributeError):
+        found.extend(rule_errors(schema, document))
+    return [
+        error for error in found if not any(_around(error.path, path) or _around(path, error.path) for path in broken)
+    ]
+
+
+def _around(outer: str, inner: str) -> bool:
+    return inner == outer or outer == "." or inner.startswith((f"{outer}.", f"{outer}["))
 
 
 def _metadata_errors(document: Mapping[str, Any]) -> list[FieldError]:
@@ -157,33 +208,44 @@ def _lenient_metadata(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": {**schema["properties"], "metadata": metadata}}
 
 
-def _errors_among(namespace: _Namespace) -> list[DocumentError]:
-    environments, repositories = namespace.known(Environment), namespace.known(GitRepository)
-    runners, instances = namespace.known(TestRunner), namespace.known(ArgoCDInstance)
-    policies = list(namespace.of(PromotionPolicy).values())
+def _errors_among(namespace: _Namespace, clustered: _Namespace) -> list[DocumentError]:
+    view = _View(namespace, clustered, lenient=False)
+    # Beside resources that are not sound, references to others are judged: nobody is to come twice for that.
+    among_sound = _View(namespace, clustered, lenient=True) if any(namespace.broken.values()) else None
+    unsound = {
+        missing("", kind, name).message for kind, names in namespace.broken.items() if kind in BY_KIND for name in names
+    }
     errors: list[DocumentError] = []
     for index, resource in namespace.resources:
-        found: list[FieldError] = []
-        match resource:
-            case PromotionPolicy():
-                found = validate_policy(
-                    resource,
-                    runners=runners,
-                    environments=environments,
-                    all_policies=policies,
-                    repositories=repositories,
-                    require_final=environments is not None,
-                )
-            case Environment():
-                found = validate_environment(resource, instances=instances, repositories=repositories)
-            case GitRepository():
-                oldest = oldest_of(namespace.of(GitRepository).values())
-                found = [*validate_repository(resource), *conflict_errors(resource, oldest)]
-                found += discovery_errors(resource, environments)
-            case Provider():
-                found = validate_provider(resource)
-            case CommitStatus():
-                found = validate_commit_status(resource, providers=namespace.known(Provider))
+        found = _judge(resource, view)
+        if among_sound is not None:
+            absent = [error for error in _judge(resource, among_sound) if undeclared(error)]
+            found += [error for error in absent if error.message not in unsound and error not in found]
         kind, name = resource.definition.kind, resource.metadata.name
         errors += [DocumentError(index=index, kind=kind, name=name, error=error) for error in found]
     return errors
+
+
+def _judge(resource: Resource, view: _View) -> list[FieldError]:
+    """Find what does not fit together between a resource and the others."""
+    found = reference_errors(resource, view.declared)
+    match resource:
+        case PromotionPolicy():
+            found += validate_policy(
+                resource,
+                runners=view.runners,
+                environments=view.environments,
+                all_policies=view.policies,
+                repositories=view.repositories,
+                require_final=view.require_final,
+            )
+        case Environment():
+            found += validate_environment(resource, instances=view.instances, repositories=view.repositories)
+        case GitRepository():
+            found += [*validate_repository(resource), *conflict_errors(resource, view.oldest)]
+            found += discovery_errors(resource, view.environments)
+        case Provider():
+            found += validate_provider(resource)
+        case CommitStatus():
+            found += validate_commit_status(resource, providers=view.providers)
+    return found

@@ -32,11 +32,11 @@ def validate_policy(
     *,
     runners: Mapping[str, TestRunner] | None = None,
     environments: Mapping[str, Environment] | None = None,
-    all_policies: Iterable[PromotionPolicy] = (),
+    all_policies: Iterable[PromotionPolicy] | PolicyIndex = (),
     repositories: Mapping[str, GitRepository] | None = None,
     require_final: bool = False,
 ) -> list[FieldError]:
-    """Find everything that keeps a policy from being followed.
+    """Find everything that keeps a policy from being followed. An index of all policies holds this one too.
 
     Mappings are by name, of the policy's namespace; None means that these resources are not known, so that nothing is
     said about them. `require_final` also refuses a chain that ends in an environment that is not final: in a cluster
@@ -248,13 +248,12 @@ def _component_errors(
 def _chain_errors(
     policy: PromotionPolicy,
     environments: Mapping[str, Environment],
-    all_policies: Iterable[PromotionPolicy],
+    all_policies: Iterable[PromotionPolicy] | PolicyIndex,
     *,
     require_final: bool,
 ) -> list[FieldError]:
     """Find ways through this policy that pass an environment twice, or that end before a final one."""
-    others = [other for other in all_policies if other.metadata.name != policy.metadata.name]
-    index = PolicyIndex([*others, policy])
+    index = all_policies if isinstance(all_policies, PolicyIndex) else _indexed(policy, all_policies)
     named = [reference.name for reference in policy.spec.repository_refs]
     # A policy for all repositories is followed for every one that is named anywhere, and for any other.
     repositories = named or [*index.repositories, _ANY_REPOSITORY]
@@ -265,6 +264,11 @@ def _chain_errors(
             if message is not None:
                 messages[message] = None
     return [FieldError(path="spec.targetEnvironment", message=message) for message in messages]
+
+
+def _indexed(policy: PromotionPolicy, all_policies: Iterable[PromotionPolicy]) -> PolicyIndex:
+    others = [other for other in all_policies if other.metadata.name != policy.metadata.name]
+    return PolicyIndex([*others, policy])
 
 
 def _chain_error(chain: Chain, *, require_final: bool) -> str | None:

@@ -6,6 +6,8 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
+from crds.durations import EXAMPLES
+from crds.durations import PATTERN as DURATION
 from crds.rules.field_errors import FieldError
 
 Schema = Mapping[str, Any]
@@ -43,7 +45,7 @@ def structural_errors(schema: Schema, value: Any, path: str = "") -> Iterator[Fi
     """Find every place where a value breaks the schema, unknown fields included."""
     kind = schema.get("type")
     if kind is not None and not _is_of(kind, value):
-        yield FieldError(path=path or ".", message=f"must be of type {kind}, is {_kind_of(value)}")
+        yield FieldError(path=path or ".", message=_of_wrong_type(schema, value))
         return
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(f"`{choice}`" for choice in schema["enum"])
@@ -112,9 +114,22 @@ def _string_errors(schema: Schema, value: str, path: str) -> Iterator[FieldError
     elif len(value) > schema.get("maxLength", len(value)):
         yield FieldError(path=path, message=f"must have at most {schema['maxLength']} characters, has {len(value)}")
     elif "pattern" in schema and re.search(_python_pattern(schema["pattern"]), value) is None:
-        yield FieldError(path=path, message=f"`{_shown(value)}` does not match `{schema['pattern']}`")
+        yield FieldError(path=path, message=_unmatched(schema["pattern"], value))
     if schema.get("format") == "date-time" and not _is_time(value):
         yield FieldError(path=path, message=f"`{_shown(value)}` is not a time such as `2026-01-31T12:00:00Z`")
+
+
+def _of_wrong_type(schema: Schema, value: Any) -> str:
+    if schema.get("pattern") == DURATION and isinstance(value, int | float) and not isinstance(value, bool):
+        return f"`{_shown(value)}` has no unit: write `{_shown(value)}m` for minutes, such as {EXAMPLES}"
+    return f"must be of type {schema['type']}, is {_kind_of(value)}"
+
+
+def _unmatched(pattern: str, value: str) -> str:
+    if pattern == DURATION:
+        unit = f"write `{value}m` for minutes" if value.isdecimal() else f"write {EXAMPLES}"
+        return f"`{_shown(value)}` is not a duration: {unit}"
+    return f"`{_shown(value)}` does not match `{pattern}`"
 
 
 def _python_pattern(pattern: str) -> str:

@@ -61,25 +61,28 @@ def test_the_samples_are_valid(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "path"),
+    ("right", "wrong", "path", "line"),
     [
-        ("targetEnvironment: staging", "targetEnvironment: dev", "spec.targetEnvironment"),
-        ("X: ${revision}", "X: ${revison}", "spec.tests[0].parameters.X"),
-        ("X: ${revision}", "X: yes", "spec.tests[0].parameters.X"),
-        ("job: web/integration", "job: ''", "spec.tests[0].job"),
-        ("sourceEnvironment: dev", "sourceEnvironment: [dev]", "spec.sourceEnvironment"),
-        ("  tests:", "  autoPromoted: true\n  tests:", "spec.autoPromoted"),
-        ("kind: PromotionPolicy", "kind: PromotionPolice", "kind"),
-        ("apiVersion: pilotage.dev/v1alpha1", "apiVersion: pilotage.dev/v1", "apiVersion"),
+        ("targetEnvironment: staging", "targetEnvironment: dev", "spec.targetEnvironment", 8),
+        ("X: ${revision}", "X: ${revison}", "spec.tests[0].parameters.X", 15),
+        ("X: ${revision}", "X: yes", "spec.tests[0].parameters.X", 15),
+        ("job: web/integration", "job: ''", "spec.tests[0].job", 13),
+        ("      job: web/integration\n", "", "spec.tests[0].job", 10),
+        ("sourceEnvironment: dev", "sourceEnvironment: [dev]", "spec.sourceEnvironment", 7),
+        ("  tests:", "  autoPromoted: true\n  tests:", "spec.autoPromoted", 9),
+        ("kind: PromotionPolicy", "kind: PromotionPolice", "kind", 2),
+        ("apiVersion: pilotage.dev/v1alpha1", "apiVersion: pilotage.dev/v1", "apiVersion", 1),
     ],
 )
-def test_each_error_names_file_resource_and_field(policy: Path, run: Run, right: str, wrong: str, path: str) -> None:
+def test_each_error_names_file_line_resource_and_field(
+    policy: Path, run: Run, right: str, wrong: str, path: str, line: int
+) -> None:
     policy.write_text(POLICY.replace(right, wrong))
 
     result = run("validate", str(policy))
 
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{policy}:1: ")
+    assert result.stdout.startswith(f"{policy}:{line}: ")
     assert f"/dev-to-staging: {path}: " in result.stdout
 
 
@@ -88,8 +91,8 @@ def test_all_errors_of_all_files_come_at_once(policy: Path, run: Run) -> None:
 
     lines = run("validate", str(policy)).stdout.splitlines()
 
-    assert any(line.startswith(f"{policy}:1: ") and "`${one}`" in line for line in lines)
-    assert any(line.startswith(f"{policy}:17: ") and "`${two}`" in line for line in lines)
+    assert any(line.startswith(f"{policy}:15: ") and "`${one}`" in line for line in lines)
+    assert any(line.startswith(f"{policy}:31: ") and "`${two}`" in line for line in lines)
     assert any("declared twice" in line for line in lines)
 
 
@@ -181,3 +184,32 @@ def test_a_file_that_is_not_text_is_refused_without_a_traceback(run: Run, policy
 
 def test_no_file_at_all_is_a_usage_error(run: Run) -> None:
     assert run("validate").exit_code == 2
+
+
+def test_files_are_named_as_kubectl_names_them_too(policy: Path, run: Run) -> None:
+    assert run("validate", "-f", str(policy)).exit_code == 0
+    assert run("validate", "-f", "-", stdin=POLICY).exit_code == 0
+    assert run("validate").exit_code == 2
+
+
+@pytest.mark.parametrize("written", ["45", "'45'"])
+def test_a_duration_without_a_unit_says_what_to_write(policy: Path, run: Run, written: str) -> None:
+    policy.write_text(POLICY.replace("  tests:", f"  timeout: {written}\n  tests:"))
+
+    assert "write `45m` for minutes" in run("validate", str(policy)).stdout
+
+
+def test_a_broken_field_hides_neither_rules_nor_references(policy: Path, run: Run) -> None:
+    broken = ENVIRONMENT.format(name="dev", final="false").replace("final: false", "final: maybe")
+    lonely = POLICY.replace("sourceEnvironment: dev", "sourceEnvironment: dev\n  nonsense: 1").replace(
+        "name: dev-to-staging", "name: other"
+    )
+    policy.write_text("---\n".join([POLICY, lonely.replace("job: web/integration", "job: ''"), broken]))
+
+    found = run("validate", str(policy)).stdout
+
+    assert "PromotionPolicy/dev-to-staging: spec.targetEnvironment: Environment `staging` does not exist" in found
+    assert "Environment `dev` does not exist" not in found
+    assert "spec.final: must be of type boolean" in found
+    assert "spec.nonsense: unknown field" in found
+    assert "spec.tests[0].job" in found

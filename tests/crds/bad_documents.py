@@ -131,7 +131,7 @@ BAD_DOCUMENTS = (
         policy_document("dev", "prod", timeout="45"),
         "spec.timeout",
         "should match",
-        "spec.timeout: `45` does not match",
+        "spec.timeout: `45` is not a duration: write `45m`",
     ),
     bad(
         "negative retries",

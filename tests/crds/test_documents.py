@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from crds.rules import documents as rules
 from crds.rules.documents import validate_document, validate_documents
 from tests.crds.bad_documents import BAD_DOCUMENTS, BadDocument
 from tests.crds.resources import Document, a_test, document, policy_document
@@ -78,12 +79,65 @@ def test_a_broken_document_does_not_make_others_say_that_it_is_missing() -> None
 
 
 def test_namespaces_do_not_see_each_other() -> None:
-    documents = [each for each in load(SAMPLES / "main-job") if each["metadata"]["name"] not in ("actions", "gitlab")]
+    gone = ("actions", "gitlab", "web-gitlab")
+    documents = [each for each in load(SAMPLES / "main-job") if each["metadata"]["name"] not in gone]
     elsewhere = change(documents, "TestRunner", "jenkins", lambda runner: runner["metadata"].update(namespace="other"))
     assert shown(elsewhere) == []
     both = [*elsewhere, document("TestRunner", "ci", {"jenkins": {"url": "https://ci.example"}})]
     assert all("does not exist in this namespace" in error for error in shown(both))
     assert len(shown(both)) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edit", "says"),
+    [
+        (
+            "ScmProvider",
+            "github",
+            lambda one: one["metadata"].update(name="other"),
+            "ScmProvider `github` does not exist",
+        ),
+        ("GitRepository", "web", lambda one: one["metadata"].update(name="api"), "GitRepository `web` does not exist"),
+        ("Environment", "dev", lambda one: one["metadata"].update(name="test"), "Environment `dev` does not exist"),
+        (
+            "ScmProvider",
+            "github",
+            lambda one: one.update(spec={"gitea": {"domain": "git.example"}, "secretRef": {"name": "github-token"}}),
+            "ScmProvider `github` is of `gitea`, and the repository of `github`",
+        ),
+        (
+            "TestRunner",
+            "actions",
+            lambda one: one["spec"]["githubActions"]["repositoryRef"].update(name="web-gitlab"),
+            "must be a repository of `github`; `web-gitlab` is of `gitlab`",
+        ),
+    ],
+    ids=["provider", "repository", "environment", "host of the provider", "host of the runner"],
+)
+def test_references_of_each_kind_are_judged_within_the_set(
+    kind: str, name: str, edit: Callable[[Document], None], says: str
+) -> None:
+    found = shown(change(load(SAMPLES / "main-job"), kind, name, edit))
+    assert any(says in error for error in found), found
+
+
+def test_many_repositories_and_policies_are_read_once_not_once_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for name in ("oldest_of", "PolicyIndex"):
+        original = getattr(rules, name)
+
+        def counted(given: Any, name: str = name, original: Callable[[Any], Any] = original) -> Any:
+            calls.append(name)
+            return original(given)
+
+        monkeypatch.setattr(rules, name, counted)
+    hosted = {"scmProviderRef": {"name": "github"}}
+    many = [
+        document("GitRepository", f"r{n}", {**hosted, "github": {"owner": "a", "name": f"r{n}"}}) for n in range(20)
+    ]
+
+    assert shown(many) == []
+    assert calls.count("oldest_of") == calls.count("PolicyIndex") == 1
 
 
 def test_a_resource_that_is_declared_twice_is_an_error() -> None:

@@ -9,8 +9,12 @@ import typer
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, choose
 
 FilesArgument = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(metavar="FILE", help="YAML files, folders of them, or - for standard input.", allow_dash=True),
+]
+FilenamesOption = Annotated[
+    list[Path] | None,
+    typer.Option("--filename", "-f", metavar="FILE", help="The same, as kubectl takes it.", allow_dash=True),
 ]
 OnlineOption = Annotated[
     bool,
@@ -45,7 +49,8 @@ def crds(check: CheckOption = False, write: WriteOption = False) -> None:
 
 def validate(
     invocation: typer.Context,
-    files: FilesArgument,
+    files: FilesArgument = None,
+    filenames: FilenamesOption = None,
     online: OnlineOption = False,
     output: OutputOption = Output.TABLE,
     namespace: NamespaceOption = None,
@@ -61,7 +66,10 @@ def validate(
     from worker.cli.output import documents, line, note
     from worker.cli.validating import check_loaded, load_files
 
-    loaded = load_files(files)
+    named = [*(files or ()), *(filenames or ())]
+    if not named:
+        raise typer.BadParameter("name files, folders, or - for standard input", param_hint="FILE")
+    loaded = load_files(named)
     report = check_loaded(loaded)
     if online:
         from worker.cli.online import look

@@ -15,14 +15,11 @@ MEMBER_COLUMNS = ("TRACKER", "PHASE", "HELD")
 HISTORY_COLUMNS = ("AGE", "ARTIFACTS", "TRACKER")
 WHERE_COLUMNS = ("TRACKER", "ENV", "RESULT", "AGE", "BY", "RUNS-NOW")
 
-SHORTESTWAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
-"""States in which a change may not be in its first environment yet."""
-_COMMIT = 7
-"""Git's own shortest abbreviation; a shorter one could fit another commit."""
 WORST_FIRST = ("Missing", "Degraded", "Suspended", "Unknown", "Progressing", "Healthy")
 WAITING_FIRST = ("New", "Pending", "AwaitingMerge", "AwaitingSync")
 """States in which a change may not be in its first environment yet."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
+"""From Git's own shortest abbreviation on; a shorter one could fit another commit."""
 
 
 def is_commit(text: str) -> bool:

@@ -1,13 +1,15 @@
 """Read files and check the resources in them, without a cluster."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from crds.group import API_VERSION
 from crds.rules.documents import validate_documents
@@ -15,6 +17,7 @@ from worker.cli.exits import CliError, ExitCode
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STANDARD_INPUT = Path("-")
+_INDEX = re.compile(r"\[(\d+)\]")
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
 
 
@@ -24,6 +27,34 @@ class SourceLocation:
 
     file: str
     line: int
+    node: Any = field(default=None, repr=False, compare=False)
+    """The document as YAML nodes, which know their lines."""
+
+    def of(self, path: str) -> "SourceLocation":
+        """Return where a field is written, or the innermost one around it that is there."""
+        return SourceLocation(file=self.file, line=line_of(self.node, path) or self.line)
+
+
+def line_of(node: Any, path: str) -> int:
+    """Return the line of a field such as `spec.tests[0].parameters.X`; 0 where nothing of it is there."""
+    line, rest = 0, "" if path == "." else path
+    while rest:
+        if isinstance(node, SequenceNode) and (found := _INDEX.match(rest)) and int(found[1]) < len(node.value):
+            node = node.value[int(found[1])]
+            line, rest = node.start_mark.line + 1, rest[found.end() :]
+            continue
+        rest = rest.removeprefix(".")
+        # A key may hold dots itself: the longest one that fits is meant.
+        fitting = [
+            (key, value)
+            for key, value in (node.value if isinstance(node, MappingNode) else ())
+            if rest == str(key.value) or rest.startswith((f"{key.value}.", f"{key.value}["))
+        ]
+        if not fitting:
+            return line
+        key, node = max(fitting, key=lambda pair: len(str(pair[0].value)))
+        line, rest = key.start_mark.line + 1, rest[len(str(key.value)) :]
+    return line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +146,9 @@ def load_files(paths: Sequence[Path]) -> Loaded:
     files = list(dict.fromkeys(_files(paths)))
     for file in files:
         try:
-            for line, document in _documents(_read(file)):
-                documents.append((SourceLocation(file=str(file), line=line), document))
+            for node, document in _documents(_read(file)):
+                location = SourceLocation(file=str(file), line=node.start_mark.line + 1, node=node)
+                documents.append((location, document))
         except YAMLError as error:
             unreadable.append(_unreadable(file, error))
     return Loaded(files=len(files), documents=tuple(documents), unreadable=tuple(unreadable))
@@ -126,7 +158,7 @@ def check_loaded(loaded: Loaded) -> Report:
     """Check all resources as one set; files that are no YAML are findings too."""
     found = [
         Finding(
-            place=loaded.documents[error.index][0],
+            place=loaded.documents[error.index][0].of(error.error.path),
             kind=error.kind,
             name=error.name,
             path=error.error.path,
@@ -180,8 +212,8 @@ def _read_bytes(file: Path) -> bytes:
         return stream.read(FILE_LIMIT_BYTES + 1)
 
 
-def _documents(text: str) -> Iterator[tuple[int, Any]]:
-    """Yield each document with its first line; the items of a List are documents of their own."""
+def _documents(text: str) -> Iterator[tuple[Any, Any]]:
+    """Yield each document with its node; the items of a List are documents of their own."""
     # The pure parser is the one that knows the lines, and refuses a key that is given twice.
     yaml = YAML(typ="safe", pure=True)
     # As kubectl reads it: an unquoted `yes` or `on` is a boolean, which a text field then refuses.
@@ -191,8 +223,11 @@ def _documents(text: str) -> Iterator[tuple[int, Any]]:
             continue
         document = yaml.constructor.construct_document(node)
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else None
-        for one in items if isinstance(items, list) else [document]:
-            yield node.start_mark.line + 1, one
+        if isinstance(items, list):
+            listed = next(value for key, value in node.value if key.value == "items")
+            yield from zip(listed.value, items, strict=True)
+        else:
+            yield node, document
 
 
 def _unreadable(file: Path, error: YAMLError) -> Finding:
