@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from crds.conditions import ConditionReason
+from crds.reasons.conditions import ConditionReason
 from crds.resource import Resource
 from crds.rules.field_errors import FieldError
 from crds.rules.policies import missing

@@ -23,7 +23,7 @@ def test_help_lists_every_command(run: Run) -> None:
     looking = ["get", "show", "why", "watch", "envs", "where", "drift", "open"]
     commanding = ["retest", "retry", "promote", "hold", "release", "abort", "refresh", "restart"]
     starting = ["init", "track", "sync"]
-    processes = ["worker", "watcher", "receiver", "validate", "crds"]
+    processes = ["worker", "watcher", "receiver", "release-finalizers", "validate", "crds"]
     operating = ["doctor", "setup"]
     commands = [*looking, *commanding, *starting, *operating, *processes, "completion", "version", "help", "flux"]
     assert result.exit_code == 0

@@ -17,7 +17,6 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from crds.api.ports import Document
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.checks import Check
 
@@ -44,21 +43,20 @@ def why(
     from crds.v1alpha1.pull_request_tracker import PullRequestTracker
     from worker.cli.checks import Check, checks_of
     from worker.cli.evidence import gather
-    from worker.cli.session import TRACKERS, Session, parse, with_session
+    from worker.cli.session import Session, with_session
 
-    async def explain(session: Session) -> "tuple[Document, PullRequestTracker, list[Check], Asked]":
-        document = await session.one(TRACKERS, await session.tracker(name))
-        tracker = parse(PullRequestTracker, document)
+    async def explain(session: Session) -> "tuple[PullRequestTracker, list[Check], Asked]":
+        tracker = await session.read(PullRequestTracker, await session.tracker(name))
         evidence = await gather(session, tracker)
         asked = await ask(tracker) if ask_workflow else Asked()
         differing = [Check(subject="workflow", ok=False, text=text) for text in disagreements(tracker, asked)]
-        return document, tracker, [*differing, *checks_of(evidence)], asked
+        return tracker, [*differing, *checks_of(evidence)], asked
 
-    document, tracker, checks, asked = with_session(choose(invocation, namespace, kubeconfig, context), explain)
+    tracker, checks, asked = with_session(choose(invocation, namespace, kubeconfig, context), explain)
     if output.for_people:
         _print(tracker, checks, asked, every=every)
     else:
-        _print_document(document, tracker, checks, asked, output)
+        _print_document(tracker, checks, asked, output)
 
 
 def _print(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", *, every: bool) -> None:
@@ -102,9 +100,7 @@ def answer_of(tracker: "PullRequestTracker") -> list[str]:
     return lines
 
 
-def _print_document(
-    document: "Document", tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", output: Output
-) -> None:
+def _print_document(tracker: "PullRequestTracker", checks: "list[Check]", asked: "Asked", output: Output) -> None:
     from worker.cli.output import documents
 
     status = tracker.status
@@ -113,8 +109,8 @@ def _print_document(
         "tracker": tracker.metadata.name,
         "state": str(status.state) if status.state else None,
         "reason": status.reason,
-        # Of a version that writes it; the reason is the code of one that does not.
-        "reasonCode": (document.get("status") or {}).get("reasonCode") or status.reason,
+        # What it waits for has a code of its own; a status of an older version has the state's reason alone.
+        "reasonCode": (waiting.reason_code if waiting else None) or status.reason,
         "waitingFor": waiting.to_wire() if waiting else None,
         "answer": answer_of(tracker),
         "checks": [
