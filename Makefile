@@ -15,6 +15,8 @@ PROCESSES ?= 3
 # A test of real servers may fail of a machine that stood still. One that passes the second time is named at the end, and is a fault to fix.
 RERUNS ?= 1
 
+# Temporal's own server on PostgreSQL for up, demo, bench, chaos and tests (TEMPORAL=postgres), instead of the development server.
+export LOCAL_TEMPORAL := $(TEMPORAL)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Processes that the tests start would compile every module again, each of them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,7 +45,7 @@ binaries: $(STAMP) ## Find, download or build etcd, kube-apiserver, kubectl and 
 demo: $(STAMP) ## Promote a pull request to prod on real servers, and report (KEEP=1 leaves all running, HOST=gitea)
 	@$(BIN)/python -m deploy.local.demo $(if $(KEEP),--keep) $(if $(filter command,$(origin HOST)),--host $(HOST))
 
-up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n, RECEIVERS=n)
+up: $(STAMP) ## Start the local environment, or what is missing of it (WORKERS=n, WATCHERS=n, RECEIVERS=n, TEMPORAL=postgres)
 	@$(LOCAL) up $(if $(WORKERS),--workers $(WORKERS)) $(if $(WATCHERS),--watchers $(WATCHERS)) $(if $(RECEIVERS),--receivers $(RECEIVERS))
 
 down: $(STAMP) ## Stop the local environment

@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
+from deploy.local.environment.assembly import POSTGRES, runs_on_postgres
 from deploy.local.environment.binaries import report_to_stderr
 from deploy.local.environment.failures import LocalEnvironmentError
 from tests.chaos.judgement import judge
-from tests.chaos.report import lines, write_section
+from tests.chaos.report import lines, require_place, write_section
 from tests.chaos.run import Plan, roomy_directory, run_chaos
 
 SEEDS = 1_000_000
@@ -22,6 +23,12 @@ SEEDS = 1_000_000
 def main() -> int:
     """Run it; 0 when every promise was kept, 1 when not."""
     arguments = _parser().parse_args()
+    try:
+        if arguments.report:
+            require_place(arguments.report)
+    except LocalEnvironmentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     seed = random.SystemRandom().randrange(SEEDS) if arguments.seed is None else arguments.seed
     plan = Plan(promotions=arguments.promotions, kills=arguments.kills, seed=seed)
     signal.signal(signal.SIGTERM, _end)
@@ -34,7 +41,7 @@ def main() -> int:
         for line in lines(outcome, verdicts):
             print(line, flush=True)
         if arguments.report:
-            command = f"make chaos N={plan.promotions} KILLS={plan.kills} SEED={plan.seed}"
+            command = f"make chaos N={plan.promotions} KILLS={plan.kills} SEED={plan.seed}{_temporal()}"
             write_section(arguments.report, outcome, verdicts, command=command)
         # A run that was cut short, killed less than it should or missed a moment has proved less than it says.
         complete = not outcome.stopped_because and outcome.toll.total >= plan.kills and not outcome.toll.missed
@@ -49,12 +56,16 @@ def main() -> int:
     return code
 
 
+def _temporal() -> str:
+    return f" TEMPORAL={POSTGRES}" if runs_on_postgres() else ""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--promotions", type=_count, default=60, help="how many promotions (60)")
     parser.add_argument("--kills", type=_count, default=40, help="how many SIGKILLs (40)")
     parser.add_argument("--seed", type=int, help="decides everything random; printed when it is chosen here")
-    parser.add_argument("--report", type=Path, help="file whose report section is replaced")
+    parser.add_argument("--report", type=Path, help="file whose report section is replaced, or that is made")
     return parser
 
 

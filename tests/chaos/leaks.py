@@ -35,11 +35,11 @@ def find_leaks(
 
 
 def _needles_of(secrets: Iterable[str]) -> list[bytes]:
-    """Return the forms in which a secret may stand: as it is, and as a Secret's data shows it."""
+    """Return the forms in which a secret may stand: as it is, as a Secret's data shows it, and in a database's dump."""
     plain = [secret.encode() for secret in secrets]
     # The last character of a remainder depends on what follows.
     encoded = [base64.b64encode(one[: len(one) // 3 * 3]) for one in plain]
-    return sorted({*plain, *encoded})
+    return sorted({*plain, *encoded, *(one.hex().encode() for one in plain)})
 
 
 def _holds(contents: Iterable[bytes], needles: list[bytes]) -> bool:

@@ -43,11 +43,23 @@ def _by_point(counts: Counter[Point]) -> str:
 
 
 def write_section(path: Path, outcome: Outcome, verdicts: list[Verdict], *, command: str) -> None:
-    """Replace the report between the markers. Raises LocalEnvironmentError where there are none."""
-    text = path.read_text()
-    before, begin, rest = text.partition(BEGIN)
+    """Replace the report between the markers; a file that is not there is made. Raises LocalEnvironmentError."""
+    before, after = _around(path)
+    report = "\n".join(["```text", f"$ {command}", *lines(outcome, verdicts), "```"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{before}{BEGIN}\n\n{report}\n\n{END}{after}")
+
+
+def require_place(path: Path) -> None:
+    """Raise LocalEnvironmentError, before anything is run, where a report could not be written to a file."""
+    _around(path)
+
+
+def _around(path: Path) -> tuple[str, str]:
+    if not path.exists():
+        return "", "\n"
+    before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise LocalEnvironmentError(f"{path.name} has no place for the report: {BEGIN} … {END}")
-    report = "\n".join(["```text", f"$ {command}", *lines(outcome, verdicts), "```"])
-    path.write_text(f"{before}{begin}\n\n{report}\n\n{end}{after}")
+    return before, after

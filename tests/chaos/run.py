@@ -192,7 +192,7 @@ class _Run:
                 say=self._say,
             )
             self._toll = killer.toll
-            strikes = schedule(self._plan.kills, chance)
+            strikes = schedule(self._plan.kills, chance, self._environment.temporal_processes)
             tasks = [
                 asyncio.create_task(self._feed(kubernetes)),
                 asyncio.create_task(self._kill(killer, strikes)),
@@ -313,7 +313,8 @@ class _Run:
         """Name where a credential stands outside the Secrets."""
         kinds = "prt,pp,penv,prunner,pargo,prepo,pscm,pcmd,events"
         resources = kubectl(self._environment.kubeconfig, "get", kinds, "-A", "-o", "json", report=_quiet)
-        texts = {"trackers": json.dumps(trackers), "resources and events": resources}
+        histories = self._environment.dump_temporal()
+        texts = {"trackers": json.dumps(trackers), "resources and events": resources, **histories}
         pair = base64.b64encode(f"{JENKINS_USER}:{JENKINS_TOKEN}".encode()).decode()
         secrets = [ARGOCD_TOKEN, GITHUB_TOKEN, JENKINS_TOKEN, pair, self._environment.kubernetes.admin_token]
         return find_leaks(self._environment.directory, journal=journal, texts=texts, secrets=secrets)

@@ -1,10 +1,13 @@
 """Which processes a chaos run kills, and at which moments."""
 
+import itertools
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+TEMPORAL = ("temporal-1",)
 WORKERS = ("worker-1", "worker-2")
 WATCHERS = ("watcher-1", "watcher-2")
 # Each process in turn, so that even a short run spreads its kills.
@@ -58,8 +61,11 @@ class Toll:
         return self.by_process.total()
 
 
-def schedule(kills: int, chance: random.Random) -> list[Strike]:
-    """Return strikes that add up to `kills` or one more: every named point as often, the rest at random."""
+def schedule(kills: int, chance: random.Random, temporal: Sequence[str] = TEMPORAL) -> list[Strike]:
+    """Return strikes that add up to `kills` or one more: every named point as often, the rest at random.
+
+    `temporal` names the processes that Temporal consists of: each strike that is meant for it hits the next of them.
+    """
     rounds = max(1, kills // 40)
     named = [
         Strike(point=point, names=WATCHERS if point in (Point.BEFORE_PUBLISH, Point.MIDDLE_OF_APPLY) else WORKERS)
@@ -69,7 +75,9 @@ def schedule(kills: int, chance: random.Random) -> list[Strike]:
     chance.shuffle(named)
     named = named[: max(1, kills // 3)]
     left = max(0, kills - sum(len(strike.names) for strike in named))
-    strikes = [Strike(point=Point.RANDOM, names=(_EVERYONE[number % len(_EVERYONE)],)) for number in range(left)]
+    parts = itertools.cycle(temporal)
+    victims = itertools.islice(itertools.cycle(_EVERYONE), left)
+    strikes = [Strike(point=Point.RANDOM, names=(next(parts) if victim in TEMPORAL else victim,)) for victim in victims]
     chance.shuffle(strikes)
     total = len(strikes) + len(named)
     last = total - min(int(total * _LATE_SHARE), _MOST_LATE)

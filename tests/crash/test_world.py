@@ -57,3 +57,11 @@ def test_one_accepted_trigger_in_ten_loses_its_reply_and_one_call_in_twenty_is_r
     assert LOST_REPLIES == 0.10
     assert sum(REFUSALS.values()) == pytest.approx(0.05, abs=0.002)
     assert {rule["status"] for rule in rules if rule["action"] == "status"} == {429, 500, 502}
+
+
+def test_strikes_at_temporal_hit_each_of_its_processes_in_turn() -> None:
+    parts = ("postgres-1", "temporal-1", "temporal-history-1")
+    struck = Counter(name for strike in schedule(40, random.Random(7), parts) for name in strike.names)
+    alone = Counter(name for strike in schedule(40, random.Random(7)) for name in strike.names)
+    assert sum(struck[part] for part in parts) == alone["temporal-1"]
+    assert max(struck[part] for part in parts) - min(struck[part] for part in parts) <= 1

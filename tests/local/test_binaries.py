@@ -95,13 +95,29 @@ def test_a_build_fetches_no_other_compiler(machine: Path, monkeypatch: pytest.Mo
     assert (machine / "seen").read_text() == "local -buildvcs=false -mod=readonly\n"
 
 
-def test_every_module_of_the_tools_is_pinned_by_hash() -> None:
-    module = (toolchain.MODULE / "go.mod").read_text()
-    sums = {tuple(line.split()[:2]) for line in (toolchain.MODULE / "go.sum").read_text().splitlines()}
+@pytest.mark.parametrize(
+    ("folder", "tool", "version"),
+    [
+        ("", "k8s.io/kubernetes", toolchain.KUBERNETES_VERSION),
+        ("helm", "helm.sh/helm/v3", toolchain.HELM_VERSION),
+        ("temporal", "go.temporal.io/server", toolchain.TEMPORAL_VERSION),
+    ],
+)
+def test_every_module_of_the_tools_is_pinned_by_hash(folder: str, tool: str, version: str) -> None:
+    module = (toolchain.MODULE / folder / "go.mod").read_text()
+    sums = {tuple(line.split()[:2]) for line in (toolchain.MODULE / folder / "go.sum").read_text().splitlines()}
     replaced = dict(re.findall(r"^\t(\S+) => \S+ (\S+)$", module, re.MULTILINE))
     required = dict(re.findall(r"^\t(\S+) (v\S+)(?: // indirect)?$", module, re.MULTILINE))
-    assert required["k8s.io/kubernetes"] == toolchain.KUBERNETES_VERSION
+    assert required[tool] == version
     assert [name for name, version in required.items() if (name, replaced.get(name, version)) not in sums] == []
+
+
+def test_a_machine_without_postgres_is_named_the_package(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries, "_POSTGRES_FOLDER", machine / "postgresql")
+    with pytest.raises(LocalEnvironmentError, match=r"`initdb` is neither on PATH nor in .*apt-get install postgresql"):
+        binaries.find("initdb")
+    older, newer = (program(machine / "postgresql" / release / "bin" / "initdb") for release in ("14", "15"))
+    assert older != binaries.find("initdb") == newer
 
 
 def test_a_program_is_built_when_nothing_else_is_left(machine: Path) -> None:

@@ -11,6 +11,7 @@ from deploy.local.environment.accounts import make_accounts
 from deploy.local.environment.binaries import Report
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.kubernetes_server import KubernetesAccess, KubernetesServer
+from deploy.local.environment.multi_service import MultiServiceTemporal
 from deploy.local.environment.ports import KeptPorts, answers_http
 from deploy.local.environment.processes import Processes, ProcessSpec
 from deploy.local.environment.resources import apply_resources
@@ -25,6 +26,16 @@ INSTALLATION = "local"
 FOREIGN_PREFIXES = ("TEMPORAL_", "PILOTAGE_", "KUBECONFIG", "KUBERNETES_SERVICE_")
 # What `make up` uses when nobody else does: the ports that Temporal's own tools default to.
 TEMPORAL_PORT, TEMPORAL_UI_PORT = 7233, 8233
+TEMPORAL_VARIABLE = "LOCAL_TEMPORAL"
+DEVELOPMENT, POSTGRES = "development", "postgres"
+
+
+def runs_on_postgres() -> bool:
+    """Return whether Temporal is its own server on PostgreSQL. Raises LocalEnvironmentError for anything unknown."""
+    kind = os.environ.get(TEMPORAL_VARIABLE, "") or DEVELOPMENT
+    if kind not in (DEVELOPMENT, POSTGRES):
+        raise LocalEnvironmentError(f"TEMPORAL={kind} is unknown: {DEVELOPMENT} and {POSTGRES} are there")
+    return kind == POSTGRES
 
 
 def quiet(_line: str) -> None:
@@ -52,7 +63,10 @@ class LocalEnvironment:
         sandbox_arguments: Sequence[str] = (),
         report: Report = quiet,
     ) -> None:
-        """`process_environment` is added to our own processes' environment; `fsync` must be on to kill etcd safely."""
+        """`process_environment` is added to our own processes' environment; `fsync` must be on to kill etcd safely.
+
+        `LOCAL_TEMPORAL=postgres` has Temporal's own server run on PostgreSQL, instead of the development server.
+        """
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._report = report
@@ -72,17 +86,29 @@ class LocalEnvironment:
             report=report,
             port=self._kept.take("kube-apiserver-1"),
         )
-        self._temporal = TemporalServer(
-            directory=self.directory,
-            in_memory=temporal_in_memory,
-            ui=temporal_ui,
-            arguments=temporal_arguments,
-            stock=temporal_stock,
-            environment=inherited,
-            report=report,
-            port=self._kept.take("temporal-1", TEMPORAL_PORT if default_ports else None),
-            ui_port=self._kept.take("temporal-ui-1", TEMPORAL_UI_PORT if default_ports else None),
-        )
+        port = self._kept.take("temporal-1", TEMPORAL_PORT if default_ports else None)
+        self._temporal: TemporalServer | MultiServiceTemporal
+        if runs_on_postgres():
+            self._temporal = MultiServiceTemporal(
+                directory=self.directory,
+                arguments=temporal_arguments,
+                stock=temporal_stock,
+                environment=inherited,
+                report=report,
+                port=port,
+            )
+        else:
+            self._temporal = TemporalServer(
+                directory=self.directory,
+                in_memory=temporal_in_memory,
+                ui=temporal_ui,
+                arguments=temporal_arguments,
+                stock=temporal_stock,
+                environment=inherited,
+                report=report,
+                port=port,
+                ui_port=self._kept.take("temporal-ui-1", TEMPORAL_UI_PORT if default_ports else None),
+            )
         if default_ports:
             self._ports["sandbox-1"] = self._kept.take("sandbox-1", SANDBOX_PORT)
 
@@ -108,6 +134,15 @@ class LocalEnvironment:
     def temporal_address(self) -> str:
         """Host and port of the Temporal frontend."""
         return self._temporal.address
+
+    @property
+    def temporal_processes(self) -> tuple[str, ...]:
+        """The names of the processes that Temporal consists of, its database among them."""
+        return self._temporal.names
+
+    def dump_temporal(self) -> Mapping[str, str]:
+        """Return all that Temporal's database holds, as texts; empty where that is a file of the directory."""
+        return self._temporal.dump()
 
     @property
     def temporal_ui_url(self) -> str:
@@ -218,17 +253,22 @@ class LocalEnvironment:
                 self._kubernetes.write_files()
             if not self.running(etcd):
                 first.append(self._kubernetes.etcd())
-        if "temporal" in pieces and not self.running("temporal"):
-            first.append(self._temporal.spec())
+        temporal = self._temporal.phases() if "temporal" in pieces else iter(())
+        first += self._missing(next(temporal, ()))
         if "sandbox" in pieces and not self.running("sandbox"):
             first.append(self._sandbox())
-        # All at once, since nothing here needs another; the API server needs etcd.
+        # All at once, since nothing here needs another; the API server needs etcd, and Temporal's services a database.
         self._spawn(*first)
+        for phase in temporal:
+            self._spawn(*self._missing(phase))
         if "kubernetes" in pieces and not self.running(api_server):
             self._spawn(self._kubernetes.api_server())
         if "resources" in pieces:
             apply_resources(self.kubeconfig, self._report)
             self._accounts = make_accounts(self._kubernetes, self._report)
+
+    def _missing(self, specs: Sequence[ProcessSpec]) -> list[ProcessSpec]:
+        return [spec for spec in specs if not self.running(spec.name)]
 
     def _spawn(self, *specs: ProcessSpec) -> None:
         for spec in specs:

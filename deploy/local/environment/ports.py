@@ -74,6 +74,19 @@ def answers_http(
     return partial(_gets, address, authority, token, containing.encode())
 
 
+def accepts_connections(port: int) -> Probe:
+    """Return a probe that is true while something on this machine accepts connections on a port."""
+    return partial(_connects, port)
+
+
+def _connects(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def _gets(address: str, authority: Path | None, token: str | None, containing: bytes) -> bool:
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"} if token else {})
     context = ssl.create_default_context(cafile=str(authority)) if authority else None

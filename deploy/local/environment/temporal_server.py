@@ -1,6 +1,7 @@
 """A Temporal development server with the search attributes that our workflows set."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,14 @@ costs. Only a machine that stops loses the last of it."""
 FAIR: Mapping[str, str] = {"matching.enableFairness": "true"}
 """Tasks of a queue are handed out by fairness key in turn: by namespace, as our workflows set it."""
 
+_DYNAMIC = "--dynamic-config-value="
+
+
+def dynamic_values(ours: Mapping[str, str], arguments: Sequence[str]) -> dict[str, object]:
+    """Return the dynamic configuration that values of ours and arguments of a development server stand for."""
+    given = [one.removeprefix(_DYNAMIC).partition("=") for one in arguments if one.startswith(_DYNAMIC)]
+    return {name: json.loads(value) for name, value in [*ours.items(), *((name, value) for name, _, value in given)]}
+
 
 @dataclass(kw_only=True)
 class TemporalServer:
@@ -60,8 +69,20 @@ class TemporalServer:
         """The web interface's address; empty without one."""
         return f"http://127.0.0.1:{self.ui_port}" if self.ui else ""
 
-    def spec(self) -> ProcessSpec:
-        """Return how to start it."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its processes."""
+        return ("temporal-1",)
+
+    def dump(self) -> Mapping[str, str]:
+        """Return nothing: its database is a file, which may be read as it is."""
+        return {}
+
+    def phases(self) -> Iterator[Sequence[ProcessSpec]]:
+        """Yield what is to be started, one group after the other: each needs the one before to be ready."""
+        yield [self._spec()]
+
+    def _spec(self) -> ProcessSpec:
         attributes = [f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
         # Without the news fetch the UI asks nothing outside this machine.
         ui = [f"--ui-port={self.ui_port}", "--ui-disable-news-fetch"] if self.ui else ["--headless"]

@@ -1,4 +1,4 @@
-"""Build etcd, kube-apiserver, kubectl and helm from the pinned tool modules in `deploy/local`."""
+"""Build etcd, kube-apiserver, kubectl, helm and Temporal's server from the pinned tool modules in `deploy/local`."""
 
 import os
 import re
@@ -16,6 +16,7 @@ from deploy.local.environment.failures import LocalEnvironmentError
 
 KUBERNETES_VERSION = "v1.34.4"
 HELM_VERSION = "v3.19.5"
+TEMPORAL_VERSION = "v1.32.0"
 MODULE = Path(__file__).parent.parent
 
 
@@ -31,6 +32,8 @@ class ToolModule:
     """Measured cold on two cores; only for the line that says how long it will take."""
     linker_values: Mapping[str, str]
     """What a program says that it is, where its source does not."""
+    go: str = "1.24"
+    """The oldest Go that builds it."""
 
 
 _MAJOR, _MINOR, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
@@ -66,9 +69,19 @@ HELM = ToolModule(
         "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": _MINOR,
     },
 )
-_MODULES = (KUBERNETES, HELM)
+TEMPORAL = ToolModule(
+    directory=MODULE / "temporal",
+    version=f"temporal-{TEMPORAL_VERSION}",
+    packages={
+        "temporal-server": "go.temporal.io/server/cmd/server",
+        "temporal-sql-tool": "go.temporal.io/server/cmd/tools/sql",
+    },
+    minutes={"temporal-server": "10 minutes", "temporal-sql-tool": "3 minutes"},
+    linker_values={},
+    go="1.26",
+)
+_MODULES = (KUBERNETES, HELM, TEMPORAL)
 PROGRESS_SECONDS = 10.0
-GO_VERSION = "1.24"
 # https://go.dev/ref/mod: how the command words a module that it cannot reach, and a file whose hash is another.
 _UNREACHABLE = re.compile(
     r"dial tcp|no such host|i/o timeout|connection re(fused|set)|module lookup disabled|proxyconnect"
@@ -92,9 +105,9 @@ def build(program: str, target: Path, report: Callable[[str], None], *, without_
     no_archive = f"the envtest archive could not be fetched ({without_archive})" if without_archive else ""
     if go is None:
         missing = ", ".join(part for part in (f"`{program}` is not installed", no_archive) if part)
-        advice = f"{_ways_out(program)}, or install Go {GO_VERSION} or newer"
+        advice = f"{_ways_out(program)}, or install Go {module.go} or newer"
         raise LocalEnvironmentError(f"{missing}, and there is no `go` to build it with: {advice}")
-    version = module.version.removeprefix(f"{program}-")
+    version = module.version.rpartition("-")[2]
     about = f"building {program} {version} once, about {module.minutes[program]} on two cores"
     report("; ".join(part for part in (about, no_archive) if part))
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{program}-") as scratch:
@@ -113,7 +126,10 @@ def _explain(program: str, lines: Sequence[str]) -> str:
     """Say in one line what is wrong with the machine; anything else is the compiler's to say."""
     causes = (
         (_TAMPERED, f"a Go module of {program} is not the one that go.sum pins: correct GOPROXY, or clean its cache"),
-        (_TOO_OLD, f"`go` is too old to build {program}: install Go {GO_VERSION} or newer, or {_ways_out(program)}"),
+        (
+            _TOO_OLD,
+            f"`go` is too old to build {program}: install Go {module_of(program).go} or newer, or {_ways_out(program)}",
+        ),
         (
             _UNREACHABLE,
             f"the Go modules of {program} could not be fetched: connect this machine or name a reachable GOPROXY; "
