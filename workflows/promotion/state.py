@@ -181,6 +181,10 @@ class Hop:
     results: dict[str, ApplicationResult] = field(default_factory=dict)
     wave: int | None = None
     wave_started: datetime | None = None
+    looked_at: datetime | None = None
+    """When the wave was looked at last."""
+    unseen: bool = False
+    """Whether that look could not show what has not arrived, or a write found no system: the deadline stands still."""
     in_wave: bool = False
     """Whether the wave is at work; else Promoting is at a boundary, where a hold takes effect."""
     failing_since: datetime | None = None

@@ -1,5 +1,6 @@
 """Writes and syncs that are lost, forbidden for a while, or left undone: repeated within limits, and always said."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ from activities.models.delivery import Observation, SyncApplicationInput, WriteO
 from activities.models.status import NO_ACTION, State
 from tests.workflows.promotion.world import FAST, MINE, OLD, World, promotion_in
 from tests.worlds.played import Played
+from tests.worlds.refusals import unread
 from tests.worlds.stage import now
 
 STAGED = "web-staging-0"
@@ -102,6 +104,45 @@ async def test_a_sync_window_is_waited_for_and_stops_the_deadline(played: Played
         await run.handle.signal("poke")
         await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
         assert world.status.promotions[0].result == "Promoted"
+
+
+@dataclass
+class Dark(Contested):
+    """A world whose target cannot be read for a while, which begins with our sync."""
+
+    away: bool = False
+
+    @activity.defn
+    async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
+        if not self.synced:
+            self.away = True
+        return await super().sync_application(request)
+
+    def observations(self, environment: str) -> tuple[Observation, ...]:
+        found = super().observations(environment)
+        if not self.away or environment != "staging":
+            return found
+        return tuple(replace(one, failure=unread("answered 503", passing=True)) for one in found)
+
+
+async def test_the_deadline_stands_still_while_argocd_is_away_and_nothing_claims_that_it_works(played: Played) -> None:
+    async with promotion_in(Dark, played) as (world, start):
+        world.hurry(3)
+        await start()
+        await world.eventually(lambda: world.away)
+        await world.publish("staging")
+        began = now()
+        while now() - began < timedelta(seconds=8):
+            await asyncio.sleep(0.5)
+            await world.publish("staging")
+        waiting = world.status.waiting_for
+        assert waiting is not None
+        assert (world.status.state, waiting.reason_code, waiting.until) == (State.PROMOTING, "Unavailable", None)
+        assert "503" in waiting.observed
+        world.away = False
+        await world.publish("staging")
+        await world.until(State.READY_TO_PROMOTE, reason="AwaitingPromote")
+        assert [one.result for one in world.status.promotions] == ["Promoted"]
 
 
 async def test_what_is_written_and_never_synced_is_recorded_as_such_with_the_reason(played: Played) -> None:

@@ -111,6 +111,14 @@ def next_wave(hop: Hop, deployments: Sequence[DeploymentSpec]) -> Wave | None:
     return None
 
 
+def unseen(hop: Hop, wave: Sequence[DeploymentSpec], observed: Mapping[str, Observation]) -> bool:
+    """Return whether a system that is away keeps a wave from being seen, or from being written."""
+    failures = [hop.write_failure] + [
+        one.failure for one in map(observed.get, (spec.name for spec in wave if spec.name not in hop.results)) if one
+    ]
+    return any(failure is not None and (failure.kind.passing or failure.kind.ours) for failure in failures)
+
+
 def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
     """Return the next act."""
     arrived: dict[str, ApplicationResult] = {}
@@ -154,7 +162,7 @@ def decide(hop: Hop, facts: Facts, now: datetime) -> Act:
     if strange:
         return Act(step=Step.DIVERGE, arrived=arrived, lost=lost, diverged=strange)
     found = Act(step=Step.WRITE if behind else Step.WAIT, arrived=arrived, lost=lost, behind=behind, lines=lines)
-    if now >= facts.until and not hop.blocked:
+    if now >= facts.until and not (hop.blocked or hop.unseen):
         error = f"not delivered within {facts.timeout}: {found.message}"
         return Act(step=Step.FAIL, arrived=arrived, lost=lost, lines=lines, error=error)
     return found

@@ -29,7 +29,7 @@ from activities.models.status import State
 from crds.reasons.events import EventReason
 from crds.reasons.trackers import ApplicationOutcome, RecordResult, TrackerReason
 from workflows.promotion.rules import comparison, following, records, remedies, waves
-from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave, forget_write_failure
+from workflows.promotion.rules.boundaries import begin_wave, deadline, end_wave, forget_write_failure, note_look
 from workflows.promotion.rules.comparison import Comparison
 from workflows.promotion.rules.waves import Act, Facts, Step, Wave
 from workflows.promotion.run import PromotionRun
@@ -142,6 +142,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
     hindered: dict[str, WriteResult] = {}
     keys = {one.name: waves.sync_key(ctx.request, hop, one) for one in wave}
     since: datetime | None = None
+    longest = 2 * max(ctx.timings.delivery_refresh, ctx.timings.compare_maximum)
     pauses = Backoff(initial=ctx.timings.compare_initial, maximum=ctx.timings.compare_maximum)
     while True:
         # Taken before anything is awaited: what changes meanwhile must wake the wait below.
@@ -149,6 +150,7 @@ async def _deliver(ctx: PromotionRun, hop: Hop, view: EnvironmentView, wave: Seq
         raced, seen = ctx.look(commands=True), ctx.look(view.name, commands=True)
         observed = await _observe(ctx, hop, since=since)
         await ctx.relate(hop.round.artifacts if hop.round else (), list(observed.values()))
+        note_look(hop, workflow.now(), unseen=waves.unseen(hop, wave, observed), longest=longest)
         facts = Facts(
             wave=wave,
             observed=observed,
@@ -220,7 +222,9 @@ async def _wait(
     """
     left = max(deadline(hop, view, workflow.now()) - workflow.now(), timedelta(milliseconds=100))
     quiet = max((hop.write_after or workflow.now()) - workflow.now(), timedelta(0))
-    at_most = min(max(pauses.pause, quiet) if again else ctx.timings.delivery_refresh, left)
+    at_most = max(pauses.pause, quiet) if again else ctx.timings.delivery_refresh
+    if not hop.unseen:
+        at_most = min(at_most, left)
     if hop.awaited:
         at_most = following.awaited_pause(hop.blocked_since, workflow.now())
     elif hop.blocked:
