@@ -25,6 +25,7 @@ from activities.models.configuration import (
 )
 from activities.models.tracking import Component, RepositoryView
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
+from activities.refusals import note_read
 from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
@@ -53,7 +54,7 @@ async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str
     what = f"{kind.definition.kind}/{name}"
     where = f" in namespace {namespace}" if namespace else ""
     try:
-        return kind.from_wire(await kubernetes.get(resource_of(kind.definition), namespace, name))
+        resource = kind.from_wire(await kubernetes.get(resource_of(kind.definition), namespace, name))
     except ApiNotFound:
         message = f"{kind.definition.kind} `{name}` does not exist{where}: create it, or fix the name that refers to it"
         raise ReferenceMissing(what, MissingReason.NOT_FOUND, message) from None
@@ -61,6 +62,8 @@ async def read_resource(kubernetes: Kubernetes, kind: type[Kind], namespace: str
         fields = tuple(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
         message = f"{kind.definition.kind} `{name}`{where} is not valid"
         raise ReferenceMissing(what, MissingReason.INVALID, message, fields=fields) from None
+    note_read(resource)
+    return resource
 
 
 def view_repository(repository: GitRepository) -> RepositoryView:

@@ -17,6 +17,7 @@ from activities.models.failures import Failure, FailureKind
 from activities.models.tracking import TrackerRef
 from activities.ports import ReferenceMissing
 from activities.redaction import reading_secrets, redact
+from activities.refusals import note_failure
 from activities.slots import slot_of
 from crds.api.ports import ApiError, ApiForbidden, ApiInvalid
 from providers.callers import calling_for
@@ -100,6 +101,7 @@ def kind_of(error: Exception) -> FailureKind:
 def failure_from(error: Exception) -> Failure:
     """Return what an error means as a value that may leave the process."""
     kind = kind_of(error)
+    note_failure(kind)
     if isinstance(error, ReferenceMissing):
         fields = f" ({'; '.join(error.fields[:FIELDS_KEPT])})" if error.fields else ""
         return Failure(kind=kind, object=error.what, message=bounded(error.message + fields))

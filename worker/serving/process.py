@@ -26,6 +26,7 @@ from worker.opening.resources import ClusterOpener, open_clients
 from worker.opening.server_endpoints import follow_endpoints
 from worker.serving.clock import ClockOff, ClockWatch
 from worker.serving.deadlines import ActivityDeadline
+from worker.serving.refusals import RefusalChecks
 from worker.serving.registry import PROMOTIONS, WORKFLOWS, Activity, Dependencies, build_activities
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
@@ -38,6 +39,7 @@ from worker.temporal.connect import (
     create_telemetry,
     ensure_search_attributes,
 )
+from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.sandbox import require_no_context, workflow_runner
 from worker.tracing import configure_tracing
@@ -94,7 +96,13 @@ def build_worker(client: Client, settings: Settings, queue: str, activities: Seq
         task_queue=name,
         activities=activities,
         max_concurrent_activities=slots,
-        interceptors=[ActivityDeadline(), SharedSlots(slots)],
+        interceptors=[
+            ActivityDeadline(),
+            SharedSlots(slots),
+            RefusalChecks(
+                TemporalCredentialChecks(client=client, installation=settings.installation, timings=settings.timings),
+            ),
+        ],
         graceful_shutdown_timeout=grace,
     )
 
