@@ -21,6 +21,7 @@ from activities.models.delivery import (
     WriteResult,
 )
 from activities.ports import ResourceOpener
+from activities.spans import describe_delivery
 
 _WRITTEN = "the write is ours"
 """Word of an attempt to the next one."""
@@ -50,7 +51,7 @@ class ArgoCDActivities(DeliveryActivities):
         """
         if (refused := await self._refused(request.namespace, request.deployment)) is not None:
             return DeliverApplicationResult(written=refused)
-        order = order_of(request.sync, expected=request.expected)
+        order = _described(request.sync, expected=request.expected)
         written = _counted("update", order, await self._writer.write(order))
         if not written.stands:
             return DeliverApplicationResult(written=written)
@@ -73,13 +74,18 @@ class ArgoCDActivities(DeliveryActivities):
         """Start one sync after a re-read that still shows our write and nothing that the artifact lacks."""
         if (refused := await self._refused(request.namespace, request.deployment)) is not None:
             return refused
-        order = order_of(request)
+        order = _described(request)
         return _counted("sync", order, await self._writer.start(order))
 
     async def _refused(self, namespace: str, deployment: DeploymentSpec) -> WriteResult | None:
         """Return why nothing is written, or synced, of a repository that is only observed by now."""
         named = deployment.repository and await self._connections.observed(namespace, deployment.repository)
         return observed_only(deployment.name, named) if named else None
+
+
+def _described(request: SyncApplicationInput, *, expected: str = "") -> Order:
+    describe_delivery(environment=request.environment, deployment=request.deployment.name, key=request.key)
+    return order_of(request, expected=expected)
 
 
 def order_of(request: SyncApplicationInput, *, expected: str = "") -> Order:

@@ -42,6 +42,7 @@ from activities.models.testing import (
 )
 from activities.parts import Parts
 from activities.ports import MissingReason, ReferenceMissing, ResourceOpener
+from activities.spans import poll_span, trigger_span
 from activities.trigger_attempts import RoundSending, ServerClock, TriggerAttempts
 from crds.rules.substitution import SubstitutionError, render
 from providers.callers import polling
@@ -201,6 +202,14 @@ class CiActivities(TestRunActivities):
     async def _find_or_create(
         self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
     ) -> TriggerTestResult:
+        with trigger_span(request) as span:
+            result = await self._find_else_create(request, sending, clock)
+            span.started(result.run)
+        return result
+
+    async def _find_else_create(
+        self, request: TriggerTestInput, sending: TriggerAttempts, clock: ServerClock
+    ) -> TriggerTestResult:
         if request.repository and (name := await self._connections.observed(request.namespace, request.repository)):
             text = "it has `mode: Observe`, so that no test is started: set `mode: Act`"
             raise ReferenceMissing(f"GitRepository/{name}", MissingReason.INVALID, text)
@@ -278,10 +287,13 @@ def _rendered(request: TriggerTestInput) -> dict[str, str]:
 
 
 async def _read(runs: TestRuns, ref: RunRef, clock: ServerClock) -> RunReport:
-    try:
-        return _to_report(ref, await runs.read(ref.job, _to_run(ref, clock)))
-    except ProviderError as error:
-        return _unread(ref, failure_from(error))
+    with poll_span(ref) as span:
+        try:
+            report = _to_report(ref, await runs.read(ref.job, _to_run(ref, clock)))
+        except ProviderError as error:
+            report = _unread(ref, failure_from(error))
+        span.read(report)
+    return report
 
 
 def _unread(ref: RunRef, failure: Failure) -> RunReport:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import structlog
 import temporalio.activity
 import temporalio.workflow
+from opentelemetry import trace
 
 from activities.redaction import PLACEHOLDER, redact
 from crds.texts.log_line import in_margin, one_record
@@ -34,6 +35,15 @@ def add_workflow_context(_logger: object, _method: str, event: Event) -> Event:
     elif temporalio.workflow.in_workflow():
         workflow = temporalio.workflow.info()
         _add_ids(event, workflow.workflow_id, workflow.run_id)
+    return event
+
+
+def add_trace_context(_logger: object, _method: str, event: Event) -> Event:
+    """Name the trace and the span that a line belongs to, where one is recorded."""
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event.setdefault("trace_id", f"{context.trace_id:032x}")
+        event.setdefault("span_id", f"{context.span_id:016x}")
     return event
 
 
@@ -108,6 +118,7 @@ def configure_logs(*, style: Literal["console", "json"], level: str) -> None:
         structlog.stdlib.ExtraAdder(),
         _drop_temporal_extra,
         add_workflow_context,
+        add_trace_context,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,

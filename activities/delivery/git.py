@@ -9,6 +9,7 @@ from activities.metrics import Count, count
 from activities.models.configuration import DeploymentSpec, WriteKind
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten
 from activities.ports import ResourceOpener
+from activities.spans import describe_delivery
 from providers.errors import ProviderMisconfigured
 
 
@@ -35,6 +36,11 @@ class GitDelivery:
             gates=request.gates,
             retried=request.retried,
             prepares=request.prepares,
+        )
+        describe_delivery(
+            environment=request.variables.get("targetEnvironment", ""),
+            deployment=", ".join(one.name for one in request.deployments),
+            key=request.key,
         )
         writer = self._writers[_kind_of(request.deployments)]
         written = await writer.write(order)

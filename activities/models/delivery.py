@@ -174,6 +174,8 @@ class SyncApplicationInput:
     """Revisions that may run before our sync: those that the artifact contains."""
     insist: bool = False
     """Sync also where auto-sync is on: it did not begin by itself."""
+    environment: str = ""
+    """Environment that the artifact goes to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +190,7 @@ class DeliverApplicationInput:
     key: str
     allowed: tuple[str, ...] = ()
     insist: bool = False
+    environment: str = ""
 
     @property
     def write(self) -> UpdateApplicationInput:
@@ -210,6 +213,7 @@ class DeliverApplicationInput:
             key=self.key,
             allowed=self.allowed,
             insist=self.insist,
+            environment=self.environment,
         )
 
 

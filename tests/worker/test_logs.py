@@ -7,13 +7,15 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from activities.redaction import reading_secrets
 from tests.worker.speaking import SpeakingWorkflow
-from worker.logs import configure_logs, tracker_of
+from worker.logs import add_trace_context, configure_logs, tracker_of
 from worker.temporal.sandbox import workflow_runner
 
 pytestmark = pytest.mark.usefixtures("logs_restored")
@@ -109,3 +111,11 @@ def test_no_credential_reaches_a_line(style: str, capsys: pytest.CaptureFixture[
     for secret in ("s3cr3t", "plain-text-token", "pass-word-1", "p4ssw0rd", "abcdefghijkl"):
         assert secret not in text
     assert "failed" in text
+
+
+def test_a_line_within_a_span_names_its_trace(spans: InMemorySpanExporter) -> None:
+    with trace.get_tracer("test").start_as_current_span("work") as span:
+        line = add_trace_context(None, "info", {"event": "done"})
+    assert line["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert add_trace_context(None, "info", {"event": "done"}) == {"event": "done"}
+    assert len(spans.get_finished_spans()) == 1

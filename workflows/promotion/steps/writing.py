@@ -40,6 +40,7 @@ async def write(
         key=key,
         allowed=_allowed(ctx, hop, artifact, observation),
         insist=hop.attempt > 0 or one.name in hop.repeats,
+        environment=hop.policy.target,
     )
     try:
         if observation.written == artifact.revision:
