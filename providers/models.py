@@ -88,8 +88,7 @@ class NewCommit:
     message: str
     edits: tuple[FileEdit, ...]
     begins: bool = False
-    """Whether the branch does not exist yet and begins at the expected head; only where the host can, see
-    Capabilities."""
+    """Whether the branch does not exist yet and begins at the expected head."""
 
 
 class DeploymentState(StrEnum):
@@ -284,8 +283,6 @@ class Capabilities:
     """Characters of a label's name; the host refuses a longer one."""
     commit_statuses: bool = True
     deployment_records: bool = False
-    begins_branches: bool = False
-    """Whether a commit may begin a branch, as pull requests for our own edits need."""
     html: bool = True
     """Whether comments may hold HTML; where not, people see its tags."""
     comment_limit: int = 65_536

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from activities.delivery.file_edits import Edit, commit_message, marked
-from activities.delivery.file_plans import LOG, Plan, holds_nothing_else
+from activities.delivery.file_plans import LOG, Plan, holds_nothing_else, plan
 from activities.delivery.proposals import Proposed, awaited, led_elsewhere, merge, not_merged, refused, show_gates
 from activities.delivery.seam import Order
 from activities.models.configuration import GitWriteSpec
@@ -30,7 +30,7 @@ _KEY_CHARACTERS = 16
 async def propose(host: ScmHost, order: Order, git: GitWriteSpec, edits: Sequence[Edit], base: Plan) -> Proposed:
     """Bring the edits that `base` lacks into a pull request. Raises ProviderConflict where a branch moved meanwhile."""
     branches, changes = host.branches, host.changes
-    if branches is None or changes is None or not host.capabilities.begins_branches:
+    if branches is None or changes is None:
         return Proposed(result=refused(f"GitRepository {git.repository} is at a host where none is opened yet"))
     known = order.proposal
     opened = await host.pull_requests.get(known.number) if known is not None else None
@@ -68,15 +68,29 @@ async def _begun(branches: Branches, order: Order, _git: GitWriteSpec, edits: Se
 async def _found(branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit], _base: Plan) -> str:
     """Return the head of our branch where it is our one commit, of an attempt whose reply was lost; else nothing.
 
-    Its key is no proof: others read it there.
+    Its key is no proof: others read it there. A branch that began, and has no commit yet, gets it.
     """
     branch = branch_of(order)
     head, *earlier = await branches.log(branch, 2)
     beneath = {one.sha for one in await branches.log(git.branch, LOG)}
+    if head.sha in beneath:
+        return await _continued(branches, order, git, edits)
     if not earlier or earlier[0].sha not in beneath or not marked(head.message, order.key):
         return ""
-    where = f"branch {branch} of GitRepository {git.repository}"
+    where = _where(order, git)
     return head.sha if await holds_nothing_else(branches, where, edits, head.sha, on=earlier[0].sha) else ""
+
+
+async def _continued(branches: Branches, order: Order, git: GitWriteSpec, edits: Sequence[Edit]) -> str:
+    """Make the commit of a branch that an attempt began; the branch that is written may have moved since."""
+    begun = await plan(branches, branch_of(order), _where(order, git), edits, order.key)
+    message = commit_message(edits, order.variables, order.key)
+    wanted = NewCommit(branch=branch_of(order), expected_head=begun.head, message=message, edits=begun.changed)
+    return await branches.commit(wanted)
+
+
+def _where(order: Order, git: GitWriteSpec) -> str:
+    return f"branch {branch_of(order)} of GitRepository {git.repository}"
 
 
 async def _changes_only(host: ScmHost, number: int, edits: Sequence[Edit]) -> bool:

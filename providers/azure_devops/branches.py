@@ -1,11 +1,13 @@
 """Branches and files of one Azure DevOps repository."""
 
+from collections.abc import Callable
 from functools import partial
 
 from providers.azure_devops import wire, wire_branches
 from providers.azure_devops.calls import AzureDevOpsCalls
+from providers.documents import Document
 from providers.errors import ProviderError, ProviderMalformed
-from providers.messages import ListBound
+from providers.messages import ListBound, Reply
 from providers.models import BranchCommit, NewCommit
 from providers.reading import read
 
@@ -45,10 +47,16 @@ class AzureDevOpsBranches:
         return None
 
     async def commit(self, wanted: NewCommit) -> str:
+        if wanted.begins:
+            request = wire_branches.create_branch(self._calls.repository, wanted.branch, wanted.expected_head)
+            await self._read(await self._calls.call(request), wire_branches.read_created_branch)
         existing = frozenset([edit.path for edit in wanted.edits if await self._exists(edit.path, wanted)])
         reply = await self._calls.call(wire_branches.push(self._calls.repository, wanted, existing))
+        return await self._read(reply, wire_branches.read_push)
+
+    async def _read(self, reply: Reply, reader: Callable[[Document], str]) -> str:
         try:
-            return await read(reply, partial(wire_branches.read_push, reply.document()))
+            return await read(reply, partial(reader, reply.document()))
         except ProviderError as error:
             raise self._calls.shown(error) from None
 

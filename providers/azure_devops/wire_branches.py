@@ -1,6 +1,7 @@
 """Branches, commits and files as pure functions."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import replace
 
 from providers.azure_devops.wire import BRANCHES, items_of, request
@@ -14,6 +15,8 @@ MESSAGE_LIMIT_BYTES = 64 * 1024
 _LOG_LIMIT = 100
 _CONTINUATION = "x-ms-continuationtoken"
 _TOKEN_CHARACTERS = 1000
+_NOTHING = "0" * 40
+"""In the place of the commit that a branch was at before it began."""
 _STALE = frozenset({"staleOldObjectId", "forcePushRequired"})
 
 
@@ -118,12 +121,32 @@ def read_push(value: Document) -> str:
 
     https://learn.microsoft.com/en-us/rest/api/azure/devops/git/refs/update-refs#gitrefupdatestatus
     """
-    for update in documents(value, "refUpdates"):
+    _prove_moved(documents(value, "refUpdates"))
+    commits = documents(value, "commits")
+    return required_text(commits[0] if commits else {}, "commitId")
+
+
+def create_branch(repository: str, branch: str, head: str) -> Request:
+    """Begin a branch, which must not exist, at a commit.
+
+    https://learn.microsoft.com/en-us/rest/api/azure/devops/git/refs/update-refs
+    """
+    update = {"name": f"{BRANCHES}{branch}", "oldObjectId": _NOTHING, "newObjectId": head}
+    return request("POST", f"{repository}/refs", "create-branch", json=[update])
+
+
+def read_created_branch(value: Document) -> str:
+    """Return where the branch began. Raises as `read_push` does."""
+    updates = documents(value, "value")
+    _prove_moved(updates)
+    return required_text(updates[0] if updates else {}, "newObjectId")
+
+
+def _prove_moved(updates: Iterable[Document]) -> None:
+    for update in updates:
         status = text(update, "updateStatus", default="succeeded")
         if status != "succeeded" or update.get("success") is False:
             raise _refused_update(status, text(update, "customMessage"))
-    commits = documents(value, "commits")
-    return required_text(commits[0] if commits else {}, "commitId")
 
 
 def _refused_update(status: str, why: str) -> ProviderError:

@@ -150,7 +150,7 @@ class GiteaHost:
 
     def __init__(self, *, credential: Credential, calls: GiteaCalls) -> None:
         self._calls = calls
-        self.capabilities = Capabilities(label_limit=wire.LABEL_LIMIT, begins_branches=True)
+        self.capabilities = Capabilities(label_limit=wire.LABEL_LIMIT)
         self.pull_requests = GiteaPullRequests(calls)
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls

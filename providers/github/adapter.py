@@ -201,7 +201,7 @@ class GitHubHost:
     ) -> None:
         scope = f"{base_url} {fingerprint(credential)} "
         self._calls = calls
-        self.capabilities = Capabilities(label_case=False, deployment_records=True, begins_branches=True)
+        self.capabilities = Capabilities(label_case=False, deployment_records=True)
         self.pull_requests = GitHubPullRequests(calls, http.memory(RememberedPulls), scope)
         self.pull_request_lists = ConditionalLists(
             calls.call, request=partial(wire_lists.list_pulls, calls.repository), reader=wire_lists.read_pulls

@@ -163,7 +163,6 @@ class GitLabHost:
             label_limit=merge_requests.LABEL_LIMIT,
             deployment_records=True,
             comment_limit=notes.NOTE_LIMIT,
-            begins_branches=True,
         )
         self.pull_requests = GitLabMergeRequests(calls)
         self.pull_request_lists = ConditionalLists(

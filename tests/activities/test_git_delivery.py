@@ -66,7 +66,7 @@ class Host:
     shown: list[tuple[str, str, StatusState]] = field(default_factory=list)
     hides: bool = False
     """Whether the credential may set no statuses."""
-    capabilities: Capabilities = field(default_factory=lambda: Capabilities(begins_branches=True))
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
     @property
     def branches(self) -> "Host":
@@ -532,12 +532,9 @@ async def test_a_merge_that_is_not_made_yet_is_awaited_with_the_reason_that_is_s
     assert (await propose(host, proposal, auto_merge=True))[0].outcome is WriteOutcome.DONE
 
 
-async def test_no_pull_request_is_opened_where_the_branch_holds_the_artifact_or_the_host_begins_no_branch() -> None:
+async def test_no_pull_request_is_opened_where_the_branch_holds_the_artifact() -> None:
     host = host_of(web=NEW)
     assert (await propose(host))[0].outcome is WriteOutcome.ALREADY
-    host = host_of(web=OLD)
-    host.capabilities = Capabilities()
-    assert (await propose(host))[0].outcome is WriteOutcome.REFUSED
     assert host.pulls == []
 
 

@@ -103,9 +103,6 @@ async def test_a_commit_is_made_once_with_its_key(world: World) -> None:
 async def test_a_pull_request_shows_the_gates_and_its_tested_head_is_merged(world: World) -> None:
     before = world.main
     result, proposal = await deliver(world, GitVia.PULL_REQUEST)
-    if not world.host.capabilities.begins_branches:
-        assert (result.outcome, world.main) == (WriteOutcome.REFUSED, before)
-        return
     assert (result.outcome, world.main) == (WriteOutcome.AWAITED, before)
     assert proposal is not None
     opened = world.repository.pulls[proposal.number]
@@ -116,3 +113,16 @@ async def test_a_pull_request_shows_the_gates_and_its_tested_head_is_merged(worl
     assert (merged.outcome, world.text) == (WriteOutcome.DONE, KUSTOMIZATION.format(name="web", revision=NEW))
     assert (await world.host.pull_requests.get(proposal.number)).state is ChangeState.MERGED
     assert len(world.repository.pulls) == 2
+
+
+async def test_a_branch_that_an_attempt_began_gets_its_commit(world: World) -> None:
+    """At some hosts to begin a branch is a call of its own, behind which a worker may be killed."""
+    before = world.main
+    world.repository.graph.branches["pilotage/prod/k1"] = before
+    result, proposal = await deliver(world, GitVia.PULL_REQUEST)
+    assert (result.outcome, world.main) == (WriteOutcome.AWAITED, before)
+    assert proposal is not None
+    commit = world.repository.graph.commits[proposal.head_sha]
+    assert (commit.parents, commit.tree[FILE]) == ((before,), KUSTOMIZATION.format(name="web", revision=NEW))
+    merged, _ = await deliver(world, GitVia.PULL_REQUEST, proposal, auto_merge=True)
+    assert merged.outcome is WriteOutcome.DONE

@@ -36,6 +36,7 @@ _ROUTES: tuple[tuple[str, str, Action], ...] = (
     ("PATCH", f"{_PULL}/threads/{{thread}}/comments/{{comment}}", threads.change_comment),
     ("POST", f"{_PULL}/threads/{{thread}}/comments/{{comment}}/likes", threads.like_comment),
     ("GET", "/refs", files.list_refs),
+    ("POST", "/refs", files.update_refs),
     ("GET", "/items", files.read_item),
     ("POST", "/pushes", files.push),
     ("GET", "/commits", commits.list_commits),

@@ -11,6 +11,7 @@ from deploy.local.sandbox.replies import Json, Reply
 
 _BRANCHES = "refs/heads/"
 _REFS_ON_A_PAGE = 2
+_NOTHING = "0" * 40
 
 
 def list_refs(call: Call) -> Reply:
@@ -35,6 +36,22 @@ def read_item(call: Call) -> Reply:
     if query.get("$format") == "octetStream":
         return Reply(body=text.encode(), content_type="application/octet-stream")
     return Reply(body={"gitObjectType": "blob", "commitId": sha, "path": path})
+
+
+def update_refs(call: Call) -> Reply:
+    """Begin branches; the answer is good even where one is refused, and says so."""
+    call.want("GenericContribute")
+    repository = call.repository()
+    results: list[Json] = []
+    for update in call.body if isinstance(call.body, list) else []:
+        name = str(update.get("name", ""))
+        branch, head = name.removeprefix(_BRANCHES), known(repository, str(update.get("newObjectId", "")))
+        begins = update.get("oldObjectId") == _NOTHING and branch not in repository.graph.branches
+        if begins:
+            repository.graph.branches[branch] = head
+        status = "succeeded" if begins else "staleOldObjectId"
+        results.append({**update, "success": begins, "updateStatus": status})
+    return listed(results)
 
 
 def push(call: Call) -> Reply:

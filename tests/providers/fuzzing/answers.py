@@ -269,6 +269,7 @@ AZURE_DEVOPS = _routes({
     r"GET .*/refs": {"value": [
         {"name": "refs/heads/main", "objectId": OLDER}, {"name": "refs/heads/proposed", "objectId": SHA},
     ]},
+    r"POST .*/refs": {"value": [{"name": "refs/heads/new", "newObjectId": OLDER, "success": True}]},
     r"GET .*/items": Answer(headers={"content-type": "application/octet-stream"}, body=b"a: 1\n"),
     r"POST .*/refusing/.*/pushes": {"refUpdates": [{"success": False, "updateStatus": "staleOldObjectId"}]},
     r"POST .*/pushes": Answer(status=201, body={"commits": [{"commitId": SHA}], "refUpdates": [{"success": True}]}),

@@ -284,6 +284,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "azureDevOps.branches.log": lambda http: branches(azure_devops(http)).log("main", 20),
     "azureDevOps.branches.read": lambda http: branches(azure_devops(http)).read("deploy/a.yaml", SHA),
     "azureDevOps.branches.commit": lambda http: branches(azure_devops(http)).commit(COMMIT),
+    "azureDevOps.branches.commit.begins": lambda http: branches(azure_devops(http)).commit(
+        replace(COMMIT, branch="new", begins=True)
+    ),
     "azureDevOps.branches.commit.refused": lambda http: refused(
         branches(azure_devops(http, project="refusing")).commit(COMMIT)
     ),
