@@ -23,6 +23,7 @@ DELETED_SIGNAL = "deleted"
 VERDICT_SIGNAL = "verdict"
 FAULT_SIGNAL = "fault"
 DRIFT_SIGNAL = "drift"
+TRACKER_GONE_SIGNAL = "tracker_gone"
 PROGRESS_QUERY = "progress"
 
 SEARCH_STATE = "PilotageState"

@@ -16,6 +16,8 @@ from crds.v1alpha1.tracker_status import TERMINAL_STATES
 
 MONITORS = resource_of(DriftMonitor.definition)
 TRACKERS = resource_of(PullRequestTracker.definition)
+NOTHING = DriftNotice(drifted=False)
+"""What is shown where nothing is watched any more."""
 _TERMINAL = frozenset(str(state) for state in TERMINAL_STATES)
 
 
@@ -23,6 +25,9 @@ async def present(
     kubernetes: Kubernetes, connections: ResourceOpener, request: PresentDriftInput
 ) -> PresentDriftResult:
     """Show it, or return what the promotion is to show."""
+    if request.gone is not None:
+        await _show(connections, request, request.gone.repository, request.gone.number, NOTHING)
+        return PresentDriftResult(notice=NOTHING)
     try:
         tracker = await kubernetes.get(TRACKERS, request.namespace, request.tracker)
     except ApiNotFound:
@@ -37,14 +42,18 @@ async def present(
     if not (over or request.ended):
         ref = TrackerRef(namespace=request.namespace, name=request.tracker, uid=metadata["uid"], attempt=attempt)
         return PresentDriftResult(promotion=ref, notice=notice)
-    repository = await connections.repository(request.namespace, spec["repositoryRef"]["name"])
-    if repository.mode is RepositoryMode.OBSERVE:
-        return PresentDriftResult(notice=notice)
-    marker = f"{request.installation}/{request.namespace}/{request.tracker}"
-    await show_drift(
-        repository.host, int(spec["number"]), marker, notice, repository.show, prefix=repository.label_prefix
-    )
+    await _show(connections, request, spec["repositoryRef"]["name"], int(spec["number"]), notice)
     return PresentDriftResult(notice=notice)
+
+
+async def _show(
+    connections: ResourceOpener, request: PresentDriftInput, name: str, number: int, notice: DriftNotice
+) -> None:
+    repository = await connections.repository(request.namespace, name)
+    if repository.mode is RepositoryMode.OBSERVE:
+        return
+    marker = f"{request.installation}/{request.namespace}/{request.tracker}"
+    await show_drift(repository.host, number, marker, notice, repository.show, prefix=repository.label_prefix)
 
 
 def notice_of(monitors: tuple[Document, ...]) -> DriftNotice:

@@ -52,6 +52,8 @@ class DriftWorkflowInput:
     syncs: tuple["OpenSync", ...] = ()
     """Syncs that are still to be requested."""
     cursor: str = ""
+    gone: tuple["GoneTracker", ...] = ()
+    """Deleted trackers whose pull requests show drift still."""
     history_limit: int = 500
 
 
@@ -200,6 +202,15 @@ class DriftNotice(Bounded):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GoneTracker(Bounded):
+    """A deleted tracker: what its monitors said goes from its pull request."""
+
+    name: Short
+    repository: Short
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PresentDriftInput:
     """Show on a tracker's pull request what all its monitors say."""
 
@@ -208,6 +219,8 @@ class PresentDriftInput:
     tracker: str
     ended: bool = False
     """Whether its promotion was found to have ended, whatever the status says by then."""
+    gone: GoneTracker | None = None
+    """The tracker, where it was deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from activities.models.drift import (
     CreateDriftMonitorsInput,
     Drift,
     DriftReading,
+    GoneTracker,
     InstanceRef,
     LookForDriftInput,
     LookForDriftResult,
@@ -440,6 +441,20 @@ async def test_a_finished_pull_request_gets_a_label_and_a_part_of_its_comment_an
     assert world.scm.label_names == ["theirs"]
     assert "Drift" not in world.scm.stored_comments[0].body
     assert world.scm.stored_comments[0].body.startswith("### Pilotage: Completed\n\n<!--")
+
+
+async def test_a_deleted_tracker_leaves_nothing_of_drift_on_its_pull_request() -> None:
+    world = World()
+    finished(world)
+    world.scm.label_names.append("theirs")
+    await world.watched(health="Degraded")
+    await world.show()
+    await present(world)
+    gone = GoneTracker(name=TRACKER.name, repository="web", number=412)
+    request = PresentDriftInput(installation="main", namespace="shop", tracker=TRACKER.name, gone=gone)
+    await ActivityEnvironment().run(world.activities.present_drift, request)
+    assert world.scm.label_names == ["theirs"]
+    assert "Drift" not in world.scm.stored_comments[0].body
 
 
 async def test_what_nobody_can_tell_leaves_the_label_as_it_is() -> None:

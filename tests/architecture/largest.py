@@ -407,6 +407,7 @@ COUNTS: dict[str, int] = {
     "DriftWorkflowInput.pending": DRIFT_READINGS,
     "DriftWorkflowInput.silent": DRIFT_SILENCES,
     "DriftWorkflowInput.owed": DRIFT_OWED,
+    "DriftWorkflowInput.gone": DRIFT_OWED,
     "DriftWorkflowInput.syncs": DRIFT_OWED,
     "PromotionState.unwatched": UNWATCHED_KEPT,
     "labels": 100,

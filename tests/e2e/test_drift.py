@@ -76,6 +76,9 @@ def test_a_moved_revision_is_shown_and_cleared_and_a_silent_argo_cd_is_unknown(s
     assert "ArgoCDInstance/argocd" in unknown["observed"]
     until_said(drifting, drifted=False)
 
+    drifting.deploy("staging", PREVIOUS_SHA)
+    until_labelled(drifting, True)
     name = monitor(drifting)["metadata"]["name"]
     drifting.kubectl("delete", "prt", "web-412", "--wait=false")
     until(lambda: monitor(drifting), lambda seen: not seen, f"{name} goes with its tracker", DEADLINE_SECONDS)
+    until_labelled(drifting, False)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models.credential_checks import CheckedResource
-from activities.models.drift import InstanceRef
+from activities.models.drift import GoneTracker, InstanceRef
 from activities.models.promotion import Command, CommandAnswer
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef, TrackerSpec
@@ -26,6 +26,7 @@ from crds.api.ports import (
     SecretData,
     WatchEvent,
 )
+from crds.api.reflector import Key
 from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.watcher.entries import FINALIZER
 
@@ -175,6 +176,14 @@ class FakeDriftLooks:
 
     async def poke(self, instance: InstanceRef) -> None:
         self.told.append(("poke", instance))
+
+    async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
+        self.told.append((f"clear {tracker.repository} {tracker.number}", instance))
+
+
+async def no_drift(_instance: Key, _tracker: GoneTracker) -> None:
+    """Stand for what clears drift, where nothing drifted."""
+    raise AssertionError("nothing drifted")
 
 
 class FakeKubernetes:

@@ -8,7 +8,7 @@ import pytest
 from activities.models.tracking import TrackerRef
 from crds.api.ports import Document
 from crds.api.reflector import Key, ObjectChange
-from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, running_status, tracker_document
+from tests.watcher.fakes import NOW, FakeKubernetes, FakePromotions, no_drift, running_status, tracker_document
 from worker.temporal.outcomes import WorkflowState
 from worker.watcher.entries import FINALIZER, TrackerEntry, read_tracker
 from worker.watcher.trackers import ENDING_LOOK, STALL_LOOK, TRACKERS, TrackerController
@@ -28,6 +28,7 @@ class Scene:
             kubernetes=self.kubernetes,
             promotions=self.promotions,
             find=lambda key: self.entry if key == KEY else None,
+            clear_drift=no_drift,
             clock=lambda: self.now,
         )
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from activities.drift.publishing import DriftStatuses
 from activities.models.drift import InstanceRef
 from crds.api.ports import resource_of
@@ -106,14 +108,23 @@ def test_monitors_are_counted_by_what_they_say() -> None:
     assert scene.controller.count("OutOfSync") == 0
 
 
-async def test_a_tracker_takes_its_own_monitors_with_it() -> None:
-    kubernetes = FakeKubernetes()
+@pytest.mark.parametrize(("kind", "cleared"), [("OutOfSync", ["clear web 412"]), (None, [])])
+async def test_a_tracker_takes_its_own_monitors_with_it(kind: str | None, cleared: list[str]) -> None:
+    scene = Scene()
+    kubernetes = scene.kubernetes
     deleting = tracker_document(uid="uid-1", deleting=datetime(2026, 1, 1, tzinfo=UTC))
     kubernetes.put(TRACKERS, deleting)
-    kubernetes.put(MONITORS, document("own"))
-    kubernetes.put(MONITORS, document("taken-over", tracker_uid="uid-2"))
+    kubernetes.put(MONITORS, document("own", **({"kind": kind} if kind else {})))
+    kubernetes.put(MONITORS, document("taken-over", tracker_uid="uid-2", kind="OutOfSync"))
     entry = read_tracker(deleting)
-    controller = TrackerController(kubernetes=kubernetes, promotions=FakePromotions(), find=lambda _key: entry)
+    controller = TrackerController(
+        kubernetes=kubernetes,
+        promotions=FakePromotions(),
+        find=lambda _key: entry,
+        clear_drift=scene.controller.clear,
+    )
     await controller.reconcile(Key("shop", "web-412"))
     left = [name for (plural, _, name) in kubernetes.objects if plural == MONITORS.plural]
     assert left == ["taken-over"]
+    # What its pull request shows of them goes as well.
+    assert scene.looks.told == [(what, INSTANCE) for what in cleared]

@@ -3,7 +3,7 @@
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import Document
 from crds.api.reflector import Key, ObjectChange
-from tests.watcher.fakes import FakePromotions
+from tests.watcher.fakes import FakePromotions, no_drift
 from tests.watcher.samples import tracker
 from worker.watcher.entries import TrackerEntry, read_tracker
 from worker.watcher.trackers import TRACKERS, TrackerController
@@ -17,7 +17,9 @@ class Scene:
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
         self.api, self.namespace = api, namespace
         self.seen: dict[Key, TrackerEntry] = {}
-        self.controller = TrackerController(kubernetes=api, promotions=FakePromotions(), find=self.seen.get)
+        self.controller = TrackerController(
+            kubernetes=api, promotions=FakePromotions(), find=self.seen.get, clear_drift=no_drift
+        )
 
     async def write(self, name: str, state: str, environment: str) -> Document:
         status = {"status": {"state": state, "environment": environment, "attempt": 1}}

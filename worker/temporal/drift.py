@@ -12,13 +12,14 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 
-from activities.models.drift import DriftWorkflowInput, InstanceRef
+from activities.models.drift import DriftWorkflowInput, GoneTracker, InstanceRef
 from activities.models.tracking import Timings
 from worker.temporal.calls import CALL_TIMEOUT, starting
 from workflows.identity import (
     DRIFT_WORKFLOW,
     POKE_SIGNAL,
     SEARCH_NAMESPACE,
+    TRACKER_GONE_SIGNAL,
     Queues,
     drift_workflow_id,
     fairness_key,
@@ -44,6 +45,10 @@ class TemporalDriftLooks:
     async def poke(self, instance: InstanceRef) -> None:
         """Have it look soon; start the workflow where none runs."""
         await self._start(instance, start_signal=POKE_SIGNAL)
+
+    async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
+        """Have what drifted taken from a deleted tracker's pull request; start the workflow where none runs."""
+        await self._start(instance, start_signal=TRACKER_GONE_SIGNAL, start_signal_args=[tracker])
 
     async def _start(self, instance: InstanceRef, **options: Any) -> None:
         request = DriftWorkflowInput(installation=self._installation, instance=instance, timings=self._timings)

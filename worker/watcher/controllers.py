@@ -71,8 +71,15 @@ class Watcher:
         self._commands: list[Reflector[CommandEntry]] = []
         self._monitors: list[Reflector[MonitorEntry]] = []
         self._declared: dict[type[Resource], list[Reflector[Resource]]] = {}
+        self.drift = DriftController(
+            looks=drift, statuses=drift_statuses, declared=self.declared, has_synced=lambda: self.has_synced
+        )
         self.trackers = TrackerController(
-            kubernetes=kubernetes, promotions=promotions, find=self.find_tracker, on_lost=self._lost
+            kubernetes=kubernetes,
+            promotions=promotions,
+            find=self.find_tracker,
+            on_lost=self._lost,
+            clear_drift=self.drift.clear,
         )
         self.verification = CommandVerification(kubernetes, unverified=commands_unverified)
         self.commands = CommandExecutor(
@@ -95,9 +102,6 @@ class Watcher:
             checks=connections, declared=self.declared, has_synced=lambda: self.has_synced
         )
         self.repositories = RepositorySyncController(syncs=repositories, declared=self.declared)
-        self.drift = DriftController(
-            looks=drift, statuses=drift_statuses, declared=self.declared, has_synced=lambda: self.has_synced
-        )
         self._build()
 
     @property

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from activities.drift.publishing import DriftStatuses
-from activities.models.drift import InstanceRef, PublishDriftInput, Silence
+from activities.models.drift import GoneTracker, InstanceRef, PublishDriftInput, Silence
 from activities.models.failures import BriefFailure, FailureKind
 from crds.api.ports import resource_of
 from crds.api.reflector import Key, ObjectChange
@@ -29,6 +29,9 @@ class DriftLooks(Protocol):
 
     async def poke(self, instance: InstanceRef) -> None:
         """Have it look soon; start the workflow where none runs."""
+
+    async def clear(self, instance: InstanceRef, tracker: GoneTracker) -> None:
+        """Have what drifted taken from a deleted tracker's pull request."""
 
 
 class DriftController:
@@ -84,6 +87,12 @@ class DriftController:
             self._news.add(change.key)
             self.queue.add(change.key)
 
+    async def clear(self, instance: Key, tracker: GoneTracker) -> None:
+        """Have what drifted taken from a deleted tracker's pull request, by who looked at an instance for it."""
+        found = self._declared(ArgoCDInstance).get(instance)
+        if found is not None:
+            await self._looks.clear(_reference(instance, found), tracker)
+
     async def handle(self, key: Key) -> timedelta | None:
         """Have one instance looked at, or say of its monitors that there is none."""
         if not self._monitors.get(key):
@@ -96,13 +105,17 @@ class DriftController:
         if found is None:
             await self._statuses.write(_missing(key))
             return None
-        instance = InstanceRef(namespace=key.namespace, name=key.name, uid=found.metadata.uid or "")
+        instance = _reference(key, found)
         if key in self._news:
             await self._looks.poke(instance)
             self._news.discard(key)
         else:
             await self._looks.ensure(instance)
         return None
+
+
+def _reference(key: Key, instance: Resource) -> InstanceRef:
+    return InstanceRef(namespace=key.namespace, name=key.name, uid=instance.metadata.uid or "")
 
 
 def _missing(key: Key) -> PublishDriftInput:

@@ -11,12 +11,13 @@ Commands are carried out by `commands.py`; the status comes from the workflow th
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from activities.models.drift import GoneTracker
 from crds.api.ports import ApiConflict, ApiForbidden, ApiNotFound, Document, EventTarget, Kubernetes, resource_of
-from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions
+from crds.api.publishing import WATCHER_MANAGER, WantedCondition, publish_conditions, status_of
 from crds.api.reflector import Key, ObjectChange
 from crds.conditions import ConditionType
 from crds.reasons.conditions import ConditionReason
@@ -61,6 +62,7 @@ class TrackerController:
         promotions: Promotions,
         find: Callable[[Key], TrackerEntry | None],
         on_lost: Callable[[], None] = lambda: None,
+        clear_drift: Callable[[Key, GoneTracker], Awaitable[None]],
         workers: int = 8,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -68,6 +70,7 @@ class TrackerController:
         self._promotions = promotions
         self._find = find
         self._on_lost = on_lost
+        self._clear_drift = clear_drift
         self._clock = clock
         self._told_deleted: set[str] = set()
         """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
@@ -251,11 +254,16 @@ class TrackerController:
     async def _delete_monitors(self, entry: TrackerEntry) -> None:
         """Delete what watches the tracker's change, before it goes: a cluster may collect orphans much later.
 
-        One that a newer promotion takes over meanwhile is left to it.
+        What it shows on the pull request goes as well: nobody would know of it any more. One that a newer promotion
+        takes over meanwhile is left to it.
         """
         page = await self._kubernetes.list_all(
             MONITORS, entry.namespace, label_selector=f"{MonitorLabel.TRACKER}={entry.uid}"
         )
+        drifted = next((one for one in page.items if status_of(one).get("kind")), None)
+        if drifted is not None:
+            gone = GoneTracker(name=entry.name, repository=entry.repository, number=entry.number)
+            await self._clear_drift(Key(entry.namespace, drifted["spec"]["instanceRef"]["name"]), gone)
         for one in page.items:
             metadata = one["metadata"]
             with suppress(ApiNotFound, ApiConflict):

@@ -10,6 +10,7 @@ from activities.models.budgets import DRIFT_OWED
 from activities.models.delivery import WriteOutcome
 from activities.models.drift import (
     DriftWorkflowInput,
+    GoneTracker,
     LookForDriftInput,
     LookForDriftResult,
     OpenSync,
@@ -20,11 +21,13 @@ from activities.models.drift import (
 from workflows import policies
 from workflows.drift import pacing, rules
 from workflows.drift.presentation import DriftProgress, details
+from workflows.failures import failure_of
 from workflows.identity import (
     DRIFT_SIGNAL,
     DRIFT_WORKFLOW,
     POKE_SIGNAL,
     PROGRESS_QUERY,
+    TRACKER_GONE_SIGNAL,
     Queues,
     promotion_workflow_id,
 )
@@ -49,6 +52,7 @@ class DriftWorkflow:
         self._owed = list(start.owed)
         self._syncs = list(start.syncs)
         self._cursor = start.cursor
+        self._gone = list(start.gone)
         self._ancestry = KnownAncestry()
         self._poked = False
         self._monitors = 0
@@ -61,8 +65,9 @@ class DriftWorkflow:
         while True:
             if not again:
                 self._poked = False
+            await self._clear()
             look = await self._look(again)
-            if look is not None and (look.gone or not (again or look.monitors or self._poked)):
+            if look is not None and (look.gone or not (again or look.monitors or self._poked or self._gone)):
                 return
             if look is not None:
                 await self._take(look, again)
@@ -78,6 +83,12 @@ class DriftWorkflow:
     @workflow.signal(name=POKE_SIGNAL, description="Something may have changed: look soon")
     def poke(self) -> None:
         """Look soon."""
+        self._poked = True
+
+    @workflow.signal(name=TRACKER_GONE_SIGNAL, description="A tracker was deleted: take what drifted from its change")
+    def tracker_gone(self, tracker: GoneTracker) -> None:
+        """Take what drifted from the pull request of a deleted tracker."""
+        self._gone = [*self._gone, tracker][-DRIFT_OWED:]
         self._poked = True
 
     @workflow.query(name=PROGRESS_QUERY, description="What the last look found")
@@ -183,12 +194,28 @@ class DriftWorkflow:
                 workflow.logger.warning("drift of %s cannot be shown", tracker, exc_info=error)
                 self._owed.append(tracker)
 
+    async def _clear(self) -> None:
+        """Take what drifted from the pull requests of deleted trackers; a host that is away is tried again later."""
+        gone, self._gone = self._gone, []
+        for tracker in gone:
+            config = policies.drift_signal(self._queues, self._start.timings, summary=f"show drift of {tracker.name}")
+            request = replace(self._presentation_of(tracker.name), gone=tracker)
+            try:
+                await workflow.execute_activity_method(DriftActivities.present_drift, request, **config)
+            except ActivityError as error:
+                workflow.logger.warning("drift of %s stays shown", tracker.name, exc_info=error)
+                if failure_of(error).kind.passing:
+                    self._gone.append(tracker)
+
+    def _presentation_of(self, tracker: str) -> PresentDriftInput:
+        return PresentDriftInput(
+            installation=self._start.installation, namespace=self._start.instance.namespace, tracker=tracker
+        )
+
     async def _present_one(self, tracker: str) -> None:
         """Show it on the pull request, or have the promotion show it as long as that goes on."""
         config = policies.drift_signal(self._queues, self._start.timings, summary=f"show drift of {tracker}")
-        request = PresentDriftInput(
-            installation=self._start.installation, namespace=self._start.instance.namespace, tracker=tracker
-        )
+        request = self._presentation_of(tracker)
         answer = await workflow.execute_activity_method(DriftActivities.present_drift, request, **config)
         one = answer.promotion
         if one is None:
@@ -244,4 +271,5 @@ class DriftWorkflow:
             owed=tuple(self._owed),
             syncs=tuple(self._syncs),
             cursor=self._cursor,
+            gone=tuple(self._gone),
         )

@@ -19,6 +19,7 @@ from activities.models.drift import (
     CreateDriftMonitorsResult,
     Drift,
     DriftReading,
+    GoneTracker,
     InstanceRef,
     LookForDriftInput,
     LookForDriftResult,
@@ -113,7 +114,7 @@ class World(DriftActivities, DriftStatusActivities):
     async def present_drift(self, request: PresentDriftInput) -> PresentDriftResult:
         if self.refusals:
             self.refusals -= 1
-            raise ApplicationError("the host is away", non_retryable=True)
+            raise ApplicationError("the host is away", type=FailureKind.UNAVAILABLE, non_retryable=True)
         self.presented.append(request.tracker)
         return PresentDriftResult()
 
@@ -238,6 +239,17 @@ async def test_it_ends_with_the_last_monitor_and_a_new_one_begins_it_again(tempo
         await world.port(CALM).poke(INSTANCE)
         await world.until(lambda: len(world.looks) > seen)
         assert (await world.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_deleted_tracker_is_cleared_before_the_last_look_however_often_the_host_is_away(
+    temporal_server: str,
+) -> None:
+    async with served(temporal_server) as world:
+        world.monitors, world.refusals = 0, 2
+        await world.port().clear(INSTANCE, GoneTracker(name="web-412", repository="web", number=412))
+        await world.handle.result()
+        assert world.presented == ["web-412"]
+        assert len(world.looks) == 3
 
 
 async def test_a_poke_brings_the_next_look_forward(temporal_server: str) -> None:
