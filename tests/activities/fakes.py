@@ -49,6 +49,7 @@ from providers.ports import (
     DeploymentRecords,
     Deployments,
     PullRequestChanges,
+    ScmHost,
     Steering,
     TestRuns,
 )
@@ -475,7 +476,7 @@ WEB = RepositoryView(
 class FakeConnections:
     """Open the fakes; what is None is missing."""
 
-    scm: FakeScm | None = None
+    scm: ScmHost | None = None
     runs: TestRuns | None = None
     argocd: Deployments | None = None
     view: RepositoryView = WEB

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,11 +22,16 @@ from activities.models.repository_sync import (
 from activities.models.tracking import PullRequestState
 from activities.repository_sync import RepositorySyncs
 from crds.api.ports import ApiForbidden, ApiResource, Document
+from deploy.local.sandbox import seed
+from deploy.local.sandbox.server import running_sandbox
 from providers.errors import ProviderNotFound, ProviderUnavailable
+from providers.http import HttpClients, HttpOptions
 from providers.models import Capabilities, ChangeState, HostPullRequest
+from providers.ports import ScmHost
 from providers.pull_request_lists import ListedPullRequest
 from tests.activities.cluster import Cluster, shop
 from tests.activities.fakes import NEW, NOON, OLD, FakeConnections, FakeReceivers, FakeScm, FakeSink
+from tests.providers.hosts import github
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DISCOVERY: dict[str, Any] = {"baseBranches": [{"baseBranch": "main", "environment": "dev"}]}
@@ -81,6 +86,8 @@ class Scene:
 
     cluster: Mortal = field(default_factory=mortal)
     scm: FakeScm = field(default_factory=FakeScm)
+    host: ScmHost | None = None
+    """What is asked in the place of the fake."""
     receivers: FakeReceivers = field(default_factory=FakeReceivers)
     now: datetime = NOON
     cursor: ListCursor = field(default_factory=lambda: ListCursor(since=NOON - DAY))
@@ -125,7 +132,7 @@ class Scene:
         """Look once; without `keep` as if the answer had been lost."""
         syncs = RepositorySyncs(
             self.cluster.port(),
-            FakeConnections(scm=self.scm),
+            FakeConnections(scm=self.host or self.scm),
             self.receivers,
             FakeSink(),
             clock=lambda: self.now,
@@ -266,6 +273,31 @@ async def test_another_discovery_is_looked_for_among_all_pull_requests(scene: Sc
     await scene.looks()
     assert scene.trackers == {1, 2, 9}
     assert (await scene.look()).unchanged
+
+
+async def test_ten_thousand_old_pull_requests_at_github_are_listed_once_and_cost_no_quota_again(scene: Scene) -> None:
+    matching = (17, 1234, 5000, 9998, 10_000)
+    clients = HttpClients(HttpOptions(allow_http=True, allowed_hosts=("127.0.0.1",)))
+    async with running_sandbox() as sandbox:
+        github_state = sandbox.state.github
+        repository = github_state.repositories[seed.REPOSITORY]
+        sides = {"head": {"ref": "umbrellas", "sha": seed.HEAD_SHA}, "base": {"ref": "main", "sha": seed.PREVIOUS_SHA}}
+        for number in range(1, 10_001):
+            merged = {"merged": True, "merge_sha": seed.MERGE_SHA} if number not in matching else {}
+            age = 50 * DAY.total_seconds() + 60 * (10_000 - number)
+            github_state.add_pull(repository, {"number": number, "age_seconds": age, **sides, **merged})
+        scene.host = github(clients, base=f"{sandbox.url}/github", token=seed.GITHUB_TOKEN)
+        scene.now = datetime.now(UTC)
+        scene.discover(mergedWithin="168h")
+        results = await scene.looks()
+        listed_calls = [one["status"] for one in sandbox.state.journal.entries(system="github")]
+        assert (scene.trackers, set(listed_calls)) == (set(matching), {200})
+        assert len(listed_calls) == sum(one.calls for one in results) <= 110
+        # The first look at what changed since asks for a shorter page.
+        idle = [await scene.look() for _ in range(4)][1:]
+        asked = [one["status"] for one in sandbox.state.journal.entries(system="github")]
+        assert (asked[len(listed_calls) + 1 :], [one.unchanged for one in idle]) == ([304] * 3, [True] * 3)
+        await clients.aclose()
 
 
 async def test_a_look_whose_answer_was_lost_makes_nothing_twice(scene: Scene) -> None:

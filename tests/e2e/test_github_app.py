@@ -1,5 +1,6 @@
 """A GitHub App instead of a token: proved, used for everything, and fixed without a restart."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -8,6 +9,7 @@ import pytest
 from deploy.local.sandbox import seed
 from tests.e2e.cluster import Document
 from tests.e2e.conftest import OpenShop
+from tests.e2e.counting import until_counted
 from tests.e2e.shop import Shop, until
 from tests.providers.apps import GitHubApp, github_app
 
@@ -48,6 +50,14 @@ def test_a_promotion_by_an_app_shows_a_wrong_key_goes_on_with_the_right_one_and_
     assert 1 <= len(mints) <= 4
     assert len(opened.journal("github")) > len(mints)
     _tells_no_secret(opened)
+    # Refused ones and those for tokens too: whatever GitHub was asked otherwise than by the token of the other shops.
+    until_counted(opened, lambda: [one for one in opened.sandbox.journal() if _is_of_app(one)])
+
+
+def _is_of_app(call: Document) -> bool:
+    of_token = hashlib.sha256(f"Bearer {seed.GITHUB_TOKEN}".encode()).hexdigest()
+    # Runs of workflows are counted as calls to a CI system.
+    return call["system"] == "github" and call["auth_sha256"] != of_token and "/actions/" not in call["path"]
 
 
 def _give_key(shop: Shop, app: GitHubApp) -> None:

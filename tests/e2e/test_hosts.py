@@ -2,18 +2,16 @@
 
 from contextlib import closing
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.demo.hosts import GITHUB, HOSTS
 from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.cluster import Cluster, Document
+from tests.e2e.counting import until_counted
 from tests.e2e.shop import Shop, until
 
 NUMBER = 412
-WORKERS = ("worker-1", "worker-2")
 
 
 @pytest.mark.parametrize("host", list(HOSTS))
@@ -37,30 +35,13 @@ def test_a_change_is_promoted_to_prod_and_its_pull_request_shows_it(
         # What was shown was asked of this host, and nothing of another one.
         assert shop.journal(HOSTS[host].system)
         assert shop.journal(GITHUB) == []
-        until(
-            lambda: (len(_calls(shop, host)) - calls_before, _counted(shop)),
-            lambda seen: seen[0] == seen[1] > 0,
-            "every call is counted once",
-            30,
-        )
+        until_counted(shop, lambda: _calls(shop, host)[calls_before:])
 
 
 def _calls(shop: Shop, host: str) -> list[Document]:
     """Return what the host was asked, by the journal; its pipelines are none of an SCM host."""
     asked = [one for one in shop.sandbox.journal() if one["system"] == HOSTS[host].system]
     return [one for one in asked if "/pipeline" not in one["path"]]
-
-
-def _counted(shop: Shop) -> int:
-    """Return how many calls the workers counted for the shop's repository and its host."""
-    pages = [httpx.get(f"{shop.environment.http_url(one)}/metrics", trust_env=False).text for one in WORKERS]
-    families = [family for page in pages for family in text_string_to_metric_families(page)]
-    return sum(
-        round(sample.value)
-        for family in families
-        for sample in family.samples
-        if sample.name == "scm_calls_total" and sample.labels["git_repository_namespace"] == shop.namespace
-    )
 
 
 def _check_shown(shop: Shop, host: str, pull: Document) -> None:

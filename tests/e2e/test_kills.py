@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from activities.models.state_labels import STATES_BY_LABEL
 from deploy.local.environment.assembly import LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA
 from tests.e2e.conftest import OpenShop
@@ -48,12 +49,20 @@ def mortal(local: LocalEnvironment) -> Iterator[LocalEnvironment]:
 
 
 def test_both_workers_are_killed_while_tests_run_and_one_comes_back(shop: OpenShop, mortal: LocalEnvironment) -> None:
-    opened = _testing(shop("kill-workers"))
+    killed = shop("kill-workers")
+    # An earlier state's label stays as long as nobody answers: who shows labels is killed between add and remove.
+    silence = killed.script("github", r"DELETE .*/labels/", "hang", seconds=SECONDS)
+    opened = _testing(killed, label="pilotage/awaiting-sync")
+    until(lambda: _state_labels(opened), lambda seen: len(seen) > 1, "one was added, and the other is there", SECONDS)
     for name in WORKERS:
         mortal.kill(name)
+    opened.unscript(silence)
+    assert _state_labels(opened) == {"pilotage/awaiting-sync", "pilotage/testing"}
     _tests_end(opened)
     mortal.restart("worker-2")
     assert _end_of(opened) == ONCE
+    until(lambda: _state_labels(opened), lambda seen: seen == {"pilotage/completed"}, "one label is left", SECONDS)
+    assert "feature" in opened.pull()["labels"]
 
 
 def test_the_watcher_is_killed_and_the_promotion_goes_on_without_it(shop: OpenShop, mortal: LocalEnvironment) -> None:
@@ -84,11 +93,17 @@ def test_the_api_server_is_killed_and_restarted(shop: OpenShop, mortal: LocalEnv
     assert _end_of(opened) == ONCE
 
 
-def _testing(opened: Shop) -> Shop:
+def _state_labels(opened: Shop) -> set[str]:
+    return set(opened.pull()["labels"]) & set(STATES_BY_LABEL)
+
+
+def _testing(opened: Shop, *, label: str = "") -> Shop:
     """Apply the samples, without a person on the way, and wait until all tests of the first hop run: until they are
     told to end, so that whatever is killed is killed meanwhile."""
     opened.document("PromotionPolicy", "staging-to-prod")["spec"]["autoPromote"] = True
     opened.open()
+    if label:
+        opened.sandbox.post("/_github/label", {"repo": f"acme/{opened.name}", "number": 412, "add": [label]})
     for job in JOBS:
         opened.job(job, duration_seconds=LONG_SECONDS)
     opened.apply_all()
