@@ -9,7 +9,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from deploy.local.environment.assembly import LocalEnvironment
-from tests.bench import scaling, tenants, waiting
+from tests.bench import scaling, tenants, waiting, watched
 from tests.bench.costs import measure_costs
 from tests.bench.drifting import measure_drift
 from tests.bench.killing import measure_kill
@@ -104,10 +104,13 @@ async def _tenants(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
             yield row
 
 
-async def _drift(_plan: Plan, _directory: Path, _say: Say) -> AsyncIterator[Row]:
-    """Need no server: many monitors and one Argo CD are played in a process of their own."""
+async def _drift(plan: Plan, directory: Path, say: Say) -> AsyncIterator[Row]:
+    """Play many monitors and one Argo CD in a process of their own, and then have as many on real servers."""
     for row in await measure_drift():
         yield row
+    async with staged(directory, watched.SCENE, say, timings=watched.TIMINGS, stock=plan.stock) as stage:
+        for row in await watched.measure_watched(stage, say):
+            yield row
 
 
 ACTS: Mapping[str, Act] = {
