@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from activities.delivery.observers import EachObserver
 from activities.delivery.seam import Observer
 from activities.full_revisions import FullRevisions
 from activities.models.delivery import ReadDeploymentsInput, ReadDeploymentsResult
 from activities.ports import ResourceOpener
-from activities.reading import READING, ArgoCDObserver
+from activities.reading import READING
 from activities.rights import with_rights
 
 
@@ -16,7 +17,7 @@ class DeploymentReads:
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._revisions = FullRevisions(connections)
-        self._observer: Observer = ArgoCDObserver(connections)
+        self._observer: Observer = EachObserver(connections)
 
     async def read(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         """Read the deployments, in their order; what one of them lacks is its observation's problem."""

@@ -1,7 +1,7 @@
 """Read an Environment for one repository: selectors resolved, references proved, the first missing thing named."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from activities.delivery.flux_specs import brought_by_flux
 from activities.failures import describe, failure_from, kind_of
 from activities.models.budgets import VIEW_BYTES
 from activities.models.configuration import (
@@ -30,7 +31,7 @@ from activities.shared_applications import SharedApplications
 from crds.api.ports import ApiNotFound, Kubernetes, resource_of
 from crds.resource import Resource
 from crds.rules.shared_applications import split_name
-from crds.v1alpha1.deployment import ArgoCDWrite, BranchWrite, Deployment, GitWrite, Write
+from crds.v1alpha1.deployment import ArgoCDDeployment, ArgoCDWrite, BranchWrite, Deployment, GitWrite, Write
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import GitRepository, RepositoryMode
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
@@ -131,23 +132,26 @@ class EnvironmentReader:
         for deployment, component, names in zip(ours, components, resolved, strict=True):
             # What nobody writes is observed.
             write = to_write_spec(environment.write_of(deployment)) if acts else None
+            spec = _to_spec(deployment, repository, component, write)
             if isinstance(names, Exception):
-                found.append(_unresolved(_to_spec(deployment, repository, component, write, ""), deployment, names))
+                found.append(_unresolved(spec, deployment, names))
+            elif deployment.flux is not None:
+                found.append(brought_by_flux(spec, environment, deployment, deployment.flux, repository))
             else:
-                found += [_to_spec(deployment, repository, component, write, name) for name in names]
+                found += [_of_application(spec, deployment, name) for name in names]
         found = [await self._with_own_project(environment, one) for one in await self._shared.mark(environment, found)]
-        spec = environment.spec
+        place = environment.spec
         view = EnvironmentView(
             name=environment.metadata.name,
-            final=spec.final,
-            vars=dict(spec.vars),
-            delivery_timeout=spec.delivery_timeout,
+            final=place.final,
+            vars=dict(place.vars),
+            delivery_timeout=place.delivery_timeout,
             deployments=tuple(sorted(found, key=lambda one: (one.wave, one.name))),
-            wave_pause=spec.wave_pause,
+            wave_pause=place.wave_pause,
             generation=environment.metadata.generation,
-            url=spec.url or "",
-            teams={str(one.verb): one.scm_team for one in spec.commands},
-            notify=spec.notify,
+            url=place.url or "",
+            teams={str(one.verb): one.scm_team for one in place.commands},
+            notify=place.notify,
         )
         self._bound(view)
         return view
@@ -203,15 +207,15 @@ class EnvironmentReader:
         """
         found: dict[str, Sequence[str] | ReferenceMissing | ProviderError] = {}
 
-        async def ask(instance: str, ours: Sequence[Deployment]) -> None:
+        async def ask(instance: str, ours: Sequence[tuple[Deployment, ArgoCDDeployment]]) -> None:
             silent: ProviderError | None = None
             until = asyncio.get_running_loop().time() + RESOLVING.total_seconds()
-            for one in ours:
+            for one, argocd in ours:
                 try:
-                    if silent is not None and one.argocd.selector is not None:
+                    if silent is not None and argocd.selector is not None:
                         raise silent
                     async with asyncio.timeout_at(until):
-                        found[one.name] = await self._applications(one)
+                        found[one.name] = await self._applications(one, argocd)
                 except TimeoutError:
                     message = f"ArgoCDInstance/{instance} answered not within {RESOLVING.total_seconds():.0f} s"
                     found[one.name] = silent = ProviderUnavailable(message, status=504)
@@ -221,14 +225,12 @@ class EnvironmentReader:
                         # The others of this instance would wait for the same.
                         silent = error
 
-        instances = dict.fromkeys(one.argocd.instance_ref.name for one in deployments)
         async with asyncio.TaskGroup() as group:
-            for name in instances:
-                group.create_task(ask(name, [one for one in deployments if one.argocd.instance_ref.name == name]))
-        return [found[one.name] for one in deployments]
+            for name, ours in _by_instance(deployments).items():
+                group.create_task(ask(name, ours))
+        return [(one.flux.application,) if one.flux is not None else found[one.name] for one in deployments]
 
-    async def _applications(self, deployment: Deployment) -> Sequence[str]:
-        argocd = deployment.argocd
+    async def _applications(self, deployment: Deployment, argocd: ArgoCDDeployment) -> Sequence[str]:
         # Opening proves the instance and its Secret also where no selector asks the server.
         port = await self._connections.deployments(self._request.namespace, argocd.instance_ref.name)
         if argocd.selector is None:
@@ -252,7 +254,7 @@ class EnvironmentReader:
 def deployment_named(
     environment: Environment, repository: GitRepository, name: str, application: str
 ) -> DeploymentSpec | None:
-    """Return one deployment as it is declared now; None where the environment has no such one of this repository.
+    """Return one deployment of Argo CD as it is declared now; None where the environment has no such one.
 
     One that a selector stands for is named `deployment/application`.
     """
@@ -260,10 +262,13 @@ def deployment_named(
     for one in environment.spec.deployments:
         if one.name != name.partition("/")[0] or one.repository_ref.name != repository.metadata.name:
             continue
+        if one.argocd is None:
+            return None
         component = next((each for each in view.components if each.name == one.component), view.components[0])
         # What nobody writes is observed.
         acts = repository.spec.mode is RepositoryMode.ACT
-        return _to_spec(one, view, component, to_write_spec(environment.write_of(one)) if acts else None, application)
+        spec = _to_spec(one, view, component, to_write_spec(environment.write_of(one)) if acts else None)
+        return _of_application(spec, one, application)
     return None
 
 
@@ -324,8 +329,8 @@ def _unresolved(
     spec: DeploymentSpec, deployment: Deployment, error: ReferenceMissing | ProviderError
 ) -> DeploymentSpec:
     """Return the spec of a deployment that lacks something; one that names its application is read anyway."""
-    if deployment.argocd.application:
-        return replace(spec, application=deployment.argocd.application)
+    if deployment.application:
+        return replace(spec, application=deployment.application)
     failure = failure_from(error)
     if isinstance(error, ProviderError):
         instance = f"ArgoCDInstance/{spec.instance}"
@@ -335,18 +340,33 @@ def _unresolved(
 
 
 def _to_spec(
-    deployment: Deployment, repository: RepositoryView, component: Component, write: WriteSpec | None, application: str
+    deployment: Deployment, repository: RepositoryView, component: Component, write: WriteSpec | None
 ) -> DeploymentSpec:
-    selected = deployment.argocd.selector is not None
+    """Map what is declared; which application it is comes later."""
+    argocd = deployment.argocd
     return DeploymentSpec(
-        name=f"{deployment.name}/{application}" if selected else deployment.name,
+        name=deployment.name,
         component=component.name,
         wave=deployment.wave,
-        instance=deployment.argocd.instance_ref.name,
-        project=deployment.argocd.project,
-        application=application,
+        instance=argocd.instance_ref.name if argocd is not None else "",
+        project=argocd.project if argocd is not None else "",
+        application="",
         write=write,
         image=component.image,
         tag=component.tag,
         repository=repository.full_name,
     )
+
+
+def _of_application(spec: DeploymentSpec, deployment: Deployment, application: str) -> DeploymentSpec:
+    """Return the deployment of one Argo CD Application; a selector stands for one for each that it finds."""
+    selected = deployment.argocd is not None and deployment.argocd.selector is not None
+    return replace(spec, application=application, name=f"{spec.name}/{application}" if selected else spec.name)
+
+
+def _by_instance(deployments: Sequence[Deployment]) -> Mapping[str, list[tuple[Deployment, ArgoCDDeployment]]]:
+    found: dict[str, list[tuple[Deployment, ArgoCDDeployment]]] = {}
+    for one in deployments:
+        if one.argocd is not None:
+            found.setdefault(one.argocd.instance_ref.name, []).append((one, one.argocd))
+    return found

@@ -10,6 +10,7 @@ from typing import cast
 from temporalio import activity
 
 from activities.contracts import ObservationActivities
+from activities.delivery.observers import EachObserver
 from activities.delivery.seam import Observer
 from activities.failures import reported
 from activities.full_revisions import FullRevisions
@@ -17,7 +18,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation, ReadDeploymentsResult, WatchDeploymentsInput
 from activities.observing import differs, needs_refresh, observe
 from activities.ports import ReferenceMissing, ResourceOpener
-from activities.reading import ArgoCDObserver, reference
+from activities.reading import reference
 from activities.rights import with_rights
 from activities.targets import target_of
 from crds.api.ports import ApiError
@@ -40,7 +41,7 @@ class StreamActivities(ObservationActivities):
     def __init__(self, connections: ResourceOpener) -> None:
         self._connections = connections
         self._revisions = FullRevisions(connections)
-        self._observer: Observer = ArgoCDObserver(connections)
+        self._observer: Observer = EachObserver(connections)
 
     @activity.defn
     @reported
@@ -76,8 +77,8 @@ class _Watch:
         self._changed = asyncio.Event()
 
     async def until_changed(self) -> None:
-        # One whose application is not known would be a stream of everybody's.
-        followed = [deployment for deployment in self._request.deployments if not deployment.unresolved]
+        # One whose application is not known would be a stream of everybody's; what events tell comes by themselves.
+        followed = [one for one in self._request.deployments if not one.unresolved and one.flux is None]
         tasks = [asyncio.create_task(self._follow(deployment)) for deployment in followed[:STREAMS]]
         tasks.append(asyncio.create_task(self._read_periodically()))
         # Else a worker that stops would wait its whole grace for a watch that any other worker can go on with.

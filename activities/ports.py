@@ -8,6 +8,7 @@ from typing import Protocol
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
 from activities.models.places import PlaceSignal, SendViewInput
 from activities.models.pull_requests_news import PullRequestNews
+from activities.models.reconciliations import Reconciliation
 from activities.models.state_labels import PREFIX
 from activities.models.tracking import RepositoryView, TrackerRef
 from crds.v1alpha1.git_repository import RepositoryMode, Show
@@ -48,6 +49,10 @@ class ReferenceMissing(Exception):
         self.reason = reason
         self.message = message
         self.fields = fields
+
+
+class PlaceSilent(Exception):
+    """The workflow of a place gives no answer, so that what it knows is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +112,10 @@ class ResourceOpener(Protocol):
 
     async def deployments(self, namespace: str, instance: str) -> Deployments:
         """Open an ArgoCDInstance."""
+        ...
+
+    async def reconciliations(self, namespace: str, environment: str, repository: str) -> tuple[Reconciliation, ...]:
+        """Return what events of Flux reported of a place's Kustomizations. Raises PlaceSilent where nothing answers."""
         ...
 
 

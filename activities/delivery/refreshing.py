@@ -27,4 +27,5 @@ async def refresh(connections: ResourceOpener, order: Order) -> None:
 
     with suppress(TimeoutError):
         async with asyncio.timeout(_WITHIN_SECONDS):
-            await asyncio.gather(*map(ask, order.deployments))
+            # Flux looks by itself, as its own sources are set.
+            await asyncio.gather(*(ask(one) for one in order.deployments if one.flux is None))

@@ -1,9 +1,9 @@
 """The seam of delivery: who shows what a deployment runs, and who writes what it is to run.
 
-The two are apart. Who deploys, which is Argo CD, shows a deployment however it is written. Who writes follows from the
-Environment's `write`: the Application's own spec (`argocd.py`), files of a Git repository (`files.py`), or a branch
-that is merged into another (`branches.py`). Each writer finds what is there before it writes, and is asked with the
-same key again until its answer came through.
+The two are apart. Who deploys, which is Argo CD (`reading.py`) or Flux (`flux.py`), shows a deployment however it is
+written. Who writes follows from the Environment's `write`: the Application's own spec (`argocd.py`), files of a Git
+repository (`files.py`), or a branch that is merged into another (`branches.py`). Each writer finds what is there before
+it writes, and is asked with the same key again until its answer came through.
 """
 
 from collections.abc import Mapping, Sequence

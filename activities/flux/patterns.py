@@ -21,7 +21,7 @@ class Patterns:
         self._lock = Lock()
 
     def compiled(self, namespace: str, pattern: str) -> "re2._Regexp | None":
-        """Return a pattern of a namespace; None where it is none: as at Flux it finds nothing, and a condition says so.
+        """Return a pattern of a namespace; None for a text that is none, which finds nothing, as at Flux.
 
         What is none is kept too: to find that out takes longest.
         """

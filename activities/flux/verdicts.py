@@ -63,8 +63,11 @@ def flux_verdict(event: FluxEvent, *, pending_known: bool) -> Verdict:
     return Verdict.ERROR
 
 
+def ends_well(event: FluxEvent) -> bool:
+    """Return whether a reconciliation has succeeded, as kustomize-controller marks the end of each."""
+    return event.own(_COMMIT_STATUS) == _UPDATE
+
+
 def _is_conclusive(event: FluxEvent) -> bool:
     """Tell whether Flux gives a commit status for it."""
-    return bool(
-        event.metadata.get(COMMIT_KEY) or event.own(_COMMIT_STATUS) == _UPDATE or event.severity == Severity.ERROR
-    )
+    return bool(event.metadata.get(COMMIT_KEY) or ends_well(event) or event.severity == Severity.ERROR)

@@ -183,6 +183,32 @@ class WriteSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TagPlace:
+    """Name where in a repository of configuration the tag of an image stands, all variables replaced."""
+
+    repository: str
+    """GitRepository name."""
+    file: str
+    image: str = ""
+    """Image whose `newTag` in a kustomization it is."""
+    yaml_path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FluxSpec:
+    """Name whose events report what a deployment runs; its `application` is the Kustomization's namespace and name."""
+
+    environment: str
+    """Environment whose place keeps what the events reported."""
+    repository: str
+    """GitRepository of that place, whose artifacts run there."""
+    cluster: str = ""
+    """Name of the Secret that the cluster signs with; empty for unsigned events."""
+    tag: TagPlace | None = None
+    """Where the commit that was applied names the image's tag; None where that commit is the artifact's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeploymentSpec(Bounded):
     """Hold one deployment of an environment, its selector already resolved to one application."""
 
@@ -190,7 +216,7 @@ class DeploymentSpec(Bounded):
     component: str
     wave: int
     instance: str
-    """ArgoCDInstance name."""
+    """ArgoCDInstance name; empty for what Flux deploys."""
     project: str
     application: str
     write: WriteSpec | None = None
@@ -205,6 +231,8 @@ class DeploymentSpec(Bounded):
     taken_by: Line = ""
     """The older Environment, `Environment <namespace>/<name>`, that names its application, or writes one of its values
     in a file, too: it is not written."""
+    flux: FluxSpec | None = None
+    """Where Flux deploys it: who reports what it runs."""
 
     @property
     def unresolved(self) -> bool:

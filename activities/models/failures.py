@@ -34,6 +34,8 @@ class FailureKind(StrEnum):
     """The Kubernetes API gives no usable answer."""
     EXPIRED = "AttemptExpired"
     """The attempt ran out of time within Pilotage, or no worker took it."""
+    UNREPORTED = "NothingReported"
+    """What deploys has not reported yet what runs; unknown, and not nothing."""
     UNEXPECTED = "Unexpected"
 
     @property
@@ -117,8 +119,8 @@ class Failure(Bounded):
     @property
     def text(self) -> str:
         """Return what people read."""
-        # A missing reference and a surprise are complete sentences of ours.
-        if self.kind in (FailureKind.REFERENCE_MISSING, FailureKind.UNEXPECTED):
+        # These are complete sentences of ours.
+        if self.kind in (FailureKind.REFERENCE_MISSING, FailureKind.UNREPORTED, FailureKind.UNEXPECTED):
             return self.message
         return f"{self.kind}: {self.message}"
 
@@ -151,4 +153,5 @@ class BriefFailure(Failure):
     @property
     def problem(self) -> str:
         """Return what people read where the object is named already, except of one that is missing."""
-        return self.named if self.kind is FailureKind.REFERENCE_MISSING else self.message
+        named = self.kind in (FailureKind.REFERENCE_MISSING, FailureKind.UNREPORTED)
+        return self.named if named else self.message

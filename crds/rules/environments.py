@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from crds.paths import Overlaps, TooCostly, path_error
 from crds.rules.field_errors import FieldError
+from crds.rules.flux_deliveries import flux_errors
 from crds.rules.git_writes import git_write_errors
 from crds.rules.policies import missing, repository_errors, template_errors
 from crds.rules.substitution import VARIABLE_NAME, SubstitutionError, names_in, render
+from crds.v1alpha1.deployment import ArgoCDDeployment
 from crds.v1alpha1.environment import Environment
 from crds.v1alpha1.git_repository import Component, GitRepository
 
@@ -38,7 +40,7 @@ def validate_environment(
     if spec.delivery_timeout <= timedelta(0):
         errors.append(FieldError(path="spec.deliveryTimeout", message="must be positive"))
     errors += _deployment_errors(environment, instances, repositories)
-    return errors + git_write_errors(environment, repositories)
+    return errors + git_write_errors(environment, repositories) + flux_errors(environment, repositories)
 
 
 def _deployment_errors(
@@ -52,18 +54,31 @@ def _deployment_errors(
         if names.setdefault(deployment.name, index) != index:
             message = f"`{deployment.name}` is also the name of spec.deployments[{names[deployment.name]}]"
             errors.append(FieldError(path=f"{path}.name", message=message))
-        argocd = deployment.argocd
-        if instances is not None and argocd.instance_ref.name not in instances:
-            errors.append(missing(f"{path}.argocd.instanceRef.name", "ArgoCDInstance", argocd.instance_ref.name))
-        if argocd.selector is not None and not argocd.selector.to_query():
-            errors.append(FieldError(path=f"{path}.argocd.selector", message="is empty, which selects nothing"))
-        if argocd.application is not None:
-            key = (argocd.instance_ref.name, argocd.application)
-            if applications.setdefault(key, index) != index:
-                message = f"`{argocd.application}` is also the application of spec.deployments[{applications[key]}]"
-                errors.append(FieldError(path=f"{path}.argocd.application", message=message))
+        if deployment.argocd is not None:
+            errors += _argocd_errors(f"{path}.argocd", index, deployment.argocd, instances, applications)
         if repositories is not None:
             errors += _component_errors(path, deployment.repository_ref.name, deployment.component, repositories)
+    return errors
+
+
+def _argocd_errors(
+    path: str,
+    index: int,
+    argocd: ArgoCDDeployment,
+    instances: Collection[str] | None,
+    applications: dict[tuple[str, str], int],
+) -> list[FieldError]:
+    """Check Applications; `applications` are those of the deployments before, and gain this one's."""
+    errors: list[FieldError] = []
+    if instances is not None and argocd.instance_ref.name not in instances:
+        errors.append(missing(f"{path}.instanceRef.name", "ArgoCDInstance", argocd.instance_ref.name))
+    if argocd.selector is not None and not argocd.selector.to_query():
+        errors.append(FieldError(path=f"{path}.selector", message="is empty, which selects nothing"))
+    if argocd.application is not None:
+        key = (argocd.instance_ref.name, argocd.application)
+        if applications.setdefault(key, index) != index:
+            message = f"`{argocd.application}` is also the application of spec.deployments[{applications[key]}]"
+            errors.append(FieldError(path=f"{path}.application", message=message))
     return errors
 
 

@@ -56,6 +56,11 @@ def uses_tag(edit: GitEdit) -> bool:
     return edit.kustomize_image is not None or bool({"artifact.tag", "artifact.image"} & set(_names(edit.value or "")))
 
 
+def recognises(edit: GitEdit) -> bool:
+    """Return whether from what an edit writes its revision can be read back."""
+    return edit.kustomize_image is not None or bool(_RECOGNISED_BY & set(_names(edit.value or "")))
+
+
 def file_error(path: str) -> str | None:
     """Say why a text names no file within a repository; None for one that does."""
     parts = path.split("/")
@@ -81,7 +86,7 @@ def _write_errors(
     errors += _branch_errors(f"{path}.branch", write.branch)
     for index, edit in enumerate(write.edits):
         errors += _edit_errors(environment, f"{path}.edits[{index}]", edit)
-    if not any(one.kustomize_image or _RECOGNISED_BY & set(_names(one.value or "")) for one in write.edits):
+    if not any(map(recognises, write.edits)):
         message = (
             "what the branch holds could not be recognised: at least one edit must be of `kustomizeImage`, or have "
             "`${artifact.tag}` or `${revision}` in its `value`"

@@ -7,6 +7,7 @@ from typing import Any
 from crds.model import wire_name
 from crds.resource import Resource
 from crds.rules.field_errors import FieldError
+from crds.v1alpha1.environment import Environment
 
 CONSENT_LABEL = "pilotage.dev/credential"
 """A Secret that has it with the value `true` may be sent to systems that resources of its namespace name."""
@@ -53,3 +54,7 @@ def named_secrets(resource: Resource) -> Iterator[NamedSecret]:
     for field in _FIELDS:
         if (reference := getattr(spec, field, None)) is not None:
             yield NamedSecret(user=user, field=wire_name(field), secret=reference.name)
+    if isinstance(resource, Environment):
+        for deployment in resource.spec.deployments:
+            if deployment.flux is not None and deployment.flux.cluster_ref is not None:
+                yield NamedSecret(user=user, field="clusterRef", secret=deployment.flux.cluster_ref.name)

@@ -95,8 +95,10 @@ def names_of(environment: Environment, servers: Mapping[tuple[str, str], str]) -
     found: dict[int, Named] = {}
     for index, deployment in enumerate(environment.spec.deployments):
         argocd = deployment.argocd
+        if argocd is None or argocd.application is None:
+            continue
         server = servers.get((environment.metadata.namespace or "", argocd.instance_ref.name))
-        if server is not None and argocd.application is not None:
+        if server is not None:
             found[index] = named(server, argocd.application)
     return found
 

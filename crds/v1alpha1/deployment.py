@@ -110,7 +110,7 @@ class GitEdit(Model):
 
 
 class GitWrite(Model):
-    """Write files in a Git repository that Argo CD deploys from. All of a wave is one commit."""
+    """Write files in a Git repository that Argo CD or Flux deploys from. All of a wave is one commit."""
 
     rules: ClassVar = (
         Rule(
@@ -128,7 +128,7 @@ class GitWrite(Model):
     repository_ref: NameReference
     """GitRepository that is written."""
     branch: Annotated[str, Field(min_length=1, max_length=255)]
-    """Branch that Argo CD deploys from."""
+    """Branch that is deployed from."""
     via: GitVia = GitVia.COMMIT
     """How the files get into the branch."""
     auto_merge: bool = False
@@ -143,7 +143,7 @@ class GitWrite(Model):
 
 
 class BranchWrite(Model):
-    """Merge one branch of a Git repository into another one that Argo CD deploys from, by a pull request."""
+    """Merge one branch of a Git repository into another one that is deployed from, by a pull request."""
 
     rules: ClassVar = (
         Rule(
@@ -163,7 +163,7 @@ class BranchWrite(Model):
     source: Annotated[str, Field(min_length=1, max_length=255)]
     """Branch that holds what is promoted: one that a hydrator pushes, or the source environment's own branch."""
     target: Annotated[str, Field(min_length=1, max_length=255)]
-    """Branch that Argo CD deploys from."""
+    """Branch that is deployed from."""
     auto_merge: bool = False
     """Whether Pilotage merges the pull request as soon as the host allows it; else a person does."""
     merge_method: MergeMethod = MergeMethod.MERGE
@@ -188,9 +188,9 @@ class Write(Model):
     argocd: ArgoCDWrite | None = None
     """Write to the Argo CD Application itself."""
     git: GitWrite | None = None
-    """Write files in a Git repository; Argo CD picks them up."""
+    """Write files in a Git repository; Argo CD or Flux picks them up."""
     branch: BranchWrite | None = None
-    """Merge one branch of a Git repository into another; Argo CD picks it up."""
+    """Merge one branch of a Git repository into another; Argo CD or Flux picks it up."""
 
 
 class ArgoCDDeployment(Model):
@@ -208,8 +208,39 @@ class ArgoCDDeployment(Model):
     """Selection of Applications by label, in all namespaces that Argo CD serves; resolved at the start of a hop."""
 
 
+class FluxDeployment(Model):
+    """A Kustomization of Flux whose events report what is deployed."""
+
+    cluster_ref: NameReference | None = None
+    """Secret by which the cluster signs its events, which come to `/flux/<namespace>/<this name>` of the receiver. If
+    not given, they come unsigned from controllers with `--events-addr`, which the operator must have accepted."""
+    kustomization: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+        ),
+    ]
+    """Name of the Kustomization; Flux labels with it what it applies, so that it has 63 characters at most."""
+    namespace: Name
+    """Namespace of the Kustomization in its cluster."""
+
+    @property
+    def application(self) -> str:
+        """The Kustomization as people name it."""
+        return f"{self.namespace}/{self.kustomization}"
+
+
 class Deployment(Model):
     """One thing that runs in the environment."""
+
+    rules: ClassVar = (
+        exactly_one_of("argocd", "flux"),
+        Rule(
+            rule="!has(self.flux) || !has(self.write) || !has(self.write.argocd)",
+            message="write.argocd writes Applications of Argo CD: what Flux deploys is written by git or branch",
+            field_path=".write",
+        ),
+    )
 
     name: Name
     """Name of the deployment, unique in the environment."""
@@ -219,7 +250,16 @@ class Deployment(Model):
     """GitRepository whose artifact runs there."""
     component: Name | None = None
     """Component of the repository; for a repository with components."""
-    argocd: ArgoCDDeployment
+    argocd: ArgoCDDeployment | None = None
     """Argo CD Applications that make it up."""
+    flux: FluxDeployment | None = None
+    """Kustomization of Flux that makes it up."""
     write: Write | None = None
     """How it is written; the environment's `write` if not given."""
+
+    @property
+    def application(self) -> str | None:
+        """What deploys it, as people name it; None for several that a selector finds."""
+        if self.argocd is not None:
+            return self.argocd.application
+        return self.flux.application if self.flux is not None else None

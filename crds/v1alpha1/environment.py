@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from crds.fields import Duration, Headline, Name, NameReference, PositiveDuration, Variables
-from crds.model import AGE, Definition, Model, PrinterColumn, extra
+from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
 from crds.v1alpha1.environment_status import MAX_REPOSITORIES, Health, RepositoryStatus
@@ -61,6 +61,15 @@ class ScmCommand(Model):
 
 class EnvironmentSpec(Model):
     """What is deployed there, and how Pilotage writes to it."""
+
+    rules: ClassVar = (
+        Rule(
+            rule="!has(self.write) || !has(self.write.argocd) "
+            "|| self.deployments.all(one, !has(one.flux) || has(one.write))",
+            message="write.argocd writes Applications of Argo CD: give each deployment of Flux its own write",
+            field_path=".write",
+        ),
+    )
 
     final: bool = False
     """Whether a change that runs here has arrived; only then a tracker is Completed."""

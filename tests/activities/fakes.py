@@ -14,8 +14,9 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import Observation
 from activities.models.places import SendViewInput
 from activities.models.pull_requests_news import PullRequestNews
+from activities.models.reconciliations import Reconciliation
 from activities.models.tracking import Component, RepositoryView, TrackerRef
-from activities.ports import MissingReason, ReferenceMissing, Repository
+from activities.ports import MissingReason, PlaceSilent, ReferenceMissing, Repository
 from activities.record_sinks import RecordLine
 from activities.targets import target_of
 from crds.v1alpha1.git_repository import RepositoryMode
@@ -482,6 +483,7 @@ class FakeConnections:
     view: RepositoryView = WEB
     label_prefix: str = "pilotage/"
     mode: RepositoryMode = RepositoryMode.ACT
+    reconciled: tuple[Reconciliation, ...] | PlaceSilent = ()
 
     async def repository(self, namespace: str, name: str) -> Repository:
         if self.scm is None:
@@ -508,6 +510,11 @@ class FakeConnections:
         if self.argocd is None:
             raise _missing(f"ArgoCDInstance/{instance}")
         return self.argocd
+
+    async def reconciliations(self, namespace: str, environment: str, repository: str) -> tuple[Reconciliation, ...]:
+        if isinstance(self.reconciled, PlaceSilent):
+            raise self.reconciled
+        return self.reconciled
 
 
 @dataclass

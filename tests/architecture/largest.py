@@ -12,6 +12,7 @@ from annotated_types import MaxLen
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from activities.delivery.flux_specs import PLACE_BYTES
 from activities.models.bounds import Bytes, First, Last
 from activities.models.budgets import (
     DRIFT_OWED,
@@ -35,6 +36,7 @@ from crds.v1alpha1.git_repository import Component, GitRepositorySpec
 from crds.v1alpha1.promotion_policy import PolicyTest, PromotionPolicySpec
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
 from workflows.environment.members import DEPARTED_KEPT
+from workflows.environment.reports import KEPT as REPORTS_KEPT
 from workflows.promotion.monitoring import KEPT as UNWATCHED_KEPT
 from workflows.promotion.state import (
     ANSWERS_KEPT,
@@ -245,6 +247,12 @@ LENGTHS: dict[str, int] = {
     "DeliverApplicationInput.allowed": 64,
     "DeliverFilesInput.allowed": 64,
     "DeliverFilesInput.variables[]": 4 * VALUE,
+    "FluxReport.cluster": NAME,
+    "FluxReport.kustomization": NAME + 1 + NAME,
+    "FluxSpec.cluster": NAME,
+    "TagPlace.file": PLACE_BYTES,
+    "TagPlace.image": 4 * most(GitEdit, "kustomize_image"),
+    "TagPlace.yaml_path": PLACE_BYTES,
     "Gate.name": NAME,
     "GitEditSpec.file": 4 * most(GitEdit, "file"),
     "GitEditSpec.yaml_path": 4 * most(GitEdit, "yaml_path"),
@@ -337,6 +345,7 @@ COUNTS: dict[str, int] = {
     "relations": PAIRS_PER_CALL,
     "ahead": 50,
     "Inbox.under_way": 1,
+    "KeptReports.known": REPORTS_KEPT,
     "Command.seen": MAX_APPLICATIONS,
     "RosterState.older": TRACKERS_LISTED,
     # Of parameters that share the bytes of a policy's tests.

@@ -16,15 +16,18 @@ from prometheus_client import CollectorRegistry
 from activities.flux.matching import Subscription
 from activities.flux.planning import Target
 from activities.models.commit_statuses import CommitVerdict, StatusSlot, SubscriptionFault
+from activities.models.reconciliations import FluxReport, Reconciled
 from crds.rules.flux_expressions import evaluate
 from tests.activities.flux.events import document, subscription, target
-from tests.receiver.world import FakeCluster
+from tests.receiver.world import FakeCluster, World, declared
 from worker.flux.objects import FluxObjects
 from worker.health import Health, HealthServer
 from worker.opening.credentials import Credentials
 from worker.receiver.flux_faults import Faults
+from worker.receiver.flux_places import FluxPlaces
 from worker.receiver.flux_routes import FluxRoutes
 from worker.receiver.flux_senders import LOOKUPS_PER_SECOND, FluxSenders
+from worker.receiver.index import Place
 from worker.receiver.metrics import FluxMetrics
 from worker.temporal.outcomes import WorkflowsUnavailable
 
@@ -41,15 +44,20 @@ class Played:
     away: bool = False
     sent: list[tuple[StatusSlot, CommitVerdict]] = field(default_factory=list)
     faults: list[SubscriptionFault] = field(default_factory=list)
+    reports: list[tuple[Place, FluxReport]] = field(default_factory=list)
+    world: World = field(default_factory=World)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    cluster: FakeCluster = field(default_factory=FakeCluster)
     url: str = ""
+
+    @property
+    def cluster(self) -> FakeCluster:
+        return self.world.cluster
 
     def of(self, namespace: str) -> Iterator[Subscription]:
         return (one for one in self.subscriptions if namespace in ("", one.namespace))
 
     def awaits(self, namespace: str) -> bool:
-        return any(self.of(namespace))
+        return any(self.of(namespace)) or FluxPlaces(self.world.mirrors).awaits(namespace)
 
     def target(self, one: Subscription) -> Target | None:
         return target() if one.provider == "github" else None
@@ -58,6 +66,11 @@ class Played:
         if self.away:
             raise WorkflowsUnavailable("Temporal: UNAVAILABLE")
         self.sent.append((slot, verdict))
+
+    async def report(self, place: Place, report: FluxReport) -> None:
+        if self.away:
+            raise WorkflowsUnavailable("Temporal: UNAVAILABLE")
+        self.reports.append((place, report))
 
     async def show(self, namespace: str, name: str, fault: SubscriptionFault) -> None:
         self.faults.append(fault)
@@ -79,6 +92,8 @@ async def serving(played: Played) -> AsyncIterator[Played]:
     cluster.put_secret("cluster", {"token": KEY}, namespace="tenant")
     cluster.put_secret("silent", {"token": KEY}, namespace="flux-system", consents=False)
     cluster.put_secret("empty", {"token": ""}, namespace="flux-system")
+    for mirror in played.world.mirrors._all:
+        mirror._synced.set()
     faults = Faults(played.show, gap_seconds=0.01)
     routes = FluxRoutes(
         senders=FluxSenders(
@@ -88,6 +103,8 @@ async def serving(played: Played) -> AsyncIterator[Played]:
         labels=FluxObjects(cluster).labels,
         evaluate=evaluate,
         send=played.send,
+        places=FluxPlaces(played.world.mirrors),
+        report=played.report,
         faults=faults,
         metrics=FluxMetrics(played.registry),
         insecure=played.insecure,
@@ -192,3 +209,66 @@ async def test_the_slot_and_the_verdict_say_all_that_the_workflow_needs() -> Non
             "https://ui.example.com",
         )
         assert (verdict.object, verdict.commit_status) == ("Kustomization/flux-system/webapp", "webapp")
+
+
+def place(name: str, *, cluster: str = "", namespace: str = "flux-system", repository: str = "web") -> dict[str, Any]:
+    """Return an Environment that the Kustomization `flux-system/webapp` of a cluster brings."""
+    flux: dict[str, Any] = {"kustomization": "webapp", "namespace": "flux-system"}
+    if cluster:
+        flux["clusterRef"] = {"name": cluster}
+    deployment = {"name": "web", "repositoryRef": {"name": repository}, "flux": flux}
+    return declared("Environment", name, {"deployments": [deployment]}, namespace=namespace)
+
+
+async def test_a_signed_event_is_reported_to_the_places_that_name_its_cluster_and_no_others() -> None:
+    played = Played(subscriptions=[])
+    for one in (
+        place("dev", cluster="cluster"),
+        place("other", cluster="elsewhere"),
+        place("unsigned"),
+        place("dev", cluster="cluster", namespace="tenant"),
+    ):
+        played.world.apply(one)
+    async with serving(played):
+        assert await played.post(document()) == (202, "0 commit statuses, 1 Environment")
+        assert [(one.namespace, one.environment, one.repository) for one, _ in played.reports] == [
+            ("flux-system", "dev", "web")
+        ]
+        report = played.reports[0][1]
+        assert (report.cluster, report.kustomization, report.phase) == (
+            "cluster",
+            "flux-system/webapp",
+            Reconciled.APPLIED,
+        )
+
+
+async def test_an_unsigned_event_is_reported_where_the_environment_names_no_cluster() -> None:
+    played = Played(subscriptions=[], insecure=True)
+    for one in (place("dev", cluster="cluster"), place("staging"), place("prod", namespace="tenant")):
+        played.world.apply(one)
+    async with serving(played):
+        assert (await played.post(document(), path="/", key=""))[0] == 202
+        assert [(one.namespace, one.environment) for one, _ in played.reports] == [
+            ("flux-system", "staging"),
+            ("tenant", "prod"),
+        ]
+
+
+async def test_a_report_that_temporal_did_not_take_is_not_accepted_and_may_come_again() -> None:
+    played = Played(subscriptions=[], away=True)
+    played.world.apply(place("dev", cluster="cluster"))
+    async with serving(played):
+        assert (await played.post(document()))[0] == 503
+        played.away = False
+        assert (await played.post(document()))[0] == 202
+        assert len(played.reports) == 1
+
+
+async def test_an_environment_that_names_a_kustomization_no_more_is_told_nothing() -> None:
+    played = Played(subscriptions=[])
+    played.world.apply(place("dev", cluster="cluster"))
+    played.world.remove("Environment", "dev", namespace="flux-system")
+    async with serving(played):
+        # Nothing awaits events there any more, so that not even the Secret is looked up.
+        assert (await played.post(document()))[0] == 401
+        assert (played.reports, played.cluster.asked) == ([], [])

@@ -1,6 +1,8 @@
-"""A promotion whose polls are hours apart: what it sees, it sees because a webhook came."""
+"""Promotions whose polls are hours apart: what they see, they see because a webhook came, or an event of Flux."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +14,14 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from deploy.local.demo.evidence import read_runs
+from deploy.local.demo.hosts import GITHUB
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from deploy.local.sandbox.seed import MERGE_SHA, WEBHOOK_SECRET
+from tests.activities.flux.events import KUSTOMIZE, document
 from tests.e2e.cluster import Cluster, Document
+from tests.e2e.components import stories
+from tests.e2e.components.stories import StoryShop
+from tests.e2e.components.test_git import CONFIGURED, KUSTOMIZATION, commits, config_repository, write
 from tests.e2e.shop import Shop, until
 from tests.pace import ONE_PARTITION
 from tests.receiver.world import github_headers, pull_request
@@ -104,3 +111,74 @@ def test_a_merge_its_tests_and_its_deployments_are_seen_by_webhooks_alone(shop: 
     shop.pilotage("promote", "web-412")
     shop.until_state("Completed", seconds=60)
     assert shop.running()["prod"] == MERGE_SHA
+
+
+SIGNING = "a-key-that-signs-events"
+IMAGE = "ghcr.io/acme/api"
+
+
+@pytest.fixture
+def reconciled(shop: Shop) -> Iterator[StoryShop]:
+    """A shop whose places are brought by Flux, each in a cluster of its own, from files of one repository."""
+    story = StoryShop("components", "fluxshop", shop.environment, shop.cluster).changes("services/api/main.py")
+    tags = {"dev": f"sha-{stories.MERGE_SHA}", "staging": f"sha-{stories.PREVIOUS_SHA}"}
+    [commit] = story.seed["github"]["repos"][f"acme/{story.name}-config"]["commits"]
+    commit["files"] = {
+        f"{place}/kustomization.yaml": KUSTOMIZATION.format(component="api", tag=tag) for place, tag in tags.items()
+    }
+    story.documents.insert(1, config_repository(story, GITHUB))
+    story.document("Secret", "jenkins-token")["stringData"]["webhookSecret"] = WEBHOOK_SECRET
+    for place in tags:
+        metadata = {"name": place, "namespace": story.namespace, "labels": {"pilotage.dev/credential": "true"}}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": SIGNING + place}}
+        story.documents.insert(1, secret)
+        spec = story.document("Environment", place)["spec"]
+        [spec["deployments"]] = [spec["deployments"][:1]]
+        [api] = spec["deployments"]
+        del api["argocd"]
+        api["flux"] = {"clusterRef": {"name": place}, "kustomization": "api", "namespace": "apps"}
+        api["write"] = write({"file": f"{place}/kustomization.yaml", "kustomizeImage": IMAGE})
+    with closing(story):
+        yield story
+
+
+def report(shop: StoryShop, place: str, revision: str, minute: int, **changes: object) -> tuple[int, str]:
+    """Send what the cluster of a place says of its Kustomization; return the answer."""
+    involved = {**document()["involvedObject"], "name": "api", "namespace": "apps"}
+    metadata = {f"{KUSTOMIZE}/revision": f"main@sha1:{revision}", f"{KUSTOMIZE}/commit_status": "update"}
+    event = document(involvedObject=involved, metadata=metadata, timestamp=f"2026-01-31T10:{minute:02}:00Z")
+    body = json.dumps(event | changes).encode()
+    digest = hmac.new((SIGNING + place).encode(), body, hashlib.sha256).hexdigest()
+    where = f"{shop.environment.http_url('receiver-1')}/flux/{shop.namespace}/{place}"
+    answer = httpx.post(where, content=body, headers={"X-Signature": f"sha256={digest}"}, trust_env=False)
+    return answer.status_code, answer.json()["reason"]
+
+
+def test_a_change_goes_from_place_to_place_by_what_flux_reports(shop: Shop, reconciled: StoryShop) -> None:
+    story = reconciled
+    story.sandbox.post("/_seed", story.seed)
+    story.apply_all("PullRequestTracker/web-412")
+    hook = f"{story.environment.http_url('receiver-1')}/hooks/{story.namespace}/TestRunner/jenkins"
+    story.sandbox.post("/_webhooks", {"system": "jenkins", "url": hook, "secret": WEBHOOK_SECRET, "of": story.name})
+    # Both clusters report before there is any tracker.
+    for place in ("dev", "staging"):
+        until(
+            lambda place=place: report(story, place, CONFIGURED, 0),  # type: ignore[misc]
+            lambda said: said == (202, "0 commit statuses, 1 Environment"),
+            f"{place} is known to the receiver",
+            30,
+        )
+    story.apply("PullRequestTracker", "web-412")
+    until(lambda: len(commits(story)), lambda seen: seen == 2, "the commit that promotes", 90)
+    written = commits(story)[0]["sha"]
+    ill = {"severity": "error", "reason": "HealthCheckFailed", "message": "Deployment/api is not ready"}
+    assert report(story, "staging", written, 1, **ill)[0] == 202
+    waiting = story.until_waiting("Delivery", "HealthCheckFailed: Deployment/api is not ready", seconds=30)
+    assert waiting["unblockWith"] == "fix Kustomization apps/api as its message shows"
+    # An older success changes nothing.
+    assert report(story, "staging", CONFIGURED, 0, message="late")[0] == 202
+    assert report(story, "staging", written, 2)[0] == 202
+    status = story.until_state("Completed", seconds=30)
+    assert [(one["application"], one["result"]) for one in status["promotions"][-1]["applications"]] == [
+        ("apps/api", "Promoted")
+    ]

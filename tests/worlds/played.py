@@ -334,7 +334,7 @@ class _PlayedHandle:
             execution.updates[id] = asyncio.ensure_future(_completed(answer, update.ret_type))
         return await asyncio.shield(execution.updates[id])
 
-    async def query(self, named: Any, *, result_type: Any = None) -> Any:
+    async def query(self, named: Any, *, result_type: Any = None, **_options: Any) -> Any:
         run = self.played.known(self.id).run
         queries = _definition(run.kind).queries
         query = next(one for one in queries.values() if named in (one.name, one.fn))

@@ -138,7 +138,7 @@ def _place(evidence: Evidence, environment: Environment | None, *, role: str) ->
     revision = evidence.tracker.status.revision
     artifacts = {artifact.component: artifact for artifact in evidence.tracker.status.artifacts}
     applications = {
-        deployment.name: deployment.argocd.application or "by selector" for deployment in environment.spec.deployments
+        deployment.name: deployment.application or "by selector" for deployment in environment.spec.deployments
     }
     for deployment in entry.deployments:
         running = deployment.artifact

@@ -106,7 +106,7 @@ async def _instances(
         for place in places
         if place is not None
         for deployment in place.spec.deployments
-        if deployment.repository_ref.name == tracker.spec.repository_ref.name
+        if deployment.argocd is not None and deployment.repository_ref.name == tracker.spec.repository_ref.name
     }
     found = await asyncio.gather(*(_read(session, ArgoCDInstance, name, problems) for name in sorted(names)))
     return tuple(instance for instance in found if instance is not None)

@@ -5,13 +5,14 @@ in providers/registry.py. A new vendor adds a line to each of the tables below.
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
-from activities.ports import MissingReason, PostingProvider, ReferenceMissing, Repository
+from activities.models.reconciliations import Reconciliation
+from activities.ports import MissingReason, PlaceSilent, PostingProvider, ReferenceMissing, Repository
 from crds.api.ports import Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
 from crds.v1alpha1.git_repository import GitRepository, GitRepositorySpec, RepositoryMode
@@ -38,6 +39,8 @@ from worker.settings import Settings
 from worker.tracing import trace_call
 
 Options = TypeVar("Options")
+Reports = Callable[[str, str, str], Awaitable[tuple[Reconciliation, ...]]]
+"""By namespace, Environment and GitRepository."""
 
 _REPOSITORIES = resource_of(GitRepository.definition)
 
@@ -76,10 +79,18 @@ class ClusterOpener:
     """Implement activities.ports.Connections over custom resources and Secrets of one cluster."""
 
     def __init__(
-        self, kubernetes: Kubernetes, http: HttpClients, *, system_namespace: str, flux_alerts: bool = False
+        self,
+        kubernetes: Kubernetes,
+        http: HttpClients,
+        *,
+        system_namespace: str,
+        flux_alerts: bool = False,
+        reports: Reports | None = None,
     ) -> None:
+        """Take what knows what Flux reported; None for a process that reads no deployments."""
         self._kubernetes = kubernetes
         self._http = http
+        self._reports = reports
         self._credentials = Credentials(kubernetes, system_namespace=system_namespace)
         self._kept = Kept()
         self._postings = PostingProviders(kubernetes, http, self._credentials, self._kept, flux_alerts=flux_alerts)
@@ -134,6 +145,12 @@ class ClusterOpener:
         options = ArgoCDOptions(server=spec.server)
         opened = partial(open_deployments, options, self._access(credential))
         return self._kept.get(what, opened, namespace, repr(options), fingerprint(credential))
+
+    async def reconciliations(self, namespace: str, environment: str, repository: str) -> tuple[Reconciliation, ...]:
+        """Return what events of Flux reported of a place's Kustomizations."""
+        if self._reports is None:
+            raise PlaceSilent("this process asks no workflows")
+        return await self._reports(namespace, environment, repository)
 
     async def posting_provider(self, namespace: str, name: str, *, flux: bool = False) -> PostingProvider:
         """Open a Provider of commit statuses; with `flux` one of Flux's own group, where the operator serves those."""

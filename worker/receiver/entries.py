@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
-from typing import TypeAlias
 
 from activities.models.tracking import TrackerRef
 from crds.api.ports import Document
@@ -137,24 +136,36 @@ class DeploymentEntry:
     repository: str
 
 
-Deployments: TypeAlias = Mapping[tuple[str, str], tuple[DeploymentEntry, ...]]
-"""What an Environment deploys, by instance and application."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentEntry:
+    """Keep what an Environment deploys."""
+
+    argocd: Mapping[tuple[str, str], tuple[DeploymentEntry, ...]]
+    """By instance and application."""
+    flux: Mapping[tuple[str, str], frozenset[str]]
+    """GitRepositories by cluster and Kustomization; the cluster is the Secret that it signs with, or empty."""
 
 
-def read_environment(document: Document) -> Deployments:
-    """Keep what an Environment deploys by Argo CD."""
-    found: dict[tuple[str, str], tuple[DeploymentEntry, ...]] = {}
+def read_environment(document: Document) -> EnvironmentEntry:
+    """Keep what an Environment deploys."""
+    argocd_found: dict[tuple[str, str], tuple[DeploymentEntry, ...]] = {}
+    flux_found: dict[tuple[str, str], frozenset[str]] = {}
     for one in document["spec"].get("deployments") or ():
+        repository = intern(one["repositoryRef"]["name"])
         if argocd := one.get("argocd"):
             entry = DeploymentEntry(
                 instance=intern(argocd["instanceRef"]["name"]),
                 project=intern(argocd["project"]),
                 application=argocd.get("application") or "",
-                repository=intern(one["repositoryRef"]["name"]),
+                repository=repository,
             )
             where = entry.instance, entry.application
-            found[where] = (*found.get(where, ()), entry)
-    return found
+            argocd_found[where] = (*argocd_found.get(where, ()), entry)
+        if flux := one.get("flux"):
+            cluster = str((flux.get("clusterRef") or {}).get("name", ""))
+            named = cluster, f"{flux['namespace']}/{flux['kustomization']}"
+            flux_found[named] = flux_found.get(named, frozenset()) | {repository}
+    return EnvironmentEntry(argocd=argocd_found, flux=flux_found)
 
 
 def read_uid(document: Document) -> str:

@@ -93,7 +93,7 @@ class FluxMirrors:
                     yield from (one for key in known.at(namespace) if (one := mirror.objects.get(key)) is not None)
 
     def has_any(self, namespace: str) -> bool:
-        """Tell whether a namespace has any subscription."""
+        """Return whether a namespace has any subscription."""
         return bool(self._statuses_in.at(namespace) or self._alerts_in.at(namespace))
 
     def target(self, subscription: Subscription) -> Target | None:

@@ -7,11 +7,12 @@ that place proves the sender, and its events reach the subscriptions of its name
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 from http import HTTPStatus
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -22,6 +23,7 @@ from activities.flux.metadata import cleaned
 from activities.flux.planning import Evaluate, Plan, plan
 from activities.flux.subscriptions import COMMIT_STATUS
 from activities.models.commit_statuses import CommitVerdict, StatusSlot
+from activities.models.reconciliations import FluxReport
 from crds.api.ports import ApiError
 from providers.documents import parsed
 from providers.errors import ProviderMalformed
@@ -31,6 +33,7 @@ from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_mirrors import Subscriptions
 from worker.receiver.flux_repeats import Repeats
 from worker.receiver.flux_senders import UNPROVEN, FluxSenders, NotProven, SendersBusy
+from worker.receiver.index import Place
 from worker.receiver.metrics import FluxMetrics
 from worker.temporal.outcomes import WorkflowsUnavailable
 
@@ -48,6 +51,20 @@ ANYBODY = ""
 
 Labels = Callable[[FluxEvent], Awaitable[Mapping[str, str] | None]]
 Send = Callable[[StatusSlot, CommitVerdict], Awaitable[None]]
+Report = Callable[[Place, FluxReport], Awaitable[None]]
+
+
+class ReportedPlaces(Protocol):
+    """Places whose deployments Flux brings."""
+
+    @property
+    def has_synced(self) -> bool: ...
+
+    def reports(
+        self, namespace: str, cluster: str, event: FluxEvent, *, now: datetime
+    ) -> Iterable[tuple[Place, FluxReport]]:
+        """Return what each place is to be signalled."""
+        ...
 
 
 class FluxRoutes:
@@ -61,6 +78,8 @@ class FluxRoutes:
         labels: Labels,
         evaluate: Evaluate,
         send: Send,
+        places: ReportedPlaces,
+        report: Report,
         faults: Faults,
         metrics: FluxMetrics,
         insecure: bool = False,
@@ -72,6 +91,8 @@ class FluxRoutes:
         self._labels = labels
         self._evaluate = evaluate
         self._send = send
+        self._reported = places
+        self._report = report
         self._faults = faults
         self._metrics = metrics
         self._insecure = insecure
@@ -106,13 +127,13 @@ class FluxRoutes:
         if not name and not self._insecure:
             text = "events without a signature are refused: send them to /flux/<namespace>/<Secret> by a Provider of"
             raise Refused(HTTPStatus.UNAUTHORIZED, f"{text} Flux with the type generic-hmac")
-        if not self._subscriptions.has_synced:
+        if not (self._subscriptions.has_synced and self._reported.has_synced):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver has just been started: send it again")
         with self._places.held(namespace or "-"):
             body = await read_body(request, limit_bytes=BODY_LIMIT_BYTES, seconds=READ_SECONDS)
             if name:
                 await self._prove(namespace, name, request, body)
-            return await self._take(namespace, f"{namespace}/{name}", body)
+            return await self._take(namespace, name, body)
 
     async def _prove(self, namespace: str, name: str, request: web.Request, body: bytes) -> None:
         headers = {key.lower(): value for key, value in request.headers.items()}
@@ -126,14 +147,15 @@ class FluxRoutes:
             text = "the Secret of this address cannot be read now: send it again"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
 
-    async def _take(self, namespace: str, sender: str, body: bytes) -> Answer:
-        event = await self._event(body)
+    async def _take(self, namespace: str, cluster: str, body: bytes) -> Answer:
+        event, sender = await self._event(body), f"{namespace}/{cluster}"
         if seconds := self._repeats.left(sender, event):
             headers = _rate_headers(self._clock() + timedelta(seconds=seconds))
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "this event was accepted before", headers=headers)
         plans = await self._plans(namespace, event)
+        reports = tuple(self._reported.reports(namespace, cluster, event, now=self._clock()))
         try:
-            sent = await self._post(event, plans)
+            sent = await self._post(event, plans, reports)
         except WorkflowsUnavailable as error:
             self._note(sender, str(error))
             text = "Temporal cannot be reached, so the event would be lost: send it again"
@@ -142,8 +164,11 @@ class FluxRoutes:
         self._faults.add(event, plans)
         for made in plans:
             self._metrics.planned(made)
-        _logger.info("event of Flux", object=str(event.involved), reason=event.reason, statuses=sent)
-        return Answer(status=HTTPStatus.ACCEPTED, reason=f"{sent} commit status{'' if sent == 1 else 'es'}")
+        _logger.info(
+            "event of Flux", object=str(event.involved), reason=event.reason, statuses=sent, places=len(reports)
+        )
+        told = f", {len(reports)} Environment{'' if len(reports) == 1 else 's'}" if reports else ""
+        return Answer(status=HTTPStatus.ACCEPTED, reason=f"{sent} commit status{'' if sent == 1 else 'es'}{told}")
 
     async def _event(self, body: bytes) -> FluxEvent:
         try:
@@ -167,14 +192,17 @@ class FluxRoutes:
             )
         )
 
-    async def _post(self, event: FluxEvent, plans: Sequence[Plan]) -> int:
-        """Signal every workflow; return how many. Raises WorkflowsUnavailable where one was not reached."""
+    async def _post(self, event: FluxEvent, plans: Sequence[Plan], reports: Sequence[tuple[Place, FluxReport]]) -> int:
+        """Signal every workflow; return how many post statuses. Raises WorkflowsUnavailable where one is not reached.
+
+        What some got by then they get again with the repetition, which changes nothing there.
+        """
         sends = [self._send(*found) for made in plans if (found := signal_of(event, made)) is not None]
-        answers = await asyncio.gather(*sends, return_exceptions=True)
-        for one in answers:
+        told = [self._report(place, report) for place, report in reports]
+        for one in await asyncio.gather(*sends, *told, return_exceptions=True):
             if isinstance(one, BaseException):
                 raise one
-        return len(answers)
+        return len(sends)
 
     def _note(self, sender: str, reason: str) -> None:
         """Log why an event is refused, not each time: anybody can send another one."""

@@ -1,4 +1,4 @@
-"""Who may send events of Flux: a cluster that signs them with a Secret, or anybody where the operator says so.
+"""Who may send events of Flux: a cluster that signs them with a Secret, or anybody where the operator accepts that.
 
 Anybody can write an address, and only the Secret there proves that it was a cluster. So a Secret is looked up only in
 namespaces where something awaits events, and names that proved nothing yet share a few lookups a second. A watch of
@@ -27,7 +27,7 @@ UNPROVEN = "no signature of this address fits: check the Secret's key `token`, i
 
 
 class NotProven(Exception):
-    """An event is not signed by the Secret of its address; the text says why, for the log of the process only."""
+    """An event is not signed by the Secret of its address; the text states why, for the log of the process only."""
 
 
 class SendersBusy(Exception):
@@ -44,7 +44,7 @@ class FluxSenders:
         awaited: Callable[[str], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what says whether anything in a namespace awaits events."""
+        """Take what knows whether anything in a namespace awaits events."""
         self._credentials = credentials
         self._awaited = awaited
         self._clock = clock

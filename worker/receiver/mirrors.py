@@ -18,7 +18,7 @@ from crds.v1alpha1.test_runner import TestRunner
 from providers.webhooks.events import RepositoryName
 from worker.receiver.entries import (
     DeploymentEntry,
-    Deployments,
+    EnvironmentEntry,
     RepositoryEntry,
     RunnerEntry,
     TrackerEntry,
@@ -52,12 +52,13 @@ class Mirrors:
         self._trackers = self._mirror(PullRequestTracker, read_tracker, self._tell)
         self._named = Marked(_names_of_repository)
         self._deployed = Marked(_applications_of)
+        self._reconciled = Marked(_kustomizations_of)
         self._repositories = self._mirror(GitRepository, read_repository, self._named.follow)
         self._providers = self._mirror(ScmProvider, read_provider)
         self._shared_providers = [] if namespaces else self._mirror(ClusterScmProvider, read_provider)
         self._runners = self._mirror(TestRunner, read_runner)
         self._instances = self._mirror(ArgoCDInstance, read_uid)
-        self._environments = self._mirror(Environment, read_environment, self._deployed.follow)
+        self._environments = self._mirror(Environment, read_environment, self._follow_environment)
 
     @property
     def has_synced(self) -> bool:
@@ -103,7 +104,25 @@ class Mirrors:
         for name in (application, ""):
             for key in sorted(self._deployed.at((namespace, instance, name))):
                 found = _find(self._environments, key)
-                yield from ((key, one) for one in (found or {}).get((instance, name), ()))
+                yield from ((key, one) for one in (found.argocd if found else {}).get((instance, name), ()))
+
+    def awaits_flux(self, namespace: str) -> bool:
+        """Return whether Flux deploys anything to the Environments of a namespace."""
+        return bool(self._reconciled.at((namespace,)))
+
+    def brought_by_flux(self, namespace: str, cluster: str, kustomization: str) -> Iterator[tuple[Key, str]]:
+        """Yield the Environments that name a Kustomization, each with a GitRepository of it; of all without a cluster.
+
+        The cluster is the Secret of the namespace that it signs with.
+        """
+        named = cluster, kustomization
+        for key in sorted(self._reconciled.at((namespace if cluster else "", *named))):
+            found = _find(self._environments, key)
+            yield from ((key, repository) for repository in sorted((found.flux if found else {}).get(named, ())))
+
+    def _follow_environment(self, change: ObjectChange[EnvironmentEntry]) -> None:
+        self._deployed.follow(change)
+        self._reconciled.follow(change)
 
     def _tell(self, change: ObjectChange[TrackerEntry]) -> None:
         for follower in self._followers:
@@ -136,8 +155,14 @@ def _names_of_repository(_key: Key, repository: RepositoryEntry) -> tuple[str | 
     return (repository.full_name, *number)
 
 
-def _applications_of(key: Key, deployments: Deployments) -> Iterator[tuple[str, str, str]]:
-    return ((key.namespace, instance, application) for instance, application in deployments)
+def _applications_of(key: Key, environment: EnvironmentEntry) -> Iterator[tuple[str, str, str]]:
+    return ((key.namespace, instance, application) for instance, application in environment.argocd)
+
+
+def _kustomizations_of(key: Key, environment: EnvironmentEntry) -> Iterator[tuple[str, ...]]:
+    for cluster, kustomization in environment.flux:
+        yield (key.namespace if cluster else "", cluster, kustomization)
+        yield (key.namespace,)
 
 
 def _find(mirrors: Sequence[Reflector[T]], key: Key) -> T | None:

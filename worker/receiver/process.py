@@ -15,6 +15,7 @@ from temporalio.runtime import Runtime
 
 from activities.models.commit_statuses import CommitVerdict, StatusSlot, SubscriptionFault
 from activities.models.drift import InstanceRef
+from activities.models.reconciliations import FluxReport
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
 from crds.api.backoff import STANDARD
@@ -27,9 +28,10 @@ from worker.opening.credentials import Credentials
 from worker.receiver.again import Again
 from worker.receiver.flux_faults import Faults
 from worker.receiver.flux_mirrors import FluxMirrors
+from worker.receiver.flux_places import FluxPlaces
 from worker.receiver.flux_routes import FluxRoutes
 from worker.receiver.flux_senders import FluxSenders
-from worker.receiver.index import Index, Said, Target
+from worker.receiver.index import Index, Place, Said, Target
 from worker.receiver.metrics import FluxMetrics, ReceiverMetrics
 from worker.receiver.mirrors import Mirrors
 from worker.receiver.pokes import Pokes
@@ -40,6 +42,7 @@ from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
+from worker.temporal.reports import TemporalReports
 from worker.temporal.repository_syncs import TemporalRepositorySyncs
 from worker.tracing import configure_tracing
 
@@ -101,18 +104,22 @@ async def _work(settings: Settings) -> None:
             flux_alerts=settings.flux_alerts,
             on_watch_restart=metrics.watch_restarted,
         )
+        flux_places = FluxPlaces(mirrors)
         expressions = Expressions()
         stack.callback(expressions.close)
         faults = Faults(workflows.show_fault)
         stack.push_async_callback(faults.close)
         flux = FluxRoutes(
             senders=FluxSenders(
-                Credentials(cluster, system_namespace=settings.system_namespace), awaited=flux_mirrors.has_any
+                Credentials(cluster, system_namespace=settings.system_namespace),
+                awaited=lambda namespace: flux_mirrors.has_any(namespace) or flux_places.awaits(namespace),
             ),
             subscriptions=flux_mirrors,
             labels=FluxObjects(cluster).labels,
             evaluate=expressions.evaluate,
             send=workflows.post,
+            places=flux_places,
+            report=workflows.report,
             faults=faults,
             metrics=FluxMetrics(),
             insecure=settings.flux_insecure_events,
@@ -146,6 +153,7 @@ class Workflows:
         self._promotions: TemporalPromotions | None = None
         self._repositories: TemporalRepositorySyncs | None = None
         self._commit_statuses: TemporalCommitStatuses | None = None
+        self._reports: TemporalReports | None = None
 
     @property
     def connected(self) -> bool:
@@ -187,6 +195,12 @@ class Workflows:
             raise WorkflowsUnavailable("Temporal has not answered yet")
         await self._commit_statuses.signal(slot, verdict)
 
+    async def report(self, place: Place, report: FluxReport) -> None:
+        """Signal a place what Flux reported; it is durable then. Raises WorkflowsUnavailable."""
+        if self._reports is None:
+            raise WorkflowsUnavailable("Temporal has not answered yet")
+        await self._reports.report(place.namespace, place.environment, place.repository, report)
+
     async def show_fault(self, namespace: str, name: str, fault: SubscriptionFault) -> None:
         """Signal why events give no status of a CommitStatus. Raises WorkflowsUnavailable."""
         if self._commit_statuses is None:
@@ -199,4 +213,5 @@ class Workflows:
         self._commit_statuses = TemporalCommitStatuses(
             client=client, installation=installation, timings=timings, timeout=SIGNAL_TIMEOUT
         )
+        self._reports = TemporalReports(client, installation, timings=timings, timeout=SIGNAL_TIMEOUT)
         self._repositories = TemporalRepositorySyncs(client=client, installation=installation, timings=timings)

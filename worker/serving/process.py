@@ -41,6 +41,7 @@ from worker.temporal.connect import (
 )
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.promotions import TemporalPromotions
+from worker.temporal.reports import TemporalReports
 from worker.temporal.sandbox import require_no_context, workflow_runner
 from worker.tracing import configure_tracing
 from workflows.identity import Queues
@@ -155,7 +156,11 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
         stack.callback(watching.cancel)
         reads = MirroredReads(kubernetes, mirror)
         opener = ClusterOpener(
-            reads, clients, system_namespace=settings.system_namespace, flux_alerts=settings.flux_alerts
+            reads,
+            clients,
+            system_namespace=settings.system_namespace,
+            flux_alerts=settings.flux_alerts,
+            reports=TemporalReports(client, settings.installation, timings=settings.timings).reconciliations,
         )
         dependencies = Dependencies(
             kubernetes=reads,

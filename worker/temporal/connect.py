@@ -184,7 +184,7 @@ class TemporalPlaces:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             task_queue=self._queues.promotions,
             static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
-            search_attributes=_place_attributes(request),
+            search_attributes=place_attributes(request.namespace, request.environment, request.repository),
             priority=Priority(fairness_key=fairness_key(request.namespace)),
         )
         async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
@@ -218,18 +218,15 @@ class TemporalPlaces:
             start_signal=MEMBER_SIGNAL,
             start_signal_args=[request.signal],
             static_summary=f"{request.namespace}/{request.environment}: {request.repository}",
-            search_attributes=_place_attributes(request),
+            search_attributes=place_attributes(request.namespace, request.environment, request.repository),
             priority=Priority(fairness_key=fairness_key(request.namespace)),
             rpc_timeout=CALL_TIMEOUT,
         )
 
 
-def _place_attributes(request: SendViewInput) -> TypedSearchAttributes:
-    values = {
-        SEARCH_NAMESPACE: request.namespace,
-        SEARCH_REPOSITORY: request.repository,
-        SEARCH_ENVIRONMENT: request.environment,
-    }
+def place_attributes(namespace: str, environment: str, repository: str) -> TypedSearchAttributes:
+    """Return by what places are found in Temporal."""
+    values = {SEARCH_NAMESPACE: namespace, SEARCH_REPOSITORY: repository, SEARCH_ENVIRONMENT: environment}
     return TypedSearchAttributes(
         [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items()]
     )

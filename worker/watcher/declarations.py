@@ -303,8 +303,9 @@ class DeclarationController:
                 concerned = {
                     (Environment, name),
                     (GitRepository, deployment.repository_ref.name),
-                    (ArgoCDInstance, deployment.argocd.instance_ref.name),
                 }
+                if deployment.argocd is not None:
+                    concerned.add((ArgoCDInstance, deployment.argocd.instance_ref.name))
                 if concerned & changed:
                     places.add((name, deployment.repository_ref.name))
         return places

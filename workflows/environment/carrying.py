@@ -6,6 +6,7 @@ from dataclasses import replace
 from activities.models.bounds import cut
 from activities.models.budgets import VALUE_BYTES
 from activities.models.places import Phase
+from activities.models.reconciliations import Reconciliation
 from workflows.environment import observation
 from workflows.environment.state import Awaited, EnvironmentState, Member
 from workflows.runtime.ancestry import RELATIONS_KEPT
@@ -34,7 +35,7 @@ def fitting(state: EnvironmentState, limit: int = VALUE_BYTES) -> EnvironmentSta
 
 
 def _without_text(state: EnvironmentState) -> EnvironmentState:
-    """Drop what Argo CD says, and keep the beginning of what is wrong: the next read brings it again."""
+    """Drop what Argo CD and Flux say, and keep the beginning of what is wrong: the next read brings it again."""
     observed = state.observer.observed
     bare = replace(
         observed,
@@ -47,7 +48,12 @@ def _without_text(state: EnvironmentState) -> EnvironmentState:
             for one in observation.as_compared(observed.observations)
         ),
     )
-    return replace(state, observer=replace(state.observer, observed=bare))
+    reports = replace(state.reports, known=tuple(map(_without_message, state.reports.known)))
+    return replace(state, observer=replace(state.observer, observed=bare), reports=reports)
+
+
+def _without_message(known: Reconciliation) -> Reconciliation:
+    return replace(known, newest=replace(known.newest, message=cut(known.newest.message, BRIEF_BYTES)))
 
 
 def _with_few_relations(state: EnvironmentState) -> EnvironmentState:

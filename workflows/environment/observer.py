@@ -52,6 +52,8 @@ class Observer:
         self._background = background
         self._reading_environment = False
         self._reading: Callable[[], object] | None = None
+        self._outdated = False
+        """Whether something was reported since the read that is under way began."""
         self._watching = False
         self._watched: tuple[Artifact, ...] = ()
         """What the holder brings for whom the watch was begun."""
@@ -112,6 +114,12 @@ class Observer:
             self._environment_due = now
         if self.observed.at is None or now - self.observed.at > timings.observe_initial:
             self._look_at(now)
+
+    def look_again(self, now: datetime) -> None:
+        """Look at once: what was reported a watch does not see, and a read that is under way may not have."""
+        self._outdated = self._reading is not None and not self._watching
+        self._look_at(now)
+        self.stop_watching()
 
     def _look_at(self, when: datetime) -> None:
         self._pause = None
@@ -285,3 +293,6 @@ class Observer:
     def _again(self, *, changed: bool, at_least: timedelta = timedelta(0)) -> None:
         self._pause = observation.next_pause(self._pause, self._start.timings, changed=changed)
         self._due = workflow.now() + max(self._pause, at_least)
+        if self._outdated:
+            self._outdated = False
+            self._look_at(workflow.now() + at_least)

@@ -7,6 +7,7 @@ from activities.models.configuration import EnvironmentView, TrackersCursor
 from activities.models.delivery import Observation
 from activities.models.failures import Failure
 from activities.models.places import Counter, EnvironmentInput, MemberSignal
+from activities.models.reconciliations import Reconciliation
 from activities.models.status import ArtifactSet
 from activities.models.tracking import TrackerRef
 from workflows.runtime.ancestry import KnownRelation
@@ -128,6 +129,14 @@ class ComparerState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptReports:
+    """Hold what Flux reported, and when it was last looked whether the Environment names it."""
+
+    known: tuple[Reconciliation, ...] = ()
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentState:
     """Everything that one run hands to the next."""
 
@@ -136,6 +145,7 @@ class EnvironmentState:
     sent: dict[str, Sent] = field(default_factory=dict)
     relations: tuple[KnownRelation, ...] = ()
     comparer: ComparerState = ComparerState()
+    reports: KeptReports = KeptReports()
     sequence: int = 0
     lonely_since: datetime | None = None
 

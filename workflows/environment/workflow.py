@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.contracts import ConfigActivities
 from activities.models.configuration import ListTrackersInput
 from activities.models.places import BlockedBy, MemberSignal, Phase, PlaceSignal
+from activities.models.reconciliations import FluxReport, Reconciliation
 from activities.models.status import PublishPlaceInput
 from activities.models.tracking import TrackerRef
 from workflows import policies
@@ -20,10 +21,20 @@ from workflows.environment.lane import Decision, LaneView, asks_for_lane, decide
 from workflows.environment.members import LEAVING, Roster
 from workflows.environment.observer import Observer
 from workflows.environment.publishing import place_publisher
+from workflows.environment.reports import Reports, declared_by
 from workflows.environment.sending import Announcements, Sender
 from workflows.environment.state import EnvironmentStart, EnvironmentState, ObserverState, PlaceProgress, RosterState
 from workflows.failures import failure_of, worth_showing
-from workflows.identity import ENVIRONMENT_WORKFLOW, MEMBER_SIGNAL, MEMBER_UPDATE, POKE_SIGNAL, PROGRESS_QUERY, Queues
+from workflows.identity import (
+    ENVIRONMENT_WORKFLOW,
+    MEMBER_SIGNAL,
+    MEMBER_UPDATE,
+    POKE_SIGNAL,
+    PROGRESS_QUERY,
+    RECONCILIATIONS_QUERY,
+    REPORT_SIGNAL,
+    Queues,
+)
 from workflows.runtime import lifetime
 from workflows.runtime.backoff import Backoff, jittered
 from workflows.runtime.loop import Loop
@@ -47,6 +58,7 @@ class EnvironmentWorkflow:
         self._background = self._loop.background
         self._roster = Roster(state.roster)
         self._observer = Observer(start, self._background, state.observer)
+        self._reports = Reports(start, self._background, state.reports)
         self._comparer = Comparer(start, self._background, state.relations, state.comparer)
         self._sender = Sender(
             start, self._roster, self._observer, self._background, sent=state.sent, vanished=self._vanish
@@ -108,6 +120,18 @@ class EnvironmentWorkflow:
         self._comparer.hurry()
         self._background.wake()
 
+    @workflow.signal(name=REPORT_SIGNAL, description="An event of Flux says something of a Kustomization")
+    def reported(self, report: FluxReport) -> None:
+        """Keep what an event says, and look at once where it may change anything."""
+        if self._reports.take(report, declared_by(self._observer.environment), workflow.now()):
+            self._observer.look_again(workflow.now())
+            self._background.wake()
+
+    @workflow.query(name=RECONCILIATIONS_QUERY, description="What Flux reported of each Kustomization")
+    def reconciliations(self) -> tuple[Reconciliation, ...]:
+        """Return what Flux reported of each Kustomization."""
+        return self._reports.known
+
     @workflow.query(name=PROGRESS_QUERY, description="The lane and what runs here")
     def progress(self) -> PlaceProgress:
         """Return the state of the place as people read it."""
@@ -127,6 +151,8 @@ class EnvironmentWorkflow:
         self._publish()
         workflow.set_current_details(self._details())
         self._lonely_since = None if self._roster.entries else self._lonely_since or now
+        if self._lonely_since is not None:
+            self._reports.check(now)
         self._ending = self._deserted(now)
         return self._next_deadline(now, blockers)
 
@@ -244,6 +270,7 @@ class EnvironmentWorkflow:
             self._observer.next_deadline(self._roster.members),
             self._comparer.next_deadline(),
             self._lonely_since + self._linger() if self._lonely_since is not None else None,
+            self._reports.next_deadline() if self._lonely_since is not None else None,
         )
         return min((one for one in times if one is not None and one > now), default=None)
 
@@ -252,6 +279,9 @@ class EnvironmentWorkflow:
 
     def _deserted(self, now: datetime) -> bool:
         if self._lonely_since is None or self._roster.entries or self._roster.occupied(now)[0]:
+            return False
+        if self._reports.known:
+            # An event is not repeated: what it said is lost with the run.
             return False
         return now >= self._lonely_since + self._linger() and not self._background.busy
 
@@ -274,6 +304,7 @@ class EnvironmentWorkflow:
             sent=self._sender.carried(),
             relations=self._comparer.ancestry.relations(),
             comparer=self._comparer.state(),
+            reports=self._reports.state(),
             sequence=self._publisher.sequence,
             lonely_since=self._lonely_since,
         )

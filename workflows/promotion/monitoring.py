@@ -110,7 +110,8 @@ def watched(
     brought = {one.component: one for one in artifacts or ()}
     found: list[WatchedDeployment] = []
     for one in view.deployments if view is not None else ():
-        if one.component not in components or one.unresolved:
+        # Drift is looked for at Argo CD alone.
+        if one.component not in components or one.unresolved or one.flux is not None:
             continue
         artifact, observation = brought.get(one.component), seen.get(one.name)
         if artifact is not None:

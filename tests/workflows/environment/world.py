@@ -3,9 +3,9 @@
 import asyncio
 import uuid
 from collections import Counter as Tally
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +21,14 @@ from activities.contracts import (
     ResourceActivities,
     ScmActivities,
 )
+from activities.delivery.flux import FluxObserver
 from activities.failures import to_application_error
 from activities.models.configuration import (
     DeploymentSpec,
     EnvironmentView,
     FindPolicyInput,
     FindPolicyResult,
+    FluxSpec,
     ListTrackersInput,
     ListTrackersResult,
     ReadEnvironmentInput,
@@ -72,6 +74,7 @@ from activities.models.status import PlaceStatus, PublishPlaceInput, PublishStat
 from activities.models.steering import ReadInstructionsInput, ReadInstructionsResult
 from activities.models.tracking import Artifact, Timings, TrackerRef
 from crds.api.ports import ApiForbidden
+from tests.activities.fakes import FakeConnections, FakeScm
 from tests.workflows.environment.puppets import MAIN, Puppet, Tracker
 from tests.worlds import declared
 from tests.worlds.played import Server, connected, served
@@ -79,6 +82,7 @@ from tests.worlds.refusals import unread
 from tests.worlds.serving import activities_of
 from tests.worlds.stage import now
 from worker.temporal.conversion import DATA_CONVERTER
+from worker.temporal.reports import TemporalReports
 from worker.temporal.sandbox import workflow_runner
 from workflows.environment.state import PlaceProgress
 from workflows.environment.workflow import EnvironmentWorkflow
@@ -132,6 +136,8 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     watcher_is_there: asyncio.Event = field(default_factory=_set_event)
     unknown: set[str] = field(default_factory=set)
     """Commits that the SCM host does not know."""
+    flux: bool = False
+    """Whether Flux deploys, so that only its events say what runs."""
 
     @property
     def place_id(self) -> str:
@@ -183,10 +189,11 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
                 name=name,
                 component=self.components[name],
                 wave=0,
-                instance="argocd",
-                project="shop",
-                application=name,
-                write=WriteSpec(),
+                instance="" if self.flux else "argocd",
+                project="" if self.flux else "shop",
+                application=f"flux-system/{name}" if self.flux else name,
+                write=None if self.flux else WriteSpec(),
+                flux=FluxSpec(environment="staging", repository="web") if self.flux else None,
             )
             for name in self.runs
         )
@@ -257,11 +264,15 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
     async def read_deployments(self, request: ReadDeploymentsInput) -> ReadDeploymentsResult:
         self._refuse()
         self.calls.append("read_deployments")
+        if self.flux:
+            return await self._reported(request.deployments)
         return ReadDeploymentsResult(observations=self.observations(), read_at=now())
 
     @activity.defn
     async def watch_deployments(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
         self.calls.append("watch_deployments")
+        if self.flux:
+            return await self._watched(request)
         changed = asyncio.Event()
         self.watchers.append(changed)
         self.watches.append(request)
@@ -278,6 +289,27 @@ class World(ConfigActivities, ScmActivities, DeliveryActivities, ObservationActi
             self.watches.remove(request)
             beats.cancel()
         return ReadDeploymentsResult(observations=self.observations(), read_at=now())
+
+    @property
+    def reports(self) -> TemporalReports:
+        """How receivers reach the place."""
+        return TemporalReports(self.client, self.installation, timings=self.timings)
+
+    async def _watched(self, request: WatchDeploymentsInput) -> ReadDeploymentsResult:
+        """Watch what shows nothing by itself: events come to the place."""
+        beats = asyncio.create_task(_beat())
+        try:
+            await asyncio.sleep(request.duration.total_seconds())
+        finally:
+            beats.cancel()
+        return await self._reported(request.deployments)
+
+    async def _reported(self, deployments: Sequence[DeploymentSpec]) -> ReadDeploymentsResult:
+        """Read what runs as a worker does, from what the place itself keeps."""
+        known = await self.reports.reconciliations("shop", "staging", "web")
+        connections = FakeConnections(scm=FakeScm(commits=tuple(MAIN)), reconciled=known)
+        answer = await FluxObserver(connections).observe("shop", deployments)
+        return replace(answer, read_at=now())
 
     @activity.defn
     async def deliver_application(self, request: DeliverApplicationInput) -> DeliverApplicationResult:

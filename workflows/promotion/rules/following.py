@@ -83,7 +83,7 @@ def lag(one: DeploymentSpec, seen: Observation | None, hindered: str = "") -> st
     text = (seen.message or seen.operation_message) if ended_well else (seen.operation_message or seen.message)
     runs = f"{one.name}: runs {comparison.what_runs(seen)}, {seen.sync_status}, {seen.health}"
     if by_git(one) and not (hindered or text or seen.problem):
-        text = "Argo CD has not picked up what is in Git"
+        text = f"{'Flux' if one.flux is not None else 'Argo CD'} has not picked up what is in Git"
         if seen.sync_status == "OutOfSync":
             text = "Argo CD has not synced what is in Git: turn automated sync on, or sync it"
     return "; ".join(part for part in (runs, hindered, seen.problem or text) if part)

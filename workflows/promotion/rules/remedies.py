@@ -34,6 +34,8 @@ def remedy(hop: Hop, one: DeploymentSpec, seen: Observation | None, *, hindered:
         return NO_ACTION
     if seen.problem or seen.operation_phase is OperationPhase.RUNNING or seen.operating is not None:
         return ""
+    if one.flux is not None and seen.operation_phase is OperationPhase.FAILED:
+        return f"fix Kustomization {one.application} as its message shows"
     if one.write is None:
         artifact = waves.artifact_of(hop, one)
         there = artifact is not None and artifact.revision in (seen.runs, seen.written)

@@ -166,6 +166,8 @@ def _fix_deployment(one: Observation, failure: Failure, environment: str) -> str
             return f"fix {what}, or what {environment} names"
         case FailureKind.UNAVAILABLE | FailureKind.MALFORMED:
             return f"check {what}, which gives no usable answer"
+        case FailureKind.UNREPORTED:
+            return f"reconcile {what} by Flux, and send its events to the receiver"
         case kind:
             application = one.application or f"of {one.deployment}"
             anything = f"fix {what} or its Secret, or application {application} as {environment} names it"
