@@ -47,7 +47,7 @@ def test_the_page_says_what_is_not_promised() -> None:
     for section in (
         "A gate is passed by our own run only",
         "What hosts and pull requests send",
-        "One tenant beside another",
+        "One tenant next to another",
     ):
         assert "Not promised" in sections[section], section
 
