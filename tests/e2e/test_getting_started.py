@@ -2,13 +2,13 @@
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.local.demo.world import SAMPLES_SANDBOX
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from deploy.local.environment.processes import ROOT
 from deploy.local.environment.shell import write_shell_file
@@ -22,15 +22,9 @@ MAKE = re.compile(r"^make (up|down)\b.*$", re.MULTILINE)
 
 @pytest.fixture
 def clone(local: LocalEnvironment, tmp_path: Path) -> Iterator[Path]:
-    """A clone whose environment is the session's, in which the samples name the session's sandbox."""
-    for path in ROOT.iterdir():
-        if path.name not in (".local", "docs", ".git"):
-            (tmp_path / path.name).symlink_to(path)
+    """A clone whose environment is the session's."""
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     (tmp_path / ".local").symlink_to(local.directory)
-    for sample in (ROOT / "docs" / "samples").rglob("*.*"):
-        copied = tmp_path / sample.relative_to(ROOT)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        copied.write_text(sample.read_text().replace(SAMPLES_SANDBOX, local.sandbox_url))
     yield tmp_path
     local.start(*PIECES, workers=2, watchers=1)
 
@@ -46,7 +40,9 @@ class Reader:
         """Return what the block printed. A block that fails fails the test."""
         for line in MAKE.finditer(block):
             self._make(line[0])
-        script = f"set -euo pipefail\n. .local/env\n{MAKE.sub('', block)}"
+        # Made where the virtual environment is: one that is found at another place is built again.
+        make = f'make() {{ command make --no-print-directory -C {shlex.quote(str(ROOT))} "$@"; }}'
+        script = f"set -euo pipefail\n{make}\n. .local/env\n{MAKE.sub('', block)}"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self._clone,
