@@ -1,4 +1,4 @@
-"""Throughput of all processes together, with two and with four workers, and what each process does of it."""
+"""Throughput of all processes together, with two, four and eight workers, and what each process does of it."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from tests.bench.rows import Row, rounded
 from tests.bench.stage import Stage
 
-WORKERS = (2, 4)
+WORKERS = (2, 4, 8)
 PROMOTIONS = 30
 """For each number of workers."""
 TIMINGS: Mapping[str, float] = {"poll_initial": 1.0, "poll_maximum": 1.0, "poll_gap": 1.0}
