@@ -6,16 +6,20 @@ Foreign kinds meet permissive definitions (foreign.py). Each account asks for it
 import json
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from crds.api.kubernetes import KubernetesApi
 from deploy.local.chart import MANIFESTS, ROOT
 from deploy.local.environment.accounts import NAMESPACE, PROCESSES
+from deploy.local.environment.certificates import write_certificates
 from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.environment.resources import kubectl
 from tests.chart.foreign import definitions
 from tests.chart.rendered import EXAMPLES, documents
+from worker.rights import RightsWatch
 
 TRACKERS, COMMANDS = "pullrequesttrackers.pilotage.dev", "promotioncommands.pilotage.dev"
 MONITORS, ENVIRONMENTS = "driftmonitors.pilotage.dev", "environments.pilotage.dev"
@@ -134,3 +138,59 @@ def test_a_right_that_the_table_denies_is_refused_in_deed(clients: dict[str, htt
         "worker": httpx.codes.FORBIDDEN,
         "receiver": httpx.codes.FORBIDDEN,
     }
+
+
+async def problem_of(process: str, kubeconfig: Path) -> str:
+    """Return why a process with this kubeconfig is not ready."""
+    async with await KubernetesApi.connect(kubeconfig=str(kubeconfig)) as api:
+        watch = RightsWatch(api, process)
+        await watch.look()
+        return watch.problem
+
+
+def kubeconfig_of(installed: KubernetesAccess, path: Path, *, token: str, authority: Path) -> Path:
+    cluster = {"server": installed.url, "certificate-authority": str(authority)}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "c", "user": {"token": token}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+async def test_a_process_is_ready_by_its_own_account_and_names_what_another_one_lacks(
+    installed: KubernetesAccess, clients: dict[str, httpx.Client], process: str, tmp_path: Path
+) -> None:
+    tokens = {name: client.headers["Authorization"].partition(" ")[2] for name, client in clients.items()}
+    found = {
+        name: await problem_of(
+            process, kubeconfig_of(installed, tmp_path / name, token=token, authority=installed.authority)
+        )
+        for name, token in tokens.items()
+    }
+    assert found[process] == ""
+    lacking = {
+        ("watcher", "worker"): "list promotioncommands.pilotage.dev",
+        ("watcher", "receiver"): "list promotioncommands.pilotage.dev",
+        ("worker", "watcher"): "create pullrequesttrackers.pilotage.dev",
+        ("worker", "receiver"): "list driftmonitors.pilotage.dev",
+    }
+    for other in set(PROCESSES) - {process}:
+        # A receiver does nothing with our kinds that the others may not.
+        assert lacking.get((process, other), "") in found[other]
+        assert (f"the {process} may not" in found[other]) is (process != "receiver")
+
+
+async def test_a_wrong_token_and_a_wrong_certificate_are_told_apart(
+    installed: KubernetesAccess, tmp_path: Path
+) -> None:
+    wrong = kubeconfig_of(installed, tmp_path / "token", token="none", authority=installed.authority)
+    assert "does not accept the credential of the worker" in await problem_of("worker", wrong)
+    write_certificates(tmp_path)
+    wrong = kubeconfig_of(installed, tmp_path / "authority", token="none", authority=tmp_path / "ca.crt")
+    assert "certificate verify failed" in (await problem_of("worker", wrong)).lower()

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from worker.health import Health
 from worker.serving.clock import ClockWatch, Offset, measure, read_clock
-from worker.serving.process import _agrees
+from worker.serving.process import _agrees, _Stopped
 
 ALLOWED = timedelta(seconds=10)
 PAUSE = timedelta(milliseconds=20)
@@ -72,15 +72,16 @@ async def test_a_worker_whose_clock_is_ahead_is_not_ready_says_why_and_serves_on
     (reason,) = reasons
     assert reason.endswith("s ahead of Temporal's, where 10 s are allowed")
     clock.ahead = timedelta(0)
-    assert await asyncio.wait_for(serving, timeout=20)
-    assert watch.problem == ""
+    await asyncio.wait_for(serving, timeout=20)
+    assert (watch.problem, health.ready) == ("", {})
 
 
 async def test_a_worker_that_waits_for_its_clock_can_be_stopped(watching: Callable[[Clock], ClockWatch]) -> None:
     health, stop = Health(), asyncio.Event()
     serving = asyncio.create_task(_agrees(watching(Clock(hours=-1)), health, stop))
     stop.set()
-    assert not await asyncio.wait_for(serving, timeout=20)
+    with pytest.raises(_Stopped):
+        await asyncio.wait_for(serving, timeout=20)
 
 
 async def test_a_clock_that_is_set_while_the_worker_serves_is_noticed(watching: Callable[[Clock], ClockWatch]) -> None:

@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker.temporal.connect
 from activities.models.places import Counter, MemberSignal, Phase, SendViewInput
 from activities.models.tracking import Timings, TrackerRef
+from deploy.local.environment.kubernetes_server import KubernetesAccess
 from deploy.local.environment.ports import free_port
 from worker.serving.process import versioning
 from worker.temporal import search_attributes
@@ -32,14 +33,6 @@ from worker.temporal.search_attributes import find_lacking
 from workflows.identity import environment_workflow_id, fairness_key
 
 ROOT = Path(__file__).parents[2]
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-clusters: [{name: none, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: none, context: {cluster: none, user: none}}]
-current-context: none
-users: [{name: none, user: {token: x}}]
-"""
 
 
 @pytest.fixture
@@ -164,14 +157,14 @@ def test_workers_are_versioned_only_where_a_controller_says_so(
     assert (versioning() is not None) is versioned
 
 
-async def test_a_worker_process_becomes_ready_and_leaves_on_sigterm(temporal_server: str, tmp_path: Path) -> None:
+async def test_a_worker_process_becomes_ready_and_leaves_on_sigterm(
+    temporal_server: str, kubernetes_api: KubernetesAccess
+) -> None:
     port = free_port()
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(KUBECONFIG)
     environment = {
         **os.environ,
         "TEMPORAL_ADDRESS": temporal_server,
-        "KUBECONFIG": str(kubeconfig),
+        "KUBECONFIG": str(kubernetes_api.kubeconfig),
         "PILOTAGE_INSTALLATION": "process",
         "PILOTAGE_HTTP_HOST": "127.0.0.1",
         "PILOTAGE_HTTP_PORT": str(port),
@@ -187,40 +180,6 @@ async def test_a_worker_process_becomes_ready_and_leaves_on_sigterm(temporal_ser
     assert process.returncode == 0, logs
     assert "temporal_" in metrics
     assert b"worker runs" in logs
-
-
-async def test_a_worker_that_is_not_connected_yet_is_alive_and_not_ready() -> None:
-    port = free_port()
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        environment = {
-            **os.environ,
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{silent.getsockname()[1]}",
-            "PILOTAGE_INSTALLATION": "process",
-            "PILOTAGE_HTTP_HOST": "127.0.0.1",
-            "PILOTAGE_HTTP_PORT": str(port),
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "worker", "worker", cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
-        )
-        try:
-            answers = [await _answer(f"http://127.0.0.1:{port}/{path}") for path in ("healthz", "readyz")]
-        finally:
-            process.kill()
-            await process.wait()
-    assert [status for status, _ in answers] == [200, 503]
-    assert "temporal" in answers[1][1]
-
-
-async def _answer(url: str) -> tuple[int, str]:
-    deadline = time.monotonic() + 60
-    async with aiohttp.ClientSession() as session:
-        while True:
-            try:
-                async with session.get(url) as response:
-                    return response.status, await response.text()
-            except aiohttp.ClientError:
-                assert time.monotonic() < deadline
-            await asyncio.sleep(timedelta(milliseconds=50).total_seconds())
 
 
 async def _when_ready(url: str) -> str:

@@ -84,9 +84,9 @@ def test_an_occupied_port_ends_a_process_with_2_and_is_named(process: str, tmp_p
     assert "already in use" in log
 
 
-def test_a_server_that_is_away_is_no_wrong_setting_and_a_misspelt_one_is_warned_of(tmp_path: Path) -> None:
-    code, log = run("worker", tmp_path, PILOTAGE_LOG_LEVL="debug")
-    assert (code, "TEMPORAL_ADDRESS" in log) == (1, True), log
+def test_a_misspelt_setting_is_warned_of_with_the_name_that_is_meant(tmp_path: Path) -> None:
+    code, log = run("worker", tmp_path, PILOTAGE_LOG_LEVL="debug", TEMPORAL_ADDRESS="no address")
+    assert (code, "TEMPORAL_ADDRESS" in log) == (2, True), log
     assert "PILOTAGE_LOG_LEVL: no such setting, ignored; did you mean PILOTAGE_LOG_LEVEL?" in log
 
 

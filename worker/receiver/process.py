@@ -18,7 +18,6 @@ from activities.models.drift import InstanceRef
 from activities.models.reconciliations import FluxReport
 from activities.models.repository_sync import RepositoryRef
 from activities.models.tracking import TrackerRef
-from crds.api.backoff import STANDARD
 from worker.cluster import connect_cluster
 from worker.flux.evaluation import Expressions
 from worker.flux.objects import FluxObjects
@@ -37,9 +36,10 @@ from worker.receiver.mirrors import Mirrors
 from worker.receiver.pokes import Pokes
 from worker.receiver.routes import HookRoutes
 from worker.receiver.secrets import WebhookSecrets
+from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.temporal.commit_statuses import TemporalCommitStatuses
-from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
+from worker.temporal.connect import TemporalMisconfigured, connect_patiently, create_telemetry
 from worker.temporal.outcomes import WorkflowsUnavailable
 from worker.temporal.promotions import TemporalPromotions
 from worker.temporal.reports import TemporalReports
@@ -124,11 +124,16 @@ async def _work(settings: Settings) -> None:
             metrics=FluxMetrics(),
             insecure=settings.flux_insecure_events,
         )
+        rights = RightsWatch(cluster, "receiver", namespaces=settings.namespaces)
+        asking = asyncio.create_task(rights.until_granted(), name="rights")
+        stack.callback(asking.cancel)
         health = Health(
             ready={
+                "rights": lambda: rights.granted,
                 "kubernetes": lambda: mirrors.has_synced and flux_mirrors.has_synced,
                 "temporal": lambda: workflows.connected,
             },
+            details={"rights": lambda: rights.problem},
         )
         server = HealthServer(
             health,
@@ -162,16 +167,7 @@ class Workflows:
 
     async def connect(self, runtime: Runtime) -> None:
         """Wait for Temporal. Raises TemporalMisconfigured."""
-        failures = 0
-        while self._promotions is None:
-            try:
-                self._reach(await connect(runtime=runtime))
-            except TemporalMisconfigured:
-                raise
-            except TemporalUnavailable as error:
-                failures += 1
-                _logger.warning("waiting for Temporal", error=str(error))
-                await asyncio.sleep(STANDARD.pause(failures).total_seconds())
+        self._reach(await connect_patiently(runtime=runtime))
 
     async def poke(self, target: Target) -> bool:
         """Have a workflow look at once; False where it does not run. Raises WorkflowsUnavailable."""

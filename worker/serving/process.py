@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import structlog
 from temporalio.client import Client
@@ -24,6 +25,7 @@ from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
 from worker.opening.resources import ClusterOpener, open_clients
 from worker.opening.server_endpoints import follow_endpoints
+from worker.rights import RightsWatch
 from worker.serving.clock import ClockOff, ClockWatch
 from worker.serving.deadlines import ActivityDeadline
 from worker.serving.refusals import RefusalChecks
@@ -34,8 +36,7 @@ from worker.temporal.commit_statuses import TemporalCommitStatuses
 from worker.temporal.connect import (
     TemporalMisconfigured,
     TemporalPlaces,
-    TemporalUnavailable,
-    connect,
+    connect_patiently,
     create_telemetry,
     ensure_search_attributes,
 )
@@ -47,6 +48,8 @@ from worker.tracing import configure_tracing
 from workflows.identity import Queues
 
 _logger = structlog.get_logger(__name__)
+
+Answer = TypeVar("Answer")
 
 STICKY_TIMEOUT = timedelta(seconds=5)
 """How long a killed worker's workflows wait before another worker takes them."""
@@ -121,7 +124,8 @@ def _slots_of(queue: str, settings: Settings) -> int:
 async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     """Serve the queues until SIGTERM or SIGINT; running activities get their grace.
 
-    Exits with 2 where a setting is of no use, naming it, and with 1 where it cannot serve.
+    Servers that are away, and rights that are missing, are waited for; `/readyz` names them meanwhile. Exits with 2
+    where a setting is of no use, naming it, and with 1 where it cannot serve any more.
     """
     configure_logs(style=settings.log_format, level=settings.log_level)
     warn_of_misspelt()
@@ -131,7 +135,9 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     except (InvalidSettings, TemporalMisconfigured) as error:
         _logger.error("worker has a wrong setting", error=str(error))
         raise SystemExit(EXIT_CODE) from None
-    except (TemporalUnavailable, ApiUnavailable, ClockOff) as error:
+    except _Stopped:
+        _logger.info("worker stopped before it served")
+    except (ApiUnavailable, ClockOff) as error:
         _logger.error("worker cannot run", error=str(error))
         raise SystemExit(1) from None
 
@@ -145,9 +151,13 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
                 health, host=settings.http_host, port=settings.http_port, sdk_metrics_url=telemetry.metrics_url
             )
         )
-        client = await connect(runtime=telemetry.runtime)
-        await ensure_search_attributes(client)
         kubernetes = await stack.enter_async_context(await connect_cluster(settings))
+        rights = RightsWatch(kubernetes, "worker", namespaces=settings.namespaces)
+        asking = asyncio.create_task(rights.until_granted(), name="rights")
+        stack.callback(asking.cancel)
+        health.ready["rights"] = lambda: rights.granted
+        health.details["rights"] = lambda: rights.problem
+        client = await _unless(stop, connect_patiently(runtime=telemetry.runtime, prepare=ensure_search_attributes))
         clients = await stack.enter_async_context(open_clients(settings))
         following = asyncio.create_task(follow_endpoints(kubernetes, clients))
         stack.callback(following.cancel)
@@ -179,8 +189,10 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             installation=settings.installation,
             allowed=timedelta(seconds=settings.clock_skew_seconds),
         )
-        if not await _agrees(clock, health, stop):
-            return
+        del health.ready["temporal"]
+        await _agrees(clock, health, stop)
+        # Without them what it took would fail, and be shown to people who can do nothing about it.
+        await _unless(stop, asking)
         workers = [build_worker(client, settings, queue, activities.get(queue, ())) for queue in queues]
         health.ready = {}
         health.alive["temporal worker"] = lambda: all(worker.is_running for worker in workers)
@@ -194,17 +206,30 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             raise ClockOff(clock.problem)
 
 
-async def _agrees(clock: ClockWatch, health: Health, stop: asyncio.Event) -> bool:
-    """Wait until the clock may be trusted, shown as not ready with the reason; False where the process is to stop."""
+async def _agrees(clock: ClockWatch, health: Health, stop: asyncio.Event) -> None:
+    """Wait until the clock may be trusted, shown as not ready with the reason. Raises _Stopped."""
     await clock.look()
-    health.ready = {clock.problem or "clock": lambda: False}
-    waiting = [asyncio.create_task(clock.until_right()), asyncio.create_task(stop.wait())]
+    reason = clock.problem or "clock"
+    health.ready[reason] = lambda: False
+    await _unless(stop, clock.until_right())
+    del health.ready[reason]
+
+
+class _Stopped(Exception):
+    """The process is to stop, and nothing runs that needs a grace."""
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Answer] | asyncio.Task[Answer]) -> Answer:
+    """Return what the work returns. Raises _Stopped where the process is to stop first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise _Stopped
+        return working.result()
     finally:
-        for task in waiting:
-            task.cancel()
-    return not stop.is_set()
+        working.cancel()
+        stopping.cancel()
 
 
 async def _run_until(workers: Sequence[Worker], stop: asyncio.Event) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,10 +27,11 @@ from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, Telemet
 from temporalio.service import RPCError
 
 from activities.models.places import EnvironmentInput, PlaceSignal, SendViewInput
+from crds.api.backoff import STANDARD
 from worker.temporal.calls import CALL_TIMEOUT
 from worker.temporal.conversion import DATA_CONVERTER
 from worker.temporal.search_attributes import add_attributes, find_lacking
-from worker.temporal.settings import unreadable_configuration, unusable_configuration
+from worker.temporal.settings import unreachable_server, unreadable_configuration, unusable_configuration
 from worker.tracing import client_interceptors
 from workflows.identity import (
     ENVIRONMENT_WORKFLOW,
@@ -45,7 +47,7 @@ from workflows.identity import (
 
 _logger = structlog.get_logger(__name__)
 
-CONNECT_TIMEOUT = timedelta(seconds=8)
+CONNECT_TIMEOUT = timedelta(seconds=5)
 DEFAULT_ADDRESS = "localhost:7233"
 _LOOPBACK = "127.0.0.1"
 _PORT_ATTEMPTS = 5
@@ -95,7 +97,7 @@ def _create_runtime(address: str) -> Runtime:
 async def connect(*, runtime: Runtime | None = None, identity: str | None = None) -> Client:
     """Connect as `temporalio.envconfig` says (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API key, profiles).
 
-    Raises TemporalUnavailable within ten seconds, TemporalMisconfigured at once.
+    Raises TemporalUnavailable within CONNECT_TIMEOUT, TemporalMisconfigured at once.
     """
     try:
         config = ClientConfig.load_client_connect_config()
@@ -119,10 +121,27 @@ async def connect(*, runtime: Runtime | None = None, identity: str | None = None
         raise TemporalMisconfigured(unusable_configuration(address, error)) from None
     except (RuntimeError, RPCError, OSError, TimeoutError) as error:
         reason = str(error).splitlines()[0][:300] if str(error) else "no answer"
-        raise TemporalUnavailable(
-            f"Temporal does not answer at {address}: {reason}. Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, "
-            "TEMPORAL_TLS_… or TEMPORAL_API_KEY where the server wants them) to a server that runs."
-        ) from error
+        raise TemporalUnavailable(unreachable_server(address, reason)) from error
+
+
+async def connect_patiently(*, runtime: Runtime, prepare: Callable[[Client], Awaitable[None]] | None = None) -> Client:
+    """Connect, and prepare what is connected; a server that is away, or not as it should be, is waited for.
+
+    Each failure is logged. Raises TemporalMisconfigured: that is for a person to fix, and no time heals it.
+    """
+    failures = 0
+    while True:
+        try:
+            client = await connect(runtime=runtime)
+            if prepare is not None:
+                await prepare(client)
+            return client
+        except TemporalMisconfigured:
+            raise
+        except TemporalUnavailable as error:
+            failures += 1
+            _logger.warning("waiting for Temporal", error=str(error))
+            await asyncio.sleep(STANDARD.pause(failures).total_seconds())
 
 
 async def ensure_search_attributes(client: Client) -> None:

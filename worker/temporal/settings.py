@@ -36,6 +36,30 @@ def unusable_configuration(address: str, error: Exception) -> str:
     return f"TEMPORAL_ADDRESS{where}: {text}"
 
 
+def unreachable_server(address: str, reason: str) -> str:
+    """Say that no connection to a server came about, why, and which variables decide that."""
+    return f"Temporal does not answer at {address}: {reason}. {_remedy(reason.lower())}"
+
+
+def _remedy(reason: str) -> str:
+    """Name the variables that a cause points at; its words are those of the SDK's core, in lower case."""
+    if any(word in reason for word in ("unauthenticated", "permission", "unauthorized", "jwt", "api key")):
+        return (
+            "The server does not accept the credential: renew TEMPORAL_API_KEY, or the certificate in "
+            "TEMPORAL_TLS_CLIENT_CERT_PATH, for the namespace in TEMPORAL_NAMESPACE."
+        )
+    if any(word in reason for word in ("certificate", "tls", "handshake", "unknownissuer")):
+        return (
+            "Name the authority of the server's certificate in TEMPORAL_TLS_SERVER_CA_CERT_PATH and its name in "
+            "TEMPORAL_TLS_SERVER_NAME, one's own certificate in TEMPORAL_TLS_CLIENT_CERT_PATH and "
+            "TEMPORAL_TLS_CLIENT_KEY_PATH, or set TEMPORAL_TLS=false where TEMPORAL_ADDRESS speaks no TLS."
+        )
+    return (
+        "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_TLS_… or TEMPORAL_API_KEY where the server wants them) "
+        "to a server that runs."
+    )
+
+
 def _allowed_profiles() -> str:
     profiles: list[str] = []
     with suppress(RuntimeError, ValueError, OSError):

@@ -17,15 +17,15 @@ from activities.credential_checks import CredentialConditions
 from activities.discovery_conditions import DiscoveryConditions
 from activities.drift.publishing import DriftStatuses
 from activities.resources import KubernetesResources
-from crds.api.backoff import STANDARD
 from crds.api.ports import Kubernetes
 from crds.api.recent import RecentWrites
 from worker.cluster import connect_cluster
 from worker.health import Health, HealthServer
 from worker.logs import configure_logs, warn_of_misspelt
+from worker.rights import RightsWatch
 from worker.settings import EXIT_CODE, InvalidSettings, Settings
 from worker.sharing import SharedSlots
-from worker.temporal.connect import TemporalMisconfigured, TemporalUnavailable, connect, create_telemetry
+from worker.temporal.connect import TemporalMisconfigured, connect_patiently, create_telemetry
 from worker.temporal.credential_checks import TemporalCredentialChecks
 from worker.temporal.drift import TemporalDriftLooks
 from worker.temporal.promotions import TemporalPromotions
@@ -79,7 +79,12 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(await connect_cluster(settings))
         kubernetes = RecentWrites(cluster)
-        client = await _connect_patiently(runtime)
+        rights = RightsWatch(cluster, "watcher", namespaces=settings.namespaces)
+        asking = asyncio.create_task(rights.until_granted(), name="rights")
+        stack.callback(asking.cancel)
+        health.ready["rights"] = lambda: rights.granted
+        health.details["rights"] = lambda: rights.problem
+        client = await connect_patiently(runtime=runtime)
         await claim_patiently(client, kubernetes, settings.installation)
         metrics = WatcherMetrics()
         drift_statuses = DriftStatuses(kubernetes=kubernetes, observer=metrics)
@@ -106,7 +111,8 @@ async def _work(settings: Settings, health: Health, runtime: Runtime) -> None:
         metrics.follow_queues(watcher.queues)
         metrics.follow_drift(watcher.drift.count)
         worker = build_worker(settings, client, kubernetes, metrics)
-        health.ready = {"kubernetes": lambda: watcher.has_synced}
+        health.ready["kubernetes"] = lambda: watcher.has_synced
+        del health.ready["temporal"]
         health.details["commands refused"] = lambda: watcher.verification.refusal
         _logger.info(
             "watching",
@@ -162,16 +168,3 @@ async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
-
-
-async def _connect_patiently(runtime: Runtime) -> Client:
-    failures = 0
-    while True:
-        try:
-            return await connect(runtime=runtime)
-        except TemporalMisconfigured:
-            raise
-        except TemporalUnavailable as error:
-            failures += 1
-            _logger.warning("waiting for Temporal", error=str(error))
-            await asyncio.sleep(STANDARD.pause(failures).total_seconds())

@@ -2,36 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from crds.api.ports import ApiError, ApiResource
-from crds.schema.roles import RECEIVER, WORKER
+from crds.schema.roles import RECEIVER, WATCHER, WORKER, within_namespaces
 from worker.cli.findings import Finding, unknown, well, wrong
 from worker.cli.session import Cluster
+from worker.rights import ACCESS_REVIEW, GROUP, Right, rights_in
 
-# https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
-_GROUP = "authorization.k8s.io"
-_OWN = ApiResource(
-    group=_GROUP, version="v1", plural="selfsubjectaccessreviews", kind="SelfSubjectAccessReview", namespaced=False
-)
 _OF_ACCOUNT = ApiResource(
-    group=_GROUP, version="v1", plural="subjectaccessreviews", kind="SubjectAccessReview", namespaced=False
+    group=GROUP, version="v1", plural="subjectaccessreviews", kind="SubjectAccessReview", namespaced=False
 )
-PROCESSES: Mapping[str, Sequence[Mapping[str, Any]]] = {"worker": WORKER, "receiver": RECEIVER}
-_CLUSTER_SCOPED = frozenset({"clusterscmproviders", "namespaces"})
+PROCESSES: Mapping[str, Sequence[dict[str, Any]]] = {"worker": WORKER, "receiver": RECEIVER, "watcher": WATCHER}
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Right:
-    group: str
-    resource: str
-    verb: str
-
-    @property
-    def shown(self) -> str:
-        return f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}"
 
 
 async def rights(kubernetes: Cluster, namespaces: Sequence[str], accounts: Mapping[str, str]) -> AsyncIterator[Finding]:
@@ -42,7 +25,7 @@ async def rights(kubernetes: Cluster, namespaces: Sequence[str], accounts: Mappi
     for process, rules in PROCESSES.items():
         account = accounts.get(process, "")
         who = f"{process} (service account {account})" if account else f"{process} (as yourself)"
-        wanted = tuple(_rights(rules))
+        wanted = tuple(rights_in(within_namespaces(rules) if namespaces else rules))
         missing: list[str] = []
         try:
             for namespace in namespaces or ("",):
@@ -58,20 +41,10 @@ async def rights(kubernetes: Cluster, namespaces: Sequence[str], accounts: Mappi
             yield well("right", f"{who} has all {len(wanted)} rights")
 
 
-def _rights(rules: Sequence[Mapping[str, Any]]) -> list[_Right]:
-    return [
-        _Right(group=group, resource=resource, verb=verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    ]
-
-
-async def _denied(kubernetes: Cluster, wanted: Sequence[_Right], namespace: str, account: str) -> list[_Right]:
+async def _denied(kubernetes: Cluster, wanted: Sequence[Right], namespace: str, account: str) -> list[Right]:
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def allowed(right: _Right) -> bool:
+    async def allowed(right: Right) -> bool:
         async with gate:
             return await _allowed(kubernetes, right, namespace, account)
 
@@ -79,17 +52,17 @@ async def _denied(kubernetes: Cluster, wanted: Sequence[_Right], namespace: str,
     return [right for right, may in zip(wanted, answers, strict=True) if not may]
 
 
-async def _allowed(kubernetes: Cluster, right: _Right, namespace: str, account: str) -> bool:
+async def _allowed(kubernetes: Cluster, right: Right, namespace: str, account: str) -> bool:
     resource, _, subresource = right.resource.partition("/")
     attributes = {
         "group": right.group,
         "resource": resource,
         "subresource": subresource,
         "verb": right.verb,
-        "namespace": "" if resource in _CLUSTER_SCOPED else namespace,
+        "namespace": namespace,
     }
     spec: dict[str, Any] = {"resourceAttributes": attributes}
-    review = _OWN
+    review = ACCESS_REVIEW
     if account:
         # Groups count as well as the name: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
         home = account.partition(":")[0]
