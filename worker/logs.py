@@ -13,6 +13,7 @@ from opentelemetry import trace
 from activities.redaction import PLACEHOLDER, redact
 from crds.texts.log_line import in_margin, one_record
 from worker.settings import misspelt
+from workflows import identity
 
 _SECRET_KEYS = ("authorization", "password", "secret_value", "token", "api_key", "private_key", "credential", "cookie")
 _SEVERAL_LINES = ("exception", "stack")
@@ -49,9 +50,8 @@ def add_trace_context(_logger: object, _method: str, event: Event) -> Event:
 
 def tracker_of(workflow_id: str) -> str:
     """Read `namespace/name` of the tracker from a promotion's workflow id; empty for other workflows."""
-    kind, _, rest = workflow_id.partition("/")
-    parts = rest.split("/")
-    return f"{parts[1]}/{parts[2]}" if kind == "promotion" and len(parts) == 5 else ""
+    found = identity.tracker_of(workflow_id)
+    return f"{found.namespace}/{found.name}" if found is not None else ""
 
 
 def _add_ids(event: Event, workflow_id: str, run_id: str) -> None:

@@ -3,6 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
+from activities.models.bounds import cut
+from crds.texts.plain import one_line
+
 PROMOTION_WORKFLOW = "PromotionWorkflow"
 ENVIRONMENT_WORKFLOW = "EnvironmentWorkflow"
 CREDENTIAL_CHECK_WORKFLOW = "CredentialCheckWorkflow"
@@ -39,9 +42,44 @@ PROMOTION_KEY_INFO = "promotion-key"
 _DIGEST_DIGITS = 20
 
 
+MEMO_CHANGE = "change"
+"""Memo of a promotion: repository, number and title of its pull request, such as `acme/web#412 Fix rounding`."""
+_CHANGE_BYTES = 180
+"""The server takes 200 bytes of a summary, quoted as JSON."""
+_PROMOTION = "promotion"
+_UID_SHOWN = 8
+
+
+def _short(uid: str) -> str:
+    """Return what tells an object from others that had its name: the end of its uid, which is drawn at random."""
+    return uid[-_UID_SHOWN:]
+
+
 def promotion_workflow_id(installation: str, namespace: str, name: str, uid: str, attempt: int) -> str:
-    """Return the id of the one workflow of a tracker's attempt."""
-    return f"promotion/{installation}/{namespace}/{name}/{uid}/{attempt}"
+    """Return the id of the one workflow of a tracker's attempt, such as `promotion/main/shop/web-412/1/4a631253`."""
+    return f"{_PROMOTION}/{installation}/{namespace}/{name}/{attempt}/{_short(uid)}"
+
+
+def change_line(repository: str, number: int, title: str = "") -> str:
+    """Return a pull request on one line, as lists of workflows show it."""
+    return cut(one_line(f"{repository}#{number} {title}").strip(), _CHANGE_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedTracker:
+    """Name the tracker that a promotion's workflow id holds."""
+
+    installation: str
+    namespace: str
+    name: str
+
+
+def tracker_of(workflow_id: str) -> NamedTracker | None:
+    """Return the tracker of a promotion; None for the id of any other workflow."""
+    kind, *rest = workflow_id.split("/")
+    if kind != _PROMOTION or len(rest) != 5:
+        return None
+    return NamedTracker(installation=rest[0], namespace=rest[1], name=rest[2])
 
 
 def environment_workflow_id(installation: str, namespace: str, environment: str, repository: str) -> str:
@@ -51,19 +89,19 @@ def environment_workflow_id(installation: str, namespace: str, environment: str,
 
 def credential_check_workflow_id(installation: str, kind: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow of a resource that declares a connection; `-` stands for no namespace."""
-    return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{uid}"
+    return f"connection/{installation}/{kind}/{namespace or '-'}/{name}/{_short(uid)}"
 
 
 def repository_sync_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow that follows a repository's pull requests."""
-    return f"repository/{installation}/{namespace}/{name}/{uid}"
+    return f"repository/{installation}/{namespace}/{name}/{_short(uid)}"
 
 
 def commit_status_prefix(installation: str, namespace: str, provider_uid: str, repository: str, context: str) -> str:
     """Return what the ids of all commits of one context begin with."""
     # A context may hold any character, and be long.
     place = hashlib.sha256(f"{repository}\n{context}".encode()).hexdigest()[:_DIGEST_DIGITS]
-    return f"commit-status/{installation}/{namespace}/{provider_uid}/{place}/"
+    return f"commit-status/{installation}/{namespace}/{_short(provider_uid)}/{place}/"
 
 
 def subscription_fault_workflow_id(installation: str, namespace: str, name: str) -> str:
@@ -73,7 +111,7 @@ def subscription_fault_workflow_id(installation: str, namespace: str, name: str)
 
 def drift_workflow_id(installation: str, namespace: str, name: str, uid: str) -> str:
     """Return the id of the one workflow that looks for drift at an ArgoCDInstance."""
-    return f"drift/{installation}/{namespace}/{name}/{uid}"
+    return f"drift/{installation}/{namespace}/{name}/{_short(uid)}"
 
 
 def fairness_key(namespace: str) -> str:

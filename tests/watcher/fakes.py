@@ -65,7 +65,9 @@ class FakePromotions:
     def identify(self, attempt: TrackerRef) -> str:
         return f"promotion/east/{attempt.namespace}/{attempt.name}/{attempt.uid}/{attempt.attempt}"
 
-    async def start(self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int) -> WorkflowState:
+    async def start(
+        self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int, repository: str = ""
+    ) -> WorkflowState:
         self._reach()
         if attempt not in self.states:
             self.states[attempt] = WorkflowState.RUNNING

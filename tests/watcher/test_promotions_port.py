@@ -138,6 +138,16 @@ async def test_many_starts_make_one_workflow(
     assert link == f"https://ui/namespaces/default/workflows/{workflow_id}"
 
 
+async def test_a_list_of_workflows_shows_which_change_each_one_promotes(
+    client: Client, promotions: TemporalPromotions, worker: None
+) -> None:
+    await promotions.start(attempt(), SPEC, generation=3, repository="acme/web")
+    described = await client.get_workflow_handle(promotions.identify(attempt())).describe()
+    assert await described.static_summary() == "acme/web#412"
+    assert await described.memo() == {"change": "acme/web#412"}
+    assert "pilotage -n shop why web-412" in (await described.static_details() or "")
+
+
 async def test_a_closed_workflow_is_not_started_again_and_its_end_is_told(
     promotions: TemporalPromotions, worker: None
 ) -> None:

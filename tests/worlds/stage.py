@@ -266,6 +266,7 @@ class Stage:
             "payload_converter": lambda: DATA_CONVERTER.payload_converter,
             "set_current_details": lambda text: setattr(_playing.get(), "details", text),
             "upsert_search_attributes": lambda _attributes: None,
+            "upsert_memo": lambda _memo: None,
         }
         with ExitStack() as stack:
             for name, substitute in names.items():

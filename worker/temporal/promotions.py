@@ -31,6 +31,7 @@ from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.temporal.stalls import Stalls
 from workflows.identity import (
     DELETED_SIGNAL,
+    MEMO_CHANGE,
     POKE_SIGNAL,
     PROMOTION_WORKFLOW,
     PULL_REQUEST_POKE_SIGNAL,
@@ -39,6 +40,7 @@ from workflows.identity import (
     SEARCH_PULL_REQUEST,
     SEARCH_REPOSITORY,
     Queues,
+    change_line,
     drift_workflow_id,
     environment_workflow_id,
     fairness_key,
@@ -74,9 +76,13 @@ class TemporalPromotions:
         """Return the id of the attempt's workflow, which need not exist."""
         return promotion_workflow_id(self._installation, attempt.namespace, attempt.name, attempt.uid, attempt.attempt)
 
-    async def start(self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int) -> WorkflowState:
+    async def start(
+        self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int, repository: str = ""
+    ) -> WorkflowState:
         """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
         workflow_id = self.identify(attempt)
+        # Its title is not read yet: the workflow adds it to the memo.
+        change = change_line(repository or f"{attempt.namespace}/{spec.repository}", spec.number)
         request = PromotionInput(
             installation=self._installation,
             tracker=attempt,
@@ -94,7 +100,9 @@ class TemporalPromotions:
                     task_queue=self._queues.promotions,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    static_summary=f"{attempt.namespace}/{attempt.name}",
+                    static_summary=change,
+                    static_details=_details(attempt, spec),
+                    memo={MEMO_CHANGE: change},
                     priority=Priority(fairness_key=fairness_key(attempt.namespace)),
                     search_attributes=_attributes(attempt, spec),
                     rpc_timeout=CALL_TIMEOUT,
@@ -189,6 +197,16 @@ def _state(description: WorkflowExecutionDescription | None) -> WorkflowState:
         return WorkflowState.ABSENT
     # A status that this version does not know is not the end of anything.
     return _STATES.get(description.status or WorkflowExecutionStatus.RUNNING, WorkflowState.RUNNING)
+
+
+def _details(attempt: TrackerRef, spec: TrackerSpec) -> str:
+    """Return what leads from the page of a workflow to its tracker, as Markdown."""
+    namespace, name = attempt.namespace, attempt.name
+    return (
+        f"Attempt {attempt.attempt} of PullRequestTracker `{namespace}/{name}`, from `{spec.environment}` on.\n\n"
+        f"    pilotage -n {namespace} why {name}\n"
+        f"    kubectl -n {namespace} describe prt {name}"
+    )
 
 
 def _attributes(attempt: TrackerRef, spec: TrackerSpec) -> TypedSearchAttributes:

@@ -18,6 +18,7 @@ from crds.api.reflector import Key, ObjectChange, Reflector
 from crds.api.verification import FRESH, CommandVerification
 from crds.model import Scope
 from crds.resource import Resource
+from crds.v1alpha1.git_repository import GitRepository
 from crds.v1alpha1.kinds import CONNECTED
 from worker.watcher.commands import COMMANDS, CommandExecutor
 from worker.watcher.credential_checks import CredentialCheckController, CredentialChecks
@@ -80,6 +81,7 @@ class Watcher:
             find=self.find_tracker,
             on_lost=self._lost,
             clear_drift=self.drift.clear,
+            repository_of=self._repository_of,
         )
         self.verification = CommandVerification(kubernetes, unverified=commands_unverified)
         self.commands = CommandExecutor(
@@ -144,6 +146,17 @@ class Watcher:
     def find_tracker(self, key: Key) -> TrackerEntry | None:
         """Return what is kept of a tracker."""
         return next((found for mirror in self._trackers if (found := mirror.objects.get(key)) is not None), None)
+
+    def _repository_of(self, entry: TrackerEntry) -> str:
+        """Return the name that the host has for a tracker's repository; empty where it is not declared, or wrongly."""
+        key = Key(entry.namespace, entry.repository)
+        found = next(
+            (one for mirror in self._declared.get(GitRepository, ()) if (one := mirror.objects.get(key))), None
+        )
+        try:
+            return found.spec.hosted.full_name if isinstance(found, GitRepository) else ""
+        except ValueError:
+            return ""
 
     def find_command(self, key: Key) -> CommandEntry | None:
         """Return what is kept of a command."""

@@ -13,8 +13,13 @@ class Promotions(Protocol):
     def identify(self, attempt: TrackerRef) -> str:
         """Return the id of the attempt's workflow, which need not exist."""
 
-    async def start(self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int) -> WorkflowState:
-        """Start the workflow unless it exists; a closed one is not started again and its state is returned."""
+    async def start(
+        self, attempt: TrackerRef, spec: TrackerSpec, *, generation: int, repository: str = ""
+    ) -> WorkflowState:
+        """Start the workflow unless it exists; a closed one is not started again and its state is returned.
+
+        `repository` is what people call it, such as `acme/web`, where that is known.
+        """
 
     async def read_state(self, attempt: TrackerRef) -> WorkflowState:
         """Return the state of the attempt's workflow."""

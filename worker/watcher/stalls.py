@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 
 from crds.api.reflector import Key
 from worker.temporal.stalls import WORKFLOW, Stalls
-from workflows.identity import PROMOTION_WORKFLOW, Queues
+from workflows.identity import PROMOTION_WORKFLOW, Queues, tracker_of
 
 _logger = structlog.get_logger(__name__)
 
@@ -56,8 +56,7 @@ async def reported(client: Client, installation: str) -> set[Key]:
     query = f"WorkflowType = '{PROMOTION_WORKFLOW}' AND ExecutionStatus = 'Running' AND {_PROBLEMS}"
     found: set[Key] = set()
     async for one in client.list_workflows(query, page_size=LISTED, limit=LISTED):
-        # As promotion_workflow_id writes it.
-        parts = one.id.split("/")
-        if len(parts) == 6 and parts[1] == installation:
-            found.add(Key(parts[2], parts[3]))
+        tracker = tracker_of(one.id)
+        if tracker is not None and tracker.installation == installation:
+            found.add(Key(tracker.namespace, tracker.name))
     return found

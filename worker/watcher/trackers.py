@@ -63,6 +63,7 @@ class TrackerController:
         find: Callable[[Key], TrackerEntry | None],
         on_lost: Callable[[], None] = lambda: None,
         clear_drift: Callable[[Key, GoneTracker], Awaitable[None]],
+        repository_of: Callable[[TrackerEntry], str] = lambda _entry: "",
         workers: int = 8,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -71,6 +72,7 @@ class TrackerController:
         self._find = find
         self._on_lost = on_lost
         self._clear_drift = clear_drift
+        self._repository_of = repository_of
         self._clock = clock
         self._told_deleted: set[str] = set()
         """Uids of trackers whose workflows were told; telling again after a restart does no harm."""
@@ -161,7 +163,9 @@ class TrackerController:
         # A workflow that was started once is missed, never silently started again: only a person may decide that.
         if entry.running:
             return await self._promotions.look(entry.current)
-        state = await self._promotions.start(entry.current, entry.spec, generation=entry.generation)
+        state = await self._promotions.start(
+            entry.current, entry.spec, generation=entry.generation, repository=self._repository_of(entry)
+        )
         if state is WorkflowState.RUNNING and entry.accepted:
             # An earlier look started it.
             return await self._promotions.look(entry.current)

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from activities.models.drift import DriftNotice
@@ -25,7 +24,6 @@ from activities.models.pull_requests_news import PullRequestNews
 from activities.models.state_labels import HOLD
 from activities.models.status import PublishStatusInput, PublishStatusResult, State, WorkflowStatus
 from crds.reasons.events import EventReason
-from workflows.identity import SEARCH_ENVIRONMENT, SEARCH_STATE
 from workflows.promotion.rules import commands
 from workflows.promotion.rules.carrying import fitting
 from workflows.promotion.rules.news import take_news
@@ -33,6 +31,7 @@ from workflows.promotion.run import CommandWaits, Continue, Ended, PromotionRun
 from workflows.promotion.state import PromotionStart, PromotionState
 from workflows.promotion.steps import delivery, gates, intake, testing
 from workflows.promotion.steps.hop import await_policy, choose_hop
+from workflows.promotion.steps.listing import Listing
 from workflows.promotion.steps.presenting import Presenting
 from workflows.promotion.steps.publishing import newest_events, status_publisher
 from workflows.promotion.steps.runs import cancel_open
@@ -74,12 +73,16 @@ class PromotionWorkflow:
         self._story.environment = self._story.environment or request.spec.environment
         self._ctx = PromotionRun(request, self._story, publish=self._publish)
         self._publisher = status_publisher(
-            self._ctx.queues, self._ctx.timings, sequence=self._story.sequence, answered=self._published
+            self._ctx.queues,
+            self._ctx.timings,
+            sequence=self._story.sequence,
+            shown=self._story.shown_state if request.carried else None,
+            answered=self._published,
         )
         self._presenting = Presenting(self._ctx)
         self._steering = Steering(self._ctx, carry_out=self._execute, answer=self._presenting.again)
         self._ctx.on_backstop = self._steering.look
-        self._searched: tuple[str, str] = ("", "")
+        self._listing = Listing()
         self._resumed = request.carried is not None
 
     @workflow.run
@@ -210,15 +213,7 @@ class PromotionWorkflow:
             PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events, events_dropped=dropped)
         )
         workflow.set_current_details(pull_request_view.details(story, view.state, view.waiting))
-        searched = (str(view.state), story.environment)
-        if searched != self._searched:
-            self._searched = searched
-            workflow.upsert_search_attributes(
-                [
-                    SearchAttributeKey.for_keyword(SEARCH_STATE).value_set(searched[0]),
-                    SearchAttributeKey.for_keyword(SEARCH_ENVIRONMENT).value_set(searched[1]),
-                ]
-            )
+        self._listing.update(story, view.state)
         self._presenting.offer(view.state, view.waiting)
         self._steering.offer()
 

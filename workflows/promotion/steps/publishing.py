@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from activities.contracts import ResourceActivities
 from activities.models.budgets import EVENTS_BYTES, EVENTS_KEPT
-from activities.models.status import EventNote, PublishStatusInput, PublishStatusResult
+from activities.models.status import EventNote, PublishStatusInput, PublishStatusResult, State, TrackerStatus
 from activities.models.tracking import Timings
 from workflows import policies
 from workflows.identity import Queues
@@ -16,12 +16,23 @@ from workflows.sizes import encoded_size
 
 
 def status_publisher(
-    queues: Queues, timings: Timings, *, sequence: int = 0, answered: Callable[[PublishStatusResult], None]
+    queues: Queues,
+    timings: Timings,
+    *,
+    sequence: int = 0,
+    shown: State | None = None,
+    answered: Callable[[PublishStatusResult], None],
 ) -> Publisher[PublishStatusInput]:
-    """Return the publisher of a tracker's status; events of superseded payloads travel with the newest one."""
+    """Return the publisher of a tracker's status; events of superseded payloads travel with the newest one.
+
+    The first write of each state names it in the timeline of the Temporal UI; `shown` is the last one of a run before.
+    """
 
     async def send(payload: PublishStatusInput) -> PublishStatusResult:
-        config = policies.kubernetes_publish(queues, timings, summary=f"publish {payload.status.state}")
+        nonlocal shown
+        begins, shown = payload.status.state is not shown, payload.status.state
+        summary = begin_line(payload.status) if begins else f"publish {payload.status.state}"
+        config = policies.kubernetes_publish(queues, timings, summary=summary)
         answer = await workflow.execute_activity_method(ResourceActivities.publish_status, payload, **config)
         answered(answer)
         return answer
@@ -35,6 +46,12 @@ def status_publisher(
         gap=timings.publish_gap,
         sequence=sequence,
     )
+
+
+def begin_line(status: TrackerStatus) -> str:
+    """Return the line that says where a state begins, such as `▶ Testing (dev → staging)`."""
+    where = f"{status.hop.source} → {status.hop.target}" if status.hop is not None else status.environment
+    return f"▶ {status.state}{f' ({where})' if where else ''}"
 
 
 def _stamp_status(payload: PublishStatusInput, sequence: int) -> PublishStatusInput:
