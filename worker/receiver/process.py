@@ -207,7 +207,11 @@ class Workflows:
         installation, timings = self._settings.installation, self._settings.timings
         self._promotions = TemporalPromotions(client=client, installation=installation, timings=timings)
         self._commit_statuses = TemporalCommitStatuses(
-            client=client, installation=installation, timings=timings, timeout=SIGNAL_TIMEOUT
+            client=client,
+            installation=installation,
+            timings=timings,
+            timeout=SIGNAL_TIMEOUT,
+            ui_url=self._settings.temporal_ui_url,
         )
         self._reports = TemporalReports(client, installation, timings=timings, timeout=SIGNAL_TIMEOUT)
         self._repositories = TemporalRepositorySyncs(client=client, installation=installation, timings=timings)

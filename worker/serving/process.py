@@ -180,7 +180,10 @@ async def _serve(settings: Settings, queues: Sequence[str], stop: asyncio.Event)
             records=record_sink(settings, kubernetes),
             postings=opener,
             commit_statuses=TemporalCommitStatuses(
-                client=client, installation=settings.installation, timings=settings.timings
+                client=client,
+                installation=settings.installation,
+                timings=settings.timings,
+                ui_url=settings.temporal_ui_url,
             ),
         )
         activities = build_activities(dependencies)

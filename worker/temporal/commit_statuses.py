@@ -1,5 +1,6 @@
 """The way to CommitStatusWorkflows, over a Temporal client."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -20,6 +21,7 @@ from activities.models.commit_statuses import (
 )
 from activities.models.tracking import Timings
 from worker.temporal.calls import CALL_TIMEOUT, reaching, starting
+from worker.temporal.links import workflow_link
 from workflows.identity import (
     COMMIT_STATUS_WORKFLOW,
     FAULT_SIGNAL,
@@ -40,21 +42,33 @@ class TemporalCommitStatuses:
     """Implement activities.ports.CommitStatusWorkflows, and what a receiver needs. Raises WorkflowsUnavailable."""
 
     def __init__(
-        self, *, client: Client, installation: str, timings: Timings, timeout: timedelta = CALL_TIMEOUT
+        self,
+        *,
+        client: Client,
+        installation: str,
+        timings: Timings,
+        timeout: timedelta = CALL_TIMEOUT,
+        ui_url: str = "",
     ) -> None:
+        """Take where Temporal's web UI is, which statuses without an address of their own link to; empty for none."""
         self._client = client
         self._installation = installation
         self._timings = timings
         self._timeout = timeout
+        self._ui_url = ui_url
         self._queue = Queues(installation=installation).promotions
 
     async def signal(self, slot: StatusSlot, verdict: CommitVerdict) -> None:
         """Signal a verdict, starting the workflow if it does not run; once this returns, it is durable."""
+        workflow_id = self._prefix(slot) + slot.commit
+        if not verdict.target_url:
+            link = workflow_link(self._ui_url, self._client.namespace, workflow_id)
+            verdict = replace(verdict, target_url=link)
         await starting(
             lambda: self._client.start_workflow(
                 COMMIT_STATUS_WORKFLOW,
                 CommitStatusInput(installation=self._installation, slot=slot, timings=self._timings),
-                id=self._prefix(slot) + slot.commit,
+                id=workflow_id,
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 start_signal=VERDICT_SIGNAL,

@@ -1,7 +1,6 @@
 """The controller's port to workflows, over a Temporal client."""
 
 from datetime import timedelta
-from urllib.parse import quote
 
 from structlog.contextvars import bind_contextvars
 from temporalio.client import (
@@ -27,6 +26,7 @@ from activities.models.promotion import Command, CommandAnswer, PromotionInput
 from activities.models.pull_requests_news import PullRequestNews
 from activities.models.tracking import Timings, TrackerRef, TrackerSpec
 from worker.temporal.calls import CALL_TIMEOUT, found, starting
+from worker.temporal.links import workflow_link
 from worker.temporal.outcomes import Look, WorkflowState, WorkflowsUnavailable
 from worker.temporal.stalls import Stalls
 from workflows.identity import (
@@ -88,7 +88,7 @@ class TemporalPromotions:
             tracker=attempt,
             spec=spec,
             timings=self._timings,
-            ui_url=self._link(workflow_id),
+            ui_url=workflow_link(self._ui_url, self._client.namespace, workflow_id),
             generation=generation,
         )
         try:
@@ -172,11 +172,6 @@ class TemporalPromotions:
 
     def _handle(self, attempt: TrackerRef) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(self.identify(attempt))
-
-    def _link(self, workflow_id: str) -> str:
-        if not self._ui_url:
-            return ""
-        return f"{self._ui_url}/namespaces/{quote(self._client.namespace)}/workflows/{quote(workflow_id, safe='')}"
 
     async def poke_drift(self, instance: InstanceRef) -> bool:
         """Have what was promoted through an instance looked at soon; False where nothing of it is watched."""
