@@ -1,1 +1,1 @@
-"""Every reason that Pilotage publishes, with its meaning: `docs/reference/conditions.md` is made of it. Pure."""
+"""Every reason that Pilotage publishes, with its meaning: pages of the reference are made of it. Pure."""

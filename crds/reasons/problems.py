@@ -40,5 +40,7 @@ class ProblemReason(StrEnum):
     """Kubernetes gives no usable answer."""
     EXPIRED = "AttemptExpired"
     """The attempt ran out of time within Pilotage, or no worker took it."""
+    UNREPORTED = "NothingReported"
+    """What deploys has not reported yet what runs."""
     UNEXPECTED = "Unexpected"
     """A defect of Pilotage, or an answer that it does not know."""

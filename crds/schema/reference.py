@@ -26,7 +26,6 @@ _REASONS: tuple[tuple[str, str, type[StrEnum]], ...] = (
         TrackerReason,
     ),
     ("Reasons of a wait", "`status.waitingFor.reasonCode` of a tracker:", WaitingReason),
-    ("Reasons of events", "Kubernetes events on trackers and environments:", EventReason),
     ("Results of a promotion", "`status.promotions[].result` of a tracker:", RecordResult),
     ("Results of an application", "`status.promotions[].applications[].result` of a tracker:", ApplicationOutcome),
     ("Problems", "Messages about a call that failed begin with its kind:", ProblemReason),
@@ -41,6 +40,7 @@ def reference_pages() -> dict[str, str]:
     pages["api.md"] = _index_page()
     pages["variables.md"] = _variables_page()
     pages["conditions.md"] = _conditions_page()
+    pages["events.md"] = _events_page()
     return pages
 
 
@@ -53,9 +53,9 @@ def _index_page() -> str:
         lines.append(f"| {link} | `{definition.short_name}` | {definition.scope.value} | {_summary(model)} |")
     lines += [
         "",
-        "[Variables](variables.md) of test parameters and tag templates. [Conditions](conditions.md) and what",
+        "[Variables](variables.md) of test parameters and tag templates. [Conditions](conditions.md) and",
     ]
-    lines += ["they mean.\n", "## Annotations\n", "| Annotation | Meaning |", "|---|---|"]
+    lines += ["[events](events.md), and what they mean.\n", "## Annotations\n", "| Annotation | Meaning |", "|---|---|"]
     lines += [f"| `{value}` | {text} |" for value, text in member_documents(TrackerAnnotation)]
     return "\n".join(lines) + "\n"
 
@@ -135,9 +135,23 @@ def _conditions_page() -> str:
     lines += [f"| `{value}` | {_cell(text)} |" for value, text in member_documents(ConditionType)]
     lines += ["\nReasons are stable: alerts and scripts may match them. These are all that there are."]
     for title, text, reasons in _REASONS:
-        lines += ["", f"## {title}\n", *([f"{text}\n"] if text else []), "| Reason | Means |", "|---|---|"]
-        lines += [f"| `{value}` | {_cell(meaning)} |" for value, meaning in member_documents(reasons)]
+        lines += ["", f"## {title}\n", *([f"{text}\n"] if text else []), *_reason_rows(reasons)]
     return "\n".join(lines) + "\n"
+
+
+def _events_page() -> str:
+    lines = [
+        _NOTE,
+        "# Events\n",
+        "Pilotage posts Kubernetes events on trackers and on what is declared. Reasons are stable:",
+    ]
+    lines += ["`kubectl get events -A --field-selector reason=TestsFailed` lists what failed.\n"]
+    return "\n".join([*lines, *_reason_rows(EventReason)]) + "\n"
+
+
+def _reason_rows(reasons: type[StrEnum]) -> list[str]:
+    rows = (f"| `{value}` | {_cell(meaning)} |" for value, meaning in member_documents(reasons))
+    return ["| Reason | Means |", "|---|---|", *rows]
 
 
 def _summary(model: type[Resource]) -> str:

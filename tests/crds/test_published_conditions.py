@@ -159,7 +159,7 @@ def test_every_problem_is_documented() -> None:
     ],
 )
 def test_each_stands_in_the_reference_with_its_meaning(enum: type[StrEnum]) -> None:
-    page = generated_files()["docs/reference/conditions.md"]
+    page = generated_files()[f"docs/reference/{'events' if enum is EventReason else 'conditions'}.md"]
     documented = dict(member_documents(enum))
     assert list(documented) == [one.value for one in enum]
     assert all(f"| `{value}` | {text} |" in page for value, text in documented.items())
