@@ -22,7 +22,7 @@ def test_each_figure_has_the_command_that_shows_it() -> None:
 
 
 def test_more_changes_need_more() -> None:
-    few, many = needs(LOAD), needs(replace(LOAD, changes=20_000))
+    few, many = needs(LOAD), needs(replace(LOAD, changes=50_000))
     assert many.cores > few.cores
     assert many.processes > few.processes
     assert many.scm_calls_per_hour > few.scm_calls_per_hour
