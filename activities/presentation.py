@@ -22,6 +22,7 @@ from activities.models.revisions import (
 )
 from activities.models.state_labels import DRIFTED, HOLD, PREFIX
 from activities.models.steering import Reaction
+from activities.public_texts import made_public, without_internals
 from activities.state_labels import WantedLabels
 from crds.v1alpha1.git_repository import Show
 from providers.errors import (
@@ -101,7 +102,7 @@ class _Presenter:
         self._host = host
         self._prefix = prefix
         self._show = show
-        self._request = request
+        self._request = request if show.internals else made_public(request)
         self._shown = shown
         self._writes = 0
         self._comments: tuple[Comment, ...] | None = None
@@ -240,7 +241,8 @@ class _Presenter:
         found = self._summary(await self._read_comments())
         if found is None:
             return
-        body = self._signed(_with_section(self._unsigned(found.body), section))
+        shown = section if self._show.internals else without_internals(section)
+        body = self._signed(_with_section(self._unsigned(found.body), shown))
         if body != found.body.strip():
             await self._host.comments.update(found, body)
 

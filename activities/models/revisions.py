@@ -160,6 +160,8 @@ class PresentInput:
     reactions: tuple[Reaction, ...] = ()
     """Answers to comments by which people steered."""
     deployments: tuple[DesiredDeployment, ...] = ()
+    ui_url: str = ""
+    """The workflow in the Temporal UI, which is shown only where internals are."""
     shown: Shown | None = None
 
 

@@ -135,6 +135,9 @@ class Show(Model):
     them is named once in an event, and fails nothing."""
     comment: bool = True
     """The summary, and the comments that mention the author."""
+    internals: bool = False
+    """Whether host names, names of Secrets, kinds of errors and links to the Temporal UI may be shown. Everybody who
+    sees the pull request reads them; the tracker's status and `pilotage why` have them in any case."""
 
 
 class RepositoryMode(StrEnum):

@@ -289,6 +289,7 @@ LENGTHS: dict[str, int] = {
     "HopStatus.diverged[]": 3 * 64,
     "Mention.body": MENTION_BYTES,
     "Mention.key": 300,
+    "PresentInput.ui_url": 2 * 512,
     "PlaceSignal.moved_by[]": NAME + 11,
     "PresentInput.comment": 65_536,
     "PresentInput.labels": 50,

@@ -19,7 +19,7 @@ from activities.models.revisions import (
 from activities.models.state_labels import DRIFTED, HOLD, place_label, state_label
 from activities.models.status import PromotionRecord, State, TestStatus, Waiting, WaitingFor
 from activities.models.tracking import PullRequestState
-from crds.texts.markdown import cell, inline, link
+from crds.texts.markdown import cell, inline, link, web_address
 from crds.texts.plain import one_line
 from workflows.promotion.rules.aggregate import test_status
 from workflows.promotion.rules.comparison import short
@@ -157,6 +157,7 @@ def present_input(
         comment="\n".join(body),
         mentions=mentions(request, story, shown),
         deployments=_deployments(story, shown, request.ui_url),
+        ui_url=web_address(request.ui_url),
         shown=story.shown or _seen(story),
     )
 
