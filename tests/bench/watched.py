@@ -73,10 +73,11 @@ def _watched(number: int) -> str:
 
 def _monitor(scene: Scene, number: int) -> Document:
     [name] = scene.names
-    spec = {
+    spec: dict[str, Any] = {
         "trackerRef": {"name": f"{name}-1"},
         "environment": SOURCE,
-        "deployment": _watched(number),
+        # As one of the applications that a selector of it found.
+        "deployment": f"{name}/{_watched(number)}",
         "application": _watched(number),
         "project": PROJECT,
         "instanceRef": {"name": "argocd"},
@@ -84,7 +85,7 @@ def _monitor(scene: Scene, number: int) -> Document:
         "revision": scene.merge_sha(name, 1),
         "promotedAt": format_time(datetime.now(UTC)),
     }
-    document = scene.resource("DriftMonitor", monitor_name(SOURCE, _watched(number), _watched(number)), spec)
+    document = scene.resource("DriftMonitor", monitor_name(SOURCE, spec["deployment"], spec["application"]), spec)
     document["metadata"]["labels"] = {MonitorLabel.TRACKER.value: "watched"}
     return document
 

@@ -2,8 +2,10 @@
 
 import base64
 import copy
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from ruamel.yaml import YAML
 from crds.api.kubernetes import KubernetesApi
 from crds.api.ports import NAMESPACES, SECRETS, Document, resource_of
 from crds.v1alpha1.kinds import BY_KIND
-from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX
+from deploy.local.demo.world import SAMPLES, SAMPLES_SANDBOX, SandboxClient
 from deploy.local.environment.assembly import PIECES, LocalEnvironment
 from tests.watcher.fakes import become
 from tests.watcher.samples import conditions
@@ -101,7 +103,10 @@ async def test_each_connection_says_what_it_lacks_and_is_proved_once_it_has_it(s
     assert (await shop.read("ArgoCDInstance", "argocd"))["status"]["version"].startswith("v")
 
 
-async def test_a_token_that_is_no_good_any_more_is_noticed_and_so_is_its_successor(shop: Shop) -> None:
+async def test_a_token_that_is_no_good_any_more_is_noticed_and_so_is_its_successor(
+    shop: Shop, environment: LocalEnvironment
+) -> None:
+    worker = environment.pid("worker-1")
     before = (await shop.read("TestRunner", "jenkins"))["metadata"]["resourceVersion"]
     tokens = {"github-token": "sandbox-github-token", "argocd-token": "sandbox-argocd-token"}
     for secret in tokens:
@@ -114,6 +119,14 @@ async def test_a_token_that_is_no_good_any_more_is_noticed_and_so_is_its_success
         await shop.write_secret(secret, token=token)
     for kind, name in PROVED:
         await shop.await_reason(kind, name, "CredentialAccepted")
+    # The same process called with the one, the other, and the first again.
+    journal = SandboxClient(environment.sandbox_url).journal()
+    used = [call["auth_sha256"] for call in journal if call["system"] == "argocd" and call["auth_sha256"]]
+    bearers = [
+        hashlib.sha256(f"Bearer {token}".encode()).hexdigest()
+        for token in (tokens["argocd-token"], "expired-and-useless", tokens["argocd-token"])
+    ]
+    assert ([one for one, _ in groupby(used)], environment.pid("worker-1")) == (bearers, worker)
     # What stays proved is checked in silence.
     assert (await shop.read("TestRunner", "jenkins"))["metadata"]["resourceVersion"] == before
 
