@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.contracts import DeliveryActivities
 from activities.delivery.argocd import ArgoCDWriter
-from activities.delivery.seam import Order, Writer, Written, observed_only
+from activities.delivery.seam import Order, Writer, Written, held_by, observed_only
 from activities.deployment_reads import DeploymentReads
 from activities.failures import carried, last_attempt, refusal_of, reported
 from activities.metrics import Count, count
@@ -49,7 +49,7 @@ class ArgoCDActivities(DeliveryActivities):
         Safe to retry: a write that is there already is known by its value, or by the word of the attempt that made it,
         and a sync by its key. What became of the write is told also where the sync fails for good.
         """
-        if (refused := await self._refused(request.namespace, request.deployment)) is not None:
+        if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return DeliverApplicationResult(written=refused)
         order = _described(request.sync, expected=request.expected)
         written = _counted("update", order, await self._writer.write(order))
@@ -72,13 +72,15 @@ class ArgoCDActivities(DeliveryActivities):
     @reported
     async def sync_application(self, request: SyncApplicationInput) -> WriteResult:
         """Start one sync after a re-read that still shows our write and nothing that the artifact lacks."""
-        if (refused := await self._refused(request.namespace, request.deployment)) is not None:
+        if (refused := await self._refused(request.namespace, request.deployment, request.environment)) is not None:
             return refused
         order = _described(request)
         return _counted("sync", order, await self._writer.start(order))
 
-    async def _refused(self, namespace: str, deployment: DeploymentSpec) -> WriteResult | None:
-        """Return why nothing is written, or synced, of a repository that is only observed by now."""
+    async def _refused(self, namespace: str, deployment: DeploymentSpec, environment: str) -> WriteResult | None:
+        """Return why nothing is written, or synced: somebody holds the environment, or the repository is observed."""
+        if environment and (hold := await self._connections.held(namespace, environment)) is not None:
+            return held_by(hold, environment)
         named = deployment.repository and await self._connections.observed(namespace, deployment.repository)
         return observed_only(deployment.name, named) if named else None
 

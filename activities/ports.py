@@ -11,6 +11,7 @@ from activities.models.pull_requests_news import PullRequestNews
 from activities.models.reconciliations import Reconciliation
 from activities.models.state_labels import PREFIX
 from activities.models.tracking import RepositoryView, TrackerRef
+from crds.v1alpha1.environment_status import EnvironmentHold
 from crds.v1alpha1.git_repository import RepositoryMode, Show
 from providers.ports import Checkable, Deployments, ScmHost, TestRuns
 
@@ -103,6 +104,13 @@ class ResourceOpener(Protocol):
         """Return the GitRepository of that name, or of that name at its host, where it has `mode: Observe`; else empty.
 
         Asked before each write and each trigger: the mode may have become another one since a hop began.
+        """
+        ...
+
+    async def held(self, namespace: str, environment: str) -> EnvironmentHold | None:
+        """Return the hold of an environment that lasts longest, as the API server has it now; None where there is none.
+
+        Asked before each write, by whoever has the lane.
         """
         ...
 

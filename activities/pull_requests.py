@@ -14,7 +14,7 @@ from temporalio import activity
 from activities.contracts import ScmActivities
 from activities.coordinator import Coordinator, KnownRights
 from activities.delivery.git import GitDelivery
-from activities.delivery.seam import observed_only
+from activities.delivery.seam import held_by, observed_only
 from activities.failures import attempts_bounded, failure_from, lasts, reported
 from activities.metrics import Count, count
 from activities.models.git_delivery import DeliverFilesInput, DeliverFilesResult, FilesWritten
@@ -105,6 +105,12 @@ class ScmHostActivities(ScmActivities):
                     FilesWritten(deployment=one.name, result=observed_only(one.name, name))
                     for one in request.deployments
                 )
+            )
+        environment = "" if request.prepares else request.environment
+        if environment and (hold := await self._connections.held(request.namespace, environment)) is not None:
+            held = held_by(hold, environment)
+            return DeliverFilesResult(
+                written=tuple(FilesWritten(deployment=one.name, result=held) for one in request.deployments)
             )
         return await self._git.deliver(request)
 

@@ -15,6 +15,7 @@ from activities.models.configuration import DeploymentSpec
 from activities.models.delivery import ReadDeploymentsResult, WriteOutcome, WriteResult
 from activities.models.git_delivery import Gate, Proposal
 from activities.models.tracking import Artifact
+from crds.v1alpha1.environment_status import EnvironmentHold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,14 @@ class Writer(Protocol):
     async def start(self, order: Order) -> Written:
         """Start what brings the written artifacts to the deployments."""
         ...
+
+
+def held_by(hold: EnvironmentHold, environment: str) -> WriteResult:
+    """Write nothing while a person holds the environment."""
+    why = f": {hold.reason}" if hold.reason else ""
+    until = f"{hold.until:%Y-%m-%d %H:%M:%S} UTC"
+    message = f"{environment} is held by {hold.by} until {until} (hold {hold.id}){why}"
+    return WriteResult(outcome=WriteOutcome.HELD, message=message, until=hold.until)
 
 
 def observed_only(deployment: str, repository: str) -> WriteResult:

@@ -143,6 +143,8 @@ class WriteOutcome(StrEnum):
     """Somebody else's operation runs: wait for its end."""
     BLOCKED = "Blocked"
     """A sync window forbids the sync for now; `until` says when it ends, where that is known."""
+    HELD = "Held"
+    """A person holds the environment: nothing was written; `until` says when the hold ends by itself."""
     AWAITED = "Awaited"
     """A pull request of ours waits to be merged: ask again later."""
     HEAD_MOVED = "HeadMoved"
@@ -175,7 +177,7 @@ class SyncApplicationInput:
     insist: bool = False
     """Sync also where auto-sync is on: it did not begin by itself."""
     environment: str = ""
-    """Environment that the artifact goes to."""
+    """Environment that the artifact goes to, whose holds are looked at first; empty where none is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,8 @@ class DeliverFilesInput:
     """Whether a person said `retry`, who takes a branch as it is then."""
     prepares: bool = False
     """Only open the pull request, and show the gates: nothing may be merged yet."""
+    environment: str = ""
+    """Environment that is written to, whose holds are looked at first; empty where none is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,8 @@ class EventReason(StrEnum):
     """What was written to a deployment is gone again."""
     SYNC_WINDOW = "SyncWindow"
     """A sync window of Argo CD forbids the sync."""
+    ENVIRONMENT_HELD = "EnvironmentHeld"
+    """A person holds the environment, so that the change was not written there."""
     MERGE_AWAITED = "MergeAwaited"
     """A pull request of Pilotage's waits for its merge."""
     PROMOTED = "Promoted"

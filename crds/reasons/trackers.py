@@ -91,6 +91,8 @@ class WaitingReason(StrEnum):
     """The policy pauses between two waves."""
     SYNC_WINDOW = "SyncWindow"
     """A sync window of Argo CD forbids the sync; the deadline waits as well."""
+    ENVIRONMENT_HELD = "EnvironmentHeld"
+    """A person holds the environment: nothing is written there until the hold ends; the deadline waits as well."""
     MERGE_AWAITED = "MergeAwaited"
     """A pull request of Pilotage's is to be merged; the deadline waits as well."""
     WAVE_FAILED = "WaveFailed"

@@ -10,7 +10,7 @@ from crds.fields import Duration, Headline, Name, NameReference, PositiveDuratio
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.deployment import Deployment, Write
-from crds.v1alpha1.environment_status import MAX_REPOSITORIES, Health, RepositoryStatus
+from crds.v1alpha1.environment_status import MAX_HOLDS, MAX_REPOSITORIES, EnvironmentHold, Health, RepositoryStatus
 
 DEFAULT_DELIVERY_TIMEOUT = timedelta(minutes=15)
 NO_PAUSE = timedelta(0)
@@ -120,6 +120,10 @@ class EnvironmentStatus(ConditionedStatus):
         tuple[RepositoryStatus, ...], Field(max_length=MAX_REPOSITORIES, json_schema_extra=extra(keys=("repository",)))
     ] = ()
     """One entry per repository; each is written by the workflow of that repository alone."""
+    holds: Annotated[
+        tuple[EnvironmentHold, ...], Field(max_length=MAX_HOLDS, json_schema_extra=extra(keys=("id",)))
+    ] = ()
+    """Holds of people; every write to the environment looks at them first."""
 
 
 class Environment(Resource):

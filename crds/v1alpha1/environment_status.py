@@ -1,16 +1,18 @@
 """What an EnvironmentWorkflow knows about a place, for one repository."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, ShortText, Text, Time, keep_first
+from crds.fields import Name, ObjectName, ShortText, Text, Time, keep_first
 from crds.model import Model, extra
 from crds.sequences import Sequence, sequence_rule
 from crds.v1alpha1.artifact import Artifact
 
 MAX_HISTORY = 20
+MAX_HOLDS = 20
 MAX_MEMBERS = 200
 MAX_REPOSITORIES = 100
 """As many as an Environment has deployments at most; `crds/rules/status_budget.py` shares one object among them."""
@@ -73,6 +75,25 @@ class Lane(Model):
     """Tracker that may write now."""
     members: Annotated[tuple[LaneMember, ...], Field(max_length=MAX_MEMBERS), keep_first(MAX_MEMBERS)] = ()
     """Trackers that have joined."""
+
+
+class EnvironmentHold(Model):
+    """A person's hold of the environment: while it lasts no promotion writes there."""
+
+    id: ObjectName
+    """Name of the PromotionCommand that holds it; `release` names it."""
+    by: ShortText
+    """Who holds it, and alone may release it."""
+    since: Time
+    """When the hold began."""
+    until: Time
+    """When it ends by itself."""
+    reason: Text | None = None
+    """Why, as the person wrote it."""
+
+    def lasts(self, now: datetime) -> bool:
+        """Return whether it still holds."""
+        return now < self.until
 
 
 class ArtifactSet(Model):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crds.fields import Name, ObjectName, ShortText, Text, Time
+from crds.fields import Name, ObjectName, PositiveDuration, ShortText, Text, Time
 from crds.model import AGE, Definition, Model, PrinterColumn, Rule, extra
 from crds.resource import ConditionedStatus, Resource
 from crds.v1alpha1.tracker_status import MAX_APPLICATIONS
@@ -35,8 +35,25 @@ class TrackerReference(Model):
 class PromotionCommandSpec(Model):
     """What is to be done to which tracker, and who asks for it."""
 
-    tracker_ref: TrackerReference
-    """Tracker that the command is for."""
+    rules: ClassVar = (
+        Rule(
+            rule="has(self.trackerRef) || self.verb == 'hold' || (self.verb == 'release' && has(self.hold))",
+            message="trackerRef is required; without it an environment is held, or the hold that `hold` names released",
+        ),
+        Rule(
+            rule="!has(self.duration) || (self.verb == 'hold' && !has(self.trackerRef))",
+            message="duration is for the hold of an environment",
+            field_path=".duration",
+        ),
+        Rule(
+            rule="!has(self.hold) || (self.verb == 'release' && !has(self.trackerRef))",
+            message="hold is for the release of an environment",
+            field_path=".hold",
+        ),
+    )
+
+    tracker_ref: TrackerReference | None = None
+    """Tracker that the command is for; none for `hold` and `release` of an environment."""
     verb: CommandVerb
     """What is to be done."""
     environment: Name
@@ -52,6 +69,10 @@ class PromotionCommandSpec(Model):
     """
     requested_by: Annotated[str, Field(min_length=1, max_length=256)]
     """User name as the API server authenticated it."""
+    duration: PositiveDuration | None = None
+    """How long the environment is held; 24 hours where it is not given."""
+    hold: ObjectName | None = None
+    """The hold of the environment that is released: the name of the PromotionCommand that began it."""
     reason: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Why; kept in the promotion record."""
 

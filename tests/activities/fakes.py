@@ -19,6 +19,7 @@ from activities.models.tracking import Component, RepositoryView, TrackerRef
 from activities.ports import MissingReason, PlaceSilent, ReferenceMissing, Repository
 from activities.record_sinks import RecordLine
 from activities.targets import target_of
+from crds.v1alpha1.environment_status import EnvironmentHold
 from crds.v1alpha1.git_repository import RepositoryMode
 from providers.application_models import (
     ApplicationPlace,
@@ -484,6 +485,7 @@ class FakeConnections:
     label_prefix: str = "pilotage/"
     mode: RepositoryMode = RepositoryMode.ACT
     reconciled: tuple[Reconciliation, ...] | PlaceSilent = ()
+    holds: dict[str, EnvironmentHold] = field(default_factory=dict)
 
     async def repository(self, namespace: str, name: str) -> Repository:
         if self.scm is None:
@@ -500,6 +502,9 @@ class FakeConnections:
 
     async def observed(self, namespace: str, named: str) -> str:
         return self.view.name if self.mode is RepositoryMode.OBSERVE else ""
+
+    async def held(self, namespace: str, environment: str) -> EnvironmentHold | None:
+        return self.holds.get(environment)
 
     async def ci_runs(self, namespace: str, runner: str) -> TestRuns:
         if self.runs is None:

@@ -355,3 +355,42 @@ def test_a_command_for_several_answers_each_by_itself(tracked: FakeCluster, run:
 def test_approve_is_the_word_of_others_for_promote(tracked: FakeCluster, run: Run) -> None:
     assert run("approve", "web-412").exit_code == 0
     assert tracked.created[0]["spec"]["verb"] == "promote"
+
+
+def test_an_environment_is_held_for_a_time_by_a_command_without_a_tracker(cluster: FakeCluster, run: Run) -> None:
+    cluster.answer_command = lambda _: {"accepted": True, "message": "hold hold-prod-x7f2q: nothing is written to prod"}
+
+    result = run("hold", "-e", "prod", "--for", "2h", "-m", "migration")
+
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "prod: hold accepted: hold hold-prod-x7f2q: nothing is written to prod\n",
+    )
+    assert cluster.created[0]["spec"] == {
+        "verb": "hold",
+        "environment": "prod",
+        "duration": "2h",
+        "requestedBy": "alice@example.com",
+        "reason": "migration",
+    }
+
+
+def test_a_hold_of_an_environment_is_released_by_its_id(cluster: FakeCluster, run: Run) -> None:
+    run("release", "-e", "prod", "--hold", "hold-prod-x7f2q")
+
+    assert cluster.created[0]["spec"]["hold"] == "hold-prod-x7f2q"
+    assert run("release", "-e", "prod").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["hold"],
+        ["hold", "412", "--for", "2h"],
+        ["hold", "-e", "prod", "--for", "2"],
+        ["hold", "-e", "prod", "--for", "0s"],
+    ],
+)
+def test_a_hold_that_is_not_clear_is_wrong_usage(tracked: FakeCluster, run: Run, arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+    assert tracked.created == []

@@ -42,14 +42,8 @@ def shops(cluster: FakeCluster) -> FakeCluster:
 def test_commands_are_completed(cluster: FakeCluster, complete: Complete) -> None:
     assert complete("pilotage pro") == ["promote"]
     assert complete("pilotage -n shop re") == [
-        "retest",
-        "retry",
-        "release",
-        "refresh",
-        "restart",
-        "receiver",
-        "release-finalizers",
-    ]
+        "retest", "retry", "refresh", "restart", "release", "receiver", "release-finalizers",
+    ]  # fmt: skip
     assert cluster.targets == []
 
 

@@ -21,7 +21,7 @@ def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
 
     looking = ["get", "show", "why", "watch", "envs", "where", "drift", "open"]
-    commanding = ["retest", "retry", "promote", "hold", "release", "abort", "refresh", "restart"]
+    commanding = ["retest", "retry", "promote", "abort", "refresh", "restart", "hold", "release"]
     starting = ["init", "track", "sync"]
     processes = ["worker", "watcher", "receiver", "release-finalizers", "validate", "crds"]
     operating = ["doctor", "setup"]

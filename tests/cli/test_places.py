@@ -83,3 +83,14 @@ def test_before_its_merge_a_change_is_nowhere(places: FakeCluster, status: dict[
     places.add("PullRequestTracker", "web-412", spec=tracker_spec(412), status=open_one)
 
     assert cells(run("where", "412").stdout)[1][1:3] == ["dev", "not yet: AwaitingMerge"]
+
+
+def test_a_hold_of_an_environment_is_shown_with_its_id(places: FakeCluster, run: Run) -> None:
+    hold = {"id": "hold-prod-1", "by": "alice", "since": "2026-11-21T08:00:00Z", "reason": "migration"}
+    held = {"holds": [{**hold, "until": "2996-11-21T08:00:00Z"}, {**hold, "until": "2006-11-21T08:00:00Z"}]}
+    places.add("Environment", "prod", spec={}, status=held)
+
+    lines = run("envs", "prod").stdout.splitlines()
+
+    assert [line for line in lines if line.startswith("held by alice")] == [lines[0]]
+    assert "(hold hold-prod-1): migration" in lines[0]

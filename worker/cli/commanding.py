@@ -1,15 +1,17 @@
 """Create PromotionCommands and await their answers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from crds.api.ports import ApiError, ApiUnavailable, Document, resource_of
 from crds.group import API_VERSION, GROUP
 from crds.v1alpha1.promotion_command import PromotionCommand
 from crds.v1alpha1.pull_request_tracker import PullRequestTracker
 from worker.cli.exits import CliError, ExitCode
+from worker.cli.naming import object_name
 from worker.cli.session import Session, for_people, parse
 from worker.cli.trackers import command_environment, lost
 from worker.cli.values import short
@@ -33,6 +35,10 @@ class Request:
     reason: str | None = None
     environment: str | None = None
     revision: str | None = None
+    duration: str | None = None
+    """How long an environment is held."""
+    hold: str | None = None
+    """The hold of an environment that is released."""
     dry_run: bool = False
     """Whether the API server only judges whether it may be given."""
 
@@ -54,6 +60,12 @@ async def send(
     """Create the command for one tracker and wait for its answer; None waits for nothing."""
     async with turn:
         created = await _create(session, name, request)
+    return await _answered(session, created, request, timeout_seconds, turn)
+
+
+async def _answered(
+    session: Session, created: Document, request: Request, timeout_seconds: float | None, turn: Turn
+) -> Answer:
     if request.dry_run:
         return _judged(created)
     if timeout_seconds is None:
@@ -82,6 +94,21 @@ async def send_to_all(
     return list(await asyncio.gather(*(send_one(name) for name in names)))
 
 
+async def send_to_place(session: Session, request: Request, *, timeout_seconds: float | None) -> Answer:
+    """Create the command for an environment itself and wait for its answer; None waits for nothing."""
+    environment = object_name(request.environment or "", "penv", "environment", "environments")
+    spec = {
+        "verb": request.verb,
+        "environment": environment,
+        "duration": request.duration,
+        "hold": request.hold,
+        "requestedBy": await session.user_name(),
+        "reason": request.reason,
+    }
+    created = await _post(session, f"{request.verb}-{environment}", spec, request)
+    return await _answered(session, created, request, timeout_seconds, NO_LIMIT)
+
+
 async def lost_trackers(session: Session) -> list[str]:
     """Name the trackers whose workflow is gone."""
     trackers = [parse(PullRequestTracker, document) for document in await session.documents(PullRequestTracker)]
@@ -104,11 +131,15 @@ async def _create(session: Session, name: str, request: Request) -> Document:
         "requestedBy": requested_by,
         "reason": request.reason,
     }
+    return await _post(session, f"{name}-{request.verb}", spec, request)
+
+
+async def _post(session: Session, prefix: str, spec: Mapping[str, object], request: Request) -> Document:
     document = {
         "apiVersion": API_VERSION,
         "kind": PromotionCommand.definition.kind,
         "metadata": {
-            "generateName": f"{name}-{request.verb}"[:GENERATE_NAME_LENGTH].rstrip("-.") + "-",
+            "generateName": prefix[:GENERATE_NAME_LENGTH].rstrip("-.") + "-",
             "namespace": session.namespace,
         },
         "spec": {field: value for field, value in spec.items() if value},
@@ -138,15 +169,15 @@ def _judged(document: Document) -> Answer:
     return Answer(
         document=document,
         code=ExitCode.OK,
-        text=f"{spec['trackerRef']['name']}: {spec['verb']} ({spec['environment']}){revision} may be given (dry run)",
+        text=f"{_subject(spec)}{revision} may be given (dry run)",
         advice="nothing was created; whether the promotion accepts it is known once it is given",
     )
 
 
 def _answer_of(document: Document, timeout_seconds: float) -> Answer:
     command = parse(PromotionCommand, document)
-    tracker, verb, environment = command.spec.tracker_ref.name, command.spec.verb, command.spec.environment
-    subject = f"{tracker}: {verb} ({environment})"
+    subject = _subject(document["spec"])
+    tracker = command.spec.tracker_ref.name if command.spec.tracker_ref is not None else ""
     message = f": {command.status.message}" if command.status.message else ""
     if command.status.accepted is None:
         return Answer(
@@ -167,8 +198,16 @@ def _answer_of(document: Document, timeout_seconds: float) -> Answer:
         document=document,
         code=ExitCode.FAILED,
         text=f"{subject} refused{message}",
-        advice=f"`pilotage show {tracker}` shows the hop and revision at hand",
+        advice=f"`pilotage show {tracker}` shows the hop and revision at hand" if tracker else "",
     )
+
+
+def _subject(spec: Mapping[str, Any]) -> str:
+    """Name what a command is for, and the command."""
+    tracker = spec.get("trackerRef")
+    if not tracker:
+        return f"{spec['environment']}: {spec['verb']}"
+    return f"{tracker['name']}: {spec['verb']} ({spec['environment']})"
 
 
 def _failed(name: str, request: Request, error: CliError) -> Answer:

@@ -44,8 +44,6 @@ DESCRIPTIONS = {
     "retest": "Run the tests again, with the policy as it is now.",
     "retry": "Go on with a failed promotion where it stopped.",
     "promote": "Let a change go on to the next environment.\n\nWith --reason also where the target has diverged.",
-    "hold": "Stop at the next boundary; newer changes wait behind it.",
-    "release": "Let a held promotion go on.",
     "abort": "End the promotion; what has been promoted stays.",
     "refresh": "Look again now at hosts, places and declarations.",
 }

@@ -13,6 +13,7 @@ from worker.cli.drifting import drift
 from worker.cli.exits import CliError, ExitCode
 from worker.cli.explaining import why
 from worker.cli.flux import app as flux
+from worker.cli.holding import hold, release
 from worker.cli.inspection import get, show
 from worker.cli.offline import crds, validate
 from worker.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Target
@@ -83,6 +84,8 @@ for look in (get, show, why, watch, envs, where, drift):
     app.command()(look)
 app.command("open")(open_page)
 add_commands(app)
+for command in (hold, release):
+    app.command()(command)
 for begin in (init, track):
     app.command()(begin)
 add_sync(app)

@@ -71,6 +71,8 @@ def _print_environment(environment: "Document") -> None:
     from worker.cli.values import now
 
     at = now()
+    for text in placing.hold_lines(environment, at):
+        line(text)
     entries = (environment.get("status") or {}).get("repositories") or []
     for entry in entries:
         line(f"{environment['metadata']['name']} / {entry.get('repository')}")

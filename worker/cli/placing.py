@@ -30,7 +30,7 @@ def is_commit(text: str) -> bool:
 def environment_rows(environment: Document, at: datetime) -> Iterator[list[str]]:
     """Yield a row per repository of an environment; one without any where nothing was observed yet."""
     name = str(environment["metadata"]["name"])
-    entries = _entries(environment)
+    entries, held = _entries(environment), hold_lines(environment, at)
     for entry in entries:
         deployments = _list(entry, "deployments")
         since = [moment for one in deployments if (moment := read_time(one.get("since"))) is not None]
@@ -40,7 +40,7 @@ def environment_rows(environment: Document, at: datetime) -> Iterator[list[str]]
             _runs(deployments),
             _worst(deployments),
             age(max(since, default=None), at),
-            str(_map(entry, "lane").get("holder") or "free"),
+            ("held, " if held else "") + str(_map(entry, "lane").get("holder") or "free"),
             ", ".join(waiting(entry)),
         ]
     if not entries:
@@ -71,6 +71,17 @@ def member_rows(entry: Mapping[str, Any]) -> list[list[str]]:
     """Return a row per tracker on its way to or from the place."""
     members = _list(_map(entry, "lane"), "members")
     return [[str(one.get("tracker")), str(one.get("phase")), "yes" if one.get("held") else ""] for one in members]
+
+
+def hold_lines(environment: Document, at: datetime) -> list[str]:
+    """Return a line per hold that lasts: its id, whose it is, how long yet, and why."""
+    lines = []
+    for one in _list(_map(environment, "status"), "holds"):
+        until = read_time(one.get("until"))
+        if until is not None and until > at:
+            why = f": {one['reason']}" if one.get("reason") else ""
+            lines.append(f"held by {one.get('by')} for another {age(at, until)} (hold {one.get('id')}){why}")
+    return lines
 
 
 def history_rows(entry: Mapping[str, Any], at: datetime) -> list[list[str]]:

@@ -7,14 +7,18 @@ in providers/registry.py. A new vendor adds a line to each of the tables below.
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from activities.environments import read_resource, view_repository
 from activities.models.reconciliations import Reconciliation
 from activities.ports import MissingReason, PlaceSilent, PostingProvider, ReferenceMissing, Repository
-from crds.api.ports import Document, Kubernetes, resource_of
+from crds.api.mirror import read_through
+from crds.api.ports import ApiNotFound, Document, Kubernetes, resource_of
 from crds.v1alpha1.argocd_instance import ArgoCDInstance
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.environment_status import EnvironmentHold
 from crds.v1alpha1.git_repository import GitRepository, GitRepositorySpec, RepositoryMode
 from crds.v1alpha1.scm_host import GitHubHost, GitLabHost, ScmHost
 from crds.v1alpha1.test_runner import GitHubActionsRunner, GitLabCIRunner, JenkinsRunner, RunnerType, TestRunner
@@ -42,6 +46,7 @@ Options = TypeVar("Options")
 Reports = Callable[[str, str, str], Awaitable[tuple[Reconciliation, ...]]]
 """By namespace, Environment and GitRepository."""
 
+_ENVIRONMENTS = resource_of(Environment.definition)
 _REPOSITORIES = resource_of(GitRepository.definition)
 
 
@@ -123,6 +128,19 @@ class ClusterOpener:
         page = await self._kubernetes.list_all(_REPOSITORIES, namespace)
         observing = [one for one in page.items if one["spec"].get("mode") == RepositoryMode.OBSERVE]
         return next((one["metadata"]["name"] for one in observing if _is_called(one, named)), "")
+
+    async def held(self, namespace: str, environment: str) -> EnvironmentHold | None:
+        """Return the hold of an environment that lasts longest; None where nobody holds it, or it is not there."""
+        try:
+            # Not from memory: a hold counts from the moment at which it is answered.
+            with read_through():
+                document = await self._kubernetes.get(_ENVIRONMENTS, namespace, environment)
+        except ApiNotFound:
+            return None
+        found = (document.get("status") or {}).get("holds") or ()
+        now = datetime.now(UTC)
+        lasting = [hold for one in found if (hold := EnvironmentHold.from_wire(one)).lasts(now)]
+        return max(lasting, key=lambda hold: hold.until, default=None)
 
     async def ci_runs(self, namespace: str, runner: str) -> ports.TestRuns:
         """Open a TestRunner."""

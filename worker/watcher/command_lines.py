@@ -1,4 +1,4 @@
-"""The commands that wait for their answer: one line per tracker, oldest first."""
+"""The commands that wait for their answer: one line per tracker, or per environment that is held; oldest first."""
 
 import heapq
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ class CommandLines:
         if entry is None or entry.spec is None:
             known = self._entries.pop(key, None)
             return known[0] if known is not None else None
-        tracker = Key(key.namespace, entry.spec.tracker_ref.name)
+        tracker = Key(key.namespace, entry.subject)
         known = self._entries.get(key)
         self._entries[key] = (tracker, entry)
         if known is None or known[0] != tracker or _place(key, known[1]) != _place(key, entry):

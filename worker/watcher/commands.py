@@ -27,6 +27,7 @@ from worker.watcher.claims import Claim, new_claimer, next_claim, read_claim
 from worker.watcher.command_lines import CommandLines
 from worker.watcher.entries import RESTARTS, CommandEntry, TrackerEntry, read_tracker
 from worker.watcher.log_lines import begin_key, bind_workflow
+from worker.watcher.place_holds import PlaceHolds
 from worker.watcher.ports import Promotions
 from worker.watcher.queue import KeyedQueue
 from worker.watcher.trackers import TRACKERS
@@ -68,6 +69,7 @@ class CommandExecutor:
     ) -> None:
         self._kubernetes = kubernetes
         self._promotions = promotions
+        self._holds = PlaceHolds(kubernetes, self._wake)
         self._find = find
         self._on_absent = on_absent
         self._verify = verify
@@ -104,12 +106,12 @@ class CommandExecutor:
         entry = self._find(key)
         if entry is None or entry.spec is None:
             return None
-        tracker = Key(key.namespace, entry.spec.tracker_ref.name)
+        tracker = Key(key.namespace, entry.subject)
         begin_key(command=str(key), tracker=str(tracker))
         command = await self._read(COMMANDS, key)
         if command is None or command["metadata"]["uid"] != entry.uid or status_of(command).get("accepted") is not None:
             return None
-        found = await self._read(TRACKERS, tracker)
+        found = await self._read(TRACKERS, tracker) if entry.spec.tracker_ref is not None else None
         present = read_claim(command)
         # Before the claim: a command that was verified here may have been sent, so that only its answer is wanted.
         unverified = "" if entry.uid in self._verified else await self._verify()
@@ -132,7 +134,7 @@ class CommandExecutor:
             return None
         answer: CommandAnswer | None = _refuse(unverified)
         if not unverified:
-            answer = await self._answer(entry, entry.spec, found, claim, sent=present is not None)
+            answer = await self._answer(key, entry, entry.spec, found, claim, sent=present is not None)
         if answer is None:
             return STARTING_PAUSE
         await self._publish(key, command, claim, answer)
@@ -141,16 +143,25 @@ class CommandExecutor:
             "command %s: %s %s by %s: %s",
             key,
             entry.spec.verb.value,
-            entry.spec.tracker_ref.name,
+            entry.subject,
             entry.spec.requested_by,
             "accepted" if answer.accepted else f"refused, {answer.message}",
         )
         return None
 
     async def _answer(
-        self, entry: CommandEntry, spec: PromotionCommandSpec, document: Document | None, claim: Claim, *, sent: bool
+        self,
+        key: Key,
+        entry: CommandEntry,
+        spec: PromotionCommandSpec,
+        document: Document | None,
+        claim: Claim,
+        *,
+        sent: bool,
     ) -> CommandAnswer | None:
         """Return the answer, None while it has to wait. One that may have been `sent` before may be carried out."""
+        if spec.tracker_ref is None:
+            return await self._holds.answer(key.namespace, key.name, spec, self._clock())
         if document is None:
             return _refuse(f"there is no PullRequestTracker {spec.tracker_ref.name} in this namespace")
         tracker = read_tracker(document)
@@ -169,6 +180,12 @@ class CommandExecutor:
             if answer is not None:
                 return answer
         return await self._unheard(tracker, claim)
+
+    async def _wake(self, namespace: str, tracker: str) -> None:
+        """Have a tracker look again, where it is still there."""
+        document = await self._read(TRACKERS, Key(namespace, tracker))
+        if document is not None:
+            await self._promotions.poke(read_tracker(document).current)
 
     async def _unheard(self, tracker: TrackerEntry, claim: Claim) -> CommandAnswer | None:
         """Say why no workflow took the command; None where it is about to start."""

@@ -148,6 +148,14 @@ class CommandEntry:
     def answered(self) -> bool:
         return self.spec is None
 
+    @property
+    def subject(self) -> str:
+        """What the command is for: a tracker, or `environments/NAME`, which no tracker is called."""
+        if self.spec is None:
+            return ""
+        reference = self.spec.tracker_ref
+        return reference.name if reference is not None else f"environments/{self.spec.environment}"
+
 
 def read_command(document: Document) -> CommandEntry:
     """Keep what is to be done, or that it was."""

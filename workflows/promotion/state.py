@@ -206,6 +206,8 @@ class Hop:
     its deadline."""
     blocked_since: datetime | None = None
     blocked_until: datetime | None = None
+    environment_held: bool = False
+    """Whether it is a person's hold of the environment that the wave stands still for."""
     """When the window ends, as far as its schedule shows that."""
     awaited: bool = False
     """Whether it is a pull request of ours that waits to be merged."""

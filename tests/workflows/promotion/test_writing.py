@@ -20,6 +20,7 @@ from activities.models.delivery import (
 from activities.models.failures import Failure, FailureKind
 from activities.models.status import State
 from activities.models.tracking import Artifact, Timings
+from crds.reasons.events import EventReason
 from workflows.identity import Queues
 from workflows.promotion.run import Ended, PromotionRun
 from workflows.promotion.state import Hop, Touch
@@ -155,3 +156,23 @@ def test_every_sync_window_that_is_closed_is_named_and_the_first_to_open_is_wait
         note_window(cast("PromotionRun", ctx), hop, hindered)
     assert (hop.blocked, events) == ("night waits; noon waits", ["night waits; noon waits"])
     assert hop.blocked_until == NOW + timedelta(hours=1)
+
+
+def test_a_held_environment_stops_the_wave_under_its_own_name_until_it_is_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[tuple[EventReason, str]] = []
+    monkeypatch.setattr(workflow, "now", lambda: NOW)
+    ctx = cast("PromotionRun", SimpleNamespace(event=lambda reason, message, **_more: events.append((reason, message))))
+    hop = Hop(number=1, policy=POLICY, wave_started=NOW)
+    held = WriteResult(outcome=WriteOutcome.HELD, message="prod is held by alice", until=NOW + timedelta(hours=1))
+
+    for _ in range(2):
+        note_window(ctx, hop, {"web": held})
+    assert (hop.environment_held, hop.blocked_until) == (True, NOW + timedelta(hours=1))
+    assert events == [(EventReason.ENVIRONMENT_HELD, "prod is held by alice")]
+
+    monkeypatch.setattr(workflow, "now", lambda: NOW + timedelta(minutes=10))
+    note_window(ctx, hop, {})
+    assert (hop.environment_held, hop.blocked) == (False, "")
+    assert hop.wave_started == NOW + timedelta(minutes=10)

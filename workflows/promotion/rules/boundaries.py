@@ -30,7 +30,8 @@ def forget_write_failure(hop: Hop) -> None:
 
 def forget_window(hop: Hop) -> None:
     """Forget a sync window that forbids nothing of ours any more, and a pull request that is merged."""
-    hop.blocked, hop.blocked_since, hop.blocked_until, hop.awaited = "", None, None, False
+    hop.blocked, hop.blocked_since, hop.blocked_until = "", None, None
+    hop.awaited = hop.environment_held = False
 
 
 def note_look(hop: Hop, now: datetime, *, unseen: bool, longest: timedelta) -> bool:

@@ -30,10 +30,14 @@ async def pause(ctx: PromotionRun, until: datetime) -> None:
 
 
 def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]) -> None:
-    """Stop the wave's deadline while a sync window forbids a sync or a merge is awaited, and go on afterwards."""
-    closed = [one for one in hindered.values() if one.outcome is WriteOutcome.BLOCKED]
+    """Stop the wave's deadline while a window is closed, the environment held or a merge awaited; then go on."""
+    closed = [one for one in hindered.values() if one.outcome in (WriteOutcome.BLOCKED, WriteOutcome.HELD)]
     awaited = [one for one in hindered.values() if one.outcome is WriteOutcome.AWAITED]
     hop.awaited = bool(awaited) and not closed
+    held = any(one.outcome is WriteOutcome.HELD for one in closed)
+    if held and not hop.environment_held:
+        ctx.event(EventReason.ENVIRONMENT_HELD, together(dict.fromkeys(one.message for one in closed)), warning=True)
+    hop.environment_held = held
     if closed := closed or awaited:
         # Each application may have windows of its own, and it goes on with the first that opens.
         text = together(dict.fromkeys(one.message for one in closed))
@@ -41,7 +45,7 @@ def note_window(ctx: PromotionRun, hop: Hop, hindered: Mapping[str, WriteResult]
             hop.blocked_since = workflow.now()
             if hop.awaited:
                 ctx.event(EventReason.MERGE_AWAITED, text)
-            else:
+            elif not held:
                 ctx.event(EventReason.SYNC_WINDOW, text, warning=True)
         hop.blocked = text
         hop.blocked_until = min((one.until for one in closed if one.until), default=None)

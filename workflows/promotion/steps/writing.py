@@ -129,6 +129,7 @@ def order(ctx: PromotionRun, hop: Hop, ones: Sequence[DeploymentSpec]) -> Delive
         # One that still runs may end when nobody shows it any more.
         gates=tuple(one for one in gates(hop) if not one.pending),
         retried=hop.attempt > 0,
+        environment=hop.policy.target,
     )
 
 

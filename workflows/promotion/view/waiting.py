@@ -126,6 +126,8 @@ def _delivery(
         reason, unblock = obstacle.reason, obstacle.unblock_with
     elif hop is not None and hop.blocked and hop.awaited:
         reason, unblock = WaitingReason.MERGE_AWAITED, "merge the pull request, or close it to end the wave"
+    elif hop is not None and hop.environment_held:
+        reason, unblock = WaitingReason.ENVIRONMENT_HELD, "who holds the environment releases it: `pilotage release`"
     elif hop is not None and hop.blocked:
         reason = WaitingReason.SYNC_WINDOW
     elif hop is not None and hop.remedy and hop.remedy != NO_ACTION:

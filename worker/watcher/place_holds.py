@@ -1,0 +1,143 @@
+"""Hold environments, and release them: what a PromotionCommand without a tracker asks for.
+
+Holds stand in the status of the Environment, where each write to it looks before it is made, with the lane in hand
+(`activities/deployments.py`). Which repositories there are, and which places run, does not matter to them. A write that
+has begun when a hold is accepted ends: the answer names whose that may be.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+from activities.models.promotion import CommandAnswer
+from crds.api.ports import ApiConflict, ApiNotFound, Document, Kubernetes, resource_of
+from crds.api.publishing import status_of
+from crds.fields import format_time
+from crds.v1alpha1.environment import Environment
+from crds.v1alpha1.environment_status import MAX_HOLDS, EnvironmentHold
+from crds.v1alpha1.promotion_command import CommandVerb, PromotionCommandSpec
+
+ENVIRONMENTS = resource_of(Environment.definition)
+HOLDS_MANAGER = "pilotage-holds"
+"""Field manager of the holds alone."""
+
+DEFAULT_DURATION = timedelta(hours=24)
+LONGEST_DURATION = timedelta(days=30)
+NAMES_SHOWN = 10
+
+
+class PlaceHolds:
+    """Write holds by compare-and-set; None as answer means: try again."""
+
+    def __init__(self, kubernetes: Kubernetes, wake: Callable[[str, str], Awaitable[None]]) -> None:
+        """`wake` has a tracker, named by namespace and name, try its writes again."""
+        self._kubernetes = kubernetes
+        self._wake = wake
+
+    async def answer(
+        self, namespace: str, command: str, spec: PromotionCommandSpec, now: datetime
+    ) -> CommandAnswer | None:
+        """Carry out a command for an environment."""
+        try:
+            document = await self._kubernetes.get(ENVIRONMENTS, namespace, spec.environment)
+        except ApiNotFound:
+            return _refuse(f"there is no Environment {spec.environment} in this namespace")
+        present = [EnvironmentHold.from_wire(one) for one in status_of(document).get("holds") or ()]
+        lasting = [hold for hold in present if hold.lasts(now)]
+        if spec.verb is CommandVerb.HOLD:
+            return await self._hold(document, lasting, command, spec, now)
+        return await self._release(document, present, lasting, spec)
+
+    async def _hold(
+        self,
+        document: Document,
+        lasting: Sequence[EnvironmentHold],
+        command: str,
+        spec: PromotionCommandSpec,
+        now: datetime,
+    ) -> CommandAnswer | None:
+        duration = spec.duration or DEFAULT_DURATION
+        if duration > LONGEST_DURATION:
+            return _refuse(f"an environment is held for {LONGEST_DURATION.days} days at most")
+        mine = next((hold for hold in lasting if hold.id == command), None)
+        if mine is None:
+            if len(lasting) >= MAX_HOLDS:
+                return _refuse(f"{spec.environment} has {MAX_HOLDS} holds already, which are all that it can have")
+            mine = EnvironmentHold(
+                id=command, by=spec.requested_by, since=now, until=now + duration, reason=spec.reason
+            )
+            written = await self._write(document, [*lasting, mine])
+            if written is None:
+                return None
+            document = written
+        writing, stopped = _lanes(document)
+        message = (
+            f"hold {mine.id}: nothing is written to {spec.environment} until {format_time(mine.until)}; "
+            f"had written, or was writing: {_listed(writing)}; stopped: {_listed(stopped)}"
+        )
+        return CommandAnswer(accepted=True, message=message)
+
+    async def _release(
+        self,
+        document: Document,
+        present: Sequence[EnvironmentHold],
+        lasting: Sequence[EnvironmentHold],
+        spec: PromotionCommandSpec,
+    ) -> CommandAnswer | None:
+        named = next((hold for hold in present if hold.id == spec.hold), None)
+        if named is None:
+            others = _listed([hold.id for hold in lasting])
+            return _refuse(f"{spec.environment} has no hold {spec.hold}; it has: {others}")
+        if named.by != spec.requested_by:
+            return _refuse(
+                f"hold {named.id} is {named.by}'s, who alone releases it; it ends {format_time(named.until)}"
+            )
+        left = [hold for hold in lasting if hold.id != named.id]
+        written = await self._write(document, left)
+        if written is None:
+            return None
+        for name in _lanes(written)[0]:
+            await self._wake(written["metadata"]["namespace"], name)
+        still = f"; it is still held by {_listed([hold.by for hold in left])}" if left else ""
+        return CommandAnswer(accepted=True, message=f"hold {named.id} of {spec.environment} is released{still}")
+
+    async def _write(self, document: Document, holds: Sequence[EnvironmentHold]) -> Document | None:
+        """Write all holds over the very version that was read; None where it changed since."""
+        metadata = document["metadata"]
+        wire = [hold.to_wire() for hold in holds]
+        known = isinstance(document.get("status"), dict)
+        operation = {"op": "add", "path": "/status/holds" if known else "/status"}
+        value: object = wire if known else {"holds": wire}
+        try:
+            return await self._kubernetes.patch(
+                ENVIRONMENTS,
+                metadata["namespace"],
+                metadata["name"],
+                [{**operation, "value": value}],
+                resource_version=metadata["resourceVersion"],
+                field_manager=HOLDS_MANAGER,
+                subresource="status",
+            )
+        except (ApiConflict, ApiNotFound):
+            return None
+
+
+def _lanes(environment: Document) -> tuple[list[str], list[str]]:
+    """Return who has a lane of the environment, and who waits for one, over all repositories."""
+    lanes = [entry.get("lane") or {} for entry in status_of(environment).get("repositories") or ()]
+    writing = [str(lane["holder"]) for lane in lanes if lane.get("holder")]
+    stopped = [
+        str(member["tracker"])
+        for lane in lanes
+        for member in lane.get("members") or ()
+        if member.get("phase") == "Ready" and member.get("tracker") not in writing
+    ]
+    return writing, stopped
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown or "none"
+
+
+def _refuse(message: str) -> CommandAnswer:
+    return CommandAnswer(accepted=False, message=message)
