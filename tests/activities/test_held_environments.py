@@ -73,9 +73,7 @@ async def test_another_environment_is_written_to(held: FakeConnections) -> None:
     [((), None), ((-1,), None), ((1,), "hold-0"), ((1, 3, 2), "hold-1")],
     ids=["none", "over", "one", "the longest"],
 )
-async def test_the_hold_that_lasts_longest_is_read_from_the_api_server(
-    holds: tuple[int, ...], found: str | None
-) -> None:
+async def test_the_hold_that_lasts_longest_counts(holds: tuple[int, ...], found: str | None) -> None:
     cluster, http = shop(), HttpClients(HttpOptions())
     now = datetime.now(UTC)
     written: list[dict[str, Any]] = [

@@ -337,6 +337,27 @@ BAD_DOCUMENTS = (
         "spec.verb: `delete` is not allowed",
     ),
     bad(
+        "command for no tracker",
+        document("PromotionCommand", "c", {"verb": "promote", "environment": "prod", "requestedBy": "alice"}),
+        "spec",
+        "trackerRef is required",
+        "spec: trackerRef is required",
+    ),
+    bad(
+        "hold of a tracker for a time",
+        _command(verb="hold", duration="2h"),
+        "spec.duration",
+        "duration is for the hold of an environment",
+        "spec.duration: duration is for the hold of an environment",
+    ),
+    bad(
+        "release of a tracker that names a hold",
+        _command(verb="release", hold="hold-prod-1"),
+        "spec.hold",
+        "hold is for the release of an environment",
+        "spec.hold: hold is for the release of an environment",
+    ),
+    bad(
         "command of nobody",
         _command(requestedBy=""),
         "spec.requestedBy",
