@@ -6,7 +6,7 @@ from activities.models.budgets import HISTORY_BYTES, MEMBERS_SHOWN
 from activities.models.delivery import Health, Observation
 from activities.models.places import BlockedBy, MemberSignal, Phase
 from activities.models.status import ArtifactSet, DeploymentStatus, LaneStatus, MemberStatus, PlaceStatus
-from crds.texts.markdown import cell, inline
+from crds.texts.markdown import inline
 from workflows.environment import observation
 from workflows.environment.state import Observed
 from workflows.sizes import encoded_size
@@ -73,25 +73,34 @@ def details(
     observations: Sequence[Observation],
     problem: str,
 ) -> str:
-    """Return the page of the place as Markdown."""
+    """Return the page of the place as Markdown, made of lists: the Temporal UI draws tables without space in them."""
     lines = [f"**{title}**: lane {f'held by {holder}' if holder else 'free'}"]
     if problem:
         lines += ["", f"⚠ {inline(problem)}"]
     if members:
-        lines += ["", "| Pull request | Tracker | Role | Phase | Waits for |", "|---|---|---|---|---|"]
-    for one in in_order(members):
-        block = blocked_by.get(one.tracker.uid)
-        waits = f"{block.tracker} {block.reason}".strip() if block else ""
-        phase = f"{one.phase}, held" if one.held else str(one.phase)
-        lines.append(f"| #{one.number} | {one.tracker.name} | {one.role} | {phase} | {cell(waits)} |")
+        lines += [
+            "",
+            "**On their way here, or from here on**",
+            "",
+            *(_member_line(one, blocked_by) for one in in_order(members)),
+        ]
     if observations:
-        lines += ["", "| Deployment | Runs | Health | Settled |", "|---|---|---|---|"]
-    for seen in observations:
-        runs = (seen.runs or ("not known" if seen.problem else "nothing"))[:12]
-        settled = "yes" if seen.settled else "no"
-        health = cell(seen.problem or seen.health)
-        lines.append(f"| {cell(seen.deployment)} | {cell(runs)} | {health} | {settled} |")
+        lines += ["", "**What runs**", "", *map(_runs_line, observations)]
     return "\n".join(lines)
+
+
+def _member_line(one: MemberSignal, blocked_by: Mapping[str, BlockedBy]) -> str:
+    block = blocked_by.get(one.tracker.uid)
+    waits = f"{block.tracker} {block.reason}".strip() if block else ""
+    phase = f"{one.phase}, held" if one.held else str(one.phase)
+    line = f"- #{one.number} {inline(one.tracker.name)}, {one.role}: {phase}"
+    return f"{line}; waits, since {inline(waits)}" if waits else line
+
+
+def _runs_line(seen: Observation) -> str:
+    runs = (seen.runs or ("not known" if seen.problem else "nothing"))[:12]
+    health = inline(seen.problem or seen.health)
+    return f"- {inline(seen.deployment)}: {inline(runs)}, {health}{'' if seen.settled else ', not settled'}"
 
 
 def declared_name(one: Observation) -> str:

@@ -36,8 +36,8 @@ from workflows.promotion.steps.presenting import Presenting
 from workflows.promotion.steps.publishing import newest_events, status_publisher
 from workflows.promotion.steps.runs import cancel_open
 from workflows.promotion.steps.steering import Steering
-from workflows.promotion.view import pull_request as pull_request_view
 from workflows.promotion.view import status as status_view
+from workflows.promotion.view import temporal_page
 from workflows.runtime import lifetime
 
 Step = Callable[[PromotionRun], Awaitable[State]]
@@ -212,7 +212,7 @@ class PromotionWorkflow:
         self._publisher.offer(
             PublishStatusInput(tracker=ctx.request.tracker, status=status, events=events, events_dropped=dropped)
         )
-        workflow.set_current_details(pull_request_view.details(story, view.state, view.waiting))
+        workflow.set_current_details(temporal_page.details(story, view.state, view.waiting))
         self._listing.update(story, view.state)
         self._presenting.offer(view.state, view.waiting)
         self._steering.offer()
@@ -272,7 +272,7 @@ class PromotionWorkflow:
         return Progress(
             state=view.state,
             reason=self._story.reason,
-            details=pull_request_view.details(self._story, view.state, view.waiting),
+            details=temporal_page.details(self._story, view.state, view.waiting),
             checks=(*self._ctx.checks, *self._story.superseded),
         )
 

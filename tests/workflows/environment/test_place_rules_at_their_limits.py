@@ -25,8 +25,8 @@ UI = replace(OLD, deployment="ui", component="ui")
 def test_the_page_of_a_place_tells_what_is_not_known_from_what_runs_nothing() -> None:
     observed = (replace(OLD, runs=None), replace(UI, runs=None, failure=unread("answered 401")))
     page = presentation.details("staging / web", (), "", {}, observed, "")
-    assert "| eu | nothing |" in page
-    assert "| ui | not known |" in page
+    assert "- eu: nothing, " in page
+    assert "- ui: not known, " in page
 
 
 @pytest.mark.parametrize(

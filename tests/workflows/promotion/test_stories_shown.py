@@ -38,11 +38,11 @@ async def test_while_testing_state_wait_and_a_row_per_test_are_shown(temporal_se
         (wait,) = [line for line in lines if line.startswith("**Waits for ")]
         assert wait.startswith("**Waits for Verdict** ")
         assert "since 20" in wait
-        link = "[7](https://ci.example/1)"
-        assert [line for line in lines if line.startswith("| ") and "Required" not in line] == [
-            f"| unit | ci | yes | 🔄 Running | {link} |",
-            f"| e2e | ci | yes | ✅ Passed | {link} |",
-            f"| look | ci | no | ❌ Failed | {link} |",
+        link = "[run 7](https://ci.example/1)"
+        assert [line for line in lines if " at ci" in line] == [
+            f"- 🔄 Running: unit at ci, {link}",
+            f"- ✅ Passed: e2e at ci, {link}",
+            f"- ❌ Failed: look at ci, optional, {link}",
         ]
 
 
@@ -54,11 +54,12 @@ async def test_while_a_person_is_awaited_the_command_and_the_hop_before_are_show
         assert lines[0] == "**ReadyToPromote** · AwaitingPromote · staging → prod (policy staging-to-prod)"
         assert any(line.startswith("**Waits for PromoteCommand** ") for line in lines)
         assert "- next: pilotage -n shop promote web-412" in lines
-        assert [line for line in lines if line.startswith("| smoke ")] == [
-            "| smoke | ci | yes | ✅ Passed | [7](https://ci.example/1) |"
+        assert [line for line in lines if " smoke at " in line] == [
+            "- ✅ Passed: smoke at ci, [run 7](https://ci.example/1)"
         ]
-        (record,) = [line for line in lines if line.startswith("| dev ")]
-        assert record.startswith("| dev | staging | Promoted | autoPromote | 20")
+        (record,) = [line for line in lines if "dev → staging: " in line]
+        assert record.startswith("- 20")
+        assert record.endswith(" UTC, dev → staging: Promoted by autoPromote")
 
 
 async def test_at_the_end_the_records_are_shown_and_no_wait(temporal_server: str) -> None:
@@ -70,7 +71,7 @@ async def test_at_the_end_the_records_are_shown_and_no_wait(temporal_server: str
         lines = await shown(run)
         assert lines[0].startswith("**Completed**")
         assert not [line for line in lines if "Waits for" in line]
-        assert [line.split(" | ")[:3] for line in lines if line.startswith(("| dev ", "| staging "))] == [
-            ["| dev", "staging", "Promoted"],
-            ["| staging", "prod", "Promoted"],
+        assert [line.partition(" UTC, ")[2].partition(" by ")[0] for line in lines if " UTC, " in line] == [
+            "dev → staging: Promoted",
+            "staging → prod: Promoted",
         ]

@@ -1,4 +1,4 @@
-"""Pure: what people see of a promotion, on the pull request and in the Temporal UI."""
+"""Pure: what people see of a promotion on its pull request, and when it is worth the calls."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -122,11 +122,6 @@ def until_lasting(story: PromotionState, now: datetime) -> timedelta:
     return SHOWN_AFTER - (now - story.since) if story.since is not None else SHOWN_AFTER
 
 
-def details(story: PromotionState, shown: State, waiting: WaitingFor | None) -> str:
-    """Return the markdown of the Temporal UI: state, what it waits for, the tests, the records."""
-    return "\n".join([*_now(story, shown, waiting), *_table(tests_of(story)), *_records(story)])
-
-
 def present_input(
     request: PromotionInput, story: PromotionState, shown: State, waiting: WaitingFor | None
 ) -> PresentInput:
@@ -136,7 +131,7 @@ def present_input(
     ending += ["", story.drift.section] if story.drift.section else []
     # The tests of a hop that ended are with its record.
     tests = tests_of(story) if story.hop is not None else ()
-    body = [f"### Pilotage: {_title(story, shown)}", "", *_now(story, shown, waiting), *_table(tests)]
+    body = [f"### Pilotage: {_title(story, shown)}", "", *now_lines(story, shown, waiting), *_table(tests)]
     body += _records(story)
     body += _instructions(story)
     body += _tests_of_records(story, COMMENT_LIMIT - len("\n".join([*body, *ending])))
@@ -198,7 +193,8 @@ def _title(story: PromotionState, shown: State) -> str:
     return f"{shown} ({where})" if where else str(shown)
 
 
-def _now(story: PromotionState, shown: State, waiting: WaitingFor | None) -> list[str]:
+def now_lines(story: PromotionState, shown: State, waiting: WaitingFor | None) -> list[str]:
+    """Return the state and what it waits for, as lines of Markdown."""
     lines = [f"**{shown}**" + (f" · {inline(story.reason)}" if story.reason not in ("", str(shown)) else "")]
     if story.hop is not None:
         lines[0] += f" · {story.hop.policy.source} → {story.hop.policy.target} (policy {story.hop.policy.name})"
