@@ -23,12 +23,15 @@ def test_attempts_and_trackers_made_again_under_a_name_have_ids_of_their_own() -
     assert len(ids) == 100
 
 
+UID = "6f1d8a3e-0000-4000-8000-000000000001"
+
+
 @pytest.mark.parametrize(
     "workflow_id",
     [
         identity.environment_workflow_id("main", "shop", "prod", "web"),
-        identity.credential_check_workflow_id("main", "ScmProvider", "shop", "github", str(uuid4())),
-        identity.drift_workflow_id("main", "shop", "argocd", str(uuid4())),
+        identity.credential_check_workflow_id("main", "ScmProvider", "shop", "github", UID),
+        identity.drift_workflow_id("main", "shop", "argocd", UID),
         "promotion/main/shop",
         "",
     ],
